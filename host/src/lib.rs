@@ -1,0 +1,8 @@
+//! Wharf: a self-hosted WhatsApp gateway where extensions dock.
+//!
+//! The binary `wharf` is the product; this library is the same code, split off so that benches and tests reach it.
+
+pub mod config;
+pub mod model;
+pub mod plugins;
+pub mod whatsapp;

@@ -1,0 +1,412 @@
+//! The sections of `gateway.toml` with their defaults.
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::{ByteSize, Millis};
+use crate::model::ClientId;
+
+/// Everything the gateway can be told.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[api]`
+    pub api: Api,
+    /// `[log]`
+    pub log: Log,
+    /// `[storage]`
+    pub storage: Storage,
+    /// `[whatsapp]`
+    pub whatsapp: WhatsApp,
+    /// `[browser]`
+    pub browser: Browser,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[send]`
+    pub send: Send,
+    /// `[delivery]`
+    pub delivery: Delivery,
+    /// `[plugins]`
+    pub plugins: Plugins,
+    /// `[[plugin]]`, in pipeline order.
+    pub plugin: Vec<Plugin>,
+}
+
+/// `[server]`: where the gateway listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Default 127.0.0.1. Any other address needs at least one API key. Environment: `HOST`.
+    pub host: IpAddr,
+    /// Default 3001; 0 picks a free one. Environment: `PORT`.
+    pub port: u16,
+    /// How long a shutdown may take before the rest is cut off. Default 30s.
+    pub shutdown: Millis,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { host: IpAddr::from([127, 0, 0, 1]), port: 3001, shutdown: Millis::secs(30) }
+    }
+}
+
+/// `[api]`: who may call.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// API keys, each at least 16 characters; better their hash: `sha256:<64 hex>`. Environment: `WHARF_API_KEY` adds one.
+    pub keys: Vec<String>,
+    /// Origins that may call from a browser. Default none.
+    pub cors_origins: Vec<String>,
+    /// Whether `/metrics` needs no key. Default false.
+    pub open_metrics: bool,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a tracing filter. Default `info`. Environment: `LOG_LEVEL`.
+    pub level: String,
+    /// Default `auto`: pretty on a terminal, JSON otherwise.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Auto }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// The SQLite file. Default `wharf.db` inside the session path.
+    pub database: Option<PathBuf>,
+    /// How long events are kept. Default 7d.
+    pub keep_events: Millis,
+    /// How long an idempotency key is remembered. Default 24h.
+    pub keep_idempotency: Millis,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { database: None, keep_events: Millis(7 * 86_400_000), keep_idempotency: Millis(86_400_000) }
+    }
+}
+
+/// `[whatsapp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WhatsApp {
+    /// Default `https://web.whatsapp.com/`.
+    pub url: String,
+    /// A bridge script to use instead of the built-in one, to mend a break before a release.
+    pub bridge_script: Option<PathBuf>,
+    /// How long a page may take to boot to a QR or a login. Default 60s.
+    pub boot_timeout: Millis,
+    /// How long the first sync may take. Default 5m.
+    pub sync_timeout: Millis,
+    /// How long one call into the page may take. Default 20s.
+    pub call_timeout: Millis,
+}
+
+impl Default for WhatsApp {
+    fn default() -> Self {
+        Self {
+            url: "https://web.whatsapp.com/".into(),
+            bridge_script: None,
+            boot_timeout: Millis::secs(60),
+            sync_timeout: Millis::secs(300),
+            call_timeout: Millis::secs(20),
+        }
+    }
+}
+
+/// `[browser]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Browser {
+    /// The Chromium binary. Default: searched in the usual places. Environment: `CHROMIUM`.
+    pub executable: Option<PathBuf>,
+    /// Default `headless`: the full browser without a window.
+    pub kind: BrowserKind,
+    /// More command-line switches, e.g. `["--proxy-server=…"]`.
+    pub args: Vec<String>,
+    /// The user agent. Default: the browser's own, without `Headless`.
+    pub user_agent: Option<String>,
+    /// How long Chromium may take to start. Default 30s.
+    pub launch_timeout: Option<Millis>,
+    /// How long a clean close may take before the process is killed. Default 10s.
+    pub close_grace: Option<Millis>,
+}
+
+/// Which Chromium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BrowserKind {
+    /// The full browser without a window (new headless).
+    #[default]
+    Headless,
+    /// `chromium-headless-shell`: about half the memory, no `window.chrome`, no plugins list.
+    HeadlessShell,
+    /// With a window; needs a display.
+    Headful,
+}
+
+/// `[sessions]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Where profiles live: `<path>/.wwebjs_auth/session-<id>`. Default `./whatsapp-session`. Environment: `SESSION_PATH`.
+    pub path: PathBuf,
+    /// The client id of calls that name none. Default `default`. Environment: `CLIENT_ID`.
+    pub default_client: ClientId,
+    /// Further sessions. The default client always exists.
+    pub session: BTreeMap<ClientId, Session>,
+    /// Attempts before `max_reconnect_exceeded`. Default 5.
+    pub max_attempts: u32,
+    /// Wait before the first attempt. Default 5s.
+    pub first_delay: Millis,
+    /// Wait before the second attempt; doubles from there. Default 30s.
+    pub retry_delay: Millis,
+    /// Longest wait. Default 5m.
+    pub max_delay: Millis,
+    /// Wait between attempts once they are used up; 0 stops for good. Default 30m.
+    pub slow_delay: Millis,
+    /// Ready for so long resets the attempts. Default 60s.
+    pub stable_after: Millis,
+    /// Between health checks. Default 60s.
+    pub health_interval: Millis,
+    /// QR codes shown before the session waits for a person. Default 60.
+    pub qr_limit: u32,
+    /// After the phone unlinked us. Default `auto`: show a new QR.
+    pub relink: Relink,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            path: "./whatsapp-session".into(),
+            default_client: default_client(),
+            session: BTreeMap::new(),
+            max_attempts: 5,
+            first_delay: Millis::secs(5),
+            retry_delay: Millis::secs(30),
+            max_delay: Millis::secs(300),
+            slow_delay: Millis::secs(1800),
+            stable_after: Millis::secs(60),
+            health_interval: Millis::secs(60),
+            qr_limit: 60,
+            relink: Relink::Auto,
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a literal that a test parses")]
+fn default_client() -> ClientId {
+    "default".parse().expect("a valid client id")
+}
+
+/// `[sessions.session.<id>]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    /// Pairs that every event of the session carries.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// After the phone unlinked us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relink {
+    /// Show a new QR.
+    #[default]
+    Auto,
+    /// Wait for `reconnect`.
+    Manual,
+}
+
+/// `[send]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Send {
+    /// How long a caller waits for the outcome. Default 30s.
+    pub timeout: Millis,
+    /// Region (ISO 3166, e.g. `DE`) whose national numbers are accepted with a leading 0. Default none.
+    pub default_region: Option<String>,
+    /// UTF-16 units of a message. Default 4096.
+    pub max_length: usize,
+    /// How long to wait for the server's acknowledgement before the outcome is unknown. Default 60s.
+    pub ack_timeout: Millis,
+    /// How long a looked-up number is believed. Default 24h.
+    pub address_ttl: Millis,
+}
+
+impl Default for Send {
+    fn default() -> Self {
+        Self { timeout: Millis::secs(30), default_region: None, max_length: 4096, ack_timeout: Millis::secs(60), address_ttl: Millis(86_400_000) }
+    }
+}
+
+/// `[delivery]`: how notifications are sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// One HTTP call. Default 10s.
+    pub timeout: Millis,
+    /// At the same time. Default 16.
+    pub concurrency: usize,
+    /// Attempts before the dead letters, whatever a plugin says. Default 100.
+    pub max_attempts: u32,
+    /// Longest wait between attempts. Default 1h.
+    pub max_delay: Millis,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { timeout: Millis::secs(10), concurrency: 16, max_attempts: 100, max_delay: Millis(3_600_000) }
+    }
+}
+
+/// `[plugins]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plugins {
+    /// Where the `.wasm` files lie; sub-folders are not searched. Default `./plugins`.
+    pub dir: PathBuf,
+    /// Compiled code is kept here. Default `cache/plugins` inside the session path.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self { dir: "./plugins".into(), cache: None }
+    }
+}
+
+/// `[[plugin]]`: one enabled plugin; the order of the entries is the order of the pipeline.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// Must equal the name the plugin gives itself.
+    pub name: String,
+    /// A file name inside `[plugins].dir`. Default `<name with '-' as '_'>.wasm`, or `<name>.wasm` where that exists.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// Pin: the file's SHA-256, 64 hex digits.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Default true; false leaves the entry out.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Default true: a plugin that cannot be loaded stops the start.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// Client ids it works for, `*` for all. Default `["*"]`.
+    #[serde(default = "all_sessions")]
+    pub sessions: Vec<String>,
+    /// Default `enforce`.
+    #[serde(default)]
+    pub mode: PluginMode,
+    /// What becomes of a send when the plugin itself fails. Default `reject`.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// Whether a validator may change a message. Default false.
+    #[serde(default)]
+    pub may_modify: bool,
+    /// Wall-clock limit of one call. Default 2s.
+    #[serde(default = "plugin_timeout")]
+    pub timeout: Millis,
+    /// CPU limit of one call. Default 200ms.
+    #[serde(default = "plugin_cpu")]
+    pub cpu: Millis,
+    /// Memory limit of one call. Default 32MiB.
+    #[serde(default = "plugin_memory")]
+    pub memory: ByteSize,
+    /// What it may reach. Default nothing.
+    #[serde(default)]
+    pub grants: Grants,
+    /// Handed to the plugin after a check against its own schema.
+    #[serde(default)]
+    pub config: toml::Table,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn all_sessions() -> Vec<String> {
+    vec!["*".into()]
+}
+
+fn plugin_timeout() -> Millis {
+    Millis::secs(2)
+}
+
+fn plugin_cpu() -> Millis {
+    Millis(200)
+}
+
+fn plugin_memory() -> ByteSize {
+    ByteSize(32 << 20)
+}
+
+/// Whether a plugin's word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginMode {
+    /// It counts.
+    #[default]
+    Enforce,
+    /// It is asked and logged, and changes nothing.
+    Monitor,
+}
+
+/// What becomes of a send when a plugin itself fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// It goes on as if the plugin had allowed it.
+    Allow,
+}
+
+/// What a plugin may reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// `scheme://host[:port]` the host may call for it. Nothing else is ever called.
+    pub http: Vec<String>,
+    /// Whether those hosts may lie in private networks. Default false.
+    pub http_private: bool,
+    /// Key-value storage, and how much. Default none.
+    pub kv: Option<ByteSize>,
+    /// Whether the kv namespace is one for all sessions. Default false: one per session.
+    pub kv_shared: bool,
+    /// Environment variables it may read, by name: `["HMAC_KEY"]`.
+    pub secrets: Vec<String>,
+    /// Whether it sees QR texts. Default false.
+    pub qr: bool,
+    /// Whether it sees message bodies in events. Default true.
+    pub bodies: Option<bool>,
+}

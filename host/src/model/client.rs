@@ -1,0 +1,66 @@
+//! The operator-chosen name of one linked WhatsApp account.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// Names one WhatsApp login. 1 to 64 characters of `A-Z a-z 0-9 _ -`: it becomes a folder name
+/// (`session-<id>`) and a path segment of the API, so nothing else is let in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClientId(Arc<str>);
+
+/// Why a client id was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("client id {0:?} must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")]
+pub struct InvalidClientId(String);
+
+impl ClientId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = InvalidClientId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if fits { Ok(Self(text.into())) } else { Err(InvalidClientId(text.chars().take(80).collect())) }
+    }
+}
+
+impl TryFrom<String> for ClientId {
+    type Error = InvalidClientId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ClientId> for String {
+    fn from(id: ClientId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_not_a_client_id() {
+        for bad in ["", "..", "a/b", "a b", &"x".repeat(65)] {
+            assert!(bad.parse::<ClientId>().is_err(), "{bad:?}");
+        }
+        assert!("rafi-scheme_manager1".parse::<ClientId>().is_ok());
+    }
+}

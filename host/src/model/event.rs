@@ -1,0 +1,125 @@
+//! Events: what the log keeps, streams show and notifiers are told.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
+
+/// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(pub String);
+
+impl EventId {
+    /// A fresh id; later ids sort after earlier ones.
+    #[must_use]
+    pub fn new(ulid: &str) -> Self {
+        Self(format!("evt_{}", ulid.to_ascii_lowercase()))
+    }
+}
+
+/// The account an event belongs to, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// `…@c.us`.
+    pub pn: Option<String>,
+    /// `…@lid`.
+    pub lid: Option<String>,
+    /// The name the account gives itself.
+    pub push_name: Option<String>,
+}
+
+/// One event with what is needed to route it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// Deduplication key.
+    pub id: EventId,
+    /// When it happened, as far as the gateway knows.
+    pub at: Timestamp,
+    /// Whose.
+    pub session: ClientId,
+    /// The account, when known.
+    pub account: Option<Account>,
+    /// Found again after an outage rather than seen live.
+    #[serde(default)]
+    pub replayed: bool,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// A session moved from state to state.
+    SessionState {
+        /// From.
+        before: SessionState,
+        /// To.
+        after: SessionState,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// A QR can be scanned. A credential: delivered only where granted, and its text is not kept in the log.
+    Qr {
+        /// The text of the QR.
+        code: String,
+        /// After this it is dead.
+        expires_at: Timestamp,
+        /// 1 for the first of this linking.
+        attempt: u32,
+    },
+    /// WhatsApp's server took a message.
+    MessageSent {
+        /// Its id.
+        id: MessageId,
+        /// What was sent.
+        message: OutboundMessage,
+    },
+    /// A message will not leave, or nobody knows.
+    MessageFailed {
+        /// Its id.
+        id: MessageId,
+        /// Gateway error code, `snake_case`.
+        code: String,
+        /// For people.
+        reason: String,
+        /// What was to be sent.
+        message: OutboundMessage,
+    },
+    /// A sent message came further.
+    MessageAck {
+        /// Its id.
+        id: MessageId,
+        /// Its chat.
+        chat: Address,
+        /// How far.
+        level: AckLevel,
+    },
+    /// A message arrived.
+    MessageReceived(InboundMessage),
+    /// Anything this version does not model.
+    Other {
+        /// Dotted name.
+        kind: String,
+        /// A JSON object.
+        json: String,
+    },
+}
+
+impl Event {
+    /// Dotted name, e.g. `message.ack`; filters match on it.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::SessionState { .. } => "session.state",
+            Self::Qr { .. } => "session.qr",
+            Self::MessageSent { .. } => "message.sent",
+            Self::MessageFailed { .. } => "message.failed",
+            Self::MessageAck { .. } => "message.ack",
+            Self::MessageReceived(_) => "message.received",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+}

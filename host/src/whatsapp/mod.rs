@@ -1,0 +1,8 @@
+//! The only place that knows WhatsApp Web: bridge script, contract, probes.
+
+mod page;
+
+pub use page::{
+    BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews,
+    SendProgress, Stage, Stored, TextSend,
+};

@@ -1,0 +1,348 @@
+//! The one door to WhatsApp Web: what `session` and `outbox` may ask of a page, and what it tells them.
+//!
+//! Both are traits and plain values, so the state machine and the outbox are tested without a browser.
+//! A call says what it *started*; how it *ended* comes as an event, because the page may be
+//! reloaded or die in between and the answer must not hang on one call.
+
+use std::{fmt::Debug, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::model::{Account, AckLevel, Address, ClientId, InboundMessage, MessageId, PhoneNumber, Text, Timestamp};
+
+/// A running page of one session.
+///
+/// Every call has its own deadline inside and ends; a [`PageError`] never means that a login is bad.
+#[async_trait]
+pub trait Page: Send + Sync + Debug {
+    /// What the page says of itself now. Cheap; used by health checks.
+    async fn status(&self) -> Result<PageStatus, PageError>;
+
+    /// What of the contract with this build of WhatsApp Web holds.
+    async fn contract(&self) -> Result<ContractReport, PageError>;
+
+    /// Looks a number up at WhatsApp. `Ok(None)` is WhatsApp's answer "not on WhatsApp"; a failed
+    /// look-up is an error and says nothing about the number.
+    async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError>;
+
+    /// Puts a text with our own id into the page's queue; `Ok` means the page has stored it durably,
+    /// not that the server has it: that comes as [`PageEvent::Send`].
+    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError>;
+
+    /// Looks an own message up by its bare id. None: it never left this profile.
+    async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError>;
+
+    /// Sends a message again that the page knows but the server never took, under the same id.
+    async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError>;
+
+    /// Asks for a fresh batch of QR codes.
+    async fn refresh_qr(&self) -> Result<(), PageError>;
+
+    /// Unlinks the account and waits until the page says so or is reloaded.
+    async fn logout(&self) -> Result<(), PageError>;
+
+    /// Loads the page again.
+    async fn reload(&self) -> Result<(), PageError>;
+
+    /// The browser behind it.
+    async fn browser(&self) -> BrowserReport;
+
+    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after `grace`.
+    /// The event channel ends afterwards.
+    async fn close(&self, grace: Duration);
+}
+
+/// Starts pages.
+#[async_trait]
+pub trait Launcher: Send + Sync + Debug {
+    /// Starts a browser on the session's profile and opens the page. `Ok` means the navigation was begun;
+    /// what the page is comes as events. The channel ends when the browser is gone.
+    async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError>;
+}
+
+/// A browser that was started.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its page.
+    pub page: Arc<dyn Page>,
+    /// Its news, in order.
+    pub events: mpsc::UnboundedReceiver<PageEvent>,
+}
+
+/// A text to send.
+#[derive(Debug, Clone)]
+pub struct TextSend {
+    /// Our own, stored before.
+    pub id: MessageId,
+    /// As [`Page::resolve`] gave it, or a group's.
+    pub chat: String,
+    /// What it says.
+    pub text: Text,
+    /// Bare id of the message it answers.
+    pub reply_to: Option<MessageId>,
+}
+
+/// The page has a message in its own database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The chat it really is in: LID or number, as the account has it.
+    pub address: Address,
+    /// The serialized key, `true_<chat>_<id>`.
+    pub key: String,
+    /// The id was known before: nothing was queued, look at its state.
+    pub duplicate: bool,
+}
+
+/// An own message found in the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub address: Address,
+    /// The serialized key.
+    pub key: String,
+    /// None: the server has not taken it.
+    pub ack: Option<AckLevel>,
+    /// The page has given up on it (or it was unsent at a reload): it goes nowhere without [`Page::resend`].
+    pub failed: bool,
+}
+
+/// News of a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PageEvent {
+    /// Something about the connection changed; always the whole truth of that moment.
+    Status(PageStatus),
+    /// A QR can be scanned.
+    Qr {
+        /// Its text: a credential.
+        code: String,
+        /// From now.
+        ttl: Duration,
+    },
+    /// The batch of QR codes is used up.
+    QrExhausted,
+    /// News of an own message.
+    Send(SendNews),
+    /// A message arrived or was typed on the phone.
+    Message(InboundMessage),
+    /// The login is going or gone, with WhatsApp's reason.
+    LoggedOut(String),
+    /// A temporary ban.
+    Banned {
+        /// When it ends, if it was said.
+        until: Option<Timestamp>,
+        /// WhatsApp's code.
+        code: String,
+    },
+    /// The main frame was loaded anew; everything in the old one is gone.
+    Navigated,
+    /// The renderer died.
+    Crashed(String),
+    /// The browser is gone.
+    Closed(String),
+}
+
+/// News of an own message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendNews {
+    /// Bare id.
+    pub id: MessageId,
+    /// The chat it is in.
+    pub address: Address,
+    /// What happened.
+    pub what: SendProgress,
+}
+
+/// How far an own message has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendProgress {
+    /// Acknowledged up to this level.
+    Ack(AckLevel),
+    /// Refused; it will not leave by itself.
+    Refused {
+        /// WhatsApp's nack code, when it was given (463, 475, …).
+        code: Option<u32>,
+        /// The page's own words, e.g. `ERROR_UNKNOWN`.
+        reason: String,
+    },
+}
+
+/// Where a page stands: each bit read from WhatsApp Web itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageStatus {
+    /// `Debug.VERSION`, e.g. `2.3000.1031000000`.
+    pub version: Option<String>,
+    /// `Socket.state`.
+    pub socket: Option<String>,
+    /// `Socket.stream`.
+    pub stream: Option<String>,
+    /// `Stream.mode`.
+    pub mode: Option<String>,
+    /// Credentials exist.
+    pub registered: bool,
+    /// The first sync is done.
+    pub has_synced: bool,
+    /// No socket exists though the state says connected: another browser uses the same login.
+    pub replaced: bool,
+    /// WhatsApp wants a reload for a new version.
+    pub needs_update: bool,
+    /// Sync progress in percent, while known.
+    pub sync_percent: Option<u8>,
+    /// Me.
+    pub account: Option<Account>,
+    /// Names of contract entries that are missing though the page has synced.
+    pub broken: Vec<String>,
+}
+
+/// What a [`PageStatus`] amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Still booting or connecting.
+    Booting,
+    /// Waits for a scan.
+    NeedsLink,
+    /// Linked, not yet synced.
+    Syncing,
+    /// Able to send.
+    Ready,
+    /// Linked and synced, but the socket is gone; the page mends that itself.
+    Offline,
+    /// The same login was opened elsewhere.
+    Replaced,
+}
+
+impl PageStatus {
+    /// Ready = registered, synced, main mode, stream connected: positive proof, not one library event.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        let socket = self.socket.as_deref().unwrap_or("");
+        let stream = self.stream.as_deref().unwrap_or("");
+        if self.replaced {
+            return Stage::Replaced;
+        }
+        if matches!(socket, "UNPAIRED" | "UNPAIRED_IDLE") && !self.registered {
+            return Stage::NeedsLink;
+        }
+        if !self.registered {
+            return Stage::Booting;
+        }
+        match (self.has_synced, stream) {
+            (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") => Stage::Ready,
+            (true, _) => Stage::Offline,
+            (false, _) if socket == "CONNECTED" => Stage::Syncing,
+            (false, _) => Stage::Booting,
+        }
+    }
+}
+
+/// What of the contract with WhatsApp Web holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContractReport {
+    /// `Debug.VERSION` the report is about.
+    pub version: Option<String>,
+    /// One line per capability.
+    pub capabilities: Vec<Capability>,
+}
+
+/// One thing the gateway can do with this build of the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Capability {
+    /// E.g. `send_text`.
+    pub name: String,
+    /// It works.
+    pub ok: bool,
+    /// `Module.export` names that are missing or of the wrong kind.
+    pub missing: Vec<String>,
+}
+
+/// The browser behind a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BrowserReport {
+    /// Process id of the main process.
+    pub pid: Option<u32>,
+    /// E.g. `Chrome/156.0.8078.79`.
+    pub version: Option<String>,
+    /// Private memory of the process tree (anonymous + shared-memory PSS), in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes in the tree.
+    pub processes: Option<u32>,
+}
+
+/// Why a page did not do what it was asked. What was begun may have been done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// No answer in time.
+    #[error("the page did not answer {what} within {limit:?}")]
+    Timeout {
+        /// What was asked.
+        what: &'static str,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The page was reloaded or closed while it worked.
+    #[error("the page went away during {what}: {reason}")]
+    Gone {
+        /// What was asked.
+        what: &'static str,
+        /// The browser's words.
+        reason: String,
+    },
+    /// This build of WhatsApp Web lacks what is needed: nothing was begun.
+    #[error("this build of WhatsApp Web lacks {missing:?}, needed for {what}")]
+    ContractBroken {
+        /// What was asked.
+        what: &'static str,
+        /// `Module.export` names.
+        missing: Vec<String>,
+    },
+    /// WhatsApp Web refused before anything was stored: nothing was begun.
+    #[error("WhatsApp Web refused {what}: {reason}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// Its words, without message text.
+        reason: String,
+    },
+}
+
+/// Why no page could be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// A retry cannot mend it.
+    #[error("no Chromium: {0}")]
+    NoBrowser(String),
+    /// Another live process holds the profile.
+    #[error("the profile {profile} is in use by process {pid}")]
+    ProfileInUse {
+        /// The directory.
+        profile: PathBuf,
+        /// Its owner.
+        pid: i32,
+    },
+    /// The profile directory cannot be used.
+    #[error("the profile {profile} cannot be used: {reason}")]
+    Profile {
+        /// The directory.
+        profile: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Chromium came up wrongly; a later attempt may work.
+    #[error("Chromium did not start: {0}")]
+    Failed(String),
+    /// The page could not be opened (DNS, network, TLS); a later attempt may work.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// The browser's words.
+        reason: String,
+    },
+}
