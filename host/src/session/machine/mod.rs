@@ -186,8 +186,8 @@ impl Step<'_> {
 
     fn page(&mut self, stage: Stage) {
         match (self.machine.state, stage) {
-            (Loading | QrReady | AuthFailure, Stage::Syncing) => self.authenticated(),
-            (Loading | QrReady | AuthFailure, Stage::Ready) => {
+            (Loading | QrReady, Stage::Syncing) => self.authenticated(),
+            (Loading | QrReady, Stage::Ready) => {
                 self.authenticated();
                 self.ready("connected and synced");
             }
@@ -221,12 +221,17 @@ impl Step<'_> {
     }
 
     fn qr(&mut self) {
-        if !matches!(self.machine.state, Loading | QrReady | Authenticated | AuthFailure) {
+        if !matches!(self.machine.state, Loading | QrReady | Authenticated) {
             return;
         }
         if self.machine.linked {
             self.machine.linked = false;
-            self.enter(AuthFailure, "WhatsApp asks for a new scan: the login of this profile is gone");
+            let reason = "WhatsApp asks for a new scan: the login of this profile is gone";
+            if !self.rules.relink {
+                self.close();
+                return self.enter(AuthFailure, reason);
+            }
+            self.enter(AuthFailure, reason);
         }
         self.machine.qr_shown += 1;
         if self.machine.qr_shown > self.rules.qr_limit {
@@ -244,7 +249,7 @@ impl Step<'_> {
             self.machine.mending = false;
             self.enter(Loading, "the page was loaded anew");
         }
-        if matches!(self.machine.state, Loading | AuthFailure) {
+        if self.machine.state == Loading {
             self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
         }
     }
@@ -296,12 +301,11 @@ impl Step<'_> {
                 self.machine.reclaimed = false;
             }
             Reconnecting if self.machine.mending => self.lose(&format!("the page did not reconnect within {:?}", self.rules.mend_timeout)),
-            AuthFailure => self.lose("no QR appeared after the login was lost"),
             Reconnecting | MaxReconnectExceeded => {
                 let reason = format!("attempt {} of {}", self.machine.attempt, self.rules.max_attempts);
                 self.launch(&reason);
             }
-            QrReady | Error => {}
+            QrReady | AuthFailure | Error => {}
         }
     }
 

@@ -35,7 +35,7 @@ fn may_follow(before: SessionState, after: SessionState) -> bool {
         Authenticated => matches!(after, Ready | AuthFailure | Reconnecting | MaxReconnectExceeded),
         Ready => matches!(after, Loading | Reconnecting | MaxReconnectExceeded | AuthFailure),
         Reconnecting => matches!(after, Loading | Ready | MaxReconnectExceeded),
-        AuthFailure => matches!(after, QrReady | Authenticated | Reconnecting | MaxReconnectExceeded),
+        AuthFailure => matches!(after, QrReady | Loading),
     }
 }
 
@@ -63,6 +63,7 @@ fn ready() -> Machine {
 fn every_step_from_every_reachable_machine_keeps_the_table() {
     let rules = Rules { max_attempts: 2, qr_limit: 2, ..rules() };
     let mut seen = vec![Machine::new(false), Machine::new(true)];
+    let mut states = std::collections::HashSet::new();
     let mut next = 0;
     while next < seen.len() {
         let machine = seen[next].clone();
@@ -80,6 +81,7 @@ fn every_step_from_every_reachable_machine_keeps_the_table() {
                         let allowed = matches!(after, Disconnected | Error) || input == Input::Start || reload || may_follow(*before, *after);
                         assert!(allowed, "{before} -> {after} on {input:?}");
                         state = *after;
+                        states.insert(state);
                     }
                     Effect::Launch => {
                         assert!(!std::mem::replace(&mut open, true) || effects.contains(&Effect::Close), "two browsers: {machine:?} {input:?}");
@@ -102,7 +104,6 @@ fn every_step_from_every_reachable_machine_keeps_the_table() {
             }
         }
     }
-    let states: std::collections::HashSet<_> = seen.iter().map(|machine| machine.state).collect();
     assert_eq!(states.len(), SessionState::ALL.len(), "every state is reachable");
 }
 
@@ -183,6 +184,9 @@ fn a_logout_leads_to_a_new_qr_when_told_so_and_is_said_once() {
 fn a_login_that_was_lost_while_away_is_named_before_the_new_qr() {
     let (_, effects) = run(Machine::new(true), &[Input::Start, Input::Launched, Input::Qr]);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Enter { after: AuthFailure, .. })));
+    let manual = Rules { relink: false, ..rules() };
+    let (machine, _) = at(true, &[Input::Start, Input::Launched]).step(Input::Qr, &manual);
+    assert_eq!((machine.state, machine.open), (AuthFailure, false), "a person decides");
 }
 
 #[test]
