@@ -2,6 +2,7 @@
 //!
 //! The binary `wharf` is the product; this library is the same code, split off so that benches and tests reach it.
 
+pub mod browser;
 pub mod config;
 pub mod model;
 pub mod plugins;
