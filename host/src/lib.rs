@@ -4,7 +4,10 @@
 
 pub mod browser;
 pub mod config;
+pub mod events;
 pub mod model;
+pub mod outbox;
 pub mod plugins;
 pub mod session;
+pub mod store;
 pub mod whatsapp;
