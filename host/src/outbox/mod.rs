@@ -21,12 +21,14 @@ use tracing::{info, warn};
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
 use waiters::Waiters;
 
+pub use crate::store::{Accepted, OutboxId, OutboxRow, StoreError};
+
 use crate::{
     config,
     events::Events,
     model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome},
     plugins::{Pipeline, RenderFailure, RenderRequest, Subject},
-    store::{Finish, OutboxId, OutboxRow, RowState, Store, StoreError},
+    store::{Finish, RowState, Store},
     whatsapp::{Page, SendNews, SendProgress},
 };
 
