@@ -7,5 +7,5 @@ use crate::{plugins, project, step};
 pub(crate) fn run(args: &[String]) -> Result<()> {
     plugins::run()?;
     eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
-    step::become_program(project::cargo().args(["bench", "--locked", "-p", "wharf", "--benches", "--"]).args(args))
+    step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(args))
 }

@@ -8,6 +8,7 @@ use crate::{cargo, project, step, test};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
+    step::quiet("Cargo.lock is up to date", project::cargo().args(["metadata", "--locked", "--format-version", "1"]), Duration::from_secs(300))?;
     step::loud("cargo fmt", project::cargo().args(["fmt", "--all", "--check"]), Duration::from_secs(120))?;
     cargo::build("clippy", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     let mut doc = project::cargo();

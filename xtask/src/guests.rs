@@ -57,8 +57,8 @@ pub(crate) fn ensure() -> Result<()> {
 ///
 /// # Errors
 /// When the target is missing or the compiler says no.
-pub(crate) fn build(what: &str, packages: &[&str]) -> Result<PathBuf> {
-    let mut args = vec!["build", "--locked", "--profile", "plugin", "--target", TARGET];
+pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
+    let mut args = vec!["build", "--profile", "plugin", "--target", TARGET];
     args.extend(packages.iter().flat_map(|package| ["-p", package]));
     match route() {
         Some(Route::Rustup) => cargo::build(what, &args)?,

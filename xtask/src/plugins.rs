@@ -1,4 +1,4 @@
-//! `cargo xtask plugins`: the bundled plugins, built and put where the gateway looks for them.
+//! `cargo xtask plugins`: every plugin of this repository, built and put where the gateway looks for them.
 
 use std::{fs, path::Path};
 
@@ -6,17 +6,28 @@ use anyhow::{Context, Result};
 
 use crate::{guests, project};
 
-/// The bundled plugins: a package each.
-const PACKAGES: [&str; 3] = ["number-policy", "templates", "webhook"];
-
 pub(crate) fn run() -> Result<()> {
     guests::ensure()?;
-    let built = guests::build("Plugins (WebAssembly)", &PACKAGES)?;
-    for package in PACKAGES {
+    let packages = packages()?;
+    let built = guests::build("Plugins (WebAssembly)", &packages)?;
+    for package in packages {
         let file = format!("{}.wasm", package.replace('-', "_"));
         replace(&built.join(&file), &project::root().join("plugins").join(&file))?;
     }
     Ok(())
+}
+
+/// Every crate below `plugins/`, a new one included; a package is called as its folder is.
+pub(crate) fn packages() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(project::root().join("plugins")).context("cannot read plugins/")? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Copies through a rename, and only what differs: a running gateway must never see half a file.

@@ -22,7 +22,7 @@ pub(crate) const HOST: [&str; 6] = ["-p", "wharf", "-p", "wharf-standin", "-p", 
 
 pub(crate) fn run() -> Result<()> {
     tools()?;
-    let mut args = vec!["build", "--locked", "--bins"];
+    let mut args = vec!["build", "--bins"];
     args.extend(HOST);
     cargo::build("Gateway, stand-in and demo", &args)
 }

@@ -8,7 +8,7 @@ use crate::{cargo, project, setup, step};
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     // The same selection as everywhere, so that nothing is built twice.
-    let mut build = vec!["build", "--locked", "--bins"];
+    let mut build = vec!["build", "--bins"];
     build.extend(setup::HOST);
     cargo::build("Gateway, stand-in and demo", &build)?;
     step::become_program(project::clean(Command::new(project::program("wharf-standin"))).args(args))
