@@ -1,1 +1,68 @@
-fn main() {}
+//! `cargo xtask <verb>`: everything one does with this repository, one file per verb.
+//!
+//! Every verb runs what it needs of the others, so none has to be run first.
+
+mod bench;
+mod cargo;
+mod ci;
+mod demo;
+mod guests;
+mod picture;
+mod plugins;
+mod project;
+mod setup;
+mod standin;
+mod step;
+mod test;
+mod up;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "cargo xtask <verb>
+
+  demo [--once]     everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
+  up                the gateway with gateway.toml, on the real WhatsApp Web
+  setup             WebAssembly target, Chromium, plugins, gateway; the other verbs run it themselves
+  plugins           builds the bundled plugins into plugins/*.wasm
+  standin [--port N] [--tls-port N]   the stand-in alone, for any client
+  test              every test, whatsapp-web.js on the stand-in included
+  bench             benchmarks
+  ci                what is checked before a change lands: fmt, clippy, docs, test
+  picture           records the demo into docs/demo.svg";
+
+fn main() -> ExitCode {
+    match run(&env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
+    env::set_current_dir(project::root())?;
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "bench");
+    if let (false, Some(word)) = (takes_arguments, rest.first()) {
+        bail!("{verb} takes no {word:?}\n\n{USAGE}");
+    }
+    match verb {
+        "setup" => setup::run(),
+        "plugins" => plugins::run(),
+        "demo" => demo::run(rest),
+        "up" => up::run(rest),
+        "standin" => standin::run(rest),
+        "test" => test::run(),
+        "bench" => bench::run(rest),
+        "ci" => ci::run(),
+        "picture" => picture::run(),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("no verb {other:?}\n\n{USAGE}"),
+    }
+}

@@ -1,0 +1,47 @@
+//! How the demo speaks: each step on a line, as it happens.
+
+use std::io::{self, IsTerminal, Write};
+
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use wharf_e2e::Call;
+
+/// Something has happened.
+pub(crate) fn done(text: &str) {
+    line("\x1b[32m", "✓", text);
+}
+
+/// Something to know.
+pub(crate) fn note(text: &str) {
+    line("", " ", text);
+}
+
+/// What one could have typed.
+pub(crate) fn command(text: &str) {
+    line("\x1b[1m", "\n$", text);
+}
+
+fn line(colour: &str, mark: &str, text: &str) {
+    let mut out = io::stdout();
+    let (colour, end) = if out.is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
+    // A closed pipe is no reason to leave processes behind.
+    let _ = writeln!(out, "{colour}{mark}{end} {text}").and_then(|()| out.flush());
+}
+
+/// The QR for a dark terminal: light modules are drawn.
+pub(crate) fn qr(text: &str) {
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return };
+    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).quiet_zone(true).build();
+    // As in `line`.
+    let _ = writeln!(io::stdout(), "\n{picture}\n");
+}
+
+/// One webhook in a few words.
+pub(crate) fn webhook(call: &Call) -> String {
+    let payload = &call.json["payload"];
+    let detail = match call.event() {
+        "message.ack" => format!("{} ({})", payload["ack"], payload["ackName"].as_str().unwrap_or_default()),
+        "session.status" => payload["status"].as_str().unwrap_or_default().to_owned(),
+        _ => payload["body"].as_str().unwrap_or_default().to_owned(),
+    };
+    format!("{} {detail}", call.event()).trim_end().to_owned()
+}

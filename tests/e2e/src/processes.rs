@@ -1,0 +1,78 @@
+//! Which processes belong to a gateway, read from `/proc`.
+//!
+//! Every folder of a test is its own, so whoever names it on the command line belongs to that test. Chromium's renderers
+//! do not, but they share the process group of one that does.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+
+use crate::until;
+
+#[derive(Debug)]
+struct Process {
+    pid: i32,
+    group: i32,
+    line: String,
+}
+
+/// Process groups that belong to a folder.
+#[derive(Debug, Clone, Default)]
+pub struct Family {
+    folder: String,
+    groups: BTreeSet<i32>,
+}
+
+impl Family {
+    /// Of the gateway that works in `folder`.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_string_lossy().into_owned(), groups: BTreeSet::new() }
+    }
+
+    /// Pids of those alive, ours excepted; remembers their groups, so that a group is still known when its leader is gone.
+    pub fn alive(&mut self) -> Vec<i32> {
+        self.members().into_iter().map(|process| process.pid).collect()
+    }
+
+    /// Pids of the main Chromium processes.
+    pub fn browsers(&mut self) -> Vec<i32> {
+        let mains = self.members().into_iter().filter(|p| p.pid == p.group && p.line.contains("--user-data-dir="));
+        mains.map(|process| process.pid).collect()
+    }
+
+    /// Waits until nobody is left.
+    ///
+    /// # Errors
+    /// When somebody is, with their command lines.
+    pub async fn until_gone(&mut self, limit: Duration) -> Result<()> {
+        let gone = until("every process gone", limit, async || Ok(self.members().is_empty().then_some(())));
+        gone.await.with_context(|| format!("left behind: {:#?}", self.members()))
+    }
+
+    fn members(&mut self) -> Vec<Process> {
+        let ours = i32::try_from(std::process::id()).unwrap_or_default();
+        let all: Vec<Process> = running().into_iter().filter(|process| process.pid != ours).collect();
+        let named = all.iter().filter(|process| process.line.contains(&self.folder));
+        self.groups.extend(named.map(|process| process.group));
+        let own_group = all.iter().find(|process| process.pid == ours).map(|process| process.group);
+        all.into_iter().filter(|p| p.line.contains(&self.folder) || (Some(p.group) != own_group && self.groups.contains(&p.group))).collect()
+    }
+}
+
+fn running() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(read).collect()
+}
+
+/// None for one that ended meanwhile, and for one that ended and was not waited for.
+fn read(pid: i32) -> Option<Process> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    if fields.next()? == "Z" {
+        return None;
+    }
+    let group = fields.nth(1)?.parse().ok()?;
+    Some(Process { pid, group, line: String::from_utf8_lossy(&line).replace('\0', " ") })
+}

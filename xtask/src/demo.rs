@@ -1,0 +1,12 @@
+//! `cargo xtask demo [--once]`: builds what is missing and becomes the demo.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{project, setup, step};
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    setup::run()?;
+    step::become_program(project::clean(Command::new(project::program("wharf-demo"))).args(args))
+}

@@ -1,0 +1,75 @@
+//! Building WebAssembly components: by rustup's target, or by Debian's packages where rustup cannot fetch it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+
+use crate::{cargo, project, step};
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Debian's own Rust can build the standard library for the target from its sources.
+const DEBIAN: &str = "apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src lld wasi-libc";
+const LINKER: &str = "wasm-component-ld";
+const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+enum Route {
+    Rustup,
+    Debian,
+}
+
+fn route() -> Option<Route> {
+    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output().ok()?;
+    let libraries = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if output.status.success() && libraries.is_dir() {
+        return Some(Route::Rustup);
+    }
+    let debian = Path::new("/usr/bin/cargo").is_file() && Path::new(WASI_LIBC).is_dir() && project::on_path(LINKER).is_some();
+    debian.then_some(Route::Debian)
+}
+
+/// Makes sure that components can be built.
+///
+/// # Errors
+/// When neither route works; the error has the commands to type.
+pub(crate) fn ensure() -> Result<()> {
+    if route().is_some() {
+        return Ok(());
+    }
+    let added = step::quiet("WebAssembly target by rustup", Command::new("rustup").args(["target", "add", TARGET]), Duration::from_secs(300));
+    let Err(reason) = added else { return Ok(()) };
+    let linker = format!("cargo install --locked {LINKER}");
+    if !project::is_root() {
+        bail!(
+            "{reason:#}\nrustup could not add the target {TARGET}. On Debian this does without it:\n    sudo {DEBIAN}\n    {linker}\nthen run the same command again"
+        );
+    }
+    eprintln!("  rustup could not add the target {TARGET}; taking Debian's packages instead");
+    step::quiet("Debian's Rust and WASI libraries", Command::new("sh").args(["-c", DEBIAN]), Duration::from_secs(600))?;
+    cargo::watched(LINKER, Command::new("cargo").args(["install", "--locked", LINKER]))
+}
+
+/// Builds these packages as components; returns the folder with the `.wasm` files.
+///
+/// # Errors
+/// When the target is missing or the compiler says no.
+pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
+    let mut args = vec!["build", "--profile", "plugin", "--target", TARGET];
+    args.extend(packages.iter().flat_map(|package| ["-p", package]));
+    match route() {
+        Some(Route::Rustup) => cargo::build(what, &args)?,
+        Some(Route::Debian) => {
+            let mut command = project::clean(Command::new("/usr/bin/cargo"));
+            command.args(&args).arg("-Zbuild-std=std,panic_abort");
+            command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
+            command.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", format!("-Lnative={WASI_LIBC}"));
+            cargo::watched(what, &mut command)?;
+        }
+        None => bail!("the Rust target {TARGET} is missing; `cargo xtask setup` installs it"),
+    }
+    Ok(project::target().join(TARGET).join("plugin"))
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask setup`: from a fresh Debian with rustup to a gateway that starts. Done twice it does nothing.
+
+use std::{env, path::Path, process::Command, time::Duration};
+
+use anyhow::{Result, bail};
+
+use crate::{cargo, plugins, project, step};
+
+/// Where `[browser] executable` is searched when it is not given; the gateway has the same list.
+const BROWSERS: [&str; 6] = [
+    "/usr/lib/chromium/chromium",
+    "/usr/lib/chromium-browser/chromium-browser",
+    "/opt/google/chrome/chrome",
+    "/usr/lib64/chromium-browser/chromium-browser",
+    "/usr/bin/chromium",
+    "/usr/bin/google-chrome",
+];
+
+/// Host-side programs, all built by one cargo call: another selection of packages could mean other features of what
+/// they share, and then a second build of it.
+pub(crate) const HOST: [&str; 6] = ["-p", "wharf", "-p", "wharf-standin", "-p", "wharf-e2e"];
+
+pub(crate) fn run() -> Result<()> {
+    tools()?;
+    let mut args = vec!["build", "--bins"];
+    args.extend(HOST);
+    cargo::build("Gateway, stand-in and demo", &args)
+}
+
+/// All but the host-side programs.
+pub(crate) fn tools() -> Result<()> {
+    plugins::run()?;
+    chromium()
+}
+
+fn chromium() -> Result<()> {
+    if env::var_os("CHROMIUM").is_some_and(|path| Path::new(&path).is_file()) || BROWSERS.iter().any(|path| Path::new(path).is_file()) {
+        return Ok(());
+    }
+    packages("Chromium", &["chromium"])
+}
+
+/// Node and npm, for whatsapp-web.js on the stand-in.
+pub(crate) fn node() -> Result<()> {
+    if project::on_path("node").is_some() && project::on_path("npm").is_some() {
+        return Ok(());
+    }
+    packages("Node.js", &["nodejs", "npm"])
+}
+
+fn packages(what: &str, names: &[&str]) -> Result<()> {
+    let install = format!("apt-get install --yes --no-install-recommends {}", names.join(" "));
+    if !project::is_root() || project::on_path("apt-get").is_none() {
+        bail!("{what} is missing. On Debian or Ubuntu install it with\n    sudo apt-get update && sudo {install}\nthen run the same command again");
+    }
+    let mut apt = Command::new("sh");
+    apt.args(["-c", &format!("apt-get update && {install}")]).env("DEBIAN_FRONTEND", "noninteractive");
+    step::quiet(&format!("{what} (Debian package)"), &mut apt, Duration::from_secs(900))
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: every test there is.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use crate::{cargo, guests, plugins, project, setup, step};
+
+/// Everything that runs here; to them come the plugins, whose unit tests are native.
+const PACKAGES: [&str; 5] = ["wharf", "wharf-standin", "wharf-e2e", "xtask", "wharf-plugin"];
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+pub(crate) fn run() -> Result<()> {
+    let plugins = plugins::packages()?;
+    let packages: Vec<&str> = PACKAGES.into_iter().chain(plugins.iter().map(String::as_str)).flat_map(|name| ["-p", name]).collect();
+    let mut table = Table::default();
+    table.part("tools and plugins", setup::tools)?;
+    table.part("guests that misbehave", || guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop))?;
+    table.part("build", || {
+        let mut args = vec!["build", "--bins", "--lib", "--tests"];
+        args.extend(&packages);
+        cargo::build("Everything, tests included", &args)
+    })?;
+    table.part("tests", || {
+        let mut tests = project::cargo();
+        tests.args(["test", "--no-fail-fast", "--bins", "--lib", "--tests"]).args(&packages);
+        tests.env("WHARF_TEST_GUESTS", project::target().join("wasm32-wasip2/plugin"));
+        step::loud("cargo test", &mut tests, LIMIT)
+    })?;
+    table.part("documentation examples", || {
+        step::loud("cargo test --doc", project::cargo().args(["test", "--doc", "-p", "wharf", "-p", "wharf-plugin"]), LIMIT)
+    })?;
+    table.part("whatsapp-web.js on the stand-in", peer)?;
+    table.print();
+    Ok(())
+}
+
+/// Unmodified whatsapp-web.js, so that the stand-in stays honest.
+fn peer() -> Result<()> {
+    setup::node()?;
+    let folder = project::root().join("tests/peer");
+    if !is_installed(&folder) {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund"]).env("PUPPETEER_SKIP_DOWNLOAD", "1").current_dir(&folder);
+        step::quiet("whatsapp-web.js from npm", &mut npm, Duration::from_secs(600))?;
+    }
+    step::loud("whatsapp-web.js on the stand-in", &mut project::clean(Command::new(project::program("wharf-peer"))), Duration::from_secs(600))
+}
+
+/// npm notes what it installed; it is newer than the lock file when nothing changed since.
+fn is_installed(folder: &Path) -> bool {
+    let changed = |file: &str| folder.join(file).metadata().and_then(|meta| meta.modified());
+    matches!((changed("node_modules/.package-lock.json"), changed("package-lock.json")), (Ok(installed), Ok(wanted)) if installed >= wanted)
+}
+
+#[derive(Default)]
+struct Table {
+    rows: Vec<(&'static str, Duration, bool)>,
+}
+
+impl Table {
+    /// Runs one part; when it fails, what was done so far is shown before the error.
+    fn part(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let started = Instant::now();
+        let result = work();
+        self.rows.push((name, started.elapsed(), result.is_ok()));
+        if result.is_err() {
+            self.print();
+        }
+        result
+    }
+
+    fn print(&self) {
+        eprintln!();
+        for (name, took, passed) in &self.rows {
+            eprintln!("  {name:<34} {:>6.1} s  {}", took.as_secs_f32(), if *passed { "ok" } else { "FAILED" });
+        }
+        let sum: Duration = self.rows.iter().map(|row| row.1).sum();
+        eprintln!("  {:<34} {:>6.1} s", "together", sum.as_secs_f32());
+    }
+}
