@@ -1,5 +1,7 @@
 //! The bridge on the stand-in, in a real Chromium.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;

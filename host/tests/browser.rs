@@ -1,5 +1,7 @@
 //! The browser room with a real Chromium on a page of our own.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -139,6 +141,20 @@ async fn a_dead_renderer_and_a_dead_browser_are_told_and_hang_nobody() {
     assert!(tab.call("() => 1", &[], LIMIT).await.is_err());
     until("everything gone", || on_profile(&profile).is_empty()).await;
     assert!(matches!(tab.goto("http://127.0.0.1:1/", LIMIT).await, Err(TabError::Unreachable { .. })));
+}
+
+/// As a service manager stops a service: every process of it is told at once.
+#[tokio::test]
+async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let profile = dir.path().join("profile");
+    let (tab, mut events) = start(&profile).await;
+    for pid in on_profile(&profile) {
+        assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().expect("kill").success());
+    }
+    while !matches!(next(&mut events).await, BrowserEvent::Closed(_)) {}
+    until("everything gone", || on_profile(&profile).is_empty()).await;
+    tab.close(LIMIT).await;
 }
 
 #[tokio::test]

@@ -40,7 +40,6 @@ struct App {
 }
 
 /// All routes over `core`.
-#[must_use]
 pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
     let app = App { core, access: Arc::new(Access::new(settings)), started: Instant::now() };
     let seed = Router::new()

@@ -21,7 +21,10 @@ pub(super) fn success(data: &Value, message: &str) -> Response {
 
 /// `{"success":false,"error":…,"message":…,"code":…,"timestamp":…}`.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Failure(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
     status: StatusCode,
     code: String,
     error: String,
@@ -32,7 +35,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: &str, error: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), error: error.to_owned(), message: message.into(), data: None, retry_after: None }
+        Self(Box::new(Details { status, code: code.to_owned(), error: error.to_owned(), message: message.into(), data: None, retry_after: None }))
     }
 
     pub(super) fn internal(message: String) -> Self {
@@ -40,12 +43,12 @@ impl Failure {
     }
 
     pub(super) fn with(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.0.data = Some(data);
         self
     }
 
     fn after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
@@ -99,17 +102,18 @@ impl From<SendFailure> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let Details { status, code, error, message, data, retry_after } = *self.0;
         let mut body = json!({
-            "success": false, "error": self.error, "message": self.message, "code": self.code, "timestamp": Timestamp::now().rfc3339(),
+            "success": false, "error": error, "message": message, "code": code, "timestamp": Timestamp::now().rfc3339(),
         });
-        if let (Some(data), Some(body)) = (self.data, body.as_object_mut()) {
+        if let (Some(data), Some(body)) = (data, body.as_object_mut()) {
             body.insert("data".into(), data);
         }
-        let mut response = (self.status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after {
+        let mut response = (status, Json(body)).into_response();
+        if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -24,7 +24,7 @@ use std::{
 
 use nix::{
     fcntl::{Flock, FlockArg},
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{SigSet, Signal, kill, killpg},
     unistd::Pid,
 };
 
@@ -38,6 +38,12 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         eprintln!("wharf guard is started by the gateway, not by hand");
         return ExitCode::from(2);
     };
+    // A service manager signals every process of a service at once. The guard ends when its Chromium has; the child's
+    // own mask is made empty again by the standard library.
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    if let Err(error) = signals.thread_block() {
+        eprintln!("signals cannot be blocked: {error}");
+    }
     let grace = grace.to_str().and_then(|text| text.parse().ok()).map_or(Duration::from_secs(10), Duration::from_millis);
     let profile = PathBuf::from(profile);
     let result = lock(&profile, grace).and_then(|mut lock| {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
-    news::{Answer, KnownMessage, News, parse},
+    news::{Answer, KnownMessage, parse},
     page::{BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, Stored, TextSend},
     script,
 };
@@ -104,9 +104,8 @@ async fn forward(client: ClientId, mut browser: mpsc::UnboundedReceiver<BrowserE
     while let Some(event) = browser.recv().await {
         let event = match event {
             BrowserEvent::Binding(payload) => match parse(&payload) {
-                Ok(Some(News::Hello)) if !std::mem::replace(&mut greeted, true) => continue,
-                Ok(Some(News::Hello)) => PageEvent::Navigated,
-                Ok(Some(News::Event(event))) => event,
+                Ok(Some(PageEvent::Navigated)) if !std::mem::replace(&mut greeted, true) => continue,
+                Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(error) => {
                     // The text may hold a message, so only the kind of the error is told.

@@ -46,16 +46,10 @@ enum RawContent {
     Other { r#type: String },
 }
 
-/// One piece of news; `Hello` is the first word of every document.
-#[derive(Debug, PartialEq)]
-pub(super) enum News {
-    Hello,
-    Event(PageEvent),
-}
-
-pub(super) fn parse(payload: &str) -> Result<Option<News>, serde_json::Error> {
+/// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation.
+pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Error> {
     let event = match serde_json::from_str(payload)? {
-        Raw::Hello => return Ok(Some(News::Hello)),
+        Raw::Hello => PageEvent::Navigated,
         Raw::Status { status } => PageEvent::Status(status),
         Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: Duration::try_from_secs_f64(ttl / 1000.0).unwrap_or(LONGEST_QR).min(LONGEST_QR) },
         Raw::QrExhausted => PageEvent::QrExhausted,
@@ -71,7 +65,7 @@ pub(super) fn parse(payload: &str) -> Result<Option<News>, serde_json::Error> {
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
         Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
     };
-    Ok(Some(News::Event(event)))
+    Ok(Some(event))
 }
 
 /// The page gives seconds from now or since the epoch; which is told apart by size.
@@ -146,14 +140,14 @@ mod tests {
     fn what_the_page_says_is_read() {
         let address = r#"{"chat":"1@lid","pn":"2@c.us","lid":"1@lid"}"#;
         let ack = parse(&format!(r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#));
-        let Ok(Some(News::Event(PageEvent::Send(news)))) = ack else { panic!("{ack:?}") };
+        let Ok(Some(PageEvent::Send(news))) = ack else { panic!("{ack:?}") };
         assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
 
         let message = format!(
             r#"{{"type":"message","message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
             "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
         );
-        let Ok(Some(News::Event(PageEvent::Message(message)))) = parse(&message) else { panic!("no message") };
+        let Ok(Some(PageEvent::Message(message))) = parse(&message) else { panic!("no message") };
         assert_eq!((message.content.body(), message.sent_at), (Some("hi"), Timestamp(1000)));
     }
 
@@ -163,7 +157,7 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#).expect("read");
-        assert_eq!(qr, Some(News::Event(PageEvent::Qr { code: "x".into(), ttl: LONGEST_QR })));
+        assert_eq!(qr, Some(PageEvent::Qr { code: "x".into(), ttl: LONGEST_QR }));
     }
 
     #[test]
