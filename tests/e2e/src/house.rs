@@ -52,7 +52,7 @@ impl House {
         let standin = Standin::start(Options { port: standin, tls_port: None, settings: plan.standin }).await?;
         let receiver = Receiver::start(receiver).await?;
         let folder = tempfile::Builder::new().prefix("wharf-").tempdir().context("no temporary folder")?;
-        let mut config: Table = config(port, &standin.url(), &receiver.url()).parse().context("the harness's own configuration")?;
+        let mut config: Table = config(folder.path(), port, &standin.url(), &receiver.url()).parse().context("the harness's own configuration")?;
         lay_over(&mut config, plan.overlay.parse().context("the overlay")?);
         write_config(folder.path(), &toml::to_string(&config)?)?;
         let mut environment = vec![("WEBHOOK_HMAC_KEY".to_owned(), HMAC_KEY.to_owned())];
@@ -101,8 +101,10 @@ pub fn plugins() -> PathBuf {
 }
 
 /// Waits are shorter than an operator wants them; everything else is the gateway's default.
-fn config(port: u16, page: &str, receiver: &str) -> String {
+fn config(folder: &Path, port: u16, page: &str, receiver: &str) -> String {
     let plugins = plugins();
+    // Absolute, so that Chromium's command line names the folder and [`crate::processes`] finds it.
+    let sessions = folder.join("session");
     format!(
         r#"
 [server]
@@ -115,7 +117,7 @@ format = "json"
 url = "{page}"
 
 [sessions]
-path = "session"
+path = {sessions:?}
 first_delay = "500ms"
 retry_delay = "1s"
 max_delay = "2s"
@@ -127,6 +129,8 @@ dir = {plugins:?}
 name = "number-policy"
 grants = {{ kv = "1MiB", kv_shared = true }}
 [plugin.config]
+# The example number of the original service has a digit less than numbers of its country.
+number_length = false
 block_prefixes = ["1900"]
 
 [[plugin]]

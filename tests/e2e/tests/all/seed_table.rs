@@ -81,8 +81,10 @@ async fn before_a_qr(gateway: &Gateway) -> Result<()> {
     timestamp(qr.data("timestamp"))?;
 
     failure(api.send("4915123456789", "too early").await?, 503, "not_ready")?;
-    ensure!(api.get("/readyz").await?.status == 503, "/readyz before ready");
-    ensure!(api.get("/livez").await?.status == 200, "/livez before ready");
+    // A session that is not linked is no reason to restart the process.
+    for probe in ["/livez", "/readyz"] {
+        ensure!(api.get(probe).await?.status == 200, "{probe} before a QR");
+    }
     Ok(())
 }
 
@@ -126,7 +128,6 @@ async fn when_ready(gateway: &Gateway) -> Result<()> {
         ensure!(data.contains(word), "session-info tells nothing of {word}: {data}");
     }
     ensure!(!data.contains("/tmp/"), "session-info gives an absolute path away: {data}");
-    ensure!(api.get("/readyz").await?.status == 200, "/readyz when ready");
     Ok(())
 }
 
