@@ -1,1 +1,105 @@
-fn main() {}
+//! The command line of the gateway.
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::error;
+use wharf::{
+    browser,
+    cli::{Cli, Command, Keys},
+    config::{self, Config, Sources},
+    gateway::{Gateway, check},
+    telemetry,
+};
+
+fn main() -> ExitCode {
+    // First of all: the guard of a Chromium is this program too, and must stay small.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == "guard") {
+        return browser::guard::main(args);
+    }
+    let cli = Cli::parse();
+    if cli.command == Some(Command::Keys(Keys::New)) {
+        new_key();
+        return ExitCode::SUCCESS;
+    }
+    let loaded = Sources::environment(cli.config_file()).and_then(|sources| config::load(&sources).map(|config| (config, sources)));
+    let (config, sources) = match loaded {
+        Ok((config, sources)) => (config, Arc::new(sources)),
+        Err(errors) => {
+            eprintln!("The configuration is wrong:\n{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match cli.command {
+        Some(Command::Check) => runtime.block_on(check(&config, sources)),
+        Some(Command::Doctor) => doctor(&config),
+        _ => runtime.block_on(run(config, sources)),
+    };
+    // Blocking tasks that are still reading a profile are not worth waiting for.
+    runtime.shutdown_background();
+    done
+}
+
+async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
+    telemetry::start_log(&config.log);
+    let metrics = telemetry::start_metrics();
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+        error!("cannot listen for signals");
+        return ExitCode::FAILURE;
+    };
+    let gateway = match Gateway::start(config, sources, metrics).await {
+        Ok(gateway) => gateway,
+        Err(failure) => {
+            error!(error = %failure, "the gateway did not start");
+            return ExitCode::FAILURE;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::select! {
+        () = gateway.stop() => ExitCode::SUCCESS,
+        // Asked twice: at once. The guards close the browsers.
+        _ = interrupt.recv() => ExitCode::FAILURE,
+    }
+}
+
+async fn check(config: &Config, sources: Arc<Sources>) -> ExitCode {
+    match check::plugins(config, sources).await {
+        Ok(lines) => {
+            println!("The configuration is good.");
+            lines.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn doctor(config: &Config) -> ExitCode {
+    let findings = check::machine(config);
+    for (good, line) in &findings {
+        println!("{}  {line}", if *good { "ok  " } else { "LOOK" });
+    }
+    if findings.iter().all(|(good, _)| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// 256 random bits. Only the hash goes into the file; the key is shown this once.
+fn new_key() {
+    let key = hex::encode(rand::random::<[u8; 32]>());
+    println!("key:                {key}\nfor [api] keys:     \"sha256:{}\"", hex::encode(Sha256::digest(&key)));
+}

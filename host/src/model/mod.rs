@@ -9,6 +9,7 @@ mod client;
 mod event;
 mod message;
 mod outcome;
+mod region;
 mod session;
 mod time;
 
@@ -17,5 +18,6 @@ pub use client::{ClientId, InvalidClientId};
 pub use event::{Account, Envelope, Event, EventId};
 pub use message::{AckLevel, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Text};
 pub use outcome::{FailureCode, Outcome};
+pub use region::calling_code;
 pub use session::{SessionState, Transition};
 pub use time::Timestamp;

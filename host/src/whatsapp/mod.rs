@@ -1,7 +1,11 @@
 //! The only place that knows WhatsApp Web: bridge script, contract, probes.
 
+mod chromium;
+mod news;
 mod page;
+mod script;
 
+pub use chromium::ChromiumLauncher;
 pub use page::{
     BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews,
     SendProgress, Stage, Stored, TextSend,

@@ -1,1 +1,1 @@
-
+//! Renders the templates of its configuration.

@@ -1,1 +1,134 @@
+//! A stand-in for web.whatsapp.com: a server and a page that behave to a client as the real ones do.
+//!
+//! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done through its
+//! control API (`/_control/…`, see the README); unmodified third-party clients run on it.
 
+mod control;
+mod pages;
+mod settings;
+mod socket;
+mod tls;
+mod world;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub use settings::{Settings, SettingsPatch};
+use world::World;
+pub use world::{Account, Inbound, Received, View};
+
+/// A running stand-in; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Standin {
+    world: Arc<World>,
+    address: SocketAddr,
+    tls: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Where to listen; 0 picks a free port.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Plain HTTP.
+    pub port: u16,
+    /// HTTPS with a self-signed certificate for web.whatsapp.com; none: not offered.
+    pub tls_port: Option<u16>,
+    /// How it behaves from the start.
+    pub settings: Settings,
+}
+
+impl Standin {
+    /// Starts it on loopback.
+    ///
+    /// # Errors
+    /// When a port is taken or the certificate cannot be made.
+    pub async fn start(options: Options) -> Result<Self> {
+        let world = Arc::new(World::new(options.settings));
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("cannot listen on port {}", options.port))?;
+        let address = listener.local_addr()?;
+        let router = pages::router(&world).merge(socket::router(&world)).merge(control::router(&world));
+        let mut tasks = vec![tokio::spawn(async move {
+            // Ends only with the task.
+            let _ = axum::serve(listener, router).await;
+        })];
+        let mut tls = None;
+        if let Some(port) = options.tls_port {
+            let (front, task) = tls::front(port, address).await?;
+            tls = Some(front);
+            tasks.push(task);
+        }
+        Ok(Self { world, address, tls, tasks })
+    }
+
+    /// Where the page is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Port of the HTTPS front.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.map(|address| address.port())
+    }
+
+    /// What is going on.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.world.view()
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// When it is not within `limit`; the error shows what was so instead.
+    pub async fn wait_for(&self, what: &str, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<View> {
+        self.world.wait_for(what, limit, condition).await
+    }
+
+    /// A phone scans this QR, or the newest one that is shown.
+    ///
+    /// # Errors
+    /// When the QR is not valid now or the page refuses the pairing.
+    pub async fn scan(&self, qr: Option<&str>, account: Account) -> Result<()> {
+        self.world.scan(qr, account).await
+    }
+
+    /// Somebody writes to the account.
+    ///
+    /// # Errors
+    /// When no such account is linked.
+    pub fn inbound(&self, message: Inbound) -> Result<String> {
+        self.world.inbound(message)
+    }
+
+    /// Changes how it behaves.
+    pub fn set(&self, patch: SettingsPatch) {
+        self.world.patch(patch);
+    }
+
+    /// Cuts every connection; with `false` new ones are refused until `true`.
+    pub fn network(&self, online: bool) {
+        self.world.network(online);
+    }
+
+    /// Sends one frame of the page's protocol to the account's pages, e.g. a stream error.
+    pub fn push(&self, account: Option<&str>, frame: serde_json::Value) {
+        self.world.push(account, &frame);
+    }
+
+    /// The phone removes the linked device.
+    pub fn remove_device(&self, account: Option<&str>) {
+        self.world.remove_device(account);
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

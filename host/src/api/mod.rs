@@ -1,0 +1,94 @@
+//! REST: handlers parse, call one method of [`Core`], and shape the answer. The only place that knows HTTP status codes.
+
+mod access;
+mod core;
+mod messages;
+mod probes;
+mod reply;
+mod seed;
+
+use std::{any::Any, io, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::CorsLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+};
+
+pub use self::core::{Core, SendCall, SendFailure, SendReply};
+use self::{access::Access, reply::Failure};
+use crate::config;
+
+/// Bytes of a request body.
+const MAX_BODY: usize = 1 << 20;
+
+/// What handlers share.
+#[derive(Debug, Clone)]
+struct App {
+    core: Arc<dyn Core>,
+    access: Arc<Access>,
+    started: Instant,
+}
+
+/// All routes over `core`.
+pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
+    let app = App { core, access: Arc::new(Access::new(settings)), started: Instant::now() };
+    let seed = Router::new()
+        .route("/health", get(seed::server_health))
+        .route("/api/whatsapp/status", get(seed::status))
+        .route("/api/whatsapp/qr", get(seed::qr))
+        .route("/api/whatsapp/send", post(seed::send))
+        .route("/api/whatsapp/health", get(seed::health))
+        .route("/api/whatsapp/session-info", get(seed::session_info))
+        .route("/api/whatsapp/reconnect", post(seed::reconnect))
+        .route("/api/whatsapp/cleanup-sessions", post(seed::cleanup));
+    let own = Router::new()
+        .route("/v1/messages/{id}", get(messages::get))
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics));
+    seed.merge(own)
+        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "this path does not take that method")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), access::guard))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(cors(settings))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+/// Serves until `stop`, then finishes what is in flight.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+fn cors(settings: &config::Api) -> CorsLayer {
+    let origins: Vec<HeaderValue> = settings.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let headers = [header::CONTENT_TYPE, header::AUTHORIZATION, "x-api-key".parse().unwrap_or(header::AUTHORIZATION)];
+    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]).allow_headers(headers)
+}
+
+/// The words of a panic may quote anything; they go to the log by the panic hook, never to a caller.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    use axum::response::IntoResponse;
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", "an internal error; the log says more").into_response()
+}

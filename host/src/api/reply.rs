@@ -1,0 +1,121 @@
+//! The envelopes of the seed's answers.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::SendFailure;
+use crate::{
+    model::{FailureCode, Timestamp},
+    outbox::AcceptError,
+    plugins::RenderFailure,
+};
+
+/// `{"success":true,"data":…,"message":…}`.
+pub(super) fn success(data: &Value, message: &str) -> Response {
+    Json(json!({"success": true, "data": data, "message": message})).into_response()
+}
+
+/// `{"success":false,"error":…,"message":…,"code":…,"timestamp":…}`.
+#[derive(Debug)]
+pub(super) struct Failure(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
+    status: StatusCode,
+    code: String,
+    error: String,
+    message: String,
+    data: Option<Value>,
+    retry_after: Option<u64>,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, code: &str, error: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Details { status, code: code.to_owned(), error: error.to_owned(), message: message.into(), data: None, retry_after: None }))
+    }
+
+    pub(super) fn internal(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", message)
+    }
+
+    pub(super) fn with(mut self, data: Value) -> Self {
+        self.0.data = Some(data);
+        self
+    }
+
+    fn after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// How a send ended that did not leave.
+    pub(super) fn not_sent(code: FailureCode, reason: String) -> Self {
+        let (status, error) = match code {
+            FailureCode::NotOnWhatsapp => (StatusCode::UNPROCESSABLE_ENTITY, "Number is not on WhatsApp"),
+            FailureCode::Rejected => (StatusCode::UNPROCESSABLE_ENTITY, "Message rejected"),
+            FailureCode::Blocked => (StatusCode::UNPROCESSABLE_ENTITY, "Recipient is blocked"),
+            FailureCode::NotSentInTime => (StatusCode::SERVICE_UNAVAILABLE, "Message not sent in time"),
+            FailureCode::Cancelled => (StatusCode::CONFLICT, "Message was cancelled"),
+            FailureCode::RefusedByWhatsapp => (StatusCode::BAD_GATEWAY, "WhatsApp refused the message"),
+            FailureCode::PageError => (StatusCode::BAD_GATEWAY, "WhatsApp Web could not take the message"),
+        };
+        Self::new(status, code.as_str(), error, reason)
+    }
+}
+
+impl From<SendFailure> for Failure {
+    fn from(failure: SendFailure) -> Self {
+        let words = failure.to_string();
+        let unprocessable = |code: &str, error: &str| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error, words.clone());
+        match failure {
+            SendFailure::UnknownClient(_) => Self::new(StatusCode::NOT_FOUND, "unknown_client", "Unknown client", words),
+            SendFailure::NotReady { state, .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "WhatsApp client is not ready", words)
+                .with(json!({"connectionStatus": state})),
+            SendFailure::Refused(AcceptError::Rejected(rejection)) => {
+                let seconds = rejection.retry_after.map(|time| time.as_secs().max(1));
+                let data = json!({"plugin": rejection.plugin, "reason": rejection.reason, "retryAfterSeconds": seconds});
+                let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, &rejection.code, "Message rejected", rejection.reason).with(data);
+                seconds.into_iter().fold(failure, Self::after)
+            }
+            SendFailure::Refused(AcceptError::Render(failure)) => match failure {
+                RenderFailure::UnknownTemplate { .. } => unprocessable("unknown_template", "Unknown template"),
+                RenderFailure::MissingVariable { .. } => unprocessable("missing_variable", "Missing template variable"),
+                RenderFailure::BadVariable { .. } => unprocessable("bad_variable", "Invalid template variable"),
+                RenderFailure::Failed { .. } => unprocessable("template_failed", "Template failed"),
+            },
+            SendFailure::Refused(AcceptError::TooLong { .. }) => Self::new(StatusCode::BAD_REQUEST, "message_too_long", "Message too long", words),
+            SendFailure::Refused(AcceptError::InFlight(id)) => {
+                Self::new(StatusCode::CONFLICT, "idempotency_in_flight", "Request in flight", words).with(json!({"id": id})).after(1)
+            }
+            SendFailure::Refused(AcceptError::KeyReused) => unprocessable("idempotency_key_reused", "Idempotency key reused"),
+            SendFailure::Refused(AcceptError::Store(crate::outbox::StoreError::Busy)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", words).after(1)
+            }
+            SendFailure::Refused(AcceptError::Store(_)) => Self::internal(words),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Details { status, code, error, message, data, retry_after } = *self.0;
+        let mut body = json!({
+            "success": false, "error": error, "message": message, "code": code, "timestamp": Timestamp::now().rfc3339(),
+        });
+        if let (Some(data), Some(body)) = (data, body.as_object_mut()) {
+            body.insert("data".into(), data);
+        }
+        let mut response = (status, Json(body)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

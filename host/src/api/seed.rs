@@ -1,0 +1,221 @@
+//! The paths and answers of the original service.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    App, SendCall, SendReply,
+    access::{Caller, is_json},
+    reply::{Failure, success},
+};
+use crate::{
+    model::{ClientId, Outcome, PhoneNumber, SessionState, Timestamp},
+    outbox::{Idempotency, Requested},
+    plugins::RenderRequest,
+    qr,
+    session::Snapshot,
+};
+
+/// Characters of an `Idempotency-Key`.
+const MAX_KEY: usize = 255;
+
+fn now() -> String {
+    Timestamp::now().rfc3339()
+}
+
+/// The session of a call that names none.
+fn session(app: &App) -> Result<Snapshot, Failure> {
+    app.core.session(app.core.default_client()).ok_or_else(|| Failure::internal("the default session is not there".into()))
+}
+
+pub(super) async fn server_health(State(app): State<App>) -> Response {
+    let version = env!("CARGO_PKG_VERSION");
+    axum::Json(json!({"status": "ok", "uptime": app.started.elapsed().as_secs_f64(), "version": version, "timestamp": now()})).into_response()
+}
+
+pub(super) async fn status(State(app): State<App>) -> Result<Response, Failure> {
+    let state = session(&app)?.state;
+    let data = json!({
+        "isReady": state == SessionState::Ready, "connectionStatus": state, "timestamp": now(), "clientId": app.core.default_client(),
+    });
+    Ok(success(&data, &format!("WhatsApp client is {state}")))
+}
+
+pub(super) async fn health(State(app): State<App>) -> Result<Response, Failure> {
+    let state = session(&app)?.state;
+    let data = json!({
+        "service": "WhatsApp API", "status": "operational", "connectionStatus": state, "isReady": state == SessionState::Ready,
+        "timestamp": now(), "uptime": app.started.elapsed().as_secs_f64(),
+    });
+    Ok(success(&data, "WhatsApp API is operational"))
+}
+
+pub(super) async fn qr(State(app): State<App>, headers: HeaderMap) -> Result<Response, Failure> {
+    let session = session(&app)?;
+    let place = json!({"connectionStatus": session.state, "timestamp": now()});
+    let unavailable = || {
+        Failure::new(
+            StatusCode::NOT_FOUND,
+            "qr_not_available",
+            "QR code not available",
+            format!("the session is {}: {}", session.state, session.reason),
+        )
+    };
+    let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let Some(code) = session.qr.as_ref().filter(|code| code.expires_at > Timestamp::now()) else {
+        if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wanted.contains("image/") {
+            let data = json!({"qrCode": null, "connectionStatus": session.state, "timestamp": now()});
+            return Ok(success(&data, "Already authenticated"));
+        }
+        return Err(unavailable().with(place));
+    };
+    let too_long = |error: qr::TooLong| Failure::internal(error.to_string());
+    // A QR is a credential: nothing on the way may keep it.
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if wanted.contains("image/svg+xml") {
+        let picture = qr::svg(&code.code).map_err(too_long)?;
+        return Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), no_store], picture).into_response());
+    }
+    let picture = qr::png(&code.code).map_err(too_long)?;
+    if wanted.contains("image/png") {
+        return Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/png")), no_store], picture).into_response());
+    }
+    let data = json!({
+        "qrCode": format!("data:image/png;base64,{}", BASE64_STANDARD.encode(picture)), "qrText": code.code,
+        "expiresAt": code.expires_at.rfc3339(), "attempt": code.attempt, "connectionStatus": session.state, "timestamp": now(),
+    });
+    Ok(([no_store], success(&data, "QR code generated successfully")).into_response())
+}
+
+pub(super) async fn session_info(State(app): State<App>) -> Result<Response, Failure> {
+    let info = app.core.session_info(app.core.default_client()).await.map_err(Failure::internal)?;
+    Ok(success(&info, "Session information retrieved successfully"))
+}
+
+pub(super) async fn reconnect(State(app): State<App>) -> Result<Response, Failure> {
+    if !app.core.reconnect(app.core.default_client()) {
+        return Err(Failure::internal("the default session is not there".into()));
+    }
+    let data = json!({"message": "The session is being started anew", "timestamp": now()});
+    Ok(success(&data, "Reconnection initiated successfully"))
+}
+
+pub(super) async fn cleanup(State(app): State<App>) -> Result<Response, Failure> {
+    let done =
+        app.core.cleanup().await.map_err(|words| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", words))?;
+    let message =
+        format!("{} removed, {} set aside, {} bytes freed; no login was touched", done.removed.len(), done.quarantined.len(), done.bytes_freed);
+    let data =
+        json!({"message": message, "timestamp": now(), "removed": done.removed, "quarantined": done.quarantined, "bytesFreed": done.bytes_freed});
+    Ok(success(&data, "Session cleanup completed successfully"))
+}
+
+pub(super) async fn send(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Failure> {
+    let body = body.map_err(|error| Failure::new(error.status(), "body_not_readable", "Request body not readable", error.body_text()))?;
+    if !is_json(&headers) {
+        let message = "the body must be JSON, with Content-Type: application/json";
+        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message));
+    }
+    let mut call = parse(&app, &body)?;
+    call.respond_async =
+        headers.get_all("prefer").iter().any(|value| value.to_str().is_ok_and(|v| v.split([',', ';']).any(|p| p.trim() == "respond-async")));
+    if let Some(key) = headers.get("idempotency-key") {
+        call.idempotency = Some(idempotency(key, &caller, &call)?);
+    }
+    let said = match &call.content {
+        Requested::Text(text) => Some(text.clone()),
+        Requested::Template(_) => None,
+    };
+    match app.core.send(call).await? {
+        SendReply::Accepted(accepted) => {
+            let location = format!("/v1/messages/{}", accepted.id);
+            let data = json!({"id": accepted.id, "messageId": accepted.message_id, "timestamp": now()});
+            let headers = [(header::LOCATION, location), (header::HeaderName::from_static("preference-applied"), "respond-async".into())];
+            Ok((StatusCode::ACCEPTED, headers, success(&data, "Message accepted")).into_response())
+        }
+        SendReply::Done(row, outcome) => match outcome {
+            Outcome::Sent { message_key, chat, at } => {
+                let message = said.or_else(|| row.message.content.body().map(str::to_owned));
+                let data = json!({"messageId": message_key, "timestamp": at.rfc3339(), "to": chat, "message": message, "id": row.id});
+                Ok(success(&data, "Message sent successfully"))
+            }
+            Outcome::NotSent { code, reason } => Err(Failure::not_sent(code, reason).with(json!({"id": row.id}))),
+            Outcome::Unknown { reason } => {
+                let message =
+                    format!("{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key", row.id);
+                let failure = Failure::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", "Outcome unknown", message);
+                Err(failure.with(json!({"id": row.id, "messageId": row.message_id})))
+            }
+        },
+    }
+}
+
+fn bad(code: &str, error: &str, message: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, code, error, message)
+}
+
+fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| {
+        // The words of the error may quote the body.
+        bad("invalid_json", "Invalid JSON", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+    })?;
+    let Value::Object(fields) = body else { return Err(bad("invalid_json", "Invalid JSON", "the body must be a JSON object")) };
+    let text = |name: &str| match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) if name == "number" => Ok(Some(number.to_string())),
+        Some(_) => Err(bad("invalid_field", "Invalid field", format!("{name} must be a text"))),
+    };
+    let (number, message, template) = (text("number")?, text("message")?, text("template")?);
+    let missing = || bad("missing_fields", "Missing required fields", "number and message are required (or number and template)");
+    let number = number.ok_or_else(missing)?;
+    let number = PhoneNumber::parse(&number, app.core.national_prefix())
+        .map_err(|error| bad("invalid_number", "Invalid phone number format", error.to_string()))?;
+    let content = match (message, template) {
+        (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give message or template, not both")),
+        (Some(message), None) => Requested::Text(message),
+        (None, Some(template)) => {
+            let variables: BTreeMap<String, Value> = match fields.get("variables") {
+                None | Some(Value::Null) => BTreeMap::new(),
+                Some(Value::Object(variables)) => variables.clone().into_iter().collect(),
+                Some(_) => return Err(bad("invalid_field", "Invalid field", "variables must be an object")),
+            };
+            Requested::Template(RenderRequest { template, locale: text("locale")?, variables })
+        }
+        (None, None) => return Err(missing()),
+    };
+    let client = match text("clientId")? {
+        Some(id) => id.parse::<ClientId>().map_err(|error| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
+        None => app.core.default_client().clone(),
+    };
+    Ok(SendCall { client, number, content, idempotency: None, respond_async: false })
+}
+
+/// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
+fn idempotency(key: &HeaderValue, caller: &Caller, call: &SendCall) -> Result<Idempotency, Failure> {
+    let wrong =
+        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
+    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
+    let content = match &call.content {
+        Requested::Text(text) => json!({"text": text}),
+        Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+    };
+    let request = json!([call.client, call.number, content]).to_string();
+    Ok(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request)) })
+}

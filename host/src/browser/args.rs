@@ -1,0 +1,142 @@
+//! Which Chromium, and its command line.
+
+use std::path::{Path, PathBuf};
+
+use super::{BrowserError, LaunchOptions};
+use crate::config::BrowserKind;
+
+/// Features that cost memory or talk to the network and serve nobody here. Chromium takes the last
+/// `--disable-features` only, so the operator's list is merged into this one.
+const DISABLED_FEATURES: &str = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,\
+    AcceptCHFrame,CalculateNativeWinOcclusion,GlobalMediaControls,AutofillServerCommunication";
+
+const SWITCHES: [&str; 24] = [
+    "--remote-debugging-port=0",
+    "--remote-debugging-address=127.0.0.1",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--no-service-autorun",
+    "--password-store=basic",
+    "--use-mock-keychain",
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-client-side-phishing-detection",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-gpu",
+    "--disable-hang-monitor",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--mute-audio",
+    // A page that nobody sees is throttled otherwise, and misses its socket's pings.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-dev-shm-usage",
+    "--disable-blink-features=AutomationControlled",
+];
+
+/// The full browser, where Debian and others put it. The `/usr/bin/chromium` of Debian is a script that adds switches.
+const BROWSERS: [&str; 6] = [
+    "/usr/lib/chromium/chromium",
+    "/usr/lib/chromium-browser/chromium-browser",
+    "/opt/google/chrome/chrome",
+    "/usr/lib64/chromium-browser/chromium-browser",
+    "/usr/bin/chromium",
+    "/usr/bin/google-chrome",
+];
+const SHELLS: [&str; 2] = ["/usr/lib/chromium/chromium-headless-shell", "/usr/bin/chromium-headless-shell"];
+
+/// The Chromium to start.
+///
+/// # Errors
+/// [`BrowserError::NoBrowser`] says what was looked for and how to install one.
+pub fn find_executable(wanted: Option<&Path>, kind: BrowserKind) -> Result<PathBuf, BrowserError> {
+    if let Some(path) = wanted {
+        let wrong = || BrowserError::NoBrowser(format!("[browser] executable = {path:?} (or CHROMIUM) is not a file"));
+        return if path.is_file() { Ok(path.to_owned()) } else { Err(wrong()) };
+    }
+    let (places, package): (&[&str], _) = match kind {
+        BrowserKind::HeadlessShell => (&SHELLS, "chromium-headless-shell"),
+        BrowserKind::Headless | BrowserKind::Headful => (&BROWSERS, "chromium"),
+    };
+    let found = places.iter().map(Path::new).find(|path| path.is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        BrowserError::NoBrowser(format!(
+            "no Chromium found in {}; install it (Debian: apt-get install {package}) or name it in [browser] executable",
+            places.join(", ")
+        ))
+    })
+}
+
+pub(super) fn command_line(options: &LaunchOptions, user_agent: Option<&str>, root: bool) -> Vec<String> {
+    let mut args: Vec<String> = SWITCHES.iter().map(ToString::to_string).collect();
+    args.push(format!("--user-data-dir={}", options.profile.display()));
+    match options.kind {
+        BrowserKind::Headless => args.extend(["--headless=new".into(), "--window-size=1280,800".into()]),
+        BrowserKind::HeadlessShell => args.extend(["--headless".into(), "--window-size=1280,800".into()]),
+        BrowserKind::Headful => {}
+    }
+    if root {
+        args.push("--no-sandbox".into());
+    }
+    if let Some(agent) = user_agent {
+        args.push(format!("--user-agent={agent}"));
+    }
+    let mut disabled = DISABLED_FEATURES.to_owned();
+    for arg in &options.args {
+        match arg.strip_prefix("--disable-features=") {
+            Some(more) => disabled = format!("{disabled},{more}"),
+            None => args.push(arg.clone()),
+        }
+    }
+    args.push(format!("--disable-features={disabled}"));
+    args.push("about:blank".into());
+    args
+}
+
+/// The user agent of this Chromium without the word that makes WhatsApp Web refuse it.
+pub(super) fn plain_user_agent(executable: &Path) -> Option<String> {
+    let output = std::process::Command::new(executable).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let major = text.split_whitespace().find_map(|word| word.split('.').next().filter(|n| word.contains('.') && n.parse::<u32>().is_ok()))?;
+    // Chromium itself reports only the major version here since 101.
+    Some(format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::browser::Guard;
+
+    #[test]
+    fn the_operators_features_are_merged_because_the_last_switch_wins() {
+        let options = LaunchOptions {
+            executable: None,
+            kind: BrowserKind::Headless,
+            profile: "/p".into(),
+            args: vec!["--disable-features=Mine".into(), "--lang=de".into()],
+            user_agent: None,
+            tag: "t".into(),
+            launch_timeout: Duration::from_secs(1),
+            close_grace: Duration::from_secs(1),
+            guard: Guard { program: "/wharf".into(), args: vec![] },
+        };
+        let line = command_line(&options, None, true);
+        let features: Vec<_> = line.iter().filter(|arg| arg.starts_with("--disable-features=")).collect();
+        assert_eq!(features.len(), 1);
+        assert!(features[0].ends_with(",Mine") && features[0].contains("WebUIOmniboxPopup"));
+        assert!(line.contains(&"--lang=de".to_owned()) && line.contains(&"--no-sandbox".to_owned()));
+        assert!(!command_line(&options, None, false).contains(&"--no-sandbox".to_owned()), "the sandbox stays on where it can");
+    }
+
+    #[test]
+    fn a_missing_browser_is_named_with_the_way_to_get_one() {
+        let error = find_executable(Some(Path::new("/nowhere/chromium")), BrowserKind::Headless).expect_err("not there");
+        assert!(error.to_string().contains("/nowhere/chromium"));
+    }
+}

@@ -1,0 +1,197 @@
+//! The guard: Chromium's parent, a process of its own.
+//!
+//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it asks Chromium to
+//! leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a fresh login) and kills it only after a grace time.
+//! It holds the lock on the profile, so the lock is held exactly as long as a Chromium of ours may be alive.
+//!
+//! Words on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed <reason>`, `exited <status>`.
+//! Words on its standard input: `kill`.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, Read, Seek, Write},
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::{SigSet, Signal, kill, killpg},
+    unistd::Pid,
+};
+
+/// The lock file inside the profile. It names the pid of the Chromium that was started under it.
+const LOCK: &str = ".wharf-lock";
+
+/// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch`] starts.
+#[must_use]
+pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let (Some(profile), Some(grace), Some(program)) = (args.next(), args.next(), args.next()) else {
+        eprintln!("wharf guard is started by the gateway, not by hand");
+        return ExitCode::from(2);
+    };
+    // A service manager signals every process of a service at once. The guard ends when its Chromium has; the child's
+    // own mask is made empty again by the standard library.
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    if let Err(error) = signals.thread_block() {
+        eprintln!("signals cannot be blocked: {error}");
+    }
+    let grace = grace.to_str().and_then(|text| text.parse().ok()).map_or(Duration::from_secs(10), Duration::from_millis);
+    let profile = PathBuf::from(profile);
+    let result = lock(&profile, grace).and_then(|mut lock| {
+        free_profile(&profile, &mut lock)?;
+        let child = Command::new(&program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("failed {}: {error}", program.to_string_lossy()))?;
+        record(&mut lock, child.id()).map_err(|error| format!("profile {error}"))?;
+        say(&format!("started {}", child.id()));
+        Ok(watch(child, grace))
+    });
+    match result {
+        Ok(status) => {
+            say(&format!("exited {status}"));
+            ExitCode::SUCCESS
+        }
+        Err(words) => {
+            say(&words);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The gateway may be gone, so nobody may be listening: not an error here.
+fn say(line: &str) {
+    let mut out = io::stdout();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium: waits for that.
+fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
+    let wrong = |error: io::Error| format!("profile {error}");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(profile).map_err(wrong)?;
+    let until = Instant::now() + grace + Duration::from_secs(5);
+    loop {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(profile.join(LOCK)).map_err(wrong)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() >= until => return Err(format!("busy {}", recorded(file).unwrap_or(0))),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => thread::sleep(Duration::from_millis(50)),
+            Err((_, error)) => return Err(format!("profile {error}")),
+        }
+    }
+}
+
+fn recorded(mut file: impl Read + Seek) -> Option<i32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn record(lock: &mut Flock<File>, pid: u32) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{pid}")
+}
+
+/// Under the lock: ends an orphan of ours and removes what dead browsers left. A browser that somebody else runs on
+/// this profile is left alone.
+fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
+    let ours = recorded(&mut **lock);
+    if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
+        end_group(pid, Duration::from_secs(5));
+    }
+    let singleton = profile.join("SingletonLock");
+    if let Ok(target) = fs::read_link(&singleton) {
+        let target = target.to_string_lossy().into_owned();
+        let (host, pid) = target.rsplit_once('-').unwrap_or((target.as_str(), "0"));
+        let pid: i32 = pid.parse().unwrap_or(0);
+        let here = fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == host);
+        if here && uses(pid, profile) {
+            return Err(format!("busy {pid}"));
+        }
+    }
+    for name in ["SingletonLock", "SingletonCookie", "SingletonSocket", "DevToolsActivePort"] {
+        match fs::remove_file(profile.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("profile cannot remove the stale {name}: {error}")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether that process is a browser on that profile: a pid alone may have been given to another since.
+fn uses(pid: i32, profile: &Path) -> bool {
+    let wanted = format!("--user-data-dir={}", profile.display());
+    pid > 0 && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|arg| arg == wanted.as_bytes()))
+}
+
+fn alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn end_group(pid: i32, grace: Duration) {
+    // Errors mean that it is gone.
+    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    let until = Instant::now() + grace;
+    while alive(pid) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+}
+
+enum News {
+    Kill,
+    Leave,
+}
+
+/// Waits until Chromium is gone, by itself or because it was told to go.
+fn watch(mut child: Child, grace: Duration) -> String {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let (sender, inbox) = mpsc::channel();
+    thread::spawn(move || {
+        let killed = io::stdin().lock().lines().map_while(Result::ok).any(|line| line == "kill");
+        // Fails only when Chromium is gone already.
+        let _ = sender.send(if killed { News::Kill } else { News::Leave });
+    });
+    let mut deadline: Option<Instant> = None;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => {
+                // Children of a browser that crashed.
+                let _ = killpg(pid, Signal::SIGKILL);
+                return status.to_string();
+            }
+            Ok(None) => {}
+            Err(error) => return error.to_string(),
+        }
+        if deadline.is_some_and(|at| Instant::now() >= at) {
+            let _ = killpg(pid, Signal::SIGKILL);
+        }
+        match inbox.recv_timeout(Duration::from_millis(25)) {
+            Ok(News::Kill) => {
+                let _ = killpg(pid, Signal::SIGKILL);
+            }
+            Ok(News::Leave) => {
+                let _ = kill(pid, Signal::SIGTERM);
+                deadline = Some(Instant::now() + grace);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            // After its one word the reader is gone; the waiting goes on.
+            Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(25)),
+        }
+    }
+}

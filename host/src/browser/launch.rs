@@ -1,0 +1,185 @@
+//! Starts a guard with a Chromium, and connects to it.
+
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use chromiumoxide::{Browser, handler::HandlerConfig};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use super::{
+    BrowserError, BrowserEvent, Tab,
+    args::{command_line, find_executable, plain_user_agent},
+    tab::{self, Process},
+};
+use crate::config::BrowserKind;
+
+/// Lines of Chromium's standard error that an error message quotes.
+const STDERR_TAIL: usize = 5;
+
+/// How to start a browser.
+#[derive(Debug, Clone)]
+pub struct LaunchOptions {
+    /// The Chromium binary; none: searched.
+    pub executable: Option<PathBuf>,
+    /// Full browser, shell, or with a window.
+    pub kind: BrowserKind,
+    /// The profile directory; made with mode 0700.
+    pub profile: PathBuf,
+    /// More switches.
+    pub args: Vec<String>,
+    /// None: the browser's own without `Headless`.
+    pub user_agent: Option<String>,
+    /// Whose browser it is, for logs.
+    pub tag: String,
+    /// From the start of the process to the connection.
+    pub launch_timeout: Duration,
+    /// A Chromium whose gateway is gone may take so long to leave before it is killed.
+    pub close_grace: Duration,
+    /// How to start the guard.
+    pub guard: Guard,
+}
+
+/// The command that runs [`super::guard::main`].
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// The program.
+    pub program: PathBuf,
+    /// What comes before the guard's own arguments.
+    pub args: Vec<String>,
+}
+
+impl Guard {
+    /// This program with the word `guard`.
+    ///
+    /// # Errors
+    /// When the path of this program cannot be found out.
+    pub fn current_exe() -> std::io::Result<Self> {
+        Ok(Self { program: std::env::current_exe()?, args: vec!["guard".into()] })
+    }
+}
+
+/// Starts a browser with one blank page.
+///
+/// # Errors
+/// See [`BrowserError`]. Nothing is left running then.
+pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), BrowserError> {
+    let executable = find_executable(options.executable.as_deref(), options.kind)?;
+    let user_agent = match &options.user_agent {
+        Some(agent) => Some(agent.clone()),
+        None => {
+            let executable = executable.clone();
+            tokio::task::spawn_blocking(move || plain_user_agent(&executable)).await.ok().flatten()
+        }
+    };
+    let root = nix::unistd::geteuid().is_root();
+    if root {
+        warn!(session = options.tag, "running as root: Chromium's own sandbox is off; run the gateway as an ordinary user");
+    }
+    let mut child = Command::new(&options.guard.program)
+        .args(&options.guard.args)
+        .arg(&options.profile)
+        .arg(options.close_grace.as_millis().to_string())
+        .arg(&executable)
+        .args(command_line(options, user_agent.as_deref(), root))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A Ctrl-C in the terminal is for the gateway, which closes its browsers in order.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| BrowserError::Failed(format!("cannot start {}: {error}", options.guard.program.display())))?;
+    let stderr = child.stderr.take().map(|pipe| tokio::spawn(tail(pipe)));
+    let started = timeout(options.launch_timeout, connect(options, &mut child)).await;
+    let failure = match started {
+        Ok(Ok((pid, words, browser, handler))) => {
+            let process = Arc::new(Process::new(child, pid));
+            tokio::spawn(wait_for_end(words, Arc::clone(&process)));
+            match tab::open(browser, handler, Arc::clone(&process), options.tag.clone()).await {
+                Ok(opened) => return Ok(opened),
+                Err(error) => {
+                    process.kill().await;
+                    return Err(BrowserError::Failed(error.to_string()));
+                }
+            }
+        }
+        Ok(Err(error)) => error,
+        Err(_) => BrowserError::Failed(format!("no connection within {:?}", options.launch_timeout)),
+    };
+    // Closing the guard's input makes it end Chromium.
+    drop(child.stdin.take());
+    let _ = timeout(options.close_grace + Duration::from_secs(1), child.wait()).await;
+    let _ = child.kill().await;
+    match (failure, stderr) {
+        (BrowserError::Failed(reason), Some(stderr)) => {
+            let said = stderr.await.unwrap_or_default();
+            Err(BrowserError::Failed(if said.is_empty() { reason } else { format!("{reason}; it said: {said}") }))
+        }
+        (error, _) => Err(error),
+    }
+}
+
+type Words = Lines<BufReader<ChildStdout>>;
+type Connected = (u32, Words, Browser, chromiumoxide::Handler);
+
+async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected, BrowserError> {
+    let failed = |reason: &str| BrowserError::Failed(reason.to_owned());
+    let out = child.stdout.take().ok_or_else(|| failed("the guard has no output"))?;
+    let mut words = BufReader::new(out).lines();
+    let line = words.next_line().await.ok().flatten().ok_or_else(|| failed("the guard ended at once"))?;
+    let profile = options.profile.clone();
+    let pid = match line.split_once(' ') {
+        Some(("started", pid)) => pid.parse().map_err(|_| failed("the guard named no pid"))?,
+        Some(("busy", pid)) => return Err(BrowserError::ProfileInUse { profile, pid: pid.parse().unwrap_or(0) }),
+        Some(("profile", reason)) => return Err(BrowserError::Profile { profile, reason: reason.to_owned() }),
+        _ => return Err(BrowserError::Failed(line)),
+    };
+    let url = tokio::select! {
+        url = devtools_url(&options.profile) => url,
+        ended = words.next_line() => return Err(BrowserError::Failed(format!("Chromium ended: {}", ended.ok().flatten().unwrap_or_default()))),
+    };
+    // Our own deadlines are shorter; this one only frees what the page never answered.
+    let config = HandlerConfig { request_timeout: Duration::from_secs(120), viewport: None, ignore_https_errors: false, ..HandlerConfig::default() };
+    let (browser, handler) = Browser::connect_with_config(url, config).await.map_err(|error| failed(&error.to_string()))?;
+    Ok((pid, words, browser, handler))
+}
+
+/// Chromium writes port and path of its debugging socket into the profile; the guard has removed an older file.
+async fn devtools_url(profile: &std::path::Path) -> String {
+    loop {
+        let text = tokio::fs::read_to_string(profile.join("DevToolsActivePort")).await.unwrap_or_default();
+        if let Some((port, path)) = text.split_once('\n')
+            && path.starts_with("/devtools/")
+        {
+            return format!("ws://127.0.0.1:{}{}", port.trim(), path.trim());
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn wait_for_end(mut words: Words, process: Arc<Process>) {
+    let mut said = String::new();
+    while let Ok(Some(line)) = words.next_line().await {
+        said = line;
+    }
+    process.ended(said).await;
+}
+
+/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines.
+async fn tail(pipe: impl AsyncRead + Unpin) -> String {
+    let mut lines = BufReader::new(pipe).lines();
+    let mut last = std::collections::VecDeque::new();
+    let began = Instant::now();
+    while let Ok(Some(line)) = lines.next_line().await {
+        debug!(after = ?began.elapsed(), line, "chromium");
+        last.push_back(line);
+        if last.len() > STDERR_TAIL {
+            last.pop_front();
+        }
+    }
+    Vec::from(last).join(" | ")
+}

@@ -1,0 +1,251 @@
+//! One page of one browser. Every call ends by its own deadline: after a crash of the renderer CDP never answers.
+
+use std::{sync::Arc, time::Duration};
+
+use chromiumoxide::{
+    Browser, Handler, Page,
+    cdp::{
+        browser_protocol::{
+            emulation::SetFocusEmulationEnabledParams,
+            page::{AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
+            target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams, SetDiscoverTargetsParams},
+        },
+        js_protocol::runtime::{AddBindingParams, EvaluateParams, EventBindingCalled},
+    },
+    error::CdpError,
+};
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, ChildStdin},
+    sync::{Mutex, mpsc, watch},
+    time::timeout,
+};
+use tracing::{debug, warn};
+
+use super::{
+    BrowserEvent, TabError,
+    process::{Report, measure},
+};
+
+/// For what answers at once in a healthy browser.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// The processes behind a page.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: u32,
+    guard: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
+    end: watch::Sender<Option<String>>,
+}
+
+impl Process {
+    pub(super) fn new(mut guard: Child, pid: u32) -> Self {
+        let input = Mutex::new(guard.stdin.take());
+        Self { pid, guard: Mutex::new(guard), input, end: watch::Sender::new(None) }
+    }
+
+    /// The guard has said its last word: reaps it and tells those who wait.
+    pub(super) async fn ended(&self, said: String) {
+        let status = self.guard.lock().await.wait().await;
+        debug!(?status, said, "guard ended");
+        self.end.send_replace(Some(said));
+    }
+
+    async fn wait(&self) -> String {
+        let mut end = self.end.subscribe();
+        let said = end.wait_for(Option::is_some).await;
+        said.ok().and_then(|said| said.clone()).unwrap_or_default()
+    }
+
+    pub(super) async fn kill(&self) {
+        if let Some(mut input) = self.input.lock().await.take() {
+            // Fails when the guard is gone already.
+            let _ = input.write_all(b"kill\n").await;
+        }
+        self.wait().await;
+    }
+}
+
+/// A page. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tab {
+    browser: Arc<Mutex<Browser>>,
+    page: Page,
+    process: Arc<Process>,
+    product: String,
+}
+
+/// Opens a blank page as the only one and starts to listen.
+pub(super) async fn open(
+    browser: Browser,
+    handler: Handler,
+    process: Arc<Process>,
+    tag: String,
+) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), TabError> {
+    let (sender, events) = mpsc::unbounded_channel();
+    tokio::spawn(drive(handler, Arc::clone(&process), sender.clone()));
+    let opening = async {
+        let crashes = browser.event_listener::<EventTargetCrashed>().await?;
+        browser.execute(SetDiscoverTargetsParams::new(true)).await?;
+        let product = browser.version().await?.product;
+        let page = browser.new_page("about:blank").await?;
+        // Service workers never start while new targets wait for a debugger.
+        page.execute(SetAutoAttachParams { auto_attach: true, wait_for_debugger_on_start: false, flatten: Some(true), filter: None }).await?;
+        let bindings = page.event_listener::<EventBindingCalled>().await?;
+        let dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
+        Ok::<_, CdpError>((crashes, product, page, bindings, dialogs))
+    };
+    let (mut crashes, product, page, mut bindings, mut dialogs) = quick(opening).await?;
+    close_others(&browser, &page).await;
+
+    let news = sender.clone();
+    tokio::spawn(async move {
+        while let Some(call) = bindings.next().await {
+            // Fails when nobody listens any more: the page is being closed.
+            let _ = news.send(BrowserEvent::Binding(call.payload.clone()));
+        }
+    });
+    let target = page.target_id().clone();
+    tokio::spawn(async move {
+        while let Some(crash) = crashes.next().await {
+            if crash.target_id == target {
+                let _ = sender.send(BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code)));
+            }
+        }
+    });
+    let dialog_page = page.clone();
+    tokio::spawn(async move {
+        while let Some(dialog) = dialogs.next().await {
+            warn!(session = tag, kind = ?dialog.r#type, "the page opened a dialog; accepted");
+            let _ = timeout(QUICK, dialog_page.execute(HandleJavaScriptDialogParams::new(true))).await;
+        }
+    });
+    Ok((Tab { browser: Arc::new(Mutex::new(browser)), page, process, product }, events))
+}
+
+/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end; any other error is,
+/// and dropping the handler is what makes pending calls return.
+async fn drive(mut handler: Handler, process: Arc<Process>, sender: mpsc::UnboundedSender<BrowserEvent>) {
+    let ended = tokio::select! {
+        said = process.wait() => said,
+        () = async {
+            while let Some(step) = handler.next().await {
+                match step {
+                    Ok(()) | Err(CdpError::Serde(_)) => {}
+                    Err(error) => {
+                        debug!(%error, "CDP connection");
+                        break;
+                    }
+                }
+            }
+        } => "the connection to the browser ended".to_owned(),
+    };
+    drop(handler);
+    let _ = sender.send(BrowserEvent::Closed(ended));
+}
+
+/// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
+async fn close_others(browser: &Browser, page: &Page) {
+    let others = timeout(QUICK, browser.pages()).await.ok().and_then(Result::ok).unwrap_or_default();
+    for other in others.iter().filter(|other| other.target_id() != page.target_id()) {
+        let _ = timeout(QUICK, browser.execute(CloseTargetParams::new(other.target_id().clone()))).await;
+    }
+}
+
+async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+    bounded(QUICK, work).await
+}
+
+async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+    match timeout(limit, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(CdpError::Timeout)) | Err(_) => Err(TabError::Timeout(limit)),
+        Ok(Err(error)) => Err(TabError::Gone(error.to_string())),
+    }
+}
+
+impl Tab {
+    /// Installs a binding and a script that runs first in every document from now on.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn prepare(&self, binding: &str, script: &str) -> Result<(), TabError> {
+        quick(async {
+            self.page.execute(AddBindingParams::new(binding)).await?;
+            self.page.execute(AddScriptToEvaluateOnNewDocumentParams::new(script)).await?;
+            // A page without focus is "unavailable" to WhatsApp Web.
+            self.page.execute(SetFocusEmulationEnabledParams::new(true)).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Opens a page and waits until it has loaded.
+    ///
+    /// # Errors
+    /// [`TabError::Unreachable`] with the browser's words.
+    pub async fn goto(&self, url: &str, limit: Duration) -> Result<(), TabError> {
+        let unreachable = |reason: String| TabError::Unreachable { url: url.to_owned(), reason };
+        match timeout(limit, self.page.goto(url)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(CdpError::Timeout)) | Err(_) => Err(unreachable(format!("not loaded within {limit:?}"))),
+            Ok(Err(error)) => Err(unreachable(error.to_string())),
+        }
+    }
+
+    /// Calls a JavaScript function in the page's main world and waits for its promise. `undefined` comes as null.
+    ///
+    /// # Errors
+    /// [`TabError::Script`] when it throws; the others when there is no answer.
+    pub async fn call(&self, function: &str, args: &[Value], limit: Duration) -> Result<Value, TabError> {
+        let args = args.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+        // A result of null cannot be told from none over CDP: both ways out are wrapped.
+        let expression = format!(
+            "(async()=>{{try{{const v=await({function})({args});return{{v:v===undefined?null:v}}}}\
+             catch(e){{return{{e:String((e&&e.message)||e)}}}}}})()"
+        );
+        let params = EvaluateParams::builder().expression(expression).await_promise(true).return_by_value(true).build().map_err(TabError::Script)?;
+        let answer = bounded(limit, self.page.execute(params)).await?.result;
+        if let Some(exception) = answer.exception_details {
+            return Err(TabError::Script(exception.exception.and_then(|e| e.description).unwrap_or(exception.text)));
+        }
+        match answer.result.value {
+            Some(Value::Object(mut wrapped)) => match (wrapped.remove("v"), wrapped.remove("e")) {
+                (Some(value), _) => Ok(value),
+                (None, error) => Err(TabError::Script(error.and_then(|e| e.as_str().map(str::to_owned)).unwrap_or_default())),
+            },
+            _ => Err(TabError::Gone("the page was loaded anew".into())),
+        }
+    }
+
+    /// Loads the page again, without waiting for it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn reload(&self) -> Result<(), TabError> {
+        use chromiumoxide::cdp::browser_protocol::page::ReloadParams;
+        quick(async { self.page.execute(ReloadParams::default()).await.map(|_| ()) }).await
+    }
+
+    /// Processes and memory. Reads `/proc` on a blocking thread.
+    pub async fn report(&self) -> Report {
+        let (pid, product) = (self.process.pid, self.product.clone());
+        tokio::task::spawn_blocking(move || measure(pid, product)).await.unwrap_or_default()
+    }
+
+    /// Closes the browser cleanly and waits until it is gone; kills it after `grace`.
+    pub async fn close(&self, grace: Duration) {
+        let closing = async {
+            let asked = timeout(QUICK, async { self.browser.lock().await.close().await }).await;
+            debug!(?asked, "Browser.close");
+            self.process.wait().await;
+        };
+        if timeout(grace, closing).await.is_err() {
+            warn!(pid = self.process.pid, ?grace, "Chromium did not close in time and is killed");
+            self.process.kill().await;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! From file and environment to a checked [`Config`].
+//!
+//! What is wrong is said with file, line and key, and with what would be right; checks that need the whole
+//! configuration are reported together.
+
+use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
+
+use super::{Config, Millis};
+use crate::model::calling_code;
+
+/// Where configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file; it must exist.
+    pub file: Option<PathBuf>,
+    /// Environment variables; see [`Sources::environment`].
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Everything that is wrong, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Sources {
+    /// The process's environment, over a `.env` file in the working directory.
+    ///
+    /// # Errors
+    /// When there is a `.env` that cannot be read.
+    pub fn environment(file: Option<PathBuf>) -> Result<Self, ConfigErrors> {
+        let wrong = |error: &dyn fmt::Display| ConfigErrors(vec![format!(".env: {error}")]);
+        let mut variables = BTreeMap::new();
+        match dotenvy::from_path_iter(".env") {
+            Ok(entries) => {
+                for entry in entries {
+                    // The error of a line would quote the line, which may hold a secret.
+                    let (name, value) = entry.map_err(|_| wrong(&"a line is not of the form NAME=value"))?;
+                    variables.insert(name, value);
+                }
+            }
+            Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return Err(wrong(&"cannot be read")),
+        }
+        variables.extend(std::env::vars());
+        Ok(Self { file, variables })
+    }
+
+    /// One variable; an empty one counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// Names everything that is wrong.
+pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
+    let mut config = match &sources.file {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = fs::read_to_string(path).map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))?;
+            parse(&name, &text)?
+        }
+        None => Config::default(),
+    };
+    let mut errors = Vec::new();
+    override_by_environment(&mut config, sources, &mut errors);
+    check(&config, &mut errors);
+    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
+}
+
+fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
+    let wrong = |error: &toml::de::Error, key: Option<String>| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let key = key.filter(|key| key != ".").map(|key| format!("{key}: ")).unwrap_or_default();
+        ConfigErrors(vec![format!("{name}:{line}: {key}{}", error.message())])
+    };
+    let reader = toml::de::Deserializer::parse(text).map_err(|error| wrong(&error, None))?;
+    serde_path_to_error::deserialize(reader).map_err(|error| {
+        let key = error.path().to_string();
+        wrong(error.inner(), Some(key))
+    })
+}
+
+/// The variables of the original service, and those that let a platform start the gateway without a file.
+fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut Vec<String>) {
+    fn set<T: std::str::FromStr>(slot: &mut T, sources: &Sources, name: &str, right: &str, errors: &mut Vec<String>) {
+        if let Some(text) = sources.get(name) {
+            match text.parse() {
+                Ok(value) => *slot = value,
+                Err(_) => errors.push(format!("environment: {name} = {text:?} must be {right}")),
+            }
+        }
+    }
+    set(&mut config.server.host, sources, "HOST", "an IP address, e.g. 127.0.0.1 or 0.0.0.0", errors);
+    set(&mut config.server.port, sources, "PORT", "a port from 0 to 65535", errors);
+    set(&mut config.sessions.path, sources, "SESSION_PATH", "a path", errors);
+    set(&mut config.log.level, sources, "LOG_LEVEL", "a log level", errors);
+    set(&mut config.sessions.default_client, sources, "CLIENT_ID", "1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'", errors);
+    if let Some(path) = sources.get("CHROMIUM") {
+        config.browser.executable = Some(path.into());
+    }
+    if let Some(key) = sources.get("WHARF_API_KEY") {
+        config.api.keys.push(key.to_owned());
+    }
+}
+
+fn check(config: &Config, errors: &mut Vec<String>) {
+    let server = &config.server;
+    if !server.host.is_loopback() && config.api.keys.is_empty() {
+        errors.push(format!(
+            "[server] host = {}: anybody who reaches that address could send messages; set WHARF_API_KEY or [api] keys (`wharf keys new` makes one), or listen on 127.0.0.1",
+            server.host
+        ));
+    }
+    for (n, key) in config.api.keys.iter().enumerate() {
+        let hashed = key.strip_prefix("sha256:").map(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+        if hashed == Some(false) || (hashed.is_none() && key.len() < 16) {
+            errors.push(format!("[api] keys, number {}: must be at least 16 characters, or sha256: and 64 hex digits", n + 1));
+        }
+    }
+    if !url::Url::parse(&config.whatsapp.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        errors.push(format!("[whatsapp] url = {:?} must be an http or https URL", config.whatsapp.url));
+    }
+    if let Some(region) = config.send.default_region.as_deref().filter(|region| calling_code(region).is_none()) {
+        errors.push(format!("[send] default_region = {region:?} must be a region such as \"DE\""));
+    }
+    if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
+        errors.push(format!("[log] level = {:?} must be error, warn, info, debug, trace or a tracing filter", config.log.level));
+    }
+    if config.send.max_length == 0 {
+        errors.push("[send] max_length must be at least 1".into());
+    }
+    if config.delivery.concurrency == 0 || config.delivery.max_attempts == 0 {
+        errors.push("[delivery] concurrency and max_attempts must be at least 1".into());
+    }
+    let durations: [(&str, Millis); 10] = [
+        ("[server] shutdown", server.shutdown),
+        ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
+        ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
+        ("[whatsapp] call_timeout", config.whatsapp.call_timeout),
+        ("[sessions] health_interval", config.sessions.health_interval),
+        ("[sessions] max_delay", config.sessions.max_delay),
+        ("[send] timeout", config.send.timeout),
+        ("[send] ack_timeout", config.send.ack_timeout),
+        ("[delivery] timeout", config.delivery.timeout),
+        ("[delivery] max_delay", config.delivery.max_delay),
+    ];
+    errors.extend(durations.iter().filter(|(_, time)| time.0 == 0).map(|(name, _)| format!("{name} must be longer than 0")));
+    let mut names: Vec<&str> = config.plugin.iter().map(|plugin| plugin.name.as_str()).collect();
+    names.sort_unstable();
+    errors.extend(names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| format!("[[plugin]] name = {:?} occurs twice", pair[0])));
+    for origin in &config.api.cors_origins {
+        if !url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
+            errors.push(format!("[api] cors_origins: {origin:?} must be an origin such as \"https://example.org\""));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("gateway.toml");
+        fs::write(&path, text).expect("written");
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let folder = format!("{}/", dir.path().display());
+        load(&Sources { file: Some(path), variables }).map_err(|errors| errors.to_string().replace(&folder, ""))
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_file_line_and_key() {
+        for (text, said) in [
+            ("[server]\nprot = 1\n", "gateway.toml:2: server"),
+            ("[server]\nport = \"x\"\n", "gateway.toml:2: server.port: invalid type"),
+            ("[send]\n\ntimeout = \"5 parsecs\"\n", "gateway.toml:3: send.timeout: \"5 parsecs\" is not a duration"),
+            ("[[plugin]]\nname = \"a\"\nmemory = \"1MB\"\n", "gateway.toml:3: plugin[0].memory: \"1MB\" is not a size"),
+            ("nonsense", "gateway.toml:1: "),
+        ] {
+            let error = with(text, &[]).expect_err(text);
+            assert!(error.starts_with(said), "{text:?}: {error}");
+        }
+        assert!(with("[server]\nprot = 1\n", &[]).expect_err("typo").contains("`port`"), "what would be right is said");
+    }
+
+    #[test]
+    fn checks_are_reported_together() {
+        let text = "[server]\nhost = \"0.0.0.0\"\n[send]\ntimeout = \"0s\"\ndefault_region = \"XX\"\n[whatsapp]\nurl = \"ftp://x\"\n\
+                    [[plugin]]\nname = \"a\"\n[[plugin]]\nname = \"a\"\n";
+        let error = with(text, &[]).expect_err("many");
+        for said in ["WHARF_API_KEY", "[send] timeout", "\"XX\"", "[whatsapp] url", "\"a\" occurs twice"] {
+            assert!(error.contains(said), "{said}: {error}");
+        }
+        assert_eq!(error.lines().count(), 5);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_a_key_opens_the_door() {
+        let file = "[server]\nport = 1\nhost = \"127.0.0.1\"\n[sessions]\ndefault_client = \"file\"\n";
+        let variables = [("PORT", "4000"), ("HOST", "0.0.0.0"), ("CLIENT_ID", "rafi-scheme-manager"), ("SESSION_PATH", "/s"), ("LOG_LEVEL", "debug")];
+        let key = [("WHARF_API_KEY", "0123456789abcdef")];
+        let config = with(file, &[&variables[..], &key].concat()).expect("good");
+        assert_eq!((config.server.port, config.sessions.default_client.as_str()), (4000, "rafi-scheme-manager"));
+        assert_eq!((config.sessions.path, config.log.level.as_str()), (PathBuf::from("/s"), "debug"));
+        assert!(with(file, &variables).expect_err("no key").contains("[server] host = 0.0.0.0"));
+        assert!(with("", &[("PORT", "http")]).expect_err("no port").contains("PORT"));
+        let short = with("", &[("WHARF_API_KEY", "hunter2")]).expect_err("short");
+        assert!(!short.contains("hunter2"), "a key is never repeated: {short}");
+    }
+}

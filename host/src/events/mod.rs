@@ -1,0 +1,168 @@
+//! Events: a durable log, and who is told of it.
+//!
+//! Appending is all that others wait for. Routing and delivery read the log behind them, from a durable cursor.
+
+mod deliver;
+mod http;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{sync::Notify, task::JoinHandle};
+use tracing::warn;
+
+use crate::{
+    config,
+    model::{Account, ClientId, Envelope, Event, EventId, Timestamp},
+    plugins::{Notifiers, Subject},
+    store::{NewDelivery, Store, StoreError},
+};
+
+/// Events routed at a time.
+const BATCH: u32 = 64;
+/// QR texts kept for delivery. They live a minute, so a few are plenty.
+const QR_KEPT: usize = 8;
+const CURSOR: &str = "deliveries";
+
+/// The event log and its deliveries. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Events {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    notifiers: Arc<dyn Notifiers>,
+    delivery: config::Delivery,
+    ids: Mutex<ulid::Generator>,
+    /// A QR text is a credential: it is kept here for those who were granted it, never in the log.
+    qr_texts: Mutex<VecDeque<(EventId, String)>>,
+    appended: Notify,
+    due: Notify,
+}
+
+impl Events {
+    /// A log on `store`, told by `notifiers`.
+    #[must_use]
+    pub fn new(store: Store, notifiers: Arc<dyn Notifiers>, delivery: config::Delivery) -> Self {
+        let inner = Inner {
+            store,
+            notifiers,
+            delivery,
+            ids: Mutex::new(ulid::Generator::new()),
+            qr_texts: Mutex::new(VecDeque::new()),
+            appended: Notify::new(),
+            due: Notify::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Appends an event. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Result<EventId, StoreError> {
+        let id = EventId::new(&self.ulid());
+        if let Event::Qr { code, .. } = &mut event {
+            let mut texts = self.inner.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
+            texts.push_back((id.clone(), std::mem::take(code)));
+            if texts.len() > QR_KEPT {
+                texts.pop_front();
+            }
+        }
+        metrics::counter!("wharf_events_total", "kind" => event.kind().to_owned()).increment(1);
+        let envelope = Envelope { id, at: Timestamp::now(), session: session.clone(), account: account.cloned(), replayed: false, event };
+        self.inner.store.append_event(&envelope).await?;
+        self.inner.appended.notify_one();
+        Ok(envelope.id)
+    }
+
+    /// Starts routing and delivering; they end with the handles.
+    #[must_use]
+    pub fn start(&self) -> Vec<JoinHandle<()>> {
+        vec![tokio::spawn(route(Arc::clone(&self.inner))), tokio::spawn(deliver::run(Arc::clone(&self.inner)))]
+    }
+
+    /// Takes a dead letter up again. False when there is none of that name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn replay(&self, delivery: &str) -> Result<bool, StoreError> {
+        let revived = self.inner.store.revive(delivery).await?;
+        self.inner.due.notify_one();
+        Ok(revived)
+    }
+
+    fn ulid(&self) -> String {
+        self.inner.next_ulid()
+    }
+}
+
+impl Inner {
+    /// Later ids sort after earlier ones, also within a millisecond.
+    fn next_ulid(&self) -> String {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        // Fails only after 2^80 ids in one millisecond.
+        ids.generate().unwrap_or_else(|_| ulid::Ulid::generate()).to_string().to_ascii_lowercase()
+    }
+
+    /// The event as notifiers see it: with its QR text, while that is known.
+    fn complete(&self, mut envelope: Envelope) -> Envelope {
+        if let Event::Qr { code, .. } = &mut envelope.event {
+            let texts = self.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, text)) = texts.iter().find(|(id, _)| *id == envelope.id) {
+                code.clone_from(text);
+            }
+        }
+        envelope
+    }
+
+    /// The deliveries that an event gives rise to.
+    async fn targets(&self, envelope: &Envelope) -> Vec<NewDelivery> {
+        let mut new = Vec::new();
+        for plugin in self.notifiers.interested(envelope) {
+            let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt: 1 };
+            let delivery =
+                |target: String, dead: Option<String>| NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.clone(), target, dead };
+            match self.notifiers.route(&plugin, &subject, envelope).await {
+                Ok(targets) => new.extend(targets.into_iter().map(|target| delivery(target, None))),
+                Err(failure) => {
+                    warn!(event = envelope.id.0, %failure, "a notifier could not say who is told; kept as a dead letter");
+                    new.push(delivery(String::new(), Some(failure.to_string())));
+                }
+            }
+        }
+        new
+    }
+}
+
+async fn route(inner: Arc<Inner>) {
+    loop {
+        match route_batch(&inner).await {
+            Ok(true) => {}
+            Ok(false) => inner.appended.notified().await,
+            Err(error) => {
+                warn!(%error, "events cannot be routed");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Turns the next events into deliveries. False when there were none.
+async fn route_batch(inner: &Inner) -> Result<bool, StoreError> {
+    let cursor = inner.store.cursor(CURSOR).await?;
+    let events = inner.store.events_after(cursor, BATCH).await?;
+    for event in &events {
+        let new = inner.targets(&inner.complete(event.envelope.clone())).await;
+        let any = new.iter().any(|delivery| delivery.dead.is_none());
+        inner.store.route(CURSOR, event.seq, new).await?;
+        if any {
+            inner.due.notify_one();
+        }
+    }
+    Ok(!events.is_empty())
+}

@@ -1,0 +1,127 @@
+//! The gateway as the API sees it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+
+use super::upkeep;
+use crate::{
+    api::{Core, SendCall, SendFailure, SendReply},
+    config::Config,
+    model::{ClientId, SessionState, Transition, calling_code},
+    outbox::{AcceptError, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
+    session::{self, Cleanup, SessionHandle, Snapshot},
+    store::{HealthRow, Store},
+};
+
+/// Transitions and health checks shown in `session-info`.
+const SHOWN: u32 = 20;
+
+#[derive(Debug)]
+pub(super) struct GatewayCore {
+    pub(super) config: Arc<Config>,
+    pub(super) sessions: Arc<BTreeMap<ClientId, SessionHandle>>,
+    pub(super) store: Store,
+    pub(super) outbox: Outbox,
+    pub(super) metrics: PrometheusHandle,
+}
+
+#[async_trait]
+impl Core for GatewayCore {
+    fn default_client(&self) -> &ClientId {
+        &self.config.sessions.default_client
+    }
+
+    fn national_prefix(&self) -> Option<&'static str> {
+        self.config.send.default_region.as_deref().and_then(calling_code)
+    }
+
+    fn session(&self, client: &ClientId) -> Option<Snapshot> {
+        self.sessions.get(client).map(|handle| handle.snapshot().borrow().clone())
+    }
+
+    async fn session_info(&self, client: &ClientId) -> Result<Value, String> {
+        let handle = self.sessions.get(client).ok_or_else(|| format!("there is no session {client}"))?;
+        let words = |error: StoreError| error.to_string();
+        let transitions = self.store.transitions(client, SHOWN).await.map_err(words)?;
+        let health = self.store.health(client, SHOWN).await.map_err(words)?;
+        let browser = handle.browser().await;
+        let (root, owner) = (self.config.sessions.path.clone(), client.clone());
+        let profile = tokio::task::spawn_blocking(move || session::facts(&root, &owner)).await.map_err(|error| error.to_string())?;
+        let now = handle.snapshot().borrow().clone();
+        Ok(json!({
+            "clientId": client, "state": now.state, "connectionStatus": now.state, "isReady": now.state == SessionState::Ready,
+            "reason": now.reason, "since": now.since.rfc3339(), "account": now.account,
+            "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
+            "reconnect": {
+                "attempt": now.attempt, "maxAttempts": self.config.sessions.max_attempts, "launches": now.launches,
+                "nextAttemptAt": now.next_attempt_at.map(crate::model::Timestamp::rfc3339),
+            },
+            "health": health.iter().map(health_check).collect::<Vec<_>>(),
+            "browser": browser, "profile": profile,
+            "whatsapp": {"version": now.page.as_ref().and_then(|page| page.version.clone()), "page": now.page, "contract": now.contract},
+            "timestamp": crate::model::Timestamp::now().rfc3339(),
+        }))
+    }
+
+    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
+        let handle = self.sessions.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
+        let now = handle.snapshot().borrow().clone();
+        // A repeated call is answered from the outbox, whatever the session does meanwhile.
+        let known = match &call.idempotency {
+            Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
+            None => false,
+        };
+        if now.state != SessionState::Ready && !call.respond_async && !known {
+            return Err(SendFailure::NotReady { state: now.state, reason: now.reason });
+        }
+        let request = SendRequest {
+            client: call.client,
+            to: call.number,
+            content: call.content,
+            reply_to: None,
+            metadata: vec![],
+            idempotency: call.idempotency,
+        };
+        let accepted = self.outbox.accept(request).await?;
+        if call.respond_async {
+            return Ok(SendReply::Accepted(accepted));
+        }
+        let limit = if accepted.known { Duration::ZERO } else { self.config.send.timeout.duration() };
+        let done = self.outbox.wait(&accepted.id, limit).await.map_err(AcceptError::from)?;
+        let gone = || AcceptError::Store(StoreError::Corrupt(format!("the send {}", accepted.id)));
+        let (row, outcome) = done.ok_or_else(gone)?;
+        Ok(SendReply::Done(Box::new(row), outcome))
+    }
+
+    async fn message(&self, id: &OutboxId) -> Result<Option<OutboxRow>, String> {
+        self.outbox.get(id).await.map_err(|error| error.to_string())
+    }
+
+    fn reconnect(&self, client: &ClientId) -> bool {
+        self.sessions.get(client).map(SessionHandle::reconnect).is_some()
+    }
+
+    async fn cleanup(&self) -> Result<Cleanup, String> {
+        upkeep::clean(&self.config, &self.sessions).await
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    async fn problems(&self) -> Vec<String> {
+        self.store.outbox_depth().await.err().map(|error| error.to_string()).into_iter().collect()
+    }
+}
+
+fn transition(step: &Transition) -> Value {
+    json!({"at": step.at.rfc3339(), "from": step.before, "to": step.after, "reason": step.reason})
+}
+
+fn health_check(row: &HealthRow) -> Value {
+    let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+    json!({"at": row.at.rfc3339(), "ok": row.ok, "check": detail})
+}

@@ -1,0 +1,62 @@
+//! Where sessions' news goes: the database, the outbox, the event log.
+
+use async_trait::async_trait;
+use tracing::error;
+
+use crate::{
+    events::Events,
+    model::{Account, ClientId, Event, InboundMessage, Timestamp, Transition},
+    outbox::{Outbox, StoreError},
+    session::{HealthNote, Journal},
+    store::{HealthRow, Store},
+    whatsapp::SendNews,
+};
+
+#[derive(Debug)]
+pub(super) struct GatewayJournal {
+    store: Store,
+    outbox: Outbox,
+    events: Events,
+}
+
+impl GatewayJournal {
+    pub(super) fn new(store: Store, outbox: Outbox, events: Events) -> Self {
+        Self { store, outbox, events }
+    }
+}
+
+/// A database that refuses is said, and stops no session.
+fn said<T>(client: &ClientId, what: &str, result: Result<T, StoreError>) {
+    if let Err(error) = result {
+        error!(%client, %error, "{what} was not recorded");
+    }
+}
+
+#[async_trait]
+impl Journal for GatewayJournal {
+    async fn entered(&self, transition: &Transition, account: Option<&Account>, linked: bool) {
+        let client = &transition.client;
+        said(client, "a transition", self.store.record_transition(transition, account, linked).await);
+        let event = Event::SessionState { before: transition.before, after: transition.after, reason: Some(transition.reason.clone()) };
+        said(client, "a transition's event", self.events.append(client, account, event).await);
+    }
+
+    async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
+        let event = Event::Qr { code: code.to_owned(), expires_at, attempt };
+        said(client, "a QR's event", self.events.append(client, None, event).await);
+    }
+
+    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage) {
+        metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
+        said(client, "an inbound message", self.events.append(client, account, Event::MessageReceived(message)).await);
+    }
+
+    async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) {
+        said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
+    }
+
+    async fn health(&self, client: &ClientId, note: &HealthNote) {
+        let detail = serde_json::to_string(note).unwrap_or_default();
+        said(client, "a health check", self.store.record_health(client, HealthRow { at: note.at, ok: note.ok, detail }).await);
+    }
+}

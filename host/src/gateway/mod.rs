@@ -1,0 +1,174 @@
+//! The composition root: builds the parts, wires them, starts and stops them. The only place that knows every room.
+
+pub mod check;
+mod core;
+mod journal;
+mod terminal;
+mod upkeep;
+
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::{core::GatewayCore, journal::GatewayJournal};
+use crate::{
+    api,
+    browser::Guard,
+    config::{Config, Sources},
+    events::Events,
+    model::ClientId,
+    outbox::Outbox,
+    plugins::{LoadError, PluginHost},
+    session::{self, Parts, SessionHandle, machine::Rules},
+    store::{Store, StoreError},
+    whatsapp::ChromiumLauncher,
+};
+
+/// Sessions that start at the same time: more of them only slow each other down.
+const STARTS: usize = 2;
+const CLOSE_GRACE: Duration = Duration::from_secs(10);
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The session directory.
+    #[error("the session path {path} cannot be used: {error}")]
+    SessionPath {
+        /// The directory.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A plugin.
+    #[error(transparent)]
+    Plugins(#[from] LoadError),
+    /// The port.
+    #[error("cannot listen on {address}: {error}; is another gateway running, or set [server] port")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// This program's own path, needed to start the guard of Chromium.
+    #[error("the path of this program cannot be found out: {0}")]
+    CurrentExe(io::Error),
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    sessions: Arc<BTreeMap<ClientId, SessionHandle>>,
+    store: Store,
+    stop: CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    budget: Duration,
+}
+
+impl Gateway {
+    /// Starts everything. Sessions come up in the background: the API answers at once.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then.
+    pub async fn start(config: Config, sources: Arc<Sources>, metrics: PrometheusHandle) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let root = config.sessions.path.clone();
+        session::prepare_root(&root).map_err(|error| StartError::SessionPath { path: root.clone(), error })?;
+        let address = SocketAddr::new(config.server.host, config.server.port);
+        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
+        let address = listener.local_addr().unwrap_or(address);
+
+        let store = Store::open(&config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"))).await?;
+        let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
+        let events = Events::new(store.clone(), Arc::<PluginHost>::clone(&plugins), config.delivery.clone());
+        let outbox = Outbox::new(store.clone(), plugins, events.clone(), config.send.clone());
+
+        let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
+        let launcher = Arc::new(ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), session::profile_dir, guard));
+        let journal = Arc::new(GatewayJournal::new(store.clone(), outbox.clone(), events.clone()));
+        let starts = Arc::new(Semaphore::new(STARTS));
+        let mut sessions = BTreeMap::new();
+        let mut tasks = events.start();
+        for client in clients(&config) {
+            let known = store.session(&client).await?;
+            let parts = Parts {
+                client: client.clone(),
+                launcher: Arc::<ChromiumLauncher>::clone(&launcher),
+                journal: Arc::<GatewayJournal>::clone(&journal),
+                rules: Rules::new(&config.sessions, &config.whatsapp),
+                health_interval: config.sessions.health_interval.duration(),
+                close_grace: config.browser.close_grace.map_or(CLOSE_GRACE, |grace| grace.duration()),
+                starts: Arc::clone(&starts),
+                linked: known.is_some_and(|row| row.linked),
+                wanted: true,
+            };
+            let handle = session::spawn(parts);
+            tasks.push(outbox.attach(client.clone(), handle.ready_page()));
+            tasks.push(terminal::show_qr(&handle));
+            sessions.insert(client, handle);
+        }
+        let sessions = Arc::new(sessions);
+        tasks.push(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
+
+        let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
+        info!(%address, sessions = sessions.len(), version = env!("CARGO_PKG_VERSION"), "listening");
+        Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration() })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops in order and within the budget: no new calls, what is in flight ends, browsers close cleanly (so that
+    /// logins are flushed), the database is closed. What is cut off here is found out after the next start.
+    pub async fn stop(self) {
+        info!(budget = ?self.budget, "stopping");
+        self.stop.cancel();
+        let mut server = self.server;
+        if timeout(self.budget / 2, &mut server).await.is_err() {
+            warn!("calls that are still in flight are cut off");
+            server.abort();
+        }
+        let closing = join_all(self.sessions.values().map(SessionHandle::shutdown));
+        if timeout(self.budget / 2, closing).await.is_err() {
+            warn!("a browser did not close in time; its guard goes on closing it");
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+/// The default session and those of the file.
+fn clients(config: &Config) -> Vec<ClientId> {
+    let mut clients = vec![config.sessions.default_client.clone()];
+    clients.extend(config.sessions.session.keys().filter(|client| **client != config.sessions.default_client).cloned());
+    clients
+}
+
+async fn load_plugins(config: &Config, kv: Arc<dyn crate::plugins::KvStore>, sources: Arc<Sources>) -> Result<Arc<PluginHost>, LoadError> {
+    let cache = config.plugins.cache.clone().unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
+    let secrets = Arc::new(move |name: &str| sources.get(name).map(str::to_owned));
+    let mut host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
+    let pairs = |session: &crate::config::Session| session.metadata.clone().into_iter().collect();
+    host.set_metadata(config.sessions.session.iter().map(|(client, session)| (client.clone(), pairs(session))).collect());
+    for report in host.reports() {
+        info!(plugin = report.name, version = report.version, state = %report.state, "plugin");
+    }
+    Ok(Arc::new(host))
+}

@@ -1,0 +1,153 @@
+//! The way in: template, plugins, commit. No network on this path.
+
+use std::time::Duration;
+
+use super::Outbox;
+use crate::{
+    model::{Address, ClientId, Content, MessageId, OutboundMessage, PhoneNumber, Timestamp},
+    plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject},
+    store::{Accept, Accepted, NewRow, OutboxId, RowState, StoreError},
+};
+
+/// What a caller wants sent.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// By which session.
+    pub client: ClientId,
+    /// To whom.
+    pub to: PhoneNumber,
+    /// What.
+    pub content: Requested,
+    /// Bare id of the message it answers.
+    pub reply_to: Option<MessageId>,
+    /// Free-form pairs of the caller.
+    pub metadata: Vec<(String, String)>,
+    /// So that a retry is not a second message.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What a message shall say.
+#[derive(Debug, Clone)]
+pub enum Requested {
+    /// This text.
+    Text(String),
+    /// What the template makes of its variables.
+    Template(RenderRequest),
+}
+
+/// A caller's key for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose keys: callers do not see each other's.
+    pub scope: String,
+    /// As given.
+    pub key: String,
+    /// Digest of the parsed request.
+    pub fingerprint: String,
+}
+
+/// Why nothing was accepted. No row exists then, except for [`AcceptError::InFlight`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AcceptError {
+    /// The template gave nothing.
+    #[error(transparent)]
+    Render(#[from] RenderFailure),
+    /// A plugin said no.
+    #[error("{}: {}", .0.plugin, .0.reason)]
+    Rejected(Rejection),
+    /// Longer than WhatsApp or the operator allows, in UTF-16 units.
+    #[error("the message has {length} characters, {limit} are allowed")]
+    TooLong {
+        /// Of this message.
+        length: usize,
+        /// Allowed.
+        limit: usize,
+    },
+    /// The same request under the same key is being sent right now.
+    #[error("the request with this Idempotency-Key is still in flight")]
+    InFlight(OutboxId),
+    /// The key belongs to another request.
+    #[error("this Idempotency-Key was used for another request; use a new one for a new message")]
+    KeyReused,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Outbox {
+    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub async fn accept(&self, request: SendRequest) -> Result<Accepted, AcceptError> {
+        let inner = &self.inner;
+        if let Some(key) = &request.idempotency
+            && let Some(known) = inner.store.idempotent(&key.scope, &key.key, &key.fingerprint).await?
+        {
+            return self.known(known).await;
+        }
+        let id = OutboxId(format!("out_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase()));
+        let subject = Subject { session: request.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
+        let content = match request.content {
+            Requested::Text(text) => Content::text(text),
+            Requested::Template(template) => inner.pipeline.render(&subject, &template).await?,
+        };
+        let limit = inner.settings.max_length;
+        let length = content.body().map_or(0, |body| body.encode_utf16().count());
+        if length > limit {
+            return Err(AcceptError::TooLong { length, limit });
+        }
+        let message = OutboundMessage {
+            to: self.address(&request.client, &request.to).await?,
+            content,
+            reply_to: request.reply_to,
+            send_at: None,
+            metadata: request.metadata,
+        };
+        let message = match inner.pipeline.validate(&subject, message).await {
+            Decision::Allow(message, _) => message,
+            Decision::Reject(rejection, _) => {
+                metrics::counter!("wharf_sends_total", "outcome" => "rejected").increment(1);
+                return Err(AcceptError::Rejected(rejection));
+            }
+        };
+        let message_id = MessageId::from_random(rand::random());
+        let row = NewRow {
+            id: id.clone(),
+            client: request.client,
+            message_id: message_id.clone(),
+            number: request.to,
+            message,
+            not_before: Timestamp::now(),
+            idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+        };
+        match inner.store.accept(row).await? {
+            Accept::New => {
+                inner.accepted.notify_waiters();
+                Ok(Accepted { id, message_id, known: false })
+            }
+            other => self.known(other).await,
+        }
+    }
+
+    /// Both forms when they were looked up lately, so that plugins see what the page will.
+    async fn address(&self, client: &ClientId, number: &PhoneNumber) -> Result<Address, StoreError> {
+        let ttl = self.inner.settings.address_ttl.duration();
+        let oldest = Timestamp(Timestamp::now().0 - i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+        Ok(self.inner.store.cached_address(client, number, oldest).await?.unwrap_or_else(|| Address::of_number(number)))
+    }
+
+    async fn known(&self, accept: Accept) -> Result<Accepted, AcceptError> {
+        let Accept::Known(id) = accept else { return Err(AcceptError::KeyReused) };
+        let Some(row) = self.get(&id).await? else {
+            return Err(AcceptError::Store(StoreError::Corrupt(format!("the send {id} of an Idempotency-Key"))));
+        };
+        match row.state {
+            RowState::Queued | RowState::Sending => Err(AcceptError::InFlight(id)),
+            RowState::Unknown | RowState::Sent | RowState::NotSent => Ok(Accepted { id, message_id: row.message_id, known: true }),
+        }
+    }
+}
+
+/// A send that waited longer than this is judged again when it is begun.
+pub(super) const JUDGED_FOR: Duration = Duration::from_secs(60);

@@ -1,0 +1,156 @@
+//! The outbox: accept, persist, send, acknowledge, reconcile.
+//!
+//! SQLite is the only state. A send gets its WhatsApp id and its row before the browser is touched, so after any crash
+//! the question "was it sent?" has an answer: the page is asked for that id. Memory only wakes those who wait.
+
+mod accept;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod waiters;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+use tracing::{info, warn};
+
+pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
+use waiters::Waiters;
+
+pub use crate::store::{Accepted, OutboxId, OutboxRow, StoreError};
+
+use crate::{
+    config,
+    events::Events,
+    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome},
+    plugins::{Pipeline, RenderFailure, RenderRequest, Subject},
+    store::{Finish, RowState, Store},
+    whatsapp::{Page, SendNews, SendProgress},
+};
+
+/// The outbox. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    pipeline: Arc<dyn Pipeline>,
+    events: Events,
+    settings: config::Send,
+    waiters: Waiters,
+    /// Something was accepted.
+    accepted: Notify,
+}
+
+impl Outbox {
+    /// An outbox on `store`; `pipeline` decides, `events` are told.
+    #[must_use]
+    pub fn new(store: Store, pipeline: Arc<dyn Pipeline>, events: Events, settings: config::Send) -> Self {
+        let inner = Inner { store, pipeline, events, settings, waiters: Waiters::default(), accepted: Notify::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// One send.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn get(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
+        self.inner.store.outbox_row(id).await
+    }
+
+    /// Renders a template without sending anything.
+    ///
+    /// # Errors
+    /// What the plugin or the lack of one says.
+    pub async fn render(&self, subject: &Subject, request: &RenderRequest) -> Result<crate::model::Content, RenderFailure> {
+        self.inner.pipeline.render(subject, request).await
+    }
+
+    /// Sends the rows of a session while it has a page; ends when the session does.
+    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn Page>>>) -> JoinHandle<()> {
+        tokio::spawn(sender::run(Arc::clone(&self.inner), client, pages))
+    }
+
+    /// Waits for the outcome. A send that has not begun after `limit` is cancelled; one that has is [`Outcome::Unknown`]
+    /// for now. None: there is no such send.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn wait(&self, id: &OutboxId, limit: Duration) -> Result<Option<(OutboxRow, Outcome)>, StoreError> {
+        let until = Instant::now() + limit;
+        let mut changes = self.inner.waiters.of(id);
+        loop {
+            let Some(row) = self.get(id).await? else { return Ok(None) };
+            if let Some(outcome) = row.outcome() {
+                return Ok(Some((row, outcome)));
+            }
+            // The sender lives as long as the outbox.
+            if tokio::time::timeout_at(until, changes.changed()).await.is_ok() {
+                continue;
+            }
+            let late = Finish::NotSent(FailureCode::NotSentInTime, format!("not begun within {limit:?}"));
+            if self.inner.finish(&row, &[RowState::Queued], late).await? {
+                continue;
+            }
+            let Some(row) = self.get(id).await? else { return Ok(None) };
+            let begun = Outcome::Unknown { reason: format!("WhatsApp has not acknowledged it within {limit:?}; it is being found out") };
+            let outcome = row.outcome().unwrap_or(begun);
+            return Ok(Some((row, outcome)));
+        }
+    }
+
+    /// Takes news of an own message.
+    ///
+    /// # Errors
+    /// When the database refuses; the page will be asked again.
+    pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) -> Result<(), StoreError> {
+        match news.what {
+            SendProgress::Ack(level) => {
+                let Some(before) = self.inner.store.acknowledge(client, &news.id, &news.address, level).await? else { return Ok(()) };
+                self.inner.waiters.wake(&before.id);
+                if before.state != RowState::Sent {
+                    metrics::counter!("wharf_sends_total", "outcome" => "sent").increment(1);
+                    metrics::histogram!("wharf_send_seconds")
+                        .record(Duration::from_millis(crate::model::Timestamp::now().since(before.created_at)).as_secs_f64());
+                    info!(%client, id = %before.id, "sent");
+                    let message = OutboundMessage { to: news.address.clone(), ..before.message };
+                    self.inner.events.append(client, account, Event::MessageSent { id: news.id.clone(), message }).await?;
+                }
+                self.inner.events.append(client, account, Event::MessageAck { id: news.id, chat: news.address, level }).await?;
+            }
+            SendProgress::Refused { code, reason } => {
+                let Some(row) = self.inner.store.outbox_by_message(client, &news.id).await? else { return Ok(()) };
+                let failure = if reason.contains("Blocked") { FailureCode::Blocked } else { FailureCode::RefusedByWhatsapp };
+                let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
+                self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Ends a send without an acknowledgement, and tells everybody. False when it was not in one of the `from` states.
+    async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish) -> Result<bool, StoreError> {
+        if !self.store.finish(&row.id, from, finish.clone()).await? {
+            return Ok(false);
+        }
+        self.waiters.wake(&row.id);
+        let (outcome, code, reason) = match finish {
+            Finish::NotSent(code, reason) => ("not_sent", code.as_str(), reason),
+            Finish::Unknown(reason) => ("unknown", "outcome_unknown", reason),
+        };
+        metrics::counter!("wharf_sends_total", "outcome" => outcome).increment(1);
+        warn!(client = %row.client, id = %row.id, code, reason, "{outcome}");
+        let event = Event::MessageFailed { id: row.message_id.clone(), code: code.to_owned(), reason, message: row.message.clone() };
+        self.events.append(&row.client, None, event).await?;
+        Ok(true)
+    }
+}

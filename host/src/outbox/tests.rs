@@ -1,0 +1,313 @@
+use std::{collections::HashMap, path::Path, sync::Mutex};
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::{
+    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber},
+    plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection},
+    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, Stored, TextSend},
+};
+
+/// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
+#[derive(Debug, Default)]
+struct FakeWhatsApp {
+    /// Ids the page's database knows, with how often they were transmitted.
+    known: Mutex<HashMap<MessageId, u32>>,
+    looked_up: Mutex<u32>,
+    asked: Mutex<u32>,
+    /// The page dies after it has stored a message, or before it is told of one.
+    dies: Mutex<Option<Death>>,
+    unknown_number: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Death {
+    BeforeStoring,
+    AfterStoring,
+}
+
+fn gone() -> PageError {
+    PageError::Gone { what: "test", reason: "the page died".into() }
+}
+
+fn chat() -> Address {
+    Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) }
+}
+
+#[async_trait]
+impl Page for FakeWhatsApp {
+    async fn status(&self) -> Result<PageStatus, PageError> {
+        Ok(PageStatus::default())
+    }
+    async fn contract(&self) -> Result<ContractReport, PageError> {
+        Ok(ContractReport::default())
+    }
+    async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
+        *self.looked_up.lock().expect("lock") += 1;
+        Ok((!self.unknown_number).then(chat))
+    }
+    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
+        let dies = *self.dies.lock().expect("lock");
+        if dies == Some(Death::BeforeStoring) {
+            return Err(gone());
+        }
+        let mut known = self.known.lock().expect("lock");
+        let duplicate = known.contains_key(&send.id);
+        if !duplicate {
+            known.insert(send.id.clone(), 1);
+        }
+        if dies == Some(Death::AfterStoring) {
+            return Err(gone());
+        }
+        Ok(Stored { address: chat(), key: format!("true_77@lid_{}", send.id), duplicate })
+    }
+    async fn find(&self, id: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
+        *self.asked.lock().expect("lock") += 1;
+        let known = self.known.lock().expect("lock").contains_key(id);
+        Ok(known.then(|| Found { address: chat(), key: format!("true_77@lid_{id}"), ack: Some(AckLevel::Server), failed: false }))
+    }
+    async fn resend(&self, id: &MessageId, _: &str) -> Result<(), PageError> {
+        *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;
+        Ok(())
+    }
+    async fn refresh_qr(&self) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn logout(&self) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn reload(&self) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn browser(&self) -> BrowserReport {
+        BrowserReport::default()
+    }
+    async fn close(&self, _: Duration) {}
+}
+
+/// Rejects texts that say so, and tells nobody of anything.
+#[derive(Debug)]
+struct Words;
+
+#[async_trait]
+impl Pipeline for Words {
+    async fn validate(&self, _: &Subject, message: OutboundMessage) -> Decision {
+        match message.content.body() {
+            Some("reject me") => {
+                let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
+                Decision::Reject(rejection, vec![])
+            }
+            _ => Decision::Allow(message, vec![]),
+        }
+    }
+    async fn render(&self, _: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
+        Ok(Content::text(format!("rendered {}", request.template)))
+    }
+}
+
+#[async_trait]
+impl Notifiers for Words {
+    fn interested(&self, _: &Envelope) -> Vec<String> {
+        vec![]
+    }
+    async fn route(&self, _: &str, _: &Subject, _: &Envelope) -> Result<Vec<String>, CallFailure> {
+        Ok(vec![])
+    }
+    async fn request(&self, plugin: &str, _: &Subject, _: &str, _: &Envelope) -> Result<NotifyRequest, CallFailure> {
+        let kind = crate::plugins::FailureKind::Host;
+        Err(CallFailure { plugin: plugin.into(), kind, detail: "not in this test".into() })
+    }
+    async fn judge(&self, _: &str, _: &Subject, _: &str, _: &AttemptResult) -> Result<Judgement, CallFailure> {
+        Ok(Judgement::Delivered)
+    }
+}
+
+struct Gateway {
+    store: Store,
+    outbox: Outbox,
+    pages: watch::Sender<Option<Arc<dyn Page>>>,
+    task: JoinHandle<()>,
+}
+
+fn client() -> ClientId {
+    "test".parse().expect("id")
+}
+
+impl Gateway {
+    async fn start(dir: &Path) -> Self {
+        Self::with(dir, config::Send::default()).await
+    }
+
+    async fn with(dir: &Path, settings: config::Send) -> Self {
+        let store = Store::open(&dir.join("wharf.db")).await.expect("store");
+        let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
+        let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings);
+        let (pages, ready) = watch::channel(None);
+        let task = outbox.attach(client(), ready);
+        Self { store, outbox, pages, task }
+    }
+
+    fn page(&self, whatsapp: &Arc<FakeWhatsApp>) {
+        self.pages.send_replace(Some(Arc::<FakeWhatsApp>::clone(whatsapp)));
+    }
+
+    /// As SIGKILL: nothing is finished, nothing is told.
+    async fn crash(self) {
+        self.task.abort();
+        self.store.close().await;
+    }
+
+    async fn ack(&self, id: &MessageId, level: AckLevel) {
+        let news = SendNews { id: id.clone(), address: chat(), what: SendProgress::Ack(level) };
+        self.outbox.on_send_news(&client(), None, news).await.expect("noted");
+    }
+
+    async fn events(&self) -> Vec<String> {
+        let events = self.store.events_after(0, 100).await.expect("events");
+        events.iter().map(|event| event.envelope.event.kind().to_owned()).collect()
+    }
+
+    async fn until(&self, id: &OutboxId, state: RowState) -> OutboxRow {
+        for _ in 0..500 {
+            let row = self.outbox.get(id).await.expect("read").expect("there");
+            if row.state == state {
+                return row;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never {state:?}, but {:?}", self.outbox.get(id).await)
+    }
+}
+
+fn request(text: &str, key: Option<&str>) -> SendRequest {
+    SendRequest {
+        client: client(),
+        to: PhoneNumber::parse("4915123456789", None).expect("number"),
+        content: Requested::Text(text.into()),
+        reply_to: None,
+        metadata: vec![],
+        idempotency: key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: text.into() }),
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_send_ends_with_the_servers_acknowledgement_and_levels_only_rise() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    gateway.until(&accepted.id, RowState::Sending).await;
+    for level in [AckLevel::Server, AckLevel::Read, AckLevel::Device] {
+        gateway.ack(&accepted.message_id, level).await;
+    }
+    let (row, outcome) = gateway.outbox.wait(&accepted.id, LIMIT).await.expect("read").expect("there");
+    assert_eq!(row.ack, 3);
+    assert!(matches!(outcome, Outcome::Sent { message_key, .. } if message_key == format!("true_77@lid_{}", accepted.message_id)));
+    assert_eq!(gateway.events().await, ["message.sent", "message.ack", "message.ack"]);
+    gateway.outbox.accept(request("again", None)).await.expect("accepted");
+    let second = gateway.outbox.accept(request("and again", None)).await.expect("accepted");
+    gateway.until(&second.id, RowState::Sending).await;
+    assert_eq!(*whatsapp.looked_up.lock().expect("lock"), 1, "a looked-up number is believed for a while");
+}
+
+#[tokio::test]
+async fn a_crash_at_any_point_sends_exactly_once_under_the_first_id() {
+    for death in [None, Some(Death::BeforeStoring), Some(Death::AfterStoring)] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let whatsapp = Arc::new(FakeWhatsApp::default());
+        *whatsapp.dies.lock().expect("lock") = death;
+        let gateway = Gateway::start(dir.path()).await;
+        let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+        if death.is_some() {
+            gateway.page(&whatsapp);
+            gateway.until(&accepted.id, RowState::Sending).await;
+        }
+        gateway.crash().await;
+
+        *whatsapp.dies.lock().expect("lock") = None;
+        let gateway = Gateway::start(dir.path()).await;
+        gateway.page(&whatsapp);
+        while whatsapp.known.lock().expect("lock").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        gateway.ack(&accepted.message_id, AckLevel::Server).await;
+        gateway.until(&accepted.id, RowState::Sent).await;
+        assert_eq!(*whatsapp.known.lock().expect("lock"), HashMap::from([(accepted.message_id, 1)]), "{death:?}");
+        let asked = *whatsapp.asked.lock().expect("lock") > 0;
+        assert!(asked || death != Some(Death::BeforeStoring), "a send that was begun is looked up before it is sent again");
+        gateway.crash().await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_one_message_however_many_ask_at_once() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let answers = futures_util::future::join_all((0..50).map(|_| gateway.outbox.accept(request("hello", Some("k"))))).await;
+    let (new, rest): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(new.len(), 1);
+    assert!(rest.iter().all(|answer| matches!(answer, Err(AcceptError::InFlight(_)))));
+    assert_eq!(gateway.outbox.accept(request("another text", Some("k"))).await, Err(AcceptError::KeyReused));
+
+    gateway.page(&Arc::new(FakeWhatsApp::default()));
+    let first = new.into_iter().flatten().next().expect("one");
+    gateway.until(&first.id, RowState::Sending).await;
+    gateway.ack(&first.message_id, AckLevel::Server).await;
+    let again = gateway.outbox.accept(request("hello", Some("k"))).await.expect("known");
+    assert_eq!((again.id, again.known), (first.id, true));
+    assert_eq!(gateway.outbox.accept(request("reject me", Some("k2"))).await.map_err(|e| e.to_string()), Err("words: a bad word".into()));
+    gateway.outbox.accept(request("then something else", Some("k2"))).await.expect("a refused request used up no key");
+}
+
+#[tokio::test]
+async fn a_send_that_does_not_begin_in_time_is_cancelled_and_never_leaves() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    let (_, outcome) = gateway.outbox.wait(&accepted.id, Duration::from_millis(50)).await.expect("read").expect("there");
+    assert!(matches!(outcome, Outcome::NotSent { code: FailureCode::NotSentInTime, .. }), "{outcome:?}");
+
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let later = gateway.outbox.accept(request("later", None)).await.expect("accepted");
+    gateway.until(&later.id, RowState::Sending).await;
+    assert_eq!(whatsapp.known.lock().expect("lock").keys().collect::<Vec<_>>(), [&later.message_id]);
+    let (_, outcome) = gateway.outbox.wait(&later.id, Duration::from_millis(50)).await.expect("read").expect("there");
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "begun: {outcome:?}");
+}
+
+#[tokio::test]
+async fn a_missing_acknowledgement_is_found_out_by_asking_the_page() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::with(dir.path(), config::Send { ack_timeout: config::Millis(100), ..config::Send::default() }).await;
+    gateway.page(&Arc::new(FakeWhatsApp::default()));
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    gateway.until(&accepted.id, RowState::Sent).await;
+    assert_eq!(gateway.events().await, ["message.failed", "message.sent", "message.ack"], "unknown is never the last word");
+}
+
+#[tokio::test]
+async fn refusals_are_outcomes_of_their_own() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::with(dir.path(), config::Send { max_length: 10, ..config::Send::default() }).await;
+    let long = gateway.outbox.accept(request("🦀🦀🦀🦀🦀🦀", None)).await;
+    assert_eq!(long, Err(AcceptError::TooLong { length: 12, limit: 10 }), "UTF-16 units count");
+    assert!(matches!(gateway.outbox.accept(request("reject me", None)).await, Err(AcceptError::Rejected(r)) if r.code == "bad_word"));
+
+    gateway.page(&Arc::new(FakeWhatsApp { unknown_number: true, ..FakeWhatsApp::default() }));
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    assert_eq!(gateway.until(&accepted.id, RowState::NotSent).await.code, Some(FailureCode::NotOnWhatsapp));
+
+    gateway.page(&Arc::new(FakeWhatsApp::default()));
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    gateway.until(&accepted.id, RowState::Sending).await;
+    let what = SendProgress::Refused { code: Some(475), reason: "UserReachedMaxMonthlyLimitForNewMessages".into() };
+    gateway.outbox.on_send_news(&client(), None, SendNews { id: accepted.message_id, address: chat(), what }).await.expect("noted");
+    let row = gateway.until(&accepted.id, RowState::NotSent).await;
+    assert_eq!(row.code, Some(FailureCode::RefusedByWhatsapp));
+    assert!(row.reason.expect("reason").contains("475"));
+}

@@ -1,0 +1,135 @@
+//! What a plugin must be before it is called: each check says what is wrong and what would be right.
+
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, component::Component};
+
+use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, ports::HttpGrant};
+use crate::config;
+
+const PACKAGE: &str = "wharf:plugin/";
+/// The compatibility line this host speaks.
+const LINE: &str = "0.1.";
+const POINTS: [&str; 3] = ["send-validation", "message-templating", "event-notification"];
+
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+pub(super) fn pin(entry: &config::Plugin, component: &str) -> Result<(), String> {
+    match &entry.sha256 {
+        Some(wanted) if !wanted.eq_ignore_ascii_case(component) => Err(format!(
+            "the file's SHA-256 is {component}, but `sha256` says {wanted}; build that version, or change the pin after a look at the file"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A component, not a core module, text, or anything else.
+pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
+    match bytes {
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', ..] => Err("it is a core module, not a component; build it for the target wasm32-wasip2".into()),
+        _ => Err("it is not WebAssembly".into()),
+    }
+}
+
+/// The interfaces, by name and version.
+pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<(), String> {
+    let kind = component.component_type();
+    let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    for name in exports.iter().chain(&imports) {
+        if let Some(rest) = name.strip_prefix(PACKAGE)
+            && let Some((interface, version)) = rest.split_once('@')
+            && !version.starts_with(LINE)
+        {
+            return Err(format!(
+                "it was built for {PACKAGE}{interface}@{version}; this gateway speaks {LINE}x: build it with the SDK of this gateway"
+            ));
+        }
+    }
+    let has = |interface: &str| exports.iter().any(|name| name.starts_with(&format!("{PACKAGE}{interface}@")));
+    if !has("lifecycle") {
+        return Err(format!("it does not export {PACKAGE}lifecycle, which every plugin must"));
+    }
+    if !POINTS.iter().any(|point| has(point)) {
+        return Err(format!("it exports no extension point; there are {}", POINTS.join(", ")));
+    }
+    let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
+    match imports.iter().find(|name| !known(name)) {
+        Some(name) => Err(format!("it imports {name}, which this gateway does not provide")),
+        None => Ok(()),
+    }
+}
+
+/// The config against the plugin's own JSON Schema.
+pub(super) fn schema(schema: Option<&str>, config: &serde_json::Value) -> Result<(), String> {
+    let Some(schema) = schema else {
+        let empty = config.as_object().is_none_or(serde_json::Map::is_empty);
+        return if empty { Ok(()) } else { Err("it takes no config, but `config` has keys".into()) };
+    };
+    let schema = serde_json::from_str(schema).map_err(|error| format!("its config schema is not JSON: {error}"))?;
+    let validator = jsonschema::validator_for(&schema).map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
+    let wrong: Vec<String> = validator
+        .iter_errors(config)
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            format!("config{}: {error}", if path.is_empty() { String::new() } else { format!(" at {path}") })
+        })
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+}
+
+pub(super) fn issues(issues: &[ConfigIssue]) -> String {
+    issues.iter().map(|issue| format!("config at {}: {}", issue.path, issue.message)).collect::<Vec<_>>().join("; ")
+}
+
+/// `scheme://host[:port]` with the port always given.
+pub(super) fn http(grants: &config::Grants) -> Result<HttpGrant, String> {
+    let origin = |text: &String| {
+        let wrong = || format!("grants.http: {text:?} must be scheme://host or scheme://host:port, e.g. \"https://example.org\"");
+        let url = url::Url::parse(text).map_err(|_| wrong())?;
+        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        match (url.scheme(), url.host(), url.port_or_known_default()) {
+            (scheme @ ("http" | "https"), Some(host), Some(port)) if bare => Ok(format!("{scheme}://{host}:{port}")),
+            _ => Err(wrong()),
+        }
+    };
+    Ok(HttpGrant { origins: grants.http.iter().map(origin).collect::<Result<_, String>>()?, private: grants.http_private })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_components_are_told_apart() {
+        assert!(is_component(b"(module)").expect_err("text").contains("not WebAssembly"));
+        assert!(is_component(b"\0asm\x01\0\0\0").expect_err("core").contains("wasm32-wasip2"));
+    }
+
+    #[test]
+    fn a_config_is_checked_against_the_plugins_schema() {
+        let text = r#"{"type":"object","additionalProperties":false,"properties":{"cap":{"type":"integer","minimum":1}}}"#;
+        assert_eq!(schema(Some(text), &serde_json::json!({"cap": 1})), Ok(()));
+        let wrong = schema(Some(text), &serde_json::json!({"cap": 0, "typo": 1})).expect_err("two");
+        assert!(wrong.contains("at /cap") && wrong.contains("typo"), "{wrong}");
+        assert!(schema(Some("{"), &serde_json::json!({})).is_err());
+        assert!(schema(None, &serde_json::json!({"a": 1})).is_err());
+    }
+
+    #[test]
+    fn origins_get_their_port_and_anything_else_is_refused() {
+        let grants = |http: &str| http_of(http);
+        assert_eq!(grants("HTTPS://Example.org").expect("good"), "https://example.org:443");
+        assert_eq!(grants("http://127.0.0.1:8080").expect("good"), "http://127.0.0.1:8080");
+        for bad in ["example.org", "https://example.org/path", "ftp://x", "https://*.example.org/?a"] {
+            assert!(grants(bad).expect_err(bad).contains("scheme://host"));
+        }
+    }
+
+    fn http_of(origin: &str) -> Result<String, String> {
+        let grants = config::Grants { http: vec![origin.to_owned()], ..config::Grants::default() };
+        http(&grants).map(|grant| grant.origins[0].clone())
+    }
+}

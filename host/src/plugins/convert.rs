@@ -1,0 +1,217 @@
+//! Between the gateway's model and the generated types.
+
+use super::{
+    bindings::{
+        exports::wharf::plugin::{event_notification as notification, message_templating as templating},
+        wharf::plugin::{calls, messages},
+    },
+    ports::{CallFailure, FailureKind, RenderRequest},
+};
+use crate::model::{
+    AckLevel, Address, Content, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, SessionState,
+    Text, Timestamp,
+};
+
+fn time(at: Timestamp) -> u64 {
+    u64::try_from(at.0).unwrap_or(0)
+}
+
+impl From<&Address> for messages::Address {
+    fn from(address: &Address) -> Self {
+        Self { chat: address.chat.clone(), pn: address.pn.clone(), lid: address.lid.clone() }
+    }
+}
+
+impl From<messages::Address> for Address {
+    fn from(address: messages::Address) -> Self {
+        Self { chat: address.chat, pn: address.pn, lid: address.lid }
+    }
+}
+
+/// Pairs of the same name on both sides.
+macro_rules! same {
+    ($ours:ty, $theirs:ty, $($name:ident),+) => {
+        impl From<$ours> for $theirs {
+            fn from(value: $ours) -> Self {
+                match value { $(<$ours>::$name => Self::$name),+ }
+            }
+        }
+    };
+}
+same!(MediaKind, messages::MediaKind, Image, Video, Audio, Voice, Document, Sticker);
+same!(messages::MediaKind, MediaKind, Image, Video, Audio, Voice, Document, Sticker);
+same!(AckLevel, notification::AckLevel, Server, Device, Read, Played);
+same!(
+    SessionState,
+    notification::SessionState,
+    Disconnected,
+    Loading,
+    QrReady,
+    Authenticated,
+    Ready,
+    Reconnecting,
+    AuthFailure,
+    Error,
+    MaxReconnectExceeded
+);
+
+impl From<&Content> for messages::Content {
+    fn from(content: &Content) -> Self {
+        match content.clone() {
+            Content::Text(text) => Self::Text(messages::Text { body: text.body, mentions: text.mentions, preview_links: text.preview_links }),
+            Content::Media(media) => Self::Media(messages::Media {
+                kind: media.kind.into(),
+                mime_type: media.mime_type,
+                size_bytes: media.size_bytes,
+                sha256: media.sha256,
+                file_name: media.file_name,
+                caption: media.caption,
+            }),
+            Content::Location(place) => Self::Location(messages::Location { latitude: place.latitude, longitude: place.longitude, name: place.name }),
+            Content::Other(other) => Self::Other(messages::OtherContent { kind: other.kind, json: other.json }),
+        }
+    }
+}
+
+impl From<messages::Content> for Content {
+    fn from(content: messages::Content) -> Self {
+        match content {
+            messages::Content::Text(text) => Self::Text(Text { body: text.body, mentions: text.mentions, preview_links: text.preview_links }),
+            messages::Content::Media(media) => Self::Media(Media {
+                kind: media.kind.into(),
+                mime_type: media.mime_type,
+                size_bytes: media.size_bytes,
+                sha256: media.sha256,
+                file_name: media.file_name,
+                caption: media.caption,
+            }),
+            messages::Content::Location(place) => Self::Location(Location { latitude: place.latitude, longitude: place.longitude, name: place.name }),
+            messages::Content::Other(other) => Self::Other(OtherContent { kind: other.kind, json: other.json }),
+        }
+    }
+}
+
+impl From<&OutboundMessage> for messages::OutboundMessage {
+    fn from(message: &OutboundMessage) -> Self {
+        Self {
+            to: (&message.to).into(),
+            content: (&message.content).into(),
+            reply_to: message.reply_to.as_ref().map(|id| id.0.clone()),
+            send_at: message.send_at.map(time),
+            metadata: message.metadata.clone(),
+        }
+    }
+}
+
+impl From<messages::OutboundMessage> for OutboundMessage {
+    fn from(message: messages::OutboundMessage) -> Self {
+        Self {
+            to: message.to.into(),
+            content: message.content.into(),
+            reply_to: message.reply_to.map(MessageId),
+            send_at: message.send_at.and_then(|at| i64::try_from(at).ok()).map(Timestamp),
+            metadata: message.metadata,
+        }
+    }
+}
+
+impl From<&InboundMessage> for messages::InboundMessage {
+    fn from(message: &InboundMessage) -> Self {
+        Self {
+            id: message.id.0.clone(),
+            chat: (&message.chat).into(),
+            sender: (&message.sender).into(),
+            from_me: message.from_me,
+            push_name: message.push_name.clone(),
+            sent_at: time(message.sent_at),
+            content: (&message.content).into(),
+            reply_to: message.reply_to.as_ref().map(|id| id.0.clone()),
+        }
+    }
+}
+
+pub(super) fn envelope(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -> notification::Envelope {
+    let outbound = |message: &OutboundMessage| {
+        let mut message = message.clone();
+        conceal(&mut message.content, bodies);
+        messages::OutboundMessage::from(&message)
+    };
+    let event = match &envelope.event {
+        Event::SessionState { before, after, reason } => notification::Event::SessionState(notification::SessionChange {
+            before: (*before).into(),
+            after: (*after).into(),
+            reason: reason.clone(),
+        }),
+        Event::Qr { code, expires_at, .. } => notification::Event::Qr(notification::QrCode { code: code.clone(), expires_at: time(*expires_at) }),
+        Event::MessageSent { id, message } => notification::Event::MessageSent(notification::Sent { id: id.0.clone(), message: outbound(message) }),
+        Event::MessageFailed { id, code, reason, message } => notification::Event::MessageFailed(notification::Failure {
+            id: Some(id.0.clone()),
+            code: code.clone(),
+            reason: reason.clone(),
+            message: outbound(message),
+        }),
+        Event::MessageAck { id, chat, level } => {
+            notification::Event::MessageAck(notification::Ack { id: id.0.clone(), chat: chat.into(), level: (*level).into() })
+        }
+        Event::MessageReceived(message) => {
+            let mut message = message.clone();
+            conceal(&mut message.content, bodies);
+            notification::Event::MessageReceived((&message).into())
+        }
+        Event::Other { kind, json } => notification::Event::Other(notification::OtherEvent { kind: kind.clone(), json: json.clone() }),
+    };
+    let account = envelope.account.as_ref();
+    notification::Envelope {
+        id: envelope.id.0.clone(),
+        at: time(envelope.at),
+        kind: envelope.event.kind().to_owned(),
+        account: account.map(|me| notification::Account { pn: me.pn.clone(), lid: me.lid.clone(), push_name: me.push_name.clone() }),
+        metadata: metadata.to_vec(),
+        gateway: env!("CARGO_PKG_VERSION").to_owned(),
+        replayed: envelope.replayed,
+        event,
+    }
+}
+
+/// Without the grant a message arrives without its words.
+fn conceal(content: &mut Content, bodies: bool) {
+    if bodies {
+        return;
+    }
+    match content {
+        Content::Text(text) => text.body.clear(),
+        Content::Media(media) => media.caption = None,
+        Content::Location(place) => *place = Location { latitude: 0.0, longitude: 0.0, name: None },
+        Content::Other(other) => other.json = "{}".into(),
+    }
+}
+
+impl From<&RenderRequest> for templating::RenderRequest {
+    fn from(request: &RenderRequest) -> Self {
+        let variables = request.variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
+        Self { template: request.template.clone(), locale: request.locale.clone(), variables }
+    }
+}
+
+fn variable(value: &serde_json::Value) -> templating::Value {
+    match value {
+        serde_json::Value::String(text) => templating::Value::Text(text.clone()),
+        serde_json::Value::Bool(truth) => templating::Value::Boolean(*truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => templating::Value::Integer(integer),
+            (None, Some(float)) => templating::Value::Number(float),
+            (None, None) => templating::Value::Json(number.to_string()),
+        },
+        nested => templating::Value::Json(nested.to_string()),
+    }
+}
+
+pub(super) fn failure(plugin: &str, error: calls::Error) -> CallFailure {
+    let (transient, detail) = match error {
+        calls::Error::InvalidInput(words) => (false, format!("invalid input: {words}")),
+        calls::Error::Unavailable(words) => (true, words),
+        calls::Error::NotGranted(words) => (false, format!("not granted: {words}")),
+        calls::Error::Internal(words) => (false, words),
+    };
+    CallFailure { plugin: plugin.to_owned(), kind: FailureKind::Failed { transient }, detail }
+}

@@ -1,0 +1,258 @@
+//! The host's side of one instance: what it may use, and how much.
+//!
+//! All of WASI 0.2 is linked, because language runtimes import it, and every door behind it is closed. The clock
+//! shows the time of the call, random is seeded from the call id: a decision can be replayed.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::{SeedableRng, rngs::StdRng};
+use sha2::{Digest, Sha256};
+use tracing::{Level, event};
+use wasmtime::{ResourceLimiter, component::ResourceTable};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use super::{
+    bindings::wharf::plugin::{calls, kv, log, messages, secrets},
+    engine::CpuMeter,
+    ports::{KvError, KvSpace, KvStore},
+};
+
+/// Log lines of one call; more are dropped.
+const MAX_LINES: u32 = 50;
+/// Bytes of one log line.
+const MAX_LINE: usize = 2048;
+/// What a guest writes to its standard error: the words of a panic.
+const MAX_STDERR: usize = 4096;
+
+/// What a plugin may reach, besides nothing.
+#[derive(Clone)]
+pub(super) struct Doors {
+    pub(super) kv: Option<(Arc<dyn KvStore>, KvSpace)>,
+    pub(super) secrets: Vec<(String, String)>,
+}
+
+pub(super) struct Guest {
+    plugin: String,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    no_http: NoHttp,
+    doors: Doors,
+    lines: u32,
+    pub(super) stderr: MemoryOutputPipe,
+    pub(super) memory: Memory,
+    pub(super) cpu: Arc<CpuMeter>,
+    pub(super) cpu_limit: Duration,
+}
+
+impl Guest {
+    pub(super) fn new(plugin: &str, call_id: &str, now: Duration, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
+        let stderr = MemoryOutputPipe::new(MAX_STDERR);
+        let seed: [u8; 32] = Sha256::digest(call_id).into();
+        let wasi = WasiCtxBuilder::new()
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(1 << 16)
+            .secure_random(StdRng::from_seed(seed))
+            .insecure_random(StdRng::from_seed(seed))
+            .insecure_random_seed(u128::from_le_bytes(std::array::from_fn(|n| seed[n])))
+            .wall_clock(CallTime(now))
+            .monotonic_clock(CallTime(Duration::ZERO))
+            .stderr(stderr.clone())
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(1024);
+        Self {
+            plugin: plugin.to_owned(),
+            table,
+            wasi,
+            http: WasiHttpCtx::new(),
+            no_http: NoHttp,
+            doors,
+            lines: 0,
+            stderr,
+            memory: Memory { limit: memory, used: 0 },
+            cpu: Arc::default(),
+            cpu_limit,
+        }
+    }
+}
+
+/// A clock that stands at the time of the call.
+struct CallTime(Duration);
+
+impl HostWallClock for CallTime {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+    fn now(&self) -> Duration {
+        self.0
+    }
+}
+
+impl HostMonotonicClock for CallTime {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// A plugin asked for more memory than it may have.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("wanted {wanted} bytes, {limit} are allowed")]
+pub(super) struct OverMemory {
+    wanted: usize,
+    limit: usize,
+}
+
+/// A plugin used up its CPU time.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("used more than {0:?} of CPU time")]
+pub(super) struct OverCpu(pub(super) Duration);
+
+pub(super) struct Memory {
+    limit: usize,
+    used: usize,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let wanted = self.used.saturating_sub(current).saturating_add(desired);
+        if wanted > self.limit {
+            return Err(wasmtime::Error::new(OverMemory { wanted, limit: self.limit }));
+        }
+        self.used = wanted;
+        Ok(true)
+    }
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000)
+    }
+    fn instances(&self) -> usize {
+        128
+    }
+    fn tables(&self) -> usize {
+        32
+    }
+    fn memories(&self) -> usize {
+        8
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the operator's allow-list.
+struct NoHttp;
+
+type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>)>;
+
+impl WasiHttpHooks for NoHttp {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _body: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.no_http }
+    }
+}
+
+impl calls::Host for Guest {}
+impl messages::Host for Guest {}
+
+impl log::Host for Guest {
+    async fn log(&mut self, level: log::Level, mut message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.lines += 1;
+        if self.lines > MAX_LINES {
+            return Ok(());
+        }
+        message.truncate(message.floor_char_boundary(MAX_LINE));
+        let plugin = &self.plugin;
+        let fields = fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+        let fields = &fields[..fields.floor_char_boundary(MAX_LINE)];
+        match level {
+            log::Level::Trace => event!(target: "plugin", Level::TRACE, plugin, fields, "{message}"),
+            log::Level::Debug => event!(target: "plugin", Level::DEBUG, plugin, fields, "{message}"),
+            log::Level::Info => event!(target: "plugin", Level::INFO, plugin, fields, "{message}"),
+            log::Level::Warn => event!(target: "plugin", Level::WARN, plugin, fields, "{message}"),
+            log::Level::Error => event!(target: "plugin", Level::ERROR, plugin, fields, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+impl From<KvError> for kv::Error {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::QuotaExceeded => Self::QuotaExceeded,
+            KvError::TooLarge => Self::TooLarge,
+            KvError::Unavailable(words) => Self::Unavailable(words),
+        }
+    }
+}
+
+type Kv<T> = wasmtime::Result<Result<T, kv::Error>>;
+type Door = Result<(Arc<dyn KvStore>, KvSpace), kv::Error>;
+
+impl Guest {
+    fn kv(&self) -> Door {
+        self.doors.kv.clone().ok_or(kv::Error::NotGranted)
+    }
+}
+
+async fn write(door: Door, key: String, expected: Option<Option<u64>>, value: Vec<u8>, ttl: Option<u64>) -> Result<bool, kv::Error> {
+    let (store, space) = door?;
+    Ok(store.set(&space, &key, expected, &value, ttl.map(Duration::from_millis)).await?)
+}
+
+async fn read(door: Door, key: String) -> Result<Option<kv::Entry>, kv::Error> {
+    let (store, space) = door?;
+    Ok(store.get(&space, &key).await?.map(|(value, version)| kv::Entry { value, version }))
+}
+
+async fn delete(door: Door, key: String) -> Result<(), kv::Error> {
+    let (store, space) = door?;
+    Ok(store.delete(&space, &key).await?)
+}
+
+async fn list(door: Door, prefix: String, cursor: Option<String>, limit: u32) -> Result<Vec<String>, kv::Error> {
+    let (store, space) = door?;
+    Ok(store.list(&space, &prefix, cursor.as_deref(), limit).await?)
+}
+
+impl kv::Host for Guest {
+    async fn get(&mut self, key: String) -> Kv<Option<kv::Entry>> {
+        Ok(read(self.kv(), key).await)
+    }
+    async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Kv<()> {
+        Ok(write(self.kv(), key, None, value, ttl).await.map(|_| ()))
+    }
+    async fn compare_and_set(&mut self, key: String, expected: Option<u64>, value: Vec<u8>, ttl: Option<u64>) -> Kv<bool> {
+        Ok(write(self.kv(), key, Some(expected), value, ttl).await)
+    }
+    async fn delete(&mut self, key: String) -> Kv<()> {
+        Ok(delete(self.kv(), key).await)
+    }
+    async fn list_keys(&mut self, prefix: String, cursor: Option<String>, limit: u32) -> Kv<Vec<String>> {
+        Ok(list(self.kv(), prefix, cursor, limit).await)
+    }
+}
+
+impl secrets::Host for Guest {
+    async fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.doors.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
+    }
+}

@@ -1,0 +1,350 @@
+//! The state machine of a session: `(machine, input) -> (machine, effects)`, without I/O and without a clock.
+//!
+//! There is one timer per session, because no state waits for two things at once: entering a state sets it anew,
+//! and what its end means is decided by the state it ends in.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use rules::Rules;
+
+use crate::{
+    model::SessionState::{self, AuthFailure, Authenticated, Disconnected, Error, Loading, MaxReconnectExceeded, QrReady, Ready, Reconnecting},
+    whatsapp::Stage,
+};
+
+/// Where a session stands, with what its rules have to remember.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The state the world sees.
+    pub state: SessionState,
+    /// Failed attempts since the last reset.
+    pub attempt: u32,
+    /// QR codes shown since the last link or manual start.
+    pub qr_shown: u32,
+    /// The profile holds a login, as far as is known.
+    pub linked: bool,
+    /// A browser was asked for and not closed since.
+    pub open: bool,
+    /// The page has been reloaded because another browser took its login over.
+    pub reclaimed: bool,
+    /// WhatsApp's socket is gone, the page is alive and mends it.
+    pub mending: bool,
+}
+
+/// What happened to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Somebody wants it running, now.
+    Start,
+    /// Somebody wants it stopped.
+    Stop,
+    /// The browser runs and the page is being opened.
+    Launched,
+    /// No browser, or no page.
+    LaunchFailed {
+        /// A retry cannot mend it.
+        fatal: bool,
+        /// Why.
+        reason: String,
+    },
+    /// What the page says of itself.
+    Page(Stage),
+    /// The page is able to work but lacks what sending needs.
+    ContractBroken(String),
+    /// A QR can be scanned.
+    Qr,
+    /// The batch of QR codes is used up.
+    QrExhausted,
+    /// The page was loaded anew by itself.
+    Navigated,
+    /// WhatsApp ended the login.
+    LoggedOut(String),
+    /// A ban that ends after so long; none: never.
+    Banned {
+        /// Time left.
+        wait: Option<Duration>,
+        /// WhatsApp's words.
+        reason: String,
+    },
+    /// Page or browser died, hang, or failed a health check.
+    Lost(String),
+    /// The timer ended.
+    Tick,
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The state changed: record, publish, log and count it.
+    Enter {
+        /// From.
+        before: SessionState,
+        /// To.
+        after: SessionState,
+        /// Why.
+        reason: String,
+    },
+    /// Start a browser (after the last one is closed).
+    Launch,
+    /// Close the browser cleanly.
+    Close,
+    /// Load the page again.
+    Reload,
+    /// Ask for another batch of QR codes.
+    RefreshQr,
+    /// Wait so long, then [`Input::Tick`]; replaces what was waited for. None: wait for nothing.
+    Timer(Option<Wait>),
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// A deadline: exact.
+    Deadline(Duration),
+    /// A pause before an attempt: ±10 %, so that sessions do not come back all at once.
+    Pause(Duration),
+}
+
+impl Machine {
+    /// A session that does nothing yet; `linked` and `attempt` as they were stored.
+    #[must_use]
+    pub fn new(linked: bool) -> Self {
+        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false }
+    }
+
+    /// Takes one input; every combination of state and input has an answer.
+    #[must_use]
+    pub fn step(mut self, input: Input, rules: &Rules) -> (Self, Vec<Effect>) {
+        let mut step = Step { machine: &mut self, rules, effects: Vec::new() };
+        step.take(input);
+        let effects = step.effects;
+        (self, effects)
+    }
+
+    /// Whether the outbox may use the page.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        self.state == Ready
+    }
+}
+
+struct Step<'a> {
+    machine: &'a mut Machine,
+    rules: &'a Rules,
+    effects: Vec<Effect>,
+}
+
+impl Step<'_> {
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Start => self.start(),
+            Input::Stop => {
+                self.close();
+                self.enter(Disconnected, "stopped by hand");
+            }
+            // News of a page that is not there any more.
+            _ if !self.machine.open && !matches!(input, Input::Tick) => {}
+            Input::Launched => self.timer(Some(Wait::Deadline(self.rules.boot_timeout))),
+            Input::LaunchFailed { fatal: true, reason } | Input::ContractBroken(reason) => self.fail(&reason),
+            Input::LaunchFailed { fatal: false, reason } | Input::Lost(reason) => self.lose(&reason),
+            Input::Page(stage) => self.page(stage),
+            Input::Qr => self.qr(),
+            Input::QrExhausted if self.machine.state == QrReady => self.effects.push(Effect::RefreshQr),
+            Input::QrExhausted => {}
+            Input::Navigated => self.navigated(),
+            Input::LoggedOut(reason) => self.logged_out(&reason),
+            Input::Banned { wait: None, reason } => self.fail(&reason),
+            Input::Banned { wait: Some(wait), reason } => {
+                self.close();
+                self.enter(Disconnected, &reason);
+                self.timer(Some(Wait::Deadline(wait)));
+            }
+            Input::Tick => self.tick(),
+        }
+    }
+
+    /// A manual start works from every state, and forgives all earlier failures.
+    fn start(&mut self) {
+        self.close();
+        self.machine.attempt = 0;
+        self.machine.qr_shown = 0;
+        self.machine.reclaimed = false;
+        self.launch("started");
+    }
+
+    fn launch(&mut self, reason: &str) {
+        self.machine.open = true;
+        self.enter(Loading, reason);
+        // The launcher has deadlines of its own; the boot deadline counts from `Launched`.
+        self.timer(None);
+        self.effects.push(Effect::Launch);
+    }
+
+    fn page(&mut self, stage: Stage) {
+        match (self.machine.state, stage) {
+            (Loading | QrReady, Stage::Syncing) => self.authenticated(),
+            (Loading | QrReady, Stage::Ready) => {
+                self.authenticated();
+                self.ready("connected and synced");
+            }
+            (Authenticated, Stage::Ready) => self.ready("connected and synced"),
+            (Reconnecting, Stage::Ready) if self.machine.mending => self.ready("WhatsApp's connection is back"),
+            (Ready, Stage::Ready) if self.machine.mending => {
+                self.machine.mending = false;
+                self.timer(Some(Wait::Deadline(self.rules.stable_after)));
+            }
+            (Ready, Stage::Offline | Stage::Booting) if !self.machine.mending => {
+                self.machine.mending = true;
+                self.timer(Some(Wait::Deadline(self.rules.offline_grace)));
+            }
+            (Authenticated | Ready, Stage::NeedsLink) => self.logged_out("WhatsApp asks for a new scan"),
+            (_, Stage::Replaced) => self.replaced(),
+            _ => {}
+        }
+    }
+
+    fn authenticated(&mut self) {
+        self.machine.linked = true;
+        self.machine.qr_shown = 0;
+        self.enter(Authenticated, "linked");
+        self.timer(Some(Wait::Deadline(self.rules.sync_timeout)));
+    }
+
+    fn ready(&mut self, reason: &str) {
+        self.machine.mending = false;
+        self.enter(Ready, reason);
+        self.timer(Some(Wait::Deadline(self.rules.stable_after)));
+    }
+
+    fn qr(&mut self) {
+        if !matches!(self.machine.state, Loading | QrReady | Authenticated) {
+            return;
+        }
+        if self.machine.linked {
+            self.machine.linked = false;
+            let reason = "WhatsApp asks for a new scan: the login of this profile is gone";
+            if !self.rules.relink {
+                self.close();
+                return self.enter(AuthFailure, reason);
+            }
+            self.enter(AuthFailure, reason);
+        }
+        self.machine.qr_shown += 1;
+        if self.machine.qr_shown > self.rules.qr_limit {
+            self.machine.qr_shown = 0;
+            self.close();
+            self.enter(Disconnected, &format!("nobody scanned any of {} QR codes; reconnect to see new ones", self.rules.qr_limit));
+        } else if self.machine.state != QrReady {
+            self.enter(QrReady, "a QR can be scanned");
+            self.timer(None);
+        }
+    }
+
+    fn navigated(&mut self) {
+        if matches!(self.machine.state, Ready | Authenticated | QrReady | Reconnecting) {
+            self.machine.mending = false;
+            self.enter(Loading, "the page was loaded anew");
+        }
+        if self.machine.state == Loading {
+            self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
+        }
+    }
+
+    fn logged_out(&mut self, reason: &str) {
+        // It is said up to three times: before the page reloads, at the reload and after it.
+        if !self.machine.linked {
+            return;
+        }
+        self.machine.linked = false;
+        self.machine.mending = false;
+        if self.rules.relink {
+            // The page loads itself anew and shows a QR; the browser stays.
+            self.enter(Disconnected, reason);
+            self.enter(Loading, "waiting for a new QR");
+            self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
+        } else {
+            self.close();
+            self.enter(Disconnected, reason);
+        }
+    }
+
+    /// The newest browser of a login wins, so one reload takes it back; when it is lost again, somebody else really uses it.
+    fn replaced(&mut self) {
+        if self.machine.state == Loading {
+            // The page of before the reload still speaks.
+        } else if self.machine.reclaimed {
+            self.fail("the same WhatsApp login is open in another browser; close that one, then reconnect");
+        } else {
+            self.machine.reclaimed = true;
+            self.machine.mending = false;
+            self.enter(Loading, "the same login was opened elsewhere: taking it back once");
+            self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
+            self.effects.push(Effect::Reload);
+        }
+    }
+
+    fn tick(&mut self) {
+        match self.machine.state {
+            Disconnected => self.launch("the ban is over"),
+            Loading => self.lose(&format!("the page did not come up within {:?}", self.rules.boot_timeout)),
+            Authenticated => self.lose(&format!("the first sync did not end within {:?}", self.rules.sync_timeout)),
+            Ready if self.machine.mending => {
+                self.enter(Reconnecting, "WhatsApp's connection is lost; the page is reconnecting");
+                self.timer(Some(Wait::Deadline(self.rules.mend_timeout)));
+            }
+            Ready => {
+                self.machine.attempt = 0;
+                self.machine.reclaimed = false;
+            }
+            Reconnecting if self.machine.mending => self.lose(&format!("the page did not reconnect within {:?}", self.rules.mend_timeout)),
+            Reconnecting | MaxReconnectExceeded => {
+                let reason = format!("attempt {} of {}", self.machine.attempt, self.rules.max_attempts);
+                self.launch(&reason);
+            }
+            QrReady | AuthFailure | Error => {}
+        }
+    }
+
+    /// Something that another attempt may mend.
+    fn lose(&mut self, reason: &str) {
+        self.close();
+        if self.machine.attempt >= self.rules.max_attempts {
+            self.enter(MaxReconnectExceeded, reason);
+            self.timer(self.rules.slow_delay.map(Wait::Pause));
+        } else {
+            self.machine.attempt += 1;
+            self.enter(Reconnecting, reason);
+            self.timer(Some(Wait::Pause(self.rules.delay(self.machine.attempt))));
+        }
+    }
+
+    /// Something that no attempt mends.
+    fn fail(&mut self, reason: &str) {
+        self.close();
+        self.enter(Error, reason);
+    }
+
+    fn close(&mut self) {
+        self.machine.mending = false;
+        if std::mem::take(&mut self.machine.open) {
+            self.effects.push(Effect::Close);
+        }
+        self.timer(None);
+    }
+
+    fn timer(&mut self, wait: Option<Wait>) {
+        self.effects.retain(|effect| !matches!(effect, Effect::Timer(_)));
+        self.effects.push(Effect::Timer(wait));
+    }
+
+    fn enter(&mut self, after: SessionState, reason: &str) {
+        let before = std::mem::replace(&mut self.machine.state, after);
+        if before != after {
+            self.effects.push(Effect::Enter { before, after, reason: reason.to_owned() });
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Sessions: one supervisor per WhatsApp login.
+//!
+//! What a session does next is decided by one pure function ([`machine::Machine::step`]); the supervisor only
+//! performs its effects. So every rule can be tested without a browser and without time.
+
+mod handle;
+mod journal;
+pub mod machine;
+mod profiles;
+mod supervisor;
+
+pub use handle::{Command, HealthNote, QrView, SessionHandle, Snapshot};
+pub use journal::Journal;
+pub use profiles::{Cleanup, ProfileFacts, clean, facts, prepare_root, profile_dir};
+pub use supervisor::{Parts, spawn};

@@ -1,0 +1,172 @@
+//! The browser of a session: asked for, running, or being closed; and the tasks that work on it.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::{JoinError, JoinSet},
+};
+use tracing::warn;
+
+use crate::{
+    model::ClientId,
+    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus},
+};
+
+pub(super) struct Body {
+    client: ClientId,
+    launcher: Arc<dyn Launcher>,
+    starts: Arc<Semaphore>,
+    close_grace: Duration,
+    /// Whoever holds its one permit may have a browser on the profile.
+    profile: Arc<Semaphore>,
+    running: Option<Running>,
+    generation: u64,
+    work: JoinSet<Done>,
+}
+
+struct Running {
+    page: Arc<dyn Page>,
+    events: mpsc::UnboundedReceiver<PageEvent>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A browser with the right to its profile.
+pub(super) struct Start {
+    launched: Launched,
+    permit: OwnedSemaphorePermit,
+}
+
+/// What a task brought back.
+pub(super) enum Done {
+    Event(PageEvent),
+    Launched { generation: u64, result: Result<Start, LaunchError> },
+    Contract { generation: u64, result: Result<ContractReport, PageError> },
+    Health { generation: u64, page_millis: u64, result: Result<PageStatus, PageError>, browser: BrowserReport },
+    Nothing,
+}
+
+impl Body {
+    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, starts: Arc<Semaphore>, close_grace: Duration) -> Self {
+        let profile = Arc::new(Semaphore::new(1));
+        Self { client, launcher, starts, close_grace, profile, running: None, generation: 0, work: JoinSet::new() }
+    }
+
+    pub(super) fn page(&self) -> Option<Arc<dyn Page>> {
+        self.running.as_ref().map(|running| Arc::clone(&running.page))
+    }
+
+    pub(super) fn is_current(&self, generation: u64) -> bool {
+        generation == self.generation
+    }
+
+    /// Whether a browser or a task is left.
+    pub(super) fn busy(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// The next news of the page or of a task; waits for ever when there is neither.
+    pub(super) async fn next(&mut self) -> Done {
+        let events = self.running.as_mut().map(|running| &mut running.events);
+        tokio::select! {
+            event = next_event(events) => Done::Event(event),
+            Some(done) = self.work.join_next(), if !self.work.is_empty() => done.unwrap_or_else(|error| lost_task(&error)),
+        }
+    }
+
+    pub(super) fn launch(&mut self) {
+        self.generation += 1;
+        let generation = self.generation;
+        let (client, launcher) = (self.client.clone(), Arc::clone(&self.launcher));
+        let (profile, starts) = (Arc::clone(&self.profile), Arc::clone(&self.starts));
+        self.work.spawn(async move {
+            let result = async {
+                let closed = |_| LaunchError::Failed("the gateway is stopping".into());
+                let permit = profile.acquire_owned().await.map_err(closed)?;
+                let _turn = starts.acquire().await.map_err(closed)?;
+                let launched = launcher.launch(&client).await?;
+                Ok(Start { launched, permit })
+            };
+            Done::Launched { generation, result: result.await }
+        });
+    }
+
+    /// Takes the result of a launch. None: it belongs to an older generation, and its browser is closed again.
+    pub(super) fn launched(&mut self, generation: u64, result: Result<Start, LaunchError>) -> Option<Result<(), LaunchError>> {
+        let current = self.is_current(generation);
+        match result {
+            Ok(Start { launched, permit }) => {
+                let running = Running { page: launched.page, events: launched.events, permit };
+                if current {
+                    self.running = Some(running);
+                } else {
+                    self.end(running);
+                }
+                current.then_some(Ok(()))
+            }
+            Err(error) => current.then_some(Err(error)),
+        }
+    }
+
+    /// Closes what runs and disowns what is being started.
+    pub(super) fn close(&mut self) {
+        self.generation += 1;
+        if let Some(running) = self.running.take() {
+            self.end(running);
+        }
+    }
+
+    fn end(&mut self, running: Running) {
+        let grace = self.close_grace;
+        self.work.spawn(async move {
+            running.page.close(grace).await;
+            drop(running.permit);
+            Done::Nothing
+        });
+    }
+
+    /// Asks the page for something whose effect comes as an event.
+    pub(super) fn ask<F, Fut>(&mut self, what: &'static str, call: F)
+    where
+        F: FnOnce(Arc<dyn Page>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), PageError>> + Send,
+    {
+        let Some(page) = self.page() else { return };
+        let client = self.client.clone();
+        self.work.spawn(async move {
+            if let Err(error) = call(page).await {
+                warn!(%client, %error, "{what}");
+            }
+            Done::Nothing
+        });
+    }
+
+    pub(super) fn probe_contract(&mut self) {
+        let Some(page) = self.page() else { return };
+        let generation = self.generation;
+        self.work.spawn(async move { Done::Contract { generation, result: page.contract().await } });
+    }
+
+    pub(super) fn check_health(&mut self) {
+        let Some(page) = self.page() else { return };
+        let generation = self.generation;
+        self.work.spawn(async move {
+            let began = tokio::time::Instant::now();
+            let result = page.status().await;
+            let page_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Done::Health { generation, page_millis, result, browser: page.browser().await }
+        });
+    }
+}
+
+async fn next_event(events: Option<&mut mpsc::UnboundedReceiver<PageEvent>>) -> PageEvent {
+    match events {
+        Some(events) => events.recv().await.unwrap_or_else(|| PageEvent::Closed("the browser is gone".into())),
+        None => std::future::pending().await,
+    }
+}
+
+fn lost_task(error: &JoinError) -> Done {
+    warn!(%error, "a task of the session ended early");
+    Done::Nothing
+}

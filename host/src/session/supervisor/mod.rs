@@ -1,0 +1,229 @@
+//! The task that owns one session: it feeds the machine and performs its effects.
+//!
+//! Nothing in its loop waits for a browser: launches, closes and calls into the page run as tasks of their own and
+//! come back as [`Done`], stamped with the generation they belong to. News of an older generation is dropped.
+//! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
+
+mod body;
+mod news;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+use self::body::{Body, Done};
+use super::{
+    handle::{Command, SessionHandle, Snapshot},
+    journal::Journal,
+    machine::{Effect, Input, Machine, Rules, Wait},
+};
+use crate::{
+    model::{ClientId, SessionState, Timestamp, Transition},
+    whatsapp::{Launcher, Page},
+};
+
+/// What a supervisor is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Whose session.
+    pub client: ClientId,
+    /// Starts pages.
+    pub launcher: Arc<dyn Launcher>,
+    /// Takes the news.
+    pub journal: Arc<dyn Journal>,
+    /// Limits and pauses.
+    pub rules: Rules,
+    /// Between health checks.
+    pub health_interval: Duration,
+    /// A clean close may take so long before the browser is killed.
+    pub close_grace: Duration,
+    /// So many sessions start at the same time: a permit each.
+    pub starts: Arc<Semaphore>,
+    /// The profile held a login when the gateway stopped.
+    pub linked: bool,
+    /// Start at once.
+    pub wanted: bool,
+}
+
+/// Starts the supervisor of one session.
+#[must_use]
+pub fn spawn(parts: Parts) -> SessionHandle {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let (snapshot_tx, snapshot) = watch::channel(Snapshot::new("not started yet"));
+    let (ready_tx, ready_page) = watch::channel(None);
+    let (any_tx, any_page) = watch::channel(None);
+    let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
+    let supervisor = Supervisor {
+        machine: Machine::new(parts.linked),
+        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.starts), parts.close_grace),
+        parts,
+        snapshot: snapshot_tx,
+        ready_page: ready_tx,
+        any_page: any_tx,
+        timer: None,
+        probing: false,
+    };
+    tokio::spawn(supervisor.run(inbox));
+    handle
+}
+
+struct Supervisor {
+    parts: Parts,
+    machine: Machine,
+    body: Body,
+    snapshot: watch::Sender<Snapshot>,
+    ready_page: watch::Sender<Option<Arc<dyn Page>>>,
+    any_page: watch::Sender<Option<Arc<dyn Page>>>,
+    timer: Option<Instant>,
+    /// The contract is being looked at before the session is called ready.
+    probing: bool,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let mut health = tokio::time::interval(self.parts.health_interval);
+        health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        if self.parts.wanted {
+            self.take(Input::Start).await;
+        }
+        loop {
+            let timer = self.timer;
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(Command::Reconnect) => self.take(Input::Start).await,
+                    Some(Command::Stop) => self.take(Input::Stop).await,
+                    Some(Command::Shutdown(done)) => {
+                        self.shut_down().await;
+                        // The asker may have stopped waiting.
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return self.shut_down().await,
+                },
+                done = self.body.next() => self.done(done).await,
+                () = wait(timer) => {
+                    self.timer = None;
+                    self.take(Input::Tick).await;
+                }
+                _ = health.tick() => self.check_health().await,
+            }
+        }
+    }
+
+    /// Feeds the machine and performs what it says.
+    async fn take(&mut self, input: Input) {
+        let machine = self.machine.clone();
+        let (machine, effects) = machine.step(input, &self.parts.rules);
+        self.machine = machine;
+        for effect in effects {
+            match effect {
+                Effect::Enter { before, after, reason } => self.enter(before, after, reason).await,
+                Effect::Launch => {
+                    self.snapshot.send_modify(|snapshot| snapshot.launches += 1);
+                    self.body.launch();
+                }
+                Effect::Close => {
+                    self.probing = false;
+                    self.body.close();
+                }
+                Effect::Reload => self.body.ask("reload", |page| async move { page.reload().await }),
+                Effect::RefreshQr => self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await }),
+                Effect::Timer(wait) => self.set_timer(wait),
+            }
+        }
+        self.publish();
+    }
+
+    async fn enter(&mut self, before: SessionState, after: SessionState, reason: String) {
+        let at = Timestamp::now();
+        let client = self.parts.client.clone();
+        match after {
+            SessionState::Error | SessionState::MaxReconnectExceeded | SessionState::AuthFailure | SessionState::Reconnecting => {
+                warn!(%client, %before, %after, reason, "session");
+            }
+            _ => info!(%client, %before, %after, reason, "session"),
+        }
+        metrics::counter!("wharf_session_transitions_total", "session" => client.to_string(), "after" => after.as_str()).increment(1);
+        let linked = self.machine.linked;
+        let account = self.snapshot.borrow().account.clone();
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.state = after;
+            snapshot.reason.clone_from(&reason);
+            snapshot.since = at;
+        });
+        self.parts.journal.entered(&Transition { client, at, before, after, reason }, account.as_ref(), linked).await;
+    }
+
+    /// Makes what others see agree with the machine.
+    fn publish(&mut self) {
+        let page = self.body.page();
+        let ready = page.clone().filter(|_| self.machine.can_send());
+        publish_page(&self.ready_page, ready);
+        publish_page(&self.any_page, page);
+        let (state, attempt) = (self.machine.state, self.machine.attempt);
+        let waits = !self.machine.open;
+        let next = self.timer.filter(|_| waits).map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            Timestamp::now().plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        });
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.attempt = attempt;
+            snapshot.next_attempt_at = next;
+            if state != SessionState::QrReady {
+                snapshot.qr = None;
+            }
+        });
+        metrics::gauge!("wharf_session_ready", "session" => self.parts.client.to_string()).set(if self.machine.can_send() { 1.0 } else { 0.0 });
+    }
+
+    fn set_timer(&mut self, wait: Option<Wait>) {
+        self.timer = wait.map(|wait| match wait {
+            Wait::Deadline(time) => Instant::now() + time,
+            Wait::Pause(time) => Instant::now() + time.mul_f64(rand::random_range(0.9..=1.1)),
+        });
+    }
+
+    async fn shut_down(&mut self) {
+        let reason = "the gateway is stopping".to_owned();
+        let before = self.machine.state;
+        self.body.close();
+        self.machine.open = false;
+        self.machine.state = SessionState::Disconnected;
+        if before != SessionState::Disconnected {
+            self.enter(before, SessionState::Disconnected, reason).await;
+        }
+        self.publish();
+        while self.body.busy() {
+            if let Done::Launched { generation, result } = self.body.next().await {
+                self.body.launched(generation, result);
+            }
+        }
+    }
+}
+
+async fn wait(timer: Option<Instant>) {
+    match timer {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn publish_page(sender: &watch::Sender<Option<Arc<dyn Page>>>, page: Option<Arc<dyn Page>>) {
+    sender.send_if_modified(|now| {
+        let same = match (&*now, &page) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        if !same {
+            *now = page;
+        }
+        !same
+    });
+}

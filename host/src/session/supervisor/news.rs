@@ -1,0 +1,166 @@
+//! What the news of a page and of tasks mean to the machine.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::{Supervisor, body::Done};
+use crate::{
+    model::{SessionState, Timestamp},
+    session::{
+        handle::{HealthNote, QrView},
+        machine::Input,
+    },
+    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, Stage},
+};
+
+/// WhatsApp's code for an account that will not come back.
+const PERMANENT_BAN: &str = "406";
+/// A ban whose end was not said is looked at again after so long.
+const UNKNOWN_BAN: Duration = Duration::from_secs(1800);
+/// Without this nothing can be sent, so the session is not ready; other capabilities fail by themselves.
+const ESSENTIAL: &str = "send_text";
+
+impl Supervisor {
+    pub(super) async fn done(&mut self, done: Done) {
+        match done {
+            Done::Event(event) => self.event(event).await,
+            Done::Launched { generation, result } => match self.body.launched(generation, result) {
+                Some(Ok(())) => self.take(Input::Launched).await,
+                Some(Err(error)) => self.take(launch_failed(&error)).await,
+                None => {}
+            },
+            Done::Contract { generation, result } if self.body.is_current(generation) => self.contract(result).await,
+            Done::Health { generation, page_millis, result, browser } if self.body.is_current(generation) => {
+                self.healthy(page_millis, result, browser).await;
+            }
+            Done::Contract { .. } | Done::Health { .. } | Done::Nothing => {}
+        }
+    }
+
+    async fn event(&mut self, event: PageEvent) {
+        let client = self.parts.client.clone();
+        let account = self.snapshot.borrow().account.clone();
+        match event {
+            PageEvent::Status(status) => self.status(status).await,
+            PageEvent::Qr { code, ttl } => self.qr(code, ttl).await,
+            PageEvent::QrExhausted => {
+                self.snapshot.send_modify(|snapshot| snapshot.qr = None);
+                self.take(Input::QrExhausted).await;
+            }
+            PageEvent::Send(news) => self.parts.journal.send_news(&client, account.as_ref(), news).await,
+            PageEvent::Message(message) => self.parts.journal.message(&client, account.as_ref(), message).await,
+            PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
+            PageEvent::Banned { until, code } => {
+                let wait = match until {
+                    _ if code == PERMANENT_BAN => None,
+                    Some(until) => Some(Duration::from_millis(until.since(Timestamp::now()))),
+                    None => Some(UNKNOWN_BAN),
+                };
+                let reason = match (wait, until) {
+                    (None, _) => "WhatsApp has banned this account for good (406)".to_owned(),
+                    (_, Some(until)) => format!("WhatsApp has banned this account until {} ({code})", until.rfc3339()),
+                    _ => format!("WhatsApp has banned this account for a time it did not name ({code})"),
+                };
+                self.take(Input::Banned { wait, reason }).await;
+            }
+            PageEvent::Navigated => {
+                self.probing = false;
+                self.snapshot.send_modify(|snapshot| snapshot.page = None);
+                self.take(Input::Navigated).await;
+            }
+            PageEvent::Crashed(reason) => self.take(Input::Lost(format!("the page crashed: {reason}"))).await,
+            PageEvent::Closed(reason) => self.take(Input::Lost(format!("the browser ended: {reason}"))).await,
+        }
+    }
+
+    async fn status(&mut self, status: PageStatus) {
+        let stage = status.stage();
+        self.snapshot.send_modify(|snapshot| {
+            if status.account.is_some() {
+                snapshot.account.clone_from(&status.account);
+            }
+            snapshot.page = Some(status);
+        });
+        let already = self.machine.can_send() || self.machine.mending;
+        if stage == Stage::Ready && !already {
+            if !self.probing {
+                self.probing = true;
+                self.body.probe_contract();
+            }
+        } else {
+            self.take(Input::Page(stage)).await;
+        }
+    }
+
+    async fn contract(&mut self, result: Result<ContractReport, PageError>) {
+        self.probing = false;
+        match result {
+            Ok(report) => {
+                let broken = report.capabilities.iter().find(|capability| capability.name == ESSENTIAL && !capability.ok);
+                let input = match broken {
+                    Some(capability) => {
+                        let version = report.version.as_deref().unwrap_or("unknown");
+                        let missing = capability.missing.join(", ");
+                        Input::ContractBroken(format!("WhatsApp Web {version} lacks {missing}, needed to send; a newer bridge script is needed"))
+                    }
+                    None => Input::Page(Stage::Ready),
+                };
+                self.snapshot.send_modify(|snapshot| snapshot.contract = Some(report));
+                self.take(input).await;
+            }
+            // The page was loaded anew meanwhile; the new one will be probed.
+            Err(PageError::Gone { .. }) => {}
+            Err(error) => self.take(Input::Lost(error.to_string())).await,
+        }
+    }
+
+    async fn qr(&mut self, code: String, ttl: Duration) {
+        self.take(Input::Qr).await;
+        if self.machine.state != SessionState::QrReady {
+            return;
+        }
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        let view = QrView { code, expires_at: Timestamp::now().plus_millis(ttl), attempt: self.machine.qr_shown };
+        self.snapshot.send_modify(|snapshot| snapshot.qr = Some(view.clone()));
+        self.parts.journal.qr(&self.parts.client, &view.code, view.expires_at, view.attempt).await;
+    }
+
+    pub(super) async fn check_health(&mut self) {
+        let qr = self.snapshot.borrow().qr.clone();
+        match self.machine.state {
+            // The page's own rotation stops silently when it was offline at the wrong moment.
+            SessionState::QrReady if qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
+                self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await });
+            }
+            SessionState::QrReady | SessionState::Authenticated | SessionState::Ready => self.body.check_health(),
+            _ => {}
+        }
+    }
+
+    async fn healthy(&mut self, page_millis: u64, result: Result<PageStatus, PageError>, browser: BrowserReport) {
+        let client = self.parts.client.clone();
+        let expected = self.machine.state != SessionState::Ready || result.as_ref().is_ok_and(|status| status.stage() == Stage::Ready);
+        let (ok, detail) = match &result {
+            Ok(_) if expected => (true, "ok".to_owned()),
+            Ok(status) => (false, format!("the page says {:?} though the session is ready", status.stage())),
+            Err(error) => (false, error.to_string()),
+        };
+        if !ok {
+            warn!(%client, detail, "health check");
+        }
+        metrics::counter!("wharf_health_checks_total", "session" => client.to_string(), "ok" => ok.to_string()).increment(1);
+        let note = HealthNote { at: Timestamp::now(), ok, detail, page_millis, browser: Some(browser) };
+        self.parts.journal.health(&client, &note).await;
+        match result {
+            Ok(status) => self.status(status).await,
+            Err(PageError::Gone { .. }) => {}
+            Err(error) => self.take(Input::Lost(format!("health check: {error}"))).await,
+        }
+    }
+}
+
+fn launch_failed(error: &LaunchError) -> Input {
+    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile { .. });
+    Input::LaunchFailed { fatal, reason: error.to_string() }
+}

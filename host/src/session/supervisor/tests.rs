@@ -1,0 +1,231 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::{
+    config,
+    model::{Account, Address, InboundMessage, MessageId, PhoneNumber},
+    session::handle::HealthNote,
+    whatsapp::{
+        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageStatus, SendNews, Stored, TextSend,
+    },
+};
+
+/// A page that is what the test says it is.
+#[derive(Debug, Default)]
+struct ScriptedPage {
+    contract: Mutex<ContractReport>,
+    status: Mutex<Option<PageStatus>>,
+    log: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Page for ScriptedPage {
+    async fn status(&self) -> Result<PageStatus, PageError> {
+        let status = self.status.lock().expect("lock").clone();
+        status.ok_or(PageError::Timeout { what: "status", limit: Duration::from_secs(1) })
+    }
+    async fn contract(&self) -> Result<ContractReport, PageError> {
+        Ok(self.contract.lock().expect("lock").clone())
+    }
+    async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
+        Ok(None)
+    }
+    async fn send_text(&self, _: &TextSend) -> Result<Stored, PageError> {
+        Err(PageError::Refused { what: "send_text", reason: "not in this test".into() })
+    }
+    async fn find(&self, _: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
+        Ok(None)
+    }
+    async fn resend(&self, _: &MessageId, _: &str) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn refresh_qr(&self) -> Result<(), PageError> {
+        self.log.lock().expect("lock").push("refresh_qr");
+        Ok(())
+    }
+    async fn logout(&self) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn reload(&self) -> Result<(), PageError> {
+        self.log.lock().expect("lock").push("reload");
+        Ok(())
+    }
+    async fn browser(&self) -> BrowserReport {
+        BrowserReport::default()
+    }
+    async fn close(&self, _: Duration) {
+        self.log.lock().expect("lock").push("close");
+    }
+}
+
+/// Hands out pages, and the other end of their news.
+#[derive(Debug, Default)]
+struct ScriptedLauncher {
+    page: Arc<ScriptedPage>,
+    news: Mutex<Vec<mpsc::UnboundedSender<PageEvent>>>,
+    failures: Mutex<Vec<LaunchError>>,
+}
+
+impl ScriptedLauncher {
+    fn tell(&self, event: PageEvent) {
+        self.news.lock().expect("lock").last().expect("a page").send(event).expect("a listener");
+    }
+}
+
+#[async_trait]
+impl Launcher for ScriptedLauncher {
+    async fn launch(&self, _: &ClientId) -> Result<Launched, LaunchError> {
+        if let Some(error) = self.failures.lock().expect("lock").pop() {
+            return Err(error);
+        }
+        let (sender, events) = mpsc::unbounded_channel();
+        self.news.lock().expect("lock").push(sender);
+        let page: Arc<dyn Page> = Arc::<ScriptedPage>::clone(&self.page);
+        Ok(Launched { page, events })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    entered: Mutex<Vec<SessionState>>,
+    codes: Mutex<Vec<u32>>,
+    health: Mutex<Vec<bool>>,
+}
+
+#[async_trait]
+impl Journal for Notes {
+    async fn entered(&self, transition: &Transition, _: Option<&Account>, _: bool) {
+        self.entered.lock().expect("lock").push(transition.after);
+    }
+    async fn qr(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
+        self.codes.lock().expect("lock").push(attempt);
+    }
+    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage) {}
+    async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: SendNews) {}
+    async fn health(&self, _: &ClientId, note: &HealthNote) {
+        self.health.lock().expect("lock").push(note.ok);
+    }
+}
+
+struct Rig {
+    launcher: Arc<ScriptedLauncher>,
+    notes: Arc<Notes>,
+    handle: SessionHandle,
+}
+
+fn rig(failures: Vec<LaunchError>) -> Rig {
+    let launcher = Arc::new(ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() });
+    *launcher.page.contract.lock().expect("lock") = report(true);
+    let notes = Arc::new(Notes::default());
+    let handle = spawn(Parts {
+        client: "test".parse().expect("a client id"),
+        launcher: Arc::<ScriptedLauncher>::clone(&launcher),
+        journal: Arc::<Notes>::clone(&notes),
+        rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
+        health_interval: Duration::from_secs(60),
+        close_grace: Duration::from_secs(1),
+        starts: Arc::new(Semaphore::new(1)),
+        linked: false,
+        wanted: true,
+    });
+    Rig { launcher, notes, handle }
+}
+
+impl Rig {
+    async fn reaches(&self, state: SessionState) -> Snapshot {
+        let mut snapshot = self.handle.snapshot();
+        let reached = tokio::time::timeout(Duration::from_hours(10), snapshot.wait_for(|snapshot| snapshot.state == state)).await;
+        reached.unwrap_or_else(|_| panic!("never {state}, but {:?}", self.handle.snapshot().borrow().state)).expect("a supervisor").clone()
+    }
+
+    /// Waits until the page of launch `n` can be told things.
+    async fn launched(&self, n: u64) {
+        self.handle.snapshot().wait_for(|snapshot| snapshot.launches == n).await.expect("a supervisor");
+        while self.launcher.news.lock().expect("lock").len() < usize::try_from(n).expect("small") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn report(ok: bool) -> ContractReport {
+    let missing = if ok { vec![] } else { vec!["WAWebSendMsgChatAction.addAndSendMsgToChat".to_owned()] };
+    ContractReport { version: Some("2.3000.1".into()), capabilities: vec![Capability { name: "send_text".into(), ok, missing }] }
+}
+
+fn ready_status() -> PageStatus {
+    let connected = || Some("CONNECTED".to_owned());
+    PageStatus { socket: connected(), stream: connected(), mode: Some("MAIN".into()), registered: true, has_synced: true, ..PageStatus::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_links_sends_and_closes_its_browser() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Qr { code: "secret".into(), ttl: Duration::from_secs(60) });
+    let shown = rig.reaches(SessionState::QrReady).await;
+    assert!(!format!("{shown:?}").contains("secret"), "a QR is a credential");
+    assert!(rig.handle.ready_page().borrow().is_none());
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    let ready = rig.reaches(SessionState::Ready).await;
+    assert!(ready.contract.is_some());
+    rig.handle.ready_page().wait_for(Option::is_some).await.expect("a supervisor");
+    assert_eq!(rig.handle.snapshot().borrow().qr, None);
+    rig.handle.shutdown().await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
+    assert!(rig.handle.ready_page().borrow().is_none());
+    assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_contract_is_named_and_not_retried() {
+    let rig = rig(vec![]);
+    *rig.launcher.page.contract.lock().expect("lock") = report(false);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    let broken = rig.reaches(SessionState::Error).await;
+    assert!(broken.reason.contains("WAWebSendMsgChatAction.addAndSendMsgToChat") && broken.reason.contains("2.3000.1"), "{}", broken.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_page_is_retried_by_the_rules_and_a_missing_browser_is_not() {
+    let unreachable = LaunchError::Unreachable { url: "https://web.whatsapp.com/".into(), reason: "net::ERR_NAME_NOT_RESOLVED".into() };
+    let rig = rig(vec![LaunchError::NoBrowser("install chromium".into()), unreachable]);
+    let waiting = rig.reaches(SessionState::Reconnecting).await;
+    assert!(waiting.reason.contains("cannot reach https://web.whatsapp.com/"), "{}", waiting.reason);
+    let error = rig.reaches(SessionState::Error).await;
+    assert!(error.reason.contains("install chromium"));
+    rig.handle.reconnect();
+    rig.launched(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_does_not_answer_its_health_check_is_replaced() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    let lost = rig.reaches(SessionState::Reconnecting).await;
+    assert!(lost.reason.starts_with("health check"), "{}", lost.reason);
+    assert_eq!(*rig.notes.health.lock().expect("lock"), [false]);
+    rig.launched(2).await;
+    *rig.launcher.page.status.lock().expect("lock") = Some(ready_status());
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_two_pages_leaves_one_browser() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Crashed("killed".into()));
+    rig.launcher.tell(PageEvent::Closed("gone".into()));
+    rig.launched(2).await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "one launch, one close, and news of the old page is dropped");
+    rig.handle.stop();
+    rig.reaches(SessionState::Disconnected).await;
+    rig.handle.shutdown().await;
+    let entered = rig.notes.entered.lock().expect("lock").clone();
+    assert_eq!(entered, [SessionState::Loading, SessionState::Reconnecting, SessionState::Loading, SessionState::Disconnected]);
+}

@@ -1,0 +1,173 @@
+//! Deliveries: one row per event and target.
+
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Store, StoreError};
+use crate::model::Timestamp;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// To be tried at its time.
+    Pending,
+    /// The receiver took it.
+    Delivered,
+    /// Given up; it stays until somebody replays it.
+    Dead,
+}
+
+/// A delivery to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Its name.
+    pub id: String,
+    /// The notifier.
+    pub plugin: String,
+    /// The notifier's name for the receiver; empty when it could not even say who is told.
+    pub target: String,
+    /// Dead from the start, for this reason.
+    pub dead: Option<String>,
+}
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Its name.
+    pub id: String,
+    /// The event's place in the log.
+    pub event_seq: i64,
+    /// The notifier.
+    pub plugin: String,
+    /// The notifier's name for the receiver.
+    pub target: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempt: u32,
+    /// When it is tried again.
+    pub next_at: Timestamp,
+    /// Why it failed last.
+    pub reason: Option<String>,
+}
+
+/// What an attempt made of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// The receiver took it.
+    Delivered,
+    /// Again then, for this reason.
+    Retry(Timestamp, String),
+    /// Never, for this reason.
+    Dead(String),
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, event_seq, plugin, target, state, attempt, next_at, reason FROM delivery ", $rest)
+    };
+}
+
+fn read(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        event_seq: row.try_get("event_seq")?,
+        plugin: row.try_get("plugin")?,
+        target: row.try_get("target")?,
+        state: row.try_get("state")?,
+        attempt: row.try_get("attempt")?,
+        next_at: Timestamp(row.try_get("next_at")?),
+        reason: row.try_get("reason")?,
+    })
+}
+
+pub(super) async fn insert(connection: &mut SqliteConnection, event_seq: i64, new: &NewDelivery) -> Result<(), StoreError> {
+    let state = if new.dead.is_some() { DeliveryState::Dead } else { DeliveryState::Pending };
+    let now = Timestamp::now().0;
+    let sql = "INSERT OR IGNORE INTO delivery (id, event_seq, plugin, target, state, next_at, reason, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(&new.id)
+        .bind(event_seq)
+        .bind(&new.plugin)
+        .bind(&new.target)
+        .bind(state)
+        .bind(now)
+        .bind(&new.dead)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Deliveries that are due, the longest waiting first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn due_deliveries(&self, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let sql = select!("WHERE state = 'pending' AND next_at <= ? ORDER BY next_at LIMIT ?");
+        let rows = sqlx::query(sql).bind(Timestamp::now().0).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// When the next delivery is due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT min(next_at) FROM delivery WHERE state = 'pending'").fetch_one(&self.readers).await?;
+        Ok(at.map(Timestamp))
+    }
+
+    /// Deliveries in a state, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn deliveries(&self, state: DeliveryState, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows = sqlx::query(select!("WHERE state = ? ORDER BY event_seq DESC LIMIT ?")).bind(state).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Notes an attempt.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn attempted(&self, id: &str, update: Update) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let now = Timestamp::now();
+        let (state, next_at, reason) = match update {
+            Update::Delivered => (DeliveryState::Delivered, now, None),
+            Update::Retry(at, reason) => (DeliveryState::Pending, at, Some(reason)),
+            Update::Dead(reason) => (DeliveryState::Dead, now, Some(reason)),
+        };
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE delivery SET state = ?, attempt = attempt + 1, next_at = ?, reason = ?, updated_at = ? WHERE id = ?";
+                    sqlx::query(sql).bind(state).bind(next_at.0).bind(reason).bind(now.0).bind(id).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Takes a dead letter up again. False when there is none of that name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn revive(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?1, updated_at = ?1 WHERE id = ?2 AND state = 'dead'";
+                    let done = sqlx::query(sql).bind(Timestamp::now().0).bind(id).execute(connection).await?;
+                    Ok(done.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,101 @@
+//! The event log.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{NewDelivery, Store, StoreError, deliveries};
+use crate::model::{Envelope, Timestamp};
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Its place.
+    pub seq: i64,
+    /// What happened.
+    pub envelope: Envelope,
+}
+
+pub(super) fn read(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+    Ok(StoredEvent { seq: row.try_get("seq")?, envelope: serde_json::from_str(&row.try_get::<String, _>("envelope")?)? })
+}
+
+impl Store {
+    /// Appends an event; returns its place.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append_event(&self, envelope: &Envelope) -> Result<i64, StoreError> {
+        let (id, at, text) = (envelope.id.0.clone(), envelope.at.0, serde_json::to_string(envelope)?);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO event (id, at, envelope) VALUES (?, ?, ?)";
+                    Ok(sqlx::query(sql).bind(id).bind(at).bind(text).execute(connection).await?.last_insert_rowid())
+                })
+            })
+            .await
+    }
+
+    /// Events after a place, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, envelope FROM event WHERE seq > ? ORDER BY seq LIMIT ?").bind(seq).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn event(&self, seq: i64) -> Result<Option<StoredEvent>, StoreError> {
+        let row = sqlx::query("SELECT seq, envelope FROM event WHERE seq = ?").bind(seq).fetch_optional(&self.readers).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// How far `name` has come.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT seq FROM cursor WHERE name = ?").bind(name).fetch_optional(&self.readers).await?.unwrap_or(0))
+    }
+
+    /// Moves a cursor and stores what it gave rise to, in one commit: a crash neither loses nor doubles a delivery.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn route(&self, name: &'static str, seq: i64, new: Vec<NewDelivery>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO cursor (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)";
+                    sqlx::query(sql).bind(name).bind(seq).execute(&mut *connection).await?;
+                    for delivery in &new {
+                        deliveries::insert(connection, seq, delivery).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Forgets events from before `oldest` that nobody waits for, with their deliveries. Dead letters keep their event.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn prune_events(&self, oldest: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM delivery WHERE state = 'delivered' AND event_seq IN (SELECT seq FROM event WHERE at < ?)";
+                    sqlx::query(sql).bind(oldest.0).execute(&mut *connection).await?;
+                    let sql = "DELETE FROM event WHERE at < ? AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) AND seq NOT IN (SELECT event_seq FROM delivery)";
+                    sqlx::query(sql).bind(oldest.0).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}

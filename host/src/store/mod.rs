@@ -1,0 +1,142 @@
+//! SQLite: the only place that knows SQL.
+//!
+//! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
+//! costs little. Readers have their own connections and never wait for the writer.
+
+mod deliveries;
+mod events;
+mod kv;
+mod outbox;
+mod sessions;
+mod writer;
+
+use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
+pub use events::StoredEvent;
+pub use outbox::{Accept, Accepted, Finish, NewRow, OutboxId, OutboxRow, RowState};
+pub use sessions::{HealthRow, SessionRow};
+use writer::Writer;
+
+/// What cannot be stored or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be used.
+    #[error("cannot open the database {path}: {reason}")]
+    Open {
+        /// The file.
+        path: String,
+        /// SQLite's or the system's words.
+        reason: String,
+    },
+    /// The file was written by a newer gateway.
+    #[error("the database {path} was written by a newer version of the gateway; start that one, or name another file in [storage] database")]
+    TooNew {
+        /// The file.
+        path: String,
+    },
+    /// More writes wait than can be done soon.
+    #[error("the database is busy: too many writes are waiting")]
+    Busy,
+    /// SQLite's words.
+    #[error("database: {0}")]
+    Database(String),
+    /// What was read is not what was written.
+    #[error("database: unreadable {0}")]
+    Corrupt(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be used or was written by a newer gateway.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        let wrong = |reason: String| StoreError::Open { path: name.clone(), reason };
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent).map_err(|error| wrong(error.to_string()))?;
+        }
+        fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| wrong(error.to_string()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let writers = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(|error| wrong(error.to_string()))?;
+        sqlx::migrate!("src/store/migrations").run(&writers).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::VersionMissing(_) => StoreError::TooNew { path: name.clone() },
+            other => wrong(other.to_string()),
+        })?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { writer: Writer::start(writers), readers })
+    }
+
+    /// Writes what is waiting and closes the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+#[cfg(test)]
+pub(crate) async fn scratch() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let store = Store::open(&dir.path().join("wharf.db")).await.expect("store");
+    (dir, store)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_gateway_is_refused_in_words() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let store = Store::open(&path).await.expect("store");
+        assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
+        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)")
+            .execute(&store.readers)
+            .await
+            .expect("inserted");
+        store.close().await;
+        assert!(matches!(Store::open(&path).await, Err(StoreError::TooNew { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_named() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        fs::write(&path, "not a database, but long enough to be looked at".repeat(50)).expect("written");
+        let error = Store::open(&path).await.expect_err("no database");
+        assert!(error.to_string().contains("wharf.db"), "{error}");
+    }
+}

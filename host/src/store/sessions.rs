@@ -1,0 +1,206 @@
+//! Sessions, their transitions and health checks.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Store, StoreError};
+use crate::model::{Account, ClientId, SessionState, Timestamp, Transition};
+
+/// Transitions and health checks kept per session.
+const KEPT: i64 = 500;
+
+/// A session as it was last recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Whose.
+    pub client: ClientId,
+    /// Where it stood.
+    pub state: SessionState,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its profile holds a login.
+    pub linked: bool,
+    /// The account, when it was known.
+    pub account: Option<Account>,
+}
+
+/// A recorded health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthRow {
+    /// When.
+    pub at: Timestamp,
+    /// All was well.
+    pub ok: bool,
+    /// A JSON object.
+    pub detail: String,
+}
+
+impl Store {
+    /// Records a transition and where the session stands now, in one commit.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_transition(&self, transition: &Transition, account: Option<&Account>, linked: bool) -> Result<(), StoreError> {
+        let (transition, account) = (transition.clone(), account.map(serde_json::to_string).transpose()?);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let client = transition.client.as_str();
+                    sqlx::query("INSERT INTO transition (client, at, before, after, reason) VALUES (?, ?, ?, ?, ?)")
+                        .bind(client)
+                        .bind(transition.at.0)
+                        .bind(transition.before.as_str())
+                        .bind(transition.after.as_str())
+                        .bind(&transition.reason)
+                        .execute(&mut *connection)
+                        .await?;
+                    sqlx::query(
+                        "INSERT INTO session (client, state, reason, since, linked, account) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (client) DO UPDATE \
+                         SET state = excluded.state, reason = excluded.reason, since = excluded.since, linked = excluded.linked, \
+                             account = coalesce(excluded.account, account)",
+                    )
+                    .bind(client)
+                    .bind(transition.after.as_str())
+                    .bind(&transition.reason)
+                    .bind(transition.at.0)
+                    .bind(linked)
+                    .bind(account)
+                    .execute(&mut *connection)
+                    .await?;
+                    forget(connection, "DELETE FROM transition WHERE client = ?1 AND seq <= (SELECT max(seq) FROM transition WHERE client = ?1) - ?2", client)
+                        .await
+                })
+            })
+            .await
+    }
+
+    /// The session as it was last recorded.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session(&self, client: &ClientId) -> Result<Option<SessionRow>, StoreError> {
+        let row = sqlx::query("SELECT state, reason, since, linked, account FROM session WHERE client = ?")
+            .bind(client.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| {
+            let account: Option<String> = row.try_get("account")?;
+            Ok(SessionRow {
+                client: client.clone(),
+                state: state(&row, "state")?,
+                reason: row.try_get("reason")?,
+                since: Timestamp(row.try_get("since")?),
+                linked: row.try_get("linked")?,
+                account: account.map(|text| serde_json::from_str(&text)).transpose()?,
+            })
+        })
+        .transpose()
+    }
+
+    /// The last transitions, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn transitions(&self, client: &ClientId, limit: u32) -> Result<Vec<Transition>, StoreError> {
+        let rows = sqlx::query("SELECT at, before, after, reason FROM transition WHERE client = ? ORDER BY seq DESC LIMIT ?")
+            .bind(client.as_str())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Transition {
+                    client: client.clone(),
+                    at: Timestamp(row.try_get("at")?),
+                    before: state(row, "before")?,
+                    after: state(row, "after")?,
+                    reason: row.try_get("reason")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Records a health check.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn record_health(&self, client: &ClientId, row: HealthRow) -> Result<(), StoreError> {
+        let client = client.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT INTO health (client, at, ok, detail) VALUES (?, ?, ?, ?)")
+                        .bind(client.as_str())
+                        .bind(row.at.0)
+                        .bind(row.ok)
+                        .bind(row.detail)
+                        .execute(&mut *connection)
+                        .await?;
+                    let old = "DELETE FROM health WHERE client = ?1 AND seq <= (SELECT max(seq) FROM health WHERE client = ?1) - ?2";
+                    forget(connection, old, client.as_str()).await
+                })
+            })
+            .await
+    }
+
+    /// The last health checks, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn health(&self, client: &ClientId, limit: u32) -> Result<Vec<HealthRow>, StoreError> {
+        let rows = sqlx::query("SELECT at, ok, detail FROM health WHERE client = ? ORDER BY seq DESC LIMIT ?")
+            .bind(client.as_str())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(HealthRow { at: Timestamp(row.try_get("at")?), ok: row.try_get("ok")?, detail: row.try_get("detail")? })).collect()
+    }
+}
+
+async fn forget(connection: &mut SqliteConnection, sql: &'static str, client: &str) -> Result<(), StoreError> {
+    sqlx::query(sql).bind(client).bind(KEPT).execute(connection).await?;
+    Ok(())
+}
+
+fn state(row: &SqliteRow, column: &str) -> Result<SessionState, StoreError> {
+    row.try_get::<String, _>(column)?.parse().map_err(StoreError::Corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::scratch;
+
+    #[tokio::test]
+    async fn a_session_is_found_again_with_its_history() {
+        let (_dir, store) = scratch().await;
+        let client: ClientId = "a".parse().expect("id");
+        assert_eq!(store.session(&client).await, Ok(None));
+        let steps = [(SessionState::Disconnected, SessionState::Loading), (SessionState::Loading, SessionState::Ready)];
+        for (n, (before, after)) in steps.into_iter().enumerate() {
+            let at = Timestamp(i64::try_from(n).expect("small"));
+            let me = Account { pn: Some("1@c.us".into()), ..Account::default() };
+            let account = (n == 0).then_some(&me);
+            store
+                .record_transition(&Transition { client: client.clone(), at, before, after, reason: "r".into() }, account, true)
+                .await
+                .expect("recorded");
+        }
+        let row = store.session(&client).await.expect("read").expect("there");
+        assert_eq!((row.state, row.linked, row.account.and_then(|a| a.pn)), (SessionState::Ready, true, Some("1@c.us".into())));
+        let transitions = store.transitions(&client, 10).await.expect("read");
+        assert_eq!(transitions.iter().map(|t| t.after).collect::<Vec<_>>(), [SessionState::Ready, SessionState::Loading]);
+    }
+
+    #[tokio::test]
+    async fn old_health_checks_are_forgotten() {
+        let (_dir, store) = scratch().await;
+        let client: ClientId = "a".parse().expect("id");
+        let writes = (0..KEPT + 20).map(|n| store.record_health(&client, HealthRow { at: Timestamp(n), ok: true, detail: "{}".into() }));
+        futures_util::future::join_all(writes).await;
+        let rows = store.health(&client, 10_000).await.expect("read");
+        assert_eq!(rows.len(), usize::try_from(KEPT).expect("small"));
+        assert_eq!(rows[0].at, Timestamp(KEPT + 19));
+    }
+}

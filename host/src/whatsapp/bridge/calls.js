@@ -1,0 +1,132 @@
+// What the gateway may ask. Each answer says whether anything can have been begun when it fails: `refused` is before,
+// a thrown error is not sure.
+const refused = (reason) => ({ refused: String(reason) });
+const known = (key, wid, more) => ({ key: String(key), address: address(wid), ...more });
+
+async function resolve({ number }) {
+  let wid;
+  try {
+    wid = use("WAWebWidFactory.createWid")(`${number}@c.us`);
+  } catch {
+    return { found: null }; // not even the shape of a number
+  }
+  try {
+    const result = await use("WAWebQueryExistsJob.queryWidExists")(wid);
+    if (!result) return { found: null };
+    return { found: { ...address(result.wid), pn: address(result.wid).pn ?? String(wid) } };
+  } catch (error) {
+    return refused(error?.message ?? error);
+  }
+}
+
+function myself(chat) {
+  const lid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
+  return lid ? use("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : use("WAWebUserPrefsMeUser.getMaybeMePnUser")();
+}
+async function openChat(wid) {
+  const there = wid.isUser?.() ? undefined : use("WAWebCollections.Chat").get(wid);
+  return there ?? (await use("WAWebFindChatAction.findOrCreateLatestChat")(wid, "createChat")).chat;
+}
+function keyOf(chat, id) {
+  const from = myself(chat);
+  const Key = use("WAWebMsgKey");
+  return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
+}
+function reply(chat, id) {
+  const quoted = use("WAWebCollections.Msg").getModelsArray().find((msg) => msg.id.id === id);
+  const allowed = quoted && use("WAWebMsgReply.canReplyMsg")?.(quoted.unsafe?.() ?? quoted);
+  return allowed ? quoted.msgContextInfo(chat.id) : {};
+}
+
+async function sendText({ id, chat: to, body, mentions, replyTo }) {
+  let chat, message;
+  try {
+    chat = await openChat(use("WAWebWidFactory.createWid")(to));
+    const key = keyOf(chat, id);
+    const createWid = use("WAWebWidFactory.createWid");
+    message = {
+      id: key, from: myself(chat), to: chat.id, type: "chat", body, t: Math.floor(Date.now() / 1000), ack: 0, local: true, self: "out", isNewMsg: true,
+      viewMode: "VISIBLE",
+      ...(use("WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields")?.(chat) ?? {}),
+      ...(mentions.length > 0 ? { mentionedJidList: mentions.map((wid) => createWid(wid)) } : {}),
+      ...(replyTo ? reply(chat, replyTo) : {}),
+    };
+  } catch (error) {
+    return refused(error?.message ?? error);
+  }
+  bounded(ours, id);
+  const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
+  follow(sent, id, chat.id);
+  try {
+    await added;
+    return known(message.id, chat.id, { duplicate: false });
+  } catch (error) {
+    if (error?.name === "DuplicateMessageError") return known(message.id, chat.id, { duplicate: true });
+    throw error;
+  }
+}
+// The result resolves for most failures; it rejects for a duplicate, which is no failure, and a blocked contact.
+function follow(sent, id, chat) {
+  sent.then(
+    (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, result.messageSendResult); },
+    (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, error?.message || error?.name || "rejected"); },
+  );
+}
+
+async function find({ id, chat }) {
+  const collection = use("WAWebCollections.Msg");
+  const model = collection.getModelsArray().find((msg) => msg.id.id === id && msg.id.fromMe === true);
+  if (model) return { found: known(model.id, model.id.remote, { ack: model.ack, failed: model.isSendFailure === true || model.ack < 0 }) };
+  const wid = use("WAWebWidFactory.createWid")(chat);
+  const other = address(wid);
+  for (const form of new Set([chat, other.pn, other.lid].filter(Boolean))) {
+    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], use("WAWebWidFactory.createWid")(form));
+    const row = rows.find((row) => row.id.fromMe === true);
+    // Stored and not in memory: of an earlier life of the page, which sends nothing of that by itself.
+    if (row) return { found: known(row.id, row.id.remote, { ack: row.ack, failed: !(row.ack >= 1) }) };
+  }
+  return { found: null };
+}
+
+async function resend({ id, chat: to }) {
+  const chat = await openChat(use("WAWebWidFactory.createWid")(to));
+  const key = keyOf(chat, id);
+  const collection = use("WAWebCollections.Msg");
+  const msg = collection.get(key) ?? (await collection.getMessagesById([key])).messages[0];
+  if (!msg) return refused("the page does not know this message any more");
+  bounded(ours, id);
+  follow(use("WAWebSendMsgChatAction.resendMsgToChat")(chat, Promise.resolve(msg)), id, chat.id);
+  return {};
+}
+
+// Resolves when the page says so; the reload that follows may take the answer with it.
+function logout() {
+  return new Promise((resolve) => {
+    const done = () => resolve({});
+    for (const name of LOGOUT) if (!name.startsWith("starting")) use("WAWebCmd.Cmd")?.on(name, done);
+    setTimeout(done, 8_000);
+    use("WAWebSocketModel.Socket").logout();
+  });
+}
+
+function report() {
+  const capabilities = Object.keys(CONTRACT).map((name) => ({ name, ok: missing(name).length === 0, missing: missing(name) }));
+  return { version: window.Debug?.VERSION ?? null, capabilities };
+}
+
+const CALLS = {
+  status: { needs: null, run: () => status() },
+  contract: { needs: null, run: () => report() },
+  resolve: { needs: "resolve", run: resolve },
+  send_text: { needs: "send_text", run: sendText },
+  find: { needs: "find", run: find },
+  resend: { needs: "resend", run: resend },
+  refresh_qr: { needs: "refresh_qr", run: () => { use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
+  logout: { needs: "logout", run: logout },
+};
+async function call(name, args) {
+  const { needs, run } = CALLS[name];
+  const lacks = needs ? missing(needs) : [];
+  if (lacks.length > 0) return { broken: lacks };
+  return run(args);
+}

@@ -1,0 +1,60 @@
+// Acks and inbound messages.
+
+// Looks like a new message and is none.
+const NOT_CHAT = new Set(["protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log", "reaction", "newsletter_notification", "broadcast_notification", "revoked", "debug", "keep_in_chat", "pin_message", "poll_update"]);
+const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
+
+const seen = new Set();
+const ours = new Set();
+
+function content(msg) {
+  if (msg.type === "chat") {
+    return { kind: "text", body: msg.body ?? "", mentions: (msg.mentionedJidList ?? []).map(String), preview_links: false };
+  }
+  if (MEDIA[msg.type]) {
+    return { kind: "media", ...{ mime_type: msg.mimetype ?? "", size_bytes: msg.size ?? 0, file_name: msg.filename ?? null, caption: msg.caption ?? null }, media_kind: MEDIA[msg.type] };
+  }
+  if (msg.type === "location") return { kind: "location", latitude: msg.lat, longitude: msg.lng, name: msg.loc || null };
+  return { kind: "other", type: String(msg.type) };
+}
+
+function tellMessage(msg) {
+  const key = String(msg.id);
+  if (seen.has(key)) return;
+  bounded(seen, key);
+  const fromMe = msg.id.fromMe === true;
+  const sender = fromMe ? (msg.from ?? msg.id.remote) : (msg.author ?? msg.id.participant ?? msg.from ?? msg.id.remote);
+  emit("message", {
+    message: {
+      id: msg.id.id, chat: address(msg.id.remote), sender: address(sender), fromMe, pushName: msg.notifyName ?? null,
+      sentAt: Number(msg.t ?? 0) * 1000, content: content(msg), replyTo: msg.quotedStanzaID ?? null,
+    },
+  });
+}
+
+const take = safely((msg) => {
+  if (!msg?.id || msg.isNewMsg !== true || NOT_CHAT.has(msg.type)) return;
+  // Our own sends begin with ack 0; what was typed on the phone comes with the server's ack.
+  if (msg.id.fromMe && (ours.has(msg.id.id) || !(msg.ack >= 1))) return;
+  if (msg.type === "ciphertext") {
+    msg.once("change:type", safely(() => take(msg)));
+    return;
+  }
+  tellMessage(msg);
+});
+
+const tellAck = safely((msg, ack) => {
+  if (msg?.id?.fromMe !== true) return;
+  if (ack >= 1) emit("ack", { id: msg.id.id, address: address(msg.id.remote), level: ack });
+  else if (ack < 0) tellRefused(msg.id.id, msg.id.remote, String(msg.errorCode ?? `ack ${ack}`));
+});
+function tellRefused(id, chat, reason) {
+  emit("refused", { id, address: address(chat), reason });
+}
+
+function watchMessages() {
+  const collection = use("WAWebCollections.Msg");
+  collection.on("change:ack", tellAck);
+  collection.on("add", take);
+  for (const msg of collection.getModelsArray()) take(msg);
+}

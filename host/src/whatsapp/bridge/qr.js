@@ -1,0 +1,34 @@
+// The QR: five fields joined by commas. The adv secret is new with every batch, so it is read for every ref.
+let lastRef = null;
+
+async function qrText(ref) {
+  const noise = await use("WAWebUserPrefsInfoStore.waNoiseInfo").get();
+  const identity = await use("WAWebSignalStoreApi.waSignalStore").getRegistrationInfo();
+  const secret = use("WAWebUserPrefsMultiDevice.getADVSecretKey")();
+  const encode = use("WABase64.encodeB64");
+  const platform = use("WAWebCompanionRegClientUtils.DEVICE_PLATFORM");
+  return [ref, encode(noise.staticKeyPair.pubKey), encode(identity.identityKeyPair.pubKey), secret, platform].join(",");
+}
+
+// What WhatsApp Web itself shows, when a build keeps its parts elsewhere.
+const shownText = () => document.querySelector("div[data-ref]")?.getAttribute("data-ref") ?? null;
+
+const tellQr = safely(async () => {
+  const conn = use("WAWebConnModel.Conn");
+  const ref = conn?.ref;
+  if (!ref || ref === lastRef || use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true) return;
+  lastRef = ref;
+  let code;
+  try {
+    code = await qrText(ref);
+  } catch {
+    await sleep(200);
+    code = shownText();
+  }
+  if (code) emit("qr", { code, ttl: conn.refTTL ?? 20_000 });
+});
+
+function watchQr() {
+  use("WAWebConnModel.Conn")?.on("change:ref", tellQr);
+  tellQr();
+}

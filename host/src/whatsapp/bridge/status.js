@@ -1,0 +1,69 @@
+// Where the page stands. Every bit is read from WhatsApp Web itself, after subscribing: an event that came before is not missed.
+let disconnectedSince = null;
+let lastStatus = "";
+let statusPlanned = false;
+
+function account() {
+  const pn = use("WAWebUserPrefsMeUser.getMaybeMePnUser")?.();
+  const lid = use("WAWebUserPrefsMeUser.getMaybeMeLidUser")?.();
+  if (!pn && !lid) return null;
+  const name = use("WAWebConnModel.Conn")?.pushname ?? use("WAWebUserPrefsMeUser.getMaybeMeDisplayName")?.();
+  return { pn: pn ? String(pn) : null, lid: lid ? String(lid) : null, pushName: name ?? null };
+}
+
+function status() {
+  const socket = use("WAWebSocketModel.Socket");
+  const stream = use("WAWebStreamModel.Stream");
+  const progress = use("WAWebOfflineHandler.OfflineMessageHandler");
+  const hasSynced = socket?.hasSynced === true;
+  // The same login in another browser: comms are stopped for good and nobody is told.
+  const silent = socket?.state === "CONNECTED" && socket?.stream === "DISCONNECTED" && use("WAComms.getComms")?.() === null;
+  disconnectedSince = silent ? disconnectedSince ?? Date.now() : null;
+  return {
+    version: window.Debug?.VERSION ?? null,
+    socket: socket?.state ?? null,
+    stream: socket?.stream ?? null,
+    mode: stream?.mode ?? null,
+    registered: use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true,
+    hasSynced,
+    replaced: silent && Date.now() - disconnectedSince > 10_000,
+    needsUpdate: stream?.needsUpdate === true,
+    syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
+    account: account(),
+    broken: hasSynced ? [...new Set(Object.keys(CONTRACT).flatMap(missing))] : [],
+  };
+}
+
+const tellStatus = safely(() => {
+  statusPlanned = false;
+  const now = status();
+  const text = JSON.stringify(now);
+  if (text === lastStatus) return;
+  lastStatus = text;
+  emit("status", { status: now });
+});
+function planStatus() {
+  if (statusPlanned) return;
+  statusPlanned = true;
+  setTimeout(tellStatus, 10);
+}
+
+const LOGOUT = ["logout", "logout_from_bridge", "starting_logout", "starting_logout_from_bridge"];
+function watchStatus() {
+  const socket = use("WAWebSocketModel.Socket");
+  socket.on("change:state change:stream change:hasSynced", safely(planStatus));
+  socket.on("change:state", safely((_, state) => state === "UNPAIRED_IDLE" && emit("qr_exhausted")));
+  use("WAWebStreamModel.Stream")?.on("change:mode change:needsUpdate", safely(planStatus));
+  use("WAWebConnModel.Conn")?.on("change:pushname", safely(planStatus));
+  const cmd = use("WAWebCmd.Cmd");
+  let said = false;
+  for (const name of LOGOUT) {
+    cmd?.on(name, safely((reason) => {
+      if (!said) emit("logged_out", { reason: typeof reason === "string" ? reason : name.replace("_from_bridge", "") });
+      said = true;
+    }));
+  }
+  cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => emit("banned", { code: String(ban?.code ?? "402"), expire: Number(ban?.expire) || null })));
+  setInterval(tellStatus, 2_000);
+  planStatus();
+}

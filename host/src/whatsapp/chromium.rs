@@ -1,0 +1,211 @@
+//! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the bridge.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::{
+    news::{Answer, KnownMessage, parse},
+    page::{BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, Stored, TextSend},
+    script,
+};
+use crate::{
+    browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, Tab, TabError},
+    config,
+    model::{Address, ClientId, MessageId, PhoneNumber},
+};
+
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
+const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// A log-out waits for the server's word, bounded in the page itself.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Starts Chromium on a session's profile and opens WhatsApp Web in it.
+#[derive(Debug)]
+pub struct ChromiumLauncher {
+    whatsapp: config::WhatsApp,
+    browser: config::Browser,
+    profile: fn(&std::path::Path, &ClientId) -> PathBuf,
+    root: PathBuf,
+    guard: Guard,
+}
+
+impl ChromiumLauncher {
+    /// `profile` says where below `root` a session's profile lies.
+    #[must_use]
+    pub fn new(
+        whatsapp: config::WhatsApp,
+        browser: config::Browser,
+        root: PathBuf,
+        profile: fn(&std::path::Path, &ClientId) -> PathBuf,
+        guard: Guard,
+    ) -> Self {
+        Self { whatsapp, browser, profile, root, guard }
+    }
+}
+
+#[async_trait]
+impl Launcher for ChromiumLauncher {
+    async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError> {
+        let script = script::script(self.whatsapp.bridge_script.as_deref()).map_err(|error| {
+            LaunchError::Failed(format!(
+                "cannot read [whatsapp] bridge_script {:?}: {error}",
+                self.whatsapp.bridge_script.clone().unwrap_or_default()
+            ))
+        })?;
+        let options = LaunchOptions {
+            executable: self.browser.executable.clone(),
+            kind: self.browser.kind,
+            profile: (self.profile)(&self.root, client),
+            args: self.browser.args.clone(),
+            user_agent: self.browser.user_agent.clone(),
+            tag: client.to_string(),
+            launch_timeout: self.browser.launch_timeout.map_or(LAUNCH_TIMEOUT, config::Millis::duration),
+            close_grace: self.browser.close_grace.map_or(CLOSE_GRACE, config::Millis::duration),
+            guard: self.guard.clone(),
+        };
+        let (tab, browser_events) = browser::launch(&options).await?;
+        let (sender, events) = mpsc::unbounded_channel();
+        tokio::spawn(forward(client.clone(), browser_events, sender));
+        let opened = async {
+            tab.prepare(script::BINDING, &script).await?;
+            tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration()).await
+        };
+        if let Err(error) = opened.await {
+            tab.close(options.close_grace).await;
+            return Err(match error {
+                TabError::Unreachable { url, reason } => LaunchError::Unreachable { url, reason },
+                other => LaunchError::Failed(other.to_string()),
+            });
+        }
+        let page: Arc<dyn Page> = Arc::new(ChromiumPage { tab, limit: self.whatsapp.call_timeout.duration() });
+        Ok(Launched { page, events })
+    }
+}
+
+impl From<BrowserError> for LaunchError {
+    fn from(error: BrowserError) -> Self {
+        match error {
+            BrowserError::NoBrowser(reason) => Self::NoBrowser(reason),
+            BrowserError::ProfileInUse { profile, pid } => Self::ProfileInUse { profile, pid },
+            BrowserError::Profile { profile, reason } => Self::Profile { profile, reason },
+            BrowserError::Failed(reason) => Self::Failed(reason),
+        }
+    }
+}
+
+/// Turns the browser's news into the page's. Every document says hello first: the second one is a reload.
+async fn forward(client: ClientId, mut browser: mpsc::UnboundedReceiver<BrowserEvent>, page: mpsc::UnboundedSender<PageEvent>) {
+    let mut greeted = false;
+    while let Some(event) = browser.recv().await {
+        let event = match event {
+            BrowserEvent::Binding(payload) => match parse(&payload) {
+                Ok(Some(PageEvent::Navigated)) if !std::mem::replace(&mut greeted, true) => continue,
+                Ok(Some(event)) => event,
+                Ok(None) => continue,
+                Err(error) => {
+                    // The text may hold a message, so only the kind of the error is told.
+                    warn!(%client, error = ?error.classify(), "the bridge said something unreadable");
+                    continue;
+                }
+            },
+            BrowserEvent::Crashed(reason) => PageEvent::Crashed(reason),
+            BrowserEvent::Closed(reason) => PageEvent::Closed(reason),
+        };
+        if page.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ChromiumPage {
+    tab: Tab,
+    limit: Duration,
+}
+
+impl ChromiumPage {
+    async fn call<T: DeserializeOwned>(&self, what: &'static str, args: Value, limit: Duration) -> Result<T, PageError> {
+        // A bridge that is not there (an error page, a replaced script that is broken) has begun nothing, but
+        // neither can it be told from a page that is just being loaded.
+        let function = "(name, args) => { if (!window.__wharf) throw new Error('no bridge in this page'); return window.__wharf.call(name, args) }";
+        let gone = |reason: String| PageError::Gone { what, reason };
+        let mut answer = self.tab.call(function, &[json!(what), args], limit).await.map_err(|error| match error {
+            TabError::Timeout(limit) => PageError::Timeout { what, limit },
+            other => gone(other.to_string()),
+        })?;
+        if let Some(missing) = answer.get_mut("broken").filter(|missing| missing.is_array() && what != "status") {
+            let missing = serde_json::from_value(missing.take()).unwrap_or_default();
+            return Err(PageError::ContractBroken { what, missing });
+        }
+        if let Some(reason) = answer.get("refused").and_then(Value::as_str) {
+            return Err(PageError::Refused { what, reason: reason.to_owned() });
+        }
+        serde_json::from_value(answer).map_err(|error| gone(format!("an unreadable answer ({:?})", error.classify())))
+    }
+}
+
+#[async_trait]
+impl Page for ChromiumPage {
+    async fn status(&self) -> Result<PageStatus, PageError> {
+        self.call("status", json!({}), self.limit).await
+    }
+
+    async fn contract(&self) -> Result<ContractReport, PageError> {
+        self.call("contract", json!({}), self.limit).await
+    }
+
+    async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
+        let answer: Answer<Address> = self.call("resolve", json!({"number": number.digits()}), self.limit).await?;
+        Ok(answer.found)
+    }
+
+    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
+        let args = json!({"id": send.id, "chat": send.chat, "body": send.text.body, "mentions": send.text.mentions, "replyTo": send.reply_to});
+        let known: KnownMessage = self.call("send_text", args, self.limit).await?;
+        Ok(known.into())
+    }
+
+    async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError> {
+        let answer: Answer<KnownMessage> = self.call("find", json!({"id": id, "chat": chat}), self.limit).await?;
+        Ok(answer.found.map(Found::from))
+    }
+
+    async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError> {
+        self.call::<Value>("resend", json!({"id": id, "chat": chat}), self.limit).await.map(|_| ())
+    }
+
+    async fn refresh_qr(&self) -> Result<(), PageError> {
+        self.call::<Value>("refresh_qr", json!({}), self.limit).await.map(|_| ())
+    }
+
+    async fn logout(&self) -> Result<(), PageError> {
+        match self.call::<Value>("logout", json!({}), LOGOUT_TIMEOUT).await {
+            // The reload took the answer with it.
+            Ok(_) | Err(PageError::Gone { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn reload(&self) -> Result<(), PageError> {
+        self.tab.reload().await.map_err(|error| PageError::Gone { what: "reload", reason: error.to_string() })
+    }
+
+    async fn browser(&self) -> BrowserReport {
+        let report = self.tab.report().await;
+        BrowserReport {
+            pid: Some(report.pid),
+            version: Some(report.product),
+            memory_bytes: Some(report.memory_bytes),
+            processes: Some(report.processes),
+        }
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.tab.close(grace).await;
+    }
+}

@@ -1,0 +1,170 @@
+//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is an error, never a panic.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::page::{Found, PageEvent, PageStatus, SendNews, SendProgress, Stored};
+use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, Text, Timestamp};
+
+/// A QR whose life the page did not name.
+const LONGEST_QR: Duration = Duration::from_secs(120);
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Raw {
+    Hello,
+    Status { status: PageStatus },
+    Qr { code: String, ttl: f64 },
+    QrExhausted,
+    Ack { id: MessageId, address: Address, level: i64 },
+    Refused { id: MessageId, address: Address, reason: String },
+    Message { message: RawMessage },
+    LoggedOut { reason: String },
+    Banned { code: String, expire: Option<f64> },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawMessage {
+    id: MessageId,
+    chat: Address,
+    sender: Address,
+    from_me: bool,
+    push_name: Option<String>,
+    sent_at: i64,
+    content: RawContent,
+    reply_to: Option<MessageId>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum RawContent {
+    Text(Text),
+    Media { media_kind: MediaKind, mime_type: String, size_bytes: u64, file_name: Option<String>, caption: Option<String> },
+    Location(Location),
+    Other { r#type: String },
+}
+
+/// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation.
+pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Error> {
+    let event = match serde_json::from_str(payload)? {
+        Raw::Hello => PageEvent::Navigated,
+        Raw::Status { status } => PageEvent::Status(status),
+        Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: Duration::try_from_secs_f64(ttl / 1000.0).unwrap_or(LONGEST_QR).min(LONGEST_QR) },
+        Raw::QrExhausted => PageEvent::QrExhausted,
+        Raw::Ack { id, address, level } => match AckLevel::from_number(level) {
+            Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
+            None => return Ok(None),
+        },
+        Raw::Refused { id, address, reason } => {
+            let code = (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475);
+            PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, reason } })
+        }
+        Raw::Message { message } => PageEvent::Message(message.into()),
+        Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
+        Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
+    };
+    Ok(Some(event))
+}
+
+/// The page gives seconds from now or since the epoch; which is told apart by size.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn ban_end(expire: f64) -> Option<Timestamp> {
+    match expire {
+        e if !(1.0..1e13).contains(&e) => None,
+        e if e < 1e9 => Some(Timestamp(Timestamp::now().0 + (e * 1000.0) as i64)),
+        e if e < 1e12 => Some(Timestamp((e * 1000.0) as i64)),
+        e => Some(Timestamp(e as i64)),
+    }
+}
+
+impl From<RawMessage> for InboundMessage {
+    fn from(raw: RawMessage) -> Self {
+        let content = match raw.content {
+            RawContent::Text(text) => Content::Text(text),
+            RawContent::Media { media_kind, mime_type, size_bytes, file_name, caption } => {
+                Content::Media(Media { kind: media_kind, mime_type, size_bytes, sha256: vec![], file_name, caption })
+            }
+            RawContent::Location(location) => Content::Location(location),
+            RawContent::Other { r#type } => Content::Other(OtherContent { kind: r#type, json: "{}".into() }),
+        };
+        Self {
+            id: raw.id,
+            chat: raw.chat,
+            sender: raw.sender,
+            from_me: raw.from_me,
+            push_name: raw.push_name,
+            sent_at: Timestamp(raw.sent_at),
+            content,
+            reply_to: raw.reply_to,
+        }
+    }
+}
+
+/// The answers of calls.
+#[derive(Deserialize)]
+pub(super) struct KnownMessage {
+    key: String,
+    address: Address,
+    #[serde(default)]
+    duplicate: bool,
+    #[serde(default)]
+    ack: Option<i64>,
+    #[serde(default)]
+    failed: bool,
+}
+
+impl From<KnownMessage> for Stored {
+    fn from(known: KnownMessage) -> Self {
+        Self { address: known.address, key: known.key, duplicate: known.duplicate }
+    }
+}
+
+impl From<KnownMessage> for Found {
+    fn from(known: KnownMessage) -> Self {
+        Self { address: known.address, key: known.key, ack: known.ack.and_then(AckLevel::from_number), failed: known.failed }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Answer<T> {
+    pub(super) found: Option<T>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_page_says_is_read() {
+        let address = r#"{"chat":"1@lid","pn":"2@c.us","lid":"1@lid"}"#;
+        let ack = parse(&format!(r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#));
+        let Ok(Some(PageEvent::Send(news))) = ack else { panic!("{ack:?}") };
+        assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
+
+        let message = format!(
+            r#"{{"type":"message","message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
+            "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
+        );
+        let Ok(Some(PageEvent::Message(message))) = parse(&message) else { panic!("no message") };
+        assert_eq!((message.content.body(), message.sent_at), (Some("hi"), Timestamp(1000)));
+    }
+
+    #[test]
+    fn nonsense_is_an_error_and_no_panic() {
+        for text in ["", "null", "{}", r#"{"type":"new in 2030"}"#, r#"{"type":"ack","id":1}"#, r#"{"type":"qr","code":"x","ttl":"long"}"#] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#).expect("read");
+        assert_eq!(qr, Some(PageEvent::Qr { code: "x".into(), ttl: LONGEST_QR }));
+    }
+
+    #[test]
+    fn the_end_of_a_ban_is_relative_or_absolute() {
+        assert_eq!(ban_end(1_800_000_000.0), Some(Timestamp(1_800_000_000_000)));
+        assert!(ban_end(60.0).is_some_and(|end| end > Timestamp::now()));
+        assert_eq!(ban_end(-1.0), None);
+        assert_eq!(ban_end(f64::NAN), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! The bridge script and its contract.
+//!
+//! Every name of WhatsApp Web that the script touches stands in `contract.json`, so that a build can be probed
+//! for all of them; a test keeps the two together.
+
+use std::{fs, io, path::Path};
+
+/// The CDP binding by which the page speaks.
+pub(super) const BINDING: &str = "__wharfTell";
+
+const CONTRACT: &str = include_str!("bridge/contract.json");
+const PARTS: [&str; 6] = [
+    include_str!("bridge/core.js"),
+    include_str!("bridge/status.js"),
+    include_str!("bridge/qr.js"),
+    include_str!("bridge/messages.js"),
+    include_str!("bridge/calls.js"),
+    include_str!("bridge/start.js"),
+];
+
+/// The script for a page: the built-in one, or the operator's from a file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn script(replacement: Option<&Path>) -> io::Result<String> {
+    let body = match replacement {
+        Some(path) => fs::read_to_string(path)?,
+        None => PARTS.join("\n"),
+    };
+    Ok(format!(
+        "(() => {{ \"use strict\";\nif (window.top !== window || !location.protocol.startsWith(\"http\") || window.__wharf) return;\n\
+         const BINDING = \"{BINDING}\";\nconst CONTRACT = {CONTRACT};\n{body}\n}})();"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn the_script_touches_what_the_contract_names_and_nothing_else() {
+        let contract: BTreeMap<String, Vec<String>> = serde_json::from_str(CONTRACT).expect("contract");
+        let named: BTreeSet<&str> = contract.values().flatten().map(String::as_str).collect();
+        let text = PARTS.join("\n");
+        let mut touched: BTreeSet<&str> = BTreeSet::new();
+        for start in ["use(\"", "known(\""] {
+            for (at, _) in text.match_indices(start) {
+                touched.extend(text[at + start.len()..].split('"').next());
+            }
+        }
+        assert_eq!(touched, named);
+        for name in ["_serialized", "require(\"W"] {
+            assert!(!text.contains(name), "{name}: ids are found by value and modules through the loader's map");
+        }
+    }
+
+    #[test]
+    fn an_operators_script_replaces_ours_and_a_missing_one_is_an_error() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("bridge.js");
+        fs::write(&path, "/* mine */").expect("write");
+        let text = script(Some(&path)).expect("script");
+        assert!(text.contains("/* mine */") && text.contains(BINDING) && !text.contains("function use("));
+        assert!(script(Some(Path::new("/nowhere.js"))).is_err());
+    }
+}

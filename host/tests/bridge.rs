@@ -1,0 +1,224 @@
+//! The bridge on the stand-in, in a real Chromium.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
+use wharf::{
+    browser::Guard,
+    config,
+    model::{AckLevel, Address, ClientId, Content, MessageId, PhoneNumber, Text},
+    session::profile_dir,
+    whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, SendProgress, Stage, TextSend},
+};
+use wharf_standin::{Account, Inbound, Options, Standin};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Rig {
+    standin: Standin,
+    dir: tempfile::TempDir,
+}
+
+struct Open {
+    page: Arc<dyn Page>,
+    events: UnboundedReceiver<PageEvent>,
+}
+
+async fn rig(settings: serde_json::Value) -> Rig {
+    let settings = wharf_standin::Settings::default().patched(settings).expect("settings");
+    let standin = Standin::start(Options { settings, ..Options::default() }).await.expect("stand-in");
+    Rig { standin, dir: tempfile::tempdir().expect("tempdir") }
+}
+
+fn launcher(url: String, root: &Path) -> ChromiumLauncher {
+    let whatsapp = config::WhatsApp { url, ..config::WhatsApp::default() };
+    let guard = Guard { program: env!("CARGO_BIN_EXE_wharf").into(), args: vec!["guard".into()] };
+    ChromiumLauncher::new(whatsapp, config::Browser::default(), root.to_owned(), profile_dir, guard)
+}
+
+impl Rig {
+    async fn open(&self) -> Open {
+        let client: ClientId = "bridge".parse().expect("client id");
+        let Launched { page, events } = launcher(self.standin.url(), self.dir.path()).launch(&client).await.expect("launched");
+        Open { page, events }
+    }
+
+    async fn link(&self, account: Account) -> Open {
+        let mut open = self.open().await;
+        let PageEvent::Qr { code, .. } = open.until("a QR", |event| matches!(event, PageEvent::Qr { .. })).await else { unreachable!() };
+        self.standin.scan(Some(&code), account).await.expect("scanned");
+        open.ready().await;
+        open
+    }
+}
+
+impl Open {
+    async fn until(&mut self, what: &str, wanted: impl Fn(&PageEvent) -> bool) -> PageEvent {
+        let mut others = Vec::new();
+        let waiting = async {
+            loop {
+                let event = self.events.recv().await.expect("the page lives");
+                if wanted(&event) {
+                    return event;
+                }
+                others.push(event);
+            }
+        };
+        timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("no {what}, but {others:?}"))
+    }
+
+    async fn ready(&mut self) {
+        self.until("ready status", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)).await;
+    }
+
+    async fn progress(&mut self, id: &MessageId) -> SendProgress {
+        let news = self.until("news of the send", |event| matches!(event, PageEvent::Send(news) if news.id == *id)).await;
+        let PageEvent::Send(news) = news else { unreachable!() };
+        news.what
+    }
+
+    async fn send(&self, id: &MessageId, chat: &str, body: &str) -> Result<wharf::whatsapp::Stored, PageError> {
+        let text = Text { body: body.into(), mentions: vec![], preview_links: true };
+        self.page.send_text(&TextSend { id: id.clone(), chat: chat.into(), text, reply_to: None }).await
+    }
+
+    async fn resolve(&self, number: &str) -> Result<Option<Address>, PageError> {
+        self.page.resolve(&PhoneNumber::parse(number, None).expect("number")).await
+    }
+}
+
+fn id(n: u8) -> MessageId {
+    MessageId::from_random([n; 9])
+}
+
+async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
+    let rig = rig(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
+    let mut open = rig.link(Account { lid_migrated, ..Account::default() }).await;
+
+    assert_eq!(open.resolve("4915100000000").await, Ok(None), "not on WhatsApp");
+    assert_eq!(open.resolve("10").await, Ok(None), "not even the shape of a number");
+    let address = open.resolve("+49 151 23456789").await.expect("resolved").expect("exists");
+    assert_eq!(address.pn.as_deref(), Some("4915123456789@c.us"));
+    assert_eq!(address.chat.ends_with("@lid"), lid_migrated, "{address:?}");
+
+    let stored = open.send(&id(1), &address.chat, "first").await.expect("stored");
+    assert_eq!((stored.key.clone(), stored.duplicate), (format!("true_{}_{}", address.chat, id(1)), false));
+    for level in [AckLevel::Server, AckLevel::Device, AckLevel::Read] {
+        assert_eq!(open.progress(&id(1)).await, SendProgress::Ack(level));
+    }
+    assert!(open.send(&id(1), &address.chat, "again").await.expect("known").duplicate);
+    let found = open.page.find(&id(1), "4915123456789@c.us").await.expect("looked").expect("found by the number form too");
+    assert_eq!((found.ack, found.failed), (Some(AckLevel::Read), false));
+    assert_eq!(open.page.find(&id(9), &address.chat).await, Ok(None));
+
+    rig.standin.set(json!({"nacks": [463]}));
+    open.send(&id(2), &address.chat, "refused").await.expect("stored");
+    assert!(matches!(open.progress(&id(2)).await, SendProgress::Refused { .. }));
+    assert!(open.page.find(&id(2), &address.chat).await.expect("looked").expect("found").failed);
+    open.page.resend(&id(2), &address.chat).await.expect("asked");
+    while open.progress(&id(2)).await != SendProgress::Ack(AckLevel::Server) {}
+
+    // A new chat begins with notices that are no messages; the text comes after them.
+    let from = |body: &str| Inbound { from: "4917611111111".into(), body: body.into(), pushname: Some("Ann".into()), ..Inbound::default() };
+    rig.standin.inbound(Inbound { kind: Some("call_log".into()), ..from("") }).expect("sent");
+    let first = rig.standin.inbound(Inbound { ciphertext: true, ..from("hello") }).expect("sent");
+    rig.standin.inbound(Inbound { id: Some(first.clone()), ..from("hello") }).expect("redelivered");
+    rig.standin.inbound(Inbound { from_me: true, ..from("typed on the phone") }).expect("sent");
+    let mut bodies = Vec::new();
+    while bodies.len() < 2 {
+        let PageEvent::Message(message) = open.until("a message", |event| matches!(event, PageEvent::Message(_))).await else { unreachable!() };
+        assert_eq!(message.chat.pn.as_deref(), Some("4917611111111@c.us"));
+        assert!(message.chat.lid.is_some() || !lid_migrated, "{message:?}");
+        let Content::Text(text) = message.content else { panic!("{message:?}") };
+        bodies.push((text.body, message.from_me));
+    }
+    bodies.sort();
+    assert_eq!(bodies, [("hello".to_owned(), false), ("typed on the phone".to_owned(), true)]);
+
+    let messages = rig.standin.view().messages;
+    assert_eq!(messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "the bridge caused errors that the page reports");
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_present_day_account_sends_and_receives() {
+    sends_and_receives(true, false).await;
+}
+
+#[tokio::test]
+async fn a_number_keyed_account_on_a_build_with_renamed_ids_sends_and_receives() {
+    sends_and_receives(false, true).await;
+}
+
+#[tokio::test]
+async fn a_login_survives_a_restart_and_ends_by_either_side() {
+    let rig = rig(json!({})).await;
+    let open = rig.link(Account::default()).await;
+    open.page.close(LIMIT).await;
+
+    let mut open = rig.open().await;
+    let first = open.until("a QR or ready", |event| {
+        matches!(event, PageEvent::Qr { .. }) || matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)
+    });
+    assert!(matches!(first.await, PageEvent::Status(_)), "no QR after a restart");
+    let status = open.page.status().await.expect("status");
+    assert_eq!(status.account.and_then(|me| me.pn).as_deref(), Some("4915112345678@c.us"));
+
+    rig.standin.remove_device(None);
+    open.until("the log-out", |event| matches!(event, PageEvent::LoggedOut(_))).await;
+    open.until("the reload", |event| *event == PageEvent::Navigated).await;
+    let PageEvent::Qr { code, .. } = open.until("a new QR", |event| matches!(event, PageEvent::Qr { .. })).await else { unreachable!() };
+    rig.standin.scan(Some(&code), Account::default()).await.expect("scanned");
+    open.ready().await;
+
+    open.page.logout().await.expect("logged out");
+    rig.standin.wait_for("the device to be removed", LIMIT, |view| view.linked.is_empty()).await.expect("unlinked");
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
+    let rig = rig(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
+    let open = rig.link(Account::default()).await;
+    let report = open.page.contract().await.expect("report");
+    assert_eq!(report.version.as_deref(), Some("2.3000.1031000000"));
+    let broken: Vec<_> = report.capabilities.iter().filter(|c| !c.ok).map(|c| (c.name.as_str(), c.missing.join(","))).collect();
+    let expected = [("reply", "WAWebMsgReply.canReplyMsg".to_owned()), ("resolve", "WAWebQueryExistsJob.queryWidExists".to_owned())];
+    let mut broken = broken;
+    broken.sort();
+    assert_eq!(broken, expected);
+    assert!(matches!(open.resolve("4915123456789").await, Err(PageError::ContractBroken { missing, .. }) if missing.len() == 1));
+    open.send(&id(3), "4915123456789@c.us", "still works").await.expect("stored");
+    assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "probing must not be reported");
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn the_codes_of_a_batch_run_out_and_are_renewed() {
+    let rig = rig(json!({"clock": 0.005})).await;
+    let mut open = rig.open().await;
+    open.until("the end of the batch", |event| *event == PageEvent::QrExhausted).await;
+    open.page.refresh_qr().await.expect("asked");
+    open.until("a QR of the next batch", |event| matches!(event, PageEvent::Qr { .. })).await;
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_login_taken_over_silently_is_noticed() {
+    let rig = rig(json!({})).await;
+    let mut open = rig.link(Account::default()).await;
+    rig.standin.push(None, json!({"type": "stream-error", "conflict": "replaced"}));
+    open.until("the conflict", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Replaced)).await;
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_reached_is_named() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let error = launcher("http://127.0.0.1:1/".into(), dir.path()).launch(&"bridge".parse().expect("id")).await.expect_err("nobody there");
+    assert!(matches!(&error, LaunchError::Unreachable { url, reason } if url == "http://127.0.0.1:1/" && reason.contains("net::ERR_")), "{error}");
+}

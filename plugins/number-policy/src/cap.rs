@@ -1,0 +1,50 @@
+//! The daily cap: how many messages one recipient gets in one of their days.
+//!
+//! A bare counter would count a message again when it is asked about again, at the moment of sending or
+//! in a retry. So a day's value is the list of the messages counted; it has at most as many entries as
+//! the cap.
+
+use std::time::Duration;
+
+use wharf_plugin::{Address, CallContext, Error, Rejection, kv};
+
+use crate::{
+    Local,
+    zone::{Clock, minute_of},
+};
+
+/// Longer than any day, in every zone.
+const KEEP: Duration = Duration::from_secs(48 * 3600);
+
+pub(crate) fn refusal(most: u16, ctx: &CallContext, to: &Address, clock: Clock, leaves: u64) -> Result<Option<Rejection>, Error> {
+    let local = clock.local(leaves);
+    let key = format!("cap/{}/{}", to.number().unwrap_or(&to.chat), local.date());
+    let ttl = Duration::from_millis(leaves.saturating_sub(ctx.now)) + KEEP;
+    let counted = kv::update(&key, Some(ttl), |value| {
+        let mut subjects: Vec<String> = match value {
+            None => Vec::new(),
+            Some(json) => serde_json::from_slice(json).map_err(|_| kv::Error::Corrupt(key.clone()))?,
+        };
+        if subjects.contains(&ctx.subject_id) {
+            return Ok((None, true));
+        }
+        if subjects.len() >= usize::from(most) {
+            return Ok((None, false));
+        }
+        subjects.push(ctx.subject_id.clone());
+        let json = serde_json::to_vec(&subjects).map_err(|error| kv::Error::Unavailable(error.to_string()))?;
+        Ok((Some(json), true))
+    })?;
+    Ok((!counted).then(|| {
+        let wait = tomorrow(clock, local, leaves).saturating_sub(ctx.now);
+        Rejection::new("daily_cap", format!("this recipient has had {most} messages that day")).retry_after(Duration::from_millis(wait))
+    }))
+}
+
+/// The first minute of the recipient's next day, milliseconds since the epoch.
+fn tomorrow(clock: Clock, today: Local, leaves: u64) -> u64 {
+    let minute = minute_of(leaves);
+    // No day is longer than 25 hours.
+    let next = (minute..minute + 26 * 60).find(|minute| clock.local_minute(*minute).day != today.day);
+    next.and_then(|next| u64::try_from(next).ok()).map_or(leaves, |next| next * 60_000)
+}

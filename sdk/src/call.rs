@@ -1,0 +1,49 @@
+//! What every call into a plugin carries, and how every call can fail.
+
+use std::fmt;
+
+/// What every call carries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallContext {
+    /// The operator-chosen name of the linked WhatsApp account.
+    pub session: String,
+    /// Unique per call.
+    pub call_id: String,
+    /// What the call is about (outbox id, delivery id): the same on every attempt.
+    pub subject_id: String,
+    /// W3C `traceparent`, to forward on outgoing requests; may be empty.
+    pub traceparent: String,
+    /// Wall clock at the call, milliseconds since the Unix epoch. Prefer it to the system clock: a
+    /// call can then be replayed.
+    pub now: u64,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// Wall-clock budget left when the call started, in milliseconds.
+    pub budget_ms: u32,
+}
+
+/// A failure of the plugin itself, never a business decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The request makes no sense to this plugin. Not retried.
+    InvalidInput(String),
+    /// Something the plugin depends on is down. Retried where that is safe.
+    Unavailable(String),
+    /// The host refused a capability the plugin needs.
+    NotGranted(String),
+    /// Anything else.
+    Internal(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidInput(why) => write!(f, "invalid input: {why}"),
+            Self::Unavailable(why) => write!(f, "unavailable: {why}"),
+            Self::NotGranted(why) => write!(f, "not granted: {why}"),
+            Self::Internal(why) => write!(f, "internal: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,157 @@
+// Two waves of modules: what linking needs, and what a logged-in client needs. Only names the real page has.
+const E32 = 32, ESM = 96;
+function provide(name, exports, flags = E32) {
+  if (site.missing.includes(name)) return;
+  for (const gone of site.missing.filter((m) => m.startsWith(name + "."))) delete exports[gone.slice(name.length + 1)];
+  window.__d(name, [], (global, require, importDefault, importNamespace, requireLazy, module, target) => Object.assign(target, exports), flags);
+}
+const AltDeviceLinking = {
+  setPairingType() {}, async initializeAltDeviceLinking() { prefs.advSecret = null; },
+  async startAltLinkingFlow() { throw new Error("IQErrorFeatureNotAvailable"); }, async initializeQRLinking() {},
+};
+BackendEventBus.triggerRefreshQR = () => { comms.stop(); setTimeout(() => comms.start(), 10); };
+
+function bootWave() {
+  provide("WAWebBuildConstants", { VERSION_STR: site.version });
+  provide("WAWebSocketModel", { Socket });
+  provide("WAWebStreamModel", { Stream });
+  provide("WAWebConnModel", { Conn });
+  provide("WAWebCmd", { Cmd });
+  provide("WAWebBackendEventBus", { BackendEventBus });
+  provide("WAWebOfflineHandler", { OfflineMessageHandler: {
+    hasInitOfflineResumeManager: () => comms.loggedIn === true,
+    getOfflineDeliveryProgress: () => { if (!comms.loggedIn) throw new Error("offline resume manager is not there yet"); return comms.offlineProgress; },
+  } });
+  provide("WAWebAltDeviceLinkingApi", AltDeviceLinking);
+  provide("WABase64", { encodeB64: b64, decodeB64: unb64 });
+  provide("WAWebCompanionRegClientUtils", { DEVICE_PLATFORM });
+  provide("WAWebAdvSignatureApi", { getADVSecretKey: async () => prefs.advSecret });
+  provide("WAWebUserPrefsInfoStore", { waNoiseInfo: { get: async () => ({ staticKeyPair: { pubKey: prefs.noise } }) } });
+  provide("WAWebSignalStoreApi", { waSignalStore: { getRegistrationInfo: async () => ({ identityKeyPair: { pubKey: prefs.identity } }) } });
+  provide("WAWebUserPrefsMultiDevice", { getADVSecretKey: () => prefs.advSecret, isRegistered: () => prefs.isRegistered() });
+  provide("WAWebUserPrefsMeUser", {
+    getMaybeMePnUser: () => prefs.mePn(), getMaybeMeLidUser: () => prefs.meLid(), getMaybeMeDevicePn: () => prefs.mePnDevice(),
+    getMaybeMeDisplayName: () => prefs.read("me-display-name"), isMeAccount: (wid) => prefs.isMe(wid),
+  });
+  provide("WAWebNativeCameraQRLinkedDeviceUtils", { isNativeCameraQRLinkedDeviceTest: () => false });
+  provide("WAWebLogoutReason", { getPrevLogoutReasonCode: () => sessionStorage.getItem("logout-reason"), getPrevCustomLogoutMessage: () => null });
+  provide("WAComms", { getComms: () => (comms.stopped ? null : comms), maybeResetSocketLoop: () => comms.socket === null && !comms.stopped && comms.loop() });
+  provide("WAWebLaunchSocketUtils", { refreshQR: () => BackendEventBus.triggerRefreshQR() });
+  provide("WAWebWidFactory", {
+    createWid, createUserWidOrThrow: (user, server = "c.us") => createWid(`${user}@${server}`), asUserWidOrThrow: userWid,
+    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWid: (x) => { try { createWid(x); return true; } catch { return false; } },
+  });
+  provide("WAWebMsgKey", { default: MsgKey }, ESM);
+  Socket.logout = () => comms.logout();
+  Socket.reconnect = () => { if (comms.socket) comms.socket.close(); };
+  Socket.takeover = () => { throw new Error("takeover without conflict"); };
+  Stream.markAvailable = () => Stream.set({ available: true });
+  Stream.markUnavailable = () => Stream.set({ available: false });
+}
+
+let finishMain;
+const mainLoaded = new Promise((resolve) => { finishMain = resolve; });
+let mainAsked = false;
+// The main bundle is fetched when a login has begun, not before.
+async function loadMain() {
+  if (mainAsked) return;
+  mainAsked = true;
+  await fetch("/main-bundle");
+  mainWave();
+  await restore();
+  Cmd.isMainLoaded = true;
+  finishMain();
+}
+
+const Calls = new Emitter();
+Calls.calls = new Map();
+class OpaqueCollections { }
+function mainWave() {
+  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: { get: () => undefined, find: async (wid) => ({ id: wid }) }, WAWebGroupMetadataCollection: new Collection() });
+  Msgs.getMessagesById = async (keys) => {
+    const found = [];
+    for (const key of keys) {
+      let msg = Msgs.get(key);
+      const stored = msg ? null : await storedMsg(String(key));
+      if (stored) [msg] = Msgs.add(restored(stored));
+      if (msg) found.push(msg);
+    }
+    return { messages: found };
+  };
+  Chats.find = () => { throw new TypeError("findImpl is not a function"); };
+  provide("WAWebCollections", { default: Collections, ...Collections }, ESM);
+  provide("WAWebMsgCollection", { MsgCollection: Msgs });
+  provide("WAWebCallCollection", { default: Calls }, ESM);
+  provide("WAWebSyncGatingUtils", { isPlaceholderMessageResendEnabled: () => false });
+  provide("WAWebAddonReactionTableMode", { reactionTableMode: { bulkUpsert: async () => {} } });
+  provide("WAWebAddonPollVoteTableMode", { pollVoteTableMode: { bulkUpsert: async () => {} } });
+  provide("WAWebBackendJobsCommon", { mediaTypeFromProtobuf: () => null });
+  provide("WAWebE2EProtoUtils", { typeAttributeFromProtobuf: () => "text" });
+  provide("WAWebMsgType", { MSG_TYPE: { CHAT: "chat", CIPHERTEXT: "ciphertext", E2E_NOTIFICATION: "e2e_notification", PROTOCOL: "protocol" } });
+  provide("WALinkify", { findLink: (text) => (/https?:\/\/\S+/.exec(text || "") || [null])[0], findLinks: () => [] });
+  provide("WAWebLinkPreviewChatAction", { getLinkPreview: async () => null });
+  provide("WAWebChatGetters", { getIsNewsletter: (c) => c.id.isNewsletter(), getIsBroadcast: (c) => c.id.isBroadcast(), getIsGroup: (c) => c.id.isGroup() });
+  provide("WAWebFindChatAction", { findOrCreateLatestChat: findOrCreateChat });
+  provide("WAWebGetEphemeralFieldsMsgActionsUtils", { getEphemeralFields: () => ({}) });
+  provide("WAWebMsgDataUtils", { genOutgoingMsgData: async (chat, type) => ({
+    id: new MsgKey({ from: prefs.mePn(), to: chat.id, id: await MsgKey.newId(), selfDir: "out" }), from: chat.id.isLid() ? prefs.meLid() : prefs.mePn(), to: chat.id, type,
+    t: now(), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE" }) });
+  provide("WAWebSendMsgChatAction", {
+    addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
+    resendMsgToChat: (chat, promise) => { if (typeof promise.then !== "function") throw new TypeError("t.then is not a function"); return promise.then((msg) => outbox.resend(msg)); },
+  });
+  provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); } });
+  provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
+  provide("WAWebApiContact", {
+    getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)),
+    getAlternateUserWid: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
+  });
+  provide("WAWebLidMigrationUtils", {
+    toPn: (wid) => (wid.isLid() ? pnByLid.get(String(wid)) : wid), toLid: (wid) => (wid.isLid() ? wid : lidByPn.get(String(wid))), toUserLid: (wid) => lidByPn.get(String(wid)),
+    getAlternateMsgKey: (key) => {
+      const other = (key.remote.isLid() ? pnByLid : lidByPn).get(String(key.remote));
+      return other && new MsgKey({ fromMe: key.fromMe, remote: other, id: key.id, participant: key.participant });
+    },
+  });
+  provide("WAWebLid1X1MigrationGating", { Lid1X1MigrationUtils: { isLidMigrated: () => prefs.migrated() } });
+  provide("WAWebDBMsgUtils", {
+    getMsgsByMsgIdsAndChatId: async (ids, chat) => (await db.all("model-storage", "message")).filter((r) => ids.includes(r.keyId) && r.chat === String(chat)).map(fromRow),
+    getMsgsExistByMsgKey: async (keys) => Promise.all(keys.map(async (key) => !!(await storedMsg(String(key))))),
+    getMsgByMsgKey: async (key) => { const r = await storedMsg(String(key)); return r ? fromRow(r) : null; },
+  });
+  provide("WAWebMsgReply", { canReplyMsg: (msg) => msg.type !== "ciphertext" });
+  provide("WAWebChatStateBridge", { sendChatStateComposing: async () => {}, sendChatStatePaused: async () => {} });
+  provide("WAWebPresenceChatAction", { markComposing: async () => {}, markPaused: async () => {}, sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
+  provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => false, canSendMsgWhileTimelocked: () => true });
+}
+async function exists(wid) {
+  const found = await comms.query({ type: "exists", wid: String(wid) });
+  if (!found) return null;
+  learn(found.pn, found.lid);
+  return { wid: createWid(prefs.migrated() ? found.lid : found.pn), biz: false, bizInfo: undefined, isUsernameSearch: false };
+}
+
+// Another tab of the same profile: the newest wins, the loser closes its connection.
+function tabMutex() {
+  const mine = String(Math.random());
+  window.addEventListener("storage", (event) => {
+    if (event.key === "whatsapp-mutex" && event.newValue && event.newValue !== mine && !comms.stopped) {
+      comms.stop();
+      comms.loggedIn = false;
+      Socket.stream = "DISCONNECTED";
+      document.getElementById("app").innerHTML = '<div role="dialog"><button>Use here</button></div>';
+    }
+  });
+  localStorage.setItem("whatsapp-mutex", mine);
+}
+
+async function boot() {
+  window.Debug = { VERSION: site.version };
+  await prefs.open();
+  if (prefs.isRegistered()) await loadMain();
+  tabMutex();
+  comms.start();
+}
+bootWave();
+if (typeof window.require === "function") boot();
+else window.addEventListener("loader-ready", () => boot(), { once: true });

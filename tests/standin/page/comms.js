@@ -1,0 +1,249 @@
+// The connection: socket loop, pairing, login, sync, logout. States come in the order the real page sets them.
+const Socket = new Model({ state: "UNLAUNCHED", stream: "DISCONNECTED" }, { hasSynced: undefined });
+const Stream = new Model({ mode: "QR", info: "OPENING", displayInfo: "OPENING", available: false, needsUpdate: false, isHardRefresh: false, couldForce: false });
+const Conn = new Model({ id: "self", platform: undefined, smbTos: undefined, pushname: undefined }, { ref: undefined, refTTL: undefined, isSMB: false });
+const Cmd = new Emitter();
+const BackendEventBus = new Emitter();
+Cmd.isOfflineDeliveryEnd = false;
+Cmd.isMainLoaded = false;
+
+// A bridge event reaches both hubs: the bus by its own name, Cmd with the suffix.
+function announce(name, ...args) {
+  BackendEventBus.trigger(name, ...args);
+  Cmd.trigger(name + "_from_bridge", ...args);
+}
+
+const comms = {
+  socket: null,
+  stopped: false,
+  attempt: 0,
+  qrTimer: null,
+  requests: new Map(),
+  nextRequest: 1,
+  openWaiters: [],
+  offlineProgress: 0,
+
+  start() { this.stopped = false; this.loop(); },
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.qrTimer);
+    if (this.socket) this.socket.close();
+    this.socket = null;
+  },
+  send(frame) {
+    if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  },
+  // A query waits for a connection without limit, as the real one does.
+  async query(frame) {
+    await this.whenOpen();
+    const request = this.nextRequest++;
+    return new Promise((resolve, reject) => {
+      this.requests.set(request, { resolve, reject, frame });
+      this.send({ ...frame, request });
+    });
+  },
+  whenOpen() { return this.loggedIn ? Promise.resolve() : new Promise((resolve) => this.openWaiters.push(resolve)); },
+
+  loop() {
+    if (this.stopped) return;
+    Socket.state = "OPENING";
+    Stream.info = "OPENING";
+    const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
+    this.socket = socket;
+    socket.onopen = () => {
+      Socket.state = "PAIRING"; // only says: the socket is open
+      Stream.info = "PAIRING";
+      this.send({ type: "hello", noise: b64(prefs.noise), identity: b64(prefs.identity), registered: prefs.isRegistered(), version: site.version });
+    };
+    socket.onmessage = (event) => { if (this.socket === socket) this.take(JSON.parse(event.data)); };
+    socket.onclose = () => { if (this.socket === socket) this.lost(); };
+  },
+  lost() {
+    this.socket = null;
+    this.loggedIn = false;
+    clearTimeout(this.qrTimer);
+    if (Socket.stream !== "DISCONNECTED") Socket.stream = "DISCONNECTED";
+    Stream.info = "OFFLINE";
+    if (this.stopped) return;
+    // The state says CONNECTED until the loop comes round: about a second, fibonacci from there.
+    const [a, b] = this.fib || [1, 1];
+    this.fib = [b, Math.min(a + b, 900)];
+    setTimeout(() => this.loop(), this.restarting ? 10 : a * 1000 * site.clock);
+    this.restarting = false;
+  },
+
+  async take(frame) {
+    switch (frame.type) {
+      case "pair-device": return this.pairDevice(frame);
+      case "pair-success": return this.pairSuccess(frame);
+      case "connected": // handshake done, before the server's <success>
+        Socket.state = "CONNECTED";
+        Stream.info = "CONNECTING";
+        return undefined;
+      case "success": return this.success(frame);
+      case "synced": return this.synced();
+      case "answer": {
+        const request = this.requests.get(frame.request);
+        this.requests.delete(frame.request);
+        if (!request) return undefined;
+        return frame.error ? request.reject(serverError(frame.error)) : request.resolve(frame.value);
+      }
+      case "ack": return outbox.acked(frame);
+      case "receipt": return receipts.take(frame);
+      case "message": return inbound.take(frame);
+      case "offline-end":
+        this.offlineProgress = 100;
+        announce("offline_progress_update");
+        Cmd.isOfflineDeliveryEnd = true;
+        announce("offline_delivery_end");
+        return undefined;
+      case "stream-error": return this.streamError(frame);
+      case "failure": return this.failure(frame);
+      case "update":
+        Stream.set(frame.hard ? { isHardRefresh: true, needsUpdate: true } : { needsUpdate: true });
+        if (frame.hard) setTimeout(() => location.reload(), 200);
+        return undefined;
+      case "dialog": return setTimeout(() => window.alert("WhatsApp"), 0);
+      case "navigate": return location.reload();
+      case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
+      default: return undefined;
+    }
+  },
+
+  pairDevice(frame) {
+    prefs.newAdvSecret(); // each batch has its own
+    const refs = [...frame.refs];
+    const rotate = () => {
+      if (prefs.isRegistered() || !this.socket) return; // stops without a word
+      if (refs.length === 0) {
+        Socket.state = "UNPAIRED_IDLE";
+        ui.qr(null);
+        return;
+      }
+      const ttl = (refs.length === frame.refs.length ? 60000 : 20000) * site.clock;
+      const ref = refs.shift();
+      Conn.set({ refTTL: ttl });
+      Conn.set({ ref }); // before the state says so
+      Socket.state = "UNPAIRED";
+      Stream.set({ mode: "QR", info: "NORMAL" });
+      this.send({ type: "ref", ref, adv: prefs.advSecret });
+      ui.qr(qrText());
+      this.qrTimer = setTimeout(rotate, ttl);
+    };
+    rotate();
+  },
+  async pairSuccess(frame) {
+    if (frame.adv !== prefs.advSecret) return this.send({ type: "pair-error", reason: "adv secret does not match" });
+    clearTimeout(this.qrTimer);
+    await prefs.link(frame);
+    Conn.set({ platform: frame.platform, pushname: frame.pushname });
+    this.restarting = true;
+    this.send({ type: "pair-done" }); // the server answers with 515 and closes
+    return undefined;
+  },
+  success(frame) {
+    this.fib = null;
+    loadMain();
+    Conn.set({ platform: prefs.read("platform"), pushname: frame.pushname });
+    if (Socket.hasSynced) {
+      Socket.stream = "RESUMING";
+      this.ready();
+      Socket.stream = "CONNECTED";
+    } else {
+      Socket.stream = "SYNCING";
+      Stream.set({ mode: "SYNCING", info: "SYNCING" });
+    }
+  },
+  async synced() {
+    await mainLoaded;
+    this.ready();
+    ui.app();
+    Socket.set({ stream: "CONNECTED" });
+    Stream.set({ mode: "MAIN", info: "NORMAL", displayInfo: "NORMAL" });
+    if (!Socket.hasSynced) Socket.set({ hasSynced: true });
+    announce("main_stream_mode_ready");
+  },
+  ready() {
+    this.loggedIn = true;
+    Stream.info = "NORMAL";
+    for (const { frame } of this.requests.values()) void frame;
+    for (const [request, { frame }] of this.requests) this.send({ ...frame, request });
+    this.openWaiters.splice(0).forEach((resolve) => resolve());
+    outbox.resume();
+  },
+
+  streamError(frame) {
+    if (frame.code === 515) { this.restarting = true; return this.socket && this.socket.close(); }
+    if (frame.conflict === "replaced") {
+      // Comms end for good and nobody is told: state, hasSynced and mode stay as they were.
+      this.stop();
+      this.loggedIn = false;
+      Socket.stream = "DISCONNECTED";
+      return undefined;
+    }
+    if (frame.conflict === "device_removed" || frame.code === 516) return this.removed();
+    return this.socket && this.socket.close();
+  },
+  async removed() {
+    announce("starting_logout");
+    this.stop();
+    Socket.stream = "DISCONNECTED";
+    await prefs.clear();
+    setTimeout(() => location.reload(), 600 * site.clock);
+  },
+  async failure(frame) {
+    if (frame.code === 402) {
+      this.stop();
+      Socket.stream = "DISCONNECTED";
+      return announce("account_temporarily_banned", { banned: true, code: String(frame.banCode || 101), message: "", url: "", expire: frame.expire });
+    }
+    if (frame.code === 503) return announce("service_unavailable_503");
+    if (frame.code === 405 || frame.code === 409) { this.stop(); return Stream.set({ needsUpdate: true, isHardRefresh: true }); }
+    sessionStorage.setItem("logout-reason", frame.code === 403 ? "3" : "0");
+    return this.removed();
+  },
+  // The order is the real one: noise info first, then the server, the storages, the reload.
+  logout() {
+    localStorage.removeItem("WANoiseInfo");
+    announce("starting_logout");
+    Socket.set({ hasSynced: undefined });
+    (async () => {
+      this.send({ type: "unpair" });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      this.stop();
+      Socket.stream = "DISCONNECTED";
+      await prefs.clear();
+      announce("logout");
+      location.reload();
+    })();
+    return undefined;
+  },
+};
+
+class ServerStatusCodeError extends Error {
+  constructor(status) { super("ServerStatusCodeError: " + status); this.name = "ServerStatusCodeError"; this.status = status; this.statusCode = status; }
+}
+function serverError(status) { return new ServerStatusCodeError(status); }
+
+function qrText() {
+  return [Conn.ref, b64(prefs.noise), b64(prefs.identity), prefs.advSecret, DEVICE_PLATFORM].join(",");
+}
+const DEVICE_PLATFORM = /Edg\//.test(navigator.userAgent) ? "2" : /Chrome\//.test(navigator.userAgent) ? "1" : "9";
+
+// What a person would see; clients fall back to it.
+const ui = {
+  qr(text) {
+    const app = document.getElementById("app");
+    app.innerHTML = "";
+    const box = document.createElement("div");
+    if (text) box.setAttribute("data-ref", text);
+    box.textContent = text ? "Scan to log in" : "Click to reload QR code";
+    app.append(box);
+  },
+  app() {
+    const app = document.getElementById("app");
+    app.innerHTML = '<div id="side"></div>';
+  },
+};

@@ -1,0 +1,99 @@
+// Module loader with the semantics clients depend on: lazy factories, default-export rule, guarded requires,
+// unknown names swallowed and reported to the makers of the page.
+(function (global) {
+  "use strict";
+  var FACTORY_ARGS = 32, ESM_DEFAULT = 64;
+  var modules = Object.create(null);
+  var guardDepth = 0, skipGuard = false;
+
+  function report(message) {
+    var body = JSON.stringify({ message: String(message) });
+    if (navigator.sendBeacon) navigator.sendBeacon("/report", body);
+  }
+
+  var ErrorGuard = {
+    inGuard: function () { return guardDepth > 0; },
+    skipGuardGlobal: function (on) { skipGuard = !!on; },
+    reportError: function (error) { report(error && error.message); },
+    applyWithGuard: function (fn, context, args) {
+      guardDepth += 1;
+      try { return fn.apply(context, args || []); }
+      catch (error) { if (skipGuard) throw error; report(error && error.message); return undefined; }
+      finally { guardDepth -= 1; }
+    },
+  };
+
+  function fail(name) {
+    var error = new Error('Requiring unknown module "' + name + '"');
+    if (skipGuard || guardDepth > 0) throw error;
+    report(error.message);
+    return null;
+  }
+
+  // The record of a module, run if need be; null when it cannot be had.
+  function load(name) {
+    var record = modules[name];
+    if (!record || !record.factory && !record.done) return fail(name);
+    if (!record.done) {
+      record.done = true;
+      var factory = record.factory;
+      record.factory = undefined; // dropped after it ran, as in production
+      for (var i = 0; i < record.dependencies.length; i++) if (!modules[record.dependencies[i]]) { record.done = false; record.factory = factory; return fail(record.dependencies[i]); }
+      record.depPosition = record.dependencies.length;
+      var args = record.special & FACTORY_ARGS
+        ? [global, require, importDefault, importNamespace, requireLazy, record, record.exports]
+        : [global, require, requireDynamic, requireLazy, record, record.exports];
+      factory.apply(null, args);
+    }
+    return record;
+  }
+
+  function require(name) {
+    if (name === "__debug") return { modulesMap: modules };
+    var record = load(name);
+    if (!record) return undefined;
+    return record.special & ESM_DEFAULT && record.exports && record.exports.default !== undefined ? record.exports.default : record.exports;
+  }
+  function importDefault(name) {
+    var record = load(name);
+    if (!record) return null;
+    return record.exports && record.exports.default !== undefined ? record.exports.default : null;
+  }
+  function importNamespace(name) {
+    var record = load(name);
+    return record ? record.exports : undefined;
+  }
+  function requireDynamic(name) { throw new Error("requireDynamic " + name); }
+  function requireLazy(names, done) {
+    var missing = names.filter(function (name) { return !modules[name]; });
+    if (missing.length === 0) return done.apply(null, names.map(require));
+    waiting.push({ names: names, done: done });
+  }
+  var waiting = [];
+
+  function define(name, dependencies, factory, special) {
+    if (modules[name]) return;
+    modules[name] = {
+      id: name, dependencies: dependencies || [], depPosition: (dependencies || []).length, factory: factory, special: special || 0,
+      exports: {}, done: false, defined: true,
+    };
+    waiting = waiting.filter(function (entry) {
+      if (!entry.names.every(function (name) { return modules[name]; })) return true;
+      entry.done.apply(null, entry.names.map(require));
+      return false;
+    });
+  }
+
+  var queue = global.__loaderQueue || [];
+  delete global.__loaderQueue;
+  global.__d = define;
+  global.define = define;
+  global.require = require;
+  global.importDefault = importDefault;
+  global.importNamespace = importNamespace;
+  global.requireDynamic = requireDynamic;
+  global.requireLazy = requireLazy;
+  global.ErrorGuard = ErrorGuard;
+  queue.forEach(function (call) { (call[0] === "__d" ? define : requireLazy).apply(null, call[1]); });
+  global.dispatchEvent(new Event("loader-ready"));
+})(window);

@@ -1,0 +1,93 @@
+// What survives a restart: Local Storage and IndexedDB, split as the real page splits it. One without the other is no login.
+const DATABASES = { "wawc_db_enc": ["keys"], "signal-storage": ["meta"], "model-storage": ["message", "chat", "lid-pn"], "wawc": ["user"] };
+
+const db = {
+  open(name) {
+    return new Promise((resolve, reject) => {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => DATABASES[name].forEach((store) => request.result.createObjectStore(store, { keyPath: "id" }));
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  },
+  connections: new Map(),
+  async store(name, store, mode) {
+    if (!this.connections.has(name)) this.connections.set(name, this.open(name));
+    return (await this.connections.get(name)).transaction(store, mode, { durability: "relaxed" }).objectStore(store);
+  },
+  async run(name, store, mode, work) {
+    const target = await this.store(name, store, mode);
+    return new Promise((resolve, reject) => {
+      const request = work(target);
+      target.transaction.oncomplete = () => resolve(request.result);
+      target.transaction.onerror = () => reject(target.transaction.error);
+      target.transaction.onabort = () => reject(target.transaction.error);
+    });
+  },
+  get(name, store, id) { return this.run(name, store, "readonly", (s) => s.get(id)); },
+  all(name, store) { return this.run(name, store, "readonly", (s) => s.getAll()); },
+  put(name, store, row) { return this.run(name, store, "readwrite", (s) => s.put(row)); },
+  async wipe() {
+    for (const [name, open] of this.connections) (await open).close();
+    this.connections.clear();
+    for (const name of Object.keys(DATABASES)) {
+      await new Promise((resolve) => { const r = indexedDB.deleteDatabase(name); r.onsuccess = r.onerror = r.onblocked = resolve; });
+    }
+  },
+};
+
+// The credentials of this profile.
+const prefs = {
+  noise: null,
+  identity: null,
+  advSecret: null,
+  read(key) { try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } },
+  write(key, value) { localStorage.setItem(key, JSON.stringify(value)); },
+  mePn() { const wid = this.read("last-wid-md"); return wid ? userWid(createWid(wid)) : undefined; },
+  mePnDevice() { const wid = this.read("last-wid-md"); return wid ? createWid(wid) : undefined; },
+  meLid() { const wid = this.read("WALid"); return wid ? userWid(createWid(wid)) : null; },
+  isMe(wid) { const user = userWid(wid); return user.equals(this.mePn()) || user.equals(this.meLid()); },
+  migrated() { return this.read("lid-migrated") === true; },
+  isRegistered() { return localStorage.getItem("WANoiseInfo") !== null && localStorage.getItem("last-wid-md") !== null; },
+  newAdvSecret() { this.advSecret = b64(randomBytes(32)); },
+
+  async open() {
+    if (localStorage.getItem("post-logout") || !localStorage.getItem("last-wid-md")) {
+      await db.wipe();
+      for (const key of ["WANoiseInfo", "last-wid-md", "WALid", "post-logout", "lid-migrated"]) localStorage.removeItem(key);
+    }
+    const sealed = this.read("WANoiseInfo");
+    const key = await db.get("wawc_db_enc", "keys", 1);
+    const signal = await db.get("signal-storage", "meta", "registration");
+    if (sealed && key && signal && sealed.key === key.fingerprint) {
+      this.noise = unb64(sealed.pub);
+      this.identity = signal.pub;
+    } else {
+      localStorage.removeItem("WANoiseInfo");
+      localStorage.removeItem("last-wid-md");
+      await this.fresh();
+    }
+  },
+  async fresh() {
+    this.noise = randomBytes(32).buffer;
+    this.identity = randomBytes(32).buffer;
+    await db.put("signal-storage", "meta", { id: "registration", pub: this.identity });
+  },
+  async link({ pn, device, lid, pushname, platform, lidMigrated }) {
+    const fingerprint = b64(randomBytes(8));
+    await db.put("wawc_db_enc", "keys", { id: 1, fingerprint });
+    this.write("WANoiseInfo", { pub: b64(this.noise), key: fingerprint });
+    this.write("WAWebEncKeySalt", b64(randomBytes(16)));
+    this.write("last-wid-md", `${pn}:${device}@c.us`);
+    this.write("WALid", `${lid}:${device}@lid`);
+    this.write("lid-migrated", !!lidMigrated);
+    this.write("last-pushname", pushname);
+    this.write("me-display-name", pushname);
+    this.write("platform", platform);
+  },
+  async clear() {
+    localStorage.setItem("post-logout", "1");
+    for (const key of Object.keys(localStorage)) if (key !== "post-logout") localStorage.removeItem(key);
+    await db.wipe();
+  },
+};

@@ -1,0 +1,66 @@
+//! The page's files. `app.js` is one closure of several files, so that nothing of it leaks into the page's globals.
+
+use std::{fmt::Write, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+
+use crate::world::World;
+
+const PARTS: [&str; 6] = [
+    include_str!("../page/models.js"),
+    include_str!("../page/ids.js"),
+    include_str!("../page/storage.js"),
+    include_str!("../page/comms.js"),
+    include_str!("../page/messages.js"),
+    include_str!("../page/boot.js"),
+];
+
+pub(crate) fn router(world: &Arc<World>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/app.js", get(|| async { script(app()) }))
+        .route("/loader.js", get(|| async { script(include_str!("../page/loader.js").to_owned()) }))
+        .route("/main-bundle", get(|| async { script(String::new()) }))
+        .route("/sw.js", get(|| async { script("self.addEventListener('fetch', () => {});".into()) }))
+        .route("/report", post(report))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .with_state(Arc::clone(world))
+}
+
+async fn index(State(world): State<Arc<World>>) -> Response {
+    let settings = world.lock().settings.clone();
+    if let Some(status) = settings.page_status.and_then(|code| StatusCode::from_u16(code).ok()) {
+        return status.into_response();
+    }
+    let site = json!({
+        "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
+        "hiddenSerialized": settings.hidden_serialized,
+    });
+    Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string())).into_response()
+}
+
+fn app() -> String {
+    let mut out = String::from("(() => {\n\"use strict\";\nconst site = JSON.parse(document.getElementById(\"site-data\").textContent);\n");
+    for part in PARTS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{part}");
+    }
+    out + "})();\n"
+}
+
+fn script(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// What the real page's error reporting would get.
+async fn report(State(world): State<Arc<World>>, body: String) -> StatusCode {
+    world.change(|state| state.reports.push(body));
+    StatusCode::NO_CONTENT
+}

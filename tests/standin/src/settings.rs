@@ -1,0 +1,75 @@
+//! How the stand-in behaves.
+
+use serde::{Deserialize, Serialize};
+
+/// All knobs with their defaults: a fast, healthy WhatsApp.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// `Debug.VERSION`.
+    pub version: String,
+    /// Multiplies the page's waits (QR life of 60 s and 20 s, reconnects of 1 s and more).
+    pub clock: f64,
+    /// From the login to `hasSynced`, in milliseconds.
+    pub sync_delay: u64,
+    /// From a message to the server's ack, in milliseconds; none: no ack until one is sent by hand.
+    pub ack_delay: Option<u64>,
+    /// From the ack to the delivery receipt; none: never.
+    pub delivered_delay: Option<u64>,
+    /// From the delivery to the read receipt; none: never.
+    pub read_delay: Option<u64>,
+    /// The next messages are refused with these codes, one each.
+    pub nacks: Vec<u32>,
+    /// So many acks are lost: the message arrives, the connection breaks.
+    pub lose_acks: u32,
+    /// Numbers without an account, besides those that begin with 999.
+    pub not_on_whatsapp: Vec<String>,
+    /// Number look-ups fail with this code.
+    pub lookup_error: Option<u32>,
+    /// Users the account has blocked.
+    pub blocked: Vec<String>,
+    /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
+    pub missing: Vec<String>,
+    /// The serialised message key has another name, as in newer builds.
+    pub hidden_serialized: bool,
+    /// HTTP status for the page itself, e.g. 503; none: it is served.
+    pub page_status: Option<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: "2.3000.1031000000".into(),
+            clock: 1.0,
+            sync_delay: 600,
+            ack_delay: Some(5),
+            delivered_delay: Some(20),
+            read_delay: Some(50),
+            nacks: vec![],
+            lose_acks: 0,
+            not_on_whatsapp: vec![],
+            lookup_error: None,
+            blocked: vec![],
+            missing: vec![],
+            hidden_serialized: false,
+            page_status: None,
+        }
+    }
+}
+
+/// A JSON object with the keys to change; the others stay.
+pub type SettingsPatch = serde_json::Value;
+
+impl Settings {
+    /// The settings with the keys of `patch` replaced.
+    ///
+    /// # Errors
+    /// On an unknown key or a wrong type; nothing is changed then.
+    pub fn patched(&self, patch: SettingsPatch) -> Result<Self, serde_json::Error> {
+        let mut all = serde_json::to_value(self)?;
+        if let (Some(all), serde_json::Value::Object(patch)) = (all.as_object_mut(), patch) {
+            all.extend(patch);
+        }
+        serde_json::from_value(all)
+    }
+}

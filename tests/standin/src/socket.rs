@@ -1,0 +1,152 @@
+//! The server's end of the page's connection.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{
+        State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::world::{World, now};
+
+/// Refs in a batch of QR codes.
+const BATCH: usize = 6;
+
+pub(crate) fn router(world: &Arc<World>) -> Router {
+    Router::new().route("/ws", get(upgrade)).with_state(Arc::clone(world))
+}
+
+async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> Response {
+    if world.lock().refuse_connections {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    upgrade.on_upgrade(move |socket| serve(world, socket))
+}
+
+struct Page {
+    world: Arc<World>,
+    out: mpsc::UnboundedSender<Value>,
+    id: Option<u64>,
+}
+
+async fn serve(world: Arc<World>, mut socket: WebSocket) {
+    let (out, mut frames) = mpsc::unbounded_channel::<Value>();
+    let mut page = Page { world: Arc::clone(&world), out, id: None };
+    loop {
+        tokio::select! {
+            frame = frames.recv() => {
+                let Some(frame) = frame else { break };
+                if frame["type"] == "_close" || socket.send(Message::text(frame.to_string())).await.is_err() {
+                    break;
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let Ok(frame) = serde_json::from_str::<Value>(&text) else { break };
+                    page.take(&frame);
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    if let Some(id) = page.id {
+        world.disconnect(id);
+    }
+}
+
+impl Page {
+    fn send(&self, frame: Value) {
+        // Fails when the page is gone.
+        let _ = self.out.send(frame);
+    }
+
+    fn later(&self, millis: u64, frame: Value) {
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            // Fails when the page is gone.
+            let _ = out.send(frame);
+        });
+    }
+
+    fn take(&mut self, frame: &Value) {
+        let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
+        if frame["type"] == "hello" {
+            let id = self.world.connect(self.out.clone(), text("noise"), text("identity"));
+            self.id = Some(id);
+            return if frame["registered"] == true { self.login(id) } else { self.offer_qr() };
+        }
+        let Some(id) = self.id else { return };
+        match frame["type"].as_str().unwrap_or_default() {
+            "ref" => self.world.showed(id, text("ref"), text("adv")),
+            "pair-done" => {
+                self.world.paired(id, Ok(()));
+                self.send(json!({"type": "stream-error", "code": 515}));
+            }
+            "pair-error" => self.world.paired(id, Err(text("reason"))),
+            "unpair" => self.world.unpair(id),
+            "received" => self.world.confirm(&text("id")),
+            "exists" => {
+                let answer = match self.world.lookup(&text("wid")) {
+                    Ok(value) => json!({"type": "answer", "request": frame["request"], "value": value}),
+                    Err(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
+                };
+                self.send(answer);
+            }
+            "msg" => self.message(id, frame),
+            _ => {}
+        }
+    }
+
+    fn offer_qr(&self) {
+        let refs: Vec<String> = (0..BATCH).map(|_| format!("2@{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))).collect();
+        self.send(json!({"type": "pair-device", "refs": refs}));
+    }
+
+    fn login(&self, id: u64) {
+        let Some(device) = self.world.login(id) else {
+            return self.send(json!({"type": "failure", "code": 401}));
+        };
+        self.send(json!({"type": "connected"}));
+        self.send(json!({"type": "success", "pushname": device.account.pushname}));
+        let (world, out) = (Arc::clone(&self.world), self.out.clone());
+        let delay = world.lock().settings.sync_delay;
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            // Each fails only when the page is gone.
+            let _ = out.send(json!({"type": "synced"}));
+            for message in world.online(id) {
+                let _ = out.send(message);
+            }
+            let _ = out.send(json!({"type": "offline-end"}));
+        });
+    }
+
+    fn message(&self, id: u64, frame: &Value) {
+        let (refused, lost) = self.world.sent(id, frame);
+        if lost {
+            return self.send(json!({"type": "_close"}));
+        }
+        let settings = self.world.lock().settings.clone();
+        let message = frame["id"].clone();
+        if let Some(code) = refused {
+            return self.send(json!({"type": "ack", "id": message, "error": code, "t": now()}));
+        }
+        let Some(ack) = settings.ack_delay else { return };
+        self.later(ack, json!({"type": "ack", "id": message, "t": now()}));
+        let Some(delivered) = settings.delivered_delay else { return };
+        self.later(ack + delivered, json!({"type": "receipt", "ids": [message], "level": 2}));
+        let Some(read) = settings.read_delay else { return };
+        self.later(ack + delivered + read, json!({"type": "receipt", "ids": [message], "level": 3}));
+    }
+}
