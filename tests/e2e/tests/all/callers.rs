@@ -58,8 +58,8 @@ async fn with_a_key_only_its_bearer_gets_in() -> Result<()> {
     Ok(())
 }
 
-/// Runs a gateway that must not start; returns what it said.
-async fn refusal(house: &House) -> Result<String> {
+/// Starts a gateway that must not start; returns what it said.
+pub(crate) async fn refusal(house: &House) -> Result<String> {
     let ended = tokio::time::timeout(Duration::from_secs(30), gateway::command(house.folder())?.output());
     let output = ended.await.context("it started")??;
     ensure!(!output.status.success(), "it ended with success");
