@@ -141,9 +141,12 @@ block_prefixes = ["1900"]
 
 [[plugin]]
 name = "templates"
-[plugin.config.templates.greeting]
+[plugin.config.templates.greeting.bodies]
 en = "Hello {{{{ name }}}}, your order {{{{ order }}}} is on its way."
 de = "Hallo {{{{ name }}}}, deine Bestellung {{{{ order }}}} ist unterwegs."
+[plugin.config.templates.greeting.variables]
+name = {{ kind = "text" }}
+order = {{ kind = "text" }}
 
 [[plugin]]
 name = "webhook"
