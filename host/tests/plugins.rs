@@ -1,0 +1,14 @@
+//! The plugin host on real components: good ones work, and bad ones end by name while the host serves on.
+//!
+//! The guests are built from `tests/guests`; where they are missing a test fails with the command that builds them.
+
+#[path = "plugins/calls.rs"]
+mod calls;
+#[path = "plugins/docks.rs"]
+mod docks;
+#[path = "plugins/doors.rs"]
+mod doors;
+#[path = "plugins/loading.rs"]
+mod loading;
+#[path = "plugins/support.rs"]
+mod support;
