@@ -60,12 +60,10 @@ impl Events {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Appends an event. It is on the disk when this returns.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn append(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Result<EventId, StoreError> {
-        let id = EventId::new(&self.ulid());
+    /// Makes the envelope of an event that is committed together with something else; [`Events::committed`] afterwards.
+    #[must_use]
+    pub fn prepare(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Envelope {
+        let id = EventId::new(&self.inner.next_ulid());
         if let Event::Qr { code, .. } = &mut event {
             let mut texts = self.inner.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
             texts.push_back((id.clone(), std::mem::take(code)));
@@ -74,10 +72,22 @@ impl Events {
             }
         }
         metrics::counter!("wharf_events_total", "kind" => event.kind().to_owned()).increment(1);
-        let envelope = Envelope { id, at: Timestamp::now(), session: session.clone(), account: account.cloned(), replayed: false, event };
-        self.inner.store.append_event(&envelope).await?;
+        Envelope { id, at: Timestamp::now(), session: session.clone(), account: account.cloned(), replayed: false, event }
+    }
+
+    /// Events were committed: they are routed now.
+    pub fn committed(&self) {
         self.inner.appended.notify_one();
-        Ok(envelope.id)
+    }
+
+    /// Appends an event. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn append(&self, session: &ClientId, account: Option<&Account>, event: Event) -> Result<(), StoreError> {
+        self.inner.store.append_event(self.prepare(session, account, event)).await?;
+        self.committed();
+        Ok(())
     }
 
     /// Starts routing and delivering; they end with the handles.
@@ -94,10 +104,6 @@ impl Events {
         let revived = self.inner.store.revive(delivery).await?;
         self.inner.due.notify_one();
         Ok(revived)
-    }
-
-    fn ulid(&self) -> String {
-        self.inner.next_ulid()
     }
 }
 

@@ -36,9 +36,10 @@ fn said<T>(client: &ClientId, what: &str, result: Result<T, StoreError>) {
 impl Journal for GatewayJournal {
     async fn entered(&self, transition: &Transition, account: Option<&Account>, linked: bool) {
         let client = &transition.client;
-        said(client, "a transition", self.store.record_transition(transition, account, linked).await);
         let event = Event::SessionState { before: transition.before, after: transition.after, reason: Some(transition.reason.clone()) };
-        said(client, "a transition's event", self.events.append(client, account, event).await);
+        let event = self.events.prepare(client, account, event);
+        said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
+        self.events.committed();
     }
 
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {

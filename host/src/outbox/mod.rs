@@ -26,7 +26,7 @@ pub use crate::store::{Accepted, OutboxId, OutboxRow, StoreError};
 use crate::{
     config,
     events::Events,
-    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome},
+    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, Timestamp},
     plugins::{Pipeline, RenderFailure, RenderRequest, Subject},
     store::{Finish, RowState, Store},
     whatsapp::{Page, SendNews, SendProgress},
@@ -113,17 +113,26 @@ impl Outbox {
     pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) -> Result<(), StoreError> {
         match news.what {
             SendProgress::Ack(level) => {
-                let Some(before) = self.inner.store.acknowledge(client, &news.id, &news.address, level).await? else { return Ok(()) };
+                let (events, me, owner) = (self.inner.events.clone(), account.cloned(), client.clone());
+                let (id, address) = (news.id.clone(), news.address.clone());
+                let tell = move |before: &OutboxRow| {
+                    let mut told = Vec::new();
+                    if before.state != RowState::Sent {
+                        let message = OutboundMessage { to: address.clone(), ..before.message.clone() };
+                        told.push(events.prepare(&owner, me.as_ref(), Event::MessageSent { id: id.clone(), message }));
+                    }
+                    told.push(events.prepare(&owner, me.as_ref(), Event::MessageAck { id, chat: address, level }));
+                    told
+                };
+                let Some(before) = self.inner.store.acknowledge(client, &news.id, &news.address, level, tell).await? else { return Ok(()) };
+                self.inner.events.committed();
                 self.inner.waiters.wake(&before.id);
                 if before.state != RowState::Sent {
                     metrics::counter!("wharf_sends_total", "outcome" => "sent").increment(1);
-                    metrics::histogram!("wharf_send_seconds")
-                        .record(Duration::from_millis(crate::model::Timestamp::now().since(before.created_at)).as_secs_f64());
+                    let took = Duration::from_millis(Timestamp::now().since(before.created_at));
+                    metrics::histogram!("wharf_send_seconds").record(took.as_secs_f64());
                     info!(%client, id = %before.id, "sent");
-                    let message = OutboundMessage { to: news.address.clone(), ..before.message };
-                    self.inner.events.append(client, account, Event::MessageSent { id: news.id.clone(), message }).await?;
                 }
-                self.inner.events.append(client, account, Event::MessageAck { id: news.id, chat: news.address, level }).await?;
             }
             SendProgress::Refused { code, reason } => {
                 let Some(row) = self.inner.store.outbox_by_message(client, &news.id).await? else { return Ok(()) };
@@ -139,18 +148,19 @@ impl Outbox {
 impl Inner {
     /// Ends a send without an acknowledgement, and tells everybody. False when it was not in one of the `from` states.
     async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish) -> Result<bool, StoreError> {
-        if !self.store.finish(&row.id, from, finish.clone()).await? {
+        let (outcome, code, reason) = match &finish {
+            Finish::NotSent(code, reason) => ("not_sent", code.as_str(), reason.clone()),
+            Finish::Unknown(reason) => ("unknown", "outcome_unknown", reason.clone()),
+        };
+        let event = Event::MessageFailed { id: row.message_id.clone(), code: code.to_owned(), reason: reason.clone(), message: row.message.clone() };
+        let event = self.events.prepare(&row.client, None, event);
+        if !self.store.finish(&row.id, from, finish, event).await? {
             return Ok(false);
         }
+        self.events.committed();
         self.waiters.wake(&row.id);
-        let (outcome, code, reason) = match finish {
-            Finish::NotSent(code, reason) => ("not_sent", code.as_str(), reason),
-            Finish::Unknown(reason) => ("unknown", "outcome_unknown", reason),
-        };
         metrics::counter!("wharf_sends_total", "outcome" => outcome).increment(1);
         warn!(client = %row.client, id = %row.id, code, reason, "{outcome}");
-        let event = Event::MessageFailed { id: row.message_id.clone(), code: code.to_owned(), reason, message: row.message.clone() };
-        self.events.append(&row.client, None, event).await?;
         Ok(true)
     }
 }

@@ -9,21 +9,20 @@ use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use tracing::{Level, event};
 use wasmtime::{ResourceLimiter, component::ResourceTable};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::CpuMeter,
     ports::{KvError, KvSpace, KvStore},
+    stderr::Stderr,
 };
 
 /// Log lines of one call; more are dropped.
 const MAX_LINES: u32 = 50;
 /// Bytes of one log line.
 const MAX_LINE: usize = 2048;
-/// What a guest writes to its standard error: the words of a panic.
-const MAX_STDERR: usize = 4096;
 
 /// What a plugin may reach, besides nothing.
 #[derive(Clone)]
@@ -40,7 +39,7 @@ pub(super) struct Guest {
     no_http: NoHttp,
     doors: Doors,
     lines: u32,
-    pub(super) stderr: MemoryOutputPipe,
+    pub(super) stderr: Stderr,
     pub(super) memory: Memory,
     pub(super) cpu: Arc<CpuMeter>,
     pub(super) cpu_limit: Duration,
@@ -48,7 +47,7 @@ pub(super) struct Guest {
 
 impl Guest {
     pub(super) fn new(plugin: &str, call_id: &str, now: Duration, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
-        let stderr = MemoryOutputPipe::new(MAX_STDERR);
+        let stderr = Stderr::default();
         let seed: [u8; 32] = Sha256::digest(call_id).into();
         let wasi = WasiCtxBuilder::new()
             .allow_tcp(false)
@@ -154,6 +153,10 @@ struct NoHttp;
 type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>)>;
 
 impl WasiHttpHooks for NoHttp {
+    /// So that a request without a scheme is refused for what it is.
+    fn default_scheme(&mut self) -> Option<http::uri::Scheme> {
+        Some(http::uri::Scheme::HTTPS)
+    }
     fn send_request(
         &mut self,
         _request: http::Request<WasiBody>,

@@ -1,6 +1,6 @@
 //! The event log.
 
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{NewDelivery, Store, StoreError, deliveries};
 use crate::model::{Envelope, Timestamp};
@@ -18,21 +18,20 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
     Ok(StoredEvent { seq: row.try_get("seq")?, envelope: serde_json::from_str(&row.try_get::<String, _>("envelope")?)? })
 }
 
+/// Appends an event within a commit of something else, so that neither is there without the other.
+pub(super) async fn insert(connection: &mut SqliteConnection, envelope: &Envelope) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO event (id, at, envelope) VALUES (?, ?, ?)";
+    let text = serde_json::to_string(envelope)?;
+    Ok(sqlx::query(sql).bind(&envelope.id.0).bind(envelope.at.0).bind(text).execute(connection).await?.last_insert_rowid())
+}
+
 impl Store {
     /// Appends an event; returns its place.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn append_event(&self, envelope: &Envelope) -> Result<i64, StoreError> {
-        let (id, at, text) = (envelope.id.0.clone(), envelope.at.0, serde_json::to_string(envelope)?);
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO event (id, at, envelope) VALUES (?, ?, ?)";
-                    Ok(sqlx::query(sql).bind(id).bind(at).bind(text).execute(connection).await?.last_insert_rowid())
-                })
-            })
-            .await
+    pub async fn append_event(&self, envelope: Envelope) -> Result<i64, StoreError> {
+        self.writer.write(move |connection| Box::pin(async move { insert(connection, &envelope).await })).await
     }
 
     /// Events after a place, in order.

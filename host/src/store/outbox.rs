@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
-use crate::model::{AckLevel, Address, ClientId, FailureCode, MessageId, OutboundMessage, Outcome, PhoneNumber, Timestamp};
+use super::{Store, StoreError, events};
+use crate::model::{AckLevel, Address, ClientId, Envelope, FailureCode, MessageId, OutboundMessage, Outcome, PhoneNumber, Timestamp};
 
 /// Names one accepted send: `out_` and a lower-case ULID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -353,11 +353,12 @@ impl Store {
             .await
     }
 
-    /// Ends a send without an acknowledgement, if it is in one of the `from` states. False when it was not.
+    /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
+    /// the same commit. False when it was in none.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn finish(&self, id: &OutboxId, from: &'static [RowState], finish: Finish) -> Result<bool, StoreError> {
+    pub async fn finish(&self, id: &OutboxId, from: &'static [RowState], finish: Finish, event: Envelope) -> Result<bool, StoreError> {
         let id = id.clone();
         let (state, code, reason) = match finish {
             Finish::NotSent(code, reason) => (RowState::NotSent, Some(code.as_str()), reason),
@@ -378,19 +379,31 @@ impl Store {
                         .bind(allowed(RowState::Queued))
                         .bind(allowed(RowState::Sending))
                         .bind(allowed(RowState::Unknown))
-                        .execute(connection)
+                        .execute(&mut *connection)
                         .await?;
-                    Ok(done.rows_affected() == 1)
+                    let ended = done.rows_affected() == 1;
+                    if ended {
+                        events::insert(connection, &event).await?;
+                    }
+                    Ok(ended)
                 })
             })
             .await
     }
 
-    /// Notes an acknowledgement; levels only rise. Returns the row before and whether this is news.
+    /// Notes an acknowledgement and appends the events that `tell` makes of the row before, in one commit. Levels only
+    /// rise: none when this is no news.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn acknowledge(&self, client: &ClientId, id: &MessageId, address: &Address, level: AckLevel) -> Result<Option<OutboxRow>, StoreError> {
+    pub async fn acknowledge(
+        &self,
+        client: &ClientId,
+        id: &MessageId,
+        address: &Address,
+        level: AckLevel,
+        tell: impl FnOnce(&OutboxRow) -> Vec<Envelope> + Send + 'static,
+    ) -> Result<Option<OutboxRow>, StoreError> {
         let (client, id, chat) = (client.clone(), id.clone(), address.chat.clone());
         self.writer
             .write(move |connection| {
@@ -408,8 +421,11 @@ impl Store {
                         .bind(chat)
                         .bind(key)
                         .bind(&before.id.0)
-                        .execute(connection)
+                        .execute(&mut *connection)
                         .await?;
+                    for event in tell(&before) {
+                        events::insert(connection, &event).await?;
+                    }
                     Ok(Some(before))
                 })
             })

@@ -2,8 +2,8 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
-use crate::model::{Account, ClientId, SessionState, Timestamp, Transition};
+use super::{Store, StoreError, events};
+use crate::model::{Account, ClientId, Envelope, SessionState, Timestamp, Transition};
 
 /// Transitions and health checks kept per session.
 const KEPT: i64 = 500;
@@ -37,15 +37,22 @@ pub struct HealthRow {
 }
 
 impl Store {
-    /// Records a transition and where the session stands now, in one commit.
+    /// Records a transition, where the session stands now, and the event of it, in one commit.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record_transition(&self, transition: &Transition, account: Option<&Account>, linked: bool) -> Result<(), StoreError> {
+    pub async fn record_transition(
+        &self,
+        transition: &Transition,
+        account: Option<&Account>,
+        linked: bool,
+        event: Envelope,
+    ) -> Result<(), StoreError> {
         let (transition, account) = (transition.clone(), account.map(serde_json::to_string).transpose()?);
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
+                    events::insert(connection, &event).await?;
                     let client = transition.client.as_str();
                     sqlx::query("INSERT INTO transition (client, at, before, after, reason) VALUES (?, ?, ?, ?, ?)")
                         .bind(client)
@@ -170,7 +177,10 @@ fn state(row: &SqliteRow, column: &str) -> Result<SessionState, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::scratch;
+    use crate::{
+        model::{Event, EventId},
+        store::scratch,
+    };
 
     #[tokio::test]
     async fn a_session_is_found_again_with_its_history() {
@@ -182,13 +192,15 @@ mod tests {
             let at = Timestamp(i64::try_from(n).expect("small"));
             let me = Account { pn: Some("1@c.us".into()), ..Account::default() };
             let account = (n == 0).then_some(&me);
-            store
-                .record_transition(&Transition { client: client.clone(), at, before, after, reason: "r".into() }, account, true)
-                .await
-                .expect("recorded");
+            let step = Transition { client: client.clone(), at, before, after, reason: "r".into() };
+            let event = Event::SessionState { before, after, reason: None };
+            let id = EventId::new(&n.to_string());
+            let event = Envelope { id, at, session: client.clone(), account: None, replayed: false, event };
+            store.record_transition(&step, account, true, event).await.expect("recorded");
         }
         let row = store.session(&client).await.expect("read").expect("there");
         assert_eq!((row.state, row.linked, row.account.and_then(|a| a.pn)), (SessionState::Ready, true, Some("1@c.us".into())));
+        assert_eq!(store.events_after(0, 10).await.expect("read").len(), 2, "each with its event");
         let transitions = store.transitions(&client, 10).await.expect("read");
         assert_eq!(transitions.iter().map(|t| t.after).collect::<Vec<_>>(), [SessionState::Ready, SessionState::Loading]);
     }

@@ -1,7 +1,23 @@
-//! Tells web services of events.
+//! Tells web services of events, in the shape clients of WAHA know.
+//!
+//! Three pure functions: who is told ([`filter`]), what the call looks like ([`payload`], signed), and what
+//! an answer means ([`retry`]). The host stores, sends and repeats; nothing is kept here.
 
-use serde_json::json;
-use wharf_plugin::{AttemptResult, CallContext, ConfigIssues, Envelope, Error, HttpRequest, Info, Judgement, Notifier, Plugin};
+mod config;
+mod filter;
+mod payload;
+mod retry;
+mod sign;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use wharf_plugin::{AttemptResult, CallContext, ConfigIssues, Envelope, Error, HttpRequest, Info, Judgement, Notifier, Plugin, secrets};
+
+pub use config::Config;
+use config::Target;
+
+/// Tells integrations which wire format to expect; the payloads are those of this engine.
+const ENGINE: &str = "WEBJS";
 
 /// The plugin.
 #[derive(Debug)]
@@ -9,47 +25,105 @@ pub struct Webhook {
     targets: Vec<Target>,
 }
 
-/// Its configuration.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    targets: Vec<Target>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Target {
-    name: String,
-    url: String,
-}
-
 impl Plugin for Webhook {
-    const INFO: Info = Info::new("webhook", env!("CARGO_PKG_VERSION"), "Tells web services of events.").events(&["*"]);
+    const INFO: Info = Info::new("webhook", env!("CARGO_PKG_VERSION"), "Tells web services of events, in the shape WAHA clients know.")
+        .config_schema(include_str!("../config.schema.json"))
+        .events(&["*"]);
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, ConfigIssues> {
-        Ok(Self { targets: config.targets })
+        let mut issues = ConfigIssues::new();
+        config.check(&mut issues);
+        issues.or(Self { targets: config.targets })
+    }
+}
+
+impl Webhook {
+    fn target(&self, name: &str) -> Result<&Target, Error> {
+        let unknown = || Error::InvalidInput(format!("there is no target {name:?} in the configuration any more"));
+        self.targets.iter().find(|target| target.name == name).ok_or_else(unknown)
     }
 }
 
 impl Notifier for Webhook {
-    fn route(&self, _: &CallContext, _: &Envelope) -> Result<Vec<String>, Error> {
-        Ok(self.targets.iter().map(|target| target.name.clone()).collect())
+    fn route(&self, ctx: &CallContext, envelope: &Envelope) -> Result<Vec<String>, Error> {
+        let wants = |target: &&Target| filter::wants_session(target, &ctx.session) && filter::event_name(target, envelope).is_some();
+        Ok(self.targets.iter().filter(wants).map(|target| target.name.clone()).collect())
     }
 
     fn request(&self, ctx: &CallContext, target: &str, envelope: &Envelope) -> Result<HttpRequest, Error> {
-        let target = self.targets.iter().find(|known| known.name == target).ok_or_else(|| Error::InvalidInput(format!("no target {target:?}")))?;
-        let body = json!({"id": envelope.id, "timestamp": envelope.at, "event": envelope.kind, "session": ctx.session}).to_string().into_bytes();
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Ok(HttpRequest { method: "POST".into(), url: target.url.clone(), headers, body, timeout_ms: None })
+        let target = self.target(target)?;
+        let body = body(ctx, target, envelope)?;
+        let headers = headers(ctx, target, &body)?;
+        let timeout_ms = target.timeout_seconds.map(|seconds| u32::from(seconds) * 1000);
+        Ok(HttpRequest { method: "POST".into(), url: target.url.clone(), headers, body, timeout_ms })
     }
 
-    fn judge(&self, _: &CallContext, _: &str, attempt: &AttemptResult) -> Result<Judgement, Error> {
-        Ok(match attempt {
-            AttemptResult::Answered(answer) if (200..300).contains(&answer.status) => Judgement::Delivered,
-            AttemptResult::Answered(_) | AttemptResult::Unreachable(_) => Judgement::RetryAfter(5000),
-        })
+    fn judge(&self, ctx: &CallContext, target: &str, attempt: &AttemptResult) -> Result<Judgement, Error> {
+        Ok(retry::judge(&self.target(target)?.retry, ctx, attempt))
     }
 }
 
+#[derive(Serialize)]
+struct Body<'a> {
+    id: &'a str,
+    /// Milliseconds; of the event, so that the body is the same on every attempt.
+    timestamp: u64,
+    event: &'a str,
+    session: &'a str,
+    metadata: Map<String, Value>,
+    me: Option<Value>,
+    payload: Value,
+    environment: Value,
+    engine: &'static str,
+    replayed: bool,
+}
+
+fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u8>, Error> {
+    let body = Body {
+        id: &envelope.id,
+        timestamp: envelope.at,
+        // A target whose filter changed since the event was routed gets the first name the event has.
+        event: filter::event_name(target, envelope).unwrap_or_else(|| filter::first_name(envelope)),
+        session: &ctx.session,
+        metadata: envelope.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect(),
+        me: payload::me(envelope.account.as_ref()),
+        payload: payload::of(envelope, &ctx.session),
+        environment: payload::environment(&envelope.gateway),
+        engine: ENGINE,
+        replayed: envelope.replayed,
+    };
+    serde_json::to_vec(&body).map_err(|error| Error::Internal(format!("write the event as JSON: {error}")))
+}
+
+fn headers(ctx: &CallContext, target: &Target, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    let mut headers: Vec<(String, String)> = target.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    for (name, secret) in &target.secret_headers {
+        headers.push((name.clone(), granted(secret)?));
+    }
+    let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+    add("Content-Type", "application/json".into());
+    add("X-Webhook-Request-Id", ctx.subject_id.clone());
+    add("X-Webhook-Timestamp", ctx.now.to_string());
+    if let Some(secret) = &target.hmac_secret {
+        add("X-Webhook-Hmac", sign::hmac_sha512(granted(secret)?.as_bytes(), body));
+        add("X-Webhook-Hmac-Algorithm", "sha512".into());
+    }
+    if !ctx.traceparent.is_empty() {
+        add("traceparent", ctx.traceparent.clone());
+    }
+    Ok(headers)
+}
+
+fn granted(secret: &str) -> Result<String, Error> {
+    secrets::get(secret).ok_or_else(|| {
+        Error::NotGranted(format!(
+            "the secret {secret:?} is not granted or not set; name it in the plugin's `secrets` grant and set the environment variable"
+        ))
+    })
+}
+
 wharf_plugin::export!(Webhook: notifier);
+
+#[cfg(test)]
+mod tests;

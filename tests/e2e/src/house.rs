@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 use wharf_standin::{Account, Options, Settings, Standin};
 
-use crate::{Gateway, Receiver, gateway::write_config};
+use crate::{
+    Gateway, Receiver,
+    gateway::{self, write_config},
+};
 
 /// The key of the webhooks' signature.
 pub const HMAC_KEY: &str = "a-key-for-the-signature-of-webhooks";
@@ -52,7 +55,7 @@ impl House {
         let standin = Standin::start(Options { port: standin, tls_port: None, settings: plan.standin }).await?;
         let receiver = Receiver::start(receiver).await?;
         let folder = tempfile::Builder::new().prefix("wharf-").tempdir().context("no temporary folder")?;
-        let mut config: Table = config(port, &standin.url(), &receiver.url()).parse().context("the harness's own configuration")?;
+        let mut config: Table = config(folder.path(), port, &standin.url(), &receiver.url())?.parse().context("the harness's own configuration")?;
         lay_over(&mut config, plan.overlay.parse().context("the overlay")?);
         write_config(folder.path(), &toml::to_string(&config)?)?;
         let mut environment = vec![("WEBHOOK_HMAC_KEY".to_owned(), HMAC_KEY.to_owned())];
@@ -101,9 +104,13 @@ pub fn plugins() -> PathBuf {
 }
 
 /// Waits are shorter than an operator wants them; everything else is the gateway's default.
-fn config(port: u16, page: &str, receiver: &str) -> String {
+fn config(folder: &Path, port: u16, page: &str, receiver: &str) -> Result<String> {
     let plugins = plugins();
-    format!(
+    // Shared by all that run here: compiling the plugins costs seconds.
+    let cache = gateway::program()?.with_file_name("plugin-cache");
+    // Absolute, so that Chromium's command line names the folder and [`crate::processes`] finds it.
+    let sessions = folder.join("session");
+    Ok(format!(
         r#"
 [server]
 port = {port}
@@ -115,25 +122,31 @@ format = "json"
 url = "{page}"
 
 [sessions]
-path = "session"
+path = {sessions:?}
 first_delay = "500ms"
 retry_delay = "1s"
 max_delay = "2s"
 
 [plugins]
 dir = {plugins:?}
+cache = {cache:?}
 
 [[plugin]]
 name = "number-policy"
 grants = {{ kv = "1MiB", kv_shared = true }}
 [plugin.config]
+# The example number of the original service has a digit less than numbers of its country.
+number_length = false
 block_prefixes = ["1900"]
 
 [[plugin]]
 name = "templates"
-[plugin.config.templates.greeting]
+[plugin.config.templates.greeting.bodies]
 en = "Hello {{{{ name }}}}, your order {{{{ order }}}} is on its way."
 de = "Hallo {{{{ name }}}}, deine Bestellung {{{{ order }}}} ist unterwegs."
+[plugin.config.templates.greeting.variables]
+name = {{ kind = "text" }}
+order = {{ kind = "text" }}
 
 [[plugin]]
 name = "webhook"
@@ -143,8 +156,9 @@ name = "receiver"
 url = "{receiver}/hook"
 events = ["*"]
 hmac_secret = "WEBHOOK_HMAC_KEY"
+retry = {{ policy = "constant", delay_seconds = 1 }}
 "#
-    )
+    ))
 }
 
 fn lay_over(base: &mut Table, over: Table) {

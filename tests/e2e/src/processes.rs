@@ -37,7 +37,7 @@ impl Family {
 
     /// Pids of the main Chromium processes.
     pub fn browsers(&mut self) -> Vec<i32> {
-        let mains = self.members().into_iter().filter(|p| p.pid == p.group && p.line.contains("--user-data-dir="));
+        let mains = self.members().into_iter().filter(|process| process.pid == process.group && is_chromium(&process.line));
         mains.map(|process| process.pid).collect()
     }
 
@@ -75,4 +75,10 @@ fn read(pid: i32) -> Option<Process> {
     }
     let group = fields.nth(1)?.parse().ok()?;
     Some(Process { pid, group, line: String::from_utf8_lossy(&line).replace('\0', " ") })
+}
+
+/// The guard has the browser's switches on its command line too; the program's name tells them apart.
+fn is_chromium(line: &str) -> bool {
+    let program = line.split(' ').next().unwrap_or_default();
+    line.contains("--user-data-dir=") && program.rsplit('/').next().is_some_and(|name| name.contains("chrom"))
 }

@@ -1,0 +1,81 @@
+//! Which target wants which event, and under which name it arrives.
+//!
+//! WAHA calls some events by other names than the gateway, and some by two: a message somebody sent is
+//! `message` and `message.any`. A target gets each event once, under the first of its names that the
+//! target asked for.
+
+use wharf_plugin::{Envelope, Event};
+
+use crate::config::Target;
+
+/// The names of an event, those of WAHA first.
+fn names(envelope: &Envelope) -> Vec<&str> {
+    let mut names = match &envelope.event {
+        Event::SessionState(_) => vec!["session.status"],
+        Event::MessageSent(_) => vec!["message.any"],
+        Event::MessageReceived(message) if message.from_me => vec!["message.any"],
+        Event::MessageReceived(_) => vec!["message", "message.any"],
+        // An acknowledgement needs an id to speak of.
+        Event::MessageFailed(failure) if failure.id.is_some() => vec!["message.ack"],
+        Event::MessageFailed(_) | Event::MessageAck(_) | Event::Qr(_) | Event::Other(_) => Vec::new(),
+    };
+    if !names.contains(&envelope.kind.as_str()) {
+        names.push(&envelope.kind);
+    }
+    names
+}
+
+/// The name under which this target gets this event; none when it does not want it.
+pub(crate) fn event_name<'a>(target: &Target, envelope: &'a Envelope) -> Option<&'a str> {
+    // A pairing code is a credential: a wildcard is no request for it.
+    let wanted = |pattern: &str, name: &str| match envelope.event {
+        Event::Qr(_) => pattern == name,
+        _ => matches(pattern, name),
+    };
+    names(envelope).into_iter().find(|name| target.events.iter().any(|pattern| wanted(pattern, name)))
+}
+
+/// The first name of an event.
+pub(crate) fn first_name(envelope: &Envelope) -> &str {
+    names(envelope).first().copied().unwrap_or(&envelope.kind)
+}
+
+pub(crate) fn wants_session(target: &Target, session: &str) -> bool {
+    target.sessions.iter().any(|pattern| matches(pattern, session))
+}
+
+/// Whether a text fits a pattern in which each `*` stands for any characters, or none.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text, want) in [
+            ("*", "message.ack", true),
+            ("*", "", true),
+            ("message", "message", true),
+            ("message", "message.ack", false),
+            ("message.*", "message.ack", true),
+            ("message.*", "message", false),
+            ("*.ack", "message.ack", true),
+            ("m*e*k", "message.ack", true),
+            ("ab*ba", "aba", false),
+            ("a*b*c", "acb", false),
+            ("", "message", false),
+        ] {
+            assert_eq!(matches(pattern, text), want, "{pattern} {text}");
+        }
+    }
+}

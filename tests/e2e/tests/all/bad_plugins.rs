@@ -1,0 +1,122 @@
+//! Plugins that misbehave: each has its named outcome, and the gateway serves on.
+//!
+//! Validation happens when a send is accepted, so no browser is needed: `Prefer: respond-async` is answered at the commit.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::json;
+use wharf_e2e::{Answer, Gateway, House, Plan, api};
+
+use crate::callers::refusal;
+
+/// Built by `cargo xtask test`.
+fn guests() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
+    env::var_os("WHARF_TEST_GUESTS").map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
+}
+
+/// The guest `good`, which forbids one word, and behind it these.
+fn plan(entries: &str) -> Plan {
+    let more = format!("[plugins]\ndir = {:?}\n[[plugin]]\nname = 'good'\n{entries}", guests());
+    Plan { overlay: format!("[browser]\nexecutable = '/nowhere/chromium'\n{more}"), ..Plan::default() }
+}
+
+async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
+    let body = json!({"number": "4915123456789", "message": message});
+    api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await
+}
+
+/// The API answers, and the good guest still has its say.
+async fn serves_on(gateway: &Gateway) -> Result<()> {
+    for probe in ["/livez", "/readyz"] {
+        gateway.api.get(probe).await?.expect(200)?;
+    }
+    let refused = send(gateway, "forbidden").await?.expect(422)?;
+    ensure!(refused.json["code"] == "forbidden_word" && refused.data("plugin") == "good", "{}", refused.json);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_holds() -> Result<()> {
+    let slow = "cpu = '10s'\ntimeout = '10s'\nmemory = '8MiB'";
+    let cases = [
+        ("spin", "cpu = '50ms'", "over_cpu"),
+        ("bomb", slow, "over_memory"),
+        ("panic", "", "trapped"),
+        ("sleep", "timeout = '100ms'", "timed_out"),
+        // The guest answers the host's refusal with an error of its own.
+        ("kv", "", "failed"),
+    ];
+    for (behaviour, settings, kind) in cases {
+        let entry = format!("[[plugin]]\nname = 'odd'\n{settings}\nconfig.behaviour = '{behaviour}'\n");
+        fails_as(&entry, kind).await.with_context(|| format!("{behaviour}, on_error = reject"))?;
+        let entry = format!("[[plugin]]\nname = 'odd'\non_error = 'allow'\n{settings}\nconfig.behaviour = '{behaviour}'\n");
+        let gateway = House::build(plan(&entry)).await?;
+        let gateway = gateway.open().await?;
+        send(&gateway, "hello").await?.expect(202).with_context(|| format!("{behaviour}, on_error = allow"))?;
+        serves_on(&gateway).await?;
+    }
+    Ok(())
+}
+
+async fn fails_as(entry: &str, kind: &str) -> Result<()> {
+    let house = House::build(plan(entry)).await?;
+    let gateway = house.open().await?;
+    let refused = send(&gateway, "hello").await?.expect(422)?;
+    ensure!(refused.json["code"] == "plugin_failed" && refused.data("plugin") == "odd", "{}", refused.json);
+    ensure!(refused.json["message"].as_str().is_some_and(|words| words.contains(kind)), "{kind} is not named: {}", refused.json);
+    let said = |line: &String| line.contains("a plugin failed") && line.contains("odd") && line.contains(kind);
+    ensure!(gateway.log().lines().iter().any(said), "{kind} is not in the log:\n{}", gateway.log().tail());
+    serves_on(&gateway).await
+}
+
+#[tokio::test]
+async fn what_was_not_granted_is_refused_to_the_plugin_and_told_to_the_operator() -> Result<()> {
+    for (behaviour, capability) in [("secret", "secret"), ("socket", "socket"), ("http", "http"), ("kv", "kv")] {
+        let house = House::build(plan(&format!("[[plugin]]\nname = 'odd'\nconfig.behaviour = '{behaviour}'\n"))).await?;
+        let gateway = house.open().await?;
+        let refused = send(&gateway, "hello").await?.expect(422)?;
+        let words = refused.json["message"].as_str().unwrap_or_default().to_lowercase();
+        ensure!(!words.contains("open") && !words.contains("answered"), "{behaviour} was let through: {words}");
+        let said = |line: &String| line.contains("not granted") && line.contains("odd") && line.contains(capability);
+        ensure!(gateway.log().lines().iter().any(said), "{behaviour}: the log does not name {capability}:\n{}", gateway.log().tail());
+        serves_on(&gateway).await.context(behaviour)?;
+    }
+    Ok(())
+}
+
+/// Name, settings, and words the reason has.
+const UNUSABLE: [(&str, &str, &str); 5] = [
+    ("wrong-version", "", "0.2.0"),
+    ("no-lifecycle", "", "lifecycle"),
+    ("foreign-import", "", "test:guests/telepathy"),
+    ("odd", "config.behaviour = 7", "/behaviour"),
+    ("stuck", "cpu = '50ms'", "over_cpu"),
+];
+
+#[tokio::test]
+async fn a_plugin_that_cannot_be_loaded_stops_the_start_and_is_named() -> Result<()> {
+    for (name, settings, words) in UNUSABLE {
+        let said = refusal(&House::build(plan(&format!("[[plugin]]\nname = '{name}'\n{settings}\n"))).await?).await.context(name)?;
+        ensure!(said.contains(name) && said.contains(words), "{name}: {words:?} is not in {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_is_not_required_is_left_out_and_named_and_the_others_work() -> Result<()> {
+    let entries: String = UNUSABLE.iter().map(|(name, settings, _)| format!("[[plugin]]\nname = '{name}'\nrequired = false\n{settings}\n")).collect();
+    let house = House::build(plan(&entries)).await?;
+    let gateway = house.open().await?;
+    for (name, _, words) in UNUSABLE {
+        let said = |line: &String| line.contains(name) && line.contains(words);
+        ensure!(gateway.log().lines().iter().any(said), "{name}: {words:?} is not in the log:\n{}", gateway.log().tail());
+    }
+    send(&gateway, "hello").await?.expect(202)?;
+    serves_on(&gateway).await
+}

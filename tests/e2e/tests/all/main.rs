@@ -1,0 +1,17 @@
+//! Tests against the running binary, one binary so that it is linked once; a file per subject.
+//!
+//! A Chromium costs seconds on two cores, so checks that do not disturb each other share one, each with its name in
+//! the error.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_plugins;
+mod callers;
+mod crash;
+mod demo;
+mod idempotency;
+mod offline;
+mod readme;
+mod restart;
+mod seed_table;
+mod webhooks;
