@@ -72,7 +72,7 @@ mod guest {
                 "bomb" => loop {
                     black_box(Vec::<u8>::leak(vec![1; 1 << 20]));
                 },
-                "panic" => panic!("of my own free will"),
+                "panic" => fail(),
                 "recurse" => Ok(reject("depth", &deeper(&[0; 256]).to_string())),
                 "exit" => std::process::exit(3),
                 "sleep" => {
@@ -128,6 +128,11 @@ mod guest {
 
     fn reject(code: &str, reason: &str) -> Verdict {
         Verdict::Reject(Rejection { code: code.into(), reason: reason.into(), retry_after_ms: None })
+    }
+
+    #[expect(clippy::panic, reason = "that is the point")]
+    fn fail() -> ! {
+        panic!("of my own free will")
     }
 
     fn spin() -> ! {
