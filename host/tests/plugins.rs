@@ -2,6 +2,8 @@
 //!
 //! The guests are built from `tests/guests`; where they are missing a test fails with the command that builds them.
 
+#[path = "plugins/bundled.rs"]
+mod bundled;
 #[path = "plugins/calls.rs"]
 mod calls;
 #[path = "plugins/docks.rs"]

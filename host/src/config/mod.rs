@@ -13,3 +13,45 @@ pub use sections::{
     Sessions, Storage, WhatsApp,
 };
 pub use units::{ByteSize, Millis};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = include_str!("../../../gateway.toml");
+
+    #[test]
+    fn the_operators_file_is_good_and_names_every_key() {
+        let sources = Sources { file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway.toml").into()), ..Sources::default() };
+        let config = load(&sources).expect("good");
+        assert!(config.server.host.is_loopback());
+        let keys = include_str!("sections.rs").lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(key, _)| key);
+        let missing: Vec<&str> = keys
+            .filter(|key| !FILE.contains(&format!("{key} = ")) && !FILE.contains(&format!("[{key}")) && !FILE.contains(&format!(".{key}")))
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new(), "keys that gateway.toml does not show");
+    }
+
+    /// Every commented line is what it says: taken in together, they are the defaults and parse.
+    #[test]
+    fn the_commented_keys_are_real() {
+        let start = FILE.split("[[plugin]]").next().unwrap_or(FILE);
+        let open: String = start
+            .lines()
+            .take_while(|line| !line.starts_with("# Plugins, in pipeline order"))
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest)
+                    if rest.starts_with('[')
+                        || rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) =>
+                {
+                    rest
+                }
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let config: Config = toml::from_str(&open).unwrap_or_else(|error| panic!("{error}\n{open}"));
+        assert_eq!(config.send.timeout, Send::default().timeout);
+        assert!(config.browser.executable.is_some() && !config.sessions.session.is_empty());
+    }
+}

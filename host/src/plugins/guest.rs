@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 use tracing::{Instrument, debug_span};
 use wasmtime::{
-    Store, Trap, UpdateDeadline,
+    Store, Trap, UpdateDeadline, WasmBacktrace,
     component::{Instance, InstancePre},
 };
 
@@ -148,7 +148,7 @@ impl Plugin {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 let (kind, mut words) = classify(&error);
-                let said = String::from_utf8_lossy(&stderr.contents()).trim().to_owned();
+                let said = stderr.text();
                 if !said.is_empty() {
                     words = format!("{words}: {said}");
                 }
@@ -194,6 +194,10 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return (FailureKind::Trapped, format!("it exited with {}", exit.0));
+    }
+    // An error with a backtrace of the guest was caused by its own call, e.g. one that WASI refuses by trapping.
+    if error.downcast_ref::<WasmBacktrace>().is_some() {
+        return (FailureKind::Trapped, error.root_cause().to_string());
     }
     (FailureKind::Host, format!("{error:#}"))
 }

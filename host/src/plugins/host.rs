@@ -82,6 +82,9 @@ impl PluginHost {
         let mut host = Self { plugins: vec![], reports: vec![], metadata: BTreeMap::new() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();
+            if host.reports.iter().any(|report| report.name == entry.name) {
+                return Err(LoadError::Plugin { name: entry.name.clone(), file, reason: "it has two entries; one plugin is one entry".into() });
+            }
             if !entry.enabled {
                 host.reports.push(report(entry, file, PluginState::Disabled));
                 continue;

@@ -3,27 +3,30 @@
 //! All of WASI 0.2 is linked, because language runtimes import it, and every door behind it is closed. The clock
 //! shows the time of the call, random is seeded from the call id: a decision can be replayed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use tracing::{Level, event};
+use tracing::{Level, event, warn};
 use wasmtime::{ResourceLimiter, component::ResourceTable};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::CpuMeter,
     ports::{KvError, KvSpace, KvStore},
+    stderr::Stderr,
 };
 
 /// Log lines of one call; more are dropped.
 const MAX_LINES: u32 = 50;
 /// Bytes of one log line.
 const MAX_LINE: usize = 2048;
-/// What a guest writes to its standard error: the words of a panic.
-const MAX_STDERR: usize = 4096;
 
 /// What a plugin may reach, besides nothing.
 #[derive(Clone)]
@@ -38,9 +41,10 @@ pub(super) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     no_http: NoHttp,
+    refusals: Refusals,
     doors: Doors,
     lines: u32,
-    pub(super) stderr: MemoryOutputPipe,
+    pub(super) stderr: Stderr,
     pub(super) memory: Memory,
     pub(super) cpu: Arc<CpuMeter>,
     pub(super) cpu_limit: Duration,
@@ -48,11 +52,16 @@ pub(super) struct Guest {
 
 impl Guest {
     pub(super) fn new(plugin: &str, call_id: &str, now: Duration, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
-        let stderr = MemoryOutputPipe::new(MAX_STDERR);
+        let refusals = Refusals::new(plugin);
+        let at_sockets = refusals.clone();
+        let stderr = Stderr::default();
         let seed: [u8; 32] = Sha256::digest(call_id).into();
         let wasi = WasiCtxBuilder::new()
-            .allow_tcp(false)
-            .allow_udp(false)
+            // Sockets can be made and reach nothing: each address is refused here, where the refusal can be told.
+            .socket_addr_check(move |_, _| {
+                at_sockets.tell("socket");
+                Box::pin(async { false })
+            })
             .allow_ip_name_lookup(false)
             .max_random_size(1 << 16)
             .secure_random(StdRng::from_seed(seed))
@@ -69,13 +78,31 @@ impl Guest {
             table,
             wasi,
             http: WasiHttpCtx::new(),
-            no_http: NoHttp,
+            no_http: NoHttp(refusals.clone()),
+            refusals,
             doors,
             lines: 0,
             stderr,
             memory: Memory { limit: memory, used: 0 },
             cpu: Arc::default(),
             cpu_limit,
+        }
+    }
+}
+
+/// Tells the operator what a plugin asked for and was not granted: each capability once a call.
+#[derive(Clone)]
+struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
+
+impl Refusals {
+    fn new(plugin: &str) -> Self {
+        Self(Arc::new((plugin.to_owned(), Mutex::default())))
+    }
+
+    fn tell(&self, capability: &'static str) {
+        let (plugin, told) = &*self.0;
+        if told.lock().unwrap_or_else(PoisonError::into_inner).insert(capability) {
+            warn!(plugin, capability, "not granted: the plugin asked for what its grants in gateway.toml do not hold");
         }
     }
 }
@@ -149,17 +176,22 @@ impl WasiView for Guest {
 }
 
 /// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the operator's allow-list.
-struct NoHttp;
+struct NoHttp(Refusals);
 
 type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>)>;
 
 impl WasiHttpHooks for NoHttp {
+    /// So that a request without a scheme is refused for what it is.
+    fn default_scheme(&mut self) -> Option<http::uri::Scheme> {
+        Some(http::uri::Scheme::HTTPS)
+    }
     fn send_request(
         &mut self,
         _request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
         _body: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        self.0.tell("http");
         Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
     }
 }
@@ -209,7 +241,10 @@ type Door = Result<(Arc<dyn KvStore>, KvSpace), kv::Error>;
 
 impl Guest {
     fn kv(&self) -> Door {
-        self.doors.kv.clone().ok_or(kv::Error::NotGranted)
+        self.doors.kv.clone().ok_or_else(|| {
+            self.refusals.tell("kv");
+            kv::Error::NotGranted
+        })
     }
 }
 
@@ -253,6 +288,10 @@ impl kv::Host for Guest {
 
 impl secrets::Host for Guest {
     async fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.doors.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
+        let value = self.doors.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        if value.is_none() {
+            self.refusals.tell("secret");
+        }
+        Ok(value)
     }
 }

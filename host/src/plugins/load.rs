@@ -76,6 +76,9 @@ impl Loader {
 
     pub(super) async fn load(&self, entry: &config::Plugin) -> Result<(Plugin, Described), String> {
         let path = self.file(entry);
+        if path.parent() != Some(self.dir.as_path()) {
+            return Err("`file` must be the name of a file in the plugin folder, without a path".into());
+        }
         let bytes = fs::read(&path).map_err(|error| format!("{error}; the bundled plugins are built by `cargo xtask plugins`"))?;
         let component = check::digest(&bytes);
         check::pin(entry, &component)?;

@@ -14,6 +14,7 @@ mod load;
 mod notify;
 mod pipeline;
 mod ports;
+mod stderr;
 
 pub use host::{PluginHost, PluginReport};
 pub use load::LoadError;

@@ -157,7 +157,10 @@ mod guest {
 
     fn request() -> String {
         let request = OutgoingRequest::new(Fields::new());
-        let set = request.set_scheme(Some(&Scheme::Http)).and_then(|()| request.set_authority(Some("127.0.0.1:9")));
+        let set = request
+            .set_scheme(Some(&Scheme::Http))
+            .and_then(|()| request.set_authority(Some("127.0.0.1:9")))
+            .and_then(|()| request.set_path_with_query(Some("/")));
         if set.is_err() {
             return "not even begun".into();
         }
