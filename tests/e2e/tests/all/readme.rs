@@ -51,9 +51,10 @@ fn the_first_plugin_is_short() {
     }
 }
 
-/// Built where a newcomer would build it, but for the folder: a workspace of its own with the repository's crates.
+/// Built where a newcomer would build it, but for the folder: a workspace of its own with the repository's crates. Its
+/// unit test is the one of the author's guide.
 #[tokio::test]
-async fn the_first_plugin_builds_as_a_component() -> Result<()> {
+async fn the_first_plugin_builds_as_a_component_and_its_test_passes() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let manifest = blocks("README.md", "toml cargo").remove(0);
     let sdk = root().join("sdk");
@@ -66,15 +67,25 @@ async fn the_first_plugin_builds_as_a_component() -> Result<()> {
     fs::write(folder.path().join("Cargo.toml"), format!("{manifest}\n[workspace]\n"))?;
     fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock"))?;
     fs::create_dir(folder.path().join("src"))?;
-    fs::write(folder.path().join("src/lib.rs"), blocks("README.md", "rust plugin").remove(0))?;
+    let source = [blocks("README.md", "rust plugin").remove(0), blocks("docs/plugins.md", "rust test").remove(0)].join("\n");
+    fs::write(folder.path().join("src/lib.rs"), source)?;
+    cargo(folder.path(), &["test", "--quiet"]).await?;
+    cargo(folder.path(), &["build", "--quiet", "--target", "wasm32-wasip2"]).await?;
+    ensure!(plugin_target().join("wasm32-wasip2/debug/banned_words.wasm").is_file());
+    Ok(())
+}
+
+/// Kept between runs.
+fn plugin_target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("first-plugin")
+}
+
+async fn cargo(folder: &Path, args: &[&str]) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2"]).current_dir(folder.path()).kill_on_drop(true);
-    // Kept between runs.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("first-plugin");
-    cargo.env("CARGO_TARGET_DIR", &target);
+    cargo.args(args).current_dir(folder).env("CARGO_TARGET_DIR", plugin_target()).kill_on_drop(true);
     let output = tokio::time::timeout(LIMIT, cargo.output()).await.context("cargo hangs")??;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    ensure!(target.join("wasm32-wasip2/debug/banned_words.wasm").is_file());
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    ensure!(output.status.success(), "cargo {args:?}: {}{}", said(&output.stdout), said(&output.stderr));
     Ok(())
 }
 

@@ -30,7 +30,7 @@ fn line(colour: &str, mark: &str, text: &str) {
 /// The QR for a dark terminal: light modules are drawn.
 pub(crate) fn qr(text: &str) {
     let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return };
-    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).quiet_zone(true).build();
+    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
     // As in `line`.
     let _ = writeln!(io::stdout(), "\n{picture}\n");
 }
