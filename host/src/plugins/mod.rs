@@ -16,7 +16,7 @@ mod pipeline;
 mod ports;
 mod stderr;
 
-pub use host::{PluginHost, PluginReport};
+pub use host::{PluginHost, PluginReport, PluginState};
 pub use load::LoadError;
 pub use ports::{
     AttemptResult, CallFailure, Decision, FailureKind, HttpGrant, Judgement, KvError, KvSpace, KvStore, Notifiers, NotifyRequest, Pipeline,
