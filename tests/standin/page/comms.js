@@ -124,11 +124,11 @@ const comms = {
       }
       const ttl = (refs.length === frame.refs.length ? 60000 : 20000) * site.clock;
       const ref = refs.shift();
+      this.send({ type: "ref", ref, adv: prefs.advSecret }); // so that the server can show what may be scanned
       Conn.set({ refTTL: ttl });
       Conn.set({ ref }); // before the state says so
       Socket.state = "UNPAIRED";
       Stream.set({ mode: "QR", info: "NORMAL" });
-      this.send({ type: "ref", ref, adv: prefs.advSecret });
       ui.qr(qrText());
       this.qrTimer = setTimeout(rotate, ttl);
     };

@@ -251,7 +251,15 @@ impl World {
         })
     }
 
+    /// What a page shows is known here a moment after it is shown: a scan waits for that moment.
+    async fn shown(&self, qr: Option<&str>) {
+        let known = |view: &View| qr.map_or(!view.qrs.is_empty(), |text| view.qrs.iter().any(|shown| shown == plain(text)));
+        // When it never comes, the scan says so.
+        let _ = self.wait_for("the QR", Duration::from_secs(1), known).await;
+    }
+
     pub(crate) async fn scan(&self, qr: Option<&str>, account: Account) -> Result<()> {
+        self.shown(qr).await;
         let (id, noise) = self.change(|state| {
             let shown = state.connections.iter().rev().filter(|(_, c)| c.qr.is_some());
             let mut valid = shown.filter(|(_, c)| qr.is_none_or(|text| c.qr_text().as_deref() == Some(plain(text))));
