@@ -33,7 +33,7 @@ pub enum Command {
 /// What can be done with keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Keys {
-    /// Make a new key: shown once, with the line for [api] keys.
+    /// Make a new key: shown once, with the line for `[api] keys`.
     New,
 }
 

@@ -1,8 +1,9 @@
 use wharf_plugin::prelude::*;
 
+#[derive(Debug)]
 pub struct WordFilter(Config);
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Config {
     words: Vec<String>,
 }

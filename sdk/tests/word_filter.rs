@@ -6,7 +6,7 @@ use wharf_plugin::{
 };
 
 #[path = "../examples/word_filter.rs"]
-#[expect(missing_debug_implementations, unreachable_pub, reason = "the example shows what an author has to write")]
+#[expect(unreachable_pub, reason = "the example shows what an author has to write")]
 mod word_filter;
 
 use word_filter::WordFilter;

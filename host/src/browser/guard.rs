@@ -31,7 +31,7 @@ use nix::{
 /// The lock file inside the profile. It names the pid of the Chromium that was started under it.
 const LOCK: &str = ".wharf-lock";
 
-/// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch`] starts.
+/// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
 #[must_use]
 pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(profile), Some(grace), Some(program)) = (args.next(), args.next(), args.next()) else {

@@ -77,7 +77,7 @@ pub enum Event {
         /// What was sent.
         message: OutboundMessage,
     },
-    /// A message will not leave, or nobody knows.
+    /// A message will not leave.
     MessageFailed {
         /// Its id.
         id: MessageId,

@@ -27,7 +27,7 @@ use crate::{
     config,
     events::Events,
     model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, Timestamp},
-    plugins::{Pipeline, RenderFailure, RenderRequest, Subject},
+    plugins::Pipeline,
     store::{Finish, RowState, Store},
     whatsapp::{Page, SendNews, SendProgress},
 };
@@ -63,14 +63,6 @@ impl Outbox {
     /// When the database cannot be read.
     pub async fn get(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
         self.inner.store.outbox_row(id).await
-    }
-
-    /// Renders a template without sending anything.
-    ///
-    /// # Errors
-    /// What the plugin or the lack of one says.
-    pub async fn render(&self, subject: &Subject, request: &RenderRequest) -> Result<crate::model::Content, RenderFailure> {
-        self.inner.pipeline.render(subject, request).await
     }
 
     /// Sends the rows of a session while it has a page; ends when the session does.
@@ -148,11 +140,18 @@ impl Outbox {
 impl Inner {
     /// Ends a send without an acknowledgement, and tells everybody. False when it was not in one of the `from` states.
     async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish) -> Result<bool, StoreError> {
-        let (outcome, code, reason) = match &finish {
-            Finish::NotSent(code, reason) => ("not_sent", code.as_str(), reason.clone()),
-            Finish::Unknown(reason) => ("unknown", "outcome_unknown", reason.clone()),
+        let (id, message) = (row.message_id.clone(), row.message.clone());
+        let (outcome, code, reason, event) = match &finish {
+            Finish::NotSent(code, reason) => {
+                let event = Event::MessageFailed { id, code: code.as_str().to_owned(), reason: reason.clone(), message };
+                ("not_sent", code.as_str(), reason.clone(), event)
+            }
+            // Not a failure: whoever takes it for one sends the message twice.
+            Finish::Unknown(reason) => {
+                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to}).to_string();
+                ("unknown", "outcome_unknown", reason.clone(), Event::Other { kind: "message.unknown".into(), json })
+            }
         };
-        let event = Event::MessageFailed { id: row.message_id.clone(), code: code.to_owned(), reason: reason.clone(), message: row.message.clone() };
         let event = self.events.prepare(&row.client, None, event);
         if !self.store.finish(&row.id, from, finish, event).await? {
             return Ok(false);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber},
-    plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection},
+    plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, Stored, TextSend},
 };
 
@@ -287,7 +287,7 @@ async fn a_missing_acknowledgement_is_found_out_by_asking_the_page() {
     gateway.page(&Arc::new(FakeWhatsApp::default()));
     let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
     gateway.until(&accepted.id, RowState::Sent).await;
-    assert_eq!(gateway.events().await, ["message.failed", "message.sent", "message.ack"], "unknown is never the last word");
+    assert_eq!(gateway.events().await, ["message.unknown", "message.sent", "message.ack"], "unknown is never the last word, and no failure");
 }
 
 #[tokio::test]

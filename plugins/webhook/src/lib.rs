@@ -1,7 +1,7 @@
 //! Tells web services of events, in the shape clients of WAHA know.
 //!
-//! Three pure functions: who is told ([`filter`]), what the call looks like ([`payload`], signed), and what
-//! an answer means ([`retry`]). The host stores, sends and repeats; nothing is kept here.
+//! Three pure functions: who is told (`filter`), what the call looks like (`payload`, signed), and what
+//! an answer means (`retry`). The host stores, sends and repeats; nothing is kept here.
 
 mod config;
 mod filter;

@@ -1,0 +1,54 @@
+//! What group commit is worth: rows accepted by 64 callers at once, beside the same by one caller after the other.
+//!
+//! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
+
+#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on says why; criterion's macros make undocumented items")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+use wharf::{
+    model::{Address, Content, MessageId, OutboundMessage, PhoneNumber, Timestamp},
+    store::{Accept, NewRow, OutboxId, Store},
+};
+
+const ROWS: usize = 64;
+
+fn row() -> NewRow {
+    let number = PhoneNumber::parse("4915123456789", None).expect("number");
+    let to = Address::of_number(&number);
+    NewRow {
+        id: OutboxId(format!("out_{}", ulid::Ulid::generate())),
+        client: "bench".parse().expect("id"),
+        message_id: MessageId::from_random(rand::random()),
+        number,
+        message: OutboundMessage { to, content: Content::text("hello"), reply_to: None, send_at: None, metadata: vec![] },
+        not_before: Timestamp::now(),
+        idempotency: None,
+    }
+}
+
+fn accept(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("runtime");
+    let dir = tempfile::tempdir().expect("tempdir");
+    let store = runtime.block_on(Store::open(&dir.path().join("bench.db"))).expect("store");
+    let mut group = criterion.benchmark_group("accept 64 rows");
+    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    group.bench_function("one after the other", |bencher| {
+        bencher.to_async(&runtime).iter(async || {
+            for _ in 0..ROWS {
+                assert_eq!(store.accept(row()).await, Ok(Accept::New));
+            }
+        });
+    });
+    group.bench_function("at once", |bencher| {
+        bencher.to_async(&runtime).iter(async || {
+            let all = join_all((0..ROWS).map(|_| store.accept(row()))).await;
+            assert!(all.iter().all(|done| *done == Ok(Accept::New)));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, accept);
+criterion_main!(benches);
