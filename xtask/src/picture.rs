@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use crate::{project, setup, step};
 
 const LIMIT: Duration = Duration::from_secs(180);
-const COLUMNS: usize = 96;
+const COLUMNS: usize = 108;
 const ROW: f32 = 17.0;
 const COLUMN: f32 = 8.4;
 const MARGIN: f32 = 16.0;
@@ -29,9 +29,9 @@ struct Line {
 pub(crate) fn run() -> Result<()> {
     setup::run()?;
     let started = Instant::now();
-    let mut lines = vec![Line { at: 0.0, text: "$ cargo xtask demo --once".into() }];
+    let mut lines = vec![Line { at: 0.0, text: "$ cargo xtask demo --once".into() }, Line { at: 0.0, text: String::new() }];
     let mut demo = project::clean(Command::new(project::program("wharf-demo")));
-    let output = step::capture(demo.arg("--once"), LIMIT, |line| {
+    let output = step::capture(demo.args(["--once", "--port", "3001"]), LIMIT, |line| {
         lines.extend(line.map(|text| Line { at: started.elapsed().as_secs_f32(), text: text.into() }));
         true
     })?;
@@ -45,7 +45,8 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn draw(lines: &[Line]) -> String {
-    let rows: Vec<(f32, String)> = lines.iter().flat_map(|line| wrapped(&line.text).into_iter().map(|text| (line.at, text))).collect();
+    let rows: Vec<(f32, &str, String)> =
+        lines.iter().flat_map(|line| wrapped(&line.text).into_iter().map(|text| (line.at, class(&line.text), text))).collect();
     let (width, height) = (COLUMNS as f32 * COLUMN + 2.0 * MARGIN, rows.len() as f32 * ROW + 2.0 * MARGIN);
     let whole = rows.last().map_or(0.0, |row| row.0) + REST;
     let mut svg = format!(
@@ -54,14 +55,14 @@ fn draw(lines: &[Line]) -> String {
          .c{{fill:#7fd1ae}}.d{{fill:#8b949e}}.b{{fill:#f2f4f7}}</style>\n\
          <rect width=\"100%\" height=\"100%\" rx=\"10\" fill=\"#14191f\"/>\n"
     );
-    for (index, (at, text)) in rows.iter().enumerate() {
+    for (index, (at, class, text)) in rows.iter().enumerate() {
         let top = MARGIN + index as f32 * ROW;
         // Without animation support everything is simply there.
         let appear = format!(
             "<animate attributeName=\"opacity\" values=\"0;0;1;1\" keyTimes=\"0;{0:.4};{0:.4};1\" dur=\"{whole:.1}s\" repeatCount=\"indefinite\"/>",
             (at / whole).clamp(0.0, 0.9999)
         );
-        let body = if is_blocks(text) { blocks(text, top) } else { words(text, top) };
+        let body = if is_blocks(text) { blocks(text, top) } else { words(text, class, top) };
         // Writing to a string cannot fail.
         let _ = writeln!(svg, "<g>{body}{appear}</g>");
     }
@@ -76,13 +77,17 @@ fn wrapped(text: &str) -> Vec<String> {
     letters.chunks(COLUMNS).map(|chunk| chunk.iter().collect()).collect()
 }
 
-fn words(text: &str, top: f32) -> String {
-    let class = match text.trim_start().chars().next() {
-        Some('$') => "b",
+/// What a line is, by its first character.
+fn class(line: &str) -> &'static str {
+    match line.trim_start().chars().next() {
+        Some('$' | '-') => "b",
         Some('{') => "d",
         Some('✓') => "c",
         _ => "",
-    };
+    }
+}
+
+fn words(text: &str, class: &str, top: f32) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<text class=\"{class}\" x=\"{MARGIN}\" y=\"{:.1}\">{text}</text>", top + ROW * 0.75)
 }

@@ -112,7 +112,8 @@ fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             for byte in &buffer[..count] {
                 match byte {
-                    b'\n' | b'\r' if line.is_empty() => {}
+                    // A bar is written over with carriage returns; between those, nothing is no line.
+                    b'\r' if line.is_empty() => {}
                     b'\n' | b'\r' => {
                         // Fails when nobody waits any more.
                         let _ = sender.send(String::from_utf8_lossy(&line).into_owned());

@@ -70,9 +70,7 @@ async fn stay(shown: &Shown, interrupt: &mut Signal, terminate: &mut Signal) {
     tell::note(&format!("It stays up: {url} answers, messages and webhooks are shown here. Ctrl-C ends it."));
     tell::note("To write to it as somebody else would:");
     let standin = shown.house.standin.url();
-    tell::command(&format!(
-        "curl -X POST {standin}_control/inbound -H 'Content-Type: application/json' -d '{{\"from\": \"4915198765432\", \"body\": \"Hi!\"}}'"
-    ));
+    tell::post(&format!("{standin}_control/inbound"), r#"{"from": "4915198765432", "body": "Hi!"}"#);
     let mut told = (shown.house.standin.view().messages.len(), shown.house.receiver.calls().len());
     loop {
         tokio::select! {

@@ -15,6 +15,8 @@ use crate::tell;
 /// One step after the gateway is ready.
 const STEP: Duration = Duration::from_secs(30);
 
+const TAKEN: &str = "the demo did not start; when a port is taken, choose another with --port N";
+
 /// What is running, and what was seen.
 pub(crate) struct Shown {
     pub(crate) house: House,
@@ -28,11 +30,11 @@ pub(crate) struct Shown {
 /// # Errors
 /// When a step does not happen in time or differently; nothing is left running then.
 pub(crate) async fn show(ports: (u16, u16, u16)) -> Result<Shown> {
-    tell::note("Wharf from the first QR to the last webhook. WhatsApp is a stand-in and the phone is simulated; the rest is real.");
-    let house = House::build(Plan { ports, ..Plan::default() }).await?;
+    tell::note("From the first QR to the last webhook. WhatsApp is a stand-in, the phone is simulated, the rest is real.");
+    let house = House::build(Plan { ports, ..Plan::default() }).await.context(TAKEN)?;
     tell::done(&format!("stand-in for WhatsApp Web on {}", house.standin.url()));
     tell::done(&format!("webhook receiver on {}", house.receiver.url()));
-    let gateway = house.open().await?;
+    let gateway = house.open().await.context(TAKEN)?;
     tell::done(&format!("gateway on {} with the plugins number-policy, templates, webhook", gateway.api.url));
 
     link(&house, &gateway).await?;
@@ -67,7 +69,7 @@ async fn link(house: &House, gateway: &Gateway) -> Result<()> {
 /// The command line of the original service's README, and its answer.
 async fn send(gateway: &Gateway, body: &str) -> Result<Answer> {
     let url = format!("{}/api/whatsapp/send", gateway.api.url);
-    tell::command(&format!("curl -X POST {url} -H 'Content-Type: application/json' -d '{body}'"));
+    tell::post(&url, body);
     gateway.api.post("/api/whatsapp/send", &serde_json::from_str(body)?).await
 }
 

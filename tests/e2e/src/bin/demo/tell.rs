@@ -20,6 +20,11 @@ pub(crate) fn command(text: &str) {
     line("\x1b[1m", "\n$", text);
 }
 
+/// A `POST` with JSON, on three lines.
+pub(crate) fn post(url: &str, body: &str) {
+    command(&format!("curl -X POST {url} \\\n    -H 'Content-Type: application/json' \\\n    -d '{body}'"));
+}
+
 fn line(colour: &str, mark: &str, text: &str) {
     let mut out = io::stdout();
     let (colour, end) = if out.is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
