@@ -26,7 +26,7 @@ fn guests() -> PathBuf {
 pub(crate) fn guest(file: &str) -> Vec<u8> {
     let path = guests().join(file);
     std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; build it: cargo build -p wharf-test-guests --target wasm32-wasip2 --profile plugin", path.display())
+        panic!("{}: {error}; build it: cargo build -p wharf-test-guests -p number-policy -p templates -p webhook --target wasm32-wasip2 --profile plugin", path.display())
     })
 }
 
