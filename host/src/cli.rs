@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::model::ClientId;
+
 /// A self-hosted WhatsApp gateway where extensions dock.
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
@@ -17,7 +19,7 @@ pub struct Cli {
 }
 
 /// What `wharf` can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Start the gateway (what happens when nothing is said).
     Run,
@@ -28,6 +30,9 @@ pub enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Profiles: the logins on the disk.
+    #[command(subcommand)]
+    Profile(Profile),
 }
 
 /// What can be done with keys.
@@ -35,6 +40,45 @@ pub enum Command {
 pub enum Keys {
     /// Make a new key: shown once, with the line for `[api] keys`.
     New,
+}
+
+/// What can be done with profiles. A session's browser must not run meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Profile {
+    /// Show the profiles, and those set aside.
+    List,
+    /// Write the profile of a stopped session into one file (.tar.gz). The file is a login: keep it as a secret.
+    Backup {
+        /// Whose.
+        client: ClientId,
+        /// A file that is not there yet.
+        file: PathBuf,
+    },
+    /// Make a profile from a backup.
+    Restore {
+        /// Whose; there must be no profile of that name.
+        client: ClientId,
+        /// What `backup` wrote.
+        file: PathBuf,
+    },
+    /// Copy a login of whatsapp-web.js (LocalAuth), so that no QR has to be scanned.
+    Adopt {
+        /// Its folder: `.wwebjs_auth`, or `session-<id>` below it.
+        dir: PathBuf,
+        /// Whose it becomes. Default: the id in the folder's name.
+        #[arg(long)]
+        client: Option<ClientId>,
+    },
+    /// Set a profile aside; its session begins anew.
+    Quarantine {
+        /// Whose.
+        client: ClientId,
+    },
+    /// Put a profile back that was set aside.
+    BringBack {
+        /// As `list` shows it.
+        name: String,
+    },
 }
 
 impl Cli {
@@ -52,8 +96,12 @@ mod tests {
     #[test]
     fn nothing_said_means_run() {
         let cli = Cli::parse_from(["wharf", "--config", "x.toml"]);
-        assert_eq!((cli.command, cli.config_file()), (None, Some("x.toml".into())));
+        assert_eq!((&cli.command, cli.config_file()), (&None, Some("x.toml".into())));
         assert_eq!(Cli::parse_from(["wharf", "keys", "new"]).command, Some(Command::Keys(Keys::New)));
+        let adopt = Cli::parse_from(["wharf", "profile", "adopt", "old", "--client", "shop"]).command;
+        let wanted = Profile::Adopt { dir: "old".into(), client: Some("shop".parse().expect("id")) };
+        assert_eq!(adopt, Some(Command::Profile(wanted)));
+        assert!(Cli::try_parse_from(["wharf", "profile", "backup", "../x", "f"]).is_err(), "not a client id");
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

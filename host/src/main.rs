@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 use wharf::{
     browser,
-    cli::{Cli, Command, Keys},
+    cli::{Cli, Command, Keys, Profile},
     config::{self, Config, Sources},
-    gateway::{Gateway, check},
+    gateway::{Gateway, check, profiles},
     telemetry,
 };
 
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Some(Command::Profile(command)) => profile(&config, &command),
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor) => doctor(&config),
         _ => runtime.block_on(run(config, sources)),
@@ -96,6 +97,19 @@ fn doctor(config: &Config) -> ExitCode {
         println!("{}  {line}", if *good { "ok  " } else { "LOOK" });
     }
     if findings.iter().all(|(good, _)| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn profile(config: &Config, command: &Profile) -> ExitCode {
+    match profiles::run(config, command) {
+        Ok(lines) => {
+            lines.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// 256 random bits. Only the hash goes into the file; the key is shown this once.

@@ -35,8 +35,8 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// Starts a session anew, from whatever state. False: there is no such session.
     fn reconnect(&self, client: &ClientId) -> bool;
 
-    /// Cleans the session directory.
-    async fn cleanup(&self) -> Result<Cleanup, String>;
+    /// Cleans the session directory, or only says what would be done.
+    async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String>;
 
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;

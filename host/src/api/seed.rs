@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use axum::{
     Extension,
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -110,14 +113,29 @@ pub(super) async fn reconnect(State(app): State<App>) -> Result<Response, Failur
     Ok(success(&data, "Reconnection initiated successfully"))
 }
 
-pub(super) async fn cleanup(State(app): State<App>) -> Result<Response, Failure> {
-    let done =
-        app.core.cleanup().await.map_err(|words| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", words))?;
-    let message =
-        format!("{} removed, {} set aside, {} bytes freed; no login was touched", done.removed.len(), done.quarantined.len(), done.bytes_freed);
-    let data =
-        json!({"message": message, "timestamp": now(), "removed": done.removed, "quarantined": done.quarantined, "bytesFreed": done.bytes_freed});
-    Ok(success(&data, "Session cleanup completed successfully"))
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Cleaning {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn cleanup(State(app): State<App>, wanted: Result<Query<Cleaning>, QueryRejection>) -> Result<Response, Failure> {
+    let Query(wanted) = wanted.map_err(|error| bad("invalid_field", "Invalid field", format!("dryRun must be true or false: {}", error.body_text())))?;
+    let failed = |words| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", words);
+    let done = app.core.cleanup(wanted.dry_run).await.map_err(failed)?;
+    let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };
+    let words = format!(
+        "{} {would}removed, {} {would}set aside, {} bytes {would}freed; no login is touched",
+        done.removed.len(),
+        done.quarantined.len(),
+        done.bytes_freed
+    );
+    let data = json!({
+        "message": words, "timestamp": now(), "dryRun": done.dry_run, "removed": done.removed, "quarantined": done.quarantined,
+        "bytesFreed": done.bytes_freed,
+    });
+    Ok(success(&data, message))
 }
 
 pub(super) async fn send(

@@ -9,12 +9,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, BufRead, Read, Seek, Write},
-    os::unix::{
-        fs::{DirBuilderExt, OpenOptionsExt},
-        process::CommandExt,
-    },
+    fs::{self, File},
+    io::{self, BufRead, Seek, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
     sync::mpsc,
@@ -28,8 +25,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// The lock file inside the profile. It names the pid of the Chromium that was started under it.
-const LOCK: &str = ".wharf-lock";
+use super::lock::{self, recorded};
 
 /// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
 #[must_use]
@@ -79,11 +75,9 @@ fn say(line: &str) {
 
 /// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium: waits for that.
 fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
-    let wrong = |error: io::Error| format!("profile {error}");
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(profile).map_err(wrong)?;
     let until = Instant::now() + grace + Duration::from_secs(5);
     loop {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(profile.join(LOCK)).map_err(wrong)?;
+        let file = lock::open(profile).map_err(|error| format!("profile {error}"))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
             Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() >= until => return Err(format!("busy {}", recorded(file).unwrap_or(0))),
@@ -91,13 +85,6 @@ fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
             Err((_, error)) => return Err(format!("profile {error}")),
         }
     }
-}
-
-fn recorded(mut file: impl Read + Seek) -> Option<i32> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
 
 fn record(lock: &mut Flock<File>, pid: u32) -> io::Result<()> {
@@ -113,11 +100,7 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
         end_group(pid, Duration::from_secs(5));
     }
-    let singleton = profile.join("SingletonLock");
-    if let Ok(target) = fs::read_link(&singleton) {
-        let target = target.to_string_lossy().into_owned();
-        let (host, pid) = target.rsplit_once('-').unwrap_or((target.as_str(), "0"));
-        let pid: i32 = pid.parse().unwrap_or(0);
+    if let Some((host, pid)) = lock::marked(profile) {
         let here = fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == host);
         if here && uses(pid, profile) {
             return Err(format!("busy {pid}"));

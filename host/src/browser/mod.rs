@@ -6,6 +6,7 @@
 mod args;
 pub mod guard;
 mod launch;
+mod lock;
 mod process;
 mod tab;
 
@@ -13,6 +14,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub use args::find_executable;
 pub use launch::{Guard, LaunchOptions, launch};
+pub use lock::{MARKS, ProfileLock, hold_profile, profile_user};
 pub use process::Report;
 pub use tab::Tab;
 

@@ -104,8 +104,8 @@ impl Core for GatewayCore {
         self.sessions.get(client).map(SessionHandle::reconnect).is_some()
     }
 
-    async fn cleanup(&self) -> Result<Cleanup, String> {
-        upkeep::clean(&self.config, &self.sessions).await
+    async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String> {
+        upkeep::clean(&self.config, &self.sessions, dry_run).await
     }
 
     fn metrics(&self) -> String {

@@ -3,6 +3,7 @@
 pub mod check;
 mod core;
 mod journal;
+pub mod profiles;
 mod terminal;
 mod upkeep;
 

@@ -24,7 +24,7 @@ pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<BTreeMap<Cl
             if let Err(error) = forget(&store, &config).await {
                 warn!(%error, "old rows were not forgotten");
             }
-            match clean(&config, &sessions).await {
+            match clean(&config, &sessions, false).await {
                 Ok(done) if done != Cleanup::default() => {
                     info!(removed = done.removed.len(), quarantined = done.quarantined.len(), bytes = done.bytes_freed, "clean-up");
                 }
@@ -45,8 +45,8 @@ async fn forget(store: &Store, config: &Config) -> Result<(), StoreError> {
     store.prune_events(events).await
 }
 
-/// Cleans the session path. Sessions with a browser are left alone.
-pub(super) async fn clean(config: &Config, sessions: &BTreeMap<ClientId, SessionHandle>) -> Result<Cleanup, String> {
+/// Cleans the session path, or says what would be done. Sessions with a browser are left alone.
+pub(super) async fn clean(config: &Config, sessions: &BTreeMap<ClientId, SessionHandle>, dry_run: bool) -> Result<Cleanup, String> {
     let root = config.sessions.path.clone();
     let known: Vec<ClientId> = sessions.keys().cloned().collect();
     let at_rest = |handle: &&SessionHandle| {
@@ -54,6 +54,6 @@ pub(super) async fn clean(config: &Config, sessions: &BTreeMap<ClientId, Session
         matches!(state, SessionState::Disconnected | SessionState::Error | SessionState::AuthFailure)
     };
     let idle: Vec<ClientId> = sessions.values().filter(at_rest).map(|handle| handle.client().clone()).collect();
-    let done = tokio::task::spawn_blocking(move || session::clean(&root, &known, &idle, ORPHAN_AGE)).await;
+    let done = tokio::task::spawn_blocking(move || session::clean(&root, &known, &idle, ORPHAN_AGE, dry_run)).await;
     done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

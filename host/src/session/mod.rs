@@ -6,10 +6,10 @@
 mod handle;
 mod journal;
 pub mod machine;
-mod profiles;
+pub mod profiles;
 mod supervisor;
 
 pub use handle::{Command, HealthNote, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
-pub use profiles::{Cleanup, ProfileFacts, clean, facts, prepare_root, profile_dir};
+pub use profiles::{Cleanup, ProfileFacts, ProfileProblem, check_profile, clean, facts, prepare_root, profile_dir};
 pub use supervisor::{Parts, spawn};

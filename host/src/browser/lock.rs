@@ -1,0 +1,132 @@
+//! Who may use a profile: the lock that the guard holds as long as a Chromium of ours may be alive, and the link by
+//! which Chromium itself marks a profile in use.
+//!
+//! The kernel drops the lock with the process that holds it, so it is never stale; the file only remains.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+use super::BrowserError;
+
+/// The lock file inside the profile. It names the pid of the Chromium that was started under it.
+const LOCK: &str = ".wharf-lock";
+const SINGLETON: &str = "SingletonLock";
+
+/// What marks a profile in use and means nothing in a copy of it.
+pub const MARKS: [&str; 5] = [LOCK, SINGLETON, "SingletonCookie", "SingletonSocket", "DevToolsActivePort"];
+
+/// The right to work in a profile while no browser of ours starts on it; given back when dropped.
+#[derive(Debug)]
+pub struct ProfileLock {
+    _lock: Flock<File>,
+}
+
+/// Takes the right to an existing profile.
+///
+/// # Errors
+/// [`BrowserError::ProfileInUse`] while a browser or another command uses it, [`BrowserError::Profile`] when the lock
+/// cannot be taken for another reason.
+pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
+    let in_use = |pid| BrowserError::ProfileInUse { profile: profile.to_owned(), pid };
+    let wrong = |error: io::Error| BrowserError::Profile { profile: profile.to_owned(), reason: error.to_string() };
+    let lock = match Flock::lock(open(profile).map_err(wrong)?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((file, Errno::EWOULDBLOCK)) => return Err(in_use(recorded(file).unwrap_or(0))),
+        Err((_, error)) => return Err(wrong(error.into())),
+    };
+    match foreign_user(profile) {
+        Some(pid) => Err(in_use(pid)),
+        None => Ok(ProfileLock { _lock: lock }),
+    }
+}
+
+/// The process that uses a profile now, as far as can be seen without writing into it. 0: one that is not known by pid.
+#[must_use]
+pub fn profile_user(profile: &Path) -> Option<i32> {
+    let ours = File::open(profile.join(LOCK)).ok().and_then(|file| match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Err((file, Errno::EWOULDBLOCK)) => Some(recorded(file).unwrap_or(0)),
+        _ => None,
+    });
+    ours.or_else(|| foreign_user(profile))
+}
+
+/// Opens the lock file, and makes it and the profile where they are missing.
+pub(super) fn open(profile: &Path) -> io::Result<File> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(profile)?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(profile.join(LOCK))
+}
+
+/// The pid in a lock file.
+pub(super) fn recorded(mut file: impl Read + Seek) -> Option<i32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// A live browser of this machine that has marked the profile. A mark of another machine (a container that is gone)
+/// says nothing.
+fn foreign_user(profile: &Path) -> Option<i32> {
+    let (host, pid) = marked(profile)?;
+    let here = fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == host);
+    (here && is_browser(pid)).then_some(pid)
+}
+
+/// Host and pid of Chromium's own mark.
+pub(super) fn marked(profile: &Path) -> Option<(String, i32)> {
+    let target = fs::read_link(profile.join(SINGLETON)).ok()?.to_string_lossy().into_owned();
+    let (host, pid) = target.rsplit_once('-')?;
+    Some((host.to_owned(), pid.parse().ok()?))
+}
+
+/// The profile may be written in other ways than here (relative, through a link), so any profile will do.
+fn is_browser(pid: i32) -> bool {
+    pid > 0 && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|arg| arg.starts_with(b"--user-data-dir")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_held_by_one_at_a_time() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        assert_eq!(profile_user(dir.path()), None);
+        assert!(!dir.path().join(LOCK).exists(), "looking leaves no trace");
+        let held = hold_profile(dir.path()).expect("free");
+        assert_eq!(profile_user(dir.path()), Some(0));
+        assert!(matches!(hold_profile(dir.path()), Err(BrowserError::ProfileInUse { .. })));
+        drop(held);
+        assert_eq!(profile_user(dir.path()), None);
+        hold_profile(dir.path()).expect("free again");
+    }
+
+    #[test]
+    fn a_mark_counts_while_its_browser_lives() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("a host name");
+        let mark = |text: &str| {
+            let _ = fs::remove_file(dir.path().join(SINGLETON));
+            std::os::unix::fs::symlink(text, dir.path().join(SINGLETON)).expect("symlink");
+            profile_user(dir.path())
+        };
+        assert_eq!(mark(&format!("{}-{}", host.trim(), std::process::id())), None, "alive, and no browser");
+        // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
+        let mut child = std::process::Command::new("sh").args(["-c", "read line", "--user-data-dir=/x"]).stdin(std::process::Stdio::piped()).spawn().expect("sh");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        assert_eq!(mark(&format!("{}-{pid}", host.trim())), Some(pid));
+        assert_eq!(mark(&format!("elsewhere-{pid}")), None, "a container that is gone");
+        drop(child.stdin.take());
+        child.wait().expect("reaped");
+        assert_eq!(mark(&format!("{}-{pid}", host.trim())), None, "it has ended");
+    }
+}

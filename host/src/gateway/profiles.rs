@@ -1,0 +1,82 @@
+//! `wharf profile …`: what an operator does with profiles while their sessions are stopped.
+
+use std::path::Path;
+
+use crate::{
+    cli::Profile,
+    config::Config,
+    model::Timestamp,
+    session::profiles::{self, ListedProfile, ProfileError, Quarantined},
+};
+
+/// Does it; returns the lines to show.
+///
+/// # Errors
+/// See [`ProfileError`]; its words say what to do.
+pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileError> {
+    let root = config.sessions.path.as_path();
+    Ok(match command {
+        Profile::List => list(root)?,
+        Profile::Backup { client, file } => {
+            let done = profiles::backup(root, client, file)?;
+            vec![
+                format!("{}: {} files, {} of profile {client}", done.path.display(), done.files, size(done.bytes)),
+                "Whoever has this file can use the account: keep it as you keep a password.".into(),
+            ]
+        }
+        Profile::Restore { client, file } => {
+            let done = profiles::restore(root, client, file)?;
+            vec![
+                format!("{}: {} files, {}", done.path.display(), done.files, size(done.bytes)),
+                "A login is used by one browser at a time: do not start the one it was copied from.".into(),
+            ]
+        }
+        Profile::Adopt { dir, client } => {
+            let done = profiles::adopt(root, dir, client.as_ref(), &config.sessions.default_client)?;
+            vec![
+                format!("session {}: {} files copied from {} to {}", done.client, done.files, done.source.display(), done.path.display()),
+                "Do not start the old program on this login again: WhatsApp lets the newer browser win.".into(),
+            ]
+        }
+        Profile::Quarantine { client } => {
+            let aside = profiles::set_aside(root, client)?;
+            vec![format!("set aside as {}; `wharf profile bring-back {}` undoes it", aside.path, aside.name)]
+        }
+        Profile::BringBack { name } => vec![format!("back at {}", profiles::bring_back(root, name)?.display())],
+    })
+}
+
+fn list(root: &Path) -> Result<Vec<String>, ProfileError> {
+    let (there, aside) = (profiles::list(root)?, profiles::quarantined(root)?);
+    let mut lines: Vec<String> = there.iter().map(profile).collect();
+    if there.is_empty() {
+        lines.push(format!("no profiles in {}", root.display()));
+    }
+    if !aside.is_empty() {
+        lines.push("set aside:".into());
+        lines.extend(aside.iter().map(quarantined));
+    }
+    Ok(lines)
+}
+
+fn profile(profile: &ListedProfile) -> String {
+    let name = profile.client.as_ref().map_or("(no client id)", |client| client.as_str());
+    let login = if profile.login { "may hold a login" } else { "no login" };
+    let used = match profile.used_by {
+        None => "not in use".to_owned(),
+        Some(0) => "in use".to_owned(),
+        Some(pid) => format!("in use by process {pid}"),
+    };
+    format!("{name}: {}, {login}, {used}, {}", size(profile.bytes), profile.path)
+}
+
+fn quarantined(aside: &Quarantined) -> String {
+    let since = aside.since.map_or("an unknown time".to_owned(), Timestamp::rfc3339);
+    format!("{}: {}, since {since}, {}", aside.name, size(aside.bytes), aside.path)
+}
+
+/// For people: one figure behind the point is enough.
+fn size(bytes: u64) -> String {
+    let mib = bytes.saturating_mul(10) / (1 << 20);
+    format!("{}.{} MiB", mib / 10, mib % 10)
+}

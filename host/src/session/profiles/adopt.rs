@@ -1,0 +1,97 @@
+//! Adoption: a login that whatsapp-web.js' `LocalAuth` made becomes a profile here, without a new scan.
+//!
+//! It is copied and not moved: the old program can go back to it as long as it is not used here. Used in both places,
+//! WhatsApp lets the newer one win.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    ProfileError,
+    archive::walk,
+    check::space,
+    facts::measure,
+    failed,
+    incoming::Incoming,
+    layout::{auth_dir, client_of, may_hold_login},
+};
+use crate::{
+    browser::{self, BrowserError},
+    model::ClientId,
+};
+
+/// What was adopted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Whose it is now.
+    pub client: ClientId,
+    /// The login that was copied.
+    pub source: PathBuf,
+    /// Where it is now.
+    pub path: PathBuf,
+    /// Files copied.
+    pub files: u64,
+}
+
+/// Copies a login into the place of `client`'s profile. `dir` is the login's folder (`session-<id>`, or `session` when
+/// it was made without an id), or one that holds exactly one: `.wwebjs_auth` or the folder around it.
+///
+/// Without `client` the id is that of the folder's name, and `default` where it has none.
+///
+/// # Errors
+/// When no login or more than one is found, when a browser still uses it, and when a profile is there already; nothing
+/// is left then.
+pub fn adopt(root: &Path, dir: &Path, client: Option<&ClientId>, default: &ClientId) -> Result<Adopted, ProfileError> {
+    // Absolute and without links, as the other program's browser has it on its command line.
+    let dir = fs::canonicalize(dir).map_err(failed("open", dir))?;
+    let source = login(&dir)?;
+    let client = match client {
+        Some(client) => client.clone(),
+        None => name(&source, default)?,
+    };
+    if let Some(pid) = browser::profile_user(&source) {
+        return Err(ProfileError::InUse(BrowserError::ProfileInUse { profile: source, pid }));
+    }
+    let incoming = Incoming::new(root, &client)?;
+    space(&auth_dir(root), measure(&source).bytes)?;
+    let mut files = 0;
+    walk(&source, &mut |relative, path, is_dir| {
+        if is_dir {
+            return incoming.folder(relative);
+        }
+        let mut content = fs::File::open(path).map_err(failed("read", path))?;
+        files += 1;
+        incoming.file(relative, 0, &mut content).map(drop)
+    })?;
+    // It may have been started while it was copied; a copy of moving files is none.
+    if let Some(pid) = browser::profile_user(&source) {
+        return Err(ProfileError::InUse(BrowserError::ProfileInUse { profile: source, pid }));
+    }
+    let path = incoming.finish()?;
+    Ok(Adopted { client, source, path, files })
+}
+
+/// The one login at or below a folder.
+fn login(dir: &Path) -> Result<PathBuf, ProfileError> {
+    if may_hold_login(dir) {
+        return Ok(dir.to_owned());
+    }
+    let below = |place: PathBuf| fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = below(dir.to_owned()).chain(below(auth_dir(dir))).filter(|path| may_hold_login(path)).collect();
+    found.sort();
+    match found.len() {
+        0 => Err(ProfileError::NoLogin(dir.to_owned())),
+        1 => Ok(found.remove(0)),
+        _ => Err(ProfileError::Several { dir: dir.to_owned(), found }),
+    }
+}
+
+fn name(source: &Path, default: &ClientId) -> Result<ClientId, ProfileError> {
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    match name.as_ref() {
+        "session" => Ok(default.clone()),
+        other => client_of(other).ok_or_else(|| ProfileError::NoClient(source.to_owned())),
+    }
+}

@@ -1,0 +1,196 @@
+//! Backup and restore of one stopped session as one `.tar.gz`, without caches.
+//!
+//! A backup is a login: whoever has the file can read the account's messages. It is written with mode 0600.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Component, Path, PathBuf},
+};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize};
+use tar::{Archive, Builder, EntryType, Header};
+
+use super::{
+    ProfileError, failed, hold,
+    incoming::Incoming,
+    layout::{CACHES, DUMPS, may_hold_login},
+};
+use crate::{
+    browser,
+    model::{ClientId, Timestamp},
+};
+
+/// First entry of a backup: tells it from any other archive.
+pub(super) const MANIFEST: &str = "wharf-profile.json";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    format: u32,
+    client: ClientId,
+    created_at: String,
+    version: String,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// The file or the profile.
+    pub path: PathBuf,
+    /// Files of the profile.
+    pub files: u64,
+    /// Their bytes, not compressed.
+    pub bytes: u64,
+}
+
+/// Writes the profile of a stopped session into `file`, which must not be there yet.
+///
+/// # Errors
+/// While the profile is in use, when it holds no login, and when the file cannot be written; nothing is left then.
+pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
+    let (profile, _lock) = hold(root, client)?;
+    if !may_hold_login(&profile) {
+        return Err(ProfileError::NoLogin(profile));
+    }
+    let free = || if fs::symlink_metadata(file).is_ok() { Err(ProfileError::Exists(file.to_owned())) } else { Ok(()) };
+    free()?;
+    let draft = Draft::beside(file)?;
+    let mut archive = Builder::new(GzEncoder::new(io::BufWriter::new(&draft.file), Compression::default()));
+    // Files with holes would become entries that few programs read.
+    archive.sparse(false);
+    let mut written = Archived { path: file.to_owned(), files: 0, bytes: 0 };
+    let packed = manifest(&mut archive, client).map_err(failed("write", &draft.path)).and_then(|()| {
+        walk(&profile, &mut |relative, path, is_dir| {
+            if is_dir {
+                return archive.append_dir(relative, path).map_err(failed("pack", path));
+            }
+            let mut source = fs::File::open(path).map_err(failed("read", path))?;
+            archive.append_file(relative, &mut source).map_err(failed("pack", path))?;
+            written.files += 1;
+            written.bytes += source.metadata().map_or(0, |meta| meta.len());
+            Ok(())
+        })
+    });
+    packed?;
+    let ended = archive.into_inner().and_then(GzEncoder::finish).and_then(|mut out| out.flush());
+    ended.and_then(|()| draft.file.sync_all()).map_err(failed("write", &draft.path))?;
+    free()?;
+    draft.finish(file)?;
+    Ok(written)
+}
+
+fn manifest(archive: &mut Builder<impl Write>, client: &ClientId) -> io::Result<()> {
+    let manifest =
+        Manifest { format: FORMAT, client: client.clone(), created_at: Timestamp::now().rfc3339(), version: env!("CARGO_PKG_VERSION").into() };
+    let text = serde_json::to_vec(&manifest)?;
+    let mut header = Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o600);
+    header.set_mtime(u64::try_from(Timestamp::now().0 / 1000).unwrap_or(0));
+    archive.append_data(&mut header, MANIFEST, text.as_slice())
+}
+
+/// Makes the profile of `client` from a backup, whoever's it was.
+///
+/// # Errors
+/// When a profile is there already, and when the file is damaged or no backup; nothing is left then.
+pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
+    let source = fs::File::open(file).map_err(failed("open", file))?;
+    let incoming = Incoming::new(root, client)?;
+    let mut archive = Archive::new(GzDecoder::new(io::BufReader::new(source)));
+    let mut made = Archived { path: PathBuf::new(), files: 0, bytes: 0 };
+    let damaged = || failed("read the backup", file);
+    for (at, entry) in archive.entries().map_err(damaged())?.enumerate() {
+        let mut entry = entry.map_err(damaged())?;
+        let path = entry.path().map_err(damaged())?.into_owned();
+        if at == 0 {
+            recognise(&path, &mut entry).ok_or_else(|| ProfileError::NotABackup(file.to_owned()))?;
+            continue;
+        }
+        let stays = path.components().all(|part| matches!(part, Component::Normal(_))) && path.components().next().is_some();
+        match entry.header().entry_type() {
+            EntryType::Directory if stays => incoming.folder(&path)?,
+            EntryType::Regular if stays => {
+                let size = entry.size();
+                made.bytes += incoming.file(&path, size, &mut entry)?;
+                made.files += 1;
+            }
+            _ => return Err(ProfileError::Unsafe { place: file.to_owned(), entry: path }),
+        }
+    }
+    // The end has the checksum, and is missing from a file that was cut off.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged())?;
+    if made.files == 0 {
+        return Err(ProfileError::NotABackup(file.to_owned()));
+    }
+    made.path = incoming.finish()?;
+    Ok(made)
+}
+
+fn recognise(path: &Path, entry: &mut impl Read) -> Option<()> {
+    let mut text = String::new();
+    let known = path == Path::new(MANIFEST) && entry.take(4096).read_to_string(&mut text).is_ok();
+    let manifest: Manifest = known.then(|| serde_json::from_str(&text).ok())??;
+    (manifest.format == FORMAT).then_some(())
+}
+
+/// Walks what of a profile is worth keeping, parents first: `(relative, path, is a folder)`.
+pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) -> Result<(), ProfileError>) -> Result<(), ProfileError> {
+    let mut open = vec![PathBuf::new()];
+    while let Some(folder) = open.pop() {
+        let place = profile.join(&folder);
+        let entries = fs::read_dir(&place).map_err(failed("read", &place))?;
+        for entry in entries {
+            let entry = entry.map_err(failed("read", &place))?;
+            let (relative, path) = (folder.join(entry.file_name()), entry.path());
+            if is_worthless(&relative) {
+                continue;
+            }
+            let kind = entry.file_type().map_err(failed("look at", &path))?;
+            if !kind.is_dir() && !kind.is_file() {
+                return Err(ProfileError::Unsafe { place: profile.to_owned(), entry: relative });
+            }
+            visit(&relative, &path, kind.is_dir())?;
+            if kind.is_dir() {
+                open.push(relative);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_worthless(relative: &Path) -> bool {
+    CACHES.iter().chain(&DUMPS).chain(&browser::MARKS).any(|name| relative == Path::new(name))
+}
+
+/// A file in the making, beside its place; removed unless it is finished.
+struct Draft {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Draft {
+    fn beside(target: &Path) -> Result<Self, ProfileError> {
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let path = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed("make", &path))?;
+        Ok(Self { path, file })
+    }
+
+    fn finish(self, target: &Path) -> Result<(), ProfileError> {
+        fs::rename(&self.path, target).map_err(failed("put in place", target))?;
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("flush", parent))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After `finish` it is not there any more.
+        let _ = fs::remove_file(&self.path);
+    }
+}

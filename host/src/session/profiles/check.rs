@@ -1,0 +1,218 @@
+//! Whether a browser can be started on a profile: looked at before, because Chromium itself says nothing useful, and
+//! because a profile that cannot be written makes WhatsApp Web log the account out.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use nix::{errno::Errno, sys::statvfs::statvfs};
+use tracing::warn;
+
+use super::layout::{auth_dir, private_dir, probe, profile_dir};
+use crate::model::ClientId;
+
+/// Bytes below which nothing is started: a full disk breaks the login's storage.
+pub(super) const MIN_FREE: u64 = 20 << 20;
+const LOW_FREE: u64 = 200 << 20;
+
+/// Why no browser can be started on a profile.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileProblem {
+    /// The path is a file, or something else.
+    #[error("{0} is not a directory; move it away")]
+    NotADirectory(PathBuf),
+    /// A link leads elsewhere.
+    #[error("{path} leads to {target}, outside of the session path {root}; put the profile itself there, or set [sessions] path")]
+    OutsideRoot {
+        /// The profile.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+        /// The session root.
+        root: PathBuf,
+    },
+    /// Nothing can be written.
+    #[error("{path} cannot be written ({error}); mount it writable, and give it to the user that runs the gateway")]
+    ReadOnly {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The file system is full.
+    #[error("only {free} bytes are free at {path}, and {MIN_FREE} are needed; free space, or move [sessions] path")]
+    NoSpace {
+        /// Where.
+        path: PathBuf,
+        /// Bytes.
+        free: u64,
+    },
+    /// Others may read it, and it cannot be changed.
+    #[error("{path} has mode {mode:o}, so other users can copy the login, and that cannot be changed ({error}); chmod 0700 it as its owner")]
+    Exposed {
+        /// The profile.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// It cannot even be looked at.
+    #[error("{path} cannot be looked at: {error}")]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+/// Checks the profile of a session before a browser is started on it. A profile that is not there yet is good when it
+/// can be made. Permissions that let others in are taken back.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProblem> {
+    let (auth, profile) = (auth_dir(root), profile_dir(root, client));
+    let read_only = |path: &Path| {
+        let path = path.to_owned();
+        move |error| ProfileProblem::ReadOnly { path, error }
+    };
+    for part in [root, &auth] {
+        directory(part)?;
+    }
+    private_dir(&auth).map_err(read_only(&auth))?;
+    let exists = directory(&profile)?;
+    let place = if exists { &profile } else { &auth };
+    inside(root, place)?;
+    space(place, 0)?;
+    probe(place).map_err(|error| full_or(place, error))?;
+    if exists { private(&profile) } else { Ok(()) }
+}
+
+/// True: a directory is there. False: nothing is.
+fn directory(path: &Path) -> Result<bool, ProfileProblem> {
+    let unreadable = |error| ProfileProblem::Unreadable { path: path.to_owned(), error };
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(true),
+        Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
+        // A link to nothing is something all the same.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
+            Err(_) => Ok(false),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(ProfileProblem::NotADirectory(path.to_owned())),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// The root itself may be a link (to a volume); what is below it must stay below it.
+fn inside(root: &Path, path: &Path) -> Result<(), ProfileProblem> {
+    let real = |path: &Path| fs::canonicalize(path).map_err(|error| ProfileProblem::Unreadable { path: path.to_owned(), error });
+    let (target, base) = (real(path)?, real(root)?);
+    if target.starts_with(&base) { Ok(()) } else { Err(ProfileProblem::OutsideRoot { path: path.to_owned(), target, root: base }) }
+}
+
+/// That so many more bytes find room at an existing path.
+pub(super) fn space(path: &Path, wanted: u64) -> Result<(), ProfileProblem> {
+    let stat = statvfs(path).map_err(|error| ProfileProblem::Unreadable { path: path.to_owned(), error: error.into() })?;
+    // Some file systems do not tell: 0 blocks in all.
+    if stat.blocks() == 0 {
+        return Ok(());
+    }
+    match room(stat.blocks_available().saturating_mul(stat.fragment_size()), wanted) {
+        Room::None(free) => Err(ProfileProblem::NoSpace { path: path.to_owned(), free }),
+        Room::Little(free) => {
+            warn!(path = %path.display(), free_bytes = free, "little space is left for profiles");
+            Ok(())
+        }
+        Room::Enough => Ok(()),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    None(u64),
+    Little(u64),
+    Enough,
+}
+
+fn room(free: u64, wanted: u64) -> Room {
+    match free.checked_sub(wanted) {
+        None | Some(..MIN_FREE) => Room::None(free),
+        Some(MIN_FREE..LOW_FREE) => Room::Little(free),
+        Some(_) => Room::Enough,
+    }
+}
+
+fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
+    match error.raw_os_error().map(Errno::from_raw) {
+        // A quota or the last inode; statvfs knows neither.
+        Some(Errno::ENOSPC | Errno::EDQUOT) => ProfileProblem::NoSpace { path: path.to_owned(), free: 0 },
+        _ => ProfileProblem::ReadOnly { path: path.to_owned(), error },
+    }
+}
+
+/// A login made by another program often stands open to everybody.
+fn private(profile: &Path) -> Result<(), ProfileProblem> {
+    let meta = fs::metadata(profile).map_err(|error| ProfileProblem::Unreadable { path: profile.to_owned(), error })?;
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    warn!(path = %profile.display(), mode = format!("{mode:o}"), "the profile stood open to other users; it is made private");
+    fs::set_permissions(profile, fs::Permissions::from_mode(0o700)).map_err(|error| ProfileProblem::Exposed { path: profile.to_owned(), mode, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_enough_little_or_none() {
+        assert_eq!(room(MIN_FREE - 1, 0), Room::None(MIN_FREE - 1));
+        assert_eq!(room(MIN_FREE, 0), Room::Little(MIN_FREE));
+        assert_eq!(room(LOW_FREE, 0), Room::Enough);
+        assert_eq!(room(LOW_FREE, LOW_FREE - 1), Room::None(LOW_FREE), "what is to be written counts");
+        assert_eq!(room(1, 2), Room::None(1));
+    }
+
+    #[test]
+    fn a_profile_is_good_before_and_after_it_is_made_and_is_made_private() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let client: ClientId = "a".parse().expect("id");
+        check_profile(dir.path(), &client).expect("can be made");
+        let profile = profile_dir(dir.path(), &client);
+        assert!(!profile.exists(), "a check makes no profile");
+        fs::create_dir(&profile).expect("made");
+        fs::set_permissions(&profile, fs::Permissions::from_mode(0o755)).expect("opened");
+        check_profile(dir.path(), &client).expect("good");
+        assert_eq!(fs::metadata(&profile).expect("meta").permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&profile).expect("read").count(), 0, "nothing is left of the check");
+    }
+
+    #[test]
+    fn each_problem_is_named() {
+        let (dir, elsewhere) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
+        let root = dir.path();
+        let check = |name: &str| check_profile(root, &name.parse().expect("id"));
+        private_dir(&auth_dir(root)).expect("made");
+        let place = |name: &str| auth_dir(root).join(format!("session-{name}"));
+
+        fs::write(place("file"), b"").expect("written");
+        assert!(matches!(check("file"), Err(ProfileProblem::NotADirectory(_))));
+        std::os::unix::fs::symlink(elsewhere.path(), place("out")).expect("linked");
+        let error = check("out").expect_err("leads out");
+        assert!(matches!(&error, ProfileProblem::OutsideRoot { .. }) && error.to_string().contains("outside of the session path"), "{error}");
+        std::os::unix::fs::symlink("/nowhere-at-all", place("lost")).expect("linked");
+        assert!(matches!(check("lost"), Err(ProfileProblem::NotADirectory(_))));
+        // A folder in which nobody can make a file, not even root.
+        let error = probe(Path::new("/proc/self")).map_err(|error| full_or(Path::new("/proc/self"), error)).expect_err("not writable");
+        assert!(matches!(&error, ProfileProblem::ReadOnly { .. }), "{error}");
+        assert!(matches!(full_or(root, Errno::EDQUOT.into()), ProfileProblem::NoSpace { free: 0, .. }));
+        assert!(matches!(check_profile(&place("file"), &"a".parse().expect("id")), Err(ProfileProblem::NotADirectory(_))));
+    }
+}

@@ -1,0 +1,108 @@
+//! Clean-up: what can go without anybody missing it. With a dry run that only says so.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use serde::Serialize;
+use tracing::{debug, warn};
+
+use super::{
+    facts::measure,
+    layout::{CACHES, DUMPS, INCOMING, auth_dir, may_hold_login, profile_dir, relative},
+    quarantine::shelve,
+};
+use crate::{browser, model::ClientId};
+
+/// What a clean-up did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cleanup {
+    /// Nothing was done: this is what would be.
+    pub dry_run: bool,
+    /// Folders removed, relative to the session root.
+    pub removed: Vec<String>,
+    /// Folders set aside, relative to the session root: where they are now (with a dry run: where they are still).
+    pub quarantined: Vec<String>,
+    /// Disk space gained.
+    pub bytes_freed: u64,
+}
+
+/// Cleans the session root: caches and crash dumps of `idle` sessions (those without a browser), and folders that
+/// belong to none of `known` and have not been written for `age`. Blocking.
+///
+/// # Errors
+/// When the session root cannot be read. A folder that cannot be removed is logged and left.
+pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration, dry_run: bool) -> io::Result<Cleanup> {
+    let mut broom = Broom { root, done: Cleanup { dry_run, ..Cleanup::default() } };
+    for client in idle {
+        let profile = profile_dir(root, client);
+        broom.with(&profile, |broom| {
+            for folder in CACHES.iter().chain(&DUMPS) {
+                broom.remove(&profile.join(folder));
+            }
+        });
+    }
+    let mut entries: Vec<_> = fs::read_dir(auth_dir(root))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let owned = known.iter().any(|client| profile_dir(root, client) == path);
+        // A link leads to what is not ours.
+        let real = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir());
+        if owned || !real || measure(&path).idle().is_none_or(|idle| idle < age) {
+            continue;
+        }
+        if name.starts_with(INCOMING) {
+            broom.remove(&path);
+        } else if name.starts_with("session") {
+            broom.with(&path, |broom| if may_hold_login(&path) { broom.quarantine(&path) } else { broom.remove(&path) });
+        }
+    }
+    Ok(broom.done)
+}
+
+struct Broom<'a> {
+    root: &'a Path,
+    done: Cleanup,
+}
+
+impl Broom<'_> {
+    /// Works in a profile as long as nobody else does: a browser may have been started since its session was called idle.
+    fn with(&mut self, profile: &Path, work: impl FnOnce(&mut Self)) {
+        if !profile.is_dir() {
+            return;
+        }
+        if self.done.dry_run {
+            if browser::profile_user(profile).is_none() {
+                work(self);
+            }
+            return;
+        }
+        match browser::hold_profile(profile) {
+            Ok(_lock) => work(self),
+            Err(error) => debug!(%error, "clean-up: passed over"),
+        }
+    }
+
+    fn remove(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return;
+        }
+        let size = measure(path);
+        let removed = if self.done.dry_run { Ok(()) } else { fs::remove_dir_all(path) };
+        match removed {
+            Ok(()) => {
+                self.done.bytes_freed += size.bytes;
+                self.done.removed.push(relative(self.root, path));
+            }
+            Err(error) => warn!(path = relative(self.root, path), %error, "clean-up: cannot remove"),
+        }
+    }
+
+    fn quarantine(&mut self, path: &Path) {
+        let shelved = if self.done.dry_run { Ok(path.to_owned()) } else { shelve(self.root, path) };
+        match shelved {
+            Ok(place) => self.done.quarantined.push(relative(self.root, &place)),
+            Err(error) => warn!(%error, "clean-up: cannot set aside"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where things lie below the session root, and what in a profile is worth nothing.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use crate::model::ClientId;
+
+/// Chromium makes these anew when they are missing.
+pub(super) const CACHES: [&str; 10] = [
+    "Default/Cache",
+    "Default/Code Cache",
+    "Default/GPUCache",
+    "Default/DawnGraphiteCache",
+    "Default/DawnWebGPUCache",
+    "Default/Service Worker/CacheStorage",
+    "GrShaderCache",
+    "GraphiteDawnCache",
+    "ShaderCache",
+    "component_crx_cache",
+];
+
+/// What crashes left behind; it may hold pieces of memory, so it does not leave the machine either.
+pub(super) const DUMPS: [&str; 3] = ["Crash Reports", "Crashpad", "Default/Crashpad"];
+
+/// Folders in which something is being made; one that a crash left is removed once it is old.
+pub(super) const INCOMING: &str = ".incoming-";
+
+/// The profile of a session: the layout of whatsapp-web.js' `LocalAuth`, so that its logins are found and kept.
+#[must_use]
+pub fn profile_dir(root: &Path, client: &ClientId) -> PathBuf {
+    auth_dir(root).join(format!("session-{client}"))
+}
+
+pub(super) fn auth_dir(root: &Path) -> PathBuf {
+    root.join(".wwebjs_auth")
+}
+
+pub(super) fn shelf(root: &Path) -> PathBuf {
+    root.join(".quarantine")
+}
+
+/// The client whose profile has this folder name.
+pub(super) fn client_of(name: &str) -> Option<ClientId> {
+    name.strip_prefix("session-")?.parse().ok()
+}
+
+/// Creates the session root (mode 0700) and proves that it can be written.
+///
+/// # Errors
+/// When it cannot be created or written; the caller names the path.
+pub fn prepare_root(root: &Path) -> io::Result<()> {
+    private_dir(&auth_dir(root))?;
+    probe(root)
+}
+
+/// Makes a folder, and those above it, that nobody else may look into.
+pub(super) fn private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file system.
+pub(super) fn probe(dir: &Path) -> io::Result<()> {
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    fs::write(&probe, b"")?;
+    fs::remove_file(&probe)
+}
+
+pub(super) fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+/// WhatsApp's login needs Local Storage; a folder with neither that nor `IndexedDB` never held one.
+pub(super) fn may_hold_login(profile: &Path) -> bool {
+    profile.join("Default/Local Storage").is_dir() || profile.join("Default/IndexedDB").is_dir()
+}
