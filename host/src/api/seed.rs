@@ -121,7 +121,8 @@ pub(super) struct Cleaning {
 }
 
 pub(super) async fn cleanup(State(app): State<App>, wanted: Result<Query<Cleaning>, QueryRejection>) -> Result<Response, Failure> {
-    let Query(wanted) = wanted.map_err(|error| bad("invalid_field", "Invalid field", format!("dryRun must be true or false: {}", error.body_text())))?;
+    let Query(wanted) =
+        wanted.map_err(|error| bad("invalid_field", "Invalid field", format!("dryRun must be true or false: {}", error.body_text())))?;
     let failed = |words| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", words);
     let done = app.core.cleanup(wanted.dry_run).await.map_err(failed)?;
     let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };

@@ -121,7 +121,8 @@ mod tests {
         };
         assert_eq!(mark(&format!("{}-{}", host.trim(), std::process::id())), None, "alive, and no browser");
         // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
-        let mut child = std::process::Command::new("sh").args(["-c", "read line", "--user-data-dir=/x"]).stdin(std::process::Stdio::piped()).spawn().expect("sh");
+        let mut child =
+            std::process::Command::new("sh").args(["-c", "read line", "--user-data-dir=/x"]).stdin(std::process::Stdio::piped()).spawn().expect("sh");
         let pid = i32::try_from(child.id()).expect("a pid");
         assert_eq!(mark(&format!("{}-{pid}", host.trim())), Some(pid));
         assert_eq!(mark(&format!("elsewhere-{pid}")), None, "a container that is gone");

@@ -28,6 +28,8 @@ pub struct Plan {
     pub standin: Settings,
     /// Ports: gateway, stand-in, receiver. 0 picks a free one.
     pub ports: (u16, u16, u16),
+    /// The page is opened as `https://web.whatsapp.com/`, led to the stand-in: what a login was made under.
+    pub https: bool,
     /// TOML laid over the configuration below, table by table; arrays are replaced.
     pub overlay: String,
     /// More environment for the gateway.
@@ -52,10 +54,13 @@ impl House {
     /// When a port is taken or the overlay is not TOML.
     pub async fn build(plan: Plan) -> Result<Self> {
         let (port, standin, receiver) = plan.ports;
-        let standin = Standin::start(Options { port: standin, tls_port: None, settings: plan.standin }).await?;
+        let standin = Standin::start(Options { port: standin, tls_port: plan.https.then_some(0), settings: plan.standin }).await?;
         let receiver = Receiver::start(receiver).await?;
         let folder = tempfile::Builder::new().prefix("wharf-").tempdir().context("no temporary folder")?;
         let mut config: Table = config(folder.path(), port, &standin.url(), &receiver.url())?.parse().context("the harness's own configuration")?;
+        if let Some(port) = standin.tls_port() {
+            lay_over(&mut config, https(port).parse().context("the harness's own configuration")?);
+        }
         lay_over(&mut config, plan.overlay.parse().context("the overlay")?);
         write_config(folder.path(), &toml::to_string(&config)?)?;
         let mut environment = vec![("WEBHOOK_HMAC_KEY".to_owned(), HMAC_KEY.to_owned())];
@@ -159,6 +164,13 @@ hmac_secret = "WEBHOOK_HMAC_KEY"
 retry = {{ policy = "constant", delay_seconds = 1 }}
 "#
     ))
+}
+
+fn https(port: u16) -> String {
+    format!(
+        "[whatsapp]\nurl = 'https://web.whatsapp.com/'\n[browser]\n\
+         args = ['--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:{port}', '--ignore-certificate-errors']"
+    )
 }
 
 fn lay_over(base: &mut Table, over: Table) {

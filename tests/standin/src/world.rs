@@ -85,6 +85,8 @@ pub struct Received {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
+    /// QR codes that pages have ever shown.
+    pub shown: u64,
     /// QR texts that can be scanned now, oldest first.
     pub qrs: Vec<String>,
     /// Digits of accounts with a logged-in page.
@@ -125,6 +127,7 @@ pub(crate) struct State {
     messages: Vec<Received>,
     confirmed: Vec<String>,
     pub(crate) reports: Vec<String>,
+    shown: u64,
     backlog: HashMap<String, Vec<Value>>,
     lids: HashMap<String, String>,
     pairing: HashMap<u64, Result<(), String>>,
@@ -171,6 +174,7 @@ impl World {
         let state = self.lock();
         let account = |noise: &String| state.devices.get(noise).map(|device| device.account.pn.clone());
         View {
+            shown: state.shown,
             qrs: state.connections.values().filter_map(Connection::qr_text).collect(),
             online: state.connections.values().filter(|c| c.online).filter_map(|c| account(&c.noise)).collect(),
             linked: state.devices.values().map(|device| device.account.pn.clone()).collect(),
@@ -221,6 +225,7 @@ impl World {
         self.change(|state| {
             if let Some(connection) = state.connections.get_mut(&id) {
                 connection.qr = Some((reference, adv));
+                state.shown += 1;
             }
         });
     }

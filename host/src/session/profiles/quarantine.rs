@@ -8,9 +8,9 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    ProfileError, failed,
+    ProfileError,
     facts::measure,
-    hold,
+    failed, hold,
     layout::{auth_dir, private_dir, relative, shelf},
 };
 use crate::{

@@ -14,7 +14,8 @@ fn fill(path: &Path) {
 
 /// A profile with a login, a cache, a crash dump, and the mark of a browser that is gone.
 fn login(profile: &Path) {
-    for part in ["Default/Local Storage/leveldb", "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb", "Default/Cache", "Crashpad/pending"] {
+    for part in ["Default/Local Storage/leveldb", "Default/IndexedDB/https_web.whatsapp.com_0.indexeddb.leveldb", "Default/Cache", "Crashpad/pending"]
+    {
         fill(&profile.join(part));
     }
     fs::write(profile.join("Local State"), b"{}").expect("write");
@@ -223,6 +224,9 @@ fn a_login_of_whatsapp_web_js_is_adopted_from_wherever_it_is_named() {
 
 fn nothing_is_left(root: &Path) {
     let here = fs::read_dir(root).into_iter().chain(fs::read_dir(root.join(".wwebjs_auth"))).flatten();
-    let left: Vec<_> = here.map(|entry| entry.expect("entry").path()).filter(|path| path.to_string_lossy().contains("/.incoming-") || path.extension().is_some_and(|x| x == "part")).collect();
+    let left: Vec<_> = here
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.to_string_lossy().contains("/.incoming-") || path.extension().is_some_and(|x| x == "part"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -201,7 +201,10 @@ async fn cleaned_up(gateway: &Gateway) -> Result<()> {
         gateway.api.post_nothing("/api/whatsapp/cleanup-sessions").await?,
         &["message", "timestamp", "removed", "quarantined", "bytesFreed"],
     )?;
-    ensure!(answer.data("bytesFreed").is_number(), "{}", answer.json);
+    ensure!(answer.data("bytesFreed").is_number() && answer.data("dryRun") == false, "{}", answer.json);
+    let dry = success(gateway.api.post_nothing("/api/whatsapp/cleanup-sessions?dryRun=true").await?, &["removed"])?;
+    ensure!(dry.data("dryRun") == true, "{}", dry.json);
+    failure(gateway.api.post_nothing("/api/whatsapp/cleanup-sessions?dryRun=perhaps").await?, 400, "invalid_field")?;
     ensure!(gateway.api.state().await? == "ready", "the clean-up disturbed the session");
     Ok(())
 }

@@ -1,0 +1,34 @@
+//! What needs unmodified whatsapp-web.js: its run on the stand-in (`tests/peer`), and the adoption of its login.
+//! A program and no test, because npm has to install the library before: `cargo xtask test` does both.
+
+mod adoption;
+
+use std::{path::Path, process::ExitStatus, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+use wharf_standin::{Options, Standin};
+
+/// The runs have a deadline for each of their steps; this one is for a run that hangs all the same.
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let standin = Standin::start(Options { tls_port: Some(0), ..Options::default() }).await?;
+    let status = node("run.mjs", &standin, &[]).await?;
+    for report in standin.view().reports {
+        eprintln!("the page reported: {report}");
+    }
+    ensure!(status.success(), "whatsapp-web.js on the stand-in: {status}");
+    adoption::run().await.context("adoption of a login of whatsapp-web.js")
+}
+
+/// Runs a script of `tests/peer` against a stand-in.
+async fn node(script: &str, standin: &Standin, args: &[&str]) -> Result<ExitStatus> {
+    let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+    let mut node = Command::new("node");
+    node.args([script, "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]).args(args);
+    let status = tokio::time::timeout(LIMIT, node.current_dir(folder).kill_on_drop(true).status()).await;
+    status.with_context(|| format!("{script} hangs"))?.context("cannot start node")
+}

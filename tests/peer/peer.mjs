@@ -1,0 +1,79 @@
+// What the runs share: the stand-in's control API, steps with a deadline, and the unmodified library.
+import { parseArgs } from "node:util";
+import wwebjs from "whatsapp-web.js";
+
+const { Client, LocalAuth } = wwebjs;
+const LIMIT = 60_000;
+
+// The options that every run has, and those of its own.
+export function options(own = {}) {
+  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, ...own } });
+  const missing = ["control", "tls-port", ...Object.keys(own)].filter((name) => !values[name]);
+  if (missing.length > 0) {
+    console.error(`missing: ${missing.map((name) => `--${name}`).join(" ")}; see README.md`);
+    process.exit(2);
+  }
+  return values;
+}
+
+export const done = [];
+export async function step(name, work) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not within ${LIMIT} ms`)), LIMIT); });
+  try {
+    const result = await Promise.race([work, late]);
+    done.push(name);
+    console.log(`ok  ${name}`);
+    return result;
+  } catch (error) {
+    throw new Error(`${name}: ${error?.message ?? error}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export async function control(args, path, body) {
+  const response = await fetch(new URL(path, args.control), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+  return text ? JSON.parse(text) : undefined;
+}
+
+export const event = (client, name, wanted = () => true) =>
+  new Promise((resolve) => client.on(name, function listener(...values) {
+    if (!wanted(...values)) return;
+    client.off(name, listener);
+    resolve(values);
+  }));
+
+// `login`: what LocalAuth takes, dataPath and perhaps clientId.
+export function create(args, login) {
+  return new Client({
+    authStrategy: new LocalAuth(login),
+    webVersionCache: { type: "none" },
+    puppeteer: {
+      headless: true,
+      executablePath: process.env.CHROMIUM || "/usr/lib/chromium/chromium",
+      args: ["--no-sandbox", `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${args["tls-port"]}`, "--ignore-certificate-errors",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
+    },
+  });
+}
+
+// Starts a client without a login and lets a phone scan its QR.
+export async function link(args, client) {
+  const qr = event(client, "qr"), authenticated = event(client, "authenticated"), ready = event(client, "ready");
+  const booted = client.initialize();
+  booted.catch(() => {});
+  const [text] = await step("qr", Promise.race([qr, booted.then(() => qr)]));
+  await step("scan", control(args, "scan", { qr: text }));
+  await step("authenticated", authenticated);
+  await step("ready", ready);
+}
+
+// The last line is JSON, and the exit code says the same.
+export function end(failure) {
+  if (failure) console.error(`failed  ${failure.message}`);
+  console.log(JSON.stringify({ ok: !failure, steps: done, error: failure?.message }));
+  process.exit(failure ? 1 : 0);
+}
