@@ -1,18 +1,18 @@
 //! The gateway as the API sees it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
-use super::upkeep;
+use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, SendCall, SendFailure, SendReply},
+    api::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, SessionState, Transition, calling_code},
     outbox::{AcceptError, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
-    session::{self, Cleanup, SessionHandle, Snapshot},
+    session::{self, Cleanup, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
 
@@ -22,7 +22,7 @@ const SHOWN: u32 = 20;
 #[derive(Debug)]
 pub(super) struct GatewayCore {
     pub(super) config: Arc<Config>,
-    pub(super) sessions: Arc<BTreeMap<ClientId, SessionHandle>>,
+    pub(super) sessions: Arc<Sessions>,
     pub(super) store: Store,
     pub(super) outbox: Outbox,
     pub(super) metrics: PrometheusHandle,
@@ -40,6 +40,22 @@ impl Core for GatewayCore {
 
     fn session(&self, client: &ClientId) -> Option<Snapshot> {
         self.sessions.get(client).map(|handle| handle.snapshot().borrow().clone())
+    }
+
+    fn sessions(&self) -> Vec<(ClientId, Snapshot)> {
+        self.sessions.all().iter().map(|handle| (handle.client().clone(), handle.snapshot().borrow().clone())).collect()
+    }
+
+    async fn create_session(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+        self.sessions.create(client, start, metadata).await
+    }
+
+    async fn control_session(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+        self.sessions.control(client, action).await
+    }
+
+    async fn delete_session(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+        self.sessions.delete(client, fate).await
     }
 
     async fn session_info(&self, client: &ClientId) -> Result<Value, String> {
@@ -100,8 +116,8 @@ impl Core for GatewayCore {
         self.outbox.get(id).await.map_err(|error| error.to_string())
     }
 
-    fn reconnect(&self, client: &ClientId) -> bool {
-        self.sessions.get(client).map(SessionHandle::reconnect).is_some()
+    async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure> {
+        self.control_session(client, SessionAction::Restart).await
     }
 
     async fn cleanup(&self) -> Result<Cleanup, String> {

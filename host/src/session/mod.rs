@@ -9,7 +9,7 @@ pub mod machine;
 mod profiles;
 mod supervisor;
 
-pub use handle::{Command, HealthNote, QrView, SessionHandle, Snapshot};
+pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
-pub use profiles::{Cleanup, ProfileFacts, clean, facts, prepare_root, profile_dir};
+pub use profiles::{Cleanup, ProfileFacts, ProfileFate, clean, discard, facts, prepare_root, profile_dir};
 pub use supervisor::{Parts, spawn};

@@ -117,6 +117,28 @@ pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration) 
     Ok(done)
 }
 
+/// What becomes of the profile of a session that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProfileFate {
+    /// Set aside under `.quarantine`, where a person finds it again.
+    #[default]
+    SetAside,
+    /// Deleted for good, the login with it.
+    Delete,
+}
+
+/// Takes the profile of a deleted session away. Its browser must be gone. Blocking.
+#[must_use]
+pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Cleanup {
+    let (mut done, path) = (Cleanup::default(), profile_dir(root, client));
+    match fate {
+        ProfileFate::Delete => done.remove(root, &path),
+        ProfileFate::SetAside if path.is_dir() => done.quarantine(root, &path),
+        ProfileFate::SetAside => {}
+    }
+    done
+}
+
 impl Cleanup {
     fn remove(&mut self, root: &Path, path: &Path) {
         if !path.is_dir() {

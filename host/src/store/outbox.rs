@@ -271,6 +271,18 @@ impl Store {
         Ok(due.map(Timestamp))
     }
 
+    /// The oldest sends that have not begun, due or not; at most 500.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
+        let rows = sqlx::query(select!("WHERE client = ? AND state = 'queued' ORDER BY seq LIMIT 500"))
+            .bind(client.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
     /// Sends that were begun and have no outcome, oldest first.
     ///
     /// # Errors

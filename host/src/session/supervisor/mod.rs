@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use self::body::{Body, Done};
 use super::{
-    handle::{Command, SessionHandle, Snapshot},
+    handle::{Command, Order, SessionHandle, Snapshot},
     journal::Journal,
     machine::{Effect, Input, Machine, Rules, Wait},
 };
@@ -86,7 +86,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut health = tokio::time::interval(self.parts.health_interval);
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         if self.parts.wanted {
@@ -95,17 +95,15 @@ impl Supervisor {
         loop {
             let timer = self.timer;
             tokio::select! {
-                command = inbox.recv() => match command {
-                    Some(Command::Reconnect) => self.take(Input::Start).await,
-                    Some(Command::Stop) => self.take(Input::Stop).await,
-                    Some(Command::Shutdown(done)) => {
-                        self.shut_down().await;
-                        // The asker may have stopped waiting.
-                        let _ = done.send(());
+                order = inbox.recv() => {
+                    let Some((command, done)) = order else { return self.shut_down().await };
+                    self.obey(command).await;
+                    // The asker may have stopped waiting.
+                    let _ = done.send(());
+                    if command == Command::Shutdown {
                         return;
                     }
-                    None => return self.shut_down().await,
-                },
+                }
                 done = self.body.next() => self.done(done).await,
                 () = wait(timer) => {
                     self.timer = None;
@@ -113,6 +111,17 @@ impl Supervisor {
                 }
                 _ = health.tick() => self.check_health().await,
             }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            // Between two attempts it is running, as far as whoever asks is concerned.
+            Command::Start if self.machine.open || self.machine.state == SessionState::Reconnecting => {}
+            Command::Start | Command::Reconnect => self.take(Input::Start).await,
+            Command::Stop => self.take(Input::Stop).await,
+            Command::Logout => self.body.ask("logout", |page| async move { page.logout().await }),
+            Command::Shutdown => self.shut_down().await,
         }
     }
 
@@ -166,7 +175,7 @@ impl Supervisor {
         let ready = page.clone().filter(|_| self.machine.can_send());
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
-        let (state, attempt) = (self.machine.state, self.machine.attempt);
+        let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);
         let waits = !self.machine.open;
         let next = self.timer.filter(|_| waits).map(|at| {
             let left = at.saturating_duration_since(Instant::now());
@@ -174,6 +183,7 @@ impl Supervisor {
         });
         self.snapshot.send_modify(|snapshot| {
             snapshot.attempt = attempt;
+            snapshot.linked = linked;
             snapshot.next_attempt_at = next;
             if state != SessionState::QrReady {
                 snapshot.qr = None;

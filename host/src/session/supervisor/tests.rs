@@ -172,7 +172,7 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert!(ready.contract.is_some());
     rig.handle.ready_page().wait_for(Option::is_some).await.expect("a supervisor");
     assert_eq!(rig.handle.snapshot().borrow().qr, None);
-    rig.handle.shutdown().await;
+    rig.handle.tell(Command::Shutdown).await;
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
@@ -196,7 +196,7 @@ async fn an_unreachable_page_is_retried_by_the_rules_and_a_missing_browser_is_no
     assert!(waiting.reason.contains("cannot reach https://web.whatsapp.com/"), "{}", waiting.reason);
     let error = rig.reaches(SessionState::Error).await;
     assert!(error.reason.contains("install chromium"));
-    rig.handle.reconnect();
+    rig.handle.tell(Command::Reconnect).await;
     rig.launched(3).await;
 }
 
@@ -223,9 +223,9 @@ async fn a_crash_between_two_pages_leaves_one_browser() {
     rig.launcher.tell(PageEvent::Closed("gone".into()));
     rig.launched(2).await;
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "one launch, one close, and news of the old page is dropped");
-    rig.handle.stop();
+    rig.handle.tell(Command::Stop).await;
     rig.reaches(SessionState::Disconnected).await;
-    rig.handle.shutdown().await;
+    rig.handle.tell(Command::Shutdown).await;
     let entered = rig.notes.entered.lock().expect("lock").clone();
     assert_eq!(entered, [SessionState::Loading, SessionState::Reconnecting, SessionState::Loading, SessionState::Disconnected]);
 }
