@@ -25,7 +25,7 @@ const MAX_PAIR: usize = 1000;
 fn shape(client: &ClientId, now: &Snapshot) -> Value {
     json!({
         "id": client, "state": now.state, "isReady": now.state == SessionState::Ready, "reason": now.reason,
-        "since": now.since.rfc3339(), "linked": now.linked, "account": now.account, "attempt": now.attempt,
+        "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account, "attempt": now.attempt,
         "nextAttemptAt": now.next_attempt_at.map(crate::model::Timestamp::rfc3339),
     })
 }

@@ -69,7 +69,7 @@ impl Core for GatewayCore {
         let now = handle.snapshot().borrow().clone();
         Ok(json!({
             "clientId": client, "state": now.state, "connectionStatus": now.state, "isReady": now.state == SessionState::Ready,
-            "reason": now.reason, "since": now.since.rfc3339(), "account": now.account,
+            "reason": now.reason, "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account,
             "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
             "reconnect": {
                 "attempt": now.attempt, "maxAttempts": self.config.sessions.max_attempts, "launches": now.launches,

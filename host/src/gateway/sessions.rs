@@ -21,7 +21,7 @@ use crate::{
     model::ClientId,
     outbox::Outbox,
     plugins::PluginHost,
-    session::{self, Cleanup, Command, Parts, ProfileFate, SessionHandle, machine::Rules},
+    session::{self, Cleanup, Command, Limits, Parts, ProfileFate, SessionHandle, machine::Rules},
     store::{SessionWish, Store, StoreError},
     whatsapp::ChromiumLauncher,
 };
@@ -101,6 +101,11 @@ impl Sessions {
             journal: Arc::<GatewayJournal>::clone(&self.journal),
             rules: Rules::new(&self.config.sessions, &self.config.whatsapp),
             health_interval: self.config.sessions.health_interval.duration(),
+            limits: Limits {
+                memory_soft: self.config.sessions.memory_soft.0,
+                memory_hard: self.config.sessions.memory_hard.0,
+                ack_watchdog: self.config.sessions.ack_watchdog.duration(),
+            },
             close_grace: super::close_grace(&self.config),
             starts: Arc::clone(&self.starts),
             linked: known.is_some_and(|row| row.linked),

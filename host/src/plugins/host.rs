@@ -62,13 +62,15 @@ impl fmt::Display for PluginState {
     }
 }
 
+type Pairs = Arc<[(String, String)]>;
+
 /// The loaded plugins.
 #[derive(Debug)]
 pub struct PluginHost {
     pub(super) plugins: Vec<Plugin>,
     reports: Vec<PluginReport>,
     /// Operator-set pairs by session, for events.
-    metadata: RwLock<BTreeMap<ClientId, Arc<[(String, String)]>>>,
+    metadata: RwLock<BTreeMap<ClientId, Pairs>>,
 }
 
 impl PluginHost {
@@ -115,7 +117,7 @@ impl PluginHost {
         self.metadata.write().unwrap_or_else(PoisonError::into_inner).insert(session, pairs.into());
     }
 
-    pub(super) fn metadata(&self, session: &ClientId) -> Arc<[(String, String)]> {
+    pub(super) fn metadata(&self, session: &ClientId) -> Pairs {
         self.metadata.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned().unwrap_or_default()
     }
 

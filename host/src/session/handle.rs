@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub linked: bool,
     /// Me, as far as known.
     pub account: Option<Account>,
+    /// What an operator should know although nothing is broken, for people.
+    pub notices: Vec<String>,
     /// Failed attempts since the last reset.
     pub attempt: u32,
     /// When the next attempt begins.
@@ -52,6 +54,7 @@ impl Snapshot {
             qr: None,
             linked: false,
             account: None,
+            notices: Vec::new(),
             attempt: 0,
             next_attempt_at: None,
             launches: 0,
@@ -92,6 +95,8 @@ pub struct HealthNote {
     pub detail: String,
     /// How long the page took to answer, in milliseconds.
     pub page_millis: u64,
+    /// Processor time of the browser since the last check, in percent of one core.
+    pub cpu_percent: Option<u32>,
     /// The browser.
     pub browser: Option<BrowserReport>,
 }

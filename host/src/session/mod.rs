@@ -12,4 +12,4 @@ mod supervisor;
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
 pub use profiles::{Cleanup, ProfileFacts, ProfileFate, clean, discard, facts, prepare_root, profile_dir};
-pub use supervisor::{Parts, spawn};
+pub use supervisor::{Limits, Parts, spawn};

@@ -293,6 +293,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// How many sends were begun before `oldest` and have no outcome.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND updated_at < ?";
+        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&self.readers).await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// Takes over the sending of a session; whoever did it before can change nothing any more.
     ///
     /// # Errors

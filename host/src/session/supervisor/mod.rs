@@ -5,6 +5,7 @@
 //! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
 
 mod body;
+mod care;
 mod news;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::body::{Body, Done};
+pub use self::care::Limits;
+use self::{
+    body::{Body, Done},
+    care::Care,
+};
 use super::{
     handle::{Command, Order, SessionHandle, Snapshot},
     journal::Journal,
@@ -41,6 +46,8 @@ pub struct Parts {
     pub rules: Rules,
     /// Between health checks.
     pub health_interval: Duration,
+    /// Memory and acknowledgements.
+    pub limits: Limits,
     /// A clean close may take so long before the browser is killed.
     pub close_grace: Duration,
     /// So many sessions start at the same time: a permit each.
@@ -68,6 +75,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         any_page: any_tx,
         timer: None,
         probing: false,
+        care: Care::new(),
     };
     tokio::spawn(supervisor.run(inbox));
     handle
@@ -83,6 +91,7 @@ struct Supervisor {
     timer: Option<Instant>,
     /// The contract is being looked at before the session is called ready.
     probing: bool,
+    care: Care,
 }
 
 impl Supervisor {
@@ -159,6 +168,9 @@ impl Supervisor {
             _ => info!(%client, %before, %after, reason, "session"),
         }
         metrics::counter!("wharf_session_transitions_total", "session" => client.to_string(), "after" => after.as_str()).increment(1);
+        if after == SessionState::Ready {
+            self.care.became_ready();
+        }
         let linked = self.machine.linked;
         let account = self.snapshot.borrow().account.clone();
         self.snapshot.send_modify(|snapshot| {
