@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{
     model::{ClientId, Outcome, PhoneNumber, SessionState},
-    outbox::{AcceptError, Accepted, Idempotency, OutboxId, OutboxRow, Requested},
-    session::{Cleanup, Snapshot},
+    outbox::{AcceptError, Accepted, Idempotency, OutboxId, OutboxRow, Requested, StoreError},
+    session::{Cleanup, LogoutError, ProfileFate, Snapshot},
 };
 
 /// The gateway, as the API sees it.
@@ -32,8 +32,20 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// An accepted send.
     async fn message(&self, id: &OutboxId) -> Result<Option<OutboxRow>, String>;
 
-    /// Starts a session anew, from whatever state. False: there is no such session.
-    fn reconnect(&self, client: &ClientId) -> bool;
+    /// Every session now, by client id.
+    fn sessions(&self) -> Vec<(ClientId, Snapshot)>;
+
+    /// Makes a session that stays until it is deleted.
+    async fn create_session(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure>;
+
+    /// Tells a session something; what is wanted is remembered across restarts.
+    async fn control_session(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure>;
+
+    /// Ends a session that was made through the API.
+    async fn delete_session(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure>;
+
+    /// Starts a session anew, from whatever state.
+    async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure>;
 
     /// Cleans the session directory, or only says what would be done.
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String>;
@@ -86,4 +98,40 @@ pub enum SendFailure {
     /// Template, plugin, key or database.
     #[error(transparent)]
     Refused(#[from] AcceptError),
+}
+
+/// What a session can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionAction {
+    /// Run, unless it does.
+    Start,
+    /// Close the browser and rest.
+    Stop,
+    /// Close the browser and start anew, forgetting earlier failures.
+    Restart,
+    /// End the login at WhatsApp.
+    Logout,
+}
+
+/// Why a session did not do what it was told.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SessionFailure {
+    /// There is no such session.
+    #[error("there is no session {0}")]
+    Unknown(ClientId),
+    /// There is one already.
+    #[error("there is a session {0} already")]
+    Exists(ClientId),
+    /// It is not the API's to delete.
+    #[error("the session {0} is named in the configuration; remove it there")]
+    Named(ClientId),
+    /// The login was not ended.
+    #[error(transparent)]
+    Logout(#[from] LogoutError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system's words.
+    #[error("{0}")]
+    Failed(String),
 }

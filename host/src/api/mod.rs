@@ -4,8 +4,10 @@ mod access;
 mod core;
 mod messages;
 mod probes;
+mod problem;
 mod reply;
 mod seed;
+mod sessions;
 
 use std::{any::Any, io, sync::Arc, time::Instant};
 
@@ -24,7 +26,7 @@ use tower_http::{
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 
-pub use self::core::{Core, SendCall, SendFailure, SendReply};
+pub use self::core::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
 use self::{access::Access, reply::Failure};
 use crate::config;
 
@@ -52,6 +54,10 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/api/whatsapp/reconnect", post(seed::reconnect))
         .route("/api/whatsapp/cleanup-sessions", post(seed::cleanup));
     let own = Router::new()
+        .route("/v1/sessions", get(sessions::list).post(sessions::create))
+        .route("/v1/sessions/{id}", get(sessions::get).delete(sessions::delete))
+        .route("/v1/sessions/{id}/qr", get(sessions::qr))
+        .route("/v1/sessions/{id}/{verb}", post(sessions::control))
         .route("/v1/messages/{id}", get(messages::get))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
@@ -84,7 +90,7 @@ fn cors(settings: &config::Api) -> CorsLayer {
         return CorsLayer::new();
     }
     let headers = [header::CONTENT_TYPE, header::AUTHORIZATION, "x-api-key".parse().unwrap_or(header::AUTHORIZATION)];
-    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]).allow_headers(headers)
+    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers)
 }
 
 /// The words of a panic may quote anything; they go to the log by the panic hook, never to a caller.

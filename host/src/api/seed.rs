@@ -13,11 +13,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, SendCall, SendReply,
+    App, SendCall, SendFailure, SendReply,
     access::{Caller, is_json},
     reply::{Failure, success},
 };
@@ -36,9 +37,24 @@ fn now() -> String {
     Timestamp::now().rfc3339()
 }
 
-/// The session of a call that names none.
-fn session(app: &App) -> Result<Snapshot, Failure> {
-    app.core.session(app.core.default_client()).ok_or_else(|| Failure::internal("the default session is not there".into()))
+/// `?clientId=`: the original service knew one client; a call that names none means the default one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Whose {
+    client_id: Option<String>,
+}
+
+fn client(app: &App, Query(whose): &Query<Whose>) -> Result<ClientId, Failure> {
+    let Some(id) = &whose.client_id else { return Ok(app.core.default_client().clone()) };
+    id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))
+}
+
+fn session(app: &App, whose: &Query<Whose>) -> Result<(ClientId, Snapshot), Failure> {
+    let client = client(app, whose)?;
+    match app.core.session(&client) {
+        Some(now) => Ok((client, now)),
+        None => Err(SendFailure::UnknownClient(client).into()),
+    }
 }
 
 pub(super) async fn server_health(State(app): State<App>) -> Response {
@@ -46,16 +62,17 @@ pub(super) async fn server_health(State(app): State<App>) -> Response {
     axum::Json(json!({"status": "ok", "uptime": app.started.elapsed().as_secs_f64(), "version": version, "timestamp": now()})).into_response()
 }
 
-pub(super) async fn status(State(app): State<App>) -> Result<Response, Failure> {
-    let state = session(&app)?.state;
+pub(super) async fn status(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+    let (client, now) = session(&app, &whose)?;
+    let state = now.state;
     let data = json!({
-        "isReady": state == SessionState::Ready, "connectionStatus": state, "timestamp": now(), "clientId": app.core.default_client(),
+        "isReady": state == SessionState::Ready, "connectionStatus": state, "timestamp": self::now(), "clientId": client,
     });
     Ok(success(&data, &format!("WhatsApp client is {state}")))
 }
 
-pub(super) async fn health(State(app): State<App>) -> Result<Response, Failure> {
-    let state = session(&app)?.state;
+pub(super) async fn health(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+    let state = session(&app, &whose)?.1.state;
     let data = json!({
         "service": "WhatsApp API", "status": "operational", "connectionStatus": state, "isReady": state == SessionState::Ready,
         "timestamp": now(), "uptime": app.started.elapsed().as_secs_f64(),
@@ -63,52 +80,54 @@ pub(super) async fn health(State(app): State<App>) -> Result<Response, Failure> 
     Ok(success(&data, "WhatsApp API is operational"))
 }
 
-pub(super) async fn qr(State(app): State<App>, headers: HeaderMap) -> Result<Response, Failure> {
-    let session = session(&app)?;
+pub(super) async fn qr(State(app): State<App>, whose: Query<Whose>, headers: HeaderMap) -> Result<Response, Failure> {
+    let (_, session) = session(&app, &whose)?;
+    if let Some(picture) = picture(&session, &headers).map_err(Failure::internal)? {
+        return Ok(picture);
+    }
     let place = json!({"connectionStatus": session.state, "timestamp": now()});
-    let unavailable = || {
-        Failure::new(
-            StatusCode::NOT_FOUND,
-            "qr_not_available",
-            "QR code not available",
-            format!("the session is {}: {}", session.state, session.reason),
-        )
-    };
-    let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let Some(code) = session.qr.as_ref().filter(|code| code.expires_at > Timestamp::now()) else {
-        if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wanted.contains("image/") {
-            let data = json!({"qrCode": null, "connectionStatus": session.state, "timestamp": now()});
-            return Ok(success(&data, "Already authenticated"));
-        }
-        return Err(unavailable().with(place));
-    };
-    let too_long = |error: qr::TooLong| Failure::internal(error.to_string());
+    if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wants(&headers, "image/") {
+        let data = json!({"qrCode": null, "connectionStatus": session.state, "timestamp": now()});
+        return Ok(success(&data, "Already authenticated"));
+    }
+    let words = format!("the session is {}: {}", session.state, session.reason);
+    Err(Failure::new(StatusCode::NOT_FOUND, "qr_not_available", "QR code not available", words).with(place))
+}
+
+fn wants(headers: &HeaderMap, kind: &str) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains(kind))
+}
+
+/// The QR that can be scanned now, in the form the caller accepts; none: there is none.
+pub(super) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<Response>, String> {
+    let Some(code) = session.qr.as_ref().filter(|code| code.expires_at > Timestamp::now()) else { return Ok(None) };
+    let too_long = |error: qr::TooLong| error.to_string();
     // A QR is a credential: nothing on the way may keep it.
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if wanted.contains("image/svg+xml") {
+    if wants(headers, "image/svg+xml") {
         let picture = qr::svg(&code.code).map_err(too_long)?;
-        return Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), no_store], picture).into_response());
+        return Ok(Some(([(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), no_store], picture).into_response()));
     }
     let picture = qr::png(&code.code).map_err(too_long)?;
-    if wanted.contains("image/png") {
-        return Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/png")), no_store], picture).into_response());
+    if wants(headers, "image/png") {
+        return Ok(Some(([(header::CONTENT_TYPE, HeaderValue::from_static("image/png")), no_store], picture).into_response()));
     }
     let data = json!({
         "qrCode": format!("data:image/png;base64,{}", BASE64_STANDARD.encode(picture)), "qrText": code.code,
         "expiresAt": code.expires_at.rfc3339(), "attempt": code.attempt, "connectionStatus": session.state, "timestamp": now(),
     });
-    Ok(([no_store], success(&data, "QR code generated successfully")).into_response())
+    Ok(Some(([no_store], success(&data, "QR code generated successfully")).into_response()))
 }
 
-pub(super) async fn session_info(State(app): State<App>) -> Result<Response, Failure> {
-    let info = app.core.session_info(app.core.default_client()).await.map_err(Failure::internal)?;
+pub(super) async fn session_info(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+    let (client, _) = session(&app, &whose)?;
+    let info = app.core.session_info(&client).await.map_err(Failure::internal)?;
     Ok(success(&info, "Session information retrieved successfully"))
 }
 
-pub(super) async fn reconnect(State(app): State<App>) -> Result<Response, Failure> {
-    if !app.core.reconnect(app.core.default_client()) {
-        return Err(Failure::internal("the default session is not there".into()));
-    }
+pub(super) async fn reconnect(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+    let (client, _) = session(&app, &whose)?;
+    app.core.reconnect(&client).await.map_err(|error| Failure::internal(error.to_string()))?;
     let data = json!({"message": "The session is being started anew", "timestamp": now()});
     Ok(success(&data, "Reconnection initiated successfully"))
 }

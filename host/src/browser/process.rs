@@ -14,13 +14,16 @@ pub struct Report {
     pub memory_bytes: u64,
     /// Processes in the tree.
     pub processes: u32,
+    /// Processor time of the living processes of the tree, in milliseconds.
+    pub cpu_millis: u64,
 }
 
 /// Measures the tree below `pid`. Processes that end meanwhile are passed over.
 pub(super) fn measure(pid: u32, product: String) -> Report {
     let tree = tree(pid);
     let memory_bytes = tree.iter().map(|pid| memory(*pid)).sum();
-    Report { pid, product, memory_bytes, processes: u32::try_from(tree.len()).unwrap_or(u32::MAX) }
+    let cpu_millis = tree.iter().map(|pid| cpu(*pid)).sum();
+    Report { pid, product, memory_bytes, cpu_millis, processes: u32::try_from(tree.len()).unwrap_or(u32::MAX) }
 }
 
 fn tree(root: u32) -> Vec<u32> {
@@ -40,6 +43,13 @@ fn tree(root: u32) -> Vec<u32> {
         next += 1;
     }
     found
+}
+
+/// User and system time. The kernel counts in hundredths of a second on every Linux of today (`USER_HZ`).
+fn cpu(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ticks: u64 = stat.rsplit_once(") ").map_or(0, |(_, rest)| rest.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum());
+    ticks * 10
 }
 
 fn memory(pid: u32) -> u64 {

@@ -195,6 +195,17 @@ pub struct Sessions {
     pub stable_after: Millis,
     /// Between health checks. Default 60s.
     pub health_interval: Millis,
+    /// A lost socket is not reported for so long, because the page mends it. Default 3s.
+    pub offline_grace: Millis,
+    /// The page may try so long to connect again before its browser is started anew. Default 5m.
+    pub mend_timeout: Millis,
+    /// Sends without any acknowledgement for so long, though the session is ready, mark it degraded and load its page
+    /// anew; 0 never. Default 2m.
+    pub ack_watchdog: Millis,
+    /// Over so much private memory of its browser the page is loaded anew at a quiet moment; 0B never. Default 1GiB.
+    pub memory_soft: ByteSize,
+    /// Over so much the browser is started anew at once; 0B never. Default 2GiB.
+    pub memory_hard: ByteSize,
     /// QR codes shown before the session waits for a person. Default 60.
     pub qr_limit: u32,
     /// After the phone unlinked us. Default `auto`: show a new QR.
@@ -214,6 +225,11 @@ impl Default for Sessions {
             slow_delay: Millis::secs(1800),
             stable_after: Millis::secs(60),
             health_interval: Millis::secs(60),
+            offline_grace: Millis::secs(3),
+            mend_timeout: Millis::secs(300),
+            ack_watchdog: Millis::secs(120),
+            memory_soft: ByteSize(1 << 30),
+            memory_hard: ByteSize(2 << 30),
             qr_limit: 60,
             relink: Relink::Auto,
         }

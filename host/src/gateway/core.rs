@@ -1,18 +1,18 @@
 //! The gateway as the API sees it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
-use super::upkeep;
+use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, SendCall, SendFailure, SendReply},
+    api::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, SessionState, Transition, calling_code},
     outbox::{AcceptError, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
-    session::{self, Cleanup, SessionHandle, Snapshot},
+    session::{self, Cleanup, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
 
@@ -22,7 +22,7 @@ const SHOWN: u32 = 20;
 #[derive(Debug)]
 pub(super) struct GatewayCore {
     pub(super) config: Arc<Config>,
-    pub(super) sessions: Arc<BTreeMap<ClientId, SessionHandle>>,
+    pub(super) sessions: Arc<Sessions>,
     pub(super) store: Store,
     pub(super) outbox: Outbox,
     pub(super) metrics: PrometheusHandle,
@@ -42,6 +42,22 @@ impl Core for GatewayCore {
         self.sessions.get(client).map(|handle| handle.snapshot().borrow().clone())
     }
 
+    fn sessions(&self) -> Vec<(ClientId, Snapshot)> {
+        self.sessions.all().iter().map(|handle| (handle.client().clone(), handle.snapshot().borrow().clone())).collect()
+    }
+
+    async fn create_session(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+        self.sessions.create(client, start, metadata).await
+    }
+
+    async fn control_session(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+        self.sessions.control(client, action).await
+    }
+
+    async fn delete_session(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+        self.sessions.delete(client, fate).await
+    }
+
     async fn session_info(&self, client: &ClientId) -> Result<Value, String> {
         let handle = self.sessions.get(client).ok_or_else(|| format!("there is no session {client}"))?;
         let words = |error: StoreError| error.to_string();
@@ -53,7 +69,7 @@ impl Core for GatewayCore {
         let now = handle.snapshot().borrow().clone();
         Ok(json!({
             "clientId": client, "state": now.state, "connectionStatus": now.state, "isReady": now.state == SessionState::Ready,
-            "reason": now.reason, "since": now.since.rfc3339(), "account": now.account,
+            "reason": now.reason, "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account,
             "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
             "reconnect": {
                 "attempt": now.attempt, "maxAttempts": self.config.sessions.max_attempts, "launches": now.launches,
@@ -100,8 +116,8 @@ impl Core for GatewayCore {
         self.outbox.get(id).await.map_err(|error| error.to_string())
     }
 
-    fn reconnect(&self, client: &ClientId) -> bool {
-        self.sessions.get(client).map(SessionHandle::reconnect).is_some()
+    async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure> {
+        self.control_session(client, SessionAction::Restart).await
     }
 
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String> {

@@ -1,5 +1,7 @@
 //! Where sessions' news goes: the database, the outbox, the event log.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tracing::error;
 
@@ -54,6 +56,20 @@ impl Journal for GatewayJournal {
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) {
         said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
+    }
+
+    async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]) {
+        let json = serde_json::json!({"notices": notices}).to_string();
+        let event = Event::Other { kind: "session.notices".into(), json };
+        said(client, "a notice", self.events.append(client, account, event).await);
+    }
+
+    async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64 {
+        let counted = self.store.unacknowledged(client, Timestamp::now().minus(age)).await;
+        counted.unwrap_or_else(|error| {
+            error!(%client, %error, "sends without an acknowledgement cannot be counted");
+            0
+        })
     }
 
     async fn health(&self, client: &ClientId, note: &HealthNote) {

@@ -4,33 +4,31 @@ pub mod check;
 mod core;
 mod journal;
 pub mod profiles;
+mod sessions;
 mod terminal;
 mod upkeep;
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{core::GatewayCore, journal::GatewayJournal};
+use self::{core::GatewayCore, journal::GatewayJournal, sessions::Sessions};
 use crate::{
     api,
     browser::Guard,
     config::{Config, Sources},
     events::Events,
-    model::ClientId,
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
-    session::{self, Parts, SessionHandle, machine::Rules},
+    session::{self, Command},
     store::{Store, StoreError},
     whatsapp::ChromiumLauncher,
 };
 
-/// Sessions that start at the same time: more of them only slow each other down.
-const STARTS: usize = 2;
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
 
 /// Why the gateway did not start.
@@ -67,7 +65,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
-    sessions: Arc<BTreeMap<ClientId, SessionHandle>>,
+    sessions: Arc<Sessions>,
     store: Store,
     stop: CancellationToken,
     server: JoinHandle<io::Result<()>>,
@@ -91,39 +89,21 @@ impl Gateway {
         let store = Store::open(&config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"))).await?;
         let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
         let events = Events::new(store.clone(), Arc::<PluginHost>::clone(&plugins), config.delivery.clone());
-        let outbox = Outbox::new(store.clone(), plugins, events.clone(), config.send.clone());
+        let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone());
 
         let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
-        let launcher = Arc::new(ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), session::profile_dir, guard));
-        let journal = Arc::new(GatewayJournal::new(store.clone(), outbox.clone(), events.clone()));
-        let starts = Arc::new(Semaphore::new(STARTS));
-        let mut sessions = BTreeMap::new();
-        let mut tasks = events.start();
-        for client in clients(&config) {
-            let known = store.session(&client).await?;
-            let parts = Parts {
-                client: client.clone(),
-                launcher: Arc::<ChromiumLauncher>::clone(&launcher),
-                journal: Arc::<GatewayJournal>::clone(&journal),
-                rules: Rules::new(&config.sessions, &config.whatsapp),
-                health_interval: config.sessions.health_interval.duration(),
-                close_grace: config.browser.close_grace.map_or(CLOSE_GRACE, |grace| grace.duration()),
-                starts: Arc::clone(&starts),
-                linked: known.is_some_and(|row| row.linked),
-                wanted: true,
-            };
-            let handle = session::spawn(parts);
-            tasks.push(outbox.attach(client.clone(), handle.ready_page()));
-            tasks.push(terminal::show_qr(&handle));
-            sessions.insert(client, handle);
-        }
+        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), session::profile_dir, guard);
+        let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
+        let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal);
+        sessions.restore().await?;
         let sessions = Arc::new(sessions);
+        let mut tasks = events.start();
         tasks.push(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
         let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics };
         let stop = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
-        info!(%address, sessions = sessions.len(), version = env!("CARGO_PKG_VERSION"), "listening");
+        info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
         Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration() })
     }
 
@@ -143,7 +123,8 @@ impl Gateway {
             warn!("calls that are still in flight are cut off");
             server.abort();
         }
-        let closing = join_all(self.sessions.values().map(SessionHandle::shutdown));
+        let sessions = self.sessions.all();
+        let closing = join_all(sessions.iter().map(|session| session.tell(Command::Shutdown)));
         if timeout(self.budget / 2, closing).await.is_err() {
             warn!("a browser did not close in time; its guard goes on closing it");
         }
@@ -155,19 +136,14 @@ impl Gateway {
     }
 }
 
-/// The default session and those of the file.
-fn clients(config: &Config) -> Vec<ClientId> {
-    let mut clients = vec![config.sessions.default_client.clone()];
-    clients.extend(config.sessions.session.keys().filter(|client| **client != config.sessions.default_client).cloned());
-    clients
+fn close_grace(config: &Config) -> Duration {
+    config.browser.close_grace.map_or(CLOSE_GRACE, |grace| grace.duration())
 }
 
 async fn load_plugins(config: &Config, kv: Arc<dyn crate::plugins::KvStore>, sources: Arc<Sources>) -> Result<Arc<PluginHost>, LoadError> {
     let cache = config.plugins.cache.clone().unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
     let secrets = Arc::new(move |name: &str| sources.get(name).map(str::to_owned));
-    let mut host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
-    let pairs = |session: &crate::config::Session| session.metadata.clone().into_iter().collect();
-    host.set_metadata(config.sessions.session.iter().map(|(client, session)| (client.clone(), pairs(session))).collect());
+    let host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
     for report in host.reports() {
         info!(plugin = report.name, version = report.version, state = %report.state, "plugin");
     }

@@ -1,10 +1,11 @@
 //! What is done every hour: old rows are forgotten, caches and orphans of the session path cleaned away.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time::interval};
 use tracing::{info, warn};
 
+use super::sessions::Sessions;
 use crate::{
     config::{Config, Millis},
     model::{ClientId, SessionState, Timestamp},
@@ -16,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(3600);
 /// The seed's age of what may go. Logins never do, however old.
 const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<BTreeMap<ClientId, SessionHandle>>) -> JoinHandle<()> {
+pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut clock = interval(PERIOD);
         loop {
@@ -46,14 +47,15 @@ async fn forget(store: &Store, config: &Config) -> Result<(), StoreError> {
 }
 
 /// Cleans the session path, or says what would be done. Sessions with a browser are left alone.
-pub(super) async fn clean(config: &Config, sessions: &BTreeMap<ClientId, SessionHandle>, dry_run: bool) -> Result<Cleanup, String> {
+pub(super) async fn clean(config: &Config, sessions: &Sessions, dry_run: bool) -> Result<Cleanup, String> {
     let root = config.sessions.path.clone();
-    let known: Vec<ClientId> = sessions.keys().cloned().collect();
+    let sessions = sessions.all();
+    let known: Vec<ClientId> = sessions.iter().map(|handle| handle.client().clone()).collect();
     let at_rest = |handle: &&SessionHandle| {
         let state = handle.snapshot().borrow().state;
         matches!(state, SessionState::Disconnected | SessionState::Error | SessionState::AuthFailure)
     };
-    let idle: Vec<ClientId> = sessions.values().filter(at_rest).map(|handle| handle.client().clone()).collect();
+    let idle: Vec<ClientId> = sessions.iter().filter(at_rest).map(|handle| handle.client().clone()).collect();
     let done = tokio::task::spawn_blocking(move || session::clean(&root, &known, &idle, ORPHAN_AGE, dry_run)).await;
     done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

@@ -70,6 +70,23 @@ impl Outbox {
         tokio::spawn(sender::run(Arc::clone(&self.inner), client, pages))
     }
 
+    /// Cancels what a session has not begun.
+    ///
+    /// # Errors
+    /// When the database fails; the rest stays queued.
+    pub async fn cancel_queued(&self, client: &ClientId, reason: &str) -> Result<(), StoreError> {
+        loop {
+            let rows = self.inner.store.queued(client).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                // One that began meanwhile is not cancelled, and not found again above.
+                self.inner.finish(&row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned())).await?;
+            }
+        }
+    }
+
     /// Waits for the outcome. A send that has not begun after `limit` is cancelled; one that has is [`Outcome::Unknown`]
     /// for now. None: there is no such send.
     ///

@@ -1,6 +1,11 @@
 //! All plugins of this gateway, in the operator's order.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use serde::Serialize;
 use tracing::warn;
@@ -57,13 +62,15 @@ impl fmt::Display for PluginState {
     }
 }
 
+type Pairs = Arc<[(String, String)]>;
+
 /// The loaded plugins.
 #[derive(Debug)]
 pub struct PluginHost {
     pub(super) plugins: Vec<Plugin>,
     reports: Vec<PluginReport>,
     /// Operator-set pairs by session, for events.
-    pub(super) metadata: BTreeMap<ClientId, Vec<(String, String)>>,
+    metadata: RwLock<BTreeMap<ClientId, Pairs>>,
 }
 
 impl PluginHost {
@@ -79,7 +86,7 @@ impl PluginHost {
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
         let loader = Loader::new(&settings.dir, cache_dir, kv, secrets)?;
-        let mut host = Self { plugins: vec![], reports: vec![], metadata: BTreeMap::new() };
+        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();
             if host.reports.iter().any(|report| report.name == entry.name) {
@@ -105,9 +112,13 @@ impl PluginHost {
         Ok(host)
     }
 
-    /// Pairs that every event of a session carries.
-    pub fn set_metadata(&mut self, metadata: BTreeMap<ClientId, Vec<(String, String)>>) {
-        self.metadata = metadata;
+    /// Sets the pairs that every event of a session carries from now on.
+    pub fn set_metadata(&self, session: ClientId, pairs: Vec<(String, String)>) {
+        self.metadata.write().unwrap_or_else(PoisonError::into_inner).insert(session, pairs.into());
+    }
+
+    pub(super) fn metadata(&self, session: &ClientId) -> Pairs {
+        self.metadata.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned().unwrap_or_default()
     }
 
     /// What became of each plugin at the start.

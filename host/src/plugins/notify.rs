@@ -35,8 +35,7 @@ impl PluginHost {
     }
 
     fn envelope(&self, plugin: &Plugin, envelope: &Envelope) -> notification::Envelope {
-        let metadata = self.metadata.get(&envelope.session).map_or(&[][..], Vec::as_slice);
-        convert::envelope(envelope, metadata, plugin.entry.grants.bodies.unwrap_or(true))
+        convert::envelope(envelope, &self.metadata(&envelope.session), plugin.entry.grants.bodies.unwrap_or(true))
     }
 }
 

@@ -1,14 +1,20 @@
 //! What the rest of the gateway sees of a session: a snapshot, and a few commands.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 
 use crate::{
     model::{Account, ClientId, SessionState, Timestamp},
     whatsapp::{BrowserReport, ContractReport, Page, PageStatus},
 };
+
+/// The page itself waits 12 s for the server's word.
+const LOGOUT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A session at one moment.
 #[derive(Debug, Clone)]
@@ -21,8 +27,12 @@ pub struct Snapshot {
     pub since: Timestamp,
     /// The QR that can be scanned now.
     pub qr: Option<QrView>,
+    /// The profile holds a login, as far as is known.
+    pub linked: bool,
     /// Me, as far as known.
     pub account: Option<Account>,
+    /// What an operator should know although nothing is broken, for people.
+    pub notices: Vec<String>,
     /// Failed attempts since the last reset.
     pub attempt: u32,
     /// When the next attempt begins.
@@ -42,7 +52,9 @@ impl Snapshot {
             reason: reason.to_owned(),
             since: Timestamp::now(),
             qr: None,
+            linked: false,
             account: None,
+            notices: Vec::new(),
             attempt: 0,
             next_attempt_at: None,
             launches: 0,
@@ -83,26 +95,46 @@ pub struct HealthNote {
     pub detail: String,
     /// How long the page took to answer, in milliseconds.
     pub page_millis: u64,
+    /// Processor time of the browser since the last check, in percent of one core.
+    pub cpu_percent: Option<u32>,
     /// The browser.
     pub browser: Option<BrowserReport>,
 }
 
 /// What a session can be told.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
+    /// Start, unless it runs or is about to.
+    Start,
     /// Try now, from whatever state, and forget earlier failures.
     Reconnect,
     /// Close the browser and stay so.
     Stop,
+    /// Ask WhatsApp to end the login.
+    Logout,
     /// As [`Command::Stop`], answered when the browser is gone; the session ends.
-    Shutdown(oneshot::Sender<()>),
+    Shutdown,
+}
+
+/// A command, and where to say that it was taken.
+pub(super) type Order = (Command, oneshot::Sender<()>);
+
+/// Why a login could not be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutError {
+    /// Only a running, linked page can tell WhatsApp.
+    #[error("the session is {0}: only a ready session can be logged out; start it first, or remove the device on the phone")]
+    NotLinked(SessionState),
+    /// It was asked and did not say so in time.
+    #[error("WhatsApp did not confirm the log-out within {0:?}")]
+    NotConfirmed(Duration),
 }
 
 /// A session's handle. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SessionHandle {
     pub(super) client: ClientId,
-    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) commands: mpsc::UnboundedSender<Order>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
     pub(super) ready_page: watch::Receiver<Option<Arc<dyn Page>>>,
     pub(super) any_page: watch::Receiver<Option<Arc<dyn Page>>>,
@@ -133,26 +165,27 @@ impl SessionHandle {
         Some(page.browser().await)
     }
 
-    /// Try now, from whatever state, and forget earlier failures.
-    pub fn reconnect(&self) {
-        self.tell(Command::Reconnect);
+    /// Tells it something; returns once the session has taken it ([`Command::Shutdown`]: once the browser is gone).
+    pub async fn tell(&self, command: Command) {
+        let (done, taken) = oneshot::channel();
+        // Fails only when the supervisor has ended, and so does the waiting.
+        let _ = self.commands.send((command, done));
+        let _ = taken.await;
     }
 
-    /// Close the browser and stay so.
-    pub fn stop(&self) {
-        self.tell(Command::Stop);
-    }
-
-    /// Close the browser cleanly and end the session; returns when the browser is gone.
-    pub async fn shutdown(&self) {
-        let (done, gone) = oneshot::channel();
-        self.tell(Command::Shutdown(done));
-        // An error means that the supervisor has ended already.
-        let _ = gone.await;
-    }
-
-    fn tell(&self, command: Command) {
-        // Only fails when the supervisor has ended, at shutdown.
-        let _ = self.commands.send(command);
+    /// Ends the login and waits until WhatsApp has confirmed it.
+    ///
+    /// # Errors
+    /// See [`LogoutError`]; the login stays then, as far as is known.
+    pub async fn logout(&self) -> Result<(), LogoutError> {
+        let mut snapshot = self.snapshot.clone();
+        let state = snapshot.borrow_and_update().state;
+        if !matches!(state, SessionState::Authenticated | SessionState::Ready) {
+            return Err(LogoutError::NotLinked(state));
+        }
+        self.tell(Command::Logout).await;
+        let gone = timeout(LOGOUT_LIMIT, snapshot.wait_for(|now| !now.linked)).await;
+        // A supervisor that ends meanwhile confirms nothing.
+        if matches!(gone, Ok(Ok(_))) { Ok(()) } else { Err(LogoutError::NotConfirmed(LOGOUT_LIMIT)) }
     }
 }

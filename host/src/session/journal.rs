@@ -1,7 +1,7 @@
 //! Where a session's news goes. Implemented by the composition root, so that this room depends on neither
 //! the event log nor the outbox.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 
@@ -25,6 +25,12 @@ pub trait Journal: Send + Sync + Debug {
 
     /// News of an own message.
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews);
+
+    /// What an operator should know of a session came up or went away.
+    async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]);
+
+    /// Sends that were begun more than `age` ago and have no acknowledgement.
+    async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64;
 
     /// The outcome of a health check.
     async fn health(&self, client: &ClientId, note: &HealthNote);

@@ -9,7 +9,7 @@ pub mod machine;
 pub mod profiles;
 mod supervisor;
 
-pub use handle::{Command, HealthNote, QrView, SessionHandle, Snapshot};
+pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
-pub use profiles::{Cleanup, ProfileFacts, ProfileProblem, check_profile, clean, facts, prepare_root, profile_dir};
-pub use supervisor::{Parts, spawn};
+pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir};
+pub use supervisor::{Limits, Parts, spawn};

@@ -8,6 +8,7 @@ mod events;
 mod kv;
 mod outbox;
 mod sessions;
+mod wishes;
 mod writer;
 
 use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
@@ -21,6 +22,7 @@ pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Finish, NewRow, OutboxId, OutboxRow, RowState};
 pub use sessions::{HealthRow, SessionRow};
+pub use wishes::SessionWish;
 use writer::Writer;
 
 /// What cannot be stored or read.

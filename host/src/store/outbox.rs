@@ -271,6 +271,18 @@ impl Store {
         Ok(due.map(Timestamp))
     }
 
+    /// The oldest sends that have not begun, due or not; at most 500.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
+        let rows = sqlx::query(select!("WHERE client = ? AND state = 'queued' ORDER BY seq LIMIT 500"))
+            .bind(client.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
     /// Sends that were begun and have no outcome, oldest first.
     ///
     /// # Errors
@@ -279,6 +291,16 @@ impl Store {
         let sql = select!("WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq");
         let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How many sends were begun before `oldest` and have no outcome.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND updated_at < ?";
+        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&self.readers).await?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Takes over the sending of a session; whoever did it before can change nothing any more.

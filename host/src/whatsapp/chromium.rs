@@ -202,6 +202,7 @@ impl Page for ChromiumPage {
             version: Some(report.product),
             memory_bytes: Some(report.memory_bytes),
             processes: Some(report.processes),
+            cpu_millis: Some(report.cpu_millis),
         }
     }
 

@@ -188,6 +188,12 @@ pub struct PageStatus {
     pub replaced: bool,
     /// WhatsApp wants a reload for a new version.
     pub needs_update: bool,
+    /// WhatsApp has refused this version and ended the connection for good.
+    pub outdated: bool,
+    /// A dialog covers the page. Sends do not go through what it covers.
+    pub modal: bool,
+    /// WhatsApp lets this account write to nobody new for a while (463).
+    pub reachout_locked: bool,
     /// Sync progress in percent, while known.
     pub sync_percent: Option<u8>,
     /// Me.
@@ -211,6 +217,8 @@ pub enum Stage {
     Offline,
     /// The same login was opened elsewhere.
     Replaced,
+    /// WhatsApp refuses this version of its page: only a page loaded anew works.
+    Outdated,
 }
 
 impl PageStatus {
@@ -221,6 +229,9 @@ impl PageStatus {
         let stream = self.stream.as_deref().unwrap_or("");
         if self.replaced {
             return Stage::Replaced;
+        }
+        if self.outdated {
+            return Stage::Outdated;
         }
         if matches!(socket, "UNPAIRED" | "UNPAIRED_IDLE") && !self.registered {
             return Stage::NeedsLink;
@@ -271,6 +282,8 @@ pub struct BrowserReport {
     pub memory_bytes: Option<u64>,
     /// Processes in the tree.
     pub processes: Option<u32>,
+    /// Processor time its processes have used so far, in milliseconds. Those that have ended are not counted.
+    pub cpu_millis: Option<u64>,
 }
 
 /// Why a page did not do what it was asked. What was begun may have been done.

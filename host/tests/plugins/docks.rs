@@ -80,8 +80,8 @@ async fn a_qr_is_a_credential_and_needs_its_grant() {
 
 #[tokio::test]
 async fn an_event_becomes_a_call_with_the_operators_limits_on_it() {
-    let mut host = good("grants.http = [\"HTTPS://Hooks.Example.org\", \"http://10.0.0.1:8080\"]\ngrants.http_private = true").await;
-    host.set_metadata([("odd".parse().expect("a client id"), vec![("team".into(), "blue".into())])].into());
+    let host = good("grants.http = [\"HTTPS://Hooks.Example.org\", \"http://10.0.0.1:8080\"]\ngrants.http_private = true").await;
+    host.set_metadata("odd".parse().expect("a client id"), vec![("team".into(), "blue".into())]);
     let envelope = envelope(received("hello"));
     assert_eq!(host.route("good", &subject("odd"), &envelope).await, Ok(vec!["here".to_owned()]));
     let request = host.request("good", &subject("odd"), "here", &envelope).await.expect("a request");

@@ -3,6 +3,10 @@
 //! There is one timer per session, because no state waits for two things at once: entering a state sets it anew,
 //! and what its end means is decided by the state it ends in.
 
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod properties;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -61,6 +65,8 @@ pub enum Input {
     QrExhausted,
     /// The page was loaded anew by itself.
     Navigated,
+    /// The page should be loaded anew, and nobody needs it right now.
+    Refresh(String),
     /// WhatsApp ended the login.
     LoggedOut(String),
     /// A ban that ends after so long; none: never.
@@ -156,6 +162,8 @@ impl Step<'_> {
             Input::QrExhausted if self.machine.state == QrReady => self.effects.push(Effect::RefreshQr),
             Input::QrExhausted => {}
             Input::Navigated => self.navigated(),
+            Input::Refresh(reason) if self.machine.state == Ready => self.reload(&reason),
+            Input::Refresh(_) => {}
             Input::LoggedOut(reason) => self.logged_out(&reason),
             Input::Banned { wait: None, reason } => self.fail(&reason),
             Input::Banned { wait: Some(wait), reason } => {
@@ -203,6 +211,8 @@ impl Step<'_> {
             }
             (Authenticated | Ready, Stage::NeedsLink) => self.logged_out("WhatsApp asks for a new scan"),
             (_, Stage::Replaced) => self.replaced(),
+            // A new browser asks for the new page; a reload could get the old one from the service worker.
+            (_, Stage::Outdated) => self.lose("WhatsApp refuses this version of its page and wants a newer one"),
             _ => {}
         }
     }
@@ -280,11 +290,15 @@ impl Step<'_> {
             self.fail("the same WhatsApp login is open in another browser; close that one, then reconnect");
         } else {
             self.machine.reclaimed = true;
-            self.machine.mending = false;
-            self.enter(Loading, "the same login was opened elsewhere: taking it back once");
-            self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
-            self.effects.push(Effect::Reload);
+            self.reload("the same login was opened elsewhere: taking it back once");
         }
+    }
+
+    fn reload(&mut self, reason: &str) {
+        self.machine.mending = false;
+        self.enter(Loading, reason);
+        self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
+        self.effects.push(Effect::Reload);
     }
 
     fn tick(&mut self) {

@@ -46,8 +46,8 @@ impl Rules {
             stable_after: sessions.stable_after.duration(),
             boot_timeout: whatsapp.boot_timeout.duration(),
             sync_timeout: whatsapp.sync_timeout.duration(),
-            offline_grace: Duration::from_secs(3),
-            mend_timeout: Duration::from_secs(300),
+            offline_grace: sessions.offline_grace.duration(),
+            mend_timeout: sessions.mend_timeout.duration(),
             qr_limit: sessions.qr_limit,
             relink: sessions.relink == config::Relink::Auto,
         }

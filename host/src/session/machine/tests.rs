@@ -1,11 +1,11 @@
 use super::*;
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules::new(&crate::config::Sessions::default(), &crate::config::WhatsApp::default())
 }
 
-fn inputs() -> Vec<Input> {
-    let why = || "why".to_owned();
+pub(super) fn inputs() -> Vec<Input> {
+    let why = || "…".to_owned();
     let mut inputs = vec![
         Input::Start,
         Input::Stop,
@@ -16,13 +16,15 @@ fn inputs() -> Vec<Input> {
         Input::Qr,
         Input::QrExhausted,
         Input::Navigated,
+        Input::Refresh(why()),
         Input::LoggedOut(why()),
         Input::Banned { wait: None, reason: why() },
         Input::Banned { wait: Some(Duration::from_secs(9)), reason: why() },
         Input::Lost(why()),
         Input::Tick,
     ];
-    inputs.extend([Stage::Booting, Stage::NeedsLink, Stage::Syncing, Stage::Ready, Stage::Offline, Stage::Replaced].map(Input::Page));
+    inputs
+        .extend([Stage::Booting, Stage::NeedsLink, Stage::Syncing, Stage::Ready, Stage::Offline, Stage::Replaced, Stage::Outdated].map(Input::Page));
     inputs
 }
 
@@ -77,7 +79,7 @@ fn every_step_from_every_reachable_machine_keeps_the_table() {
                     Effect::Enter { before, after, reason } => {
                         assert_eq!(*before, state, "{machine:?} {input:?}");
                         assert!(!reason.is_empty());
-                        let reload = *after == Loading && matches!(input, Input::Navigated | Input::Page(Stage::Replaced));
+                        let reload = *after == Loading && matches!(input, Input::Navigated | Input::Refresh(_) | Input::Page(Stage::Replaced));
                         let allowed = matches!(after, Disconnected | Error) || input == Input::Start || reload || may_follow(*before, *after);
                         assert!(allowed, "{before} -> {after} on {input:?}");
                         state = *after;

@@ -60,6 +60,28 @@ pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration, 
     Ok(broom.done)
 }
 
+/// What becomes of the profile of a session that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProfileFate {
+    /// Set aside under `.quarantine`, where a person finds it again.
+    #[default]
+    SetAside,
+    /// Deleted for good, the login with it.
+    Delete,
+}
+
+/// Takes the profile of a deleted session away. Its browser must be gone. Blocking.
+#[must_use]
+pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Cleanup {
+    let (mut broom, path) = (Broom { root, done: Cleanup::default() }, profile_dir(root, client));
+    match fate {
+        ProfileFate::Delete => broom.remove(&path),
+        ProfileFate::SetAside if path.is_dir() => broom.quarantine(&path),
+        ProfileFate::SetAside => {}
+    }
+    broom.done
+}
+
 struct Broom<'a> {
     root: &'a Path,
     done: Cleanup,

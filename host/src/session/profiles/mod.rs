@@ -21,7 +21,7 @@ use std::{io, path::PathBuf};
 pub use adopt::{Adopted, adopt};
 pub use archive::{Archived, backup, restore};
 pub use check::{ProfileProblem, check_profile};
-pub use clean::{Cleanup, clean};
+pub use clean::{Cleanup, ProfileFate, clean, discard};
 pub use facts::{ListedProfile, ProfileFacts, facts, list};
 pub use layout::{prepare_root, profile_dir};
 pub use quarantine::{Quarantined, bring_back, quarantined, set_aside};

@@ -5,6 +5,7 @@
 //! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
 
 mod body;
+mod care;
 mod news;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::body::{Body, Done};
+pub use self::care::Limits;
+use self::{
+    body::{Body, Done},
+    care::Care,
+};
 use super::{
-    handle::{Command, SessionHandle, Snapshot},
+    handle::{Command, Order, SessionHandle, Snapshot},
     journal::Journal,
     machine::{Effect, Input, Machine, Rules, Wait},
 };
@@ -41,6 +46,8 @@ pub struct Parts {
     pub rules: Rules,
     /// Between health checks.
     pub health_interval: Duration,
+    /// Memory and acknowledgements.
+    pub limits: Limits,
     /// A clean close may take so long before the browser is killed.
     pub close_grace: Duration,
     /// So many sessions start at the same time: a permit each.
@@ -68,6 +75,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         any_page: any_tx,
         timer: None,
         probing: false,
+        care: Care::new(),
     };
     tokio::spawn(supervisor.run(inbox));
     handle
@@ -83,10 +91,11 @@ struct Supervisor {
     timer: Option<Instant>,
     /// The contract is being looked at before the session is called ready.
     probing: bool,
+    care: Care,
 }
 
 impl Supervisor {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut health = tokio::time::interval(self.parts.health_interval);
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         if self.parts.wanted {
@@ -95,17 +104,15 @@ impl Supervisor {
         loop {
             let timer = self.timer;
             tokio::select! {
-                command = inbox.recv() => match command {
-                    Some(Command::Reconnect) => self.take(Input::Start).await,
-                    Some(Command::Stop) => self.take(Input::Stop).await,
-                    Some(Command::Shutdown(done)) => {
-                        self.shut_down().await;
-                        // The asker may have stopped waiting.
-                        let _ = done.send(());
+                order = inbox.recv() => {
+                    let Some((command, done)) = order else { return self.shut_down().await };
+                    self.obey(command).await;
+                    // The asker may have stopped waiting.
+                    let _ = done.send(());
+                    if command == Command::Shutdown {
                         return;
                     }
-                    None => return self.shut_down().await,
-                },
+                }
                 done = self.body.next() => self.done(done).await,
                 () = wait(timer) => {
                     self.timer = None;
@@ -113,6 +120,17 @@ impl Supervisor {
                 }
                 _ = health.tick() => self.check_health().await,
             }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            // Between two attempts it is running, as far as whoever asks is concerned.
+            Command::Start if self.machine.open || self.machine.state == SessionState::Reconnecting => {}
+            Command::Start | Command::Reconnect => self.take(Input::Start).await,
+            Command::Stop => self.take(Input::Stop).await,
+            Command::Logout => self.body.ask("logout", |page| async move { page.logout().await }),
+            Command::Shutdown => self.shut_down().await,
         }
     }
 
@@ -150,6 +168,9 @@ impl Supervisor {
             _ => info!(%client, %before, %after, reason, "session"),
         }
         metrics::counter!("wharf_session_transitions_total", "session" => client.to_string(), "after" => after.as_str()).increment(1);
+        if after == SessionState::Ready {
+            self.care.became_ready();
+        }
         let linked = self.machine.linked;
         let account = self.snapshot.borrow().account.clone();
         self.snapshot.send_modify(|snapshot| {
@@ -166,7 +187,7 @@ impl Supervisor {
         let ready = page.clone().filter(|_| self.machine.can_send());
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
-        let (state, attempt) = (self.machine.state, self.machine.attempt);
+        let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);
         let waits = !self.machine.open;
         let next = self.timer.filter(|_| waits).map(|at| {
             let left = at.saturating_duration_since(Instant::now());
@@ -174,6 +195,7 @@ impl Supervisor {
         });
         self.snapshot.send_modify(|snapshot| {
             snapshot.attempt = attempt;
+            snapshot.linked = linked;
             snapshot.next_attempt_at = next;
             if state != SessionState::QrReady {
                 snapshot.qr = None;

@@ -48,8 +48,15 @@ impl Supervisor {
                 self.snapshot.send_modify(|snapshot| snapshot.qr = None);
                 self.take(Input::QrExhausted).await;
             }
-            PageEvent::Send(news) => self.parts.journal.send_news(&client, account.as_ref(), news).await,
-            PageEvent::Message(message) => self.parts.journal.message(&client, account.as_ref(), message).await,
+            PageEvent::Send(news) => {
+                self.care.send_news(&news);
+                self.notice(None).await;
+                self.parts.journal.send_news(&client, account.as_ref(), news).await;
+            }
+            PageEvent::Message(message) => {
+                self.care.message();
+                self.parts.journal.message(&client, account.as_ref(), message).await;
+            }
             PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
             PageEvent::Banned { until, code } => {
                 let wait = match until {
@@ -80,8 +87,9 @@ impl Supervisor {
             if status.account.is_some() {
                 snapshot.account.clone_from(&status.account);
             }
-            snapshot.page = Some(status);
+            snapshot.page = Some(status.clone());
         });
+        self.notice(Some(status)).await;
         let already = self.machine.can_send() || self.machine.mending;
         if stage == Stage::Ready && !already {
             if !self.probing {
@@ -132,6 +140,7 @@ impl Supervisor {
             // The page's own rotation stops silently when it was offline at the wrong moment.
             SessionState::QrReady if qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
                 self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await });
+                self.body.check_health();
             }
             SessionState::QrReady | SessionState::Authenticated | SessionState::Ready => self.body.check_health(),
             _ => {}
@@ -150,10 +159,14 @@ impl Supervisor {
             warn!(%client, detail, "health check");
         }
         metrics::counter!("wharf_health_checks_total", "session" => client.to_string(), "ok" => ok.to_string()).increment(1);
-        let note = HealthNote { at: Timestamp::now(), ok, detail, page_millis, browser: Some(browser) };
+        let cpu_percent = self.care.cpu_percent(&browser);
+        let note = HealthNote { at: Timestamp::now(), ok, detail, page_millis, cpu_percent, browser: Some(browser.clone()) };
         self.parts.journal.health(&client, &note).await;
         match result {
-            Ok(status) => self.status(status).await,
+            Ok(status) => {
+                self.status(status).await;
+                self.look_after(&browser).await;
+            }
             Err(PageError::Gone { .. }) => {}
             Err(error) => self.take(Input::Lost(format!("health check: {error}"))).await,
         }

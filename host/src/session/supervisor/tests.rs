@@ -1,4 +1,7 @@
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 
@@ -18,6 +21,7 @@ struct ScriptedPage {
     contract: Mutex<ContractReport>,
     status: Mutex<Option<PageStatus>>,
     log: Mutex<Vec<&'static str>>,
+    browser: Mutex<BrowserReport>,
 }
 
 #[async_trait]
@@ -53,7 +57,7 @@ impl Page for ScriptedPage {
         Ok(())
     }
     async fn browser(&self) -> BrowserReport {
-        BrowserReport::default()
+        self.browser.lock().expect("lock").clone()
     }
     async fn close(&self, _: Duration) {
         self.log.lock().expect("lock").push("close");
@@ -92,6 +96,7 @@ struct Notes {
     entered: Mutex<Vec<SessionState>>,
     codes: Mutex<Vec<u32>>,
     health: Mutex<Vec<bool>>,
+    stuck: AtomicU64,
 }
 
 #[async_trait]
@@ -104,6 +109,10 @@ impl Journal for Notes {
     }
     async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage) {}
     async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: SendNews) {}
+    async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
+    async fn unacknowledged(&self, _: &ClientId, _: Duration) -> u64 {
+        self.stuck.load(Ordering::Relaxed)
+    }
     async fn health(&self, _: &ClientId, note: &HealthNote) {
         self.health.lock().expect("lock").push(note.ok);
     }
@@ -125,6 +134,7 @@ fn rig(failures: Vec<LaunchError>) -> Rig {
         journal: Arc::<Notes>::clone(&notes),
         rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
         health_interval: Duration::from_secs(60),
+        limits: Limits { ack_watchdog: Duration::from_secs(120), memory_hard: 2 << 30, ..Limits::default() },
         close_grace: Duration::from_secs(1),
         starts: Arc::new(Semaphore::new(1)),
         linked: false,
@@ -172,7 +182,7 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert!(ready.contract.is_some());
     rig.handle.ready_page().wait_for(Option::is_some).await.expect("a supervisor");
     assert_eq!(rig.handle.snapshot().borrow().qr, None);
-    rig.handle.shutdown().await;
+    rig.handle.tell(Command::Shutdown).await;
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
@@ -196,7 +206,7 @@ async fn an_unreachable_page_is_retried_by_the_rules_and_a_missing_browser_is_no
     assert!(waiting.reason.contains("cannot reach https://web.whatsapp.com/"), "{}", waiting.reason);
     let error = rig.reaches(SessionState::Error).await;
     assert!(error.reason.contains("install chromium"));
-    rig.handle.reconnect();
+    rig.handle.tell(Command::Reconnect).await;
     rig.launched(3).await;
 }
 
@@ -223,9 +233,56 @@ async fn a_crash_between_two_pages_leaves_one_browser() {
     rig.launcher.tell(PageEvent::Closed("gone".into()));
     rig.launched(2).await;
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "one launch, one close, and news of the old page is dropped");
-    rig.handle.stop();
+    rig.handle.tell(Command::Stop).await;
     rig.reaches(SessionState::Disconnected).await;
-    rig.handle.shutdown().await;
+    rig.handle.tell(Command::Shutdown).await;
     let entered = rig.notes.entered.lock().expect("lock").clone();
     assert_eq!(entered, [SessionState::Loading, SessionState::Reconnecting, SessionState::Loading, SessionState::Disconnected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sends_that_nobody_acknowledges_load_the_page_anew_and_then_the_browser() {
+    let rig = rig(vec![]);
+    *rig.launcher.page.status.lock().expect("lock") = Some(ready_status());
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    rig.notes.stuck.store(3, Ordering::Relaxed);
+    let anew = rig.reaches(SessionState::Loading).await;
+    assert!(anew.reason.contains("3 sends") && anew.notices[0].starts_with("degraded"), "{anew:?}");
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["reload"]);
+    rig.launcher.tell(PageEvent::Navigated);
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    let lost = rig.reaches(SessionState::Reconnecting).await;
+    assert_eq!((lost.attempt, lost.launches), (1, 1));
+    rig.notes.stuck.store(0, Ordering::Relaxed);
+    rig.launched(2).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    let mut snapshot = rig.handle.snapshot();
+    snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_over_the_hard_limit_is_started_anew_with_the_reason() {
+    let rig = rig(vec![]);
+    *rig.launcher.page.status.lock().expect("lock") = Some(ready_status());
+    *rig.launcher.page.browser.lock().expect("lock") = BrowserReport { memory_bytes: Some(3 << 30), ..BrowserReport::default() };
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    let lost = rig.reaches(SessionState::Reconnecting).await;
+    assert!(lost.reason.contains("3072 MiB") && lost.reason.contains("2048 MiB"), "{}", lost.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restrictions_are_notices_of_a_session_that_is_ready() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(PageStatus { reachout_locked: true, ..ready_status() }));
+    rig.reaches(SessionState::Ready).await;
+    let mut snapshot = rig.handle.snapshot();
+    let noticed = snapshot.wait_for(|now| !now.notices.is_empty()).await.expect("a supervisor").notices.clone();
+    assert!(noticed[0].contains("463"), "{noticed:?}");
 }

@@ -17,7 +17,7 @@ function status() {
   const progress = use("WAWebOfflineHandler.OfflineMessageHandler");
   const hasSynced = socket?.hasSynced === true;
   // The same login in another browser: comms are stopped for good and nobody is told.
-  const silent = socket?.state === "CONNECTED" && socket?.stream === "DISCONNECTED" && use("WAComms.getComms")?.() === null;
+  const silent = stream?.isHardRefresh !== true && socket?.state === "CONNECTED" && socket?.stream === "DISCONNECTED" && use("WAComms.getComms")?.() === null;
   disconnectedSince = silent ? disconnectedSince ?? Date.now() : null;
   return {
     version: window.Debug?.VERSION ?? null,
@@ -28,6 +28,10 @@ function status() {
     hasSynced,
     replaced: silent && Date.now() - disconnectedSince > 10_000,
     needsUpdate: stream?.needsUpdate === true,
+    // Refused with 405 or 409: comms are stopped and a reload is wanted.
+    outdated: stream?.needsUpdate === true && stream?.isHardRefresh === true && socket?.stream !== "CONNECTED" && use("WAComms.getComms")?.() === null,
+    modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
+    reachoutLocked: use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() === true,
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).flatMap(missing))] : [],
@@ -63,6 +67,11 @@ function watchStatus() {
       said = true;
     }));
   }
+  // The page logs itself out over this; only the bus says why.
+  use("WAWebBackendEventBus.BackendEventBus")?.on("storage_initialization_error", safely(() => {
+    if (!said) emit("logged_out", { reason: "its storage cannot be used (is the disk full?)" });
+    said = true;
+  }));
   cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => emit("banned", { code: String(ban?.code ?? "402"), expire: Number(ban?.expire) || null })));
   setInterval(tellStatus, 2_000);
   planStatus();

@@ -14,4 +14,5 @@ mod offline;
 mod readme;
 mod restart;
 mod seed_table;
+mod sessions;
 mod webhooks;

@@ -1,0 +1,101 @@
+//! What people want of sessions: which shall run, and which exist because somebody made them through the API.
+
+use sqlx::Row;
+
+use super::{Store, StoreError};
+use crate::model::ClientId;
+
+/// What is wanted of one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionWish {
+    /// Which.
+    pub client: ClientId,
+    /// It shall run.
+    pub wanted: bool,
+    /// Made through the API; false: named in the configuration.
+    pub made: bool,
+    /// Pairs that its events carry.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Store {
+    /// Every wish, by client id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session_wishes(&self) -> Result<Vec<SessionWish>, StoreError> {
+        let rows = sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client").fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                let client: String = row.try_get("client")?;
+                let metadata: String = row.try_get("metadata")?;
+                Ok(SessionWish {
+                    client: client.parse().map_err(|error: crate::model::InvalidClientId| StoreError::Corrupt(error.to_string()))?,
+                    wanted: row.try_get("wanted")?,
+                    made: row.try_get("made")?,
+                    metadata: serde_json::from_str(&metadata)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Notes a wish; of one that is known only `wanted` changes.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn wish_session(&self, wish: SessionWish) -> Result<(), StoreError> {
+        let metadata = serde_json::to_string(&wish.metadata)?;
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, ?, ?) \
+                               ON CONFLICT (client) DO UPDATE SET wanted = excluded.wanted";
+                    sqlx::query(sql).bind(wish.client.as_str()).bind(wish.wanted).bind(wish.made).bind(metadata).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Forgets a session: its wish, state, history and addresses. Its sends and events keep their own time.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_session(&self, client: &ClientId) -> Result<(), StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    for sql in [
+                        "DELETE FROM session_wish WHERE client = ?",
+                        "DELETE FROM session WHERE client = ?",
+                        "DELETE FROM transition WHERE client = ?",
+                        "DELETE FROM health WHERE client = ?",
+                        "DELETE FROM address WHERE client = ?",
+                    ] {
+                        sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::scratch;
+
+    #[tokio::test]
+    async fn a_wish_is_kept_and_forgotten() {
+        let (_dir, store) = scratch().await;
+        let client: ClientId = "sales".parse().expect("id");
+        let wish = SessionWish { client: client.clone(), wanted: true, made: true, metadata: vec![("team".into(), "sales".into())] };
+        store.wish_session(wish.clone()).await.expect("kept");
+        store.wish_session(SessionWish { wanted: false, made: false, metadata: vec![], ..wish.clone() }).await.expect("kept");
+        assert_eq!(store.session_wishes().await.expect("read"), [SessionWish { wanted: false, ..wish }], "only the wish itself changes");
+        store.forget_session(&client).await.expect("forgotten");
+        assert_eq!(store.session_wishes().await.expect("read"), []);
+    }
+}

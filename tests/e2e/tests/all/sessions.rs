@@ -1,0 +1,92 @@
+//! Several sessions in one gateway, made and told through `/v1/sessions`.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use reqwest::Method;
+use serde_json::json;
+use wharf_e2e::{
+    Gateway, House, Plan,
+    api::{Answer, answer},
+    house::BOOT,
+    until,
+};
+use wharf_standin::Account;
+
+const STOP: Duration = Duration::from_secs(40);
+
+async fn session(gateway: &Gateway, id: &str) -> Result<Answer> {
+    gateway.api.get(&format!("/v1/sessions/{id}")).await
+}
+
+async fn until_state(gateway: &Gateway, id: &str, wanted: &str) -> Result<()> {
+    until(&format!("{id} {wanted}"), BOOT, async || Ok((session(gateway, id).await?.json["state"] == wanted).then_some(()))).await
+}
+
+async fn link(house: &House, gateway: &Gateway, id: &str, pn: &str) -> Result<()> {
+    let code = until("a QR", BOOT, async || {
+        let qr = gateway.api.get(&format!("/v1/sessions/{id}/qr")).await?;
+        Ok(qr.data("qrText").as_str().map(ToOwned::to_owned))
+    });
+    house.standin.scan(Some(&code.await?), Account { pn: pn.into(), ..Account::default() }).await?;
+    until_state(gateway, id, "ready").await
+}
+
+#[tokio::test]
+async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()> {
+    let house = House::build(Plan::default()).await?;
+    let gateway = house.open_linked().await?;
+
+    let made = gateway.api.post("/v1/sessions", &json!({"id": "sales", "metadata": {"team": "sales"}})).await?.expect(201)?;
+    ensure!(made.header("location") == "/v1/sessions/sales", "{made:?}");
+    let twice = gateway.api.post("/v1/sessions", &json!({"id": "sales"})).await?.expect(409)?;
+    ensure!(twice.json["code"] == "session_exists" && twice.header("content-type") == "application/problem+json", "{twice:?}");
+    ensure!(gateway.api.post("/v1/sessions", &json!({"id": "../x"})).await?.expect(400)?.json["code"] == "invalid_body");
+    ensure!(session(&gateway, "nobody").await?.expect(404)?.json["code"] == "unknown_client");
+    let started = answer(gateway.api.request(Method::POST, "/v1/sessions/sales/dance")).await?.expect(404)?;
+    ensure!(started.json["detail"].as_str().is_some_and(|words| words.contains("restart")), "{started:?}");
+
+    link(&house, &gateway, "sales", "4915200000001").await?;
+    let body = json!({"number": "4915123456789", "message": "from sales", "clientId": "sales"});
+    gateway.api.post("/api/whatsapp/send", &body).await?.expect(200)?;
+    let view = house.standin.view();
+    ensure!(view.messages.iter().any(|message| message.account == "4915200000001" && message.body == "from sales"), "{:?}", view.messages);
+    let status = gateway.api.get("/api/whatsapp/status?clientId=sales").await?.expect(200)?;
+    ensure!(status.data("clientId") == "sales" && status.data("isReady") == true, "{status:?}");
+    let list = gateway.api.get("/v1/sessions").await?.expect(200)?;
+    ensure!(list.json["sessions"].as_array().is_some_and(|all| all.len() == 2), "{list:?}");
+    until("a webhook with the session's own pairs", BOOT, async || {
+        Ok(house.receiver.calls().iter().any(|call| call.json["session"] == "sales" && call.json["metadata"]["team"] == "sales").then_some(()))
+    })
+    .await?;
+
+    // What was wanted last outlives a restart.
+    let stopped = gateway.api.post_nothing("/v1/sessions/sales/stop").await?.expect(200)?;
+    ensure!(stopped.json["state"] == "disconnected" && stopped.json["linked"] == true, "{stopped:?}");
+    gateway.stop(STOP).await?;
+    let mut gateway = house.open().await?;
+    gateway.api.until_state("ready", BOOT).await?;
+    ensure!(session(&gateway, "sales").await?.json["state"] == "disconnected");
+    ensure!(gateway.family.browsers().len() == 1, "a stopped session has a browser");
+    gateway.api.post_nothing("/v1/sessions/sales/start").await?.expect(200)?;
+    until_state(&gateway, "sales", "ready").await?;
+
+    // Deleting keeps the login where a person finds it again.
+    let delete = |path: &str| gateway.api.request(Method::DELETE, path);
+    ensure!(answer(delete("/v1/sessions/default")).await?.expect(409)?.json["code"] == "session_in_configuration");
+    let gone = answer(delete("/v1/sessions/sales")).await?.expect(200)?;
+    let aside = gone.json["quarantined"][0].as_str().unwrap_or_default().to_owned();
+    ensure!(house.folder().join("session").join(&aside).join("Default/Local Storage").is_dir(), "{gone:?}");
+    session(&gateway, "sales").await?.expect(404)?;
+    until("one browser", BOOT, async || Ok((gateway.family.browsers().len() == 1).then_some(()))).await?;
+    gateway.api.send("4915123456789", "still here").await?.expect(200)?;
+
+    // A log-out ends the login and shows a new QR.
+    gateway.api.post_nothing("/v1/sessions/default/logout").await?.expect(200)?;
+    ensure!(house.standin.view().linked == ["4915200000001"], "{:?}", house.standin.view().linked);
+    gateway.api.until_state("qr_ready", BOOT).await?;
+    let refused = gateway.api.post_nothing("/v1/sessions/default/logout").await?.expect(409)?;
+    ensure!(refused.json["code"] == "not_linked", "{refused:?}");
+    gateway.stop(STOP).await?;
+    Ok(())
+}
