@@ -5,10 +5,6 @@ function provide(name, exports, flags = E32) {
   for (const gone of site.missing.filter((m) => m.startsWith(name + "."))) delete exports[gone.slice(name.length + 1)];
   window.__d(name, [], (global, require, importDefault, importNamespace, requireLazy, module, target) => Object.assign(target, exports), flags);
 }
-const AltDeviceLinking = {
-  setPairingType() {}, async initializeAltDeviceLinking() { prefs.advSecret = null; },
-  async startAltLinkingFlow() { throw new Error("IQErrorFeatureNotAvailable"); }, async initializeQRLinking() {},
-};
 BackendEventBus.triggerRefreshQR = () => { comms.stop(); setTimeout(() => comms.start(), 10); };
 
 function bootWave() {
@@ -23,6 +19,9 @@ function bootWave() {
     getOfflineDeliveryProgress: () => { if (!comms.loggedIn) throw new Error("offline resume manager is not there yet"); return comms.offlineProgress; },
   } });
   provide("WAWebAltDeviceLinkingApi", AltDeviceLinking);
+  provide("WAWebAltDeviceLinkingIq", { CompanionHelloError });
+  provide("WAWebLinkDeviceEvents", { WAWebLinkDeviceEvents: LinkDeviceEvents });
+  provide("WAWebPairingType", { PairingType: { QR_CODE: "QR_CODE", ALT_DEVICE_LINKING: "ALT_DEVICE_LINKING" } });
   provide("WABase64", { encodeB64: b64, decodeB64: unb64 });
   provide("WAWebCompanionRegClientUtils", { DEVICE_PLATFORM });
   provide("WAWebAdvSignatureApi", { getADVSecretKey: async () => prefs.advSecret });

@@ -29,6 +29,7 @@ const comms = {
     clearTimeout(this.qrTimer);
     if (this.socket) this.socket.close();
     this.socket = null;
+    this.forget();
   },
   send(frame) {
     if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return false;
@@ -43,6 +44,19 @@ const comms = {
       this.requests.set(request, { resolve, reject, frame });
       this.send({ ...frame, request });
     });
+  },
+  // Before a login: needs an open socket now, and a connection that is lost takes the answer with it.
+  ask(frame) {
+    const request = this.nextRequest++;
+    return new Promise((resolve, reject) => {
+      if (!this.send({ ...frame, request })) return reject(new Error("the socket is not open"));
+      this.asked.set(request, { resolve, reject });
+    });
+  },
+  asked: new Map(),
+  forget() {
+    for (const { reject } of this.asked.values()) reject(new Error("the socket was closed"));
+    this.asked.clear();
   },
   whenOpen() { return this.loggedIn ? Promise.resolve() : new Promise((resolve) => this.openWaiters.push(resolve)); },
 
@@ -64,6 +78,7 @@ const comms = {
     this.socket = null;
     this.loggedIn = false;
     clearTimeout(this.qrTimer);
+    this.forget();
     if (Socket.stream !== "DISCONNECTED") Socket.stream = "DISCONNECTED";
     Stream.info = "OFFLINE";
     if (this.stopped) return;
@@ -77,6 +92,13 @@ const comms = {
   async take(frame) {
     switch (frame.type) {
       case "pair-device": return this.pairDevice(frame);
+      case "companion-hello": {
+        this.asked.get(frame.request)?.resolve(frame);
+        this.asked.delete(frame.request);
+        return undefined;
+      }
+      case "primary-hello":
+      case "alt-refresh": return alt.take(frame);
       case "pair-success": return this.pairSuccess(frame);
       case "connected": // handshake done, before the server's <success>
         Socket.state = "CONNECTED";

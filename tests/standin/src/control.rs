@@ -20,6 +20,7 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
         .route("/_control/messages", get(|world| async { Json(state(world).await.0.messages) }))
         .route("/_control/qr.png", get(qr_png))
         .route("/_control/scan", post(scan))
+        .route("/_control/enter-code", post(enter_code))
         .route("/_control/inbound", post(inbound))
         .route("/_control/settings", get(settings).post(patch))
         .route("/_control/network", post(network))
@@ -57,6 +58,20 @@ struct Scan {
 
 async fn scan(State(world): State<Arc<World>>, Json(scan): Json<Scan>) -> Response {
     match world.scan(scan.qr.as_deref(), scan.account).await {
+        Ok(()) => Json(json!({"linked": true})).into_response(),
+        Err(error) => refuse(StatusCode::CONFLICT, &error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    code: String,
+    #[serde(flatten)]
+    account: Account,
+}
+
+async fn enter_code(State(world): State<Arc<World>>, Json(typed): Json<Typed>) -> Response {
+    match world.enter_code(&typed.code, typed.account).await {
         Ok(()) => Json(json!({"linked": true})).into_response(),
         Err(error) => refuse(StatusCode::CONFLICT, &error),
     }

@@ -4,6 +4,7 @@
 //! control API (`/_control/…`, see the README); unmodified third-party clients run on it.
 
 mod control;
+mod linking;
 mod pages;
 mod settings;
 mod socket;
@@ -15,6 +16,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use linking::LinkCode;
 pub use settings::{Settings, SettingsPatch};
 use world::World;
 pub use world::{Account, Inbound, Received, View};
@@ -94,6 +96,14 @@ impl Standin {
     /// When the QR is not valid now or the page refuses the pairing.
     pub async fn scan(&self, qr: Option<&str>, account: Account) -> Result<()> {
         self.world.scan(qr, account).await
+    }
+
+    /// The owner of the account types a code on the phone; dashes and case make no difference.
+    ///
+    /// # Errors
+    /// When no page has a code for that number, or the code is not the one the page shows.
+    pub async fn enter_code(&self, code: &str, account: Account) -> Result<()> {
+        self.world.enter_code(code, account).await
     }
 
     /// Somebody writes to the account.

@@ -13,11 +13,12 @@ use serde_json::json;
 
 use crate::world::World;
 
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("../page/models.js"),
     include_str!("../page/ids.js"),
     include_str!("../page/storage.js"),
     include_str!("../page/comms.js"),
+    include_str!("../page/altlink.js"),
     include_str!("../page/messages.js"),
     include_str!("../page/boot.js"),
 ];

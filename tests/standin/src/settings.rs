@@ -26,6 +26,8 @@ pub struct Settings {
     pub not_on_whatsapp: Vec<String>,
     /// Number look-ups fail with this code.
     pub lookup_error: Option<u32>,
+    /// A code for a phone number is refused with this error, e.g. `IQErrorRateOverlimit`.
+    pub pairing_error: Option<String>,
     /// Users the account has blocked.
     pub blocked: Vec<String>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
@@ -49,6 +51,7 @@ impl Default for Settings {
             lose_acks: 0,
             not_on_whatsapp: vec![],
             lookup_error: None,
+            pairing_error: None,
             blocked: vec![],
             missing: vec![],
             hidden_serialized: false,

@@ -94,6 +94,14 @@ impl Page {
                 self.send(json!({"type": "stream-error", "code": 515}));
             }
             "pair-error" => self.world.paired(id, Err(text("reason"))),
+            "companion-hello" => {
+                let answer = self.world.companion_hello(id, frame);
+                self.send(answer);
+            }
+            "companion-finish" => {
+                let answer = frame["adv"].as_str().map(ToOwned::to_owned).ok_or_else(|| text("error"));
+                self.world.companion_finish(id, answer);
+            }
             "unpair" => self.world.unpair(id),
             "received" => self.world.confirm(&text("id")),
             "exists" => {

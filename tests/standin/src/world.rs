@@ -8,12 +8,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::settings::{Settings, SettingsPatch};
+use crate::{
+    linking::{Hello, LinkCode},
+    settings::{Settings, SettingsPatch},
+};
 
 /// Who scans.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ pub struct View {
     pub shown: u64,
     /// QR texts that can be scanned now, oldest first.
     pub qrs: Vec<String>,
+    /// Codes that can be typed on a phone now, oldest first.
+    pub codes: Vec<LinkCode>,
     /// Digits of accounts with a logged-in page.
     pub online: Vec<String>,
     /// Digits of accounts with a linked device.
@@ -113,7 +118,7 @@ pub(crate) struct Connection {
     pub(crate) out: mpsc::UnboundedSender<Value>,
     pub(crate) noise: String,
     identity: String,
-    qr: Option<(String, String)>,
+    pub(crate) qr: Option<(String, String)>,
     pub(crate) online: bool,
 }
 
@@ -121,7 +126,7 @@ pub(crate) struct Connection {
 pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) devices: HashMap<String, Device>,
-    last_linked: Option<String>,
+    pub(crate) last_linked: Option<String>,
     pub(crate) connections: BTreeMap<u64, Connection>,
     made: u64,
     messages: Vec<Received>,
@@ -130,7 +135,9 @@ pub(crate) struct State {
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
     lids: HashMap<String, String>,
-    pairing: HashMap<u64, Result<(), String>>,
+    pub(crate) pairing: HashMap<u64, Result<(), String>>,
+    pub(crate) hellos: Vec<Hello>,
+    pub(crate) finished: HashMap<u64, Result<String, String>>,
     pub(crate) refuse_connections: bool,
 }
 
@@ -170,11 +177,16 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn bell(&self) -> watch::Receiver<u64> {
+        self.bell.subscribe()
+    }
+
     pub(crate) fn view(&self) -> View {
         let state = self.lock();
         let account = |noise: &String| state.devices.get(noise).map(|device| device.account.pn.clone());
         View {
             shown: state.shown,
+            codes: state.link_codes(),
             qrs: state.connections.values().filter_map(Connection::qr_text).collect(),
             online: state.connections.values().filter(|c| c.online).filter_map(|c| account(&c.noise)).collect(),
             linked: state.devices.values().map(|device| device.account.pn.clone()).collect(),
@@ -218,12 +230,16 @@ impl World {
     }
 
     pub(crate) fn disconnect(&self, id: u64) {
-        self.change(|state| state.connections.remove(&id));
+        self.change(|state| {
+            state.connections.remove(&id);
+            state.forget_hellos(id);
+        });
     }
 
     pub(crate) fn showed(&self, id: u64, reference: String, adv: String) {
         self.change(|state| {
-            if let Some(connection) = state.connections.get_mut(&id) {
+            // Without a secret nothing can be scanned: the page has given it up for a code.
+            if let Some(connection) = state.connections.get_mut(&id).filter(|_| !adv.is_empty()) {
                 connection.qr = Some((reference, adv));
                 state.shown += 1;
             }
@@ -254,56 +270,6 @@ impl World {
             let noise = connection.noise.clone();
             state.backlog.remove(&noise).unwrap_or_default()
         })
-    }
-
-    /// What a page shows is known here a moment after it is shown: a scan waits for that moment.
-    async fn shown(&self, qr: Option<&str>) {
-        let known = |view: &View| qr.map_or(!view.qrs.is_empty(), |text| view.qrs.iter().any(|shown| shown == plain(text)));
-        // When it never comes, the scan says so.
-        let _ = self.wait_for("the QR", Duration::from_secs(1), known).await;
-    }
-
-    pub(crate) async fn scan(&self, qr: Option<&str>, account: Account) -> Result<()> {
-        self.shown(qr).await;
-        let (id, noise) = self.change(|state| {
-            let shown = state.connections.iter().rev().filter(|(_, c)| c.qr.is_some());
-            let mut valid = shown.filter(|(_, c)| qr.is_none_or(|text| c.qr_text().as_deref() == Some(plain(text))));
-            let (id, connection) = valid.next().context("this QR is not valid (any more)")?;
-            let adv = match qr {
-                Some(text) => plain(text).split(',').nth(3).unwrap_or_default().to_owned(),
-                None => connection.qr.as_ref().map(|(_, adv)| adv.clone()).unwrap_or_default(),
-            };
-            let number = u32::try_from(state.devices.len()).unwrap_or(0) + 1;
-            let frame = json!({
-                "type": "pair-success", "adv": adv, "pn": account.pn, "device": number, "platform": "android",
-                "lid": lid_of(&account.pn).trim_end_matches("@lid"), "pushname": account.pushname, "lidMigrated": account.lid_migrated,
-            });
-            connection.out.send(frame).context("the page is gone")?;
-            let (id, noise) = (*id, connection.noise.clone());
-            state.devices.insert(noise.clone(), Device { account });
-            Ok::<_, anyhow::Error>((id, noise))
-        })?;
-        let mut bell = self.bell.subscribe();
-        let answer = tokio::time::timeout(Duration::from_secs(10), async {
-            loop {
-                if let Some(answer) = self.lock().pairing.remove(&id) {
-                    return answer;
-                }
-                // The sender lives as long as self.
-                let _ = bell.changed().await;
-            }
-        });
-        let answer = answer.await.unwrap_or_else(|_| Err("the page did not answer".into()));
-        match answer {
-            Ok(()) => {
-                self.change(|state| state.last_linked = Some(noise));
-                Ok(())
-            }
-            Err(reason) => {
-                self.change(|state| state.devices.remove(&noise));
-                bail!("the pairing was refused: {reason}")
-            }
-        }
     }
 
     pub(crate) fn paired(&self, id: u64, answer: Result<(), String>) {
@@ -422,14 +388,14 @@ impl State {
 }
 
 impl Connection {
-    fn qr_text(&self) -> Option<String> {
+    pub(crate) fn qr_text(&self) -> Option<String> {
         let (reference, adv) = self.qr.as_ref()?;
         Some(format!("{reference},{},{},{adv}", self.noise, self.identity))
     }
 }
 
 /// The four secret fields of a QR, without the prefix, the platform and the suffix that builds may add.
-fn plain(qr: &str) -> &str {
+pub(crate) fn plain(qr: &str) -> &str {
     let text = qr.rsplit_once('#').map_or(qr, |(_, rest)| rest);
     text.match_indices(',').nth(3).map_or(text, |(at, _)| &text[..at])
 }
