@@ -74,6 +74,12 @@ impl Open {
         self.until("ready status", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)).await;
     }
 
+    async fn code(&mut self) -> String {
+        let event = self.until("a pairing code", |event| matches!(event, PageEvent::PairingCode(_))).await;
+        let PageEvent::PairingCode(code) = event else { unreachable!() };
+        code.code
+    }
+
     async fn progress(&mut self, id: &MessageId) -> SendProgress {
         let news = self.until("news of the send", |event| matches!(event, PageEvent::Send(news) if news.id == *id)).await;
         let PageEvent::Send(news) = news else { unreachable!() };
@@ -221,4 +227,58 @@ async fn a_page_that_cannot_be_reached_is_named() {
     let dir = tempfile::tempdir().expect("tempdir");
     let error = launcher("http://127.0.0.1:1/".into(), dir.path()).launch(&"bridge".parse().expect("id")).await.expect_err("nobody there");
     assert!(matches!(&error, LaunchError::Unreachable { url, reason } if url == "http://127.0.0.1:1/" && reason.contains("net::ERR_")), "{error}");
+}
+
+#[tokio::test]
+async fn a_typed_code_links_and_is_renewed_until_then() {
+    let rig = rig(json!({})).await;
+    let mut open = rig.open().await;
+    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    open.until("a QR", |event| matches!(event, PageEvent::Qr { .. })).await;
+    let code = open.page.pairing_code(&number).await.expect("a code");
+    assert_eq!((code.code.len(), code.code.find('-'), code.ttl), (9, Some(4), Duration::from_secs(180)));
+    assert_eq!(open.code().await, code.code, "told, too");
+    assert!(rig.standin.view().codes[0].push && rig.standin.view().qrs.is_empty(), "{:?}", rig.standin.view());
+    assert!(matches!(open.page.refresh_qr().await, Err(PageError::Refused { .. })), "a batch of QR codes would spoil the code");
+
+    rig.standin.push(None, json!({"type": "alt-refresh"}));
+    let renewed = open.code().await;
+    assert_ne!(renewed, code.code);
+    assert!(rig.standin.enter_code(&code.code, Account::default()).await.is_err(), "the old one is dead");
+    assert!(rig.standin.enter_code(&renewed, Account { pn: "4915100000001".into(), ..Account::default() }).await.is_err(), "another phone");
+    rig.standin.enter_code(&renewed, Account::default()).await.expect("linked");
+    open.ready().await;
+    assert_eq!(rig.standin.view().reports, Vec::<String>::new());
+    assert!(matches!(open.page.pairing_code(&number).await, Err(PageError::Refused { .. })), "already linked");
+    open.page.close(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
+    let rig = rig(json!({"pairingError": "IQErrorRateOverlimit", "clock": 0.2})).await;
+    let mut open = rig.open().await;
+    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    let is_qr = |event: &PageEvent| matches!(event, PageEvent::Qr { .. });
+    open.until("a QR", is_qr).await;
+    assert_eq!(open.page.pairing_code(&number).await, Err(PageError::RateLimited { what: "pairing_code" }));
+    open.until("a QR after the refusal", is_qr).await;
+    rig.standin.set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
+    assert_eq!(open.page.pairing_code(&number).await, Err(PageError::NotAvailable { what: "pairing_code" }));
+    open.until("a QR after the refusal", is_qr).await;
+
+    rig.standin.set(json!({"pairingError": null}));
+    open.page.pairing_code(&number).await.expect("a code");
+    open.page.cancel_pairing().await.expect("cancelled");
+    open.until("the end", |event| matches!(event, PageEvent::PairingEnded(reason) if reason == "cancelled")).await;
+    open.until("a QR after the end", is_qr).await;
+
+    open.page.pairing_code(&number).await.expect("a code");
+    rig.standin.network(false);
+    open.until("the end", |event| matches!(event, PageEvent::PairingEnded(reason) if reason.contains("lost"))).await;
+    rig.standin.network(true);
+    let PageEvent::Qr { code, .. } = open.until("a QR after the loss", is_qr).await else { unreachable!() };
+    rig.standin.scan(Some(&code), Account::default()).await.expect("a QR works again");
+    open.ready().await;
+    assert_eq!(rig.standin.view().reports, Vec::<String>::new());
+    open.page.close(LIMIT).await;
 }

@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::LinkFailure;
 use crate::{
     model::{ClientId, Outcome, PhoneNumber, SessionState},
     outbox::{AcceptError, Accepted, Idempotency, OutboxId, OutboxRow, Requested, StoreError},
-    session::{Cleanup, LogoutError, ProfileFate, Snapshot},
+    session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
 
 /// The gateway, as the API sees it.
@@ -46,6 +47,12 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Starts a session anew, from whatever state.
     async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure>;
+
+    /// A code that links a session when the owner of `number` types it on the phone.
+    async fn pairing_code(&self, client: &ClientId, number: &str) -> Result<PairingView, LinkFailure>;
+
+    /// Gives that code up and shows QR codes again.
+    async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure>;
 
     /// Cleans the session directory, or only says what would be done.
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String>;

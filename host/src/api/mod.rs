@@ -2,6 +2,7 @@
 
 mod access;
 mod core;
+mod linking;
 mod messages;
 mod probes;
 mod problem;
@@ -27,6 +28,7 @@ use tower_http::{
 };
 
 pub use self::core::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
+pub use self::linking::LinkFailure;
 use self::{access::Access, reply::Failure};
 use crate::config;
 
@@ -51,12 +53,14 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/api/whatsapp/send", post(seed::send))
         .route("/api/whatsapp/health", get(seed::health))
         .route("/api/whatsapp/session-info", get(seed::session_info))
+        .route("/api/whatsapp/pairing-code", post(linking::seed_code).delete(linking::seed_cancel))
         .route("/api/whatsapp/reconnect", post(seed::reconnect))
         .route("/api/whatsapp/cleanup-sessions", post(seed::cleanup));
     let own = Router::new()
         .route("/v1/sessions", get(sessions::list).post(sessions::create))
         .route("/v1/sessions/{id}", get(sessions::get).delete(sessions::delete))
         .route("/v1/sessions/{id}/qr", get(sessions::qr))
+        .route("/v1/sessions/{id}/pairing-code", post(linking::code).delete(linking::cancel))
         .route("/v1/sessions/{id}/{verb}", post(sessions::control))
         .route("/v1/messages/{id}", get(messages::get))
         .route("/livez", get(probes::live))

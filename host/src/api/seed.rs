@@ -44,7 +44,7 @@ pub(super) struct Whose {
     client_id: Option<String>,
 }
 
-fn client(app: &App, Query(whose): &Query<Whose>) -> Result<ClientId, Failure> {
+pub(super) fn client(app: &App, Query(whose): &Query<Whose>) -> Result<ClientId, Failure> {
     let Some(id) = &whose.client_id else { return Ok(app.core.default_client().clone()) };
     id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))
 }
@@ -203,7 +203,7 @@ pub(super) async fn send(
     }
 }
 
-fn bad(code: &str, error: &str, message: impl Into<String>) -> Failure {
+pub(super) fn bad(code: &str, error: &str, message: impl Into<String>) -> Failure {
     Failure::new(StatusCode::BAD_REQUEST, code, error, message)
 }
 

@@ -95,6 +95,8 @@ fn is_browser(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -121,8 +123,11 @@ mod tests {
         };
         assert_eq!(mark(&format!("{}-{}", host.trim(), std::process::id())), None, "alive, and no browser");
         // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
-        let mut child =
-            std::process::Command::new("sh").args(["-c", "read line", "--user-data-dir=/x"]).stdin(std::process::Stdio::piped()).spawn().expect("sh");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "echo; read line", "--user-data-dir=/x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = shell.spawn().expect("sh");
+        // Its command line can be read once it runs.
+        child.stdout.take().expect("piped").read_exact(&mut [0]).expect("runs");
         let pid = i32::try_from(child.id()).expect("a pid");
         assert_eq!(mark(&format!("{}-{pid}", host.trim())), Some(pid));
         assert_eq!(mark(&format!("elsewhere-{pid}")), None, "a container that is gone");

@@ -64,7 +64,7 @@ impl Events {
     #[must_use]
     pub fn prepare(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Envelope {
         let id = EventId::new(&self.inner.next_ulid());
-        if let Event::Qr { code, .. } = &mut event {
+        if let Some(code) = event.credential() {
             let mut texts = self.inner.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
             texts.push_back((id.clone(), std::mem::take(code)));
             if texts.len() > QR_KEPT {
@@ -117,9 +117,10 @@ impl Inner {
 
     /// The event as notifiers see it: with its QR text, while that is known.
     fn complete(&self, mut envelope: Envelope) -> Envelope {
-        if let Event::Qr { code, .. } = &mut envelope.event {
+        if envelope.event.is_credential() {
             let texts = self.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, text)) = texts.iter().find(|(id, _)| *id == envelope.id) {
+            let known = texts.iter().find(|(id, _)| *id == envelope.id);
+            if let (Some((_, text)), Some(code)) = (known, envelope.event.credential()) {
                 code.clone_from(text);
             }
         }

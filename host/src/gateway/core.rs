@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
-    model::{ClientId, SessionState, Transition, calling_code},
+    model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
     outbox::{AcceptError, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
-    session::{self, Cleanup, ProfileFate, Snapshot},
+    session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
 
@@ -118,6 +118,17 @@ impl Core for GatewayCore {
 
     async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure> {
         self.control_session(client, SessionAction::Restart).await
+    }
+
+    async fn pairing_code(&self, client: &ClientId, number: &str) -> Result<PairingView, LinkFailure> {
+        let handle = self.sessions.get(client).ok_or_else(|| LinkFailure::Unknown(client.clone()))?;
+        let number = PhoneNumber::parse(number, self.national_prefix())?;
+        Ok(handle.pairing_code(&number).await?)
+    }
+
+    async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure> {
+        let handle = self.sessions.get(client).ok_or_else(|| LinkFailure::Unknown(client.clone()))?;
+        Ok(handle.cancel_pairing().await.map_err(PairingError::from)?)
     }
 
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String> {

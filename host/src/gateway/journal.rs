@@ -49,6 +49,11 @@ impl Journal for GatewayJournal {
         said(client, "a QR's event", self.events.append(client, None, event).await);
     }
 
+    async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
+        let event = Event::PairingCode { code: code.to_owned(), expires_at, attempt };
+        said(client, "a pairing code's event", self.events.append(client, None, event).await);
+    }
+
     async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage) {
         metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
         said(client, "an inbound message", self.events.append(client, account, Event::MessageReceived(message)).await);

@@ -70,6 +70,15 @@ pub enum Event {
         /// 1 for the first of this linking.
         attempt: u32,
     },
+    /// A code can be typed on the phone to link it. A credential, treated as a QR's text is.
+    PairingCode {
+        /// The code, `ABCD-EFGH`.
+        code: String,
+        /// After this it is dead.
+        expires_at: Timestamp,
+        /// 1 for the first since QR codes were shown.
+        attempt: u32,
+    },
     /// WhatsApp's server took a message.
     MessageSent {
         /// Its id.
@@ -109,12 +118,28 @@ pub enum Event {
 }
 
 impl Event {
+    /// The text that would link another device: delivered only where granted, and never written down.
+    #[must_use]
+    pub fn credential(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Qr { code, .. } | Self::PairingCode { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether it has one.
+    #[must_use]
+    pub fn is_credential(&self) -> bool {
+        matches!(self, Self::Qr { .. } | Self::PairingCode { .. })
+    }
+
     /// Dotted name, e.g. `message.ack`; filters match on it.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
             Self::SessionState { .. } => "session.state",
             Self::Qr { .. } => "session.qr",
+            Self::PairingCode { .. } => "session.pairing_code",
             Self::MessageSent { .. } => "message.sent",
             Self::MessageFailed { .. } => "message.failed",
             Self::MessageAck { .. } => "message.ack",

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
-    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, Stored, TextSend},
+    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, PairingCode, Stored, TextSend},
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
@@ -72,6 +72,12 @@ impl Page for FakeWhatsApp {
         Ok(())
     }
     async fn refresh_qr(&self) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
+        Err(gone())
+    }
+    async fn cancel_pairing(&self) -> Result<(), PageError> {
         Ok(())
     }
     async fn logout(&self) -> Result<(), PageError> {

@@ -143,6 +143,10 @@ pub(super) fn envelope(envelope: &Envelope, metadata: &[(String, String)], bodie
             reason: reason.clone(),
         }),
         Event::Qr { code, expires_at, .. } => notification::Event::Qr(notification::QrCode { code: code.clone(), expires_at: time(*expires_at) }),
+        Event::PairingCode { code, expires_at, attempt } => notification::Event::Other(notification::OtherEvent {
+            kind: envelope.event.kind().to_owned(),
+            json: serde_json::json!({"code": code, "expiresAt": expires_at.rfc3339(), "attempt": attempt}).to_string(),
+        }),
         Event::MessageSent { id, message } => notification::Event::MessageSent(notification::Sent { id: id.0.clone(), message: outbound(message) }),
         Event::MessageFailed { id, code, reason, message } => notification::Event::MessageFailed(notification::Failure {
             id: Some(id.0.clone()),

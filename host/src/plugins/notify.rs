@@ -11,7 +11,7 @@ use super::{
     host::PluginHost,
     ports::{AttemptResult, CallFailure, FailureKind, Judgement, Notifiers, NotifyRequest, Subject},
 };
-use crate::model::{Envelope, Event};
+use crate::model::Envelope;
 
 /// Calls one function of a notifier's fresh instance.
 macro_rules! call {
@@ -42,11 +42,11 @@ impl PluginHost {
 #[async_trait]
 impl Notifiers for PluginHost {
     fn interested(&self, envelope: &Envelope) -> Vec<String> {
-        let is_qr = matches!(envelope.event, Event::Qr { .. });
+        let is_credential = envelope.event.is_credential();
         let wants = |plugin: &&Plugin| {
             plugin.points.notification.is_some()
                 && plugin.serves(&envelope.session)
-                && (!is_qr || plugin.entry.grants.qr)
+                && (!is_credential || plugin.entry.grants.qr)
                 && plugin.events.iter().any(|pattern| matches(pattern, envelope.event.kind()))
         };
         self.plugins.iter().filter(wants).map(|plugin| plugin.entry.name.clone()).collect()

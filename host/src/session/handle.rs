@@ -8,6 +8,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::pairing::PairingView;
 use crate::{
     model::{Account, ClientId, SessionState, Timestamp},
     whatsapp::{BrowserReport, ContractReport, Page, PageStatus},
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub since: Timestamp,
     /// The QR that can be scanned now.
     pub qr: Option<QrView>,
+    /// The code that can be typed on the phone now.
+    pub pairing: Option<PairingView>,
     /// The profile holds a login, as far as is known.
     pub linked: bool,
     /// Me, as far as known.
@@ -52,6 +55,7 @@ impl Snapshot {
             reason: reason.to_owned(),
             since: Timestamp::now(),
             qr: None,
+            pairing: None,
             linked: false,
             account: None,
             notices: Vec::new(),

@@ -20,6 +20,9 @@ pub trait Journal: Send + Sync + Debug {
     /// A QR can be scanned. Its text is a credential.
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
+    /// A code can be typed on the phone. It is a credential.
+    async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
+
     /// A message arrived or was typed on the phone.
     async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage);
 

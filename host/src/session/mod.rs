@@ -6,10 +6,12 @@
 mod handle;
 mod journal;
 pub mod machine;
+mod pairing;
 pub mod profiles;
 mod supervisor;
 
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
+pub use pairing::{PairingError, PairingView};
 pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir};
 pub use supervisor::{Limits, Parts, spawn};

@@ -9,8 +9,10 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
-    news::{Answer, KnownMessage, parse},
-    page::{BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, Stored, TextSend},
+    news::{Answer, CodeAnswer, KnownMessage, parse},
+    page::{
+        BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
+    },
     script,
 };
 use crate::{
@@ -181,6 +183,15 @@ impl Page for ChromiumPage {
 
     async fn refresh_qr(&self) -> Result<(), PageError> {
         self.call::<Value>("refresh_qr", json!({}), self.limit).await.map(|_| ())
+    }
+
+    async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
+        let answer: CodeAnswer = self.call("pairing_code", json!({"number": number.digits()}), self.limit).await?;
+        answer.read("pairing_code")
+    }
+
+    async fn cancel_pairing(&self) -> Result<(), PageError> {
+        self.call::<Value>("cancel_pairing", json!({}), self.limit).await.map(|_| ())
     }
 
     async fn logout(&self) -> Result<(), PageError> {

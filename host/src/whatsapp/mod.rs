@@ -7,6 +7,6 @@ mod script;
 
 pub use chromium::ChromiumLauncher;
 pub use page::{
-    BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews,
+    BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, SendNews,
     SendProgress, Stage, Stored, TextSend,
 };

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::page::{Found, PageEvent, PageStatus, SendNews, SendProgress, Stored};
+use super::page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored};
 use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, Text, Timestamp};
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
+const LONGEST_CODE: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -17,6 +18,8 @@ enum Raw {
     Status { status: PageStatus },
     Qr { code: String, ttl: f64 },
     QrExhausted,
+    PairingCode(RawCode),
+    PairingEnded { reason: String },
     Ack { id: MessageId, address: Address, level: i64 },
     Refused { id: MessageId, address: Address, reason: String },
     Message { message: RawMessage },
@@ -51,8 +54,10 @@ pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Erro
     let event = match serde_json::from_str(payload)? {
         Raw::Hello => PageEvent::Navigated,
         Raw::Status { status } => PageEvent::Status(status),
-        Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: Duration::try_from_secs_f64(ttl / 1000.0).unwrap_or(LONGEST_QR).min(LONGEST_QR) },
+        Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: life(ttl, LONGEST_QR) },
         Raw::QrExhausted => PageEvent::QrExhausted,
+        Raw::PairingCode(code) => PageEvent::PairingCode(code.into()),
+        Raw::PairingEnded { reason } => PageEvent::PairingEnded(reason),
         Raw::Ack { id, address, level } => match AckLevel::from_number(level) {
             Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
             None => return Ok(None),
@@ -66,6 +71,48 @@ pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Erro
         Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
     };
     Ok(Some(event))
+}
+
+/// Milliseconds as the page gave them, within reason.
+fn life(millis: f64, longest: Duration) -> Duration {
+    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(longest).min(longest)
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawCode {
+    code: String,
+    ttl: f64,
+}
+
+impl From<RawCode> for PairingCode {
+    fn from(raw: RawCode) -> Self {
+        let code = match raw.code.split_at_checked(4) {
+            Some((first, rest)) if rest.len() == 4 && raw.code.is_ascii() => format!("{first}-{rest}"),
+            _ => raw.code,
+        };
+        Self { code, ttl: life(raw.ttl, LONGEST_CODE) }
+    }
+}
+
+/// The answer to a request for a code. A fault is WhatsApp's name of what went wrong.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum CodeAnswer {
+    Made(RawCode),
+    Fault { fault: String },
+}
+
+impl CodeAnswer {
+    pub(super) fn read(self, what: &'static str) -> Result<PairingCode, PageError> {
+        match self {
+            Self::Made(code) => Ok(code.into()),
+            Self::Fault { fault } => Err(match fault.as_str() {
+                "IQErrorRateOverlimit" => PageError::RateLimited { what },
+                "IQErrorFeatureNotAvailable" => PageError::NotAvailable { what },
+                _ => PageError::Refused { what, reason: fault },
+            }),
+        }
+    }
 }
 
 /// The page gives seconds from now or since the epoch; which is told apart by size.
@@ -158,6 +205,17 @@ mod tests {
         }
         let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#).expect("read");
         assert_eq!(qr, Some(PageEvent::Qr { code: "x".into(), ttl: LONGEST_QR }));
+    }
+
+    #[test]
+    fn a_pairing_code_is_shown_in_two_halves_and_its_errors_have_names() {
+        let Ok(Some(PageEvent::PairingCode(code))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else { panic!("no code") };
+        assert_eq!((code.code.as_str(), code.ttl), ("ABCD-1234", Duration::from_secs(180)));
+        assert!(!format!("{code:?}").contains("ABCD"), "a code is a credential");
+        let read = |text: &str| serde_json::from_str::<CodeAnswer>(text).expect("read").read("pairing_code");
+        assert_eq!(read(r#"{"fault":"IQErrorRateOverlimit"}"#), Err(PageError::RateLimited { what: "pairing_code" }));
+        assert_eq!(read(r#"{"fault":"IQErrorFeatureNotAvailable"}"#), Err(PageError::NotAvailable { what: "pairing_code" }));
+        assert!(matches!(read(r#"{"fault":"MissingCachedRefError"}"#), Err(PageError::Refused { reason, .. }) if reason == "MissingCachedRefError"));
     }
 
     #[test]

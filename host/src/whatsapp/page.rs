@@ -4,7 +4,12 @@
 //! A call says what it *started*; how it *ended* comes as an event, because the page may be
 //! reloaded or die in between and the answer must not hang on one call.
 
-use std::{fmt::Debug, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Debug},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,13 @@ pub trait Page: Send + Sync + Debug {
 
     /// Asks for a fresh batch of QR codes.
     async fn refresh_qr(&self) -> Result<(), PageError>;
+
+    /// Asks for a code that the owner of `number` types on the phone to link it. It is told as
+    /// [`PageEvent::PairingCode`] too, and so are those that replace it; no QR can be scanned meanwhile.
+    async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError>;
+
+    /// Gives the code up and goes back to QR codes.
+    async fn cancel_pairing(&self) -> Result<(), PageError>;
 
     /// Unlinks the account and waits until the page says so or is reloaded.
     async fn logout(&self) -> Result<(), PageError>;
@@ -122,6 +134,10 @@ pub enum PageEvent {
     },
     /// The batch of QR codes is used up.
     QrExhausted,
+    /// A code can be typed on the phone; the one before it is dead.
+    PairingCode(PairingCode),
+    /// No code can be typed any more, for this reason.
+    PairingEnded(String),
     /// News of an own message.
     Send(SendNews),
     /// A message arrived or was typed on the phone.
@@ -141,6 +157,21 @@ pub enum PageEvent {
     Crashed(String),
     /// The browser is gone.
     Closed(String),
+}
+
+/// A code that links when it is typed on the phone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairingCode {
+    /// As people read it, `ABCD-EFGH`: a credential.
+    pub code: String,
+    /// From now.
+    pub ttl: Duration,
+}
+
+impl fmt::Debug for PairingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairingCode").field("ttl", &self.ttl).finish_non_exhaustive()
+    }
 }
 
 /// News of an own message.
@@ -313,6 +344,18 @@ pub enum PageError {
         what: &'static str,
         /// `Module.export` names.
         missing: Vec<String>,
+    },
+    /// WhatsApp has been asked too often; minutes later it may be asked again.
+    #[error("WhatsApp was asked for {what} too often; wait some minutes")]
+    RateLimited {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// WhatsApp does not offer it to this number or this client.
+    #[error("WhatsApp does not offer {what} here; scan a QR instead")]
+    NotAvailable {
+        /// What was asked.
+        what: &'static str,
     },
     /// WhatsApp Web refused before anything was stored: nothing was begun.
     #[error("WhatsApp Web refused {what}: {reason}")]

@@ -9,10 +9,11 @@ use std::{fs, io, path::Path};
 pub(super) const BINDING: &str = "__wharfTell";
 
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("bridge/core.js"),
     include_str!("bridge/status.js"),
     include_str!("bridge/qr.js"),
+    include_str!("bridge/pairing.js"),
     include_str!("bridge/messages.js"),
     include_str!("bridge/calls.js"),
     include_str!("bridge/start.js"),

@@ -7,6 +7,7 @@
 mod body;
 mod care;
 mod news;
+mod pairing;
 #[cfg(test)]
 mod tests;
 
@@ -199,6 +200,7 @@ impl Supervisor {
             snapshot.next_attempt_at = next;
             if state != SessionState::QrReady {
                 snapshot.qr = None;
+                snapshot.pairing = None;
             }
         });
         metrics::gauge!("wharf_session_ready", "session" => self.parts.client.to_string()).set(if self.machine.can_send() { 1.0 } else { 0.0 });

@@ -48,6 +48,8 @@ impl Supervisor {
                 self.snapshot.send_modify(|snapshot| snapshot.qr = None);
                 self.take(Input::QrExhausted).await;
             }
+            PageEvent::PairingCode(code) => self.pairing_code(code).await,
+            PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
             PageEvent::Send(news) => {
                 self.care.send_news(&news);
                 self.notice(None).await;
@@ -138,7 +140,7 @@ impl Supervisor {
         let qr = self.snapshot.borrow().qr.clone();
         match self.machine.state {
             // The page's own rotation stops silently when it was offline at the wrong moment.
-            SessionState::QrReady if qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
+            SessionState::QrReady if !self.is_pairing() && qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
                 self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await });
                 self.body.check_health();
             }

@@ -121,7 +121,9 @@ const CALLS = {
   send_text: { needs: "send_text", run: sendText },
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
-  refresh_qr: { needs: "refresh_qr", run: () => { use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
+  refresh_qr: { needs: "refresh_qr", run: () => { if (pairing) return refused("a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
+  pairing_code: { needs: "pairing_code", run: pairingCode },
+  cancel_pairing: { needs: "pairing_code", run: cancelPairing },
   logout: { needs: "logout", run: logout },
 };
 async function call(name, args) {

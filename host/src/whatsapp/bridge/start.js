@@ -7,6 +7,7 @@ async function start() {
   await when(() => window.Debug?.VERSION && missing("link").length === 0);
   watchStatus();
   watchQr();
+  watchPairing();
   await when(() => missing("inbound").length === 0);
   watchMessages();
   planStatus();

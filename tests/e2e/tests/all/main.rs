@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod idempotency;
 mod offline;
+mod pairing;
 mod readme;
 mod restart;
 mod seed_table;

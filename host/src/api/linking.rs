@@ -1,0 +1,154 @@
+//! Linking by phone number, in the original service's envelope and below `/v1`.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    App,
+    problem::Problem,
+    reply::{Failure, success},
+    seed::{self, Whose, bad},
+};
+use crate::{
+    model::{ClientId, InvalidClientId, InvalidNumber},
+    session::{PairingError, PairingView},
+    whatsapp::PageError,
+};
+
+/// WhatsApp does not say how long it refuses; minutes, as seen.
+const RATE_LIMIT_SECONDS: u64 = 300;
+
+/// Why there is no code.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LinkFailure {
+    /// There is no such session.
+    #[error("there is no session {0}")]
+    Unknown(ClientId),
+    /// Not a phone number.
+    #[error(transparent)]
+    Number(#[from] InvalidNumber),
+    /// The session, or WhatsApp.
+    #[error(transparent)]
+    Pairing(#[from] PairingError),
+}
+
+impl LinkFailure {
+    fn status(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client", "Unknown client"),
+            Self::Number(_) => (StatusCode::BAD_REQUEST, "invalid_number", "Invalid phone number format"),
+            Self::Pairing(PairingError::NotWaiting { .. }) => (StatusCode::CONFLICT, "not_waiting_for_link", "Session does not wait for a link"),
+            Self::Pairing(PairingError::Page(PageError::RateLimited { .. })) => {
+                (StatusCode::TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes")
+            }
+            Self::Pairing(PairingError::Page(PageError::NotAvailable { .. })) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "pairing_not_available", "Pairing code not available")
+            }
+            Self::Pairing(PairingError::Page(_)) => (StatusCode::BAD_GATEWAY, "page_error", "WhatsApp Web made no pairing code"),
+        }
+    }
+
+    /// Where the session stands, when that is the reason.
+    fn state(&self) -> Option<Value> {
+        match self {
+            Self::Pairing(PairingError::NotWaiting { state, .. }) => Some(json!(state)),
+            _ => None,
+        }
+    }
+}
+
+impl From<LinkFailure> for Failure {
+    fn from(failure: LinkFailure) -> Self {
+        let (status, code, error) = failure.status();
+        let answer = Self::new(status, code, error, failure.to_string());
+        let answer = match failure.state() {
+            Some(state) => answer.with(json!({"connectionStatus": state})),
+            None => answer,
+        };
+        if status == StatusCode::TOO_MANY_REQUESTS { answer.after(RATE_LIMIT_SECONDS) } else { answer }
+    }
+}
+
+impl From<LinkFailure> for Problem {
+    fn from(failure: LinkFailure) -> Self {
+        let (status, code, _) = failure.status();
+        let answer = Self::new(status, code, failure.to_string());
+        match failure.state() {
+            Some(state) => answer.with("state", state),
+            None if status == StatusCode::TOO_MANY_REQUESTS => answer.with("retryAfterSeconds", RATE_LIMIT_SECONDS),
+            None => answer,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    number: Number,
+    client_id: Option<String>,
+}
+
+/// The original service takes numbers in both forms.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Text(String),
+    Digits(u64),
+}
+
+impl Wanted {
+    fn read(body: &[u8]) -> Result<(String, Option<String>), String> {
+        // The words of the error may quote the body.
+        let wanted: Self =
+            serde_json::from_slice(body).map_err(|_| "the body must be JSON: {\"number\": \"<international phone number>\"}".to_owned())?;
+        let number = match wanted.number {
+            Number::Text(text) => text,
+            Number::Digits(digits) => digits.to_string(),
+        };
+        Ok((number, wanted.client_id))
+    }
+}
+
+fn shape(code: &PairingView) -> Value {
+    json!({"code": code.code, "expiresAt": code.expires_at.rfc3339()})
+}
+
+/// A code is a credential: nothing on the way may keep it.
+const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+pub(super) async fn seed_code(State(app): State<App>, whose: Query<Whose>, body: Bytes) -> Result<Response, Failure> {
+    let (number, named) = Wanted::read(&body).map_err(|words| bad("missing_fields", "Missing required fields", words))?;
+    let client = match named {
+        Some(id) => id.parse().map_err(|error: InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
+        None => seed::client(&app, &whose)?,
+    };
+    let code = app.core.pairing_code(&client, &number).await?;
+    Ok((NO_STORE, success(&shape(&code), "Type the code in WhatsApp: Linked devices, Link with phone number")).into_response())
+}
+
+pub(super) async fn seed_cancel(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+    app.core.cancel_pairing(&seed::client(&app, &whose)?).await?;
+    Ok(success(&json!({}), "QR codes are shown again"))
+}
+
+fn client(id: &str) -> Result<ClientId, Problem> {
+    id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+}
+
+pub(super) async fn code(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
+    let (number, _) = Wanted::read(&body).map_err(|words| Problem::bad("invalid_body", words))?;
+    let code = app.core.pairing_code(&client(&id)?, &number).await?;
+    Ok((NO_STORE, Json(shape(&code))).into_response())
+}
+
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    app.core.cancel_pairing(&client(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

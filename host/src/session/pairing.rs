@@ -1,0 +1,78 @@
+//! Linking by phone number: the code that stands in for a QR.
+
+use std::fmt;
+
+use super::handle::SessionHandle;
+use crate::{
+    model::{PhoneNumber, SessionState, Timestamp},
+    whatsapp::{PageError, PairingCode},
+};
+
+/// A code that can be typed on the phone now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairingView {
+    /// `ABCD-EFGH`: a credential.
+    pub code: String,
+    /// After this it is dead; another one takes its place by itself, a few times.
+    pub expires_at: Timestamp,
+    /// 1 for the first since QR codes were shown.
+    pub attempt: u32,
+}
+
+impl PairingView {
+    pub(super) fn new(code: PairingCode, attempt: u32) -> Self {
+        let ttl = u64::try_from(code.ttl.as_millis()).unwrap_or(u64::MAX);
+        Self { code: code.code, expires_at: Timestamp::now().plus_millis(ttl), attempt }
+    }
+}
+
+impl fmt::Debug for PairingView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairingView").field("expires_at", &self.expires_at).field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PairingError {
+    /// Only a page that waits for a link makes codes.
+    #[error("the session is {state} ({reason}): a pairing code is made only while it is qr_ready")]
+    NotWaiting {
+        /// Where it stands.
+        state: SessionState,
+        /// Why.
+        reason: String,
+    },
+    /// The page, or WhatsApp behind it.
+    #[error(transparent)]
+    Page(#[from] PageError),
+}
+
+impl SessionHandle {
+    /// Asks for a code that the owner of `number` types on the phone. The snapshot has it, too, and those that take its
+    /// place until it is typed, cancelled or given up; no QR is shown meanwhile.
+    ///
+    /// # Errors
+    /// See [`PairingError`]; the page goes back to QR codes then.
+    pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, PairingError> {
+        let (state, reason, attempt) = {
+            let now = self.snapshot.borrow();
+            (now.state, now.reason.clone(), now.pairing.as_ref().map_or(1, |before| before.attempt + 1))
+        };
+        let page = self.any_page.borrow().clone().filter(|_| state == SessionState::QrReady);
+        let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
+        Ok(PairingView::new(page.pairing_code(number).await?, attempt))
+    }
+
+    /// Gives the code up and shows QR codes again. Without a code nothing happens.
+    ///
+    /// # Errors
+    /// When the page does not take it.
+    pub async fn cancel_pairing(&self) -> Result<(), PageError> {
+        let page = self.any_page.borrow().clone().filter(|_| self.snapshot.borrow().state == SessionState::QrReady);
+        match page {
+            Some(page) => page.cancel_pairing().await,
+            None => Ok(()),
+        }
+    }
+}
