@@ -23,7 +23,8 @@ pub(super) fn inputs() -> Vec<Input> {
         Input::Lost(why()),
         Input::Tick,
     ];
-    inputs.extend([Stage::Booting, Stage::NeedsLink, Stage::Syncing, Stage::Ready, Stage::Offline, Stage::Replaced, Stage::Outdated].map(Input::Page));
+    inputs
+        .extend([Stage::Booting, Stage::NeedsLink, Stage::Syncing, Stage::Ready, Stage::Offline, Stage::Replaced, Stage::Outdated].map(Input::Page));
     inputs
 }
 

@@ -127,6 +127,7 @@ const CALLS = {
 async function call(name, args) {
   const { needs, run } = CALLS[name];
   const lacks = needs ? missing(needs) : [];
-  if (lacks.length > 0) return { broken: lacks };
+  // Modules arrive in waves: before the sync has ended, what is missing may only be late.
+  if (lacks.length > 0) return use("WAWebSocketModel.Socket")?.hasSynced === true ? { broken: lacks } : { booting: true };
   return run(args);
 }
