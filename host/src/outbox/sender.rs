@@ -23,6 +23,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// A look-up that failed is tried again after so long.
 const LOOKUP_PAUSE: u64 = 3_000;
+/// A page that is being loaded is asked again after so long, unless it is replaced before.
+const BOOT_PAUSE: u64 = 500;
 /// Sends of unknown outcome are asked about so often.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
@@ -122,6 +124,7 @@ impl Sender {
                 self.inner.finish(&row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string())).await?;
                 Ok(())
             }
+            Err(PageError::Booting { .. }) => self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(BOOT_PAUSE)).await,
             Err(error) => {
                 warn!(client = %self.client, id = %row.id, %error, "a send broke off; the page will be asked for its id");
                 Ok(())

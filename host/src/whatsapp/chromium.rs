@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
-    news::{Answer, CodeAnswer, KnownMessage, parse},
+    login,
+    news::{Answer, CodeAnswer, KnownMessage, Said, parse},
     page::{
         BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
     },
@@ -53,7 +54,9 @@ impl ChromiumLauncher {
 #[async_trait]
 impl Launcher for ChromiumLauncher {
     async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError> {
-        let script = script::script(self.whatsapp.bridge_script.as_deref()).map_err(|error| {
+        let profile = (self.profile)(&self.root, client);
+        let copy = login::copy(&profile);
+        let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref()).map_err(|error| {
             LaunchError::Failed(format!(
                 "cannot read [whatsapp] bridge_script {:?}: {error}",
                 self.whatsapp.bridge_script.clone().unwrap_or_default()
@@ -62,7 +65,7 @@ impl Launcher for ChromiumLauncher {
         let options = LaunchOptions {
             executable: self.browser.executable.clone(),
             kind: self.browser.kind,
-            profile: (self.profile)(&self.root, client),
+            profile: profile.clone(),
             args: self.browser.args.clone(),
             user_agent: self.browser.user_agent.clone(),
             tag: client.to_string(),
@@ -72,7 +75,7 @@ impl Launcher for ChromiumLauncher {
         };
         let (tab, browser_events) = browser::launch(&options).await?;
         let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(forward(client.clone(), browser_events, sender));
+        tokio::spawn(forward(client.clone(), profile, browser_events, sender));
         let opened = async {
             tab.prepare(script::BINDING, &script).await?;
             tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration()).await
@@ -101,13 +104,18 @@ impl From<BrowserError> for LaunchError {
 }
 
 /// Turns the browser's news into the page's. Every document says hello first: the second one is a reload.
-async fn forward(client: ClientId, mut browser: mpsc::UnboundedReceiver<BrowserEvent>, page: mpsc::UnboundedSender<PageEvent>) {
+async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::UnboundedReceiver<BrowserEvent>, page: mpsc::UnboundedSender<PageEvent>) {
     let mut greeted = false;
     while let Some(event) = browser.recv().await {
         let event = match event {
             BrowserEvent::Binding(payload) => match parse(&payload) {
-                Ok(Some(PageEvent::Navigated)) if !std::mem::replace(&mut greeted, true) => continue,
-                Ok(Some(event)) => event,
+                Ok(Some(Said::Login(entries))) => {
+                    let profile = profile.clone();
+                    warn_of(&client, "kept", move || login::keep(&profile, &entries)).await;
+                    continue;
+                }
+                Ok(Some(Said::News(PageEvent::Navigated))) if !std::mem::replace(&mut greeted, true) => continue,
+                Ok(Some(Said::News(event))) => event,
                 Ok(None) => continue,
                 Err(error) => {
                     // The text may hold a message, so only the kind of the error is told.
@@ -118,9 +126,20 @@ async fn forward(client: ClientId, mut browser: mpsc::UnboundedReceiver<BrowserE
             BrowserEvent::Crashed(reason) => PageEvent::Crashed(reason),
             BrowserEvent::Closed(reason) => PageEvent::Closed(reason),
         };
+        if matches!(event, PageEvent::LoggedOut(_) | PageEvent::Qr { .. }) {
+            let profile = profile.clone();
+            warn_of(&client, "removed", move || login::forget(&profile)).await;
+        }
         if page.send(event).is_err() {
             return;
         }
+    }
+}
+
+/// Works on the copy of the login; that it failed is no reason to stop.
+async fn warn_of(client: &ClientId, what: &str, work: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
+        warn!(%client, %error, "the copy of the login was not {what}");
     }
 }
 
@@ -143,6 +162,9 @@ impl ChromiumPage {
         if let Some(missing) = answer.get_mut("broken").filter(|missing| missing.is_array() && what != "status") {
             let missing = serde_json::from_value(missing.take()).unwrap_or_default();
             return Err(PageError::ContractBroken { what, missing });
+        }
+        if answer.get("booting").is_some() {
+            return Err(PageError::Booting { what });
         }
         if let Some(reason) = answer.get("refused").and_then(Value::as_str) {
             return Err(PageError::Refused { what, reason: reason.to_owned() });

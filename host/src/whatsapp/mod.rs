@@ -1,6 +1,7 @@
 //! The only place that knows WhatsApp Web: bridge script, contract, probes.
 
 mod chromium;
+mod login;
 mod news;
 mod page;
 mod script;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored};
+use super::{
+    login::Entries,
+    page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
+};
 use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, Text, Timestamp};
 
 /// A QR whose life the page did not name.
@@ -25,6 +28,17 @@ enum Raw {
     Message { message: RawMessage },
     LoggedOut { reason: String },
     Banned { code: String, expire: Option<f64> },
+    Login { entries: Entries },
+}
+
+/// What the bridge said.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives for one step, never in a collection")]
+pub(super) enum Said {
+    /// News for the session.
+    News(PageEvent),
+    /// What makes the login: kept by this room.
+    Login(Entries),
 }
 
 #[derive(Deserialize)]
@@ -50,7 +64,7 @@ enum RawContent {
 }
 
 /// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation.
-pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Error> {
+pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
     let event = match serde_json::from_str(payload)? {
         Raw::Hello => PageEvent::Navigated,
         Raw::Status { status } => PageEvent::Status(status),
@@ -68,9 +82,10 @@ pub(super) fn parse(payload: &str) -> Result<Option<PageEvent>, serde_json::Erro
         }
         Raw::Message { message } => PageEvent::Message(message.into()),
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
+        Raw::Login { entries } => return Ok(Some(Said::Login(entries))),
         Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
     };
-    Ok(Some(event))
+    Ok(Some(Said::News(event)))
 }
 
 /// Milliseconds as the page gave them, within reason.
@@ -187,14 +202,14 @@ mod tests {
     fn what_the_page_says_is_read() {
         let address = r#"{"chat":"1@lid","pn":"2@c.us","lid":"1@lid"}"#;
         let ack = parse(&format!(r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#));
-        let Ok(Some(PageEvent::Send(news))) = ack else { panic!("{ack:?}") };
+        let Ok(Some(Said::News(PageEvent::Send(news)))) = ack else { panic!("{ack:?}") };
         assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
 
         let message = format!(
             r#"{{"type":"message","message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
             "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
         );
-        let Ok(Some(PageEvent::Message(message))) = parse(&message) else { panic!("no message") };
+        let Ok(Some(Said::News(PageEvent::Message(message)))) = parse(&message) else { panic!("no message") };
         assert_eq!((message.content.body(), message.sent_at), (Some("hi"), Timestamp(1000)));
     }
 
@@ -203,13 +218,15 @@ mod tests {
         for text in ["", "null", "{}", r#"{"type":"new in 2030"}"#, r#"{"type":"ack","id":1}"#, r#"{"type":"qr","code":"x","ttl":"long"}"#] {
             assert!(parse(text).is_err(), "{text}");
         }
-        let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#).expect("read");
-        assert_eq!(qr, Some(PageEvent::Qr { code: "x".into(), ttl: LONGEST_QR }));
+        let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#);
+        assert!(matches!(qr, Ok(Some(Said::News(PageEvent::Qr { ttl: LONGEST_QR, .. })))), "{qr:?}");
     }
 
     #[test]
     fn a_pairing_code_is_shown_in_two_halves_and_its_errors_have_names() {
-        let Ok(Some(PageEvent::PairingCode(code))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else { panic!("no code") };
+        let Ok(Some(Said::News(PageEvent::PairingCode(code)))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else {
+            panic!("no code")
+        };
         assert_eq!((code.code.as_str(), code.ttl), ("ABCD-1234", Duration::from_secs(180)));
         assert!(!format!("{code:?}").contains("ABCD"), "a code is a credential");
         let read = |text: &str| serde_json::from_str::<CodeAnswer>(text).expect("read").read("pairing_code");

@@ -321,6 +321,12 @@ pub struct BrowserReport {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
+    /// The page is being loaded; it has begun nothing.
+    #[error("the page is still being loaded and has not begun {what}")]
+    Booting {
+        /// The call.
+        what: &'static str,
+    },
     /// No answer in time.
     #[error("the page did not answer {what} within {limit:?}")]
     Timeout {

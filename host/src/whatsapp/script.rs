@@ -5,12 +5,15 @@
 
 use std::{fs, io, path::Path};
 
+use super::login::Entries;
+
 /// The CDP binding by which the page speaks.
 pub(super) const BINDING: &str = "__wharfTell";
 
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     include_str!("bridge/core.js"),
+    include_str!("bridge/login.js"),
     include_str!("bridge/status.js"),
     include_str!("bridge/qr.js"),
     include_str!("bridge/pairing.js"),
@@ -19,18 +22,19 @@ const PARTS: [&str; 7] = [
     include_str!("bridge/start.js"),
 ];
 
-/// The script for a page: the built-in one, or the operator's from a file.
+/// The script for a page: the built-in one, or the operator's from a file; `login` is put back where it is lost.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn script(replacement: Option<&Path>) -> io::Result<String> {
+pub(super) fn script(replacement: Option<&Path>, login: Option<&Entries>) -> io::Result<String> {
     let body = match replacement {
         Some(path) => fs::read_to_string(path)?,
         None => PARTS.join("\n"),
     };
+    let login = serde_json::to_string(&login)?;
     Ok(format!(
         "(() => {{ \"use strict\";\nif (window.top !== window || !location.protocol.startsWith(\"http\") || window.__wharf) return;\n\
-         const BINDING = \"{BINDING}\";\nconst CONTRACT = {CONTRACT};\n{body}\n}})();"
+         const BINDING = \"{BINDING}\";\nconst CONTRACT = {CONTRACT};\nconst LOGIN = {login};\n{body}\n}})();"
     ))
 }
 
@@ -62,8 +66,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("bridge.js");
         fs::write(&path, "/* mine */").expect("write");
-        let text = script(Some(&path)).expect("script");
+        let text = script(Some(&path), None).expect("script");
         assert!(text.contains("/* mine */") && text.contains(BINDING) && !text.contains("function use("));
-        assert!(script(Some(Path::new("/nowhere.js"))).is_err());
+        assert!(script(Some(Path::new("/nowhere.js")), None).is_err());
     }
 }

@@ -41,6 +41,11 @@ impl Family {
         mains.map(|process| process.pid).collect()
     }
 
+    /// Pids of the processes that run pages.
+    pub fn renderers(&mut self) -> Vec<i32> {
+        self.members().into_iter().filter(|process| process.line.contains("--type=renderer")).map(|process| process.pid).collect()
+    }
+
     /// Waits until nobody is left.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ function mainWave() {
   provide("WAWebMsgReply", { canReplyMsg: (msg) => msg.type !== "ciphertext" });
   provide("WAWebChatStateBridge", { sendChatStateComposing: async () => {}, sendChatStatePaused: async () => {} });
   provide("WAWebPresenceChatAction", { markComposing: async () => {}, markPaused: async () => {}, sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
-  provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => false, canSendMsgWhileTimelocked: () => true });
+  provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => comms.timelocked, canSendMsgWhileTimelocked: ({ chat }) => !comms.timelocked || chat.msgs.getModelsArray().length > 0 });
 }
 async function exists(wid) {
   const found = await comms.query({ type: "exists", wid: String(wid) });
@@ -146,7 +146,16 @@ function tabMutex() {
 
 async function boot() {
   window.Debug = { VERSION: site.version };
-  await prefs.open();
+  try {
+    if (site.storageFails) await db.get("wawc_db_enc", "keys", 1);
+    if (site.storageFails) throw new DOMException("The user denied permission to access the database.", "UnknownError");
+    await prefs.open();
+  } catch {
+    // The page takes it for a broken login: it says so on the bus, logs out and loads itself anew.
+    announce("storage_initialization_error");
+    await prefs.clear();
+    return void setTimeout(() => location.reload(), 600 * site.clock);
+  }
   if (prefs.isRegistered()) await loadMain();
   tabMutex();
   comms.start();

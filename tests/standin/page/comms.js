@@ -22,6 +22,7 @@ const comms = {
   nextRequest: 1,
   openWaiters: [],
   offlineProgress: 0,
+  timelocked: false,
 
   start() { this.stopped = false; this.loop(); },
   stop() {
@@ -128,7 +129,11 @@ const comms = {
         if (frame.hard) setTimeout(() => location.reload(), 200);
         return undefined;
       case "dialog": return setTimeout(() => window.alert("WhatsApp"), 0);
-      case "navigate": return location.reload();
+      case "navigate": return frame.url ? location.assign(frame.url) : location.reload();
+      case "modal": return ui.modal(frame.text || "");
+      case "reachout-timelock":
+        this.timelocked = frame.locked !== false;
+        return undefined;
       case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
       default: return undefined;
     }
@@ -263,6 +268,12 @@ const ui = {
     if (text) box.setAttribute("data-ref", text);
     box.textContent = text ? "Scan to log in" : "Click to reload QR code";
     app.append(box);
+  },
+  modal(text) {
+    const modal = document.createElement("div");
+    modal.setAttribute("data-animate-modal-popup", "true");
+    modal.textContent = text;
+    document.body.append(modal);
   },
   app() {
     const app = document.getElementById("app");

@@ -37,12 +37,15 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
 
 async fn index(State(world): State<Arc<World>>) -> Response {
     let settings = world.lock().settings.clone();
+    if settings.storage_failures > 0 {
+        world.change(|state| state.settings.storage_failures -= 1);
+    }
     if let Some(status) = settings.page_status.and_then(|code| StatusCode::from_u16(code).ok()) {
         return status.into_response();
     }
     let site = json!({
         "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
-        "hiddenSerialized": settings.hidden_serialized,
+        "hiddenSerialized": settings.hidden_serialized, "storageFails": settings.storage_failures > 0,
     });
     Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string())).into_response()
 }

@@ -34,6 +34,8 @@ pub struct Settings {
     pub missing: Vec<String>,
     /// The serialised message key has another name, as in newer builds.
     pub hidden_serialized: bool,
+    /// In the next page loads the browser refuses the page its storage.
+    pub storage_failures: u32,
     /// HTTP status for the page itself, e.g. 503; none: it is served.
     pub page_status: Option<u16>,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             blocked: vec![],
             missing: vec![],
             hidden_serialized: false,
+            storage_failures: 0,
             page_status: None,
         }
     }

@@ -268,7 +268,8 @@ impl World {
             let Some(connection) = state.connections.get_mut(&id) else { return vec![] };
             connection.online = true;
             let noise = connection.noise.clone();
-            state.backlog.remove(&noise).unwrap_or_default()
+            // What was sent before and not confirmed comes again: the page tells it by its id.
+            state.backlog.get(&noise).cloned().unwrap_or_default()
         })
     }
 
@@ -311,7 +312,12 @@ impl World {
     }
 
     pub(crate) fn confirm(&self, message: &str) {
-        self.change(|state| state.confirmed.push(message.to_owned()));
+        self.change(|state| {
+            state.confirmed.push(message.to_owned());
+            for waiting in state.backlog.values_mut() {
+                waiting.retain(|frame| frame["id"] != message);
+            }
+        });
     }
 
     pub(crate) fn lookup(&self, wid: &str) -> Result<Value, u32> {
@@ -341,10 +347,12 @@ impl World {
         self.change(|state| {
             state.lids.insert(lid_of(&message.from), message.from.clone());
             let noise = state.noise_of(message.account.as_deref()).context("no account of that number is linked")?;
-            let page = state.connections.values().find(|c| c.online && c.noise == noise);
-            if page.is_none_or(|page| page.out.send(frame.clone()).is_err()) {
-                state.backlog.entry(noise).or_default().push(frame);
+            if let Some(page) = state.connections.values().find(|c| c.online && c.noise == noise) {
+                // Fails when that page is gone.
+                let _ = page.out.send(frame.clone());
             }
+            // Kept until the page has confirmed it.
+            state.backlog.entry(noise).or_default().push(frame);
             Ok(id)
         })
     }

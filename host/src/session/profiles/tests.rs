@@ -66,7 +66,7 @@ fn a_clean_up_passes_over_a_profile_in_use() {
     login(&profile_dir(root, &mine));
     let _held = browser::hold_profile(&profile_dir(root, &mine)).expect("held");
     for dry_run in [true, false] {
-        let done = clean(root, &[mine.clone()], &[mine.clone()], Duration::ZERO, dry_run).expect("clean");
+        let done = clean(root, std::slice::from_ref(&mine), std::slice::from_ref(&mine), Duration::ZERO, dry_run).expect("clean");
         assert_eq!(done.removed, Vec::<String>::new());
     }
 }

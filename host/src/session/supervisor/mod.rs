@@ -76,6 +76,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         any_page: any_tx,
         timer: None,
         probing: false,
+        missed: false,
         care: Care::new(),
     };
     tokio::spawn(supervisor.run(inbox));
@@ -92,6 +93,8 @@ struct Supervisor {
     timer: Option<Instant>,
     /// The contract is being looked at before the session is called ready.
     probing: bool,
+    /// The page had no answer to the last health check.
+    missed: bool,
     care: Care,
 }
 
@@ -149,6 +152,7 @@ impl Supervisor {
                 }
                 Effect::Close => {
                     self.probing = false;
+                    self.missed = false;
                     self.body.close();
                 }
                 Effect::Reload => self.body.ask("reload", |page| async move { page.reload().await }),

@@ -75,6 +75,7 @@ impl Supervisor {
             }
             PageEvent::Navigated => {
                 self.probing = false;
+                self.missed = false;
                 self.snapshot.send_modify(|snapshot| snapshot.page = None);
                 self.take(Input::Navigated).await;
             }
@@ -166,10 +167,12 @@ impl Supervisor {
         self.parts.journal.health(&client, &note).await;
         match result {
             Ok(status) => {
+                self.missed = false;
                 self.status(status).await;
                 self.look_after(&browser).await;
             }
-            Err(PageError::Gone { .. }) => {}
+            // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
+            Err(PageError::Gone { .. }) if !std::mem::replace(&mut self.missed, true) => {}
             Err(error) => self.take(Input::Lost(format!("health check: {error}"))).await,
         }
     }

@@ -129,6 +129,7 @@ const CALLS = {
 async function call(name, args) {
   const { needs, run } = CALLS[name];
   const lacks = needs ? missing(needs) : [];
-  if (lacks.length > 0) return { broken: lacks };
+  // Modules arrive in waves: unless the page waits for a link or is synced, what is missing may only be late.
+  if (lacks.length > 0) return waitsForLink() || use("WAWebSocketModel.Socket")?.hasSynced === true ? { broken: lacks } : { booting: true };
   return run(args);
 }

@@ -1,9 +1,10 @@
 // Waits for each wave of modules and subscribes once.
 async function when(ready) {
-  while (!safely(ready)()) await sleep(50);
+  while (!safely(ready)()) await sleep(10);
 }
 async function start() {
   emit("hello");
+  safely(restoreLogin)();
   await when(() => window.Debug?.VERSION && missing("link").length === 0);
   watchStatus();
   watchQr();

@@ -29,7 +29,7 @@ function status() {
     replaced: silent && Date.now() - disconnectedSince > 10_000,
     needsUpdate: stream?.needsUpdate === true,
     // Refused with 405 or 409: comms are stopped and a reload is wanted.
-    outdated: stream?.needsUpdate === true && stream?.isHardRefresh === true && socket?.stream !== "CONNECTED" && use("WAComms.getComms")?.() === null,
+    outdated: stream?.needsUpdate === true && stream?.isHardRefresh === true && use("WAComms.getComms")?.() === null,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     reachoutLocked: use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() === true,
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
@@ -41,6 +41,7 @@ function status() {
 const tellStatus = safely(() => {
   statusPlanned = false;
   const now = status();
+  if (now.hasSynced && now.registered) tellLogin();
   const text = JSON.stringify(now);
   if (text === lastStatus) return;
   lastStatus = text;

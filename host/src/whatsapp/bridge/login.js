@@ -1,0 +1,23 @@
+// What makes a login lies in Local Storage (and IndexedDB). Chromium writes Local Storage to the disk seconds to a
+// minute late, so a browser that is killed soon after linking loses it and keeps IndexedDB. The gateway keeps a copy
+// and puts it back, once per browser, before WhatsApp Web looks; a login that was ended leaves `post-logout` there.
+const NOT_LOGIN = new Set(["whatsapp-mutex", "post-logout"]);
+let loginTold = false;
+
+function restoreLogin() {
+  if (LOGIN === null || sessionStorage.getItem("wharf-login") !== null) return;
+  sessionStorage.setItem("wharf-login", "1");
+  if (localStorage.getItem("last-wid-md") !== null || localStorage.getItem("post-logout") !== null) return;
+  for (const [key, value] of Object.entries(LOGIN)) localStorage.setItem(key, value);
+}
+
+function tellLogin() {
+  if (loginTold || localStorage.getItem("last-wid-md") === null) return;
+  loginTold = true;
+  const entries = {};
+  for (const key of Object.keys(localStorage)) {
+    const value = localStorage.getItem(key);
+    if (!NOT_LOGIN.has(key) && value.length <= 4096) entries[key] = value;
+  }
+  emit("login", { entries });
+}

@@ -1,0 +1,78 @@
+//! The gateway's copy of what makes a login in Local Storage, kept beside the profile's own.
+//!
+//! Chromium commits Local Storage late: a browser killed within about a minute of linking comes back without it, though
+//! `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it lies in) is written when a session is synced,
+//! put back before the page looks, and removed when the login has ended.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+const FILE: &str = ".wharf-login.json";
+/// Bytes of a copy; a real one has a few thousand.
+const LIMIT: u64 = 1 << 20;
+
+pub(super) type Entries = BTreeMap<String, String>;
+
+/// Keeps a copy. Returns when it is on the disk.
+///
+/// # Errors
+/// When the profile cannot be written.
+pub(super) fn keep(profile: &Path, entries: &Entries) -> io::Result<()> {
+    let text = serde_json::to_vec(entries)?;
+    if fs::read(profile.join(FILE)).is_ok_and(|known| known == text) {
+        return Ok(());
+    }
+    let fresh = profile.join(format!("{FILE}.new"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(fresh, profile.join(FILE))
+}
+
+/// The copy, if there is a readable one.
+pub(super) fn copy(profile: &Path) -> Option<Entries> {
+    let path = profile.join(FILE);
+    if fs::metadata(&path).ok()?.len() > LIMIT {
+        return None;
+    }
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Removes the copy.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub(super) fn forget(profile: &Path) -> io::Result<()> {
+    match fs::remove_file(profile.join(FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_kept_private_and_forgotten() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        assert_eq!(copy(dir.path()), None);
+        let entries: Entries = [("last-wid-md".to_owned(), "\"1:2@c.us\"".to_owned())].into();
+        keep(dir.path(), &entries).expect("kept");
+        assert_eq!(copy(dir.path()), Some(entries));
+        let mode = fs::metadata(dir.path().join(FILE)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        forget(dir.path()).expect("forgotten");
+        forget(dir.path()).expect("twice is no error");
+        assert_eq!(copy(dir.path()), None);
+        fs::write(dir.path().join(FILE), "{").expect("written");
+        assert_eq!(copy(dir.path()), None, "a torn copy is none");
+    }
+}

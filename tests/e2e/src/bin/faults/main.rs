@@ -1,0 +1,119 @@
+//! Everything that goes wrong in the life of a session, made on purpose in a real Chromium on the stand-in: what the
+//! gateway says of it, how long it takes to come back, and whether anything was lost.
+//!
+//! `--write` makes `docs/faults.md` of the run. Without it that page is only checked for naming the same faults.
+
+mod account;
+mod page;
+mod process;
+mod report;
+mod scene;
+mod start;
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use report::Row;
+use scene::Scene;
+
+/// Makes every fault there is and says what became of it.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Only faults whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Write docs/faults.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What was done so far, and what is wanted.
+struct Run {
+    only: Option<String>,
+    rows: Vec<Row>,
+    failed: Vec<String>,
+}
+
+impl Run {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|part| name.contains(part))
+    }
+
+    /// Takes the outcome of one fault and tells it.
+    fn take(&mut self, name: &str, result: Result<Row>) {
+        match result {
+            Ok(row) => {
+                println!("ok    {:<44} {:>8}  {}", row.name, row.recovered, row.said);
+                self.rows.push(row);
+            }
+            Err(error) => {
+                println!("FAIL  {name}: {error:#}");
+                self.failed.push(name.to_owned());
+            }
+        }
+    }
+}
+
+/// Runs a fault in a running scene, if it is wanted; a scene that a fault has broken is built anew for the next.
+macro_rules! fault {
+    ($run:expr, $scene:expr, $name:expr, $what:expr) => {
+        if $run.wants($name) {
+            if $scene.is_none() {
+                $scene = Some(Scene::linked().await?);
+            }
+            if let Some(scene) = &mut $scene {
+                let result = $what(scene, $name).await;
+                let broken = result.is_err();
+                if broken {
+                    eprintln!("{}", scene.gateway()?.log().tail());
+                }
+                $run.take($name, result);
+                if broken {
+                    $scene = None;
+                }
+            }
+        }
+    };
+}
+pub(crate) use fault;
+
+/// A fault with a house of its own.
+macro_rules! alone {
+    ($run:expr, $name:expr, $what:expr) => {
+        if $run.wants($name) {
+            let result = $what($name).await;
+            $run.take($name, result);
+        }
+    };
+}
+pub(crate) use alone;
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let began = Instant::now();
+    let mut run = Run { only: args.only.clone(), rows: Vec::new(), failed: Vec::new() };
+    let mut scene = None;
+    process::all(&mut run, &mut scene).await?;
+    page::all(&mut run, &mut scene).await?;
+    account::all(&mut run, &mut scene).await?;
+    if let Some(scene) = scene {
+        scene.close().await?;
+    }
+    start::all(&mut run).await?;
+    println!("\n{} faults in {:.0} s", run.rows.len() + run.failed.len(), began.elapsed().as_secs_f32());
+    if !run.failed.is_empty() {
+        println!("failed: {}", run.failed.join(", "));
+        return Ok(ExitCode::FAILURE);
+    }
+    ensure!(!run.rows.is_empty(), "no fault has such a name");
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md");
+    if args.write {
+        report::write(&page, &run.rows)?;
+    } else if args.only.is_none() {
+        report::check(&page, &run.rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,205 @@
+//! A running gateway with a linked session, to which things are done.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use wharf_e2e::{Api, Gateway, House, Plan, api::answer, until};
+use wharf_standin::{Account, Inbound};
+
+use crate::report::Row;
+
+/// How long a fault may need to be seen, or to be over.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+const STOP: Duration = Duration::from_secs(40);
+
+/// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a busy machine needs.
+pub(crate) const OVERLAY: &str = r#"
+[sessions]
+health_interval = "500ms"
+stable_after = "300ms"
+offline_grace = "300ms"
+first_delay = "500ms"
+max_attempts = 20
+retry_delay = "500ms"
+[whatsapp]
+call_timeout = "3s"
+boot_timeout = "8s"
+sync_timeout = "4s"
+[browser]
+close_grace = "2s"
+"#;
+
+pub(crate) struct Scene {
+    pub(crate) house: House,
+    gateway: Option<Gateway>,
+    count: u32,
+}
+
+/// A message of either direction that is on its way while a fault lasts.
+struct Pair {
+    sent: String,
+    received: String,
+    began: Instant,
+}
+
+impl Scene {
+    pub(crate) async fn linked() -> Result<Self> {
+        let house = House::build(Plan { overlay: OVERLAY.into(), ..Plan::default() }).await?;
+        let gateway = house.open_linked().await?;
+        Ok(Self { house, gateway: Some(gateway), count: 0 })
+    }
+
+    pub(crate) fn gateway(&self) -> Result<&Gateway> {
+        self.gateway.as_ref().context("the gateway is down")
+    }
+
+    pub(crate) fn api(&self) -> Result<Api> {
+        Ok(self.gateway()?.api.clone())
+    }
+
+    /// Main processes of its browsers.
+    pub(crate) fn browsers(&mut self) -> Vec<i32> {
+        self.gateway.as_mut().map(|gateway| gateway.family.browsers()).unwrap_or_default()
+    }
+
+    pub(crate) fn renderers(&mut self) -> Vec<i32> {
+        self.gateway.as_mut().map(|gateway| gateway.family.renderers()).unwrap_or_default()
+    }
+
+    pub(crate) fn everybody(&mut self) -> Vec<i32> {
+        self.gateway.as_mut().map(|gateway| gateway.family.alive()).unwrap_or_default()
+    }
+
+    pub(crate) async fn close(mut self) -> Result<()> {
+        let gateway = self.gateway.take().context("the gateway is down")?;
+        let status = gateway.stop(STOP).await?;
+        ensure!(status.success(), "the gateway ended with {status}");
+        ensure!(self.house.standin.view().reports.is_empty(), "the page complained: {:?}", self.house.standin.view().reports);
+        Ok(())
+    }
+
+    pub(crate) async fn tell(&self, verb: &str) -> Result<()> {
+        self.api()?.post_nothing(&format!("/v1/sessions/default/{verb}")).await?.expect(200).map(|_| ())
+    }
+
+    async fn info(&self) -> Result<Value> {
+        Ok(self.api()?.get("/v1/sessions/default").await?.expect(200)?.json)
+    }
+
+    async fn transitions(&self) -> Result<Vec<Value>> {
+        Ok(self.info().await?["transitions"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Lets a phone scan the QR that is shown.
+    pub(crate) async fn scan(&self) -> Result<()> {
+        let qr = self.api()?.until_qr(LIMIT).await?;
+        self.house.standin.scan(Some(&qr), Account::default()).await
+    }
+
+    /// One message is accepted, one arrives.
+    async fn pair(&mut self) -> Result<Pair> {
+        self.count += 1;
+        let pair = Pair { sent: format!("out {}", self.count), received: format!("in {}", self.count), began: Instant::now() };
+        // An account that has just been unlinked gets nothing.
+        let inbound =
+            Inbound { from: "4915198765432".into(), body: pair.received.clone(), account: Some(Account::default().pn), ..Inbound::default() };
+        let _ = self.house.standin.inbound(inbound);
+        let body = json!({"number": "4915123456789", "message": pair.sent});
+        let request = self.api()?.request(reqwest::Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
+        answer(request).await?.expect(202)?;
+        Ok(pair)
+    }
+
+    async fn settled(&self, pair: &Pair) -> Result<&'static str> {
+        until("the accepted message at its recipient", LIMIT, async || Ok((self.house.arrived(&pair.sent) > 0).then_some(()))).await?;
+        let events = || {
+            let calls = self.house.receiver.calls();
+            let mut ids: Vec<String> = calls
+                .iter()
+                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == pair.received.as_str())
+                .map(|call| call.json["id"].to_string())
+                .collect();
+            ids.sort();
+            ids.dedup();
+            ids.len()
+        };
+        until("the event of the message that arrived", LIMIT, async || Ok((events() > 0).then_some(()))).await?;
+        ensure!(self.house.arrived(&pair.sent) == 1, "the accepted message arrived {} times", self.house.arrived(&pair.sent));
+        ensure!(events() == 1, "the message that arrived became {} events", events());
+        Ok("nothing")
+    }
+
+    /// Makes a fault, waits until the gateway names it, mends what a person would mend, and waits until all is well.
+    pub(crate) async fn survive(
+        &mut self,
+        name: &str,
+        made: &'static str,
+        expect: &str,
+        make: impl AsyncFnOnce(&mut Self) -> Result<()>,
+        mend: impl AsyncFnOnce(&mut Self) -> Result<()>,
+    ) -> Result<Row> {
+        self.api()?.until_state("ready", LIMIT).await?;
+        let last = self.transitions().await?.into_iter().next();
+        let began = Instant::now();
+        make(self).await.context("making it")?;
+        let mut pair = self.pair().await?;
+        pair.began = began;
+        let what = format!("a transition whose reason says {expect:?}");
+        let named = until(&what, LIMIT, async || {
+            let since = self.transitions().await?.into_iter().take_while(|step| Some(step) != last.as_ref());
+            Ok(since.into_iter().find(|step| step["reason"].as_str().is_some_and(|reason| reason.contains(expect))))
+        });
+        let named = match named.await {
+            Ok(named) => named,
+            Err(error) => return Err(error.context(format!("{:#?}", self.transitions().await?))),
+        };
+        mend(self).await.context("mending it")?;
+        self.api()?.until_state("ready", LIMIT).await?;
+        let recovered = format!("{:.1} s", pair.began.elapsed().as_secs_f32());
+        let lost = self.settled(&pair).await?;
+        let said = format!("`{}`: {}", named["to"].as_str().unwrap_or_default(), named["reason"].as_str().unwrap_or_default());
+        Ok(Row { name: name.to_owned(), made, said: self.plain(&said), recovered, lost })
+    }
+
+    /// As [`Scene::survive`] for what leaves the session ready: a notice names it.
+    pub(crate) async fn notice(
+        &mut self,
+        name: &str,
+        made: &'static str,
+        expect: &str,
+        make: impl AsyncFnOnce(&mut Self) -> Result<()>,
+        mend: impl AsyncFnOnce(&mut Self) -> Result<()>,
+    ) -> Result<Row> {
+        self.api()?.until_state("ready", LIMIT).await?;
+        make(self).await.context("making it")?;
+        let named = until(&format!("a notice that says {expect:?}"), LIMIT, async || {
+            let info = self.info().await?;
+            let notices = info["notices"].as_array().cloned().unwrap_or_default();
+            Ok(notices.iter().filter_map(Value::as_str).find(|notice| notice.contains(expect)).map(ToOwned::to_owned))
+        })
+        .await?;
+        let pair = self.pair().await?;
+        let lost = self.settled(&pair).await?;
+        ensure!(self.api()?.state().await? == "ready", "it is not ready any more");
+        mend(self).await.context("mending it")?;
+        Ok(Row { name: name.to_owned(), made, said: format!("`ready`, with the notice: {named}"), recovered: "stays ready".into(), lost })
+    }
+
+    /// Folders, ports and process ids differ from run to run.
+    fn plain(&self, said: &str) -> String {
+        let folder = self.house.folder().display().to_string();
+        let said = said.replace(&folder, "…").replace(self.house.standin.url().trim_end_matches('/'), "https://web.whatsapp.com");
+        let mut words: Vec<String> = said.split(' ').map(ToOwned::to_owned).collect();
+        for at in 1..words.len() {
+            if words[at - 1] == "process" && words[at].trim_end_matches([';', ',']).parse::<u32>().is_ok() {
+                words[at] = "4711".into();
+            }
+        }
+        words.join(" ")
+    }
+}
+
+pub(crate) async fn nothing(_: &mut Scene) -> Result<()> {
+    Ok(())
+}
