@@ -8,6 +8,7 @@ mod probes;
 mod problem;
 mod reply;
 mod seed;
+mod sending;
 mod sessions;
 
 use std::{any::Any, io, sync::Arc, time::Instant};
@@ -62,7 +63,11 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}/qr", get(sessions::qr))
         .route("/v1/sessions/{id}/pairing-code", post(linking::code).delete(linking::cancel))
         .route("/v1/sessions/{id}/{verb}", post(sessions::control))
+        .route("/v1/sessions/{id}/messages", post(sending::send))
+        .route("/v1/messages", get(messages::list).delete(messages::purge))
         .route("/v1/messages/{id}", get(messages::get))
+        .route("/v1/messages/{id}/cancel", post(messages::cancel))
+        .route("/v1/messages/{id}/retry", post(messages::retry))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics));

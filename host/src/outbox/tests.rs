@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber},
+    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber, Priority},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, PairingCode, Stored, TextSend},
 };
@@ -192,6 +192,9 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
         to: PhoneNumber::parse("4915123456789", None).expect("number"),
         content: Requested::Text(text.into()),
         reply_to: None,
+        send_at: None,
+        expires_at: None,
+        priority: Priority::Interactive,
         metadata: vec![],
         idempotency: key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: text.into() }),
     }

@@ -3,6 +3,7 @@
 //! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
 //! costs little. Readers have their own connections and never wait for the writer.
 
+mod addresses;
 mod deliveries;
 mod events;
 mod kv;
@@ -20,7 +21,7 @@ use sqlx::{
 
 pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
-pub use outbox::{Accept, Accepted, Finish, NewRow, OutboxId, OutboxRow, RowState};
+pub use outbox::{Accept, Accepted, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;

@@ -2,6 +2,7 @@
 //!
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
+//! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
 
 use std::{fmt, sync::Arc};
 
@@ -13,7 +14,10 @@ use tokio::{
 };
 use tracing::error;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    outbox::{self, Accept, NewRow},
+};
 
 /// Work that may wait before more is refused.
 const QUEUE: usize = 4096;
@@ -22,7 +26,13 @@ const BATCH: usize = 256;
 
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, (bool, Reply)> + Send>;
+type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, (bool, Reply)> + Send>;
+type Answer = oneshot::Sender<Result<Accept, StoreError>>;
+
+enum Job {
+    Work(Work),
+    Accept(Box<NewRow>, Answer),
+}
 
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -50,9 +60,8 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
-        let closed = || StoreError::Database("the store is closed".into());
         let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let work: Work = Box::new(move |connection| {
             Box::pin(async move {
                 let done = work(connection).await;
                 let keep = done.is_ok();
@@ -63,6 +72,17 @@ impl Writer {
                 (keep, reply)
             })
         });
+        self.ask(Job::Work(work), result).await
+    }
+
+    /// Stores a send together with those that wait.
+    pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Job::Accept(Box::new(row), answer), result).await
+    }
+
+    async fn ask<T>(&self, job: Job, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        let closed = || StoreError::Database("the store is closed".into());
         let sender = self.sender.upgrade().ok_or_else(closed)?;
         sender.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
@@ -101,15 +121,32 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Job>) {
 async fn batch(pool: &SqlitePool, jobs: &mut Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (mut rows, mut answers) = (Vec::new(), Vec::new());
     for job in jobs.drain(..) {
+        let work = match job {
+            Job::Work(work) => work,
+            Job::Accept(row, answer) => {
+                rows.push(*row);
+                answers.push(answer);
+                continue;
+            }
+        };
         // A nested transaction of sqlx is a savepoint.
         let mut savepoint = transaction.begin().await?;
-        let (keep, reply) = job(&mut savepoint).await;
+        let (keep, reply) = work(&mut savepoint).await;
         replies.push(reply);
         if keep {
             savepoint.commit().await?;
         } else {
             savepoint.rollback().await?;
+        }
+    }
+    if !rows.is_empty() {
+        let accepted = outbox::accept_all(&mut transaction, &rows).await;
+        for (answer, done) in answers.into_iter().zip(accepted) {
+            replies.push(Box::new(move |committed| {
+                let _ = answer.send(committed.and(done));
+            }));
         }
     }
     transaction.commit().await
