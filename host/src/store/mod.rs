@@ -19,6 +19,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use addresses::Addresses;
 pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
@@ -71,6 +72,7 @@ impl From<serde_json::Error> for StoreError {
 pub struct Store {
     writer: Writer,
     readers: SqlitePool,
+    addresses: Addresses,
 }
 
 impl Store {
@@ -97,7 +99,8 @@ impl Store {
             other => wrong(other.to_string()),
         })?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { writer: Writer::start(writers), readers })
+        let addresses = Addresses::load(&readers).await?;
+        Ok(Self { writer: Writer::start(writers), readers, addresses })
     }
 
     /// Writes what is waiting and closes the file.
