@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, error, warn};
 
@@ -54,21 +54,14 @@ fn pauses(row: &OutboxRow) -> bool {
     left > 0 && left <= LONGEST_PAUSE
 }
 
-struct Sender {
+pub(super) struct Sender {
     inner: Arc<Inner>,
     client: ClientId,
     token: i64,
 }
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
-    let token = loop {
-        match inner.store.lease(&client).await {
-            Ok(token) => break token,
-            Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
-        }
-        sleep(TICK).await;
-    };
-    let sender = Sender { inner, client, token };
+    let sender = Sender::lease(inner, client).await;
     loop {
         let page = pages.borrow_and_update().clone();
         match page {
@@ -109,20 +102,30 @@ pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::R
 }
 
 impl Sender {
+    /// Takes over the sending of a session.
+    pub(super) async fn lease(inner: Arc<Inner>, client: ClientId) -> Self {
+        loop {
+            match inner.store.lease(&client).await {
+                Ok(token) => return Self { inner, client, token },
+                Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
+            }
+            sleep(TICK).await;
+        }
+    }
+
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        let store = &self.inner.store;
-        for row in store.begun(&self.client).await? {
-            self.reconcile(page, &row).await?;
-        }
-        let (mut asked, mut asked_soon) = (Instant::now(), Instant::now());
+        self.settle(page).await?;
+        let (mut asked, mut asked_soon, mut look) = (Instant::now(), Instant::now(), Instant::now() + TICK);
         loop {
             let accepted = self.inner.accepted.notified();
             self.clock().await?;
             while self.pass(page).await? {}
             tokio::select! {
                 () = accepted => {}
-                () = sleep(TICK) => {
+                // Not `sleep`: accepts may come so often that it would never end.
+                () = sleep_until(look) => {
+                    look = Instant::now() + TICK;
                     let (ask_again, ask_soon) = (asked.elapsed() >= ASK_AGAIN, asked_soon.elapsed() >= ASK_SOON);
                     if ask_again {
                         asked = Instant::now();
@@ -134,6 +137,14 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// Finds out what became of those that were begun before this page was there.
+    pub(super) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+        for row in self.inner.store.begun(&self.client).await? {
+            self.reconcile(page, &row).await?;
+        }
+        Ok(())
     }
 
     /// What the clock alone brings about: times that have come, deadlines that are over.
@@ -155,7 +166,7 @@ impl Sender {
     }
 
     /// Sends the next rows that nothing holds back. False when there are none.
-    async fn pass(&self, page: &Arc<dyn Page>) -> Result<bool, StoreError> {
+    pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<bool, StoreError> {
         let store = &self.inner.store;
         let mut waiting: HashSet<PhoneNumber> = store.in_doubt(&self.client).await?.into_iter().collect();
         let (mut after, mut went) = (None, false);
@@ -277,7 +288,7 @@ impl Sender {
     }
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is asked.
-    async fn overdue(&self, page: &Arc<dyn Page>, ask_again: bool, ask_soon: bool) -> Result<(), StoreError> {
+    pub(super) async fn overdue(&self, page: &Arc<dyn Page>, ask_again: bool, ask_soon: bool) -> Result<(), StoreError> {
         let limit = self.inner.settings.ack_timeout.duration();
         for row in self.inner.store.begun(&self.client).await? {
             let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
