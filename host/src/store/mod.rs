@@ -5,6 +5,7 @@
 
 mod deliveries;
 mod events;
+mod inbound;
 mod kv;
 mod outbox;
 mod sessions;

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{
     login,
-    news::{Answer, CodeAnswer, KnownMessage, Said, parse},
+    news::{Answer, CaughtUp, CodeAnswer, KnownMessage, Said, parse},
     page::{
         BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
     },
@@ -19,13 +19,15 @@ use super::{
 use crate::{
     browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, Tab, TabError},
     config,
-    model::{Address, ClientId, MessageId, PhoneNumber},
+    model::{Address, ClientId, MessageId, PhoneNumber, Timestamp},
 };
 
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// A log-out waits for the server's word, bounded in the page itself.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
+/// Reads pages of every chat that had something.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Starts Chromium on a session's profile and opens WhatsApp Web in it.
 #[derive(Debug)]
@@ -201,6 +203,11 @@ impl Page for ChromiumPage {
 
     async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError> {
         self.call::<Value>("resend", json!({"id": id, "chat": chat}), self.limit).await.map(|_| ())
+    }
+
+    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError> {
+        let answer: CaughtUp = self.call("catch_up", json!({"since": since}), CATCH_UP_TIMEOUT).await?;
+        Ok(answer.complete)
     }
 
     async fn refresh_qr(&self) -> Result<(), PageError> {

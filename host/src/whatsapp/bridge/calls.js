@@ -121,6 +121,7 @@ const CALLS = {
   send_text: { needs: "send_text", run: sendText },
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
+  catch_up: { needs: "catch_up", run: catchUp },
   refresh_qr: { needs: "refresh_qr", run: () => { if (pairing) return refused("a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
   pairing_code: { needs: "pairing_code", run: pairingCode },
   cancel_pairing: { needs: "pairing_code", run: cancelPairing },

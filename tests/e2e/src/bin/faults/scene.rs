@@ -39,7 +39,8 @@ pub(crate) struct Scene {
 /// A message of either direction that is on its way while a fault lasts.
 struct Pair {
     sent: String,
-    received: String,
+    /// None: the account had no device that could get it.
+    received: Option<String>,
     began: Instant,
 }
 
@@ -100,32 +101,38 @@ impl Scene {
     /// One message is accepted, one arrives.
     async fn pair(&mut self) -> Result<Pair> {
         self.count += 1;
-        let pair = Pair { sent: format!("out {}", self.count), received: format!("in {}", self.count), began: Instant::now() };
-        // An account that has just been unlinked gets nothing.
-        let inbound =
-            Inbound { from: "4915198765432".into(), body: pair.received.clone(), account: Some(Account::default().pn), ..Inbound::default() };
-        let _ = self.house.standin.inbound(inbound);
+        let body = format!("in {}", self.count);
+        let inbound = Inbound { from: "4915198765432".into(), body: body.clone(), account: Some(Account::default().pn), ..Inbound::default() };
+        let received = self.house.standin.inbound(inbound).is_ok().then_some(body);
+        let pair = Pair { sent: format!("out {}", self.count), received, began: Instant::now() };
         let body = json!({"number": "4915123456789", "message": pair.sent});
         let request = self.api()?.request(reqwest::Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
         answer(request).await?.expect(202)?;
         Ok(pair)
     }
 
-    async fn settled(&self, pair: &Pair) -> Result<&'static str> {
+    /// `unlinked`: the login ended, and with it what the server held for this device.
+    async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
         until("the accepted message at its recipient", LIMIT, async || Ok((self.house.arrived(&pair.sent) > 0).then_some(()))).await?;
+        ensure!(self.house.arrived(&pair.sent) == 1, "the accepted message arrived {} times", self.house.arrived(&pair.sent));
+        let unheard = "what comes between the end of the login and the new scan: the phone has it";
+        let Some(received) = &pair.received else { return Ok(unheard) };
         let events = || {
             let calls = self.house.receiver.calls();
             let mut ids: Vec<String> = calls
                 .iter()
-                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == pair.received.as_str())
+                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == received.as_str())
                 .map(|call| call.json["id"].to_string())
                 .collect();
             ids.sort();
             ids.dedup();
             ids.len()
         };
+        if unlinked {
+            ensure!(events() <= 1, "the message that arrived became {} events", events());
+            return Ok(unheard);
+        }
         until("the event of the message that arrived", LIMIT, async || Ok((events() > 0).then_some(()))).await?;
-        ensure!(self.house.arrived(&pair.sent) == 1, "the accepted message arrived {} times", self.house.arrived(&pair.sent));
         ensure!(events() == 1, "the message that arrived became {} events", events());
         Ok("nothing")
     }
@@ -157,7 +164,8 @@ impl Scene {
         mend(self).await.context("mending it")?;
         self.api()?.until_state("ready", LIMIT).await?;
         let recovered = format!("{:.1} s", pair.began.elapsed().as_secs_f32());
-        let lost = self.settled(&pair).await?;
+        let unlinked = named["reason"].as_str().is_some_and(|reason| reason.contains("ended the login"));
+        let lost = self.settled(&pair, unlinked).await?;
         let said = format!("`{}`: {}", named["to"].as_str().unwrap_or_default(), named["reason"].as_str().unwrap_or_default());
         Ok(Row { name: name.to_owned(), made, said: self.plain(&said), recovered, lost })
     }
@@ -180,7 +188,7 @@ impl Scene {
         })
         .await?;
         let pair = self.pair().await?;
-        let lost = self.settled(&pair).await?;
+        let lost = self.settled(&pair, false).await?;
         ensure!(self.api()?.state().await? == "ready", "it is not ready any more");
         mend(self).await.context("mending it")?;
         Ok(Row { name: name.to_owned(), made, said: format!("`ready`, with the notice: {named}"), recovered: "stays ready".into(), lost })
