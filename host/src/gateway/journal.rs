@@ -54,15 +54,17 @@ impl Journal for GatewayJournal {
         said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) {
+    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool {
         let id = message.id.clone();
         let envelope = Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) };
-        match self.store.append_inbound(&id, envelope).await {
-            Ok(true) => metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1),
-            Ok(false) => {}
-            Err(error) => said::<()>(client, "an inbound message", Err(error)),
-        }
+        let appended = self.store.append_inbound(&id, envelope).await;
         self.events.committed();
+        if appended == Ok(true) {
+            metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
+        }
+        let recorded = appended.is_ok();
+        said(client, "an inbound message", appended);
+        recorded
     }
 
     async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp> {

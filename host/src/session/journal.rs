@@ -24,8 +24,8 @@ pub trait Journal: Send + Sync + Debug {
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
     /// A message arrived or was typed on the phone; `missed`: it was found later. One that was told before is not told
-    /// again.
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool);
+    /// again. False: it could not be recorded.
+    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool;
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
     async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp>;

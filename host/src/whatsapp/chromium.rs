@@ -1,6 +1,10 @@
 //! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the bridge.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -34,21 +38,18 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct ChromiumLauncher {
     whatsapp: config::WhatsApp,
     browser: config::Browser,
-    profile: fn(&std::path::Path, &ClientId) -> PathBuf,
+    profile: Profile,
     root: PathBuf,
     guard: Guard,
 }
 
+/// Says where below the first path a session's profile lies, when it can be used; it may wait for the disk.
+pub type Profile = fn(&Path, &ClientId) -> Result<PathBuf, LaunchError>;
+
 impl ChromiumLauncher {
     /// `profile` says where below `root` a session's profile lies.
     #[must_use]
-    pub fn new(
-        whatsapp: config::WhatsApp,
-        browser: config::Browser,
-        root: PathBuf,
-        profile: fn(&std::path::Path, &ClientId) -> PathBuf,
-        guard: Guard,
-    ) -> Self {
+    pub fn new(whatsapp: config::WhatsApp, browser: config::Browser, root: PathBuf, profile: Profile, guard: Guard) -> Self {
         Self { whatsapp, browser, profile, root, guard }
     }
 }
@@ -56,7 +57,9 @@ impl ChromiumLauncher {
 #[async_trait]
 impl Launcher for ChromiumLauncher {
     async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError> {
-        let profile = (self.profile)(&self.root, client);
+        let (profile, root, owner) = (self.profile, self.root.clone(), client.clone());
+        let profile = tokio::task::spawn_blocking(move || profile(&root, &owner)).await;
+        let profile = profile.map_err(|error| LaunchError::Failed(error.to_string()))??;
         let copy = login::copy(&profile);
         let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref()).map_err(|error| {
             LaunchError::Failed(format!(
@@ -99,7 +102,7 @@ impl From<BrowserError> for LaunchError {
         match error {
             BrowserError::NoBrowser(reason) => Self::NoBrowser(reason),
             BrowserError::ProfileInUse { profile, pid } => Self::ProfileInUse { profile, pid },
-            BrowserError::Profile { profile, reason } => Self::Profile { profile, reason },
+            BrowserError::Profile { profile, reason } => Self::Profile(format!("{}: {reason}", profile.display())),
             BrowserError::Failed(reason) => Self::Failed(reason),
         }
     }

@@ -394,14 +394,9 @@ pub enum LaunchError {
         /// Its owner.
         pid: i32,
     },
-    /// The profile directory cannot be used.
-    #[error("the profile {profile} cannot be used: {reason}")]
-    Profile {
-        /// The directory.
-        profile: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The profile directory cannot be used, with what is wrong and what to do.
+    #[error("the profile cannot be used: {0}")]
+    Profile(String),
     /// Chromium came up wrongly; a later attempt may work.
     #[error("Chromium did not start: {0}")]
     Failed(String),

@@ -10,7 +10,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Supervisor;
-use crate::{model::Timestamp, whatsapp::PageError};
+use crate::{
+    model::{InboundMessage, Timestamp},
+    whatsapp::PageError,
+};
 
 /// Clocks differ, and a message is stamped when it is sent.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -44,7 +47,9 @@ impl Supervisor {
 
     pub(super) async fn caught_up(&mut self, result: Result<bool, PageError>) {
         let client = &self.parts.client;
-        self.catch_up = CatchUp::Done;
+        if self.catch_up == CatchUp::Asked {
+            self.catch_up = CatchUp::Done;
+        }
         match result {
             Ok(true) => info!(%client, "caught up with what arrived meanwhile"),
             Ok(false) => warn!(%client, "more has arrived than could be read; the oldest of it is not told"),
@@ -56,6 +61,14 @@ impl Supervisor {
             }
         }
         self.all_told().await;
+    }
+
+    /// Tells a message. One that cannot be told now (a full disk) is asked for again.
+    pub(super) async fn message(&mut self, message: InboundMessage, missed: bool) {
+        let account = self.snapshot.borrow().account.clone();
+        if !self.parts.journal.message(&self.parts.client, account.as_ref(), message, missed).await {
+            self.catch_up = CatchUp::Due;
+        }
     }
 
     /// Notes that nothing older is untold.

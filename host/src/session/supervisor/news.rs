@@ -58,9 +58,9 @@ impl Supervisor {
             }
             PageEvent::Message(message) => {
                 self.care.message();
-                self.parts.journal.message(&client, account.as_ref(), message, false).await;
+                self.message(message, false).await;
             }
-            PageEvent::Missed(message) => self.parts.journal.message(&client, account.as_ref(), message, true).await,
+            PageEvent::Missed(message) => self.message(message, true).await,
             PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
             PageEvent::Banned { until, code } => {
                 let wait = match until {
@@ -184,6 +184,6 @@ impl Supervisor {
 }
 
 fn launch_failed(error: &LaunchError) -> Input {
-    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile { .. });
+    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile(_));
     Input::LaunchFailed { fatal, reason: error.to_string() }
 }

@@ -1,6 +1,6 @@
 use std::sync::{
     Mutex,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, InboundMessage, MessageId, PhoneNumber},
+    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber},
     session::handle::HealthNote,
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageStatus, PairingCode, SendNews, Stored,
@@ -111,6 +111,7 @@ struct Notes {
     health: Mutex<Vec<bool>>,
     stuck: AtomicU64,
     told: Mutex<Option<Timestamp>>,
+    full: AtomicBool,
 }
 
 #[async_trait]
@@ -124,7 +125,9 @@ impl Journal for Notes {
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
     }
-    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) {}
+    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) -> bool {
+        !self.full.load(Ordering::Relaxed)
+    }
     async fn told_until(&self, _: &ClientId, _: &Account) -> Option<Timestamp> {
         *self.told.lock().expect("lock")
     }
@@ -340,6 +343,26 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(asked(), [told.minus(Duration::from_secs(600))], "once, and with a margin");
+
+    rig.notes.full.store(true, Ordering::Relaxed);
+    rig.launcher.tell(PageEvent::Message(inbound()));
+    while asked().len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn inbound() -> InboundMessage {
+    let address = Address { chat: "2@c.us".into(), pn: None, lid: None };
+    InboundMessage {
+        id: MessageId("3EB0".into()),
+        chat: address.clone(),
+        sender: address,
+        from_me: false,
+        push_name: None,
+        sent_at: Timestamp(0),
+        content: Content::Location(Location { latitude: 0.0, longitude: 0.0, name: None }),
+        reply_to: None,
+    }
 }
 
 #[tokio::test(start_paused = true)]

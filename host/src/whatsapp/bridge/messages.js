@@ -20,7 +20,8 @@ function content(msg) {
 
 function tellMessage(msg, missed) {
   const key = String(msg.id);
-  if (seen.has(key)) return;
+  // Of what was missed the gateway knows better: it may have been told and not recorded.
+  if (seen.has(key) && !missed) return;
   bounded(seen, key);
   const fromMe = msg.id.fromMe === true;
   const sender = fromMe ? (msg.from ?? msg.id.remote) : (msg.author ?? msg.id.participant ?? msg.from ?? msg.id.remote);

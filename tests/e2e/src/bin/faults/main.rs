@@ -4,6 +4,8 @@
 //! `--write` makes `docs/faults.md` of the run. Without it that page is only checked for naming the same faults.
 
 mod account;
+mod clock;
+mod disk;
 mod page;
 mod process;
 mod report;
@@ -103,6 +105,8 @@ async fn main() -> Result<ExitCode> {
         scene.close().await?;
     }
     start::all(&mut run).await?;
+    disk::all(&mut run).await?;
+    clock::all(&mut run).await?;
     println!("\n{} faults in {:.0} s", run.rows.len() + run.failed.len(), began.elapsed().as_secs_f32());
     if !run.failed.is_empty() {
         println!("failed: {}", run.failed.join(", "));

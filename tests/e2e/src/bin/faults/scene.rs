@@ -11,7 +11,7 @@ use crate::report::Row;
 
 /// How long a fault may need to be seen, or to be over.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-const STOP: Duration = Duration::from_secs(40);
+pub(crate) const STOP: Duration = Duration::from_secs(40);
 
 /// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a busy machine needs.
 pub(crate) const OVERLAY: &str = r#"
@@ -48,7 +48,11 @@ impl Scene {
     pub(crate) async fn linked() -> Result<Self> {
         let house = House::build(Plan { overlay: OVERLAY.into(), ..Plan::default() }).await?;
         let gateway = house.open_linked().await?;
-        Ok(Self { house, gateway: Some(gateway), count: 0 })
+        Ok(Self::new(house, gateway))
+    }
+
+    pub(crate) fn new(house: House, gateway: Gateway) -> Self {
+        Self { house, gateway: Some(gateway), count: 0 }
     }
 
     pub(crate) fn gateway(&self) -> Result<&Gateway> {
@@ -168,6 +172,22 @@ impl Scene {
         let lost = self.settled(&pair, unlinked).await?;
         let said = format!("`{}`: {}", named["to"].as_str().unwrap_or_default(), named["reason"].as_str().unwrap_or_default());
         Ok(Row { name: name.to_owned(), made, said: self.plain(&said), recovered, lost })
+    }
+
+    /// Where the session stands, in the gateway's words.
+    pub(crate) async fn says(&self) -> Result<String> {
+        let info = self.info().await?;
+        let said = format!("`{}`: {}", info["state"].as_str().unwrap_or_default(), info["reason"].as_str().unwrap_or_default());
+        Ok(self.plain(&said))
+    }
+
+    /// Messages go both ways and the session has not left `ready`.
+    pub(crate) async fn carries_on(&mut self) -> Result<String> {
+        let last = self.transitions().await?.into_iter().next();
+        let pair = self.pair().await?;
+        self.settled(&pair, false).await?;
+        ensure!(self.transitions().await?.into_iter().next() == last, "{:#?}", self.transitions().await?);
+        Ok("stays ready".into())
     }
 
     /// As [`Scene::survive`] for what leaves the session ready: a notice names it.
