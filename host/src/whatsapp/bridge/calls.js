@@ -52,7 +52,8 @@ async function sendText({ id, chat: to, body, mentions, replyTo }) {
       ...(replyTo ? reply(chat, replyTo) : {}),
     };
   } catch (error) {
-    return refused(error?.message ?? error);
+    // A page that is being logged out or loaded anew has nothing against the message.
+    return isUsable() ? refused(error?.message ?? error) : { booting: true };
   }
   bounded(ours, id);
   const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
@@ -127,6 +128,7 @@ const CALLS = {
   cancel_pairing: { needs: "pairing_code", run: cancelPairing },
   logout: { needs: "logout", run: logout },
 };
+const isUsable = () => !logoutTold && use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true && use("WAWebSocketModel.Socket")?.hasSynced === true;
 async function call(name, args) {
   const { needs, run } = CALLS[name];
   const lacks = needs ? missing(needs) : [];
