@@ -2,6 +2,7 @@
 
 pub mod check;
 mod core;
+pub mod doctor;
 mod journal;
 pub mod profiles;
 mod sessions;
