@@ -25,8 +25,12 @@ pub enum Command {
     Run,
     /// Check the configuration and load the plugins, without starting anything.
     Check,
-    /// Say what this machine lacks.
-    Doctor,
+    /// Look at everything a gateway needs and say what to do about what is wrong.
+    Doctor {
+        /// Do not open WhatsApp Web in a browser. It is not opened anyway while the gateway runs.
+        #[arg(long)]
+        offline: bool,
+    },
     /// API keys.
     #[command(subcommand)]
     Keys(Keys),

@@ -10,7 +10,7 @@ use wharf::{
     browser,
     cli::{Cli, Command, Keys, Profile},
     config::{self, Config, Sources},
-    gateway::{Gateway, check, profiles},
+    gateway::{Gateway, check, doctor, profiles},
     telemetry,
 };
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Profile(command)) => profile(&config, &command),
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
-        Some(Command::Doctor) => doctor(&config),
+        Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),
     };
     // Blocking tasks that are still reading a profile are not worth waiting for.
@@ -91,12 +91,9 @@ async fn check(config: &Config, sources: Arc<Sources>) -> ExitCode {
     }
 }
 
-fn doctor(config: &Config) -> ExitCode {
-    let findings = check::machine(config);
-    for (good, line) in &findings {
-        println!("{}  {line}", if *good { "ok  " } else { "LOOK" });
-    }
-    if findings.iter().all(|(good, _)| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+async fn doctor(config: &Config, sources: Arc<Sources>, offline: bool) -> ExitCode {
+    let well = doctor::examine(config, sources, !offline, |finding| println!("{finding}")).await;
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn profile(config: &Config, command: &Profile) -> ExitCode {

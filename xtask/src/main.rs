@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod demo;
+mod faults;
 mod guests;
 mod picture;
 mod plugins;
@@ -28,6 +29,7 @@ const USAGE: &str = "cargo xtask <verb>
   plugins           builds the bundled plugins into plugins/*.wasm
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
   test              every test, whatsapp-web.js on the stand-in included
+  faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
   bench             benchmarks
   ci                what is checked before a change lands: fmt, clippy, docs, test
   picture           records the demo into docs/demo.svg";
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
 fn run(args: &[String]) -> Result<()> {
     let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "bench");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "faults" | "bench");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -56,6 +58,7 @@ fn run(args: &[String]) -> Result<()> {
         "up" => up::run(rest),
         "standin" => standin::run(rest),
         "test" => test::run(),
+        "faults" => faults::run(rest),
         "bench" => bench::run(rest),
         "ci" => ci::run(),
         "picture" => picture::run(),

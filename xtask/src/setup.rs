@@ -16,6 +16,8 @@ const BROWSERS: [&str; 6] = [
     "/usr/bin/google-chrome",
 ];
 
+const FAKETIME: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
+
 /// Host-side programs, all built by one cargo call: another selection of packages could mean other features of what
 /// they share, and then a second build of it.
 pub(crate) const HOST: [&str; 6] = ["-p", "wharf", "-p", "wharf-standin", "-p", "wharf-e2e"];
@@ -46,6 +48,14 @@ pub(crate) fn node() -> Result<()> {
         return Ok(());
     }
     packages("Node.js", &["nodejs", "npm"])
+}
+
+/// The library that shows a program another time, for the faults of the clock. They are named as not made without it.
+pub(crate) fn faketime() {
+    let there = FAKETIME.iter().any(|path| Path::new(path).is_file());
+    if !there && let Err(error) = packages("libfaketime", &["faketime"]) {
+        eprintln!("  the clock's faults are left out: {error:#}");
+    }
 }
 
 fn packages(what: &str, names: &[&str]) -> Result<()> {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cargo, guests, plugins, project, setup, step};
+use crate::{cargo, faults, guests, plugins, project, setup, step};
 
 /// Everything that runs here; to them come the plugins, whose unit tests are native.
 const PACKAGES: [&str; 5] = ["wharf", "wharf-standin", "wharf-e2e", "xtask", "wharf-plugin"];
@@ -35,6 +35,7 @@ pub(crate) fn run() -> Result<()> {
     table.part("documentation examples", || {
         step::loud("cargo test --doc", project::cargo().args(["test", "--doc", "-p", "wharf", "-p", "wharf-plugin"]), LIMIT)
     })?;
+    table.part("faults", faults::test)?;
     table.part("whatsapp-web.js on the stand-in", peer)?;
     table.print();
     Ok(())

@@ -96,6 +96,9 @@ impl From<SendFailure> for Failure {
             SendFailure::Refused(AcceptError::Store(crate::outbox::StoreError::Busy)) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", words).after(1)
             }
+            SendFailure::Refused(AcceptError::Store(crate::outbox::StoreError::Full)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", "Disk is full", words).after(60)
+            }
             SendFailure::Refused(AcceptError::Store(_)) => Self::internal(words),
         }
     }

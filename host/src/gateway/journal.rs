@@ -7,7 +7,7 @@ use tracing::error;
 
 use crate::{
     events::Events,
-    model::{Account, ClientId, Event, InboundMessage, Timestamp, Transition},
+    model::{Account, ClientId, Envelope, Event, InboundMessage, Timestamp, Transition},
     outbox::{Outbox, StoreError},
     session::{HealthNote, Journal},
     store::{HealthRow, Store},
@@ -54,9 +54,28 @@ impl Journal for GatewayJournal {
         said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage) {
-        metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
-        said(client, "an inbound message", self.events.append(client, account, Event::MessageReceived(message)).await);
+    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool {
+        let id = message.id.clone();
+        let envelope = Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) };
+        let appended = self.store.append_inbound(&id, envelope).await;
+        self.events.committed();
+        if appended == Ok(true) {
+            metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
+        }
+        let recorded = appended.is_ok();
+        said(client, "an inbound message", appended);
+        recorded
+    }
+
+    async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp> {
+        self.store.told_until(client, account).await.unwrap_or_else(|error| {
+            error!(%client, %error, "it is not known what was told");
+            None
+        })
+    }
+
+    async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) {
+        said(client, "what was told", self.store.all_told(client, account, at).await);
     }
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) {

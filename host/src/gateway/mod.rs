@@ -2,13 +2,20 @@
 
 pub mod check;
 mod core;
+pub mod doctor;
 mod journal;
 pub mod profiles;
 mod sessions;
 mod terminal;
 mod upkeep;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,11 +29,12 @@ use crate::{
     browser::Guard,
     config::{Config, Sources},
     events::Events,
+    model::ClientId,
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
-    session::{self, Command},
+    session::{self, Command, ProfileProblem},
     store::{Store, StoreError},
-    whatsapp::ChromiumLauncher,
+    whatsapp::{ChromiumLauncher, LaunchError},
 };
 
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
@@ -92,7 +100,7 @@ impl Gateway {
         let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone());
 
         let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
-        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), session::profile_dir, guard);
+        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard);
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
         let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal);
         sessions.restore().await?;
@@ -148,4 +156,14 @@ async fn load_plugins(config: &Config, kv: Arc<dyn crate::plugins::KvStore>, sou
         info!(plugin = report.name, version = report.version, state = %report.state, "plugin");
     }
     Ok(Arc::new(host))
+}
+
+/// The profile of a session, looked at before a browser is started on it. A full disk may have room again later; the
+/// rest a person mends.
+fn usable_profile(root: &Path, client: &ClientId) -> Result<PathBuf, LaunchError> {
+    session::check_profile(root, client).map_err(|problem| match problem {
+        ProfileProblem::NoSpace { .. } => LaunchError::Failed(problem.to_string()),
+        _ => LaunchError::Profile(problem.to_string()),
+    })?;
+    Ok(session::profile_dir(root, client))
 }

@@ -94,6 +94,9 @@ impl Page for FakeWhatsApp {
         *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;
         Ok(())
     }
+    async fn catch_up(&self, _: Timestamp) -> Result<bool, PageError> {
+        Ok(true)
+    }
     async fn refresh_qr(&self) -> Result<(), PageError> {
         Ok(())
     }

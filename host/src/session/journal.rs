@@ -23,8 +23,15 @@ pub trait Journal: Send + Sync + Debug {
     /// A code can be typed on the phone. It is a credential.
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
-    /// A message arrived or was typed on the phone.
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage);
+    /// A message arrived or was typed on the phone; `missed`: it was found later. One that was told before is not told
+    /// again. False: it could not be recorded.
+    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool;
+
+    /// The last moment at which every message of the account was told. None: it was never ready here.
+    async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp>;
+
+    /// Every message that arrived before `at` was told.
+    async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp);
 
     /// News of an own message.
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews);

@@ -6,6 +6,7 @@
 mod addresses;
 mod deliveries;
 mod events;
+mod inbound;
 mod kv;
 mod outbox;
 mod sessions;
@@ -16,6 +17,7 @@ use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
+    error::DatabaseError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -47,6 +49,9 @@ pub enum StoreError {
     /// More writes wait than can be done soon.
     #[error("the database is busy: too many writes are waiting")]
     Busy,
+    /// The file system of the database is full.
+    #[error("the disk is full: the database cannot be written; free space, or move [storage] database")]
+    Full,
     /// SQLite's words.
     #[error("database: {0}")]
     Database(String),
@@ -57,7 +62,12 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.to_string())
+        /// `SQLITE_FULL`, see <https://www.sqlite.org/rescode.html>.
+        const FULL: &str = "13";
+        match error.as_database_error().and_then(DatabaseError::code) {
+            Some(code) if code == FULL => Self::Full,
+            _ => Self::Database(error.to_string()),
+        }
     }
 }
 

@@ -72,6 +72,7 @@ impl Store {
                         "DELETE FROM transition WHERE client = ?",
                         "DELETE FROM health WHERE client = ?",
                         "DELETE FROM address WHERE client = ?",
+                        "DELETE FROM told WHERE client = ?",
                     ] {
                         sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
                     }

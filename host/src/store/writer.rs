@@ -3,6 +3,8 @@
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
 //! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
+//! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
+//! connection, so that the gateway writes again as soon as there is room.
 
 use std::{fmt, sync::Arc};
 
@@ -26,18 +28,66 @@ const BATCH: usize = 256;
 
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, (bool, Reply)> + Send>;
+
+/// Work, and who waits for it.
+trait Job: Send {
+    /// True: it is to be kept.
+    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, (bool, Reply)>;
+
+    /// It was not begun.
+    fn refuse(self: Box<Self>, error: StoreError);
+}
+
+struct Asked<T, F> {
+    work: F,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Asked<T, F>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+{
+    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, (bool, Reply)> {
+        Box::pin(async move {
+            let Self { work, answer } = *self;
+            let done = work(connection).await;
+            let keep = done.is_ok();
+            let reply: Reply = Box::new(move |committed| {
+                // The asker may be gone; the work is done all the same.
+                let _ = answer.send(done.and_then(|value| committed.map(|()| value)));
+            });
+            (keep, reply)
+        })
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        // The asker may be gone.
+        let _ = self.answer.send(Err(error));
+    }
+}
+
 type Answer = oneshot::Sender<Result<Accept, StoreError>>;
 
-enum Job {
-    Work(Work),
+enum Asking {
+    Work(Box<dyn Job>),
+    /// A send to be stored.
     Accept(Box<NewRow>, Answer),
+}
+
+impl Asking {
+    fn refuse(self, error: StoreError) {
+        match self {
+            Self::Work(job) => job.refuse(error),
+            Self::Accept(_, answer) => drop(answer.send(Err(error))),
+        }
+    }
 }
 
 #[derive(Clone)]
 pub(super) struct Writer {
-    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
-    sender: mpsc::WeakSender<Job>,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Asking>>>>,
+    sender: mpsc::WeakSender<Asking>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -61,30 +111,19 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
         let (answer, result) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
-            Box::pin(async move {
-                let done = work(connection).await;
-                let keep = done.is_ok();
-                let reply: Reply = Box::new(move |committed| {
-                    // The asker may be gone; the work is done all the same.
-                    let _ = answer.send(committed.and(done));
-                });
-                (keep, reply)
-            })
-        });
-        self.ask(Job::Work(work), result).await
+        self.ask(Asking::Work(Box::new(Asked { work, answer })), result).await
     }
 
     /// Stores a send together with those that wait.
     pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.ask(Job::Accept(Box::new(row), answer), result).await
+        self.ask(Asking::Accept(Box::new(row), answer), result).await
     }
 
-    async fn ask<T>(&self, job: Job, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn ask<T>(&self, asking: Asking, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let closed = || StoreError::Database("the store is closed".into());
         let sender = self.sender.upgrade().ok_or_else(closed)?;
-        sender.try_send(job).map_err(|error| match error {
+        sender.try_send(asking).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
@@ -102,7 +141,7 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Job>) {
+async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
     let mut jobs = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut jobs, BATCH).await > 0 {
         let mut replies = Vec::with_capacity(jobs.len());
@@ -110,30 +149,42 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Job>) {
         if let Err(error) = &result {
             error!(%error, "a batch of writes was not committed");
         }
-        jobs.clear();
         for reply in replies {
             reply(result.clone());
+        }
+        for job in jobs.drain(..) {
+            job.refuse(result.clone().err().unwrap_or(StoreError::Busy));
         }
     }
     pool.close().await;
 }
 
-async fn batch(pool: &SqlitePool, jobs: &mut Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+/// One transaction. When it fails, what was not begun is still in `jobs`.
+async fn batch(pool: &SqlitePool, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
+    let result = transaction(&mut connection, jobs, replies).await;
+    if result.is_err() {
+        // Nobody knows what SQLite has ended by itself and what sqlx still takes for open.
+        drop(connection.detach());
+    }
+    result
+}
+
+async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let (mut rows, mut answers) = (Vec::new(), Vec::new());
-    for job in jobs.drain(..) {
-        let work = match job {
-            Job::Work(work) => work,
-            Job::Accept(row, answer) => {
-                rows.push(*row);
-                answers.push(answer);
-                continue;
+    // Sends come last and are still in `jobs` when something before them fails.
+    jobs.reverse();
+    jobs.sort_by_key(|asking| matches!(asking, Asking::Work(_)));
+    while let Some(Asking::Work(job)) = jobs.pop_if(|asking| matches!(asking, Asking::Work(_))) {
+        // A nested transaction of sqlx is a savepoint.
+        let mut savepoint = match transaction.begin().await {
+            Ok(savepoint) => savepoint,
+            Err(error) => {
+                jobs.push(Asking::Work(job));
+                return Err(error);
             }
         };
-        // A nested transaction of sqlx is a savepoint.
-        let mut savepoint = transaction.begin().await?;
-        let (keep, reply) = work(&mut savepoint).await;
+        let (keep, reply) = job.run(&mut savepoint).await;
         replies.push(reply);
         if keep {
             savepoint.commit().await?;
@@ -141,13 +192,53 @@ async fn batch(pool: &SqlitePool, jobs: &mut Vec<Job>, replies: &mut Vec<Reply>)
             savepoint.rollback().await?;
         }
     }
-    if !rows.is_empty() {
-        let accepted = outbox::accept_all(&mut transaction, &rows).await;
-        for (answer, done) in answers.into_iter().zip(accepted) {
-            replies.push(Box::new(move |committed| {
-                let _ = answer.send(committed.and(done));
-            }));
-        }
-    }
+    accept(&mut transaction, jobs, replies).await;
     transaction.commit().await
+}
+
+/// Stores the sends, all in one.
+async fn accept(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) {
+    let (mut rows, mut answers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+    while let Some(Asking::Accept(row, answer)) = jobs.pop() {
+        rows.push(*row);
+        answers.push(answer);
+    }
+    if rows.is_empty() {
+        return;
+    }
+    for (answer, done) in answers.into_iter().zip(outbox::accept_all(connection, &rows).await) {
+        replies.push(Box::new(move |committed| {
+            let _ = answer.send(done.and_then(|accept| committed.map(|()| accept)));
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::scratch;
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
+        let (_dir, store) = scratch().await;
+        let limit = async |connection: &mut SqliteConnection| {
+            // The limit is the connection's, and a connection that has failed is not used again.
+            sqlx::query("PRAGMA max_page_count = 1").execute(connection).await?;
+            Ok(())
+        };
+        store.writer.write(move |connection| Box::pin(async move { limit(connection).await })).await.expect("limited");
+        let large = || {
+            store.writer.write(|connection| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', hex(randomblob(8)), randomblob(100000), 1)";
+                    sqlx::query(sql).execute(connection).await?;
+                    Ok(())
+                })
+            })
+        };
+        let results = futures_util::future::join_all([large(), large(), large()]).await;
+        assert_eq!(results[0], Err(StoreError::Full));
+        assert!(results.iter().all(|result| !matches!(result, Err(StoreError::Database(reason)) if reason.contains("closed"))), "{results:?}");
+        assert_eq!(large().await, Ok(()));
+    }
 }

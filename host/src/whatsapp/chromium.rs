@@ -1,6 +1,10 @@
 //! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the bridge.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -10,7 +14,7 @@ use tracing::warn;
 
 use super::{
     login,
-    news::{Answer, CodeAnswer, KnownMessage, Said, parse},
+    news::{Answer, CaughtUp, CodeAnswer, KnownMessage, Said, parse},
     page::{
         BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
     },
@@ -19,34 +23,33 @@ use super::{
 use crate::{
     browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, Tab, TabError},
     config,
-    model::{Address, ClientId, MessageId, PhoneNumber},
+    model::{Address, ClientId, MessageId, PhoneNumber, Timestamp},
 };
 
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// A log-out waits for the server's word, bounded in the page itself.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
+/// Reads pages of every chat that had something.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Starts Chromium on a session's profile and opens WhatsApp Web in it.
 #[derive(Debug)]
 pub struct ChromiumLauncher {
     whatsapp: config::WhatsApp,
     browser: config::Browser,
-    profile: fn(&std::path::Path, &ClientId) -> PathBuf,
+    profile: Profile,
     root: PathBuf,
     guard: Guard,
 }
 
+/// Says where below the first path a session's profile lies, when it can be used; it may wait for the disk.
+pub type Profile = fn(&Path, &ClientId) -> Result<PathBuf, LaunchError>;
+
 impl ChromiumLauncher {
     /// `profile` says where below `root` a session's profile lies.
     #[must_use]
-    pub fn new(
-        whatsapp: config::WhatsApp,
-        browser: config::Browser,
-        root: PathBuf,
-        profile: fn(&std::path::Path, &ClientId) -> PathBuf,
-        guard: Guard,
-    ) -> Self {
+    pub fn new(whatsapp: config::WhatsApp, browser: config::Browser, root: PathBuf, profile: Profile, guard: Guard) -> Self {
         Self { whatsapp, browser, profile, root, guard }
     }
 }
@@ -54,7 +57,9 @@ impl ChromiumLauncher {
 #[async_trait]
 impl Launcher for ChromiumLauncher {
     async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError> {
-        let profile = (self.profile)(&self.root, client);
+        let (profile, root, owner) = (self.profile, self.root.clone(), client.clone());
+        let profile = tokio::task::spawn_blocking(move || profile(&root, &owner)).await;
+        let profile = profile.map_err(|error| LaunchError::Failed(error.to_string()))??;
         let copy = login::copy(&profile);
         let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref()).map_err(|error| {
             LaunchError::Failed(format!(
@@ -97,7 +102,7 @@ impl From<BrowserError> for LaunchError {
         match error {
             BrowserError::NoBrowser(reason) => Self::NoBrowser(reason),
             BrowserError::ProfileInUse { profile, pid } => Self::ProfileInUse { profile, pid },
-            BrowserError::Profile { profile, reason } => Self::Profile { profile, reason },
+            BrowserError::Profile { profile, reason } => Self::Profile(format!("{}: {reason}", profile.display())),
             BrowserError::Failed(reason) => Self::Failed(reason),
         }
     }
@@ -201,6 +206,11 @@ impl Page for ChromiumPage {
 
     async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError> {
         self.call::<Value>("resend", json!({"id": id, "chat": chat}), self.limit).await.map(|_| ())
+    }
+
+    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError> {
+        let answer: CaughtUp = self.call("catch_up", json!({"since": since}), CATCH_UP_TIMEOUT).await?;
+        Ok(answer.complete)
     }
 
     async fn refresh_qr(&self) -> Result<(), PageError> {

@@ -6,7 +6,7 @@ mod news;
 mod page;
 mod script;
 
-pub use chromium::ChromiumLauncher;
+pub use chromium::{ChromiumLauncher, Profile};
 pub use page::{
     BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, SendNews,
     SendProgress, Stage, Stored, TextSend,

@@ -25,7 +25,7 @@ enum Raw {
     PairingEnded { reason: String },
     Ack { id: MessageId, address: Address, level: i64 },
     Refused { id: MessageId, address: Address, reason: String },
-    Message { message: RawMessage },
+    Message { message: RawMessage, missed: bool },
     LoggedOut { reason: String },
     Banned { code: String, expire: Option<f64> },
     Login { entries: Entries },
@@ -80,7 +80,8 @@ pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
             let code = (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475);
             PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, reason } })
         }
-        Raw::Message { message } => PageEvent::Message(message.into()),
+        Raw::Message { message, missed: false } => PageEvent::Message(message.into()),
+        Raw::Message { message, missed: true } => PageEvent::Missed(message.into()),
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
         Raw::Login { entries } => return Ok(Some(Said::Login(entries))),
         Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
@@ -190,6 +191,11 @@ impl From<KnownMessage> for Found {
 }
 
 #[derive(Deserialize)]
+pub(super) struct CaughtUp {
+    pub(super) complete: bool,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Answer<T> {
     pub(super) found: Option<T>,
 }
@@ -206,7 +212,7 @@ mod tests {
         assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
 
         let message = format!(
-            r#"{{"type":"message","message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
+            r#"{{"type":"message","missed":false,"message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
             "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
         );
         let Ok(Some(Said::News(PageEvent::Message(message)))) = parse(&message) else { panic!("no message") };

@@ -42,6 +42,10 @@ pub trait Page: Send + Sync + Debug {
     /// Sends a message again that the page knows but the server never took, under the same id.
     async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError>;
 
+    /// Tells what arrived at or after `since` as [`PageEvent::Missed`], also what was told before. False: there is more
+    /// than could be read.
+    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError>;
+
     /// Asks for a fresh batch of QR codes.
     async fn refresh_qr(&self) -> Result<(), PageError>;
 
@@ -142,6 +146,8 @@ pub enum PageEvent {
     Send(SendNews),
     /// A message arrived or was typed on the phone.
     Message(InboundMessage),
+    /// A message that the page has had for some time; nobody may have been told of it.
+    Missed(InboundMessage),
     /// The login is going or gone, with WhatsApp's reason.
     LoggedOut(String),
     /// A temporary ban.
@@ -388,14 +394,9 @@ pub enum LaunchError {
         /// Its owner.
         pid: i32,
     },
-    /// The profile directory cannot be used.
-    #[error("the profile {profile} cannot be used: {reason}")]
-    Profile {
-        /// The directory.
-        profile: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The profile directory cannot be used, with what is wrong and what to do.
+    #[error("the profile cannot be used: {0}")]
+    Profile(String),
     /// Chromium came up wrongly; a later attempt may work.
     #[error("Chromium did not start: {0}")]
     Failed(String),

@@ -88,7 +88,7 @@ impl House {
     /// When a step takes too long.
     pub async fn open_linked(&self) -> Result<Gateway> {
         let gateway = self.open().await?;
-        let qr = gateway.api.until_qr(BOOT).await?;
+        let qr = gateway.api.until_qr(BOOT).await.with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
         self.standin.scan(Some(&qr), Account::default()).await?;
         gateway.api.until_state("ready", BOOT).await?;
         Ok(gateway)

@@ -118,6 +118,7 @@ function mainWave() {
     getMsgsExistByMsgKey: async (keys) => Promise.all(keys.map(async (key) => !!(await storedMsg(String(key))))),
     getMsgByMsgKey: async (key) => { const r = await storedMsg(String(key)); return r ? fromRow(r) : null; },
   });
+  provide("WAWebChatLoadMessages", { loadEarlierMsgs });
   provide("WAWebMsgReply", { canReplyMsg: (msg) => msg.type !== "ciphertext" });
   provide("WAWebChatStateBridge", { sendChatStateComposing: async () => {}, sendChatStatePaused: async () => {} });
   provide("WAWebPresenceChatAction", { markComposing: async () => {}, markPaused: async () => {}, sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });

@@ -20,10 +20,10 @@ function makeMsg(data, session = {}) {
   msg.resend = () => outbox.resend(msg);
   return msg;
 }
-const row = (msg) => ({ id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), from: String(msg.from), to: String(msg.to), type: msg.type, body: msg.body, t: msg.t, ack: msg.ack });
+const row = (msg) => ({ id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), from: String(msg.from), to: String(msg.to), type: msg.type, body: msg.body, t: msg.t, ack: msg.ack, notifyName: msg.notifyName, quotedStanzaID: msg.quotedStanzaID });
 function fromRow(r) {
   const key = new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) });
-  return { id: key, from: createWid(r.from), to: createWid(r.to), type: r.type, body: r.body, t: r.t, ack: r.ack };
+  return { id: key, from: createWid(r.from), to: createWid(r.to), type: r.type, body: r.body, t: r.t, ack: r.ack, notifyName: r.notifyName, quotedStanzaID: r.quotedStanzaID };
 }
 async function storedMsg(serialized) { return db.get("model-storage", "message", serialized); }
 
@@ -148,7 +148,7 @@ const inbound = {
   take(frame) { this.chain = this.chain.then(() => this.handle(frame)).catch((error) => console.error(error)); },
   async handle(frame) {
     await mainLoaded;
-    comms.send({ type: "received", id: frame.id });
+    const confirm = () => comms.send({ type: "received", id: frame.id });
     learn(frame.pn, frame.lid);
     const wid = frame.group ? createWid(frame.group) : createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
     let chat = Chats.get(wid);
@@ -162,13 +162,15 @@ const inbound = {
     const sender = createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
     const me = prefs.migrated() ? prefs.meLid() : prefs.mePn();
     const key = new MsgKey({ fromMe: !!frame.fromMe, remote: wid, id: frame.id, participant: frame.group && !frame.fromMe ? sender : undefined });
-    if (await storedMsg(String(key))) return; // the receipt goes again, no second add
+    if (await storedMsg(String(key))) return void confirm(); // the receipt goes again, no second add
     const type = frame.ciphertext ? "ciphertext" : frame.kind || "chat";
     const msg = makeMsg({
       id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? sender : undefined, type, body: type === "chat" ? frame.body : undefined,
       t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted, isNewMsg: true,
     });
     await db.put("model-storage", "message", row(msg));
+    // Whether or not anybody listens: what is stored is confirmed and not sent again.
+    confirm();
     chat.msgs.add(msg);
     Msgs.add(msg);
     if (!frame.fromMe) chat.set({ unreadCount: chat.unreadCount + 1, lastReceivedKey: key });
@@ -186,4 +188,15 @@ async function restore() {
     if (last) chat.msgs.add(Msgs.add(restored(last)));
   }
 }
+// What is before the oldest loaded message of a chat, a page of it.
+async function loadEarlierMsgs({ chat }) {
+  const loaded = chat.msgs.getModelsArray();
+  const rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(chat.id) && !chat.msgs.get(r.id));
+  const oldest = Math.min(...loaded.map((msg) => msg.t));
+  const earlier = rows.filter((r) => loaded.length === 0 || r.t <= oldest).sort((a, b) => a.t - b.t).slice(-EARLIER);
+  const models = earlier.map((r) => Msgs.get(r.id) || restored(r));
+  chat.msgs.add(Msgs.add(models));
+  return models;
+}
+const EARLIER = 50;
 function restored(r) { return makeMsg({ ...fromRow(r), isNewMsg: null }, { isSendFailure: r.fromMe && r.ack <= 0 }); }

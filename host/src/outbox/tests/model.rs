@@ -150,6 +150,9 @@ impl Page for World {
     async fn reload(&self) -> Result<(), PageError> {
         Ok(())
     }
+    async fn catch_up(&self, _: Timestamp) -> Result<bool, PageError> {
+        Ok(true)
+    }
     async fn browser(&self) -> BrowserReport {
         BrowserReport::default()
     }

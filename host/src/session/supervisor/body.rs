@@ -9,7 +9,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    model::ClientId,
+    model::{ClientId, Timestamp},
     whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus},
 };
 
@@ -42,6 +42,7 @@ pub(super) enum Done {
     Event(PageEvent),
     Launched { generation: u64, result: Result<Start, LaunchError> },
     Contract { generation: u64, result: Result<ContractReport, PageError> },
+    CaughtUp { generation: u64, result: Result<bool, PageError> },
     Health { generation: u64, page_millis: u64, result: Result<PageStatus, PageError>, browser: BrowserReport },
     Nothing,
 }
@@ -145,6 +146,12 @@ impl Body {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
         self.work.spawn(async move { Done::Contract { generation, result: page.contract().await } });
+    }
+
+    pub(super) fn catch_up(&mut self, since: Timestamp) {
+        let Some(page) = self.page() else { return };
+        let generation = self.generation;
+        self.work.spawn(async move { Done::CaughtUp { generation, result: page.catch_up(since).await } });
     }
 
     pub(super) fn check_health(&mut self) {

@@ -6,6 +6,7 @@
 
 mod body;
 mod care;
+mod catch_up;
 mod news;
 mod pairing;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use self::care::Limits;
 use self::{
     body::{Body, Done},
     care::Care,
+    catch_up::CatchUp,
 };
 use super::{
     handle::{Command, Order, SessionHandle, Snapshot},
@@ -77,6 +79,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         timer: None,
         probing: false,
         missed: false,
+        catch_up: CatchUp::Due,
         care: Care::new(),
     };
     tokio::spawn(supervisor.run(inbox));
@@ -95,6 +98,7 @@ struct Supervisor {
     probing: bool,
     /// The page had no answer to the last health check.
     missed: bool,
+    catch_up: CatchUp,
     care: Care,
 }
 
@@ -153,6 +157,7 @@ impl Supervisor {
                 Effect::Close => {
                     self.probing = false;
                     self.missed = false;
+                    self.catch_up = CatchUp::Due;
                     self.body.close();
                 }
                 Effect::Reload => self.body.ask("reload", |page| async move { page.reload().await }),
@@ -161,6 +166,7 @@ impl Supervisor {
             }
         }
         self.publish();
+        self.catch_up().await;
     }
 
     async fn enter(&mut self, before: SessionState, after: SessionState, reason: String) {

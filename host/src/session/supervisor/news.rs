@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Supervisor, body::Done};
+use super::{Supervisor, body::Done, catch_up::CatchUp};
 use crate::{
     model::{SessionState, Timestamp},
     session::{
@@ -34,7 +34,8 @@ impl Supervisor {
             Done::Health { generation, page_millis, result, browser } if self.body.is_current(generation) => {
                 self.healthy(page_millis, result, browser).await;
             }
-            Done::Contract { .. } | Done::Health { .. } | Done::Nothing => {}
+            Done::CaughtUp { generation, result } if self.body.is_current(generation) => self.caught_up(result).await,
+            Done::Contract { .. } | Done::CaughtUp { .. } | Done::Health { .. } | Done::Nothing => {}
         }
     }
 
@@ -57,8 +58,9 @@ impl Supervisor {
             }
             PageEvent::Message(message) => {
                 self.care.message();
-                self.parts.journal.message(&client, account.as_ref(), message).await;
+                self.message(message, false).await;
             }
+            PageEvent::Missed(message) => self.message(message, true).await,
             PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
             PageEvent::Banned { until, code } => {
                 let wait = match until {
@@ -76,6 +78,7 @@ impl Supervisor {
             PageEvent::Navigated => {
                 self.probing = false;
                 self.missed = false;
+                self.catch_up = CatchUp::Due;
                 self.snapshot.send_modify(|snapshot| snapshot.page = None);
                 self.take(Input::Navigated).await;
             }
@@ -169,6 +172,8 @@ impl Supervisor {
             Ok(status) => {
                 self.missed = false;
                 self.status(status).await;
+                self.catch_up().await;
+                self.all_told().await;
                 self.look_after(&browser).await;
             }
             // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
@@ -179,6 +184,6 @@ impl Supervisor {
 }
 
 fn launch_failed(error: &LaunchError) -> Input {
-    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile { .. });
+    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile(_));
     Input::LaunchFailed { fatal, reason: error.to_string() }
 }

@@ -1,6 +1,6 @@
 use std::sync::{
     Mutex,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, InboundMessage, MessageId, PhoneNumber},
+    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber},
     session::handle::HealthNote,
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageStatus, PairingCode, SendNews, Stored,
@@ -23,6 +23,7 @@ struct ScriptedPage {
     status: Mutex<Option<PageStatus>>,
     log: Mutex<Vec<&'static str>>,
     browser: Mutex<BrowserReport>,
+    caught_up: Mutex<Vec<Timestamp>>,
 }
 
 #[async_trait]
@@ -45,6 +46,10 @@ impl Page for ScriptedPage {
     }
     async fn resend(&self, _: &MessageId, _: &str) -> Result<(), PageError> {
         Ok(())
+    }
+    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError> {
+        self.caught_up.lock().expect("lock").push(since);
+        Ok(true)
     }
     async fn refresh_qr(&self) -> Result<(), PageError> {
         self.log.lock().expect("lock").push("refresh_qr");
@@ -105,6 +110,8 @@ struct Notes {
     pairing_codes: Mutex<Vec<u32>>,
     health: Mutex<Vec<bool>>,
     stuck: AtomicU64,
+    told: Mutex<Option<Timestamp>>,
+    full: AtomicBool,
 }
 
 #[async_trait]
@@ -118,7 +125,15 @@ impl Journal for Notes {
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
     }
-    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage) {}
+    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) -> bool {
+        !self.full.load(Ordering::Relaxed)
+    }
+    async fn told_until(&self, _: &ClientId, _: &Account) -> Option<Timestamp> {
+        *self.told.lock().expect("lock")
+    }
+    async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
+        *self.told.lock().expect("lock") = Some(at);
+    }
     async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: SendNews) {}
     async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
     async fn unacknowledged(&self, _: &ClientId, _: Duration) -> u64 {
@@ -306,6 +321,48 @@ async fn sends_that_nobody_acknowledges_load_the_page_anew_and_then_the_browser(
     rig.reaches(SessionState::Ready).await;
     let mut snapshot = rig.handle.snapshot();
     snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed() {
+    let status = PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() };
+    let rig = rig(vec![]);
+    let asked = || rig.launcher.page.caught_up.lock().expect("lock").clone();
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(status.clone()));
+    rig.reaches(SessionState::Ready).await;
+    *rig.launcher.page.status.lock().expect("lock") = Some(status.clone());
+    while rig.notes.health.lock().expect("lock").is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(asked(), [], "nothing was missed before the account was known");
+    let told = rig.notes.told.lock().expect("lock").expect("noted");
+    rig.launcher.tell(PageEvent::Navigated);
+    rig.launcher.tell(PageEvent::Status(status));
+    while asked().is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(asked(), [told.minus(Duration::from_secs(600))], "once, and with a margin");
+
+    rig.notes.full.store(true, Ordering::Relaxed);
+    rig.launcher.tell(PageEvent::Message(inbound()));
+    while asked().len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn inbound() -> InboundMessage {
+    let address = Address { chat: "2@c.us".into(), pn: None, lid: None };
+    InboundMessage {
+        id: MessageId("3EB0".into()),
+        chat: address.clone(),
+        sender: address,
+        from_me: false,
+        push_name: None,
+        sent_at: Timestamp(0),
+        content: Content::Location(Location { latitude: 0.0, longitude: 0.0, name: None }),
+        reply_to: None,
+    }
 }
 
 #[tokio::test(start_paused = true)]

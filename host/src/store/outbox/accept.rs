@@ -97,6 +97,8 @@ pub(in crate::store) async fn all(connection: &mut SqliteConnection, rows: &[New
     match guarded(connection, rows).await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
         Err(error) if rows.len() == 1 => vec![Err(error)],
+        // No row is to blame for a full disk.
+        Err(StoreError::Full) => rows.iter().map(|_| Err(StoreError::Full)).collect(),
         Err(_) => {
             let mut answers = Vec::with_capacity(rows.len());
             for row in rows {
@@ -118,7 +120,8 @@ async fn guarded(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<V
             Ok(answers)
         }
         Err(error) => {
-            savepoint.rollback().await?;
+            // Fails when a full disk has ended the transaction already; the first reason is the one to tell.
+            let _ = savepoint.rollback().await;
             Err(error)
         }
     }

@@ -52,7 +52,8 @@ async function sendText({ id, chat: to, body, mentions, replyTo }) {
       ...(replyTo ? reply(chat, replyTo) : {}),
     };
   } catch (error) {
-    return refused(error?.message ?? error);
+    // A page that is being logged out or loaded anew has nothing against the message.
+    return isUsable() ? refused(error?.message ?? error) : { booting: true };
   }
   bounded(ours, id);
   const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
@@ -121,11 +122,13 @@ const CALLS = {
   send_text: { needs: "send_text", run: sendText },
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
+  catch_up: { needs: "catch_up", run: catchUp },
   refresh_qr: { needs: "refresh_qr", run: () => { if (pairing) return refused("a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
   pairing_code: { needs: "pairing_code", run: pairingCode },
   cancel_pairing: { needs: "pairing_code", run: cancelPairing },
   logout: { needs: "logout", run: logout },
 };
+const isUsable = () => !logoutTold && use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true && use("WAWebSocketModel.Socket")?.hasSynced === true;
 async function call(name, args) {
   const { needs, run } = CALLS[name];
   const lacks = needs ? missing(needs) : [];

@@ -18,13 +18,15 @@ function content(msg) {
   return { kind: "other", type: String(msg.type) };
 }
 
-function tellMessage(msg) {
+function tellMessage(msg, missed) {
   const key = String(msg.id);
-  if (seen.has(key)) return;
+  // Of what was missed the gateway knows better: it may have been told and not recorded.
+  if (seen.has(key) && !missed) return;
   bounded(seen, key);
   const fromMe = msg.id.fromMe === true;
   const sender = fromMe ? (msg.from ?? msg.id.remote) : (msg.author ?? msg.id.participant ?? msg.from ?? msg.id.remote);
   emit("message", {
+    missed,
     message: {
       id: msg.id.id, chat: address(msg.id.remote), sender: address(sender), fromMe, pushName: msg.notifyName ?? null,
       sentAt: Number(msg.t ?? 0) * 1000, content: content(msg), replyTo: msg.quotedStanzaID ?? null,
@@ -40,8 +42,32 @@ const take = safely((msg) => {
     msg.once("change:type", safely(() => take(msg)));
     return;
   }
-  tellMessage(msg);
+  tellMessage(msg, false);
 });
+
+// What the page has taken and confirmed while nobody listened is not new to it any more; it is read from its database,
+// backwards from what is loaded. Pages of a chat; `complete` says whether that was enough.
+const CATCH_UP_PAGES = 20;
+async function catchUp({ since }) {
+  const start = since / 1000;
+  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && !(msg.id.fromMe && !(msg.ack >= 1));
+  let complete = true;
+  let told = 0;
+  for (const chat of use("WAWebCollections.Chat").getModelsArray()) {
+    const loaded = () => chat.msgs.getModelsArray();
+    if (!loaded().some((msg) => msg.t >= start)) continue;
+    for (let pages = 0; loaded().every((msg) => msg.t >= start); pages += 1) {
+      const more = pages < CATCH_UP_PAGES ? await use("WAWebChatLoadMessages.loadEarlierMsgs")({ chat }) : null;
+      complete &&= more !== null;
+      if (!more?.length) break;
+    }
+    for (const msg of loaded().filter(isMissed).sort((a, b) => a.t - b.t)) {
+      told += 1;
+      tellMessage(msg, true);
+    }
+  }
+  return { told, complete };
+}
 
 const tellAck = safely((msg, ack) => {
   if (msg?.id?.fromMe !== true) return;

@@ -53,6 +53,11 @@ function planStatus() {
   setTimeout(tellStatus, 10);
 }
 
+let logoutTold = false;
+function loggedOut(reason) {
+  if (!logoutTold) emit("logged_out", { reason });
+  logoutTold = true;
+}
 const LOGOUT = ["logout", "logout_from_bridge", "starting_logout", "starting_logout_from_bridge"];
 function watchStatus() {
   const socket = use("WAWebSocketModel.Socket");
@@ -61,18 +66,9 @@ function watchStatus() {
   use("WAWebStreamModel.Stream")?.on("change:mode change:needsUpdate", safely(planStatus));
   use("WAWebConnModel.Conn")?.on("change:pushname", safely(planStatus));
   const cmd = use("WAWebCmd.Cmd");
-  let said = false;
   for (const name of LOGOUT) {
-    cmd?.on(name, safely((reason) => {
-      if (!said) emit("logged_out", { reason: typeof reason === "string" ? reason : name.replace("_from_bridge", "") });
-      said = true;
-    }));
+    cmd?.on(name, safely((reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", ""))));
   }
-  // The page logs itself out over this; only the bus says why.
-  use("WAWebBackendEventBus.BackendEventBus")?.on("storage_initialization_error", safely(() => {
-    if (!said) emit("logged_out", { reason: "its storage cannot be used (is the disk full?)" });
-    said = true;
-  }));
   cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => emit("banned", { code: String(ban?.code ?? "402"), expire: Number(ban?.expire) || null })));
   setInterval(tellStatus, 2_000);
   planStatus();

@@ -11,7 +11,7 @@ use crate::report::Row;
 
 /// How long a fault may need to be seen, or to be over.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-const STOP: Duration = Duration::from_secs(40);
+pub(crate) const STOP: Duration = Duration::from_secs(40);
 
 /// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a busy machine needs.
 pub(crate) const OVERLAY: &str = r#"
@@ -39,7 +39,8 @@ pub(crate) struct Scene {
 /// A message of either direction that is on its way while a fault lasts.
 struct Pair {
     sent: String,
-    received: String,
+    /// None: the account had no device that could get it.
+    received: Option<String>,
     began: Instant,
 }
 
@@ -47,7 +48,11 @@ impl Scene {
     pub(crate) async fn linked() -> Result<Self> {
         let house = House::build(Plan { overlay: OVERLAY.into(), ..Plan::default() }).await?;
         let gateway = house.open_linked().await?;
-        Ok(Self { house, gateway: Some(gateway), count: 0 })
+        Ok(Self::new(house, gateway))
+    }
+
+    pub(crate) fn new(house: House, gateway: Gateway) -> Self {
+        Self { house, gateway: Some(gateway), count: 0 }
     }
 
     pub(crate) fn gateway(&self) -> Result<&Gateway> {
@@ -100,32 +105,38 @@ impl Scene {
     /// One message is accepted, one arrives.
     async fn pair(&mut self) -> Result<Pair> {
         self.count += 1;
-        let pair = Pair { sent: format!("out {}", self.count), received: format!("in {}", self.count), began: Instant::now() };
-        // An account that has just been unlinked gets nothing.
-        let inbound =
-            Inbound { from: "4915198765432".into(), body: pair.received.clone(), account: Some(Account::default().pn), ..Inbound::default() };
-        let _ = self.house.standin.inbound(inbound);
+        let body = format!("in {}", self.count);
+        let inbound = Inbound { from: "4915198765432".into(), body: body.clone(), account: Some(Account::default().pn), ..Inbound::default() };
+        let received = self.house.standin.inbound(inbound).is_ok().then_some(body);
+        let pair = Pair { sent: format!("out {}", self.count), received, began: Instant::now() };
         let body = json!({"number": "4915123456789", "message": pair.sent});
         let request = self.api()?.request(reqwest::Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
         answer(request).await?.expect(202)?;
         Ok(pair)
     }
 
-    async fn settled(&self, pair: &Pair) -> Result<&'static str> {
+    /// `unlinked`: the login ended, and with it what the server held for this device.
+    async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
         until("the accepted message at its recipient", LIMIT, async || Ok((self.house.arrived(&pair.sent) > 0).then_some(()))).await?;
+        ensure!(self.house.arrived(&pair.sent) == 1, "the accepted message arrived {} times", self.house.arrived(&pair.sent));
+        let unheard = "what comes between the end of the login and the new scan: the phone has it";
+        let Some(received) = &pair.received else { return Ok(unheard) };
         let events = || {
             let calls = self.house.receiver.calls();
             let mut ids: Vec<String> = calls
                 .iter()
-                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == pair.received.as_str())
+                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == received.as_str())
                 .map(|call| call.json["id"].to_string())
                 .collect();
             ids.sort();
             ids.dedup();
             ids.len()
         };
+        if unlinked {
+            ensure!(events() <= 1, "the message that arrived became {} events", events());
+            return Ok(unheard);
+        }
         until("the event of the message that arrived", LIMIT, async || Ok((events() > 0).then_some(()))).await?;
-        ensure!(self.house.arrived(&pair.sent) == 1, "the accepted message arrived {} times", self.house.arrived(&pair.sent));
         ensure!(events() == 1, "the message that arrived became {} events", events());
         Ok("nothing")
     }
@@ -157,9 +168,26 @@ impl Scene {
         mend(self).await.context("mending it")?;
         self.api()?.until_state("ready", LIMIT).await?;
         let recovered = format!("{:.1} s", pair.began.elapsed().as_secs_f32());
-        let lost = self.settled(&pair).await?;
+        let unlinked = named["reason"].as_str().is_some_and(|reason| reason.contains("ended the login"));
+        let lost = self.settled(&pair, unlinked).await?;
         let said = format!("`{}`: {}", named["to"].as_str().unwrap_or_default(), named["reason"].as_str().unwrap_or_default());
         Ok(Row { name: name.to_owned(), made, said: self.plain(&said), recovered, lost })
+    }
+
+    /// Where the session stands, in the gateway's words.
+    pub(crate) async fn says(&self) -> Result<String> {
+        let info = self.info().await?;
+        let said = format!("`{}`: {}", info["state"].as_str().unwrap_or_default(), info["reason"].as_str().unwrap_or_default());
+        Ok(self.plain(&said))
+    }
+
+    /// Messages go both ways and the session has not left `ready`.
+    pub(crate) async fn carries_on(&mut self) -> Result<String> {
+        let last = self.transitions().await?.into_iter().next();
+        let pair = self.pair().await?;
+        self.settled(&pair, false).await?;
+        ensure!(self.transitions().await?.into_iter().next() == last, "{:#?}", self.transitions().await?);
+        Ok("stays ready".into())
     }
 
     /// As [`Scene::survive`] for what leaves the session ready: a notice names it.
@@ -180,7 +208,7 @@ impl Scene {
         })
         .await?;
         let pair = self.pair().await?;
-        let lost = self.settled(&pair).await?;
+        let lost = self.settled(&pair, false).await?;
         ensure!(self.api()?.state().await? == "ready", "it is not ready any more");
         mend(self).await.context("mending it")?;
         Ok(Row { name: name.to_owned(), made, said: format!("`ready`, with the notice: {named}"), recovered: "stays ready".into(), lost })

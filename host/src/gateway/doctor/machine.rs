@@ -1,0 +1,92 @@
+//! Memory, user, Chromium.
+
+use std::{fs, path::Path, process::Stdio, time::Duration};
+
+use tokio::process::Command;
+
+use super::Finding;
+use crate::{browser, config::Config};
+
+/// Bytes that a session's browser takes, with the page of a busy account in it.
+const SESSION: u64 = 350 << 20;
+const VERSION_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![memory(config), sandbox()];
+    match browser::find_executable(config.browser.executable.as_deref(), config.browser.kind) {
+        Ok(path) => findings.push(version(&path).await),
+        Err(error) => findings.push(Finding::look(error.to_string(), "no session can start without a browser")),
+    }
+    findings
+}
+
+fn memory(config: &Config) -> Finding {
+    let sessions = config.sessions.session.keys().filter(|client| **client != config.sessions.default_client).count() + 1;
+    let wanted = SESSION * sessions as u64;
+    match available() {
+        Some(free) if free < wanted => Finding::look(
+            format!("{} MiB of memory are available, {sessions} session(s) may need {} MiB", free >> 20, wanted >> 20),
+            "give the machine more memory, or run fewer sessions on it",
+        ),
+        Some(free) => Finding::good(format!("{} MiB of memory are available for {sessions} session(s)", free >> 20)),
+        None => Finding::good("how much memory is available cannot be read here"),
+    }
+}
+
+/// `MemAvailable` of the kernel, in bytes.
+fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+fn sandbox() -> Finding {
+    if nix::unistd::geteuid().is_root() {
+        return Finding::look("running as root: Chromium's own sandbox is off", "run the gateway as an ordinary user");
+    }
+    let says = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    if says("/proc/sys/kernel/unprivileged_userns_clone", "0") || says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        return Finding::look(
+            "this system forbids the user namespaces that Chromium's sandbox is made of",
+            "install Chromium from the distribution's package, which brings an AppArmor profile or a setuid helper",
+        );
+    }
+    Finding::good("an ordinary user: Chromium's own sandbox is on")
+}
+
+async fn version(path: &Path) -> Finding {
+    let mut command = Command::new(path);
+    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let said = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await;
+    let advice = "start it by hand to see what it lacks; install it anew, or name another one in [browser] executable";
+    match said {
+        Ok(Ok(output)) if output.status.success() => Finding::good(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stdout).trim())),
+        Ok(Ok(output)) => Finding::look(format!("{} --version ended with {}", path.display(), output.status), advice),
+        Ok(Err(error)) => Finding::look(format!("{} cannot be started: {error}", path.display()), advice),
+        Err(_) => Finding::look(format!("{} --version did not answer within {VERSION_TIMEOUT:?}", path.display()), advice),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_browser_that_does_not_start_is_named() {
+        let finding = version(Path::new("/nowhere/chromium")).await;
+        assert!(finding.seen.contains("/nowhere/chromium") && finding.advice.is_some(), "{finding}");
+        let finding = version(Path::new("/bin/false")).await;
+        assert!(finding.seen.contains("exit status: 1"), "{finding}");
+    }
+
+    #[test]
+    fn memory_is_counted_per_session() {
+        let mut config = Config::default();
+        for n in 0..1_000_000 {
+            config.sessions.session.insert(format!("s{n}").parse().expect("id"), crate::config::Session::default());
+        }
+        let finding = memory(&config);
+        assert!(finding.seen.contains("1000001 session") && finding.advice.is_some(), "{finding}");
+    }
+}

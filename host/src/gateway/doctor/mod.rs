@@ -1,0 +1,80 @@
+//! `wharf doctor`: looks at everything a gateway needs and says what to do about what is wrong.
+//!
+//! It changes nothing and disturbs nobody: where a gateway runs on this configuration it is asked through its own API;
+//! only where none runs is a browser started, on a profile of its own that is thrown away.
+
+mod machine;
+mod page;
+mod profiles;
+mod running;
+
+use std::{fmt, sync::Arc};
+
+use super::{check, usable_profile};
+use crate::config::{Config, Sources};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was seen.
+    pub seen: String,
+    /// What to do; none: all is well.
+    pub advice: Option<String>,
+}
+
+impl Finding {
+    fn good(seen: impl Into<String>) -> Self {
+        Self { seen: seen.into(), advice: None }
+    }
+
+    fn look(seen: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { seen: seen.into(), advice: Some(advice.into()) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.advice {
+            None => write!(f, "ok    {}", self.seen),
+            Some(advice) => write!(f, "LOOK  {}\n      -> {advice}", self.seen),
+        }
+    }
+}
+
+/// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done. `open_page`: WhatsApp
+/// Web is opened in a browser, unless a gateway runs.
+pub async fn examine(config: &Config, sources: Arc<Sources>, open_page: bool, mut tell: impl FnMut(&Finding)) -> bool {
+    let mut well = true;
+    let mut take = |findings: Vec<Finding>| {
+        for finding in findings {
+            well &= finding.advice.is_none();
+            tell(&finding);
+        }
+    };
+    take(machine::examine(config).await);
+    take(profiles::examine(config));
+    take(plugins(config, Arc::clone(&sources)).await);
+    match running::examine(config, &sources).await {
+        Some(findings) => take(findings),
+        None if open_page => take(vec![page::examine(config).await]),
+        None => {}
+    }
+    well
+}
+
+async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
+    match check::plugins(config, sources).await {
+        Ok(lines) if lines.is_empty() => vec![Finding::good("no plugin is enabled")],
+        Ok(lines) => lines
+            .into_iter()
+            .map(|line| {
+                if line.ends_with(": loaded") {
+                    Finding::good(line)
+                } else {
+                    Finding::look(line, "the gateway starts without it; see its [[plugin]] entry and its README")
+                }
+            })
+            .collect(),
+        Err(error) => vec![Finding::look(error.to_string(), "the gateway does not start: mend the plugin or its [[plugin]] entry")],
+    }
+}

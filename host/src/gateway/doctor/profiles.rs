@@ -1,0 +1,41 @@
+//! The session path and the profile of every session that the configuration names, and of those that lie there besides.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use crate::{
+    config::Config,
+    model::ClientId,
+    session::{self, check_profile, profiles},
+};
+
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let root = &config.sessions.path;
+    if let Err(error) = session::prepare_root(root) {
+        let advice = "make it writable for the user that runs the gateway, or set [sessions] path";
+        return vec![Finding::look(format!("session path {}: {error}", root.display()), advice)];
+    }
+    let listed = match profiles::list(root) {
+        Ok(listed) => listed,
+        Err(error) => return vec![Finding::look(error.to_string(), "give it to the user that runs the gateway")],
+    };
+    let mut clients: BTreeSet<ClientId> = config.sessions.session.keys().cloned().collect();
+    clients.insert(config.sessions.default_client.clone());
+    clients.extend(listed.iter().filter_map(|profile| profile.client.clone()));
+    clients
+        .into_iter()
+        .map(|client| match check_profile(root, &client) {
+            Err(problem) => Finding::look(format!("session {client}: its profile cannot be used"), problem.to_string()),
+            Ok(()) => {
+                let known = listed.iter().find(|profile| profile.client.as_ref() == Some(&client));
+                let login = match known {
+                    None => "no profile yet: it will show a QR",
+                    Some(profile) if profile.login => "its profile holds a login",
+                    Some(_) => "its profile holds no login: it will show a QR",
+                };
+                let user = known.and_then(|profile| profile.used_by).map_or(String::new(), |pid| format!("; in use by process {pid}"));
+                Finding::good(format!("session {client}: {login}{user}"))
+            }
+        })
+        .collect()
+}

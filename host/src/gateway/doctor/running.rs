@@ -1,0 +1,112 @@
+//! A gateway that runs on this configuration: its sessions, and what of the contract with the page they are on holds.
+
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use super::Finding;
+use crate::config::{Config, Sources};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// None: no gateway answers.
+pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Finding>> {
+    let host = match config.server.host {
+        any if any.is_unspecified() => "127.0.0.1".to_owned(),
+        one if one.is_ipv6() => format!("[{one}]"),
+        one => one.to_string(),
+    };
+    let base = format!("http://{host}:{}", config.server.port);
+    let client = Client::builder().timeout(TIMEOUT).no_proxy().build().ok()?;
+    let alive = client.get(format!("{base}/livez")).send().await.ok()?;
+    if !alive.status().is_success() {
+        let seen = format!("something answers at {base}, but not as this gateway ({})", alive.status());
+        return Some(vec![Finding::look(seen, "another program has the port: end it, or set [server] port")]);
+    }
+    let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
+    let get = async |path: &str| {
+        let mut request = client.get(format!("{base}{path}"));
+        if let Some(key) = sources.get("WHARF_API_KEY") {
+            request = request.bearer_auth(key);
+        }
+        request.send().await
+    };
+    match get("/v1/sessions").await {
+        Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
+            findings.push(Finding::look("it asks for an API key", "set WHARF_API_KEY to one of the keys, to see the sessions as well"));
+        }
+        Ok(answer) => {
+            let list: Value = answer.json().await.unwrap_or_default();
+            for session in list["sessions"].as_array().into_iter().flatten() {
+                let id = session["id"].as_str().unwrap_or_default();
+                let info: Value = match get(&format!("/v1/sessions/{id}")).await {
+                    Ok(answer) => answer.json().await.unwrap_or_default(),
+                    Err(_) => Value::Null,
+                };
+                findings.extend(self::session(id, &info));
+            }
+        }
+        Err(error) => findings.push(Finding::look(format!("it does not answer /v1/sessions: {error}"), "look at its log")),
+    }
+    Some(findings)
+}
+
+/// What a session says of itself.
+fn session(id: &str, info: &Value) -> Vec<Finding> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (state, reason) = (text(&info["state"]), text(&info["reason"]));
+    let seen = format!("session {id}: {state} ({reason})");
+    let advice = match state.as_str() {
+        "ready" | "loading" | "authenticated" => None,
+        "reconnecting" => Some("it tries again by itself; the reason says why it has to"),
+        "qr_ready" => Some("scan the QR: GET /v1/sessions/<id>/qr, or link by phone number"),
+        "error" | "auth_failure" | "max_reconnect_exceeded" => Some("mend what the reason says, then POST /v1/sessions/<id>/reconnect"),
+        _ => Some("POST /v1/sessions/<id>/start starts it"),
+    };
+    let mut findings = vec![match advice {
+        None => Finding::good(seen),
+        Some(advice) => Finding::look(seen, advice.replace("<id>", id)),
+    }];
+    for notice in info["notices"].as_array().into_iter().flatten() {
+        findings.push(Finding::look(format!("session {id}: {}", text(notice)), "it stays ready; docs/sessions.md says what a notice means"));
+    }
+    let contract = &info["whatsapp"]["contract"];
+    let version = text(&contract["version"]);
+    let capabilities = contract["capabilities"].as_array().cloned().unwrap_or_default();
+    for broken in capabilities.iter().filter(|one| one["ok"] == false) {
+        let missing: Vec<String> = broken["missing"].as_array().into_iter().flatten().map(text).collect();
+        let seen = format!("session {id}: WhatsApp Web {version} lacks {} for {}", missing.join(", "), text(&broken["name"]));
+        findings.push(Finding::look(seen, "the rest works; a newer gateway or [whatsapp] bridge_script is needed for this"));
+    }
+    if !capabilities.is_empty() && capabilities.iter().all(|one| one["ok"] == true) {
+        findings.push(Finding::good(format!("session {id}: WhatsApp Web {version} has all {} capabilities", capabilities.len())));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_named_with_what_to_do() {
+        let contract = json!({"version": "2.3000.1", "capabilities": [
+            {"name": "send_text", "ok": true, "missing": []}, {"name": "reply", "ok": false, "missing": ["WAWebMsgReply.canReplyMsg"]}]});
+        let info = json!({"state": "qr_ready", "reason": "a QR can be scanned", "notices": ["a dialog"], "whatsapp": {"contract": contract}});
+        let said: Vec<String> = session("shop", &info).iter().map(ToString::to_string).collect();
+        assert!(said[0].contains("/v1/sessions/shop/qr"), "{said:?}");
+        assert!(said[1].contains("a dialog"), "{said:?}");
+        assert!(said[2].contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg for reply"), "{said:?}");
+        assert_eq!(said.len(), 3);
+    }
+
+    #[test]
+    fn a_session_that_is_well_needs_nothing() {
+        let contract = json!({"version": "2.3000.1", "capabilities": [{"name": "send_text", "ok": true, "missing": []}]});
+        let info = json!({"state": "ready", "reason": "connected and synced", "notices": [], "whatsapp": {"contract": contract}});
+        assert!(session("shop", &info).iter().all(|finding| finding.advice.is_none()));
+    }
+}

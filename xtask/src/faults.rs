@@ -1,0 +1,21 @@
+//! `cargo xtask faults`: everything that goes wrong in the life of a session, made on purpose.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::Result;
+
+use crate::{project, setup, step};
+
+const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    setup::run()?;
+    setup::faketime();
+    step::become_program(project::clean(Command::new(project::program("wharf-faults"))).args(args))
+}
+
+/// As a part of the tests, when everything is built.
+pub(crate) fn test() -> Result<()> {
+    setup::faketime();
+    step::loud("wharf-faults", &mut project::clean(Command::new(project::program("wharf-faults"))), LIMIT)
+}
