@@ -12,10 +12,45 @@ use tokio::{
     task::JoinSet,
 };
 
+/// Who is under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The gateway's API: told not to wait for the outcome.
+    Wharf,
+    /// The peer, whose answer is the send. It is spared new recipients, which cost it a look-up each.
+    Peer,
+}
+
+impl Target {
+    fn request(self) -> String {
+        const TEXT: &str = "Your order 48213 is on its way and will be there tomorrow between 9 and 12.";
+        let (path, prefer, body) = match self {
+            Self::Wharf => {
+                // Ten million recipients: hardly any comes twice.
+                let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 10_000_000);
+                ("/v1/sessions/default/messages", "Prefer: respond-async\r\n", format!(r#"{{"to":"{number}","text":"{TEXT}"}}"#))
+            }
+            Self::Peer => {
+                let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 20);
+                ("/send", "", format!(r#"{{"number":"{number}","message":"{TEXT}"}}"#))
+            }
+        };
+        let length = body.len();
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{prefer}Content-Length: {length}\r\n\r\n{body}")
+    }
+
+    fn accepted(self) -> u16 {
+        match self {
+            Self::Wharf => 202,
+            Self::Peer => 200,
+        }
+    }
+}
+
 /// What a run of load came to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    /// Answered 202 in all.
+    /// Answered as wished, in all.
     pub(crate) accepted: u64,
     /// A second.
     pub(crate) rate: f64,
@@ -27,12 +62,12 @@ pub(crate) struct Figures {
 }
 
 /// Sends over so many connections for so long.
-pub(crate) async fn run(port: u16, connections: usize, time: Duration) -> Result<Figures> {
+pub(crate) async fn run(port: u16, target: Target, connections: usize, time: Duration) -> Result<Figures> {
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     let until = began + time;
     for _ in 0..connections {
-        tasks.spawn(connection(port, until));
+        tasks.spawn(connection(port, target, until));
     }
     let (mut took, mut refused) = (Vec::new(), 0);
     while let Some(done) = tasks.join_next().await {
@@ -47,23 +82,16 @@ pub(crate) async fn run(port: u16, connections: usize, time: Duration) -> Result
     Ok(Figures { accepted: took.len() as u64, rate: took.len() as f64 / seconds, p50: at(0.5), p99: at(0.99), refused })
 }
 
-async fn connection(port: u16, until: Instant) -> Result<(Vec<u32>, u64)> {
+async fn connection(port: u16, target: Target, until: Instant) -> Result<(Vec<u32>, u64)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
     stream.set_nodelay(true)?;
     let (mut took, mut refused) = (Vec::with_capacity(1 << 14), 0);
     let mut buffer = vec![0; 16 << 10];
     while Instant::now() < until {
-        // Ten million recipients: hardly any comes twice.
-        let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 10_000_000);
-        let body = format!(r#"{{"to":"{number}","text":"Your order 48213 is on its way and will be there tomorrow between 9 and 12."}}"#);
-        let request = format!(
-            "POST /v1/sessions/default/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: respond-async\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let request = target.request();
         let began = Instant::now();
         stream.write_all(request.as_bytes()).await?;
-        if answer(&mut stream, &mut buffer).await? == 202 {
+        if answer(&mut stream, &mut buffer).await? == target.accepted() {
             took.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
         } else {
             refused += 1;

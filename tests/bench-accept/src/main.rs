@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use self::{
-    load::Figures,
+    load::{Figures, Target},
     report::{Cell, Report},
     server::Kind,
 };
@@ -80,7 +80,7 @@ async fn bench(args: &Args) -> Result<()> {
     );
     let time = Duration::from_secs(args.seconds);
     for server in [&nothing, &plain, &gateway] {
-        load::run(server.port, 16, Duration::from_secs(1)).await?;
+        load::run(server.port, Target::Wharf, 16, Duration::from_secs(1)).await?;
     }
     for connections in CONNECTIONS {
         for _ in 0..args.rounds {
@@ -95,7 +95,7 @@ async fn bench(args: &Args) -> Result<()> {
     eprintln!("  filling the table with {} rows", args.rows);
     fill(&path.join("wharf.db"), args.rows).await?;
     let full = start(Kind::Gateway, &path).await?;
-    load::run(full.port, 16, Duration::from_secs(1)).await?;
+    load::run(full.port, Target::Wharf, 16, Duration::from_secs(1)).await?;
     for _ in 0..args.rounds {
         for (server, name) in [(&nothing, "nothing"), (&full, "gateway, full table")] {
             let figures = measured(server, 64, time).await?;
@@ -106,7 +106,9 @@ async fn bench(args: &Args) -> Result<()> {
         server.stop().await?;
     }
     if !args.no_peer {
-        report.peer(peer::measure().await);
+        for connections in [1, 16] {
+            report.peer(connections, peer::measure(connections, time * 2).await);
+        }
     }
     report.print();
     Ok(())
@@ -116,7 +118,7 @@ async fn bench(args: &Args) -> Result<()> {
 async fn measured(server: &Server, connections: usize, time: Duration) -> Result<Figures> {
     let counts = server.kind != Kind::Nothing;
     let before = if counts { rows(&server.database()).await? } else { 0 };
-    let figures = load::run(server.port, connections, time).await?;
+    let figures = load::run(server.port, Target::Wharf, connections, time).await?;
     eprintln!("  {:<10}{connections:>4} connections {:>9.0}/s  p50 {:.2} ms  p99 {:.2} ms", server.name(), figures.rate, figures.p50, figures.p99);
     ensure!(figures.refused == 0, "{} requests were not answered 202", figures.refused);
     if counts {
