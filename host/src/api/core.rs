@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::LinkFailure;
 use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, SessionState, Timestamp},
-    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Requested, StoreError},
+    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Requested, Sending, StoreError},
     session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
 
@@ -47,6 +47,12 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Takes back every send of a session that has not begun; how many those were.
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError>;
+
+    /// Whether a session may send.
+    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure>;
+
+    /// Pauses the sends of a session, or lets them go on.
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;

@@ -9,10 +9,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, access::Caller, problem::Problem, sending};
+use super::{App, access::Caller, problem::Problem, sending as calls};
 use crate::{
     model::{ClientId, Content, Timestamp},
-    outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, StoreError},
+    outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, Sending, StoreError},
 };
 
 /// Rows of a page, unless the caller says otherwise, and at most.
@@ -101,13 +101,13 @@ fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
     let time = |name: &str, text: Option<String>| {
         let read = |text: String| {
             let value = text.parse::<i64>().map_or(Value::String(text), Value::from);
-            sending::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
+            calls::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
         };
         text.map(read).transpose()
     };
     let (number, chat) = match search.to {
         Some(to) if to.contains('@') => (None, Some(to)),
-        Some(to) => (Some(sending::number(app, &to)?.digits().to_owned()), None),
+        Some(to) => (Some(calls::number(app, &to)?.digits().to_owned()), None),
         None => (None, None),
     };
     Ok(Filter {
@@ -153,6 +153,29 @@ pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Re
 pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.core.retry_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
     Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
+}
+
+fn may_send(client: &ClientId, now: Sending) -> Response {
+    let paused = now.paused_at.map(Timestamp::rfc3339);
+    Json(json!({"session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339)}))
+        .into_response()
+}
+
+/// `GET /v1/sessions/{id}/sending`
+pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let client = client(&id)?;
+    Ok(may_send(&client, app.core.sending(&client).await?))
+}
+
+/// `POST /v1/sessions/{id}/sending/{pause|resume}`
+pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
+    let pause = match verb.as_str() {
+        "pause" => true,
+        "resume" => false,
+        _ => return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("sending cannot be told to {verb:?}; it knows pause and resume"))),
+    };
+    let client = client(&id)?;
+    Ok(may_send(&client, app.core.pause_sending(&client, pause).await?))
 }
 
 #[derive(Deserialize)]

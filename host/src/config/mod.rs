@@ -9,7 +9,7 @@ mod units;
 
 pub use load::{ConfigErrors, Sources, load};
 pub use sections::{
-    Api, Browser, BrowserKind, Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Relink, Send, Server, Session,
+    Api, Browser, BrowserKind, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, Plugin, PluginMode, Plugins, Relink, Send, Server, Session,
     Sessions, Storage, WhatsApp,
 };
 pub use units::{ByteSize, Millis};

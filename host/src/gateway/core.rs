@@ -11,7 +11,7 @@ use crate::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
-    outbox::{AcceptError, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
+    outbox::{AcceptError, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest, Sending, StoreError},
     session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
@@ -141,6 +141,16 @@ impl Core for GatewayCore {
 
     async fn retry_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         self.outbox.retry(id).await
+    }
+
+    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.sending(client).await?)
+    }
+
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.pause(client, pause).await?)
     }
 
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {

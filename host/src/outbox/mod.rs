@@ -4,6 +4,7 @@
 //! the question "was it sent?" has an answer: the page is asked for that id. Memory only wakes those who wait.
 
 mod accept;
+mod pace;
 mod sender;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use tracing::{info, warn};
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, StoreError};
+pub use crate::store::{Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
 
 use crate::{
     config,
@@ -139,6 +140,24 @@ impl Outbox {
     async fn changed(&self, id: &OutboxId, done: bool) -> Result<OutboxRow, ChangeError> {
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
         if done { Ok(row) } else { Err(ChangeError::State(row.state)) }
+    }
+
+    /// Pauses the sends of a session, or lets them go on; across restarts.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause(&self, client: &ClientId, pause: bool) -> Result<Sending, StoreError> {
+        self.inner.store.pause_sending(client, pause).await?;
+        self.inner.accepted.notify_waiters();
+        self.sending(client).await
+    }
+
+    /// Whether a session may send.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sending(&self, client: &ClientId) -> Result<Sending, StoreError> {
+        self.inner.store.sending(client).await
     }
 
     /// One page of sends, newest first.

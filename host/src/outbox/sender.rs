@@ -15,11 +15,12 @@ use tracing::{debug, error, warn};
 use super::{
     Inner,
     accept::{JUDGED_FOR, judged},
+    pace::{self, Turn},
 };
 use crate::{
     model::{Address, ClientId, Content, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
-    store::{Finish, OutboxRow, RowState, Step, StoreError},
+    store::{Begin, Finish, OutboxRow, RowState, Step, StoreError},
     whatsapp::{Page, PageError, SendNews, SendProgress, TextSend},
 };
 
@@ -38,6 +39,16 @@ const PASS: u32 = 16;
 /// No row is told to wait longer. One that seems to be was written before the clock went back.
 const LONGEST_PAUSE: u64 = 60_000;
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
+
+/// What a look at the line came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// Something was done; there may be more.
+    Went,
+    Nothing,
+    /// Pacing lets the next one go then.
+    Until(Instant),
+}
 
 /// What became of a look-up.
 enum Resolved {
@@ -120,11 +131,18 @@ impl Sender {
         loop {
             let accepted = self.inner.accepted.notified();
             self.clock().await?;
-            while self.pass(page).await? {}
+            let mut passed = Passed::Went;
+            while passed == Passed::Went {
+                passed = self.pass(page).await?;
+            }
+            let turn = if let Passed::Until(turn) = passed { turn.min(look) } else { look };
             tokio::select! {
                 () = accepted => {}
                 // Not `sleep`: accepts may come so often that it would never end.
-                () = sleep_until(look) => {
+                () = sleep_until(turn) => {
+                    if Instant::now() < look {
+                        continue;
+                    }
                     look = Instant::now() + TICK;
                     let (ask_again, ask_soon) = (asked.elapsed() >= ASK_AGAIN, asked_soon.elapsed() >= ASK_SOON);
                     if ask_again {
@@ -165,31 +183,51 @@ impl Sender {
         self.inner.finish(row, &[RowState::Queued], finish, vec![]).await.map(drop)
     }
 
-    /// Sends the next rows that nothing holds back. False when there are none.
-    pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<bool, StoreError> {
-        let store = &self.inner.store;
+    /// Sends the next rows that nothing holds back.
+    pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
+        let (store, pacing) = (&self.inner.store, &self.inner.settings.pacing);
+        let sending = store.sending(&self.client).await?;
+        if sending.paused_at.is_some() {
+            return Ok(Passed::Nothing);
+        }
+        let cold_turn = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await?;
+        let mut cold_left = cold_turn == Turn::Now;
         let mut waiting: HashSet<PhoneNumber> = store.in_doubt(&self.client).await?.into_iter().collect();
         let (mut after, mut went) = (None, false);
         while !went {
             let rows = store.line(&self.client, after, PASS).await?;
-            let Some(last) = rows.last() else { return Ok(false) };
+            let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
             after = Some((last.priority, last.seq));
             for row in &rows {
                 if waiting.contains(&row.number) {
                     continue;
                 }
-                if pauses(row) || !self.send(page, row).await? {
+                let counted = if pacing.counts() { Some(!store.knows(&self.client, &row.number).await?) } else { None };
+                if pauses(row) || (counted == Some(true) && !cold_left) {
                     waiting.insert(row.number.clone());
-                } else {
+                    continue;
+                }
+                let now = Timestamp::now();
+                if counted.is_some()
+                    && let Turn::At(at) = pace::next(pacing, store, &self.client, sending, now).await?
+                {
+                    return Ok(Passed::Until(Instant::now() + pace::left(at, now)));
+                }
+                if self.send(page, row, counted).await? {
                     went = true;
+                } else {
+                    waiting.insert(row.number.clone());
+                }
+                if counted == Some(true) && pacing.cold_per_day > 0 {
+                    cold_left = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await? == Turn::Now;
                 }
             }
         }
-        Ok(went)
+        Ok(Passed::Went)
     }
 
     /// False: it has to wait, or the page may have it; nothing of the same chat may pass it.
-    async fn send(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<bool, StoreError> {
+    async fn send(&self, page: &Arc<dyn Page>, row: &OutboxRow, counted: Option<bool>) -> Result<bool, StoreError> {
         if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
             self.expire(row).await?;
             return Ok(true);
@@ -206,7 +244,7 @@ impl Sender {
             self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words), judged).await?;
             return Ok(true);
         };
-        if !self.inner.store.begin_send(row, &message, judged, self.token).await? {
+        if !self.inner.store.begin_send(row, &message, judged, Begin { token: self.token, counted }).await? {
             return Ok(true);
         }
         let send = TextSend { id: row.message_id.clone(), chat: message.to.chat.clone(), text, reply_to: message.reply_to.clone() };

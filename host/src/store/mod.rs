@@ -9,6 +9,7 @@ mod events;
 mod inbound;
 mod kv;
 mod outbox;
+mod pacing;
 mod sessions;
 mod wishes;
 mod writer;
@@ -24,7 +25,8 @@ use sqlx::{
 use addresses::Addresses;
 pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
-pub use outbox::{Accept, Accepted, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
+pub use outbox::{Accept, Accepted, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
+pub use pacing::Sending;
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;

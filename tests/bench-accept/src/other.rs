@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use wharf::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Timestamp},
-    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested, RowState, StoreError},
+    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested, RowState, Sending, StoreError},
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
     session::{Cleanup, PairingView, ProfileFate, Snapshot},
 };
@@ -136,6 +136,14 @@ impl Core for Other {
 
     async fn retry_message(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
         Err(ChangeError::Missing)
+    }
+
+    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {
+        Err(SessionFailure::Unknown(client.clone()))
+    }
+
+    async fn pause_sending(&self, client: &ClientId, _: bool) -> Result<Sending, SessionFailure> {
+        Err(SessionFailure::Unknown(client.clone()))
     }
 
     async fn purge_messages(&self, _: &ClientId) -> Result<u64, StoreError> {

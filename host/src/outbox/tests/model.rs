@@ -9,7 +9,10 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{model::Priority, outbox::sender::Sender};
+use crate::{
+    model::Priority,
+    outbox::sender::{Passed, Sender},
+};
 
 #[derive(Debug, Clone)]
 enum Happens {
@@ -200,7 +203,9 @@ impl Run {
     async fn happens(&mut self, what: &Happens) {
         match what {
             Happens::Accept { chat, bulk, key } => self.accept(*chat, *bulk, *key).await,
-            Happens::Pass => drop(self.sender.pass(&self.page).await.expect("passed")),
+            Happens::Pass => {
+                self.sender.pass(&self.page).await.expect("passed");
+            }
             Happens::Ack { missed } => self.server_takes(*missed).await,
             Happens::Nack { missed } => self.server_refuses(*missed).await,
             Happens::Timeout => self.sender.overdue(&self.page, true, true).await.expect("looked"),
@@ -295,7 +300,7 @@ impl Run {
             for row in self.store.queued(&client()).await.expect("queued") {
                 self.store.requeue(&row.id, Timestamp(0), "time has passed").await.expect("requeued");
             }
-            while self.sender.pass(&self.page).await.expect("passed") {}
+            while self.sender.pass(&self.page).await.expect("passed") == Passed::Went {}
             while !self.world.state().queue.is_empty() {
                 self.server_takes(false).await;
             }

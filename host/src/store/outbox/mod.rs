@@ -17,6 +17,7 @@ pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, NewRow};
 pub use history::{HistoryRow, Step};
 pub use list::{Filter, Listed};
+pub use steps::Begin;
 
 use super::{Store, StoreError};
 use crate::model::{ClientId, FailureCode, MessageId, OutboundMessage, Outcome, PhoneNumber, Priority, Timestamp};

@@ -11,8 +11,17 @@ use super::{
 };
 use crate::{
     model::{AckLevel, Address, ClientId, Envelope, MessageId, OutboundMessage, Timestamp},
-    store::{Store, StoreError, events},
+    store::{Store, StoreError, events, pacing},
 };
+
+/// How a send begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begin {
+    /// The sender's lease.
+    pub token: i64,
+    /// Counted for pacing: true, to a stranger; false, to somebody known. None: not counted.
+    pub counted: Option<bool>,
+}
 
 impl Store {
     /// Takes over the sending of a session; whoever did it before can change nothing any more.
@@ -36,8 +45,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, token: i64) -> Result<bool, StoreError> {
+    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, begin: Begin) -> Result<bool, StoreError> {
         let (id, chat, message) = (row.id.clone(), message.to.chat.clone(), serde_json::to_string(message)?);
+        let (client, now) = (row.client.clone(), Timestamp::now().0);
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -47,12 +57,15 @@ impl Store {
                     let begun: Option<(i64, i64)> = sqlx::query_as(sql)
                         .bind(&chat)
                         .bind(message)
-                        .bind(token)
-                        .bind(Timestamp::now().0)
+                        .bind(begin.token)
+                        .bind(now)
                         .bind(id.0)
                         .fetch_optional(&mut *connection)
                         .await?;
                     let Some((seq, attempt)) = begun else { return Ok(false) };
+                    if let Some(cold) = begin.counted {
+                        pacing::count(connection, client.as_str(), seq, cold, now).await?;
+                    }
                     all(connection, seq, &judged).await?;
                     note(connection, seq, &Step::new("sending", json!({"attempt": attempt, "chat": chat}))).await?;
                     Ok(true)
@@ -210,6 +223,7 @@ impl Store {
                     let Some(before) = row.as_ref().map(read).transpose()? else { return Ok(None) };
                     let key = before.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{id}"));
                     if before.state != RowState::Sent {
+                        pacing::know(connection, client.as_str(), before.number.digits()).await?;
                         note(connection, before.seq, &Step::new("sent", json!({"chat": chat, "messageKey": key}))).await?;
                     }
                     note(connection, before.seq, &Step::new("ack", json!({"level": level}))).await?;
