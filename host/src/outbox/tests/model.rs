@@ -30,6 +30,8 @@ enum Happens {
     Crash,
     /// The page dies at the next message.
     PageDies(Death),
+    /// The answer to the next message is lost, though the page lives on; it may have the message.
+    AnswerLost { stored: bool },
     /// A new page in place of the one before.
     NewPage,
     /// The caller takes one back.
@@ -50,6 +52,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => Just(Happens::Timeout),
         2 => Just(Happens::Crash),
         2 => prop_oneof![Just(Death::BeforeStoring), Just(Death::AfterStoring)].prop_map(Happens::PageDies),
+        2 => any::<bool>().prop_map(|stored| Happens::AnswerLost { stored }),
         2 => Just(Happens::NewPage),
         2 => (0..20_usize).prop_map(Happens::Cancel),
         2 => (0..20_usize).prop_map(Happens::Retry),
@@ -68,6 +71,8 @@ struct State {
     /// What recipients have, in the order of arrival.
     arrived: Vec<MessageId>,
     dies: Option<Death>,
+    /// The next answer is lost, after it has stored the message or before.
+    loses: Option<bool>,
     dead: bool,
     lookups_fail: bool,
 }
@@ -89,7 +94,7 @@ impl World {
     fn new_page(&self) {
         let mut state = self.state();
         state.queue.clear();
-        (state.dies, state.dead) = (None, false);
+        (state.dies, state.loses, state.dead) = (None, None, false);
     }
 }
 
@@ -111,6 +116,10 @@ impl Page for World {
             state.dead = true;
             return Err(gone());
         }
+        let lost = state.loses.take();
+        if lost == Some(false) {
+            return Err(gone());
+        }
         let duplicate = state.stored.insert(send.id.clone(), send.chat.clone()).is_some();
         if state.dies == Some(Death::AfterStoring) {
             state.dead = true;
@@ -118,6 +127,9 @@ impl Page for World {
         }
         if !duplicate {
             state.queue.push(send.id.clone());
+        }
+        if lost.is_some() {
+            return Err(gone());
         }
         let address = Address { chat: send.chat.clone(), pn: None, lid: None };
         Ok(Stored { address, key: format!("true_{}_{}", send.chat, send.id), duplicate })
@@ -215,6 +227,7 @@ impl Run {
                 self.new_page().await;
             }
             Happens::PageDies(how) => self.world.state().dies = Some(*how),
+            Happens::AnswerLost { stored } => self.world.state().loses = Some(*stored),
             Happens::NewPage => self.new_page().await,
             Happens::Cancel(which) => {
                 let Some(told) = self.told.get(*which) else { return };

@@ -23,6 +23,7 @@ async fn each_call_about_messages_does_what_the_docs_say() -> Result<()> {
     taken_up_again_and_sent(&house, &gateway.api, &kept).await.context("a message that was taken up again")?;
     waited_for(&house, &gateway.api).await.context("a send that is waited for")?;
     later(&house, &gateway.api).await.context("a send for later")?;
+    paused(&house, &gateway.api).await.context("a paused session")?;
     found_after_a_crash(&house, gateway, &kept).await.context("after a crash")
 }
 
@@ -184,6 +185,25 @@ async fn later(house: &House, api: &Api) -> Result<()> {
     let message = whole(api, accepted["id"].as_str().unwrap_or_default()).await?;
     let judged: Vec<&Value> = message["history"].as_array().into_iter().flatten().filter(|step| step["when"] == "dispatch").collect();
     ensure!(judged.len() == 1, "it is judged again when it is sent: {message}");
+    Ok(())
+}
+
+async fn paused(house: &House, api: &Api) -> Result<()> {
+    let sending = "/v1/sessions/default/sending";
+    let now = api.post_nothing(&format!("{sending}/pause")).await?.expect(200)?.json;
+    ensure!(now["paused"] == true && now["pausedAt"].is_string() && now["session"] == "default", "{now}");
+    let accepted = send_async(api, None, &json!({"to": NUMBER, "text": "after the pause"})).await?.expect(202)?.json;
+    // The sender looks at the line at every accept; the second would be sent behind the first.
+    send_async(api, None, &json!({"to": NUMBER, "text": "and this"})).await?.expect(202)?;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    ensure!(house.arrived("after the pause") == 0, "a paused session sends");
+    let id = accepted["id"].as_str().unwrap_or_default();
+    ensure!(whole(api, id).await?["state"] == "queued");
+    ensure!(api.post_nothing(&format!("{sending}/resume")).await?.expect(200)?.json["paused"] == false);
+    until("both", BOOT, async || Ok((house.arrived("after the pause") == 1 && house.arrived("and this") == 1).then_some(()))).await?;
+    ensure!(api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(), "nothing is counted without pacing");
+    problem(api.post_nothing(&format!("{sending}/faster")).await?, 404, "not_found")?;
+    problem(api.post_nothing("/v1/sessions/nobody/sending/pause").await?, 404, "unknown_client")?;
     Ok(())
 }
 
