@@ -16,6 +16,8 @@ const BROWSERS: [&str; 6] = [
     "/usr/bin/google-chrome",
 ];
 
+const SHELLS: [&str; 2] = ["/usr/lib/chromium/chromium-headless-shell", "/usr/bin/chromium-headless-shell"];
+
 const FAKETIME: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
 
 /// Host-side programs, all built by one cargo call: another selection of packages could mean other features of what
@@ -32,7 +34,9 @@ pub(crate) fn run() -> Result<()> {
 /// All but the host-side programs.
 pub(crate) fn tools() -> Result<()> {
     plugins::run()?;
-    chromium()
+    chromium()?;
+    shell();
+    Ok(())
 }
 
 fn chromium() -> Result<()> {
@@ -40,6 +44,14 @@ fn chromium() -> Result<()> {
         return Ok(());
     }
     packages("Chromium", &["chromium"])
+}
+
+/// The shell takes half the memory of the full browser, which does as well: what cannot be installed is only said.
+fn shell() {
+    let there = env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
+    if !there && let Err(error) = packages("Chromium's headless shell", &["chromium-headless-shell"]) {
+        eprintln!("  sessions will use the full browser: {error:#}");
+    }
 }
 
 /// Node and npm, for whatsapp-web.js on the stand-in.

@@ -68,7 +68,7 @@ impl Guard {
 /// # Errors
 /// See [`BrowserError`]. Nothing is left running then.
 pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), BrowserError> {
-    let executable = find_executable(options.executable.as_deref(), options.kind)?;
+    let (executable, kind) = find_executable(options.executable.as_deref(), options.kind)?;
     let user_agent = match &options.user_agent {
         Some(agent) => Some(agent.clone()),
         None => {
@@ -85,7 +85,7 @@ pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedRece
         .arg(&options.profile)
         .arg(options.close_grace.as_millis().to_string())
         .arg(&executable)
-        .args(command_line(options, user_agent.as_deref(), root))
+        .args(command_line(options, kind, user_agent.as_deref(), root))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

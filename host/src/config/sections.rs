@@ -146,7 +146,7 @@ impl Default for WhatsApp {
 pub struct Browser {
     /// The Chromium binary. Default: searched in the usual places. Environment: `CHROMIUM`.
     pub executable: Option<PathBuf>,
-    /// Default `headless`: the full browser without a window.
+    /// Default `auto`: the headless shell where it is installed, the full browser elsewhere.
     pub kind: BrowserKind,
     /// More command-line switches, e.g. `["--proxy-server=…"]`.
     pub args: Vec<String>,
@@ -162,10 +162,15 @@ pub struct Browser {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrowserKind {
-    /// The full browser without a window (new headless).
+    /// The headless shell where it is installed, else the full browser without a window. A profile made with one is good
+    /// for the other.
     #[default]
+    Auto,
+    /// The full browser without a window (new headless): about twice the memory of the shell, and what a page can ask of
+    /// a browser is there.
     Headless,
-    /// `chromium-headless-shell`: about half the memory, no `window.chrome`, no plugins list.
+    /// `chromium-headless-shell`: about half the memory; no `window.chrome`, no list of plugins, no profile lock of its
+    /// own (the gateway has one).
     HeadlessShell,
     /// With a window; needs a display.
     Headful,

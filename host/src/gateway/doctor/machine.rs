@@ -14,7 +14,7 @@ const VERSION_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![memory(config), sandbox()];
     match browser::find_executable(config.browser.executable.as_deref(), config.browser.kind) {
-        Ok(path) => findings.push(version(&path).await),
+        Ok((path, _)) => findings.push(version(&path).await),
         Err(error) => findings.push(Finding::look(error.to_string(), "no session can start without a browser")),
     }
     findings

@@ -1,9 +1,6 @@
 //! Starts and stops: what a gateway does in every state of its session, and with twenty of them.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use wharf_e2e::{Gateway, House, Plan, until};
@@ -17,8 +14,6 @@ use crate::{
 
 const STOP: Duration = Duration::from_secs(40);
 const SESSIONS: usize = 20;
-/// Takes half the memory, where it is installed.
-const SHELL: &str = "/usr/lib/chromium/chromium-headless-shell";
 
 pub(crate) async fn all(run: &mut Run) -> Result<()> {
     alone!(run, "Chromium missing", missing);
@@ -121,8 +116,7 @@ async fn killed(name: &str) -> Result<Row> {
 }
 
 async fn twenty(name: &str) -> Result<Row> {
-    let shell = if Path::new(SHELL).is_file() { "kind = \"headless-shell\"\n" } else { "" };
-    let mut overlay = format!("{OVERLAY}{shell}").replace("boot_timeout = \"8s\"", "boot_timeout = \"60s\"");
+    let mut overlay = OVERLAY.replace("boot_timeout = \"8s\"", "boot_timeout = \"60s\"");
     for n in 1..SESSIONS {
         overlay.push_str(&format!("[sessions.session.s{n}]\n"));
     }
