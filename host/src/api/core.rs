@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::LinkFailure;
 use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, SessionState, Timestamp},
-    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Requested, Sending, StoreError},
+    outbox::{
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow,
+        Requested, Sending, StoreError,
+    },
     session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
 
@@ -47,6 +50,18 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Takes back every send of a session that has not begun; how many those were.
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError>;
+
+    /// Takes one message to many in; the order's name.
+    async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure>;
+
+    /// How far an order has come.
+    async fn bulk(&self, id: &str) -> Result<Option<BulkReport>, StoreError>;
+
+    /// What became of the recipients of an order, from a place on.
+    async fn bulk_recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError>;
+
+    /// Takes back what has not begun of an order; how many recipients that were.
+    async fn cancel_bulk(&self, order: &BulkReport) -> Result<u64, StoreError>;
 
     /// Whether a session may send.
     async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure>;

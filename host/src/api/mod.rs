@@ -1,6 +1,7 @@
 //! REST: handlers parse, call one method of [`Core`], and shape the answer. The only place that knows HTTP status codes.
 
 mod access;
+mod bulk;
 mod core;
 mod linking;
 mod messages;
@@ -35,6 +36,8 @@ use crate::config;
 
 /// Bytes of a request body.
 const MAX_BODY: usize = 1 << 20;
+/// Bytes of one with ten thousand recipients.
+const MAX_BULK_BODY: usize = 16 << 20;
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -66,6 +69,10 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}/messages", post(sending::send))
         .route("/v1/sessions/{id}/sending", get(messages::sending))
         .route("/v1/sessions/{id}/sending/{verb}", post(messages::pause))
+        .route("/v1/bulk", post(bulk::create).layer(DefaultBodyLimit::max(MAX_BULK_BODY)))
+        .route("/v1/bulk/{id}", get(bulk::get))
+        .route("/v1/bulk/{id}/recipients", get(bulk::recipients))
+        .route("/v1/bulk/{id}/cancel", post(bulk::cancel))
         .route("/v1/messages", get(messages::list).delete(messages::purge))
         .route("/v1/messages/{id}", get(messages::get))
         .route("/v1/messages/{id}/cancel", post(messages::cancel))

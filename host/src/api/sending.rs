@@ -31,8 +31,8 @@ use crate::{
 /// Characters of an `Idempotency-Key`.
 const MAX_KEY: usize = 255;
 /// Pairs of `metadata`, and bytes of one key or value.
-const MAX_METADATA: usize = 50;
-const MAX_PAIR: usize = 1000;
+pub(super) const MAX_METADATA: usize = 50;
+pub(super) const MAX_PAIR: usize = 1000;
 /// A `sendAt` this far back is taken for now: clocks differ.
 const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
@@ -102,7 +102,7 @@ pub(super) fn accepted_response(accepted: &Accepted, body: Response) -> Response
 pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
     let body = body.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("the body is larger than {} bytes; nothing was stored", super::MAX_BODY);
+            let message = "the body is larger than this call takes; nothing was stored";
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large", message)
         }
         status => Failure::new(status, "body_not_readable", "Request body not readable", error.body_text()),
@@ -188,17 +188,21 @@ pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
 
 /// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
 pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall) -> Result<Option<Idempotency>, Failure> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let wrong =
-        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
-    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
     let content = match &call.content {
         Requested::Text(text) => json!({"text": text}),
         Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
     };
     let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
-    let request = json!([call.client, call.number, content, how]).to_string();
-    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request)) }))
+    keyed(headers, caller, &json!([call.client, call.number, content, how]))
+}
+
+/// The caller's key, if there is one, for a request.
+pub(super) fn keyed(headers: &HeaderMap, caller: &Caller, request: &Value) -> Result<Option<Idempotency>, Failure> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let wrong =
+        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
+    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
+    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request.to_string())) }))
 }
 
 /// The first field that is none of `known`, said so that a slip of the pen is found.

@@ -11,7 +11,10 @@ use crate::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
-    outbox::{AcceptError, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest, Sending, StoreError},
+    outbox::{
+        AcceptError, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest,
+        Sending, StoreError,
+    },
     session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
@@ -141,6 +144,23 @@ impl Core for GatewayCore {
 
     async fn retry_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         self.outbox.retry(id).await
+    }
+
+    async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure> {
+        self.sessions.get(&request.client).ok_or_else(|| SendFailure::UnknownClient(request.client.clone()))?;
+        Ok(self.outbox.bulk(request).await?)
+    }
+
+    async fn bulk(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
+        self.outbox.bulk_report(id).await
+    }
+
+    async fn bulk_recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+        self.outbox.bulk_recipients(order, state, from, limit).await
+    }
+
+    async fn cancel_bulk(&self, order: &BulkReport) -> Result<u64, StoreError> {
+        self.outbox.cancel_bulk(order).await
     }
 
     async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {

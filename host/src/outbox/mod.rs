@@ -4,6 +4,7 @@
 //! the question "was it sent?" has an answer: the page is asked for that id. Memory only wakes those who wait.
 
 mod accept;
+mod bulk;
 mod pace;
 mod sender;
 #[cfg(test)]
@@ -20,9 +21,10 @@ use tokio::{
 use tracing::{info, warn};
 
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
+pub use bulk::{BulkMessage, BulkRequest};
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
+pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
 
 use crate::{
     config,
@@ -48,6 +50,8 @@ struct Inner {
     waiters: Waiters,
     /// Something was accepted.
     accepted: Notify,
+    /// A bulk order was accepted.
+    ordered: Notify,
 }
 
 /// Why a send was not changed.
@@ -68,7 +72,7 @@ impl Outbox {
     /// An outbox on `store`; `pipeline` decides, `events` are told.
     #[must_use]
     pub fn new(store: Store, pipeline: Arc<dyn Pipeline>, events: Events, settings: config::Send) -> Self {
-        let inner = Inner { store, pipeline, events, settings, waiters: Waiters::default(), accepted: Notify::new() };
+        let inner = Inner { store, pipeline, events, settings, waiters: Waiters::default(), accepted: Notify::new(), ordered: Notify::new() };
         Self { inner: Arc::new(inner) }
     }
 

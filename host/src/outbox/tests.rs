@@ -1,3 +1,4 @@
+mod bulk;
 mod line;
 mod model;
 
@@ -134,7 +135,11 @@ impl Pipeline for Words {
         }
     }
     async fn render(&self, _: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
-        Ok(Content::text(format!("rendered {}", request.template)))
+        let said = |name: &str| request.variables.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+        if said("name") == "nobody" {
+            return Err(RenderFailure::MissingVariable { template: request.template.clone(), variable: "name".into() });
+        }
+        Ok(Content::text(format!("rendered {} for {} about {}", request.template, said("name"), said("order"))))
     }
 }
 

@@ -4,6 +4,7 @@
 //! costs little. Readers have their own connections and never wait for the writer.
 
 mod addresses;
+mod bulk;
 mod deliveries;
 mod events;
 mod inbound;
@@ -23,6 +24,7 @@ use sqlx::{
 };
 
 use addresses::Addresses;
+pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
 pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};

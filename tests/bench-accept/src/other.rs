@@ -8,7 +8,10 @@ use sqlx::SqlitePool;
 use wharf::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Timestamp},
-    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested, RowState, Sending, StoreError},
+    outbox::{
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
+        RowState, Sending, StoreError,
+    },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
     session::{Cleanup, PairingView, ProfileFate, Snapshot},
 };
@@ -136,6 +139,22 @@ impl Core for Other {
 
     async fn retry_message(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
         Err(ChangeError::Missing)
+    }
+
+    async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure> {
+        Err(SendFailure::UnknownClient(request.client))
+    }
+
+    async fn bulk(&self, _: &str) -> Result<Option<BulkReport>, StoreError> {
+        Ok(None)
+    }
+
+    async fn bulk_recipients(&self, _: &BulkReport, _: Option<&str>, _: i64, _: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn cancel_bulk(&self, _: &BulkReport) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {

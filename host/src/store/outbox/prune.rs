@@ -2,7 +2,7 @@
 
 use crate::{
     model::Timestamp,
-    store::{Store, StoreError},
+    store::{Store, StoreError, bulk},
 };
 
 /// Rows of one step; between two steps others write.
@@ -18,6 +18,7 @@ impl Store {
         while self.prune(prune_keys, keys).await? {}
         // A key's answer must outlive it.
         while self.prune_rows(rows).await? {}
+        while self.writer.write(move |connection| Box::pin(async move { bulk::prune(connection, rows).await })).await? {}
         Ok(())
     }
 

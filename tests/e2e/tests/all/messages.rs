@@ -24,6 +24,7 @@ async fn each_call_about_messages_does_what_the_docs_say() -> Result<()> {
     waited_for(&house, &gateway.api).await.context("a send that is waited for")?;
     later(&house, &gateway.api).await.context("a send for later")?;
     paused(&house, &gateway.api).await.context("a paused session")?;
+    to_many(&house, &gateway.api).await.context("one message to many")?;
     found_after_a_crash(&house, gateway, &kept).await.context("after a crash")
 }
 
@@ -204,6 +205,33 @@ async fn paused(house: &House, api: &Api) -> Result<()> {
     ensure!(api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(), "nothing is counted without pacing");
     problem(api.post_nothing(&format!("{sending}/faster")).await?, 404, "not_found")?;
     problem(api.post_nothing("/v1/sessions/nobody/sending/pause").await?, 404, "unknown_client")?;
+    Ok(())
+}
+
+async fn to_many(house: &House, api: &Api) -> Result<()> {
+    let to = |number: &str, name: &str| json!({"to": number, "variables": {"name": name}});
+    let order = |recipients: Value| json!({"session": "default", "template": "greeting", "variables": {"order": "9"}, "recipients": recipients});
+    let twice = order(json!([to(NUMBER, "Ada"), to("+49 1512 3456789", "Ada")]));
+    ensure!(problem(api.post("/v1/bulk", &twice).await?, 400, "duplicate_recipient")?["recipient"] == 1);
+    ensure!(problem(api.post("/v1/bulk", &order(json!([to("hello", "Ada")]))).await?, 400, "invalid_number")?["recipient"] == 0);
+    problem(api.post("/v1/bulk", &order(json!([]))).await?, 400, "invalid_recipients")?;
+    problem(api.post("/v1/bulk", &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]})).await?, 404, "unknown_client")?;
+    problem(api.get("/v1/bulk/bulk_nobody").await?, 404, "not_found")?;
+
+    let good = order(json!([to("4915100000011", "Ada"), {"to": "4915100000012"}, to("4915100000013", "Bob"), to("99912345678", "nobody")]));
+    let send = async || api::answer(api.request(Method::POST, "/v1/bulk").header("Idempotency-Key", "bulk-1").json(&good)).await?.expect(202);
+    let (first, again) = (send().await?, send().await?);
+    let place = first.header("location").to_owned();
+    ensure!(first.json["total"] == 4 && again.header("location") == place, "{} {}", first.json, again.json);
+    let wanted = json!({"sent": 2, "refused": 1, "not_sent": 1});
+    until("the report", BOOT, async || Ok((api.get(&place).await?.expect(200)?.json["counts"] == wanted).then_some(()))).await?;
+    ensure!(house.arrived("Hello Ada, your order 9 is on its way.") == 1 && house.arrived("Hello Bob, your order 9 is on its way.") == 1);
+    let recipients = api.get(&format!("{place}/recipients")).await?.expect(200)?.json["recipients"].clone();
+    ensure!(recipients[1]["code"] == "missing_variable" && recipients[3]["code"] == "not_on_whatsapp", "{recipients}");
+    ensure!(whole(api, recipients[0]["message"].as_str().unwrap_or_default()).await?["priority"] == "bulk");
+    let sent = api.get(&format!("{place}/recipients?state=sent")).await?.expect(200)?.json;
+    ensure!(sent["recipients"].as_array().is_some_and(|rows| rows.len() == 2) && sent["next"].is_null(), "{sent}");
+    ensure!(api.post_nothing(&format!("{place}/cancel")).await?.expect(200)?.json["cancelled"] == 0);
     Ok(())
 }
 

@@ -1,0 +1,159 @@
+//! `/v1/bulk`: one message to many, and a report of what became of each.
+
+use std::collections::{BTreeMap, HashSet};
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{App, access::Caller, problem::Problem, reply::Failure, sending};
+use crate::{
+    model::{ClientId, Priority},
+    outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest, StoreError},
+};
+
+/// Recipients of one order.
+const MAX_RECIPIENTS: usize = 10_000;
+/// Recipients of a page.
+const PAGE: u32 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    session: ClientId,
+    recipients: Vec<Recipient>,
+    text: Option<String>,
+    template: Option<String>,
+    locale: Option<String>,
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
+    send_at: Option<Value>,
+    expires_at: Option<Value>,
+    #[serde(default = "bulk")]
+    priority: Priority,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+fn bulk() -> Priority {
+    Priority::Bulk
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recipient {
+    to: String,
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let body = sending::readable(&headers, body)?;
+    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
+    let mut request = parse(&app, wanted)?;
+    let what = json!([request.client, request.message, request.recipients]);
+    request.idempotency = sending::keyed(&headers, &caller, &what)?;
+    let id = app.core.create_bulk(request).await.map_err(Failure::from)?;
+    let order = find(&app, &id).await?;
+    let place = format!("/v1/bulk/{id}");
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shape(&id, &order))).into_response())
+}
+
+fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
+    if !(1..=MAX_RECIPIENTS).contains(&wanted.recipients.len()) {
+        return Err(Problem::bad("invalid_recipients", format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
+    }
+    let text = wanted.text.filter(|text| !text.is_empty());
+    if text.is_some() == wanted.template.is_some() {
+        return Err(Problem::bad("message_and_template", "give text or template, one of both"));
+    }
+    let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
+    if text.is_some() && (own || !wanted.variables.is_empty()) {
+        return Err(Problem::bad("invalid_body", "variables belong to a template; a text has none"));
+    }
+    let too_long = |(name, value): (&String, &String)| name.len() > sending::MAX_PAIR || value.len() > sending::MAX_PAIR;
+    if wanted.metadata.len() > sending::MAX_METADATA || wanted.metadata.iter().any(too_long) {
+        return Err(Problem::bad("metadata_too_large", format!("metadata may have {} pairs of {} bytes", sending::MAX_METADATA, sending::MAX_PAIR)));
+    }
+    let (send_at, expires_at) = sending::times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
+    for (place, recipient) in wanted.recipients.into_iter().enumerate() {
+        let number = sending::number(app, &recipient.to).map_err(|failure| Problem::from(failure).with("recipient", place))?;
+        if !seen.insert(number.clone()) {
+            return Err(Problem::bad("duplicate_recipient", format!("recipient {place} is {number}, who is one before it")).with("recipient", place));
+        }
+        recipients.push((number, recipient.variables));
+    }
+    let message = BulkMessage {
+        text,
+        template: wanted.template,
+        locale: wanted.locale,
+        variables: wanted.variables,
+        send_at,
+        expires_at,
+        priority: wanted.priority,
+        metadata: wanted.metadata.into_iter().collect(),
+    };
+    Ok(BulkRequest { client: wanted.session, message, recipients, idempotency: None })
+}
+
+fn shape(id: &str, order: &BulkReport) -> Value {
+    let counts: Map<String, Value> = order.counts.iter().map(|(state, count)| (state.clone(), json!(count))).collect();
+    let total: i64 = order.counts.iter().map(|(_, count)| count).sum();
+    json!({"id": id, "session": order.client, "createdAt": order.created_at.rfc3339(), "total": total, "counts": counts, "location": format!("/v1/bulk/{id}")})
+}
+
+fn broken(error: &StoreError) -> Problem {
+    Problem::internal(error.to_string())
+}
+
+async fn find(app: &App, id: &str) -> Result<BulkReport, Problem> {
+    let found = app.core.bulk(id).await.map_err(|error| broken(&error))?;
+    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no bulk order of that id"))
+}
+
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(Json(shape(&id, &find(&app, &id).await?)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    state: Option<String>,
+    #[serde(default)]
+    cursor: i64,
+}
+
+pub(super) async fn recipients(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(page) = query.map_err(|error| Problem::bad("invalid_query", format!("{}; there are state and cursor", error.body_text())))?;
+    let order = find(&app, &id).await?;
+    let rows = app.core.bulk_recipients(&order, page.state.as_deref(), page.cursor, PAGE).await.map_err(|error| broken(&error))?;
+    let full = rows.len() >= PAGE as usize;
+    let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
+    let shape = |row: &BulkRecipient| json!({"recipient": row.place, "number": row.number, "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
+    Ok(Json(json!({"recipients": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
+}
+
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let order = find(&app, &id).await?;
+    let cancelled = app.core.cancel_bulk(&order).await.map_err(|error| broken(&error))?;
+    Ok(Json(json!({"id": id, "cancelled": cancelled})).into_response())
+}

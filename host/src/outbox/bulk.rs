@@ -1,0 +1,198 @@
+//! One message to many.
+//!
+//! The order is stored whole, then its recipients go one by one through the door that every send goes through, each
+//! under a key of its own: a crash in the middle doubles nobody and forgets nobody.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{task::JoinHandle, time::sleep};
+use tracing::error;
+
+use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
+use crate::{
+    model::{ClientId, FailureCode, PhoneNumber, Priority, Timestamp},
+    plugins::{RenderFailure, RenderRequest},
+    store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError},
+};
+
+/// Recipients taken in at a time.
+const AT_ONCE: u32 = 64;
+/// A look at the table at least so often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What all recipients of an order have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BulkMessage {
+    /// This text, or
+    pub text: Option<String>,
+    /// this template.
+    pub template: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// Variables of the template; a recipient's own go over them.
+    pub variables: BTreeMap<String, Value>,
+    /// When; none: now.
+    pub send_at: Option<Timestamp>,
+    /// Not to be begun after.
+    pub expires_at: Option<Timestamp>,
+    /// What goes first.
+    pub priority: Priority,
+    /// Free-form pairs of the caller.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// An order.
+#[derive(Debug, Clone)]
+pub struct BulkRequest {
+    /// By which session.
+    pub client: ClientId,
+    /// What.
+    pub message: BulkMessage,
+    /// To whom, with variables of their own.
+    pub recipients: Vec<(PhoneNumber, BTreeMap<String, Value>)>,
+    /// So that a retry is not a second order.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Outbox {
+    /// Takes an order in; its name. It is on the disk when this returns, with every recipient.
+    ///
+    /// # Errors
+    /// When the key belongs to another request, or the database fails.
+    pub async fn bulk(&self, request: BulkRequest) -> Result<String, AcceptError> {
+        let id = format!("bulk_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase());
+        let mut recipients = Vec::with_capacity(request.recipients.len());
+        for (number, variables) in request.recipients {
+            recipients.push((number, serde_json::to_string(&variables).map_err(StoreError::from)?));
+        }
+        let new = NewBulk {
+            id: id.clone(),
+            client: request.client,
+            wanted: serde_json::to_string(&request.message).map_err(StoreError::from)?,
+            recipients,
+            idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+        };
+        match self.inner.store.create_bulk(new).await? {
+            BulkAccept::New => {
+                self.inner.ordered.notify_one();
+                Ok(id)
+            }
+            BulkAccept::Known(id) => Ok(id),
+            BulkAccept::Reused => Err(AcceptError::KeyReused),
+        }
+    }
+
+    /// How far an order has come.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn bulk_report(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
+        self.inner.store.bulk(id).await
+    }
+
+    /// What became of the recipients from a place on; those in one state only, if asked.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn bulk_recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+        self.inner.store.bulk_recipients(order.seq, state, from, limit).await
+    }
+
+    /// Takes back what has not begun of an order; how many recipients that were.
+    ///
+    /// # Errors
+    /// When the database fails; the rest goes on.
+    pub async fn cancel_bulk(&self, order: &BulkReport) -> Result<u64, StoreError> {
+        let mut cancelled = self.inner.store.cancel_pending(order.seq).await?;
+        for ids in self.inner.store.bulk_queued(order.seq).await?.chunks(500) {
+            for done in futures_util::future::join_all(ids.iter().map(|id| self.cancel(id))).await {
+                cancelled += u64::from(done.is_ok());
+            }
+        }
+        Ok(cancelled)
+    }
+
+    /// Takes the recipients of orders in, until the handle is aborted.
+    #[must_use]
+    pub fn take_orders(&self) -> JoinHandle<()> {
+        let outbox = Self { inner: Arc::clone(&self.inner) };
+        tokio::spawn(async move {
+            loop {
+                match outbox.take_some().await {
+                    Ok(true) => {}
+                    Ok(false) => outbox.inner.ordered.notified().await,
+                    Err(error) => {
+                        error!(%error, "recipients of a bulk order cannot be taken in");
+                        sleep(TICK).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// False: there are none.
+    pub(super) async fn take_some(&self) -> Result<bool, StoreError> {
+        let pending = self.inner.store.pending(AT_ONCE).await?;
+        let all = futures_util::future::join_all(pending.iter().map(|recipient| self.take(recipient))).await;
+        all.into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok(!pending.is_empty())
+    }
+
+    async fn take(&self, recipient: &Pending) -> Result<(), StoreError> {
+        let done = match self.accept(request(recipient)?).await {
+            Ok(accepted) => Ok(accepted.id),
+            // Taken in before a crash, and not noted.
+            Err(AcceptError::InFlight(id)) => Ok(id),
+            Err(AcceptError::Store(error)) => return Err(error),
+            Err(error) => Err((code(&error), error.to_string())),
+        };
+        let wanted = self.inner.store.taken_in(recipient.bulk, recipient.place, done.clone()).await?;
+        match done {
+            // Begun before it could be cancelled: then the report says so.
+            Ok(id) if !wanted => match self.cancel(&id).await {
+                Err(ChangeError::Store(error)) => Err(error),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
+    let wanted: BulkMessage = serde_json::from_str(&recipient.wanted)?;
+    let own: BTreeMap<String, Value> = serde_json::from_str(&recipient.variables)?;
+    let content = match (wanted.template, wanted.text) {
+        (Some(template), _) => {
+            let variables = wanted.variables.into_iter().chain(own).collect();
+            Requested::Template(RenderRequest { template, locale: wanted.locale, variables })
+        }
+        (None, text) => Requested::Text(text.unwrap_or_default()),
+    };
+    let key = format!("{}/{}", recipient.id, recipient.place);
+    Ok(SendRequest {
+        client: recipient.client.clone(),
+        to: recipient.number.clone(),
+        content,
+        reply_to: None,
+        send_at: wanted.send_at,
+        expires_at: wanted.expires_at,
+        priority: wanted.priority,
+        metadata: wanted.metadata,
+        idempotency: Some(Idempotency { scope: "bulk".into(), fingerprint: key.clone(), key }),
+    })
+}
+
+/// The stable name of why a recipient was refused.
+fn code(error: &AcceptError) -> String {
+    match error {
+        AcceptError::Rejected(rejection) => rejection.code.clone(),
+        AcceptError::Render(RenderFailure::UnknownTemplate { .. }) => "unknown_template".into(),
+        AcceptError::Render(RenderFailure::MissingVariable { .. }) => "missing_variable".into(),
+        AcceptError::Render(RenderFailure::BadVariable { .. }) => "bad_variable".into(),
+        AcceptError::Render(RenderFailure::Failed { .. }) => "template_failed".into(),
+        AcceptError::TooLong { .. } => "message_too_long".into(),
+        AcceptError::InFlight(OutboxId(_)) | AcceptError::KeyReused | AcceptError::Store(_) => FailureCode::PageError.as_str().into(),
+    }
+}

@@ -1,0 +1,252 @@
+//! One message to many: stored whole in one commit, taken in recipient by recipient.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{OutboxId, RowState, Store, StoreError};
+use crate::model::{ClientId, PhoneNumber, Timestamp};
+
+/// A bulk order to be stored.
+#[derive(Debug, Clone)]
+pub struct NewBulk {
+    /// Its name.
+    pub id: String,
+    /// By which session.
+    pub client: ClientId,
+    /// What all have in common, JSON.
+    pub wanted: String,
+    /// Number and variables (a JSON object) of each.
+    pub recipients: Vec<(PhoneNumber, String)>,
+    /// Scope, key and fingerprint of the request.
+    pub idempotency: Option<(String, String, String)>,
+}
+
+/// What became of a bulk order to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkAccept {
+    /// Stored now.
+    New,
+    /// The key was used for the same request before.
+    Known(String),
+    /// The key was used for another request before.
+    Reused,
+}
+
+/// A recipient who has to be taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// The order.
+    pub bulk: i64,
+    /// The order's name.
+    pub id: String,
+    /// By which session.
+    pub client: ClientId,
+    /// What all have in common, JSON.
+    pub wanted: String,
+    /// Counted from 0.
+    pub place: i64,
+    /// To whom.
+    pub number: PhoneNumber,
+    /// A JSON object.
+    pub variables: String,
+}
+
+/// A bulk order and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkReport {
+    /// The order.
+    pub seq: i64,
+    /// By which session.
+    pub client: ClientId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Recipients by `pending`, `refused` or the state of their message.
+    pub counts: Vec<(String, i64)>,
+}
+
+/// What became of one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkRecipient {
+    /// Counted from 0.
+    pub place: i64,
+    /// Digits.
+    pub number: String,
+    /// Its message, once it is accepted.
+    pub message: Option<OutboxId>,
+    /// `pending`, `refused` or the state of the message.
+    pub state: String,
+    /// Why it was refused or not sent.
+    pub code: Option<String>,
+    /// For people.
+    pub reason: Option<String>,
+}
+
+/// Recipients of the order ?1 with what became of them.
+macro_rules! recipients {
+    ($columns:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM (SELECT place, r.number, r.outbox_id, coalesce(o.state, iif(r.code IS NOT NULL, 'refused', iif(r.outbox_id IS NULL, 'pending', 'forgotten'))) AS standing, ",
+            "coalesce(r.code, o.code) AS why, coalesce(r.reason, o.reason) AS words FROM bulk_recipient r ",
+            "LEFT JOIN outbox o ON o.id = r.outbox_id WHERE r.bulk = ?1) ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Stores an order, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn create_bulk(&self, new: NewBulk) -> Result<BulkAccept, StoreError> {
+        let recipients: Vec<(&str, &str)> = new.recipients.iter().map(|(number, variables)| (number.digits(), variables.as_str())).collect();
+        let recipients = serde_json::to_string(&recipients)?;
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let (scope, key, fingerprint) = new.idempotency.map_or((None, None, None), |(a, b, c)| (Some(a), Some(b), Some(c)));
+                    let known = sqlx::query("SELECT id, fingerprint FROM bulk WHERE scope = ? AND key = ?");
+                    if let Some(row) = known.bind(&scope).bind(&key).fetch_optional(&mut *connection).await? {
+                        let same = row.try_get::<Option<String>, _>("fingerprint")? == fingerprint;
+                        return Ok(if same { BulkAccept::Known(row.try_get("id")?) } else { BulkAccept::Reused });
+                    }
+                    let sql = "INSERT INTO bulk (id, client, wanted, created_at, scope, key, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?)";
+                    let done = sqlx::query(sql)
+                        .bind(new.id)
+                        .bind(new.client.as_str())
+                        .bind(new.wanted)
+                        .bind(Timestamp::now().0)
+                        .bind(scope)
+                        .bind(key)
+                        .bind(fingerprint)
+                        .execute(&mut *connection)
+                        .await?;
+                    let sql =
+                        "INSERT INTO bulk_recipient (bulk, place, number, variables) SELECT ?2, key, value ->> 0, value ->> 1 FROM json_each(?1)";
+                    sqlx::query(sql).bind(recipients).bind(done.last_insert_rowid()).execute(connection).await?;
+                    Ok(BulkAccept::New)
+                })
+            })
+            .await
+    }
+
+    /// Recipients who have to be taken in, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
+        let sql = "SELECT bulk, id, client, wanted, place, number, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
+                   WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(pending).collect()
+    }
+
+    /// Notes what became of a recipient: the name of the message, or code and reason of the refusal. False: the recipient
+    /// was cancelled meanwhile.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn taken_in(&self, bulk: i64, place: i64, done: Result<OutboxId, (String, String)>) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let (message, refusal) = done.map_or_else(|refusal| (None, Some(refusal)), |id| (Some(id.0), None));
+                    let (code, reason) = refusal.unzip();
+                    let sql = "SELECT code IS NULL FROM bulk_recipient WHERE bulk = ? AND place = ?";
+                    let wanted: bool = sqlx::query_scalar(sql).bind(bulk).bind(place).fetch_one(&mut *connection).await?;
+                    // A message is named in any case: its state is what is true.
+                    if wanted || message.is_some() {
+                        let sql = "UPDATE bulk_recipient SET outbox_id = ?, code = ?, reason = ? WHERE bulk = ? AND place = ?";
+                        sqlx::query(sql).bind(message).bind(code).bind(reason).bind(bulk).bind(place).execute(connection).await?;
+                    }
+                    Ok(wanted)
+                })
+            })
+            .await
+    }
+
+    /// Takes nobody of an order in any more.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn cancel_pending(&self, bulk: i64) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = 'cancelled by the caller' WHERE bulk = ? AND outbox_id IS NULL AND code IS NULL";
+                    Ok(sqlx::query(sql).bind(bulk).execute(connection).await?.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// How far an order has come.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn bulk(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
+        let row = sqlx::query("SELECT seq, client, created_at FROM bulk WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
+        let Some(row) = row else { return Ok(None) };
+        let seq: i64 = row.try_get("seq")?;
+        let counts = sqlx::query_as(recipients!("standing, count(*)", "GROUP BY standing")).bind(seq).fetch_all(&self.readers).await?;
+        Ok(Some(BulkReport { seq, client: client(&row)?, created_at: Timestamp(row.try_get("created_at")?), counts }))
+    }
+
+    /// What became of the recipients from a place on; those in one state only, if asked.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn bulk_recipients(&self, bulk: i64, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+        let sql = recipients!("*", "WHERE place >= ?2 AND (?3 IS NULL OR standing = ?3) ORDER BY place LIMIT ?4");
+        let rows = sqlx::query(sql).bind(bulk).bind(from).bind(state).bind(limit).fetch_all(&self.readers).await?;
+        let read = |row: &SqliteRow| {
+            Ok(BulkRecipient {
+                place: row.try_get("place")?,
+                number: row.try_get("number")?,
+                message: row.try_get::<Option<String>, _>("outbox_id")?.map(OutboxId),
+                state: row.try_get("standing")?,
+                code: row.try_get("why")?,
+                reason: row.try_get("words")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Messages of an order that have not begun.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn bulk_queued(&self, bulk: i64) -> Result<Vec<OutboxId>, StoreError> {
+        let rows = self.bulk_recipients(bulk, Some(RowState::Queued.as_str()), 0, u32::MAX).await?;
+        Ok(rows.into_iter().filter_map(|row| row.message).collect())
+    }
+}
+
+/// Forgets orders from before `oldest` whose messages are all forgotten; a few at a time. False: there are none.
+pub(super) async fn prune(connection: &mut SqliteConnection, oldest: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT seq FROM bulk WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r LEFT JOIN outbox o ON o.id = r.outbox_id \
+               WHERE r.bulk = bulk.seq AND (o.id IS NOT NULL OR (r.outbox_id IS NULL AND r.code IS NULL))) LIMIT 1";
+    let Some(seq) = sqlx::query_scalar::<_, i64>(sql).bind(oldest.0).fetch_optional(&mut *connection).await? else { return Ok(false) };
+    sqlx::query("DELETE FROM bulk_recipient WHERE bulk = ?").bind(seq).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM bulk WHERE seq = ?").bind(seq).execute(connection).await?;
+    Ok(true)
+}
+
+fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {
+    let client: String = row.try_get("client")?;
+    client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
+}
+
+fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
+    let number: String = row.try_get("number")?;
+    Ok(Pending {
+        bulk: row.try_get("bulk")?,
+        id: row.try_get("id")?,
+        client: client(row)?,
+        wanted: row.try_get("wanted")?,
+        place: row.try_get("place")?,
+        number: PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+        variables: row.try_get("variables")?,
+    })
+}
