@@ -13,7 +13,7 @@ use tracing::error;
 use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
 use crate::{
     model::{ClientId, FailureCode, PhoneNumber, Priority, Timestamp},
-    plugins::{RenderFailure, RenderRequest},
+    plugins::{RenderFailure, RenderRequest, Subject},
     store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError},
 };
 
@@ -60,8 +60,9 @@ impl Outbox {
     /// Takes an order in; its name. It is on the disk when this returns, with every recipient.
     ///
     /// # Errors
-    /// When the key belongs to another request, or the database fails.
+    /// When there is no such template, the key belongs to another request, or the database fails.
     pub async fn bulk(&self, request: BulkRequest) -> Result<String, AcceptError> {
+        self.check_template(&request).await?;
         let id = format!("bulk_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase());
         let mut recipients = Vec::with_capacity(request.recipients.len());
         for (number, variables) in request.recipients {
@@ -81,6 +82,17 @@ impl Outbox {
             }
             BulkAccept::Known(id) => Ok(id),
             BulkAccept::Reused => Err(AcceptError::KeyReused),
+        }
+    }
+
+    /// What is wrong for every recipient is said at once; what is wrong for one is for the report.
+    async fn check_template(&self, request: &BulkRequest) -> Result<(), RenderFailure> {
+        let Some(template) = request.message.template.clone() else { return Ok(()) };
+        let subject = Subject { session: request.client.clone(), id: "bulk".into(), traceparent: String::new(), attempt: 1 };
+        let wanted = RenderRequest { template, locale: request.message.locale.clone(), variables: request.message.variables.clone() };
+        match self.inner.pipeline.render(&subject, &wanted).await {
+            Err(unknown @ RenderFailure::UnknownTemplate { .. }) => Err(unknown),
+            _ => Ok(()),
         }
     }
 

@@ -103,7 +103,7 @@ impl Outbox {
     /// # Errors
     /// When the database fails; the rest stays queued.
     pub async fn cancel_queued(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
-        let mut cancelled = 0;
+        let mut cancelled = self.inner.store.cancel_pending_of(client, reason).await?;
         loop {
             let rows = self.inner.store.queued(client).await?;
             if rows.is_empty() {

@@ -166,19 +166,30 @@ impl Store {
             .await
     }
 
-    /// Takes nobody of an order in any more.
+    /// Takes nobody of an order in any more; how many those were.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn cancel_pending(&self, bulk: i64) -> Result<u64, StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = 'cancelled by the caller' WHERE bulk = ? AND outbox_id IS NULL AND code IS NULL";
-                    Ok(sqlx::query(sql).bind(bulk).execute(connection).await?.rows_affected())
-                })
-            })
-            .await
+        let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = 'cancelled by the caller' \
+                   WHERE bulk = ? AND outbox_id IS NULL AND code IS NULL";
+        let work =
+            self.writer.write(move |connection| Box::pin(async move { Ok(sqlx::query(sql).bind(bulk).execute(connection).await?.rows_affected()) }));
+        work.await
+    }
+
+    /// Takes nobody of a session's orders in any more; how many those were.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn cancel_pending_of(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
+        let (client, reason) = (client.to_string(), reason.to_owned());
+        let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = ? \
+                   WHERE bulk IN (SELECT seq FROM bulk WHERE client = ?) AND outbox_id IS NULL AND code IS NULL";
+        let work = self.writer.write(move |connection| {
+            Box::pin(async move { Ok(sqlx::query(sql).bind(reason).bind(client).execute(connection).await?.rows_affected()) })
+        });
+        work.await
     }
 
     /// How far an order has come.

@@ -75,6 +75,9 @@ async fn accept_two_without_a_note(gateway: &Gateway, order: i64) {
 async fn an_order_that_is_cancelled_takes_nobody_in_any_more() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;
+    let purged = gateway.outbox.bulk(order(None, 10)).await.expect("stored");
+    assert_eq!(gateway.outbox.cancel_queued(&client(), "purged").await, Ok(10));
+    assert_eq!(counts(&report(&gateway, &purged).await), [("refused", 10)]);
     let id = gateway.outbox.bulk(order(None, 100)).await.expect("stored");
     assert_eq!(gateway.outbox.take_some().await, Ok(true));
     assert_eq!(gateway.outbox.cancel_bulk(&report(&gateway, &id).await).await, Ok(99));

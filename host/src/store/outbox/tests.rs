@@ -180,3 +180,29 @@ async fn no_query_of_the_sender_looks_at_every_row() {
         assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
     }
 }
+
+#[tokio::test]
+async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("wharf.db");
+    let mut older = sqlx::migrate!("src/store/migrations");
+    older.migrations = older.migrations.iter().filter(|step| step.version <= 3).cloned().collect();
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.expect("made");
+    older.run(&pool).await.expect("the older tables");
+    let message = serde_json::to_string(&row("x").message).expect("json");
+    for (seq, id, state, attempt) in [(7, "out_waits", "queued", 0), (9, "out_sent", "sent", 1)] {
+        let sql = "INSERT INTO outbox (seq, id, client, message_id, number, message, state, attempt, not_before, created_at, updated_at)
+                   VALUES (?1, ?2, 'test', '3EB0' || ?1, '4915123456789', ?3, ?4, ?5, 5, 5, 5)";
+        sqlx::query(sql).bind(seq).bind(id).bind(&message).bind(state).bind(attempt).execute(&pool).await.expect("inserted");
+    }
+    pool.close().await;
+
+    let store = Store::open(&path).await.expect("upgraded");
+    assert_eq!(store.line(&client(), None, 9).await.expect("line").iter().map(|row| row.seq).collect::<Vec<_>>(), [7]);
+    let sent = store.outbox_by_message(&client(), &MessageId("3EB09".into())).await.expect("read").expect("there");
+    assert_eq!((sent.id.0.as_str(), sent.state), ("out_sent", RowState::Sent));
+    store.accept(row("out_new")).await.expect("stored");
+    assert_eq!(store.outbox_row(&OutboxId("out_new".into())).await.expect("read").expect("there").seq, 10, "no place is given twice");
+    let number = PhoneNumber::parse("4915123456789", None).expect("number");
+    assert_eq!(store.knows(&client(), &number).await, Ok(true), "who had a message is no stranger");
+}

@@ -217,6 +217,8 @@ async fn to_many(house: &House, api: &Api) -> Result<()> {
     problem(api.post("/v1/bulk", &order(json!([]))).await?, 400, "invalid_recipients")?;
     problem(api.post("/v1/bulk", &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]})).await?, 404, "unknown_client")?;
     problem(api.get("/v1/bulk/bulk_nobody").await?, 404, "not_found")?;
+    let unknown = json!({"session": "default", "template": "no such", "recipients": [{"to": NUMBER}]});
+    problem(api.post("/v1/bulk", &unknown).await?, 422, "unknown_template")?;
 
     let good = order(json!([to("4915100000011", "Ada"), {"to": "4915100000012"}, to("4915100000013", "Bob"), to("99912345678", "nobody")]));
     let send = async || api::answer(api.request(Method::POST, "/v1/bulk").header("Idempotency-Key", "bulk-1").json(&good)).await?.expect(202);
