@@ -1,11 +1,39 @@
 //! `cargo xtask bench`: the gateway's benchmarks, optimised.
 
-use anyhow::Result;
+use std::{path::PathBuf, process::Command};
 
-use crate::{plugins, project, step};
+use anyhow::{Result, bail};
+
+use crate::{cargo, plugins, project, setup, step, test};
+
+const USAGE: &str = "cargo xtask bench <name>
+
+  startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
+  memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
+  soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
+  criterion [options of criterion]    the parts of the gateway alone";
+
+/// Benches of the running gateway; see `tests/bench`.
+const WHOLE: [&str; 3] = ["startup", "memory", "soak"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    plugins::run()?;
-    eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
-    step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(args))
+    let Some((name, rest)) = args.split_first() else {
+        println!("{USAGE}");
+        return Ok(());
+    };
+    if name == "criterion" {
+        plugins::run()?;
+        eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
+        return step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(rest));
+    }
+    if !WHOLE.contains(&name.as_str()) {
+        bail!("no bench {name:?}\n\n{USAGE}");
+    }
+    setup::tools()?;
+    if name != "soak" {
+        test::install_peer()?;
+    }
+    cargo::build("Gateway and bench, optimised", &["build", "--release", "-p", "wharf", "-p", "wharf-bench"])?;
+    let program: PathBuf = project::target().join("release/wharf-bench");
+    step::become_program(project::clean(Command::new(program)).args(args))
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::{cargo, faults, guests, plugins, project, setup, step};
 
 /// Everything that runs here; to them come the plugins, whose unit tests are native.
-const PACKAGES: [&str; 5] = ["wharf", "wharf-standin", "wharf-e2e", "xtask", "wharf-plugin"];
+const PACKAGES: [&str; 6] = ["wharf", "wharf-standin", "wharf-e2e", "wharf-bench", "xtask", "wharf-plugin"];
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -43,6 +43,12 @@ pub(crate) fn run() -> Result<()> {
 
 /// Unmodified whatsapp-web.js, so that the stand-in stays honest.
 fn peer() -> Result<()> {
+    install_peer()?;
+    step::loud("whatsapp-web.js on the stand-in", &mut project::clean(Command::new(project::program("wharf-peer"))), Duration::from_secs(600))
+}
+
+/// Node and the library from npm.
+pub(crate) fn install_peer() -> Result<()> {
     setup::node()?;
     let folder = project::root().join("tests/peer");
     if !is_installed(&folder) {
@@ -50,7 +56,7 @@ fn peer() -> Result<()> {
         npm.args(["ci", "--no-audit", "--no-fund"]).env("PUPPETEER_SKIP_DOWNLOAD", "1").current_dir(&folder);
         step::quiet("whatsapp-web.js from npm", &mut npm, Duration::from_secs(600))?;
     }
-    step::loud("whatsapp-web.js on the stand-in", &mut project::clean(Command::new(project::program("wharf-peer"))), Duration::from_secs(600))
+    Ok(())
 }
 
 /// npm notes what it installed; it is newer than the lock file when nothing changed since.
