@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use wharf::{
-    model::{Address, Content, MessageId, OutboundMessage, PhoneNumber, Timestamp},
+    model::{Address, Content, MessageId, OutboundMessage, PhoneNumber, Priority},
     store::{Accept, NewRow, OutboxId, Store},
 };
 
@@ -23,8 +23,10 @@ fn row() -> NewRow {
         message_id: MessageId::from_random(rand::random()),
         number,
         message: OutboundMessage { to, content: Content::text("hello"), reply_to: None, send_at: None, metadata: vec![] },
-        not_before: Timestamp::now(),
+        priority: Priority::Interactive,
+        expires_at: None,
         idempotency: None,
+        history: vec![],
     }
 }
 

@@ -11,6 +11,7 @@ const USAGE: &str = "cargo xtask bench <name>
   startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
   memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
+  accept                              durable accepts a second, beside plain inserts and the Express peer
   criterion [options of criterion]    the parts of the gateway alone";
 
 /// Benches of the running gateway; see `tests/bench`.
@@ -25,6 +26,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         plugins::run()?;
         eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
         return step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(rest));
+    }
+    if name == "accept" {
+        setup::tools()?;
+        test::install_peer()?;
+        return step::become_program(project::cargo().args(["run", "--release", "-p", "wharf-bench-accept", "--"]).args(rest));
     }
     if !WHOLE.contains(&name.as_str()) {
         bail!("no bench {name:?}\n\n{USAGE}");

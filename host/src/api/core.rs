@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::LinkFailure;
 use crate::{
-    model::{ClientId, Outcome, PhoneNumber, SessionState},
-    outbox::{AcceptError, Accepted, Idempotency, OutboxId, OutboxRow, Requested, StoreError},
+    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, SessionState, Timestamp},
+    outbox::{AcceptError, Accepted, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Requested, Sending, StoreError},
     session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
 
@@ -30,8 +30,29 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// Accepts a send, and waits for its outcome unless told otherwise.
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
 
-    /// An accepted send.
-    async fn message(&self, id: &OutboxId) -> Result<Option<OutboxRow>, String>;
+    /// An accepted send, and what happened to it.
+    async fn message(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError>;
+
+    /// One page of accepted sends, newest first.
+    async fn messages(&self, filter: &Filter) -> Result<Listed, StoreError>;
+
+    /// The sends of that id, or of that idempotency key of a caller.
+    async fn search_messages(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Takes back a send that has not begun.
+    async fn cancel_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
+
+    /// Puts a send that ended without leaving back into the line.
+    async fn retry_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
+
+    /// Takes back every send of a session that has not begun; how many those were.
+    async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError>;
+
+    /// Whether a session may send.
+    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure>;
+
+    /// Pauses the sends of a session, or lets them go on.
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;
@@ -73,6 +94,16 @@ pub struct SendCall {
     pub number: PhoneNumber,
     /// What.
     pub content: Requested,
+    /// Bare id of the message it answers.
+    pub reply_to: Option<MessageId>,
+    /// When; none: now.
+    pub send_at: Option<Timestamp>,
+    /// Not to be begun after.
+    pub expires_at: Option<Timestamp>,
+    /// What goes first.
+    pub priority: Priority,
+    /// Free-form pairs of the caller.
+    pub metadata: Vec<(String, String)>,
     /// So that a retry is not a second message.
     pub idempotency: Option<Idempotency>,
     /// Answer at the commit.

@@ -1,28 +1,201 @@
-//! `/v1/messages/{id}`: where an accepted send stands. What `Location` of a 202 points to.
+//! `/v1/messages`: accepted sends found, looked at, taken back and taken up again.
 
 use axum::{
-    Json,
-    extract::{Path, State},
+    Extension, Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, reply::Failure};
-use crate::outbox::{OutboxId, OutboxRow};
+use super::{App, access::Caller, problem::Problem, sending as calls};
+use crate::{
+    model::{ClientId, Content, Timestamp},
+    outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, Sending, StoreError},
+};
 
+/// Rows of a page, unless the caller says otherwise, and at most.
+const PAGE: u32 = 50;
+const MAX_PAGE: u32 = 200;
+
+/// A send in short.
 pub(super) fn shape(row: &OutboxRow) -> Value {
     json!({
-        "id": row.id, "clientId": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
-        "messageId": row.message_key.as_ref().unwrap_or(&row.message_id.0), "ack": row.ack, "outcome": row.outcome(),
-        "createdAt": row.created_at.rfc3339(), "updatedAt": row.updated_at.rfc3339(),
+        "id": row.id, "session": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
+        "number": row.number, "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome(),
+        "priority": row.priority, "attempt": row.attempt, "sendAt": row.message.send_at.map(Timestamp::rfc3339),
+        "expiresAt": row.expires_at.map(Timestamp::rfc3339), "createdAt": row.created_at.rfc3339(), "updatedAt": row.updated_at.rfc3339(),
     })
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match app.core.message(&OutboxId(id)).await {
-        Ok(Some(row)) => Json(shape(&row)).into_response(),
-        Ok(None) => Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no message of that id").into_response(),
-        Err(words) => Failure::internal(words).into_response(),
+/// A send with what it says and what happened to it.
+fn whole(row: &OutboxRow, history: &[HistoryRow]) -> Value {
+    let mut all = shape(row);
+    all["content"] = match &row.message.content {
+        Content::Text(text) => json!({"kind": "text", "text": text.body}),
+        other => json!(other),
+    };
+    all["replyTo"] = json!(row.message.reply_to);
+    all["metadata"] = row.message.metadata.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+    let step = |step: &HistoryRow| {
+        let mut line = step.detail.clone();
+        line["at"] = step.at.rfc3339().into();
+        line["what"] = step.kind.clone().into();
+        line
+    };
+    all["history"] = history.iter().map(step).collect();
+    all
+}
+
+fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no message of that id")
+}
+
+fn broken(error: &StoreError) -> Problem {
+    Problem::internal(error.to_string())
+}
+
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (row, history) = app.core.message(&OutboxId(id)).await.map_err(|error| broken(&error))?.ok_or_else(not_found)?;
+    Ok(Json(whole(&row, &history)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Search {
+    session: Option<String>,
+    state: Option<RowState>,
+    to: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<i64>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    query: Result<Query<Search>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(search) = query.map_err(|error| {
+        let detail =
+            format!("{}; there are session, state (queued, sending, unknown, sent, not_sent), to, since, until, q, limit, cursor", error.body_text());
+        Problem::bad("invalid_query", detail)
+    })?;
+    if let Some(words) = &search.q {
+        let rows = app.core.search_messages(words, &caller.0).await.map_err(|error| broken(&error))?;
+        return Ok(Json(json!({"messages": rows.iter().map(shape).collect::<Vec<_>>(), "next": null})).into_response());
     }
+    let listed = app.core.messages(&filter(&app, search)?).await.map_err(|error| broken(&error))?;
+    let messages: Vec<Value> = listed.rows.iter().map(shape).collect();
+    Ok(Json(json!({"messages": messages, "next": listed.next.map(|place| place.to_string())})).into_response())
+}
+
+fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
+    let limit = search.limit.unwrap_or(PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::bad("invalid_query", format!("limit must be 1 to {MAX_PAGE}")));
+    }
+    let time = |name: &str, text: Option<String>| {
+        let read = |text: String| {
+            let value = text.parse::<i64>().map_or(Value::String(text), Value::from);
+            calls::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
+        };
+        text.map(read).transpose()
+    };
+    let (number, chat) = match search.to {
+        Some(to) if to.contains('@') => (None, Some(to)),
+        Some(to) => (Some(calls::number(app, &to)?.digits().to_owned()), None),
+        None => (None, None),
+    };
+    Ok(Filter {
+        client: search.session.as_deref().map(client).transpose()?,
+        state: search.state,
+        number,
+        chat,
+        since: time("since", search.since)?,
+        until: time("until", search.until)?,
+        before: search.cursor,
+        limit,
+    })
+}
+
+fn client(id: &str) -> Result<ClientId, Problem> {
+    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+}
+
+fn unchanged(error: ChangeError, verb: &str) -> Problem {
+    let state = match error {
+        ChangeError::Missing => return not_found(),
+        ChangeError::Store(error) => return broken(&error),
+        ChangeError::State(state) => state,
+    };
+    let why = match state {
+        RowState::Unknown => "it may have been sent, and the gateway is finding out by its id",
+        RowState::Sent => "it was sent",
+        RowState::Sending => "it has begun",
+        RowState::Queued => "it waits to be sent",
+        RowState::NotSent => "it has ended without being sent",
+    };
+    let detail = format!("the message cannot be told to {verb}: {why}");
+    Problem::new(StatusCode::CONFLICT, "wrong_state", detail).with("state", state.as_str())
+}
+
+/// `POST /v1/messages/{id}/cancel`: only one that has not begun.
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let row = app.core.cancel_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
+    Ok(Json(shape(&row)).into_response())
+}
+
+/// `POST /v1/messages/{id}/retry`: only one that has not left.
+pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let row = app.core.retry_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
+    Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
+}
+
+fn may_send(client: &ClientId, now: Sending) -> Response {
+    let paused = now.paused_at.map(Timestamp::rfc3339);
+    Json(json!({"session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339)}))
+        .into_response()
+}
+
+/// `GET /v1/sessions/{id}/sending`
+pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let client = client(&id)?;
+    Ok(may_send(&client, app.core.sending(&client).await?))
+}
+
+/// `POST /v1/sessions/{id}/sending/{pause|resume}`
+pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
+    let pause = match verb.as_str() {
+        "pause" => true,
+        "resume" => false,
+        _ => return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("sending cannot be told to {verb:?}; it knows pause and resume"))),
+    };
+    let client = client(&id)?;
+    Ok(may_send(&client, app.core.pause_sending(&client, pause).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Purge {
+    session: String,
+    state: RowState,
+}
+
+/// `DELETE /v1/messages?state=queued&session=`: both must be said, so that nobody empties more than they meant.
+pub(super) async fn purge(State(app): State<App>, query: Result<Query<Purge>, QueryRejection>) -> Result<Response, Problem> {
+    let wrong = || Problem::bad("invalid_query", "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time");
+    let Query(purge) = query.map_err(|_| wrong())?;
+    if purge.state != RowState::Queued {
+        return Err(wrong());
+    }
+    let client = client(&purge.session)?;
+    if app.core.session(&client).is_none() {
+        return Err(super::SessionFailure::Unknown(client).into());
+    }
+    let cancelled = app.core.purge_messages(&client).await.map_err(|error| broken(&error))?;
+    Ok(Json(json!({"session": client, "cancelled": cancelled})).into_response())
 }

@@ -8,6 +8,7 @@ mod probes;
 mod problem;
 mod reply;
 mod seed;
+mod sending;
 mod sessions;
 
 use std::{any::Any, io, sync::Arc, time::Instant};
@@ -62,7 +63,13 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}/qr", get(sessions::qr))
         .route("/v1/sessions/{id}/pairing-code", post(linking::code).delete(linking::cancel))
         .route("/v1/sessions/{id}/{verb}", post(sessions::control))
+        .route("/v1/sessions/{id}/messages", post(sending::send))
+        .route("/v1/sessions/{id}/sending", get(messages::sending))
+        .route("/v1/sessions/{id}/sending/{verb}", post(messages::pause))
+        .route("/v1/messages", get(messages::list).delete(messages::purge))
         .route("/v1/messages/{id}", get(messages::get))
+        .route("/v1/messages/{id}/cancel", post(messages::cancel))
+        .route("/v1/messages/{id}/retry", post(messages::retry))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics));
@@ -93,8 +100,10 @@ fn cors(settings: &config::Api) -> CorsLayer {
     if origins.is_empty() {
         return CorsLayer::new();
     }
-    let headers = [header::CONTENT_TYPE, header::AUTHORIZATION, "x-api-key".parse().unwrap_or(header::AUTHORIZATION)];
-    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers)
+    let headers = [header::CONTENT_TYPE, header::AUTHORIZATION]
+        .into_iter()
+        .chain(["x-api-key", "idempotency-key", "prefer"].map(header::HeaderName::from_static));
+    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers.collect::<Vec<_>>())
 }
 
 /// The words of a panic may quote anything; they go to the log by the panic hook, never to a caller.

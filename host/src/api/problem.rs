@@ -1,8 +1,10 @@
 //! Errors of `/v1`: problem documents (RFC 9457) with the `code` of the other layers.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -13,14 +15,15 @@ use super::SessionFailure;
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     more: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Map::new() }
+    pub(super) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), more: Map::new(), retry_after: None }
     }
 
     pub(super) fn bad(code: &'static str, detail: impl Into<String>) -> Self {
@@ -29,6 +32,11 @@ impl Problem {
 
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    pub(super) fn after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after = seconds;
+        self
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -46,7 +54,11 @@ impl IntoResponse for Problem {
         if let Some(body) = body.as_object_mut() {
             body.extend(self.more);
         }
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 

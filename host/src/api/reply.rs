@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::SendFailure;
+use super::{SendFailure, problem::Problem};
 use crate::{
     model::{FailureCode, Timestamp},
     outbox::AcceptError,
@@ -59,6 +59,7 @@ impl Failure {
             FailureCode::Rejected => (StatusCode::UNPROCESSABLE_ENTITY, "Message rejected"),
             FailureCode::Blocked => (StatusCode::UNPROCESSABLE_ENTITY, "Recipient is blocked"),
             FailureCode::NotSentInTime => (StatusCode::SERVICE_UNAVAILABLE, "Message not sent in time"),
+            FailureCode::Expired => (StatusCode::SERVICE_UNAVAILABLE, "Message expired"),
             FailureCode::Cancelled => (StatusCode::CONFLICT, "Message was cancelled"),
             FailureCode::RefusedByWhatsapp => (StatusCode::BAD_GATEWAY, "WhatsApp refused the message"),
             FailureCode::PageError => (StatusCode::BAD_GATEWAY, "WhatsApp Web could not take the message"),
@@ -100,6 +101,16 @@ impl From<SendFailure> for Failure {
             }
             SendFailure::Refused(AcceptError::Store(_)) => Self::internal(words),
         }
+    }
+}
+
+/// The same in the own layer's words.
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let Details { status, code, message, data, retry_after, .. } = *failure.0;
+        let members = data.and_then(|data| if let Value::Object(members) = data { Some(members) } else { None }).unwrap_or_default();
+        let problem = Self::new(status, code, message).after(retry_after);
+        members.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value))
     }
 }
 

@@ -15,23 +15,23 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     App, SendCall, SendFailure, SendReply,
-    access::{Caller, is_json},
+    access::Caller,
     reply::{Failure, success},
+    sending,
 };
 use crate::{
-    model::{ClientId, Outcome, PhoneNumber, SessionState, Timestamp},
-    outbox::{Idempotency, Requested},
+    model::{ClientId, Outcome, Priority, SessionState, Timestamp},
+    outbox::Requested,
     plugins::RenderRequest,
     qr,
     session::Snapshot,
 };
 
-/// Characters of an `Idempotency-Key`.
-const MAX_KEY: usize = 255;
+/// What a send may say. The original service knew the first two.
+const FIELDS: [&str; 9] = ["number", "message", "template", "variables", "locale", "clientId", "sendAt", "expiresAt", "priority"];
 
 fn now() -> String {
     Timestamp::now().rfc3339()
@@ -164,27 +164,21 @@ pub(super) async fn send(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let body = body.map_err(|error| Failure::new(error.status(), "body_not_readable", "Request body not readable", error.body_text()))?;
-    if !is_json(&headers) {
-        let message = "the body must be JSON, with Content-Type: application/json";
-        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message));
-    }
+    let body = sending::readable(&headers, body)?;
     let mut call = parse(&app, &body)?;
-    call.respond_async =
-        headers.get_all("prefer").iter().any(|value| value.to_str().is_ok_and(|v| v.split([',', ';']).any(|p| p.trim() == "respond-async")));
-    if let Some(key) = headers.get("idempotency-key") {
-        call.idempotency = Some(idempotency(key, &caller, &call)?);
-    }
+    call.respond_async |= sending::prefers_async(&headers);
+    call.idempotency = sending::idempotency(&headers, &caller, &call)?;
     let said = match &call.content {
         Requested::Text(text) => Some(text.clone()),
         Requested::Template(_) => None,
     };
     match app.core.send(call).await? {
         SendReply::Accepted(accepted) => {
-            let location = format!("/v1/messages/{}", accepted.id);
-            let data = json!({"id": accepted.id, "messageId": accepted.message_id, "timestamp": now()});
-            let headers = [(header::LOCATION, location), (header::HeaderName::from_static("preference-applied"), "respond-async".into())];
-            Ok((StatusCode::ACCEPTED, headers, success(&data, "Message accepted")).into_response())
+            let data = json!({
+                "id": accepted.id, "messageId": accepted.message_id, "state": accepted.state, "location": sending::location(&accepted),
+                "timestamp": now(),
+            });
+            Ok(sending::accepted_response(&accepted, success(&data, "Message accepted")))
         }
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent { message_key, chat, at } => {
@@ -213,6 +207,9 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         bad("invalid_json", "Invalid JSON", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
     })?;
     let Value::Object(fields) = body else { return Err(bad("invalid_json", "Invalid JSON", "the body must be a JSON object")) };
+    if let Some(unknown) = sending::unknown_field(fields.keys(), &FIELDS) {
+        return Err(unknown);
+    }
     let text = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
@@ -223,8 +220,7 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
     let (number, message, template) = (text("number")?, text("message")?, text("template")?);
     let missing = || bad("missing_fields", "Missing required fields", "number and message are required (or number and template)");
     let number = number.ok_or_else(missing)?;
-    let number = PhoneNumber::parse(&number, app.core.national_prefix())
-        .map_err(|error| bad("invalid_number", "Invalid phone number format", error.to_string()))?;
+    let number = sending::number(app, &number)?;
     let content = match (message, template) {
         (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give message or template, not both")),
         (Some(message), None) => Requested::Text(message),
@@ -242,18 +238,23 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         Some(id) => id.parse::<ClientId>().map_err(|error| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
         None => app.core.default_client().clone(),
     };
-    Ok(SendCall { client, number, content, idempotency: None, respond_async: false })
-}
-
-/// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
-fn idempotency(key: &HeaderValue, caller: &Caller, call: &SendCall) -> Result<Idempotency, Failure> {
-    let wrong =
-        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
-    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
-    let content = match &call.content {
-        Requested::Text(text) => json!({"text": text}),
-        Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+    let priority = match text("priority")? {
+        None => Priority::default(),
+        Some(name) => {
+            serde_json::from_value(name.into()).map_err(|_| bad("invalid_field", "Invalid field", "priority must be interactive or bulk"))?
+        }
     };
-    let request = json!([call.client, call.number, content]).to_string();
-    Ok(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request)) })
+    let (send_at, expires_at) = sending::times(fields.get("sendAt"), fields.get("expiresAt"))?;
+    Ok(SendCall {
+        client,
+        number,
+        content,
+        reply_to: None,
+        send_at,
+        expires_at,
+        priority,
+        metadata: vec![],
+        idempotency: None,
+        respond_async: send_at.is_some(),
+    })
 }

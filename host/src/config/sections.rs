@@ -293,11 +293,46 @@ pub struct Send {
     pub ack_timeout: Millis,
     /// How long a looked-up number is believed. Default 24h.
     pub address_ttl: Millis,
+    /// `[send.pacing]`
+    pub pacing: Pacing,
+}
+
+/// `[send.pacing]`: how fast each session sends. What is over the pace waits its turn. Default: as fast as it goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pacing {
+    /// Messages within a minute; 0: any number.
+    pub per_minute: u32,
+    /// Messages within 24 hours; 0: any number.
+    pub per_day: u32,
+    /// Between the beginnings of two sends.
+    pub min_gap: Millis,
+    /// Up to so much more, by chance.
+    pub jitter: Millis,
+    /// Messages within 24 hours to people who have neither had a message of the session nor written to it; 0: any number.
+    pub cold_per_day: u32,
+    /// Messages on the first, the second, … day of a session that sends: `[20, 50, 100]`. Afterwards `per_day` alone holds.
+    pub warm_up: Vec<u32>,
+}
+
+impl Pacing {
+    /// Whether anything is to be counted.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 impl Default for Send {
     fn default() -> Self {
-        Self { timeout: Millis::secs(30), default_region: None, max_length: 4096, ack_timeout: Millis::secs(60), address_ttl: Millis(86_400_000) }
+        Self {
+            timeout: Millis::secs(30),
+            default_region: None,
+            max_length: 4096,
+            ack_timeout: Millis::secs(60),
+            address_ttl: Millis(86_400_000),
+            pacing: Pacing::default(),
+        }
     }
 }
 

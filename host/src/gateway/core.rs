@@ -11,7 +11,7 @@ use crate::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
-    outbox::{AcceptError, Outbox, OutboxId, OutboxRow, SendRequest, StoreError},
+    outbox::{AcceptError, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest, Sending, StoreError},
     session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
     store::{HealthRow, Store},
 };
@@ -85,23 +85,32 @@ impl Core for GatewayCore {
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
         let handle = self.sessions.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
-        // A repeated call is answered from the outbox, whatever the session does meanwhile.
-        let known = match &call.idempotency {
-            Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
-            None => false,
-        };
-        if now.state != SessionState::Ready && !call.respond_async && !known {
-            return Err(SendFailure::NotReady { state: now.state, reason: now.reason });
+        if now.state != SessionState::Ready && !call.respond_async {
+            // A repeated call is answered from the outbox, whatever the session does meanwhile.
+            let known = match &call.idempotency {
+                Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
+                None => false,
+            };
+            if !known {
+                return Err(SendFailure::NotReady { state: now.state, reason: now.reason });
+            }
         }
         let request = SendRequest {
             client: call.client,
             to: call.number,
             content: call.content,
-            reply_to: None,
-            metadata: vec![],
+            reply_to: call.reply_to,
+            send_at: call.send_at,
+            expires_at: call.expires_at,
+            priority: call.priority,
+            metadata: call.metadata,
             idempotency: call.idempotency,
         };
-        let accepted = self.outbox.accept(request).await?;
+        let accepted = match self.outbox.accept(request).await {
+            // Who does not wait for the outcome is told of the same send again.
+            Err(AcceptError::InFlight(id)) if call.respond_async => self.outbox.accepted(&id).await?,
+            accepted => accepted?,
+        };
         if call.respond_async {
             return Ok(SendReply::Accepted(accepted));
         }
@@ -112,8 +121,40 @@ impl Core for GatewayCore {
         Ok(SendReply::Done(Box::new(row), outcome))
     }
 
-    async fn message(&self, id: &OutboxId) -> Result<Option<OutboxRow>, String> {
-        self.outbox.get(id).await.map_err(|error| error.to_string())
+    async fn message(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
+        let Some(row) = self.outbox.get(id).await? else { return Ok(None) };
+        let history = self.outbox.history(&row).await?;
+        Ok(Some((row, history)))
+    }
+
+    async fn messages(&self, filter: &Filter) -> Result<Listed, StoreError> {
+        self.outbox.list(filter).await
+    }
+
+    async fn search_messages(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        self.outbox.search(words, scope).await
+    }
+
+    async fn cancel_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        self.outbox.cancel(id).await
+    }
+
+    async fn retry_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        self.outbox.retry(id).await
+    }
+
+    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.sending(client).await?)
+    }
+
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.pause(client, pause).await?)
+    }
+
+    async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {
+        self.outbox.cancel_queued(client, "purged by the caller").await
     }
 
     async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure> {

@@ -42,6 +42,7 @@ fn before(age: Millis) -> Timestamp {
 
 async fn forget(store: &Store, config: &Config) -> Result<(), StoreError> {
     let events = before(config.storage.keep_events);
+    store.prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400))).await?;
     store.prune_outbox(events, before(config.storage.keep_idempotency)).await?;
     store.prune_inbound(events).await?;
     store.prune_events(events).await

@@ -143,6 +143,34 @@ pub struct OutboundMessage {
     pub metadata: Vec<(String, String)>,
 }
 
+/// What goes first when several messages wait. Within a chat the order of acceptance holds among those of one priority.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for it.
+    #[default]
+    Interactive,
+    /// One of many; after every interactive one.
+    Bulk,
+}
+
+impl Priority {
+    /// Its place in the line: lower goes first.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Interactive => 0,
+            Self::Bulk => 1,
+        }
+    }
+
+    /// The reverse of [`Priority::number`].
+    #[must_use]
+    pub fn from_number(number: i64) -> Self {
+        if number == 0 { Self::Interactive } else { Self::Bulk }
+    }
+}
+
 /// A message that arrived, or that was typed on the phone of this account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InboundMessage {

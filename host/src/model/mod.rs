@@ -16,7 +16,7 @@ mod time;
 pub use address::{Address, InvalidNumber, PhoneNumber};
 pub use client::{ClientId, InvalidClientId};
 pub use event::{Account, Envelope, Event, EventId};
-pub use message::{AckLevel, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Text};
+pub use message::{AckLevel, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Priority, Text};
 pub use outcome::{FailureCode, Outcome};
 pub use region::calling_code;
 pub use session::{SessionState, Transition};

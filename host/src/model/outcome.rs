@@ -41,6 +41,8 @@ pub enum FailureCode {
     Rejected,
     /// The caller's or the message's time ran out before it was begun.
     NotSentInTime,
+    /// Its `expiresAt` passed before it was begun.
+    Expired,
     /// Taken back by the caller before it was begun.
     Cancelled,
     /// WhatsApp's server refused it (the nack code is in the reason).
@@ -59,6 +61,7 @@ impl FailureCode {
             Self::NotOnWhatsapp => "not_on_whatsapp",
             Self::Rejected => "rejected",
             Self::NotSentInTime => "not_sent_in_time",
+            Self::Expired => "expired",
             Self::Cancelled => "cancelled",
             Self::RefusedByWhatsapp => "refused_by_whatsapp",
             Self::Blocked => "blocked",

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::Outbox;
 use crate::{
-    model::{Address, ClientId, Content, MessageId, OutboundMessage, PhoneNumber, Timestamp},
-    plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject},
-    store::{Accept, Accepted, NewRow, OutboxId, RowState, StoreError},
+    model::{Address, ClientId, Content, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
+    plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
+    store::{Accept, Accepted, NewRow, OutboxId, RowState, Step, StoreError},
 };
 
 /// What a caller wants sent.
@@ -20,6 +22,12 @@ pub struct SendRequest {
     pub content: Requested,
     /// Bare id of the message it answers.
     pub reply_to: Option<MessageId>,
+    /// When; none: at once, whatever the clock says.
+    pub send_at: Option<Timestamp>,
+    /// Not to be begun after.
+    pub expires_at: Option<Timestamp>,
+    /// What goes first.
+    pub priority: Priority,
     /// Free-form pairs of the caller.
     pub metadata: Vec<(String, String)>,
     /// So that a retry is not a second message.
@@ -88,6 +96,10 @@ impl Outbox {
         }
         let id = OutboxId(format!("out_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase()));
         let subject = Subject { session: request.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
+        let template = match &request.content {
+            Requested::Text(_) => None,
+            Requested::Template(template) => Some(template.template.clone()),
+        };
         let content = match request.content {
             Requested::Text(text) => Content::text(text),
             Requested::Template(template) => inner.pipeline.render(&subject, &template).await?,
@@ -101,30 +113,36 @@ impl Outbox {
             to: self.address(&request.client, &request.to).await?,
             content,
             reply_to: request.reply_to,
-            send_at: None,
+            send_at: request.send_at,
             metadata: request.metadata,
         };
-        let message = match inner.pipeline.validate(&subject, message).await {
-            Decision::Allow(message, _) => message,
+        let (message, verdicts) = match inner.pipeline.validate(&subject, message).await {
+            Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => {
                 metrics::counter!("wharf_sends_total", "outcome" => "rejected").increment(1);
                 return Err(AcceptError::Rejected(rejection));
             }
         };
         let message_id = MessageId::from_random(rand::random());
+        let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
+        let mut history = vec![Step::new("accepted", accepted)];
+        history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
         let row = NewRow {
             id: id.clone(),
             client: request.client,
             message_id: message_id.clone(),
             number: request.to,
-            message,
-            not_before: Timestamp::now(),
+            // No plugin may move it in time.
+            message: OutboundMessage { send_at: request.send_at, ..message },
+            priority: request.priority,
+            expires_at: request.expires_at,
             idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+            history,
         };
         match inner.store.accept(row).await? {
             Accept::New => {
                 inner.accepted.notify_waiters();
-                Ok(Accepted { id, message_id, known: false })
+                Ok(Accepted { id, message_id, state: RowState::Queued, known: false })
             }
             other => self.known(other).await,
         }
@@ -144,9 +162,16 @@ impl Outbox {
         };
         match row.state {
             RowState::Queued | RowState::Sending => Err(AcceptError::InFlight(id)),
-            RowState::Unknown | RowState::Sent | RowState::NotSent => Ok(Accepted { id, message_id: row.message_id, known: true }),
+            state @ (RowState::Unknown | RowState::Sent | RowState::NotSent) => Ok(Accepted { id, message_id: row.message_id, state, known: true }),
         }
     }
+}
+
+/// A plugin's word as a line of the history; `when` it was asked.
+pub(super) fn judged(verdict: &Verdict, when: &str) -> Step {
+    let mut detail = json!(verdict);
+    detail["when"] = when.into();
+    Step::new("verdict", detail)
 }
 
 /// A send that waited longer than this is judged again when it is begun.

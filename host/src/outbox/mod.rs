@@ -4,6 +4,7 @@
 //! the question "was it sent?" has an answer: the page is asked for that id. Memory only wakes those who wait.
 
 mod accept;
+mod pace;
 mod sender;
 #[cfg(test)]
 mod tests;
@@ -21,14 +22,14 @@ use tracing::{info, warn};
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, OutboxId, OutboxRow, StoreError};
+pub use crate::store::{Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
 
 use crate::{
     config,
     events::Events,
     model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, Timestamp},
     plugins::Pipeline,
-    store::{Finish, RowState, Store},
+    store::{Finish, Step, Store},
     whatsapp::{Page, SendNews, SendProgress},
 };
 
@@ -49,6 +50,20 @@ struct Inner {
     accepted: Notify,
 }
 
+/// Why a send was not changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such send.
+    #[error("there is no message of that id")]
+    Missing,
+    /// It stands where that cannot be done.
+    #[error("the message is {}", .0.as_str())]
+    State(RowState),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Outbox {
     /// An outbox on `store`; `pipeline` decides, `events` are told.
     #[must_use]
@@ -65,26 +80,108 @@ impl Outbox {
         self.inner.store.outbox_row(id).await
     }
 
+    /// What accepting it said.
+    ///
+    /// # Errors
+    /// When there is none, or the database cannot be read.
+    pub async fn accepted(&self, id: &OutboxId) -> Result<Accepted, AcceptError> {
+        let row = self.get(id).await?.ok_or_else(|| StoreError::Corrupt(format!("the send {id} of an Idempotency-Key")))?;
+        Ok(Accepted { id: row.id, message_id: row.message_id, state: row.state, known: true })
+    }
+
     /// Sends the rows of a session while it has a page; ends when the session does.
     pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn Page>>>) -> JoinHandle<()> {
         tokio::spawn(sender::run(Arc::clone(&self.inner), client, pages))
     }
 
-    /// Cancels what a session has not begun.
+    /// Cancels what a session has not begun; how many those were.
     ///
     /// # Errors
     /// When the database fails; the rest stays queued.
-    pub async fn cancel_queued(&self, client: &ClientId, reason: &str) -> Result<(), StoreError> {
+    pub async fn cancel_queued(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
+        let mut cancelled = 0;
         loop {
             let rows = self.inner.store.queued(client).await?;
             if rows.is_empty() {
-                return Ok(());
+                return Ok(cancelled);
             }
-            for row in rows {
+            // Together, so that they share their flushes to the disk.
+            let all = rows.iter().map(|row| self.inner.cancel(row, reason));
+            for done in futures_util::future::join_all(all).await {
                 // One that began meanwhile is not cancelled, and not found again above.
-                self.inner.finish(&row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned())).await?;
+                cancelled += u64::from(done?);
             }
         }
+    }
+
+    /// Takes back a send that has not begun.
+    ///
+    /// # Errors
+    /// When there is none, when it has begun or ended, or the database fails.
+    pub async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
+        let done = self.inner.cancel(&row, "cancelled by the caller").await?;
+        self.changed(id, done).await
+    }
+
+    /// Puts a send that ended without leaving back into the line, under the same WhatsApp id.
+    ///
+    /// # Errors
+    /// When there is none, when it was or may have been sent, or the database fails.
+    pub async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        let done = self.inner.store.retry(id).await?;
+        if done {
+            self.inner.accepted.notify_waiters();
+            self.inner.waiters.wake(id);
+        }
+        self.changed(id, done).await
+    }
+
+    async fn changed(&self, id: &OutboxId, done: bool) -> Result<OutboxRow, ChangeError> {
+        let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
+        if done { Ok(row) } else { Err(ChangeError::State(row.state)) }
+    }
+
+    /// Pauses the sends of a session, or lets them go on; across restarts.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause(&self, client: &ClientId, pause: bool) -> Result<Sending, StoreError> {
+        self.inner.store.pause_sending(client, pause).await?;
+        self.inner.accepted.notify_waiters();
+        self.sending(client).await
+    }
+
+    /// Whether a session may send.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sending(&self, client: &ClientId) -> Result<Sending, StoreError> {
+        self.inner.store.sending(client).await
+    }
+
+    /// One page of sends, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
+        self.inner.store.messages(filter).await
+    }
+
+    /// The sends that `words` name: an id, or an idempotency key of `scope`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        self.inner.store.find_messages(words, scope).await
+    }
+
+    /// What happened to a send, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn history(&self, row: &OutboxRow) -> Result<Vec<HistoryRow>, StoreError> {
+        self.inner.store.history(row.seq).await
     }
 
     /// Waits for the outcome. A send that has not begun after `limit` is cancelled; one that has is [`Outcome::Unknown`]
@@ -105,7 +202,7 @@ impl Outbox {
                 continue;
             }
             let late = Finish::NotSent(FailureCode::NotSentInTime, format!("not begun within {limit:?}"));
-            if self.inner.finish(&row, &[RowState::Queued], late).await? {
+            if self.inner.finish(&row, &[RowState::Queued], late, vec![]).await? {
                 continue;
             }
             let Some(row) = self.get(id).await? else { return Ok(None) };
@@ -147,7 +244,7 @@ impl Outbox {
                 let Some(row) = self.inner.store.outbox_by_message(client, &news.id).await? else { return Ok(()) };
                 let failure = if reason.contains("Blocked") { FailureCode::Blocked } else { FailureCode::RefusedByWhatsapp };
                 let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
-                self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words)).await?;
+                self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await?;
             }
         }
         Ok(())
@@ -155,8 +252,13 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Ends a send without an acknowledgement, and tells everybody. False when it was not in one of the `from` states.
-    async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish) -> Result<bool, StoreError> {
+    async fn cancel(&self, row: &OutboxRow, reason: &str) -> Result<bool, StoreError> {
+        self.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned()), vec![]).await
+    }
+
+    /// Ends a send without an acknowledgement, and tells everybody. `judged`: what the plugins said at this moment. False
+    /// when it was not in one of the `from` states.
+    async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish, judged: Vec<Step>) -> Result<bool, StoreError> {
         let (id, message) = (row.message_id.clone(), row.message.clone());
         let (outcome, code, reason, event) = match &finish {
             Finish::NotSent(code, reason) => {
@@ -170,7 +272,7 @@ impl Inner {
             }
         };
         let event = self.events.prepare(&row.client, None, event);
-        if !self.store.finish(&row.id, from, finish, event).await? {
+        if !self.store.finish(&row.id, from, finish, judged, event).await? {
             return Ok(false);
         }
         self.events.committed();

@@ -1,21 +1,26 @@
 //! One task per session: takes its rows in order and puts them into the page, finds out what became of those before.
 //!
 //! Rows go one after the other, so a chat's messages keep their order; the page's own part takes milliseconds, and
-//! acknowledgements are not waited for here.
+//! acknowledgements are not waited for here. A row that has to wait, or that the page may or may not have, holds back
+//! those behind it in the same chat, and no other chat.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, error, warn};
 
-use super::{Inner, accept::JUDGED_FOR};
+use super::{
+    Inner,
+    accept::{JUDGED_FOR, judged},
+    pace::{self, Turn},
+};
 use crate::{
-    model::{Address, ClientId, Content, FailureCode, OutboundMessage, Timestamp},
+    model::{Address, ClientId, Content, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
-    store::{Finish, OutboxRow, RowState, StoreError},
+    store::{Begin, Finish, OutboxRow, RowState, Step, StoreError},
     whatsapp::{Page, PageError, SendNews, SendProgress, TextSend},
 };
 
@@ -27,29 +32,62 @@ const LOOKUP_PAUSE: u64 = 3_000;
 const BOOT_PAUSE: u64 = 500;
 /// Sends of unknown outcome are asked about so often.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// Sends that broke off in the page are asked about so often; their chats wait.
+const ASK_SOON: Duration = Duration::from_secs(2);
+/// Rows of the line read at a time. An interactive message waits for so many bulk ones at the most.
+const PASS: u32 = 16;
+/// No row is told to wait longer. One that seems to be was written before the clock went back.
+const LONGEST_PAUSE: u64 = 60_000;
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
 
-struct Sender {
+/// What a look at the line came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// Something was done; there may be more.
+    Went,
+    Nothing,
+    /// Pacing lets the next one go then.
+    Until(Instant),
+}
+
+/// What became of a look-up.
+enum Resolved {
+    Address(Address),
+    /// It is no number of WhatsApp's; the send has ended.
+    Ended,
+    /// No answer; the send waits.
+    Later,
+}
+
+/// Whether a row waits for its next try.
+fn pauses(row: &OutboxRow) -> bool {
+    let left = row.retry_at.since(Timestamp::now());
+    left > 0 && left <= LONGEST_PAUSE
+}
+
+pub(super) struct Sender {
     inner: Arc<Inner>,
     client: ClientId,
     token: i64,
 }
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
-    let token = loop {
-        match inner.store.lease(&client).await {
-            Ok(token) => break token,
-            Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
-        }
-        sleep(TICK).await;
-    };
-    let sender = Sender { inner, client, token };
+    let sender = Sender::lease(inner, client).await;
     loop {
         let page = pages.borrow_and_update().clone();
         match page {
             None => {
-                if pages.changed().await.is_err() {
-                    return;
+                tokio::select! {
+                    changed = pages.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                    }
+                    () = sleep(TICK) => {
+                        if let Err(error) = sender.clock().await {
+                            error!(client = %sender.client, %error, "sends whose deadline is over cannot be ended");
+                        }
+                    }
                 }
             }
             Some(page) => {
@@ -75,120 +113,233 @@ pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::R
 }
 
 impl Sender {
+    /// Takes over the sending of a session.
+    pub(super) async fn lease(inner: Arc<Inner>, client: ClientId) -> Self {
+        loop {
+            match inner.store.lease(&client).await {
+                Ok(token) => return Self { inner, client, token },
+                Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
+            }
+            sleep(TICK).await;
+        }
+    }
+
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        let store = &self.inner.store;
-        for row in store.begun(&self.client).await? {
-            self.reconcile(page, &row).await?;
-        }
-        let mut asked = Instant::now();
+        self.settle(page).await?;
+        let (mut asked, mut asked_soon, mut look) = (Instant::now(), Instant::now(), Instant::now() + TICK);
         loop {
             let accepted = self.inner.accepted.notified();
-            while let Some(row) = store.next_queued(&self.client).await? {
-                self.send(page, &row).await?;
+            self.clock().await?;
+            let mut passed = Passed::Went;
+            while passed == Passed::Went {
+                passed = self.pass(page).await?;
             }
+            let turn = if let Passed::Until(turn) = passed { turn.min(look) } else { look };
             tokio::select! {
                 () = accepted => {}
-                () = sleep(TICK) => {
-                    let ask_again = asked.elapsed() >= ASK_AGAIN;
+                // Not `sleep`: accepts may come so often that it would never end.
+                () = sleep_until(turn) => {
+                    if Instant::now() < look {
+                        continue;
+                    }
+                    look = Instant::now() + TICK;
+                    let (ask_again, ask_soon) = (asked.elapsed() >= ASK_AGAIN, asked_soon.elapsed() >= ASK_SOON);
                     if ask_again {
                         asked = Instant::now();
                     }
-                    self.overdue(page, ask_again).await?;
+                    if ask_soon {
+                        asked_soon = Instant::now();
+                    }
+                    self.overdue(page, ask_again, ask_soon).await?;
                 }
             }
         }
     }
 
-    async fn send(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<(), StoreError> {
-        let Some(message) = self.still_allowed(row).await? else { return Ok(()) };
-        let Some(address) = self.resolve(page, row).await? else { return Ok(()) };
+    /// Finds out what became of those that were begun before this page was there.
+    pub(super) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+        for row in self.inner.store.begun(&self.client).await? {
+            self.reconcile(page, &row).await?;
+        }
+        Ok(())
+    }
+
+    /// What the clock alone brings about: times that have come, deadlines that are over.
+    async fn clock(&self) -> Result<(), StoreError> {
+        let (store, now) = (&self.inner.store, Timestamp::now());
+        if store.has_ripe(now).await? {
+            store.release(now).await?;
+        }
+        for row in store.expired(&self.client, now).await? {
+            self.expire(&row).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire(&self, row: &OutboxRow) -> Result<(), StoreError> {
+        let at = row.expires_at.map(Timestamp::rfc3339).unwrap_or_default();
+        let finish = Finish::NotSent(FailureCode::Expired, format!("not begun by its expiresAt, {at}"));
+        self.inner.finish(row, &[RowState::Queued], finish, vec![]).await.map(drop)
+    }
+
+    /// Sends the next rows that nothing holds back.
+    pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
+        let (store, pacing) = (&self.inner.store, &self.inner.settings.pacing);
+        let sending = store.sending(&self.client).await?;
+        if sending.paused_at.is_some() {
+            return Ok(Passed::Nothing);
+        }
+        let cold_turn = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await?;
+        let mut cold_left = cold_turn == Turn::Now;
+        let mut waiting: HashSet<PhoneNumber> = store.in_doubt(&self.client).await?.into_iter().collect();
+        let (mut after, mut went) = (None, false);
+        while !went {
+            let rows = store.line(&self.client, after, PASS).await?;
+            let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
+            after = Some((last.priority, last.seq));
+            for row in &rows {
+                if waiting.contains(&row.number) {
+                    continue;
+                }
+                let counted = if pacing.counts() { Some(!store.knows(&self.client, &row.number).await?) } else { None };
+                if pauses(row) || (counted == Some(true) && !cold_left) {
+                    waiting.insert(row.number.clone());
+                    continue;
+                }
+                let now = Timestamp::now();
+                if counted.is_some()
+                    && let Turn::At(at) = pace::next(pacing, store, &self.client, sending, now).await?
+                {
+                    return Ok(Passed::Until(Instant::now() + pace::left(at, now)));
+                }
+                if self.send(page, row, counted).await? {
+                    went = true;
+                } else {
+                    waiting.insert(row.number.clone());
+                }
+                if counted == Some(true) && pacing.cold_per_day > 0 {
+                    cold_left = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await? == Turn::Now;
+                }
+            }
+        }
+        Ok(Passed::Went)
+    }
+
+    /// False: it has to wait, or the page may have it; nothing of the same chat may pass it.
+    async fn send(&self, page: &Arc<dyn Page>, row: &OutboxRow, counted: Option<bool>) -> Result<bool, StoreError> {
+        if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
+            self.expire(row).await?;
+            return Ok(true);
+        }
+        let Some((message, judged)) = self.still_allowed(row).await? else { return Ok(true) };
+        let address = match self.resolve(page, row).await? {
+            Resolved::Address(address) => address,
+            Resolved::Ended => return Ok(true),
+            Resolved::Later => return Ok(false),
+        };
         let message = OutboundMessage { to: address, ..message };
         let Content::Text(text) = message.content.clone() else {
             let words = "this kind of message cannot be sent yet".to_owned();
-            self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words)).await?;
-            return Ok(());
+            self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words), judged).await?;
+            return Ok(true);
         };
-        if !self.inner.store.begin_send(&row.id, &message.to.chat, &message, self.token).await? {
-            return Ok(());
+        if !self.inner.store.begin_send(row, &message, judged, Begin { token: self.token, counted }).await? {
+            return Ok(true);
         }
         let send = TextSend { id: row.message_id.clone(), chat: message.to.chat.clone(), text, reply_to: message.reply_to.clone() };
         let row = OutboxRow { chat: Some(message.to.chat.clone()), state: RowState::Sending, message, ..row.clone() };
         match page.send_text(&send).await {
             Ok(stored) => {
                 self.inner.store.stored_as(&row.id, &stored.address, &stored.key).await?;
-                if stored.duplicate { self.reconcile(page, &row).await } else { Ok(()) }
+                if stored.duplicate {
+                    self.reconcile(page, &row).await?;
+                }
+                Ok(true)
             }
             // Nothing was begun in the page.
             Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. })) => {
-                self.inner.finish(&row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string())).await?;
-                Ok(())
+                self.inner.finish(&row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
+                Ok(true)
             }
-            Err(PageError::Booting { .. }) => self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(BOOT_PAUSE)).await,
+            Err(error @ PageError::Booting { .. }) => {
+                self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(BOOT_PAUSE), &error.to_string()).await?;
+                Ok(false)
+            }
             Err(error) => {
                 warn!(client = %self.client, id = %row.id, %error, "a send broke off; the page will be asked for its id");
-                Ok(())
+                Ok(false)
             }
         }
     }
 
     /// Quiet hours and caps judge the moment of sending, not that of the request.
-    async fn still_allowed(&self, row: &OutboxRow) -> Result<Option<OutboundMessage>, StoreError> {
+    async fn still_allowed(&self, row: &OutboxRow) -> Result<Option<(OutboundMessage, Vec<Step>)>, StoreError> {
         let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
-        if waited < JUDGED_FOR {
-            return Ok(Some(row.message.clone()));
+        if waited < JUDGED_FOR && row.message.send_at.is_none() {
+            return Ok(Some((row.message.clone(), vec![])));
         }
         let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
-        match self.inner.pipeline.validate(&subject, row.message.clone()).await {
-            Decision::Allow(message, _) => Ok(Some(message)),
-            Decision::Reject(rejection, _) => {
+        let (decision, verdicts) = match self.inner.pipeline.validate(&subject, row.message.clone()).await {
+            Decision::Allow(message, verdicts) => (Ok(message), verdicts),
+            Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
+        };
+        let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
+        match decision {
+            Ok(message) => Ok(Some((message, steps))),
+            Err(rejection) => {
                 let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words)).await?;
+                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;
                 Ok(None)
             }
         }
     }
 
-    async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Option<Address>, StoreError> {
+    async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Resolved, StoreError> {
         let store = &self.inner.store;
         let ttl = i64::try_from(self.inner.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
         let oldest = Timestamp(Timestamp::now().0.saturating_sub(ttl));
         if let Some(address) = store.cached_address(&self.client, &row.number, oldest).await? {
-            return Ok(Some(address));
+            return Ok(Resolved::Address(address));
         }
         match page.resolve(&row.number).await {
             Ok(Some(address)) => {
                 store.cache_address(&self.client, &row.number, &address).await?;
-                Ok(Some(address))
+                Ok(Resolved::Address(address))
             }
             Ok(None) => {
                 let words = format!("{} has no WhatsApp account", row.number);
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::NotOnWhatsapp, words)).await?;
-                Ok(None)
+                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::NotOnWhatsapp, words), vec![]).await?;
+                Ok(Resolved::Ended)
             }
             Err(error @ PageError::ContractBroken { .. }) => {
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, error.to_string())).await?;
-                Ok(None)
+                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
+                Ok(Resolved::Ended)
             }
             // No answer is not the answer "no".
             Err(error) => {
                 debug!(client = %self.client, id = %row.id, %error, "the look-up failed; tried again later");
-                store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE)).await?;
-                Ok(None)
+                store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &format!("the look-up of the number failed: {error}")).await?;
+                Ok(Resolved::Later)
             }
         }
     }
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is asked.
-    async fn overdue(&self, page: &Arc<dyn Page>, ask_again: bool) -> Result<(), StoreError> {
+    pub(super) async fn overdue(&self, page: &Arc<dyn Page>, ask_again: bool, ask_soon: bool) -> Result<(), StoreError> {
         let limit = self.inner.settings.ack_timeout.duration();
         for row in self.inner.store.begun(&self.client).await? {
             let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
+            // The page may or may not have it, and its chat waits for the answer.
+            if ask_soon && row.message_key.is_none() && waited < limit {
+                self.reconcile(page, &row).await?;
+                continue;
+            }
             if waited < limit || (row.state == RowState::Unknown && !ask_again) {
                 continue;
             }
             if row.state == RowState::Sending {
-                self.inner.finish(&row, &[RowState::Sending], Finish::Unknown(format!("no acknowledgement within {limit:?}"))).await?;
+                self.inner.finish(&row, &[RowState::Sending], Finish::Unknown(format!("no acknowledgement within {limit:?}")), vec![]).await?;
             }
             self.reconcile(page, &row).await?;
         }
@@ -205,17 +356,17 @@ impl Sender {
                     super::Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, news).await
                 }
                 None if found.failed => match page.resend(&row.message_id, &chat).await {
-                    Ok(()) => Ok(()),
+                    Ok(()) => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
                     Err(error) => {
                         warn!(client = %self.client, id = %row.id, %error, "cannot be sent again yet");
                         Ok(())
                     }
                 },
                 // In the page's own queue.
-                None => Ok(()),
+                None => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
             },
             // The page stores a message before it sends it: what it does not know has never left.
-            Ok(None) => self.inner.store.requeue(&row.id, Timestamp::now()).await,
+            Ok(None) => self.inner.store.requeue(&row.id, Timestamp(0), "the page has never had it").await,
             Err(error) => {
                 warn!(client = %self.client, id = %row.id, %error, "the page cannot be asked about a send yet");
                 Ok(())

@@ -1,10 +1,20 @@
-use std::{collections::HashMap, path::Path, sync::Mutex};
+mod line;
+mod model;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber},
+    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber, Priority},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, PairingCode, Stored, TextSend},
 };
@@ -19,6 +29,12 @@ struct FakeWhatsApp {
     /// The page dies after it has stored a message, or before it is told of one.
     dies: Mutex<Option<Death>>,
     unknown_number: bool,
+    /// Ids in the order the page got them.
+    order: Mutex<Vec<MessageId>>,
+    /// Numbers whose look-up fails for now.
+    lookups_fail: Mutex<HashSet<String>>,
+    /// It cannot be asked about messages.
+    mute: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +59,10 @@ impl Page for FakeWhatsApp {
     async fn contract(&self) -> Result<ContractReport, PageError> {
         Ok(ContractReport::default())
     }
-    async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
+    async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
+        if self.lookups_fail.lock().expect("lock").contains(number.digits()) {
+            return Err(gone());
+        }
         *self.looked_up.lock().expect("lock") += 1;
         Ok((!self.unknown_number).then(chat))
     }
@@ -56,6 +75,7 @@ impl Page for FakeWhatsApp {
         let duplicate = known.contains_key(&send.id);
         if !duplicate {
             known.insert(send.id.clone(), 1);
+            self.order.lock().expect("lock").push(send.id.clone());
         }
         if dies == Some(Death::AfterStoring) {
             return Err(gone());
@@ -64,6 +84,9 @@ impl Page for FakeWhatsApp {
     }
     async fn find(&self, id: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
         *self.asked.lock().expect("lock") += 1;
+        if self.mute.load(Ordering::Relaxed) {
+            return Err(gone());
+        }
         let known = self.known.lock().expect("lock").contains_key(id);
         Ok(known.then(|| Found { address: chat(), key: format!("true_77@lid_{id}"), ack: Some(AckLevel::Server), failed: false }))
     }
@@ -101,9 +124,9 @@ struct Words;
 
 #[async_trait]
 impl Pipeline for Words {
-    async fn validate(&self, _: &Subject, message: OutboundMessage) -> Decision {
+    async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision {
         match message.content.body() {
-            Some("reject me") => {
+            Some(text) if text == "reject me" || (text == "reject me later" && subject.attempt > 1) => {
                 let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
                 Decision::Reject(rejection, vec![])
             }
@@ -195,6 +218,9 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
         to: PhoneNumber::parse("4915123456789", None).expect("number"),
         content: Requested::Text(text.into()),
         reply_to: None,
+        send_at: None,
+        expires_at: None,
+        priority: Priority::Interactive,
         metadata: vec![],
         idempotency: key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: text.into() }),
     }

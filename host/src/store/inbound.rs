@@ -1,7 +1,7 @@
 //! Which messages were told, and until when all of them were.
 
-use super::{Store, StoreError, events};
-use crate::model::{Account, ClientId, Envelope, MessageId, Timestamp};
+use super::{Store, StoreError, events, pacing};
+use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
     /// Appends the event of a message that arrived, unless that message was told before or is one of the outbox; both
@@ -15,10 +15,15 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let sql = "INSERT OR IGNORE INTO inbound (client, message_id, at) SELECT ?1, ?2, ?3 \
-                               WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1)";
+                               WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0)";
                     let done = sqlx::query(sql).bind(envelope.session.as_str()).bind(id).bind(envelope.at.0).execute(&mut *connection).await?;
                     let new = done.rows_affected() == 1;
                     if new {
+                        if let Event::MessageReceived(message) = &envelope.event
+                            && let Some(number) = message.chat.pn.as_deref().and_then(|pn| pn.strip_suffix("@c.us"))
+                        {
+                            pacing::know(connection, envelope.session.as_str(), number).await?;
+                        }
                         events::insert(connection, &envelope).await?;
                     }
                     Ok(new)

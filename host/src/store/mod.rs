@@ -3,11 +3,13 @@
 //! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
 //! costs little. Readers have their own connections and never wait for the writer.
 
+mod addresses;
 mod deliveries;
 mod events;
 mod inbound;
 mod kv;
 mod outbox;
+mod pacing;
 mod sessions;
 mod wishes;
 mod writer;
@@ -20,9 +22,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use addresses::Addresses;
 pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
-pub use outbox::{Accept, Accepted, Finish, NewRow, OutboxId, OutboxRow, RowState};
+pub use outbox::{Accept, Accepted, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
+pub use pacing::Sending;
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;
@@ -80,6 +84,7 @@ impl From<serde_json::Error> for StoreError {
 pub struct Store {
     writer: Writer,
     readers: SqlitePool,
+    addresses: Addresses,
 }
 
 impl Store {
@@ -106,7 +111,8 @@ impl Store {
             other => wrong(other.to_string()),
         })?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { writer: Writer::start(writers), readers })
+        let addresses = Addresses::load(&readers).await?;
+        Ok(Self { writer: Writer::start(writers), readers, addresses })
     }
 
     /// Writes what is waiting and closes the file.

@@ -2,6 +2,7 @@
 //!
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
+//! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
 //! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
 //! connection, so that the gateway writes again as soon as there is room.
 
@@ -15,14 +16,15 @@ use tokio::{
 };
 use tracing::error;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    outbox::{self, Accept, NewRow},
+};
 
 /// Work that may wait before more is refused.
 const QUEUE: usize = 4096;
 /// Work in one transaction.
 const BATCH: usize = 256;
-
-type Jobs = mpsc::Sender<Box<dyn Job>>;
 
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -65,10 +67,27 @@ where
     }
 }
 
+type Answer = oneshot::Sender<Result<Accept, StoreError>>;
+
+enum Asking {
+    Work(Box<dyn Job>),
+    /// A send to be stored.
+    Accept(Box<NewRow>, Answer),
+}
+
+impl Asking {
+    fn refuse(self, error: StoreError) {
+        match self {
+            Self::Work(job) => job.refuse(error),
+            Self::Accept(_, answer) => drop(answer.send(Err(error))),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Writer {
-    jobs: Arc<Mutex<Option<Jobs>>>,
-    sender: mpsc::WeakSender<Box<dyn Job>>,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Asking>>>>,
+    sender: mpsc::WeakSender<Asking>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -91,10 +110,20 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
-        let closed = || StoreError::Database("the store is closed".into());
         let (answer, result) = oneshot::channel();
+        self.ask(Asking::Work(Box::new(Asked { work, answer })), result).await
+    }
+
+    /// Stores a send together with those that wait.
+    pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Accept(Box::new(row), answer), result).await
+    }
+
+    async fn ask<T>(&self, asking: Asking, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        let closed = || StoreError::Database("the store is closed".into());
         let sender = self.sender.upgrade().ok_or_else(closed)?;
-        sender.try_send(Box::new(Asked { work, answer })).map_err(|error| match error {
+        sender.try_send(asking).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
@@ -112,7 +141,7 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Box<dyn Job>>) {
+async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
     let mut jobs = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut jobs, BATCH).await > 0 {
         let mut replies = Vec::with_capacity(jobs.len());
@@ -131,7 +160,7 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Box<dyn Job>>) {
 }
 
 /// One transaction. When it fails, what was not begun is still in `jobs`.
-async fn batch(pool: &SqlitePool, jobs: &mut Vec<Box<dyn Job>>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+async fn batch(pool: &SqlitePool, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let result = transaction(&mut connection, jobs, replies).await;
     if result.is_err() {
@@ -141,15 +170,17 @@ async fn batch(pool: &SqlitePool, jobs: &mut Vec<Box<dyn Job>>, replies: &mut Ve
     result
 }
 
-async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Box<dyn Job>>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // Sends come last and are still in `jobs` when something before them fails.
     jobs.reverse();
-    while let Some(job) = jobs.pop() {
+    jobs.sort_by_key(|asking| matches!(asking, Asking::Work(_)));
+    while let Some(Asking::Work(job)) = jobs.pop_if(|asking| matches!(asking, Asking::Work(_))) {
         // A nested transaction of sqlx is a savepoint.
         let mut savepoint = match transaction.begin().await {
             Ok(savepoint) => savepoint,
             Err(error) => {
-                jobs.push(job);
+                jobs.push(Asking::Work(job));
                 return Err(error);
             }
         };
@@ -161,7 +192,25 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Box<dyn J
             savepoint.rollback().await?;
         }
     }
+    accept(&mut transaction, jobs, replies).await;
     transaction.commit().await
+}
+
+/// Stores the sends, all in one.
+async fn accept(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) {
+    let (mut rows, mut answers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+    while let Some(Asking::Accept(row, answer)) = jobs.pop() {
+        rows.push(*row);
+        answers.push(answer);
+    }
+    if rows.is_empty() {
+        return;
+    }
+    for (answer, done) in answers.into_iter().zip(outbox::accept_all(connection, &rows).await) {
+        replies.push(Box::new(move |committed| {
+            let _ = answer.send(done.and_then(|accept| committed.map(|()| accept)));
+        }));
+    }
 }
 
 #[cfg(test)]

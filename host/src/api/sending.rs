@@ -1,0 +1,238 @@
+//! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences, and the own
+//! layer's call.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    App, SendCall, SendReply,
+    access::{Caller, is_json},
+    messages,
+    problem::Problem,
+    reply::Failure,
+    seed::bad,
+};
+use crate::{
+    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Timestamp},
+    outbox::{Accepted, Idempotency, Requested},
+    plugins::RenderRequest,
+};
+
+/// Characters of an `Idempotency-Key`.
+const MAX_KEY: usize = 255;
+/// Pairs of `metadata`, and bytes of one key or value.
+const MAX_METADATA: usize = 50;
+const MAX_PAIR: usize = 1000;
+/// A `sendAt` this far back is taken for now: clocks differ.
+const LATE: i64 = 60_000;
+/// A `sendAt` further ahead is a slip of the pen.
+const AHEAD: i64 = 366 * 86_400_000;
+
+/// The body of `POST /v1/sessions/{id}/messages`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wanted {
+    to: String,
+    text: Option<String>,
+    template: Option<String>,
+    locale: Option<String>,
+    variables: Option<BTreeMap<String, Value>>,
+    reply_to: Option<MessageId>,
+    send_at: Option<Value>,
+    expires_at: Option<Value>,
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+/// `POST /v1/sessions/{id}/messages`.
+pub(super) async fn send(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let body = readable(&headers, body)?;
+    let mut call = parse(&app, &id, &body)?;
+    call.respond_async |= prefers_async(&headers);
+    call.idempotency = idempotency(&headers, &caller, &call)?;
+    match app.core.send(call).await.map_err(Failure::from)? {
+        SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
+        SendReply::Done(row, outcome) => match outcome {
+            Outcome::Sent { .. } => Ok(Json(messages::shape(&row)).into_response()),
+            Outcome::NotSent { code, reason } => Err(Problem::from(Failure::not_sent(code, reason)).with("id", row.id.0)),
+            Outcome::Unknown { reason } => {
+                let place = format!("/v1/messages/{}", row.id);
+                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
+                let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail);
+                Err(problem.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
+            }
+        },
+    }
+}
+
+fn shape(accepted: &Accepted) -> Value {
+    json!({"id": accepted.id, "messageId": accepted.message_id, "state": accepted.state, "location": location(accepted)})
+}
+
+/// Where an accepted send can be asked about.
+pub(super) fn location(accepted: &Accepted) -> String {
+    format!("/v1/messages/{}", accepted.id)
+}
+
+/// 202, with where to ask.
+pub(super) fn accepted_response(accepted: &Accepted, body: Response) -> Response {
+    let headers = [(header::LOCATION, location(accepted)), (header::HeaderName::from_static("preference-applied"), "respond-async".into())];
+    (StatusCode::ACCEPTED, headers, body).into_response()
+}
+
+/// The body, if it can be read and calls itself JSON.
+pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the body is larger than {} bytes; nothing was stored", super::MAX_BODY);
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large", message)
+        }
+        status => Failure::new(status, "body_not_readable", "Request body not readable", error.body_text()),
+    })?;
+    if is_json(headers) {
+        return Ok(body);
+    }
+    let message = "the body must be JSON, with Content-Type: application/json";
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message))
+}
+
+fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| bad("invalid_body", "Invalid body", error.to_string()))?;
+    let client: ClientId =
+        id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
+    let number = number(app, &wanted.to)?;
+    let content = match (wanted.text, wanted.template) {
+        (Some(text), None) if !text.is_empty() => Requested::Text(text),
+        (None, Some(template)) => {
+            Requested::Template(RenderRequest { template, locale: wanted.locale, variables: wanted.variables.unwrap_or_default() })
+        }
+        (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give text or template, not both")),
+        _ => return Err(bad("missing_fields", "Missing required fields", "to and text are required (or to and template)")),
+    };
+    if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
+        let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
+        return Err(bad("metadata_too_large", "Metadata too large", message));
+    }
+    let (send_at, expires_at) = times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    Ok(SendCall {
+        client,
+        number,
+        content,
+        reply_to: wanted.reply_to,
+        send_at,
+        expires_at,
+        priority: wanted.priority,
+        metadata: wanted.metadata.into_iter().collect(),
+        idempotency: None,
+        respond_async: send_at.is_some(),
+    })
+}
+
+/// A number as people write it.
+pub(super) fn number(app: &App, text: &str) -> Result<PhoneNumber, Failure> {
+    PhoneNumber::parse(text, app.core.national_prefix()).map_err(|error| bad("invalid_number", "Invalid phone number format", error.to_string()))
+}
+
+/// `sendAt` and `expiresAt`. A `sendAt` that has just passed is none: the message goes at once.
+pub(super) fn times(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let wrong = |message: String| bad("invalid_time", "Invalid time", message);
+    let read =
+        |name: &str, value: Option<&Value>| value.filter(|value| !value.is_null()).map(|value| instant(name, value)).transpose().map_err(wrong);
+    let (mut send_at, expires_at) = (read("sendAt", send_at)?, read("expiresAt", expires_at)?);
+    let now = Timestamp::now();
+    if let Some(at) = send_at {
+        if at.0 < now.0 - LATE || at.0 > now.0 + AHEAD {
+            return Err(wrong(format!("sendAt is {}, now is {}; it must lie within the next 366 days", at.rfc3339(), now.rfc3339())));
+        }
+        send_at = Some(at).filter(|at| *at > now);
+    }
+    if let Some(at) = expires_at.filter(|at| *at <= send_at.unwrap_or(now)) {
+        return Err(wrong(format!("expiresAt is {}; it must lie after sendAt and after now", at.rfc3339())));
+    }
+    Ok((send_at, expires_at))
+}
+
+/// RFC 3339, or milliseconds since the Unix epoch.
+pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
+    let time = match value {
+        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond())),
+        Value::Number(millis) => millis.as_i64().map(Timestamp),
+        _ => None,
+    };
+    time.ok_or_else(|| format!("{name} must be a time: RFC 3339 with an offset (2026-01-31T09:00:00Z) or milliseconds since the Unix epoch"))
+}
+
+/// Whether the caller wants an answer at the commit (RFC 7240).
+pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
+    let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
+    headers.get_all("prefer").iter().any(wanted)
+}
+
+/// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
+pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall) -> Result<Option<Idempotency>, Failure> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let wrong =
+        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
+    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
+    let content = match &call.content {
+        Requested::Text(text) => json!({"text": text}),
+        Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+    };
+    let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
+    let request = json!([call.client, call.number, content, how]).to_string();
+    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request)) }))
+}
+
+/// The first field that is none of `known`, said so that a slip of the pen is found.
+pub(super) fn unknown_field<'a>(fields: impl Iterator<Item = &'a String>, known: &[&str]) -> Option<Failure> {
+    let unknown = fields.into_iter().find(|name| !known.contains(&name.as_str()))?;
+    let name: Cow<'_, str> = unknown.chars().take(80).collect();
+    Some(bad("unknown_field", "Unknown field", format!("there is no field {name:?}; there are {}", known.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_both_forms_and_judged() {
+        let now = Timestamp::now().0;
+        let text = |millis: i64| json!(Timestamp(millis).rfc3339());
+        let both = |send: Value, expires: Value| times(Some(&send), Some(&expires)).map_err(|failure| failure.into_response().status().as_u16());
+        let soon = now + 3_600_000;
+        assert_eq!(both(text(soon), Value::Null), Ok((Some(Timestamp(soon)), None)));
+        assert_eq!(both(json!(soon), json!(soon + 1)), Ok((Some(Timestamp(soon)), Some(Timestamp(soon + 1)))));
+        assert_eq!(both(text(now - 1000), Value::Null), Ok((None, None)), "just passed: at once");
+        for (send, expires) in [
+            (text(now - 3_600_000), Value::Null),
+            // Seconds in place of milliseconds.
+            (json!(soon / 1000), Value::Null),
+            (json!(now + 400 * 86_400_000), Value::Null),
+            (json!("tomorrow"), Value::Null),
+            (json!("2099-01-01T09:00:00"), Value::Null),
+            (json!(true), Value::Null),
+            (json!(soon), json!(soon)),
+            (Value::Null, text(now - 1)),
+        ] {
+            assert_eq!(both(send.clone(), expires.clone()), Err(400), "{send} {expires}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Who goes when: chats, priorities, times and deadlines; and what a caller may still change.
+
+use super::*;
+use crate::model::Priority;
+
+fn to(number: &str, text: &str) -> SendRequest {
+    SendRequest { to: PhoneNumber::parse(number, None).expect("number"), ..request(text, None) }
+}
+
+async fn until_stored(whatsapp: &FakeWhatsApp, count: usize) {
+    for _ in 0..1500 {
+        if whatsapp.order.lock().expect("lock").len() >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the page has only {:?}", whatsapp.order.lock().expect("lock"));
+}
+
+#[tokio::test]
+async fn a_message_that_has_to_wait_holds_back_its_chat_and_no_other() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    whatsapp.lookups_fail.lock().expect("lock").insert("4915100000001".into());
+    let mut accepted = Vec::new();
+    for (number, text) in [("4915100000001", "first"), ("4915100000002", "other chat"), ("4915100000001", "second")] {
+        accepted.push(gateway.outbox.accept(to(number, text)).await.expect("accepted"));
+    }
+    gateway.page(&whatsapp);
+    until_stored(&whatsapp, 1).await;
+    whatsapp.lookups_fail.lock().expect("lock").clear();
+    until_stored(&whatsapp, 3).await;
+    let wanted = [1, 0, 2].map(|which: usize| accepted[which].message_id.clone());
+    assert_eq!(*whatsapp.order.lock().expect("lock"), wanted);
+    let row = gateway.outbox.get(&accepted[0].id).await.expect("read").expect("there");
+    let history = gateway.outbox.history(&row).await.expect("history");
+    let kinds: Vec<&str> = history.iter().map(|step| step.kind.as_str()).collect();
+    assert_eq!(kinds, ["accepted", "requeued", "sending"], "a wait is said once");
+}
+
+#[tokio::test]
+async fn interactive_messages_pass_bulk_ones_also_in_the_same_chat() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let mut accepted = Vec::new();
+    for (text, priority) in
+        [("bulk 1", Priority::Bulk), ("bulk 2", Priority::Bulk), ("now", Priority::Interactive), ("and now", Priority::Interactive)]
+    {
+        let wanted = SendRequest { priority, ..request(text, None) };
+        accepted.push(gateway.outbox.accept(wanted).await.expect("accepted").message_id);
+    }
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    until_stored(&whatsapp, 4).await;
+    assert_eq!(*whatsapp.order.lock().expect("lock"), [2, 3, 0, 1].map(|which: usize| accepted[which].clone()));
+}
+
+#[tokio::test]
+async fn a_message_waits_for_its_time_and_holds_back_nothing_meanwhile() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let at = Timestamp::now().plus_millis(1500);
+    let later = gateway.outbox.accept(SendRequest { send_at: Some(at), ..request("later", None) }).await.expect("accepted");
+    let now = gateway.outbox.accept(request("now", None)).await.expect("accepted");
+    until_stored(&whatsapp, 2).await;
+    assert!(Timestamp::now() >= at);
+    assert_eq!(*whatsapp.order.lock().expect("lock"), [now.message_id, later.message_id]);
+}
+
+#[tokio::test]
+async fn what_a_plugin_refuses_at_the_moment_of_sending_does_not_leave() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let at = Timestamp::now().plus_millis(50);
+    let accepted = gateway.outbox.accept(SendRequest { send_at: Some(at), ..request("reject me later", None) }).await.expect("accepted");
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let row = gateway.until(&accepted.id, RowState::NotSent).await;
+    assert_eq!(row.code, Some(FailureCode::Rejected));
+    assert!(whatsapp.known.lock().expect("lock").is_empty());
+}
+
+#[tokio::test]
+async fn a_message_whose_deadline_passes_ends_even_while_there_is_no_page() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let deadline = Some(Timestamp::now().plus_millis(50));
+    let accepted = gateway.outbox.accept(SendRequest { expires_at: deadline, ..request("too late", None) }).await.expect("accepted");
+    let row = gateway.until(&accepted.id, RowState::NotSent).await;
+    assert_eq!(row.code, Some(FailureCode::Expired));
+    assert_eq!(gateway.events().await, ["message.failed"]);
+}
+
+#[tokio::test]
+async fn only_what_waits_is_taken_back_and_only_what_has_failed_is_taken_up_again() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let outbox = &gateway.outbox;
+    let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+    assert_eq!(outbox.retry(&accepted.id).await, Err(ChangeError::State(RowState::Queued)));
+    assert_eq!(outbox.cancel(&accepted.id).await.expect("cancelled").code, Some(FailureCode::Cancelled));
+    assert_eq!(outbox.cancel(&accepted.id).await, Err(ChangeError::State(RowState::NotSent)));
+    assert_eq!(outbox.retry(&accepted.id).await.expect("taken up").state, RowState::Queued);
+
+    gateway.page(&Arc::new(FakeWhatsApp::default()));
+    gateway.until(&accepted.id, RowState::Sending).await;
+    assert_eq!(outbox.cancel(&accepted.id).await, Err(ChangeError::State(RowState::Sending)));
+    gateway.ack(&accepted.message_id, AckLevel::Server).await;
+    for refused in [outbox.retry(&accepted.id).await, outbox.cancel(&accepted.id).await] {
+        assert_eq!(refused, Err(ChangeError::State(RowState::Sent)));
+    }
+    let nobody = OutboxId("out_nobody".into());
+    assert_eq!((outbox.cancel(&nobody).await, outbox.retry(&nobody).await), (Err(ChangeError::Missing), Err(ChangeError::Missing)));
+    let row = outbox.get(&accepted.id).await.expect("read").expect("there");
+    let history = outbox.history(&row).await.expect("history");
+    let kinds: Vec<&str> = history.iter().map(|step| step.kind.as_str()).collect();
+    assert_eq!(kinds, ["accepted", "not_sent", "retried", "sending", "sent", "ack"]);
+}
+
+#[tokio::test]
+async fn what_may_have_left_is_never_sent_again_by_a_caller() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::with(dir.path(), config::Send { ack_timeout: config::Millis(100), ..config::Send::default() }).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    *whatsapp.dies.lock().expect("lock") = Some(Death::AfterStoring);
+    whatsapp.mute.store(true, std::sync::atomic::Ordering::Relaxed);
+    gateway.page(&whatsapp);
+    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    gateway.until(&accepted.id, RowState::Unknown).await;
+    assert_eq!(gateway.outbox.retry(&accepted.id).await, Err(ChangeError::State(RowState::Unknown)));
+    assert_eq!(gateway.outbox.cancel(&accepted.id).await, Err(ChangeError::State(RowState::Unknown)));
+}
+
+#[tokio::test]
+async fn a_session_is_emptied_of_what_waits_and_of_nothing_else() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    for number in 0..30 {
+        gateway.outbox.accept(request(&format!("message {number}"), None)).await.expect("accepted");
+    }
+    let scheduled = SendRequest { send_at: Some(Timestamp::now().plus_millis(3_600_000)), ..request("tomorrow", None) };
+    gateway.outbox.accept(scheduled).await.expect("accepted");
+    let other: ClientId = "other".parse().expect("id");
+    let kept = gateway.outbox.accept(SendRequest { client: other, ..request("of another session", None) }).await.expect("accepted");
+    assert_eq!(gateway.outbox.cancel_queued(&client(), "purged").await, Ok(31));
+    assert_eq!(gateway.outbox.cancel_queued(&client(), "purged").await, Ok(0));
+    assert_eq!(gateway.outbox.get(&kept.id).await.expect("read").expect("there").state, RowState::Queued);
+}
+
+fn paced(pacing: config::Pacing) -> config::Send {
+    config::Send { pacing, ..config::Send::default() }
+}
+
+async fn accept_to(gateway: &Gateway, numbers: &[&str]) -> Vec<MessageId> {
+    let mut accepted = Vec::new();
+    for number in numbers {
+        accepted.push(gateway.outbox.accept(to(number, "hello")).await.expect("accepted").message_id);
+    }
+    accepted
+}
+
+#[tokio::test]
+async fn sends_keep_their_distance() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let pacing = config::Pacing { min_gap: config::Millis(300), jitter: config::Millis(100), ..config::Pacing::default() };
+    let gateway = Gateway::with(dir.path(), paced(pacing)).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    let began = Instant::now();
+    gateway.page(&whatsapp);
+    let accepted = accept_to(&gateway, &["4915100000001", "4915100000002", "4915100000001", "4915100000003"]).await;
+    until_stored(&whatsapp, 4).await;
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(3000), "it waited for more than its turn: {:?}", began.elapsed());
+    assert_eq!(*whatsapp.order.lock().expect("lock"), accepted);
+}
+
+#[tokio::test]
+async fn a_budget_is_not_refilled_by_a_restart() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let settings = || paced(config::Pacing { warm_up: vec![2], ..config::Pacing::default() });
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    let gateway = Gateway::with(dir.path(), settings()).await;
+    gateway.page(&whatsapp);
+    accept_to(&gateway, &["4915100000001", "4915100000002", "4915100000003"]).await;
+    until_stored(&whatsapp, 2).await;
+    gateway.crash().await;
+    let gateway = Gateway::with(dir.path(), settings()).await;
+    gateway.page(&whatsapp);
+    // The sender has had its turn once what it asks the page first was asked.
+    let asked = || *whatsapp.asked.lock().expect("lock");
+    while asked() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(whatsapp.order.lock().expect("lock").len(), 2);
+}
+
+#[tokio::test]
+async fn strangers_have_a_budget_of_their_own() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let pacing = config::Pacing { cold_per_day: 1, ..config::Pacing::default() };
+    let gateway = Gateway::with(dir.path(), paced(pacing)).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let first = accept_to(&gateway, &["4915100000001"]).await.remove(0);
+    until_stored(&whatsapp, 1).await;
+    gateway.ack(&first, AckLevel::Server).await;
+    let later = accept_to(&gateway, &["4915100000002", "4915100000001"]).await;
+    until_stored(&whatsapp, 2).await;
+    assert_eq!(*whatsapp.order.lock().expect("lock"), [first, later[1].clone()], "only the known one passes");
+}
+
+#[tokio::test]
+async fn a_paused_session_sends_nothing_until_it_goes_on_also_across_a_restart() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let paused = gateway.outbox.pause(&client(), true).await.expect("paused").paused_at;
+    assert!(paused.is_some());
+    gateway.crash().await;
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    accept_to(&gateway, &["4915100000001"]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(whatsapp.order.lock().expect("lock").is_empty());
+    assert_eq!(gateway.outbox.pause(&client(), true).await.expect("paused").paused_at, paused, "since the first time");
+    assert_eq!(gateway.outbox.pause(&client(), false).await.expect("goes on").paused_at, None);
+    until_stored(&whatsapp, 1).await;
+}

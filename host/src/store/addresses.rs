@@ -1,0 +1,128 @@
+//! Addresses that were looked up.
+//!
+//! Every accept asks for one, so they are kept in memory as long as they are few; the table is what lasts.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use sqlx::{Row, SqlitePool};
+
+use super::{Store, StoreError};
+use crate::model::{Address, ClientId, PhoneNumber, Timestamp};
+
+/// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
+const KEPT: usize = 50_000;
+
+/// What is in the table, as far as it is in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses(Arc<RwLock<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    addresses: HashMap<(ClientId, PhoneNumber), (Address, Timestamp)>,
+    /// Nothing else is in the table.
+    complete: bool,
+}
+
+enum Answer {
+    Is(Option<Address>),
+    AskTheTable,
+}
+
+impl Addresses {
+    pub(super) async fn load(readers: &SqlitePool) -> Result<Self, StoreError> {
+        let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
+        let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?").bind(limit).fetch_all(readers).await?;
+        let mut addresses = HashMap::with_capacity(rows.len());
+        let complete = rows.len() < KEPT;
+        for row in &rows {
+            let (client, number): (String, String) = (row.try_get("client")?, row.try_get("number")?);
+            let client = client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
+            let number = PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let address = serde_json::from_str(&row.try_get::<String, _>("address")?)?;
+            addresses.insert((client, number), (address, Timestamp(row.try_get("at")?)));
+        }
+        Ok(Self(Arc::new(RwLock::new(Known { addresses, complete }))))
+    }
+
+    fn find(&self, key: &(ClientId, PhoneNumber), oldest: Timestamp) -> Answer {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match known.addresses.get(key) {
+            Some((address, at)) => Answer::Is((*at >= oldest).then(|| address.clone())),
+            None if known.complete => Answer::Is(None),
+            None => Answer::AskTheTable,
+        }
+    }
+
+    fn keep(&self, key: (ClientId, PhoneNumber), address: Address, at: Timestamp) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.addresses.len() < KEPT || known.addresses.contains_key(&key) {
+            known.addresses.insert(key, (address, at));
+        } else {
+            known.complete = false;
+        }
+    }
+}
+
+impl Store {
+    /// An address that was looked up since `oldest`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn cached_address(&self, client: &ClientId, number: &PhoneNumber, oldest: Timestamp) -> Result<Option<Address>, StoreError> {
+        if let Answer::Is(answer) = self.addresses.find(&(client.clone(), number.clone()), oldest) {
+            return Ok(answer);
+        }
+        let text: Option<String> = sqlx::query_scalar("SELECT address FROM address WHERE client = ? AND number = ? AND at >= ?")
+            .bind(client.as_str())
+            .bind(number.digits())
+            .bind(oldest.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// Remembers an address.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn cache_address(&self, client: &ClientId, number: &PhoneNumber, address: &Address) -> Result<(), StoreError> {
+        let at = Timestamp::now();
+        let (key, kept) = ((client.clone(), number.clone()), address.clone());
+        let (client, number, address) = (client.to_string(), number.to_string(), serde_json::to_string(address)?);
+        let work = self.writer.write(move |connection| {
+            Box::pin(async move {
+                let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
+                sqlx::query(sql).bind(client).bind(number).bind(address).bind(at.0).execute(connection).await?;
+                Ok(())
+            })
+        });
+        work.await?;
+        self.addresses.keep(key, kept, at);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_is_believed_for_a_while_and_survives_a_restart() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let (client, number): (ClientId, _) = ("test".parse().expect("id"), PhoneNumber::parse("4915123456789", None).expect("number"));
+        let address = Address { lid: Some("77@lid".into()), ..Address::of_number(&number) };
+        let store = Store::open(&path).await.expect("store");
+        assert_eq!(store.cached_address(&client, &number, Timestamp(0)).await, Ok(None));
+        store.cache_address(&client, &number, &address).await.expect("kept");
+        for store in [store, Store::open(&path).await.expect("store")] {
+            assert_eq!(store.cached_address(&client, &number, Timestamp(0)).await, Ok(Some(address.clone())));
+            assert_eq!(store.cached_address(&client, &number, Timestamp::now().plus_millis(1)).await, Ok(None), "too old");
+            assert_eq!(store.cached_address(&"other".parse().expect("id"), &number, Timestamp(0)).await, Ok(None));
+            store.close().await;
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Rows of the outbox: what they are, and how they are found.
+
+mod accept;
+mod history;
+mod list;
+mod prune;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, sqlite::SqliteRow};
+
+pub(super) use accept::all as accept_all;
+pub use accept::{Accept, Accepted, NewRow};
+pub use history::{HistoryRow, Step};
+pub use list::{Filter, Listed};
+pub use steps::Begin;
+
+use super::{Store, StoreError};
+use crate::model::{ClientId, FailureCode, MessageId, OutboundMessage, Outcome, PhoneNumber, Priority, Timestamp};
+
+/// Names one accepted send: `out_` and a lower-case ULID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OutboxId(pub String);
+
+impl fmt::Display for OutboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a send stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum RowState {
+    /// Committed; the page has not been touched for it.
+    Queued,
+    /// The page has been asked, or is about to be.
+    Sending,
+    /// It may have left; being found out.
+    Unknown,
+    /// WhatsApp's server has it.
+    Sent,
+    /// It will not leave.
+    NotSent,
+}
+
+impl RowState {
+    /// The name in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Unknown => "unknown",
+            Self::Sent => "sent",
+            Self::NotSent => "not_sent",
+        }
+    }
+}
+
+/// One accepted send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxRow {
+    /// Order of acceptance.
+    pub seq: i64,
+    /// Its name.
+    pub id: OutboxId,
+    /// By which session.
+    pub client: ClientId,
+    /// WhatsApp's id of the message, made before anything else.
+    pub message_id: MessageId,
+    /// To whom.
+    pub number: PhoneNumber,
+    /// What.
+    pub message: OutboundMessage,
+    /// Where it stands.
+    pub state: RowState,
+    /// Why it was not sent.
+    pub code: Option<FailureCode>,
+    /// For people.
+    pub reason: Option<String>,
+    /// The chat it went to.
+    pub chat: Option<String>,
+    /// The serialized key.
+    pub message_key: Option<String>,
+    /// WhatsApp's number of the last acknowledgement; 0: none.
+    pub ack: i64,
+    /// What goes first.
+    pub priority: Priority,
+    /// How often it was begun.
+    pub attempt: i64,
+    /// A queued one that failed for the moment is tried again then; 0: never failed.
+    pub retry_at: Timestamp,
+    /// Not to be begun after.
+    pub expires_at: Option<Timestamp>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl OutboxRow {
+    /// The outcome, once there is one.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            RowState::Queued | RowState::Sending => None,
+            RowState::Unknown => Some(Outcome::Unknown { reason: self.reason.clone().unwrap_or_default() }),
+            RowState::NotSent => {
+                Some(Outcome::NotSent { code: self.code.unwrap_or(FailureCode::PageError), reason: self.reason.clone().unwrap_or_default() })
+            }
+            RowState::Sent => {
+                let chat = self.chat.clone().unwrap_or_default();
+                let message_key = self.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{}", self.message_id));
+                Some(Outcome::Sent { message_key, chat, at: self.updated_at })
+            }
+        }
+    }
+}
+
+/// How a send ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finish {
+    /// With an outcome that stays.
+    NotSent(FailureCode, String),
+    /// Nobody knows yet.
+    Unknown(String),
+}
+
+macro_rules! select {
+    ($($rest:literal),+) => {
+        concat!(
+            "SELECT seq, id, client, message_id, number, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
+            "expires_at, created_at, updated_at FROM outbox ",
+            $($rest),+
+        )
+    };
+}
+use select;
+
+fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
+    let json = |text: String| serde_json::from_str(&text);
+    let code: Option<String> = row.try_get("code")?;
+    let client: String = row.try_get("client")?;
+    let number: String = row.try_get("number")?;
+    Ok(OutboxRow {
+        seq: row.try_get("seq")?,
+        id: OutboxId(row.try_get("id")?),
+        client: client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
+        message_id: MessageId(row.try_get("message_id")?),
+        number: PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+        message: json(row.try_get("message")?)?,
+        state: row.try_get("state")?,
+        code: code.map(|code| serde_json::from_value(code.into())).transpose()?,
+        reason: row.try_get("reason")?,
+        chat: row.try_get("chat")?,
+        message_key: row.try_get("message_key")?,
+        ack: row.try_get("ack")?,
+        priority: Priority::from_number(row.try_get("priority")?),
+        attempt: row.try_get("attempt")?,
+        retry_at: Timestamp(row.try_get("retry_at")?),
+        expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
+        created_at: Timestamp(row.try_get("created_at")?),
+        updated_at: Timestamp(row.try_get("updated_at")?),
+    })
+}
+
+impl Store {
+    /// One send.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn outbox_row(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
+        let row = sqlx::query(select!("WHERE id = ?")).bind(&id.0).fetch_optional(&self.readers).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The send with that WhatsApp id, once it was begun.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn outbox_by_message(&self, client: &ClientId, id: &MessageId) -> Result<Option<OutboxRow>, StoreError> {
+        let row = sqlx::query(select!("WHERE client = ? AND message_id = ? AND attempt > 0"))
+            .bind(client.as_str())
+            .bind(&id.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The next sends in line after a place in it: interactive ones first, then in the order of acceptance. Those whose
+    /// time has not come are not in line.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn line(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
+        let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
+        let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Sends that have not begun, due or not; at most 500.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
+        let due = sqlx::query(select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"));
+        let mut rows = due.bind(client.as_str()).fetch_all(&self.readers).await?;
+        if rows.is_empty() {
+            let held = sqlx::query(select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"));
+            rows = held.bind(client.as_str()).fetch_all(&self.readers).await?;
+        }
+        rows.iter().map(read).collect()
+    }
+
+    /// Queued sends whose deadline is over; at most 500.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = select!("WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at LIMIT 500");
+        let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Whether a send waits for its time, and it has come.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_ripe(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
+        Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&self.readers).await?)
+    }
+
+    /// Sends that were begun and have no outcome, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = select!("WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq");
+        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// To whom sends were begun of which the page may or may not know.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn in_doubt(&self, client: &ClientId) -> Result<Vec<PhoneNumber>, StoreError> {
+        let sql = "SELECT number FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND message_key IS NULL";
+        let numbers: Vec<String> = sqlx::query_scalar(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+        numbers.iter().map(|number| PhoneNumber::parse(number, None).map_err(|error| StoreError::Corrupt(error.to_string()))).collect()
+    }
+
+    /// How many sends were begun before `oldest` and have no outcome.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND updated_at < ?";
+        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&self.readers).await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// How many sends have no outcome.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn outbox_depth(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
+                   + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)
+    }
+}

@@ -1,0 +1,256 @@
+//! What moves a send on. Every step is one guarded update, so that it happens once whoever asks for it, and carries its
+//! line of the history and its event in the same commit.
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{
+    Finish, OutboxId, OutboxRow, RowState,
+    history::{Step, note},
+    read, select,
+};
+use crate::{
+    model::{AckLevel, Address, ClientId, Envelope, MessageId, OutboundMessage, Timestamp},
+    store::{Store, StoreError, events, pacing},
+};
+
+/// How a send begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begin {
+    /// The sender's lease.
+    pub token: i64,
+    /// Counted for pacing: true, to a stranger; false, to somebody known. None: not counted.
+    pub counted: Option<bool>,
+}
+
+impl Store {
+    /// Takes over the sending of a session; whoever did it before can change nothing any more.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lease(&self, client: &ClientId) -> Result<i64, StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "INSERT INTO lease (client, token) VALUES (?, 1) ON CONFLICT (client) DO UPDATE SET token = token + 1 RETURNING token";
+                    Ok(sqlx::query_scalar(sql).bind(client).fetch_one(connection).await?)
+                })
+            })
+            .await
+    }
+
+    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this moment. False when it
+    /// was cancelled meanwhile or the lease was lost.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, begin: Begin) -> Result<bool, StoreError> {
+        let (id, chat, message) = (row.id.clone(), message.to.chat.clone(), serde_json::to_string(message)?);
+        let (client, now) = (row.client.clone(), Timestamp::now().0);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE outbox SET state = 'sending', chat = ?1, message = ?2, message_key = NULL, attempt = attempt + 1, token = ?3, \
+                               updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND ?3 = (SELECT token FROM lease WHERE lease.client = outbox.client) \
+                               RETURNING seq, attempt";
+                    let begun: Option<(i64, i64)> = sqlx::query_as(sql)
+                        .bind(&chat)
+                        .bind(message)
+                        .bind(begin.token)
+                        .bind(now)
+                        .bind(id.0)
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                    let Some((seq, attempt)) = begun else { return Ok(false) };
+                    if let Some(cold) = begin.counted {
+                        pacing::count(connection, client.as_str(), seq, cold, now).await?;
+                    }
+                    all(connection, seq, &judged).await?;
+                    note(connection, seq, &Step::new("sending", json!({"attempt": attempt, "chat": chat}))).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Puts a send back into the line, where it holds its place: the page has never had it. It is tried again at
+    /// `retry_at`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn requeue(&self, id: &OutboxId, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
+        let (id, step) = (id.clone(), Step::new("requeued", json!({"reason": reason})));
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE outbox SET state = 'queued', retry_at = ?, updated_at = ? WHERE id = ? AND state IN ('queued', 'sending', 'unknown') \
+                               RETURNING seq";
+                    let seq = sqlx::query_scalar(sql).bind(retry_at.0).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
+                    let Some(seq) = seq else { return Ok(()) };
+                    note(connection, seq, &step).await
+                })
+            })
+            .await
+    }
+
+    /// Lets those into the line whose time has come.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
+                    sqlx::query(sql).bind(now.0).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Notes where the page has put a message.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
+        let (id, chat, key) = (id.clone(), address.chat.clone(), key.to_owned());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?")
+                        .bind(chat)
+                        .bind(key)
+                        .bind(id.0)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
+    /// the same commit. `judged`: what the plugins said at this moment. False when it was in none of the states.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn finish(
+        &self,
+        id: &OutboxId,
+        from: &'static [RowState],
+        finish: Finish,
+        judged: Vec<Step>,
+        event: Envelope,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        let (state, code, reason) = match finish {
+            Finish::NotSent(code, reason) => (RowState::NotSent, Some(code.as_str()), reason),
+            Finish::Unknown(reason) => (RowState::Unknown, None, reason),
+        };
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let allowed = |state| from.contains(&state);
+                    let sql = "UPDATE outbox SET state = ?, code = ?, reason = ?, updated_at = ? WHERE id = ? AND \
+                               ((state = 'queued' AND ?) OR (state = 'sending' AND ?) OR (state = 'unknown' AND ?)) RETURNING seq";
+                    let ended: Option<i64> = sqlx::query_scalar(sql)
+                        .bind(state)
+                        .bind(code)
+                        .bind(&reason)
+                        .bind(Timestamp::now().0)
+                        .bind(id.0)
+                        .bind(allowed(RowState::Queued))
+                        .bind(allowed(RowState::Sending))
+                        .bind(allowed(RowState::Unknown))
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                    let Some(seq) = ended else { return Ok(false) };
+                    all(connection, seq, &judged).await?;
+                    let step = code.map_or_else(
+                        || Step::new("unknown", json!({"reason": reason})),
+                        |code| Step::new("not_sent", json!({"code": code, "reason": reason})),
+                    );
+                    note(connection, seq, &step).await?;
+                    events::insert(connection, &event).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Puts a send that ended without leaving back into the line, at once and without a deadline. False when it has not
+    /// ended so: what was sent or may have been is never sent again.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn retry(&self, id: &OutboxId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE outbox SET state = 'queued', code = NULL, reason = NULL, held = 0, not_before = 0, retry_at = 0, expires_at = NULL, \
+                               updated_at = ? WHERE id = ? AND state = 'not_sent' RETURNING seq";
+                    let seq = sqlx::query_scalar(sql).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
+                    let Some(seq) = seq else { return Ok(false) };
+                    note(connection, seq, &Step::new("retried", json!({}))).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Notes an acknowledgement and appends the events that `tell` makes of the row before, in one commit. Levels only
+    /// rise: none when this is no news.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn acknowledge(
+        &self,
+        client: &ClientId,
+        id: &MessageId,
+        address: &Address,
+        level: AckLevel,
+        tell: impl FnOnce(&OutboxRow) -> Vec<Envelope> + Send + 'static,
+    ) -> Result<Option<OutboxRow>, StoreError> {
+        let (client, id, chat) = (client.clone(), id.clone(), address.chat.clone());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = select!("WHERE client = ? AND message_id = ? AND attempt > 0 AND ack < ?");
+                    let row = sqlx::query(sql).bind(client.as_str()).bind(&id.0).bind(level.number()).fetch_optional(&mut *connection).await?;
+                    let Some(before) = row.as_ref().map(read).transpose()? else { return Ok(None) };
+                    let key = before.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{id}"));
+                    if before.state != RowState::Sent {
+                        pacing::know(connection, client.as_str(), before.number.digits()).await?;
+                        note(connection, before.seq, &Step::new("sent", json!({"chat": chat, "messageKey": key}))).await?;
+                    }
+                    note(connection, before.seq, &Step::new("ack", json!({"level": level}))).await?;
+                    // The time of the outcome is that of the first acknowledgement.
+                    let sql = "UPDATE outbox SET ack = ?, updated_at = CASE state WHEN 'sent' THEN updated_at ELSE ? END, state = 'sent', code = NULL, \
+                               reason = NULL, chat = ?, message_key = ? WHERE id = ?";
+                    sqlx::query(sql)
+                        .bind(level.number())
+                        .bind(Timestamp::now().0)
+                        .bind(chat)
+                        .bind(key)
+                        .bind(&before.id.0)
+                        .execute(&mut *connection)
+                        .await?;
+                    for event in tell(&before) {
+                        events::insert(connection, &event).await?;
+                    }
+                    Ok(Some(before))
+                })
+            })
+            .await
+    }
+}
+
+async fn all(connection: &mut SqliteConnection, seq: i64, steps: &[Step]) -> Result<(), StoreError> {
+    for step in steps {
+        note(connection, seq, step).await?;
+    }
+    Ok(())
+}

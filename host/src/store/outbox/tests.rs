@@ -1,0 +1,182 @@
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    model::{Address, Content},
+    store::scratch,
+};
+
+fn client() -> ClientId {
+    "test".parse().expect("id")
+}
+
+fn row(name: &str) -> NewRow {
+    let number = PhoneNumber::parse("4915123456789", None).expect("number");
+    NewRow {
+        id: OutboxId(name.into()),
+        client: client(),
+        message_id: MessageId::from_random(rand::random()),
+        message: OutboundMessage {
+            to: Address::of_number(&number),
+            content: Content::text("it's \"quoted\" \u{1F980}\0"),
+            reply_to: None,
+            send_at: None,
+            metadata: vec![],
+        },
+        number,
+        priority: Priority::Interactive,
+        expires_at: None,
+        idempotency: None,
+        history: vec![Step::new("accepted", serde_json::json!({})), Step::new("verdict", serde_json::json!({"plugin": "p"}))],
+    }
+}
+
+fn keyed(name: &str, key: &str, fingerprint: &str) -> NewRow {
+    NewRow { idempotency: Some(("api".into(), key.into(), fingerprint.into())), ..row(name) }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_stored_does_not_take_its_neighbours_with_it() {
+    let (_dir, store) = scratch().await;
+    store.accept(row("out_7")).await.expect("stored");
+    // The eighth of these has an id that is taken.
+    let names: Vec<String> = (0..100).map(|number| format!("out_{number}")).collect();
+    let answers = join_all(names.iter().map(|name| store.accept(row(name)))).await;
+    for (name, answer) in names.iter().zip(&answers) {
+        assert_eq!(answer.is_ok(), name != "out_7", "{name}: {answer:?}");
+    }
+    let listed = store.messages(&Filter { limit: 200, ..Filter::default() }).await.expect("listed");
+    assert_eq!(listed.rows.len(), 100);
+    assert_eq!(listed.next, None);
+    for row in &listed.rows {
+        assert_eq!(row.message.content.body(), Some("it's \"quoted\" \u{1F980}\0"));
+        let history = store.history(row.seq).await.expect("history");
+        assert_eq!(history.iter().map(|step| step.kind.as_str()).collect::<Vec<_>>(), ["accepted", "verdict"], "{}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn of_many_with_one_key_one_is_stored_and_the_others_are_told_of_it() {
+    let (_dir, store) = scratch().await;
+    let names: Vec<String> = (0..60).map(|number| format!("out_{number}")).collect();
+    let wanted = names.iter().enumerate().map(|(number, name)| keyed(name, &format!("k{}", number % 3), if number < 57 { "same" } else { "other" }));
+    let answers = join_all(wanted.map(|row| store.accept(row))).await;
+    let new: Vec<&String> = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(Accept::New)).map(|(name, _)| name).collect();
+    assert_eq!(new.len(), 3);
+    let known = answers.iter().filter(|answer| matches!(answer, Ok(Accept::Known(id)) if new.contains(&&id.0))).count();
+    let reused = answers.iter().filter(|answer| **answer == Ok(Accept::Reused)).count();
+    assert_eq!((known, reused), (54, 3));
+    assert_eq!(store.outbox_depth().await, Ok(3));
+    let found = store.find_messages("k0", "api").await.expect("found");
+    assert_eq!(found.len(), 1);
+    assert!(store.find_messages("k0", "another caller").await.expect("found").is_empty(), "keys of others are not seen");
+    assert_eq!(store.find_messages(&format!("true_77@lid_{}", found[0].message_id), "").await.expect("found"), found);
+}
+
+#[tokio::test]
+async fn more_writes_than_can_be_done_soon_are_refused_and_nothing_of_them_is_stored() {
+    let (_dir, store) = scratch().await;
+    let answers = join_all((0..6000).map(|number| store.accept(row(&format!("out_{number}"))))).await;
+    let stored = answers.iter().filter(|answer| **answer == Ok(Accept::New)).count();
+    let busy = answers.iter().filter(|answer| **answer == Err(StoreError::Busy)).count();
+    assert_eq!(stored + busy, 6000);
+    assert!(busy > 0, "the queue has no bound");
+    assert_eq!(store.outbox_depth().await, Ok(i64::try_from(stored).expect("few")));
+}
+
+#[tokio::test]
+async fn the_line_has_interactive_ones_first_and_holds_those_whose_time_has_not_come() {
+    let (_dir, store) = scratch().await;
+    let later = Timestamp::now().plus_millis(3_600_000);
+    let mut held = row("held");
+    held.message.send_at = Some(later);
+    for row in [
+        NewRow { priority: Priority::Bulk, ..row("bulk 1") },
+        held,
+        row("first"),
+        NewRow { priority: Priority::Bulk, ..row("bulk 2") },
+        row("second"),
+    ] {
+        store.accept(row).await.expect("stored");
+    }
+    let names = async || {
+        let (mut names, mut after) = (vec![], None);
+        while let [next] = &store.line(&client(), after, 1).await.expect("line")[..] {
+            names.push(next.id.0.clone());
+            after = Some((next.priority, next.seq));
+        }
+        names
+    };
+    assert_eq!(names().await, ["first", "second", "bulk 1", "bulk 2"]);
+    assert_eq!(store.has_ripe(Timestamp::now()).await, Ok(false));
+    assert_eq!(store.has_ripe(later).await, Ok(true));
+    store.release(later).await.expect("released");
+    assert_eq!(names().await, ["held", "first", "second", "bulk 1", "bulk 2"], "in the order of acceptance");
+}
+
+#[tokio::test]
+async fn pages_go_back_to_the_first_row_and_filters_hold() {
+    let (_dir, store) = scratch().await;
+    for number in 0..25 {
+        let client: ClientId = if number % 2 == 0 { "even" } else { "odd" }.parse().expect("id");
+        store.accept(NewRow { client, ..row(&format!("out_{number}")) }).await.expect("stored");
+    }
+    let mut filter = Filter { client: Some("even".parse().expect("id")), limit: 5, ..Filter::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = store.messages(&filter).await.expect("listed");
+        seen.extend(page.rows.iter().map(|row| row.id.0.clone()));
+        filter.before = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..25).rev().filter(|number| number % 2 == 0).map(|number| format!("out_{number}")).collect::<Vec<_>>());
+    let none = Filter { state: Some(RowState::Sent), limit: 5, ..Filter::default() };
+    assert!(store.messages(&none).await.expect("listed").rows.is_empty());
+    let later = Filter { since: Some(Timestamp::now().plus_millis(1000)), limit: 5, ..Filter::default() };
+    assert!(store.messages(&later).await.expect("listed").rows.is_empty());
+}
+
+#[tokio::test]
+async fn old_ends_are_forgotten_with_their_history_and_nothing_else_is() {
+    let (_dir, store) = scratch().await;
+    for row in [row("ended"), keyed("kept by its key", "k", "f"), row("waits")] {
+        store.accept(row).await.expect("stored");
+    }
+    sqlx::query("UPDATE outbox SET state = 'sent' WHERE id <> 'waits'").execute(&store.readers).await.expect("updated");
+    let future = Timestamp::now().plus_millis(1000);
+    store.prune_outbox(future, Timestamp(0)).await.expect("pruned");
+    let left = async || store.messages(&Filter { limit: 9, ..Filter::default() }).await.expect("listed").rows;
+    assert_eq!(left().await.iter().map(|row| row.id.0.as_str()).collect::<Vec<_>>(), ["waits", "kept by its key"]);
+    store.prune_outbox(future, future).await.expect("pruned");
+    assert_eq!(left().await.len(), 1);
+    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM message_history").fetch_one(&store.readers).await.expect("counted");
+    assert_eq!(steps, 2);
+}
+
+#[tokio::test]
+async fn no_query_of_the_sender_looks_at_every_row() {
+    let (_dir, store) = scratch().await;
+    for (sql, index) in [
+        (
+            "SELECT * FROM outbox WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT 9",
+            "outbox_queue",
+        ),
+        ("SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?", "outbox_held"),
+        (
+            "SELECT * FROM outbox WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at",
+            "outbox_deadline",
+        ),
+        ("SELECT * FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq", "outbox_begun"),
+        ("SELECT * FROM outbox WHERE client = ? AND message_id = ? AND attempt > 0", "outbox_message"),
+        ("SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0", "outbox_message"),
+        ("SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET 9", "PRIMARY KEY"),
+        ("SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9", "paced_cold"),
+        ("SELECT seq FROM outbox WHERE state IN ('sent', 'not_sent') AND updated_at < ?", "outbox_done"),
+    ] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&store.readers).await.expect("plan");
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What pacing counts.
+
+use sqlx::{Row, SqliteConnection};
+
+use super::{Store, StoreError};
+use crate::model::{ClientId, PhoneNumber, Timestamp};
+
+/// Whether a session may send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sending {
+    /// Since when it is paused by hand.
+    pub paused_at: Option<Timestamp>,
+    /// Its first send.
+    pub first_at: Option<Timestamp>,
+}
+
+/// Counts a send that begins.
+pub(super) async fn count(connection: &mut SqliteConnection, client: &str, message: i64, cold: bool, now: i64) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO paced (client, at, message, cold) VALUES (?, ?, ?, ?)";
+    sqlx::query(sql).bind(client).bind(now).bind(message).bind(cold).execute(&mut *connection).await?;
+    let sql = "INSERT INTO sending (client, first_at) VALUES (?1, ?2) ON CONFLICT (client) DO UPDATE SET first_at = ?2 WHERE first_at IS NULL";
+    sqlx::query(sql).bind(client).bind(now).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes that somebody is no stranger.
+pub(super) async fn know(connection: &mut SqliteConnection, client: &str, number: &str) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR IGNORE INTO recipient (client, number) VALUES (?, ?)").bind(client).bind(number).execute(connection).await?;
+    Ok(())
+}
+
+impl Store {
+    /// Whether a session may send, and since when it does.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sending(&self, client: &ClientId) -> Result<Sending, StoreError> {
+        let sql = "SELECT paused_at, first_at FROM sending WHERE client = ?";
+        let Some(row) = sqlx::query(sql).bind(client.as_str()).fetch_optional(&self.readers).await? else { return Ok(Sending::default()) };
+        let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
+        Ok(Sending { paused_at: time("paused_at")?, first_at: time("first_at")? })
+    }
+
+    /// Pauses the sends of a session, or lets them go on. It holds across restarts.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), StoreError> {
+        let (client, at) = (client.to_string(), pause.then(|| Timestamp::now().0));
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    // Paused twice is paused since the first time.
+                    let sql = "INSERT INTO sending (client, paused_at) VALUES (?1, ?2) \
+                               ON CONFLICT (client) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))";
+                    sqlx::query(sql).bind(client).bind(at).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// When the session began the `nth` send counted from its last one, which is 1; of those to strangers only, if `cold`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn paced(&self, client: &ClientId, nth: u32, cold: bool) -> Result<Option<Timestamp>, StoreError> {
+        let sql = if cold {
+            "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET ?"
+        } else {
+            "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+        };
+        let at = sqlx::query_scalar(sql).bind(client.as_str()).bind(nth.saturating_sub(1)).fetch_optional(&self.readers).await?;
+        Ok(at.map(Timestamp))
+    }
+
+    /// Whether somebody has had a message of the session, or wrote to it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn knows(&self, client: &ClientId, number: &PhoneNumber) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE client = ? AND number = ?)";
+        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(number.digits()).fetch_one(&self.readers).await?)
+    }
+
+    /// Forgets counts from before `oldest`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}

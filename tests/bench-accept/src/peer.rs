@@ -1,0 +1,49 @@
+//! The peer: unmodified whatsapp-web.js behind Express, on the stand-in. It has no queue: its `POST /send` is the send.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+use wharf_standin::{Options, Standin};
+
+use crate::load::{self, Figures, Target};
+
+/// Chromium's start and the link.
+const BOOT: Duration = Duration::from_secs(90);
+
+/// Links, then sends over so many connections for so long.
+pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figures> {
+    let standin = Standin::start(Options { tls_port: Some(0), ..Options::default() }).await?;
+    let mut node = start(&standin)?;
+    let port = tokio::time::timeout(BOOT, port(&mut node)).await.context("whatsapp-web.js did not link")??;
+    load::run(port, Target::Peer, 1, Duration::from_secs(2)).await?;
+    let figures = load::run(port, Target::Peer, connections, time).await?;
+    ensure!(figures.refused == 0, "{} sends of the peer failed", figures.refused);
+    drop(node.stdin.take());
+    let ended = tokio::time::timeout(Duration::from_secs(30), node.wait()).await;
+    ended.context("the peer did not stop")??;
+    Ok(figures)
+}
+
+fn start(standin: &Standin) -> Result<Child> {
+    let tls = standin.tls_port().context("the stand-in has no HTTPS front")?.to_string();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+    let mut node = Command::new("node");
+    node.args(["express.mjs", "--tls-port", &tls, "--control", &format!("{}_control/", standin.url())]).current_dir(folder);
+    node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("cannot start node")
+}
+
+async fn port(node: &mut Child) -> Result<u16> {
+    let mut lines = BufReader::new(node.stdout.take().context("no output")?).lines();
+    while let Some(line) = lines.next_line().await? {
+        let port = serde_json::from_str::<Value>(&line).ok().and_then(|said| said["port"].as_u64());
+        if let Some(port) = port {
+            return Ok(u16::try_from(port)?);
+        }
+    }
+    anyhow::bail!("whatsapp-web.js ended; is it installed? (npm ci in tests/peer)")
+}
