@@ -36,7 +36,7 @@ async fn rig(settings: serde_json::Value) -> Rig {
 fn launcher(url: String, root: &Path) -> ChromiumLauncher {
     let whatsapp = config::WhatsApp { url, ..config::WhatsApp::default() };
     let guard = Guard { program: env!("CARGO_BIN_EXE_wharf").into(), args: vec!["guard".into()] };
-    ChromiumLauncher::new(whatsapp, config::Browser::default(), root.to_owned(), |root, client| Ok(profile_dir(root, client)), guard)
+    ChromiumLauncher::new(whatsapp, config::Browser::default(), root.to_owned(), |root, client| Ok(profile_dir(root, client)), guard, None)
 }
 
 impl Rig {

@@ -1,15 +1,45 @@
 //! `cargo xtask bench`: the gateway's benchmarks, optimised.
 
-use anyhow::Result;
+use std::{path::PathBuf, process::Command};
 
-use crate::{plugins, project, step, test};
+use anyhow::{Result, bail};
+
+use crate::{cargo, plugins, project, setup, step, test};
+
+const USAGE: &str = "cargo xtask bench <name>
+
+  startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
+  memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
+  soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
+  accept                              durable accepts a second, beside plain inserts and the Express peer
+  criterion [options of criterion]    the parts of the gateway alone";
+
+/// Benches of the running gateway; see `tests/bench`.
+const WHOLE: [&str; 3] = ["startup", "memory", "soak"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    plugins::run()?;
-    if let Some(("accept", rest)) = args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+    let Some((name, rest)) = args.split_first() else {
+        println!("{USAGE}");
+        return Ok(());
+    };
+    if name == "criterion" {
+        plugins::run()?;
+        eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
+        return step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(rest));
+    }
+    if name == "accept" {
+        setup::tools()?;
         test::install_peer()?;
         return step::become_program(project::cargo().args(["run", "--release", "-p", "wharf-bench-accept", "--"]).args(rest));
     }
-    eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
-    step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(args))
+    if !WHOLE.contains(&name.as_str()) {
+        bail!("no bench {name:?}\n\n{USAGE}");
+    }
+    setup::tools()?;
+    if name != "soak" {
+        test::install_peer()?;
+    }
+    cargo::build("Gateway and bench, optimised", &["build", "--release", "-p", "wharf", "-p", "wharf-bench"])?;
+    let program: PathBuf = project::target().join("release/wharf-bench");
+    step::become_program(project::clean(Command::new(program)).args(args))
 }

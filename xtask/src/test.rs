@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::{cargo, faults, guests, plugins, project, setup, step};
 
 /// Everything that runs here; to them come the plugins, whose unit tests are native.
-const PACKAGES: [&str; 5] = ["wharf", "wharf-standin", "wharf-e2e", "xtask", "wharf-plugin"];
+const PACKAGES: [&str; 6] = ["wharf", "wharf-standin", "wharf-e2e", "wharf-bench", "xtask", "wharf-plugin"];
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -47,7 +47,7 @@ fn peer() -> Result<()> {
     step::loud("whatsapp-web.js on the stand-in", &mut project::clean(Command::new(project::program("wharf-peer"))), Duration::from_secs(600))
 }
 
-/// What `tests/peer` needs of npm.
+/// Node and the library from npm.
 pub(crate) fn install_peer() -> Result<()> {
     setup::node()?;
     let folder = project::root().join("tests/peer");

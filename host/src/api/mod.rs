@@ -87,6 +87,7 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         })
         .layer(middleware::from_fn_with_state(app.clone(), access::guard))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::map_response(close_after_refusal))
         .layer(cors(settings))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -100,6 +101,14 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// A body that was not read to its end ends the connection; a client that is not told would use it again and lose a call.
+async fn close_after_refusal(mut response: Response) -> Response {
+    if matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn cors(settings: &config::Api) -> CorsLayer {

@@ -85,13 +85,39 @@ fn named(path: &Path, kind: BrowserKind) -> BrowserKind {
 }
 
 pub(super) fn command_line(options: &LaunchOptions, kind: BrowserKind, user_agent: Option<&str>, root: bool) -> Vec<String> {
-    let mut args: Vec<String> = SWITCHES.iter().map(ToString::to_string).collect();
-    args.push(format!("--user-data-dir={}", options.profile.display()));
-    match kind {
-        BrowserKind::Auto | BrowserKind::Headless => args.extend(["--headless=new".into(), "--window-size=1280,800".into()]),
-        BrowserKind::HeadlessShell => args.extend(["--headless".into(), "--window-size=1280,800".into()]),
-        BrowserKind::Headful => {}
+    let kind: &[&str] = match kind {
+        BrowserKind::Auto | BrowserKind::Headless => &["--headless=new", "--window-size=1280,800"],
+        BrowserKind::HeadlessShell => &["--headless", "--window-size=1280,800"],
+        BrowserKind::Headful => &[],
+    };
+    let mut args = switches(options, kind, user_agent, root);
+    args.push("about:blank".into());
+    args
+}
+
+/// A browser without a window, to which others hand profiles over. New headless refuses those; a full browser that draws
+/// on nothing takes them, and wants to be told how large nothing is.
+pub(super) fn shared_command_line(options: &LaunchOptions, user_agent: Option<&str>, root: bool) -> Vec<String> {
+    let kind = ["--silent-launch", "--no-startup-window", OZONE, "--ozone-override-screen-size=1280,800", "--window-size=1280,800"];
+    switches(options, &kind, user_agent, root)
+}
+
+/// Hands a profile over to the browser that runs on the same folder, and ends.
+pub(super) fn hand_over_command_line(user_data_dir: &Path, directory: &str, url: &str, root: bool) -> Vec<String> {
+    let mut args = vec![OZONE.to_owned(), format!("--user-data-dir={}", user_data_dir.display()), format!("--profile-directory={directory}")];
+    args.extend(["--no-first-run", "--no-default-browser-check", "--password-store=basic", "--new-window"].map(ToOwned::to_owned));
+    if root {
+        args.push("--no-sandbox".into());
     }
+    args.push(url.to_owned());
+    args
+}
+
+const OZONE: &str = "--ozone-platform=headless";
+
+fn switches(options: &LaunchOptions, kind: &[&str], user_agent: Option<&str>, root: bool) -> Vec<String> {
+    let mut args: Vec<String> = SWITCHES.iter().chain(kind).map(ToString::to_string).collect();
+    args.push(format!("--user-data-dir={}", options.profile.display()));
     if root {
         args.push("--no-sandbox".into());
     }
@@ -111,7 +137,6 @@ pub(super) fn command_line(options: &LaunchOptions, kind: BrowserKind, user_agen
     }
     args.push(format!("--disable-features={disabled}"));
     args.push(enabled);
-    args.push("about:blank".into());
     args
 }
 

@@ -13,8 +13,8 @@ use tracing::{debug, warn};
 
 use super::{
     BrowserError, BrowserEvent, Tab,
-    args::{command_line, find_executable, plain_user_agent},
-    tab::{self, Process},
+    args::{command_line, find_executable, plain_user_agent, shared_command_line},
+    tab::{self, Connection, Process},
 };
 use crate::config::BrowserKind;
 
@@ -68,6 +68,18 @@ impl Guard {
 /// # Errors
 /// See [`BrowserError`]. Nothing is left running then.
 pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), BrowserError> {
+    let connection = start(options, false).await?;
+    match tab::open(connection.clone(), options.tag.clone()).await {
+        Ok(opened) => Ok(opened),
+        Err(error) => {
+            connection.process.kill().await;
+            Err(BrowserError::Failed(error.to_string()))
+        }
+    }
+}
+
+/// Starts a browser under a guard and connects to it. `shared`: it has no page of its own.
+pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Connection, BrowserError> {
     let (executable, kind) = find_executable(options.executable.as_deref(), options.kind)?;
     let user_agent = match &options.user_agent {
         Some(agent) => Some(agent.clone()),
@@ -85,7 +97,11 @@ pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedRece
         .arg(&options.profile)
         .arg(options.close_grace.as_millis().to_string())
         .arg(&executable)
-        .args(command_line(options, kind, user_agent.as_deref(), root))
+        .args(if shared {
+            shared_command_line(options, user_agent.as_deref(), root)
+        } else {
+            command_line(options, kind, user_agent.as_deref(), root)
+        })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -99,8 +115,8 @@ pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedRece
         Ok(Ok((pid, words, browser, handler))) => {
             let process = Arc::new(Process::new(child, pid));
             tokio::spawn(wait_for_end(words, Arc::clone(&process)));
-            match tab::open(browser, handler, Arc::clone(&process), options.tag.clone()).await {
-                Ok(opened) => return Ok(opened),
+            match Connection::start(browser, handler, Arc::clone(&process)).await {
+                Ok(connection) => return Ok(connection),
                 Err(error) => {
                     process.kill().await;
                     return Err(BrowserError::Failed(error.to_string()));

@@ -8,6 +8,7 @@ pub mod guard;
 mod launch;
 mod lock;
 mod process;
+mod shared;
 mod tab;
 
 use std::{path::PathBuf, time::Duration};
@@ -16,6 +17,7 @@ pub use args::find_executable;
 pub use launch::{Guard, LaunchOptions, launch};
 pub use lock::{MARKS, ProfileLock, hold_profile, profile_user};
 pub use process::Report;
+pub use shared::SharedBrowser;
 pub use tab::Tab;
 
 /// News of a browser.

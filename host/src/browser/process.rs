@@ -18,6 +18,14 @@ pub struct Report {
     pub cpu_millis: u64,
 }
 
+impl Report {
+    /// An equal part for each of so many pages.
+    pub(super) fn share(self, pages: u64) -> Self {
+        let pages = pages.max(1);
+        Self { memory_bytes: self.memory_bytes / pages, cpu_millis: self.cpu_millis / pages, ..self }
+    }
+}
+
 /// Measures the tree below `pid`. Processes that end meanwhile are passed over.
 pub(super) fn measure(pid: u32, product: String) -> Report {
     let tree = tree(pid);

@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 use super::{
     BrowserEvent, TabError,
     process::{Report, measure},
+    shared::Place,
 };
 
 /// For what answers at once in a healthy browser.
@@ -54,7 +55,7 @@ impl Process {
         self.end.send_replace(Some(said));
     }
 
-    async fn wait(&self) -> String {
+    pub(super) async fn wait(&self) -> String {
         let mut end = self.end.subscribe();
         let said = end.wait_for(Option::is_some).await;
         said.ok().and_then(|said| said.clone()).unwrap_or_default()
@@ -69,38 +70,86 @@ impl Process {
     }
 }
 
+/// A browser that is connected to.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) browser: Arc<Mutex<Browser>>,
+    pub(super) process: Arc<Process>,
+    product: String,
+    end: watch::Receiver<Option<String>>,
+}
+
+impl Connection {
+    /// Starts to listen to a browser.
+    pub(super) async fn start(browser: Browser, handler: Handler, process: Arc<Process>) -> Result<Self, TabError> {
+        let (sender, end) = watch::channel(None);
+        tokio::spawn(drive(handler, Arc::clone(&process), sender));
+        let asking = async {
+            browser.execute(SetDiscoverTargetsParams::new(true)).await?;
+            browser.version().await
+        };
+        let product = quick(asking).await?.product;
+        Ok(Self { browser: Arc::new(Mutex::new(browser)), process, product, end })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.end.borrow().is_none()
+    }
+
+    /// Closes the browser cleanly and waits until it is gone; kills it after `grace`.
+    pub(super) async fn close(&self, grace: Duration) {
+        let closing = async {
+            let asked = timeout(QUICK, async { self.browser.lock().await.close().await }).await;
+            debug!(?asked, "Browser.close");
+            self.process.wait().await;
+        };
+        if timeout(grace, closing).await.is_err() {
+            warn!(pid = self.process.pid, ?grace, "Chromium did not close in time and is killed");
+            self.process.kill().await;
+        }
+    }
+}
+
 /// A page. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tab {
-    browser: Arc<Mutex<Browser>>,
+    connection: Connection,
     page: Page,
-    process: Arc<Process>,
-    product: String,
+    /// None: the browser is this page's alone.
+    place: Option<Arc<Place>>,
 }
 
 /// Opens a blank page as the only one and starts to listen.
-pub(super) async fn open(
-    browser: Browser,
-    handler: Handler,
-    process: Arc<Process>,
+pub(super) async fn open(connection: Connection, tag: String) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), TabError> {
+    let page = quick(async { connection.browser.lock().await.new_page("about:blank").await }).await?;
+    close_others(&*connection.browser.lock().await, &page).await;
+    attach(connection, page, None, tag).await
+}
+
+/// Starts to listen to a page.
+pub(super) async fn attach(
+    connection: Connection,
+    page: Page,
+    place: Option<Arc<Place>>,
     tag: String,
 ) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), TabError> {
     let (sender, events) = mpsc::unbounded_channel();
-    tokio::spawn(drive(handler, Arc::clone(&process), sender.clone()));
     let opening = async {
-        let crashes = browser.event_listener::<EventTargetCrashed>().await?;
-        browser.execute(SetDiscoverTargetsParams::new(true)).await?;
-        let product = browser.version().await?.product;
-        let page = browser.new_page("about:blank").await?;
+        let crashes = connection.browser.lock().await.event_listener::<EventTargetCrashed>().await?;
         // Service workers never start while new targets wait for a debugger.
         page.execute(SetAutoAttachParams { auto_attach: true, wait_for_debugger_on_start: false, flatten: Some(true), filter: None }).await?;
         let bindings = page.event_listener::<EventBindingCalled>().await?;
         let dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
-        Ok::<_, CdpError>((crashes, product, page, bindings, dialogs))
+        Ok::<_, CdpError>((crashes, bindings, dialogs))
     };
-    let (mut crashes, product, page, mut bindings, mut dialogs) = quick(opening).await?;
-    close_others(&browser, &page).await;
+    let (mut crashes, mut bindings, mut dialogs) = quick(opening).await?;
 
+    let (mut end, ended) = (connection.end.clone(), sender.clone());
+    tokio::spawn(async move {
+        let said = end.wait_for(Option::is_some).await.ok().and_then(|said| said.clone()).unwrap_or_default();
+        // Fails when nobody listens any more: the page is being closed.
+        let _ = ended.send(BrowserEvent::Closed(said));
+    });
     let news = sender.clone();
     tokio::spawn(async move {
         while let Some(call) = bindings.next().await {
@@ -123,12 +172,12 @@ pub(super) async fn open(
             let _ = timeout(QUICK, dialog_page.execute(HandleJavaScriptDialogParams::new(true))).await;
         }
     });
-    Ok((Tab { browser: Arc::new(Mutex::new(browser)), page, process, product }, events))
+    Ok((Tab { connection, page, place }, events))
 }
 
 /// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end; any other error is,
 /// and dropping the handler is what makes pending calls return.
-async fn drive(mut handler: Handler, process: Arc<Process>, sender: mpsc::UnboundedSender<BrowserEvent>) {
+async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<Option<String>>) {
     let ended = tokio::select! {
         said = process.wait() => said,
         () = async {
@@ -144,7 +193,7 @@ async fn drive(mut handler: Handler, process: Arc<Process>, sender: mpsc::Unboun
         } => "the connection to the browser ended".to_owned(),
     };
     drop(handler);
-    let _ = sender.send(BrowserEvent::Closed(ended));
+    end.send_replace(Some(ended));
 }
 
 /// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
@@ -155,7 +204,7 @@ async fn close_others(browser: &Browser, page: &Page) {
     }
 }
 
-async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+pub(super) async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
     bounded(QUICK, work).await
 }
 
@@ -232,20 +281,21 @@ impl Tab {
 
     /// Processes and memory. Reads `/proc` on a blocking thread.
     pub async fn report(&self) -> Report {
-        let (pid, product) = (self.process.pid, self.product.clone());
-        tokio::task::spawn_blocking(move || measure(pid, product)).await.unwrap_or_default()
+        let (pid, product) = (self.connection.process.pid, self.connection.product.clone());
+        let whole = tokio::task::spawn_blocking(move || measure(pid, product)).await.unwrap_or_default();
+        match &self.place {
+            // Which process serves whom cannot be told for all of them.
+            Some(place) => whole.share(place.neighbours().await),
+            None => whole,
+        }
     }
 
-    /// Closes the browser cleanly and waits until it is gone; kills it after `grace`.
+    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not close within `grace` is
+    /// killed.
     pub async fn close(&self, grace: Duration) {
-        let closing = async {
-            let asked = timeout(QUICK, async { self.browser.lock().await.close().await }).await;
-            debug!(?asked, "Browser.close");
-            self.process.wait().await;
-        };
-        if timeout(grace, closing).await.is_err() {
-            warn!(pid = self.process.pid, ?grace, "Chromium did not close in time and is killed");
-            self.process.kill().await;
+        match &self.place {
+            None => self.connection.close(grace).await,
+            Some(place) => place.leave(self.page.target_id(), grace).await,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 
-use super::{Config, Millis};
+use super::{BrowserKind, BrowserMode, Config, Millis};
 use crate::model::calling_code;
 
 /// Where configuration comes from.
@@ -127,6 +127,10 @@ fn check(config: &Config, errors: &mut Vec<String>) {
         if hashed == Some(false) || (hashed.is_none() && key.len() < 16) {
             errors.push(format!("[api] keys, number {}: must be at least 16 characters, or sha256: and 64 hex digits", n + 1));
         }
+    }
+    let kind = config.browser.kind;
+    if config.browser.mode == BrowserMode::Shared && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless) {
+        errors.push("[browser] mode = \"shared\" needs the full browser without a window: kind must be \"auto\" or \"headless\"".into());
     }
     if !url::Url::parse(&config.whatsapp.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         errors.push(format!("[whatsapp] url = {:?} must be an http or https URL", config.whatsapp.url));

@@ -9,8 +9,8 @@ mod units;
 
 pub use load::{ConfigErrors, Sources, load};
 pub use sections::{
-    Api, Browser, BrowserKind, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, Plugin, PluginMode, Plugins, Relink, Send, Server, Session,
-    Sessions, Storage, WhatsApp,
+    Api, Browser, BrowserKind, BrowserMode, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, Plugin, PluginMode, Plugins, Relink, Send,
+    Server, Session, Sessions, Storage, WhatsApp,
 };
 pub use units::{ByteSize, Millis};
 

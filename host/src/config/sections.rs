@@ -148,6 +148,8 @@ pub struct Browser {
     pub executable: Option<PathBuf>,
     /// Default `auto`: the headless shell where it is installed, the full browser elsewhere.
     pub kind: BrowserKind,
+    /// Default `isolated`: a browser for each session.
+    pub mode: BrowserMode,
     /// More command-line switches, e.g. `["--proxy-server=…"]`.
     pub args: Vec<String>,
     /// The user agent. Default: the browser's own, without `Headless`.
@@ -156,6 +158,18 @@ pub struct Browser {
     pub launch_timeout: Option<Millis>,
     /// How long a clean close may take before the process is killed. Default 10s.
     pub close_grace: Option<Millis>,
+}
+
+/// How many sessions live in one browser. A session changes its mode with the next start, without a new QR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrowserMode {
+    /// One each: what happens to one browser happens to one session.
+    #[default]
+    Isolated,
+    /// All in one full browser: a further session costs about half as much memory. When that browser dies they all start
+    /// anew, and they share `args` and `user_agent`.
+    Shared,
 }
 
 /// Which Chromium.

@@ -42,6 +42,9 @@ impl Journal for GatewayJournal {
         let event = self.events.prepare(client, account, event);
         said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
         self.events.committed();
+        if !linked {
+            said(client, "the end of a login", self.store.profile_gone(client).await);
+        }
     }
 
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {

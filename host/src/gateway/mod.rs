@@ -26,8 +26,8 @@ use tracing::{info, warn};
 use self::{core::GatewayCore, journal::GatewayJournal, sessions::Sessions};
 use crate::{
     api,
-    browser::Guard,
-    config::{Config, Sources},
+    browser::{Guard, SharedBrowser},
+    config::{BrowserMode, Config, Sources},
     events::Events,
     model::ClientId,
     outbox::Outbox,
@@ -100,7 +100,8 @@ impl Gateway {
         let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone());
 
         let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
-        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard);
+        let shared = (config.browser.mode == BrowserMode::Shared).then(|| SharedBrowser::new(session::shared_dir(&root)));
+        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard, shared);
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
         let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal);
         sessions.restore().await?;

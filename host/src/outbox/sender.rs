@@ -348,6 +348,9 @@ impl Sender {
 
     /// Was it sent? The page knows the id, or has never had it.
     async fn reconcile(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<(), StoreError> {
+        if row.profile_gone {
+            return self.beyond_asking(row, "the login ended before WhatsApp acknowledged it").await;
+        }
         let chat = row.chat.clone().unwrap_or_else(|| row.message.to.chat.clone());
         match page.find(&row.message_id, &chat).await {
             Ok(Some(found)) => match found.ack {
@@ -365,6 +368,7 @@ impl Sender {
                 // In the page's own queue.
                 None => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
             },
+            Ok(None) if row.message_key.is_some() => self.beyond_asking(row, "the page has lost its memory of it").await,
             // The page stores a message before it sends it: what it does not know has never left.
             Ok(None) => self.inner.store.requeue(&row.id, Timestamp(0), "the page has never had it").await,
             Err(error) => {
@@ -372,5 +376,13 @@ impl Sender {
                 Ok(())
             }
         }
+    }
+
+    /// Sent or not, nobody can tell any more. Sending it again could double it.
+    async fn beyond_asking(&self, row: &OutboxRow, why: &str) -> Result<(), StoreError> {
+        if row.state == RowState::Sending {
+            self.inner.finish(row, &[RowState::Sending], Finish::Unknown(why.to_owned()), vec![]).await?;
+        }
+        Ok(())
     }
 }

@@ -284,6 +284,33 @@ async fn a_crash_at_any_point_sends_exactly_once_under_the_first_id() {
 }
 
 #[tokio::test]
+async fn what_a_lost_profile_has_begun_is_unknown_and_never_sent_again() {
+    for told in [true, false] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let whatsapp = Arc::new(FakeWhatsApp::default());
+        // Untold, the page at least has confirmed that it had the message.
+        *whatsapp.dies.lock().expect("lock") = told.then_some(Death::AfterStoring);
+        let gateway = Gateway::start(dir.path()).await;
+        let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+        gateway.page(&whatsapp);
+        gateway.until(&accepted.id, RowState::Sending).await;
+        while !told && gateway.outbox.get(&accepted.id).await.expect("read").expect("there").message_key.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if told {
+            gateway.store.profile_gone(&client()).await.expect("noted");
+        }
+        let fresh = Arc::new(FakeWhatsApp::default());
+        gateway.page(&fresh);
+        gateway.until(&accepted.id, RowState::Unknown).await;
+        let next = gateway.outbox.accept(request("next", None)).await.expect("accepted");
+        gateway.until(&next.id, RowState::Sending).await;
+        assert_eq!(*fresh.known.lock().expect("lock"), HashMap::from([(next.message_id, 1)]), "told of the loss: {told}");
+        gateway.crash().await;
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_one_message_however_many_ask_at_once() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, debug, debug_span};
 use wasmtime::{
     Store, Trap, UpdateDeadline, WasmBacktrace,
     component::{Instance, InstancePre},
@@ -32,6 +32,8 @@ use crate::{
 const MAX_OUTPUT: usize = 2 << 20;
 /// Bytes of a failure's words.
 const MAX_WORDS: usize = 500;
+/// The subject of the calls that are made when a plugin is loaded.
+const PROBE: &str = "probe";
 
 /// The extension points of a plugin.
 #[derive(Clone)]
@@ -149,8 +151,11 @@ impl Plugin {
             Ok(Err(error)) => {
                 let (kind, mut words) = classify(&error);
                 let said = stderr.text();
-                if !said.is_empty() {
+                // What a plugin says of a message may quote it; what it says when it is loaded quotes nobody.
+                if subject.id == PROBE && !said.is_empty() {
                     words = format!("{words}: {said}");
+                } else if !said.is_empty() {
+                    debug!(plugin = self.entry.name, call = call_id, said, "the plugin's last words");
                 }
                 words.truncate(words.floor_char_boundary(MAX_WORDS));
                 Err(failed(kind, words))
@@ -179,7 +184,7 @@ impl Plugin {
 pub(super) fn probe_subject() -> Subject {
     #[expect(clippy::expect_used, reason = "a literal of the right form")]
     let session = "probe".parse().expect("a client id");
-    Subject { session, id: "probe".into(), traceparent: String::new(), attempt: 1 }
+    Subject { session, id: PROBE.into(), traceparent: String::new(), attempt: 1 }
 }
 
 fn classify(error: &wasmtime::Error) -> (FailureKind, String) {

@@ -13,5 +13,5 @@ mod supervisor;
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
 pub use pairing::{PairingError, PairingView};
-pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir};
+pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir, shared_dir};
 pub use supervisor::{Limits, Parts, spawn};

@@ -21,7 +21,7 @@ use super::{
     script,
 };
 use crate::{
-    browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, Tab, TabError},
+    browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError},
     config,
     model::{Address, ClientId, MessageId, PhoneNumber, Timestamp},
 };
@@ -41,16 +41,24 @@ pub struct ChromiumLauncher {
     profile: Profile,
     root: PathBuf,
     guard: Guard,
+    shared: Option<Arc<SharedBrowser>>,
 }
 
 /// Says where below the first path a session's profile lies, when it can be used; it may wait for the disk.
 pub type Profile = fn(&Path, &ClientId) -> Result<PathBuf, LaunchError>;
 
 impl ChromiumLauncher {
-    /// `profile` says where below `root` a session's profile lies.
+    /// `profile` says where below `root` a session's profile lies; `shared`: the browser for all of them.
     #[must_use]
-    pub fn new(whatsapp: config::WhatsApp, browser: config::Browser, root: PathBuf, profile: Profile, guard: Guard) -> Self {
-        Self { whatsapp, browser, profile, root, guard }
+    pub fn new(
+        whatsapp: config::WhatsApp,
+        browser: config::Browser,
+        root: PathBuf,
+        profile: Profile,
+        guard: Guard,
+        shared: Option<Arc<SharedBrowser>>,
+    ) -> Self {
+        Self { whatsapp, browser, profile, root, guard, shared }
     }
 }
 
@@ -78,7 +86,10 @@ impl Launcher for ChromiumLauncher {
             close_grace: self.browser.close_grace.map_or(CLOSE_GRACE, config::Millis::duration),
             guard: self.guard.clone(),
         };
-        let (tab, browser_events) = browser::launch(&options).await?;
+        let (tab, browser_events) = match &self.shared {
+            None => browser::launch(&options).await?,
+            Some(shared) => shared.open(&options).await?,
+        };
         let (sender, events) = mpsc::unbounded_channel();
         tokio::spawn(forward(client.clone(), profile, browser_events, sender));
         let opened = async {

@@ -34,7 +34,7 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
         Err(error) => return Finding::look(format!("the path of this program: {error}"), "start it by its full path"),
     };
     let client: ClientId = config.sessions.default_client.clone();
-    let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.to_owned(), usable_profile, guard);
+    let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.to_owned(), usable_profile, guard, None);
     let Launched { page, mut events } = match launcher.launch(&client).await {
         Ok(launched) => launched,
         Err(error @ LaunchError::Unreachable { .. }) => {

@@ -34,6 +34,12 @@ pub fn profile_dir(root: &Path, client: &ClientId) -> PathBuf {
     auth_dir(root).join(format!("session-{client}"))
 }
 
+/// The folder of the browser that sessions share; it holds links to their profiles.
+#[must_use]
+pub fn shared_dir(root: &Path) -> PathBuf {
+    auth_dir(root).join(".shared")
+}
+
 pub(super) fn auth_dir(root: &Path) -> PathBuf {
     root.join(".wwebjs_auth")
 }

@@ -99,6 +99,8 @@ pub struct OutboxRow {
     pub retry_at: Timestamp,
     /// Not to be begun after.
     pub expires_at: Option<Timestamp>,
+    /// The profile that began it is gone: nobody can be asked about it.
+    pub profile_gone: bool,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -137,7 +139,7 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT seq, id, client, message_id, number, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
-            "expires_at, created_at, updated_at FROM outbox ",
+            "expires_at, profile_gone, created_at, updated_at FROM outbox ",
             $($rest),+
         )
     };
@@ -166,6 +168,7 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
         attempt: row.try_get("attempt")?,
         retry_at: Timestamp(row.try_get("retry_at")?),
         expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
+        profile_gone: row.try_get("profile_gone")?,
         created_at: Timestamp(row.try_get("created_at")?),
         updated_at: Timestamp(row.try_get("updated_at")?),
     })
@@ -239,12 +242,29 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&self.readers).await?)
     }
 
-    /// Sends that were begun and have no outcome, oldest first.
+    /// Notes that what was begun until now was begun by a profile that is gone.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
+                    sqlx::query(sql).bind(client).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Sends that were begun and have no outcome, or one that may still be found out; oldest first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq");
+        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) ORDER BY seq");
         let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -254,7 +274,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn in_doubt(&self, client: &ClientId) -> Result<Vec<PhoneNumber>, StoreError> {
-        let sql = "SELECT number FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND message_key IS NULL";
+        let sql = "SELECT number FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND message_key IS NULL AND profile_gone = 0";
         let numbers: Vec<String> = sqlx::query_scalar(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
         numbers.iter().map(|number| PhoneNumber::parse(number, None).map_err(|error| StoreError::Corrupt(error.to_string()))).collect()
     }

@@ -18,5 +18,6 @@ mod readme;
 mod restart;
 mod seed_table;
 mod sessions;
+mod shared;
 mod sync_delay;
 mod webhooks;

@@ -78,7 +78,9 @@ async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
         (json!({"to": NUMBER, "template": "no such"}), 422, "unknown_template"),
         (with("text", json!("x".repeat(2 << 20))), 413, "body_too_large"),
     ] {
-        problem(send_async(api, None, &body).await?, status, code)?;
+        let answer = send_async(api, None, &body).await?;
+        ensure!((answer.header("connection") == "close") == (status == 413), "{answer:?}");
+        problem(answer, status, code)?;
     }
     let nobody = api.post("/v1/sessions/nobody/messages", &good).await?;
     problem(nobody, 404, "unknown_client")?;

@@ -1,0 +1,61 @@
+//! What process trees cost, as the kernel counts it.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use procfs::process::{Process, all_processes};
+use tokio::time::{Instant, sleep};
+
+/// What a process tree has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// Anonymous and shared-memory PSS in bytes: what goes away with it. File-backed pages are shared with every other
+    /// browser on the machine.
+    pub(crate) private: u64,
+    pub(crate) processes: usize,
+}
+
+/// The tree below `root`, itself included.
+pub(crate) fn tree(root: i32) -> Result<Tree> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for process in all_processes()?.flatten() {
+        if let Ok(stat) = process.stat() {
+            children.entry(stat.ppid).or_default().push(stat.pid);
+        }
+    }
+    let (mut found, mut next) = (vec![root], 0);
+    while next < found.len() {
+        found.extend(children.remove(&found[next]).unwrap_or_default());
+        next += 1;
+    }
+    let private = found.iter().filter_map(|pid| private(*pid).ok()).sum();
+    Ok(Tree { private, processes: found.len() })
+}
+
+/// Private memory of one process, in bytes.
+pub(crate) fn private(pid: i32) -> Result<u64> {
+    let rollup = Process::new(pid)?.smaps_rollup()?;
+    let map = rollup.memory_map_rollup.0.into_iter().next().context("an empty smaps_rollup")?;
+    Ok(["Pss_Anon", "Pss_Shmem"].iter().filter_map(|name| map.extension.map.get(*name)).sum())
+}
+
+/// Open files of one process.
+pub(crate) fn files(pid: i32) -> Result<usize> {
+    Ok(Process::new(pid)?.fd_count()?)
+}
+
+/// Waits until two looks, two seconds apart, differ by less than 2 %, and 5 s have passed.
+pub(crate) async fn settled(root: i32) -> Result<Tree> {
+    let began = Instant::now();
+    let mut before = tree(root)?;
+    while began.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_secs(2)).await;
+        let now = tree(root)?;
+        if began.elapsed() > Duration::from_secs(5) && now.processes == before.processes && now.private.abs_diff(before.private) * 50 < before.private
+        {
+            return Ok(now);
+        }
+        before = now;
+    }
+    bail!("the memory of process {root} does not settle: {before:?}")
+}

@@ -1,0 +1,70 @@
+//! Unmodified whatsapp-web.js, by `tests/peer/sessions.mjs`.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+use wharf_standin::{Account, Standin};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running node process with its clients.
+pub(crate) struct Peer {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    pub(crate) fn start(standin: &Standin, data: &Path, count: usize) -> Result<Self> {
+        let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+        let mut node = Command::new("node");
+        node.args(["sessions.mjs", "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]);
+        node.args(["--count", &count.to_string(), "--data-path"]).arg(data);
+        node.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = node.spawn().context("cannot start node")?;
+        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        Ok(Self { child, lines })
+    }
+
+    pub(crate) fn pid(&self) -> Result<i32> {
+        Ok(i32::try_from(self.child.id().context("node has ended")?)?)
+    }
+
+    /// The next event of that name; others are passed over.
+    pub(crate) async fn event(&mut self, name: &str) -> Result<Value> {
+        let found = async {
+            while let Some(line) = self.lines.next_line().await? {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                if event["event"] == name {
+                    return Ok(event);
+                }
+                if event["event"] == "failed" {
+                    bail!("whatsapp-web.js: {event}");
+                }
+            }
+            bail!("node ended before {name}")
+        };
+        timeout(LIMIT, found).await.with_context(|| format!("no {name} of whatsapp-web.js within {LIMIT:?}"))?
+    }
+
+    /// Links the next client.
+    pub(crate) async fn link(&mut self, standin: &Standin, pn: &str) -> Result<()> {
+        let qr = self.event("qr").await?;
+        standin.scan(qr["qr"].as_str(), Account { pn: pn.to_owned(), ..Account::default() }).await?;
+        self.event("ready").await.map(|_| ())
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        let ended = timeout(LIMIT, self.child.wait()).await;
+        ended.context("node does not end")??;
+        Ok(())
+    }
+}
