@@ -2,16 +2,18 @@
 async function when(ready) {
   while (!safely(ready)()) await sleep(10);
 }
-// The page says only once, and within milliseconds of its start, that its databases cannot be opened: between two of
-// its tasks there is time to listen, between two timers there may not be.
+// The page says only once, and within milliseconds of its start, that its databases cannot be opened. The load event of
+// a script comes before anything that the script has begun can go on, so nothing is missed between two looks.
 async function watchStorage() {
-  const channel = new MessageChannel();
-  const turn = () => new Promise((resolve) => { channel.port1.onmessage = resolve; channel.port2.postMessage(0); });
-  await when(() => typeof window.require === "function");
-  for (const end = Date.now() + 500; Date.now() < end && safely(bus)() === undefined;) await turn();
-  channel.port1.close();
-  await when(bus);
-  bus().on("storage_initialization_error", safely(() => loggedOut("its storage cannot be used (is the disk full?)")));
+  let heard = false;
+  const hear = safely(() => {
+    if (heard || bus() === undefined) return;
+    heard = true;
+    document.removeEventListener("load", hear, true);
+    bus().on("storage_initialization_error", safely(() => loggedOut("its storage cannot be used (is the disk full?)")));
+  });
+  document.addEventListener("load", hear, true);
+  await when(() => (hear(), heard));
 }
 const bus = () => use("WAWebBackendEventBus.BackendEventBus");
 async function start() {
