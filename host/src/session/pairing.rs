@@ -1,12 +1,17 @@
 //! Linking by phone number: the code that stands in for a QR.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use tokio::time::timeout;
 
 use super::handle::SessionHandle;
 use crate::{
     model::{PhoneNumber, SessionState, Timestamp},
     whatsapp::{PageError, PairingCode},
 };
+
+/// The event of a code comes within milliseconds of the answer.
+const TOLD: Duration = Duration::from_secs(2);
 
 /// A code that can be typed on the phone now.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +66,11 @@ impl SessionHandle {
         };
         let page = self.any_page.borrow().clone().filter(|_| state == SessionState::QrReady);
         let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
-        Ok(PairingView::new(page.pairing_code(number).await?, attempt))
+        let code = page.pairing_code(number).await?;
+        // The same news comes as an event; whoever has this answer must not be shown the QR of before any more.
+        let mut snapshot = self.snapshot.clone();
+        let _ = timeout(TOLD, snapshot.wait_for(|now| now.pairing.as_ref().is_some_and(|told| told.code == code.code))).await;
+        Ok(PairingView::new(code, attempt))
     }
 
     /// Gives the code up and shows QR codes again. Without a code nothing happens.

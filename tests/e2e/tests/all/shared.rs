@@ -61,6 +61,7 @@ async fn sessions_share_a_browser_and_change_the_mode_without_a_scan() -> Result
         let path = format!("/v1/sessions/{id}/qr");
         let qr = until("a QR", BOOT, async || Ok(gateway.api.get(&path).await?.data("qrText").as_str().map(ToOwned::to_owned))).await?;
         house.standin.scan(Some(&qr), Account { pn: pn.into(), ..Account::default() }).await?;
+        until("linked", BOOT, async || Ok((session(&gateway, id).await?["state"] == "ready").then_some(()))).await?;
     }
     all_ready(&gateway).await?;
     ensure!(gateway.family.browsers().len() == 2, "isolated: {:?}", gateway.family.browsers());
