@@ -10,12 +10,15 @@ const USAGE: &str = "cargo xtask bench <name>
 
   startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
   memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
+  chaos [--messages N] [--seed N]     8 clients that retry, while gateway, browser, renderer and network fail
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
   accept                              durable accepts a second, beside plain inserts and the Express peer
   criterion [options of criterion]    the parts of the gateway alone";
 
 /// Benches of the running gateway; see `tests/bench`.
-const WHOLE: [&str; 3] = ["startup", "memory", "soak"];
+const WHOLE: [&str; 4] = ["startup", "memory", "chaos", "soak"];
+/// Beside whatsapp-web.js.
+const WITH_PEER: [&str; 2] = ["startup", "memory"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let Some((name, rest)) = args.split_first() else {
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("no bench {name:?}\n\n{USAGE}");
     }
     setup::tools()?;
-    if name != "soak" {
+    if WITH_PEER.contains(&name.as_str()) {
         test::install_peer()?;
     }
     cargo::build("Gateway and bench, optimised", &["build", "--release", "-p", "wharf", "-p", "wharf-bench"])?;

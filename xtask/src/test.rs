@@ -13,6 +13,9 @@ use crate::{cargo, faults, guests, plugins, project, setup, step};
 /// Everything that runs here; to them come the plugins, whose unit tests are native.
 const PACKAGES: [&str; 6] = ["wharf", "wharf-standin", "wharf-e2e", "wharf-bench", "xtask", "wharf-plugin"];
 
+/// Messages; `cargo xtask bench chaos` sends more.
+const CHAOS: &str = "64";
+
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn run() -> Result<()> {
@@ -36,6 +39,10 @@ pub(crate) fn run() -> Result<()> {
         step::loud("cargo test --doc", project::cargo().args(["test", "--doc", "-p", "wharf", "-p", "wharf-plugin"]), LIMIT)
     })?;
     table.part("faults", faults::test)?;
+    table.part("chaos", || {
+        let mut chaos = project::clean(Command::new(project::program("wharf-bench")));
+        step::loud("wharf-bench chaos", chaos.args(["chaos", "--messages", CHAOS]), Duration::from_secs(600))
+    })?;
     table.part("whatsapp-web.js on the stand-in", peer)?;
     table.print();
     Ok(())

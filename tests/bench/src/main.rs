@@ -1,6 +1,7 @@
 //! Benches against the running binary, beside unmodified whatsapp-web.js on the same stand-in in the same run. Each prints
 //! a table and, as its last line, JSON with its figures and whether the target is met.
 
+mod chaos;
 mod machine;
 mod memory;
 mod ours;
@@ -35,6 +36,15 @@ enum Bench {
         #[arg(long)]
         browser: Option<String>,
     },
+    /// Clients that retry with their keys while everything fails at random.
+    Chaos {
+        /// From eight clients together.
+        #[arg(long, default_value_t = 500)]
+        messages: usize,
+        /// Of a run to be repeated.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Messages both ways through random faults.
     Soak {
         /// How long faults are made.
@@ -51,6 +61,7 @@ async fn main() -> Result<ExitCode> {
     let result = match Args::parse().bench {
         Bench::Startup { rounds } => startup::run(rounds.max(1)).await?,
         Bench::Memory { browser } => memory::run(browser.as_deref()).await?,
+        Bench::Chaos { messages, seed } => chaos::run(messages, seed).await?,
         Bench::Soak { minutes, seed } => soak::run(minutes, seed).await?,
     };
     println!("{result}");

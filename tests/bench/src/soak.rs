@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Everything that was accepted has arrived and been told by then.
 const SETTLE: Duration = Duration::from_secs(180);
 /// Waits are those of the tests of faults, so that many fit into minutes.
-const WAITS: &str = r#"
+pub(crate) const WAITS: &str = r#"
 [sessions]
 health_interval = "1s"
 stable_after = "1s"
