@@ -256,13 +256,13 @@ impl Outbox {
 }
 
 impl Inner {
-    async fn cancel(&self, row: &OutboxRow, reason: &str) -> Result<bool, StoreError> {
+    async fn cancel(self: &Arc<Self>, row: &OutboxRow, reason: &str) -> Result<bool, StoreError> {
         self.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned()), vec![]).await
     }
 
     /// Ends a send without an acknowledgement, and tells everybody. `judged`: what the plugins said at this moment. False
     /// when it was not in one of the `from` states.
-    async fn finish(&self, row: &OutboxRow, from: &'static [RowState], finish: Finish, judged: Vec<Step>) -> Result<bool, StoreError> {
+    async fn finish(self: &Arc<Self>, row: &OutboxRow, from: &'static [RowState], finish: Finish, judged: Vec<Step>) -> Result<bool, StoreError> {
         let (id, message) = (row.message_id.clone(), row.message.clone());
         let (outcome, code, reason, event) = match &finish {
             Finish::NotSent(code, reason) => {
@@ -276,13 +276,18 @@ impl Inner {
             }
         };
         let event = self.events.prepare(&row.client, None, event);
-        if !self.store.finish(&row.id, from, finish, judged, event).await? {
-            return Ok(false);
-        }
-        self.events.committed();
-        self.waiters.wake(&row.id);
-        metrics::counter!("wharf_sends_total", "outcome" => outcome).increment(1);
-        warn!(client = %row.client, id = %row.id, code, reason, "{outcome}");
-        Ok(true)
+        let (inner, id, client) = (Arc::clone(self), row.id.clone(), row.client.clone());
+        // A task of its own: whoever asked may be dropped with its page, and those who wait would not hear of the commit.
+        let finishing = tokio::spawn(async move {
+            if !inner.store.finish(&id, from, finish, judged, event).await? {
+                return Ok(false);
+            }
+            inner.events.committed();
+            inner.waiters.wake(&id);
+            metrics::counter!("wharf_sends_total", "outcome" => outcome).increment(1);
+            warn!(%client, %id, code, reason, "{outcome}");
+            Ok(true)
+        });
+        finishing.await.unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
     }
 }
