@@ -141,7 +141,7 @@ impl Scene {
         Ok("nothing")
     }
 
-    /// Makes a fault, waits until the gateway names it, mends what a person would mend, and waits until all is well.
+    /// Makes a fault, waits until the gateway names it (`expect`: a part of the reason, or several between `|`), mends what a person would mend, and waits until all is well.
     pub(crate) async fn survive(
         &mut self,
         name: &str,
@@ -159,7 +159,7 @@ impl Scene {
         let what = format!("a transition whose reason says {expect:?}");
         let named = until(&what, LIMIT, async || {
             let since = self.transitions().await?.into_iter().take_while(|step| Some(step) != last.as_ref());
-            Ok(since.into_iter().find(|step| step["reason"].as_str().is_some_and(|reason| reason.contains(expect))))
+            Ok(since.into_iter().find(|step| step["reason"].as_str().is_some_and(|reason| expect.split('|').any(|part| reason.contains(part)))))
         });
         let named = match named.await {
             Ok(named) => named,
