@@ -10,7 +10,7 @@ use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, SessionState, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow,
-        Requested, Sending, StoreError,
+        Requested, Sending, StoreError, Until,
     },
     session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
@@ -121,8 +121,8 @@ pub struct SendCall {
     pub metadata: Vec<(String, String)>,
     /// So that a retry is not a second message.
     pub idempotency: Option<Idempotency>,
-    /// Answer at the commit.
-    pub respond_async: bool,
+    /// When to answer.
+    pub until: Until,
 }
 
 /// What became of it.
@@ -130,7 +130,7 @@ pub struct SendCall {
 pub enum SendReply {
     /// It has an outcome.
     Done(Box<OutboxRow>, Outcome),
-    /// It is accepted.
+    /// It is accepted, and as far as the call wanted to wait.
     Accepted(Accepted),
 }
 

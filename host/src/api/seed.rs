@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, Outcome, Priority, SessionState, Timestamp},
-    outbox::Requested,
+    outbox::{Requested, Until},
     plugins::RenderRequest,
     qr,
     session::Snapshot,
@@ -166,7 +166,9 @@ pub(super) async fn send(
 ) -> Result<Response, Failure> {
     let body = sending::readable(&headers, body)?;
     let mut call = parse(&app, &body)?;
-    call.respond_async |= sending::prefers_async(&headers);
+    if sending::prefers_async(&headers) {
+        call.until = Until::Accepted;
+    }
     call.idempotency = sending::idempotency(&headers, &caller, &call)?;
     let said = match &call.content {
         Requested::Text(text) => Some(text.clone()),
@@ -255,6 +257,6 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         priority,
         metadata: vec![],
         idempotency: None,
-        respond_async: send_at.is_some(),
+        until: if send_at.is_some() { Until::Accepted } else { Until::Sent },
     })
 }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Timestamp},
-    outbox::{Accepted, Idempotency, Requested},
+    outbox::{Accepted, Idempotency, Requested, Until},
     plugins::RenderRequest,
 };
 
@@ -62,11 +62,12 @@ pub(super) async fn send(
     Path(id): Path<String>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = readable(&headers, body)?;
     let mut call = parse(&app, &id, &body)?;
-    call.respond_async |= prefers_async(&headers);
+    call.until = until(&headers, query.as_deref(), call.until)?;
     call.idempotency = idempotency(&headers, &caller, &call)?;
     match app.core.send(call).await.map_err(Failure::from)? {
         SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
@@ -142,7 +143,7 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
         priority: wanted.priority,
         metadata: wanted.metadata.into_iter().collect(),
         idempotency: None,
-        respond_async: send_at.is_some(),
+        until: if send_at.is_some() { Until::Accepted } else { Until::Sent },
     })
 }
 
@@ -184,6 +185,23 @@ pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
 pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
     let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
     headers.get_all("prefer").iter().any(wanted)
+}
+
+/// What the answer waits for: `?until=accepted|stored|sent`, or the header.
+fn until(headers: &HeaderMap, query: Option<&str>, otherwise: Until) -> Result<Until, Failure> {
+    let asked = match query {
+        None | Some("" | "until=sent") => otherwise,
+        Some("until=accepted") => Until::Accepted,
+        Some("until=stored") => {
+            if otherwise == Until::Sent {
+                Until::Stored
+            } else {
+                otherwise
+            }
+        }
+        Some(_) => return Err(bad("invalid_query", "Invalid query", "the only parameter is until: accepted, stored or sent")),
+    };
+    Ok(if prefers_async(headers) { Until::Accepted } else { asked })
 }
 
 /// The key with a digest of the request as it was understood: spelling and order of fields make no difference.

@@ -12,8 +12,8 @@ use crate::{
     config::Config,
     model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
     outbox::{
-        AcceptError, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, SendRequest,
-        Sending, StoreError,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
+        SendRequest, Sending, StoreError, Until,
     },
     session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
     store::{HealthRow, Store},
@@ -88,7 +88,7 @@ impl Core for GatewayCore {
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
         let handle = self.sessions.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
-        if now.state != SessionState::Ready && !call.respond_async {
+        if now.state != SessionState::Ready && call.until != Until::Accepted {
             // A repeated call is answered from the outbox, whatever the session does meanwhile.
             let known = match &call.idempotency {
                 Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
@@ -111,17 +111,20 @@ impl Core for GatewayCore {
         };
         let accepted = match self.outbox.accept(request).await {
             // Who does not wait for the outcome is told of the same send again.
-            Err(AcceptError::InFlight(id)) if call.respond_async => self.outbox.accepted(&id).await?,
+            Err(AcceptError::InFlight(id)) if call.until == Until::Accepted => self.outbox.accepted(&id).await?,
             accepted => accepted?,
         };
-        if call.respond_async {
+        if call.until == Until::Accepted {
             return Ok(SendReply::Accepted(accepted));
         }
         let limit = if accepted.known { Duration::ZERO } else { self.config.send.timeout.duration() };
-        let done = self.outbox.wait(&accepted.id, limit).await.map_err(AcceptError::from)?;
+        let done = self.outbox.wait(&accepted.id, call.until, limit).await.map_err(AcceptError::from)?;
         let gone = || AcceptError::Store(StoreError::Corrupt(format!("the send {}", accepted.id)));
         let (row, outcome) = done.ok_or_else(gone)?;
-        Ok(SendReply::Done(Box::new(row), outcome))
+        Ok(match outcome {
+            Some(outcome) => SendReply::Done(Box::new(row), outcome),
+            None => SendReply::Accepted(Accepted { state: row.state, ..accepted }),
+        })
     }
 
     async fn message(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {

@@ -54,6 +54,17 @@ struct Inner {
     ordered: Notify,
 }
 
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// It is on the disk.
+    Accepted,
+    /// The page has it in its own database, and sends it as soon as it is connected.
+    Stored,
+    /// It has an outcome.
+    Sent,
+}
+
 /// Why a send was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
@@ -188,21 +199,27 @@ impl Outbox {
         self.inner.store.history(row.seq).await
     }
 
-    /// Waits for the outcome. A send that has not begun after `limit` is cancelled; one that has is [`Outcome::Unknown`]
-    /// for now. None: there is no such send.
+    /// Waits for the outcome, which is none when `until` was reached before. A send that has not begun after `limit` is
+    /// cancelled; one that has is [`Outcome::Unknown`] for now. None: there is no such send.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn wait(&self, id: &OutboxId, limit: Duration) -> Result<Option<(OutboxRow, Outcome)>, StoreError> {
-        let until = Instant::now() + limit;
+    pub async fn wait(&self, id: &OutboxId, until: Until, limit: Duration) -> Result<Option<(OutboxRow, Option<Outcome>)>, StoreError> {
+        let end = Instant::now() + limit;
         let mut changes = self.inner.waiters.of(id);
         loop {
             let Some(row) = self.get(id).await? else { return Ok(None) };
-            if let Some(outcome) = row.outcome() {
+            let outcome = row.outcome();
+            let reached = match until {
+                Until::Accepted => true,
+                Until::Stored => row.state == RowState::Sending && row.message_key.is_some(),
+                Until::Sent => false,
+            };
+            if reached || outcome.is_some() {
                 return Ok(Some((row, outcome)));
             }
             // The sender lives as long as the outbox.
-            if tokio::time::timeout_at(until, changes.changed()).await.is_ok() {
+            if tokio::time::timeout_at(end, changes.changed()).await.is_ok() {
                 continue;
             }
             let late = Finish::NotSent(FailureCode::NotSentInTime, format!("not begun within {limit:?}"));
@@ -212,7 +229,7 @@ impl Outbox {
             let Some(row) = self.get(id).await? else { return Ok(None) };
             let begun = Outcome::Unknown { reason: format!("WhatsApp has not acknowledged it within {limit:?}; it is being found out") };
             let outcome = row.outcome().unwrap_or(begun);
-            return Ok(Some((row, outcome)));
+            return Ok(Some((row, Some(outcome))));
         }
     }
 

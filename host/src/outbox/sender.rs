@@ -1,11 +1,12 @@
 //! One task per session: takes its rows in order and puts them into the page, finds out what became of those before.
 //!
-//! Rows go one after the other, so a chat's messages keep their order; the page's own part takes milliseconds, and
-//! acknowledgements are not waited for here. A row that has to wait, or that the page may or may not have, holds back
-//! those behind it in the same chat, and no other chat.
+//! A chat's rows go one after the other, each when the page has stored the one before, so they keep their order; some
+//! chats go at a time, and their rows are begun in one commit. Acknowledgements are not waited for here. A row that has
+//! to wait, or that the page may or may not have, holds back those behind it in the same chat, and no other chat.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -36,6 +37,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_SOON: Duration = Duration::from_secs(2);
 /// Rows of the line read at a time. An interactive message waits for so many bulk ones at the most.
 const PASS: u32 = 16;
+/// Chats that are sent to at a time. The page has one thread: more would only wait in it.
+const CHATS: usize = 4;
 /// No row is told to wait longer. One that seems to be was written before the clock went back.
 const LONGEST_PAUSE: u64 = 60_000;
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
@@ -57,6 +60,21 @@ enum Resolved {
     Ended,
     /// No answer; the send waits.
     Later,
+}
+
+/// What of a chat may be sent now.
+struct Prepared {
+    number: PhoneNumber,
+    /// There is more that has to wait.
+    waits: bool,
+    rows: Vec<Ready>,
+}
+
+/// A row that may be sent now, in the form that it goes in.
+struct Ready {
+    row: OutboxRow,
+    judged: Vec<Step>,
+    send: TextSend,
 }
 
 /// Whether a row waits for its next try.
@@ -198,68 +216,127 @@ impl Sender {
             let rows = store.line(&self.client, after, PASS).await?;
             let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
             after = Some((last.priority, last.seq));
-            for row in &rows {
+            let mut together: Vec<Vec<OutboxRow>> = Vec::new();
+            for row in rows {
                 if waiting.contains(&row.number) {
                     continue;
                 }
                 let counted = if pacing.counts() { Some(!store.knows(&self.client, &row.number).await?) } else { None };
-                if pauses(row) || (counted == Some(true) && !cold_left) {
+                if pauses(&row) || (counted == Some(true) && !cold_left) {
                     waiting.insert(row.number.clone());
                     continue;
                 }
+                if counted.is_none() {
+                    match together.iter_mut().find(|chat| chat.first().is_some_and(|first| first.number == row.number)) {
+                        Some(chat) => chat.push(row),
+                        None => together.push(vec![row]),
+                    }
+                    continue;
+                }
                 let now = Timestamp::now();
-                if counted.is_some()
-                    && let Turn::At(at) = pace::next(pacing, store, &self.client, sending, now).await?
-                {
+                if let Turn::At(at) = pace::next(pacing, store, &self.client, sending, now).await? {
                     return Ok(Passed::Until(Instant::now() + pace::left(at, now)));
                 }
-                if self.send(page, row, counted).await? {
-                    went = true;
-                } else {
-                    waiting.insert(row.number.clone());
-                }
+                let held = self.send(page, vec![vec![row]], counted).await?;
+                went |= held.is_empty();
+                waiting.extend(held);
                 if counted == Some(true) && pacing.cold_per_day > 0 {
                     cold_left = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await? == Turn::Now;
                 }
             }
+            let chats = together.len();
+            let held = self.send(page, together, None).await?;
+            went |= held.len() < chats;
+            waiting.extend(held);
         }
         Ok(Passed::Went)
     }
 
-    /// False: it has to wait, or the page may have it; nothing of the same chat may pass it.
-    async fn send(&self, page: &Arc<dyn Page>, row: &OutboxRow, counted: Option<bool>) -> Result<bool, StoreError> {
-        if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
-            self.expire(row).await?;
-            return Ok(true);
+    /// Sends the rows of some chats, each chat's in order. Returns whose have to wait, or may be in the page; nothing of
+    /// the same chat may pass them.
+    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<PhoneNumber>, StoreError> {
+        let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
+        let chats: Vec<Prepared> = preparing.try_collect().await?;
+        // All at once, so that they share a flush to the disk.
+        let beginning = chats.into_iter().map(|chat| async move {
+            let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
+            let rows = begun.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, StoreError>((chat.number, chat.waits, rows))
+        });
+        let begun = join_all(beginning).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let delivering = stream::iter(begun.into_iter().map(|(number, waits, rows)| async move {
+            let done = self.deliver(page, rows).await?;
+            Ok::<_, StoreError>((waits || !done).then_some(number))
+        }));
+        let held: Vec<Option<PhoneNumber>> = delivering.buffered(CHATS).try_collect().await?;
+        Ok(held.into_iter().flatten().collect())
+    }
+
+    /// Finds out what of a chat's rows may be sent now, and where to.
+    async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
+        let number = rows.first().map(|row| row.number.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
+        let mut prepared = Prepared { number, waits: false, rows: Vec::with_capacity(rows.len()) };
+        for row in rows {
+            if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
+                self.expire(&row).await?;
+                continue;
+            }
+            let Some((message, judged)) = self.still_allowed(&row).await? else { continue };
+            let address = match self.resolve(page, &row).await? {
+                Resolved::Address(address) => address,
+                Resolved::Ended => continue,
+                Resolved::Later => {
+                    prepared.waits = true;
+                    break;
+                }
+            };
+            let message = OutboundMessage { to: address, ..message };
+            let Content::Text(text) = message.content.clone() else {
+                let words = "this kind of message cannot be sent yet".to_owned();
+                self.inner.finish(&row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words), judged).await?;
+                continue;
+            };
+            let send = TextSend { id: row.message_id.clone(), chat: message.to.chat.clone(), text, reply_to: message.reply_to.clone() };
+            prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
         }
-        let Some((message, judged)) = self.still_allowed(row).await? else { return Ok(true) };
-        let address = match self.resolve(page, row).await? {
-            Resolved::Address(address) => address,
-            Resolved::Ended => return Ok(true),
-            Resolved::Later => return Ok(false),
-        };
-        let message = OutboundMessage { to: address, ..message };
-        let Content::Text(text) = message.content.clone() else {
-            let words = "this kind of message cannot be sent yet".to_owned();
-            self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words), judged).await?;
-            return Ok(true);
-        };
-        if !self.inner.store.begin_send(row, &message, judged, Begin { token: self.token, counted }).await? {
-            return Ok(true);
+        Ok(prepared)
+    }
+
+    /// None: it was cancelled meanwhile, or somebody else sends for this session now.
+    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<(OutboxRow, TextSend)>, StoreError> {
+        let Ready { row, judged, send } = ready;
+        let begun = self.inner.store.begin_send(&row, &row.message, judged, Begin { token: self.token, counted }).await?;
+        let row = OutboxRow { chat: Some(send.chat.clone()), state: RowState::Sending, ..row };
+        Ok(begun.then_some((row, send)))
+    }
+
+    /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
+    /// it; those behind it are in the line again.
+    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<(OutboxRow, TextSend)>) -> Result<bool, StoreError> {
+        let mut held = false;
+        for (row, send) in rows {
+            if held {
+                self.inner.store.requeue(&row.id, Timestamp(0), "it waits for the one before it in this chat").await?;
+            } else {
+                held = !self.give(page, &row, &send).await?;
+            }
         }
-        let send = TextSend { id: row.message_id.clone(), chat: message.to.chat.clone(), text, reply_to: message.reply_to.clone() };
-        let row = OutboxRow { chat: Some(message.to.chat.clone()), state: RowState::Sending, message, ..row.clone() };
-        match page.send_text(&send).await {
+        Ok(!held)
+    }
+
+    async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &TextSend) -> Result<bool, StoreError> {
+        match page.send_text(send).await {
             Ok(stored) => {
                 self.inner.store.stored_as(&row.id, &stored.address, &stored.key).await?;
+                self.inner.waiters.wake(&row.id);
                 if stored.duplicate {
-                    self.reconcile(page, &row).await?;
+                    self.reconcile(page, row).await?;
                 }
                 Ok(true)
             }
             // Nothing was begun in the page.
             Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. })) => {
-                self.inner.finish(&row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
+                self.inner.finish(row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
                 Ok(true)
             }
             Err(error @ PageError::Booting { .. }) => {

@@ -244,9 +244,9 @@ async fn a_send_ends_with_the_servers_acknowledgement_and_levels_only_rise() {
     for level in [AckLevel::Server, AckLevel::Read, AckLevel::Device] {
         gateway.ack(&accepted.message_id, level).await;
     }
-    let (row, outcome) = gateway.outbox.wait(&accepted.id, LIMIT).await.expect("read").expect("there");
+    let (row, outcome) = gateway.outbox.wait(&accepted.id, Until::Sent, LIMIT).await.expect("read").expect("there");
     assert_eq!(row.ack, 3);
-    assert!(matches!(outcome, Outcome::Sent { message_key, .. } if message_key == format!("true_77@lid_{}", accepted.message_id)));
+    assert!(matches!(outcome, Some(Outcome::Sent { message_key, .. }) if message_key == format!("true_77@lid_{}", accepted.message_id)));
     assert_eq!(gateway.events().await, ["message.sent", "message.ack", "message.ack"]);
     gateway.outbox.accept(request("again", None)).await.expect("accepted");
     let second = gateway.outbox.accept(request("and again", None)).await.expect("accepted");
@@ -335,16 +335,16 @@ async fn a_send_that_does_not_begin_in_time_is_cancelled_and_never_leaves() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;
     let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
-    let (_, outcome) = gateway.outbox.wait(&accepted.id, Duration::from_millis(50)).await.expect("read").expect("there");
-    assert!(matches!(outcome, Outcome::NotSent { code: FailureCode::NotSentInTime, .. }), "{outcome:?}");
+    let (_, outcome) = gateway.outbox.wait(&accepted.id, Until::Sent, Duration::from_millis(50)).await.expect("read").expect("there");
+    assert!(matches!(outcome, Some(Outcome::NotSent { code: FailureCode::NotSentInTime, .. })), "{outcome:?}");
 
     let whatsapp = Arc::new(FakeWhatsApp::default());
     gateway.page(&whatsapp);
     let later = gateway.outbox.accept(request("later", None)).await.expect("accepted");
     gateway.until(&later.id, RowState::Sending).await;
     assert_eq!(whatsapp.known.lock().expect("lock").keys().collect::<Vec<_>>(), [&later.message_id]);
-    let (_, outcome) = gateway.outbox.wait(&later.id, Duration::from_millis(50)).await.expect("read").expect("there");
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "begun: {outcome:?}");
+    let (_, outcome) = gateway.outbox.wait(&later.id, Until::Sent, Duration::from_millis(50)).await.expect("read").expect("there");
+    assert!(matches!(outcome, Some(Outcome::Unknown { .. })), "begun: {outcome:?}");
 }
 
 #[tokio::test]
