@@ -1,20 +1,30 @@
 // Unmodified whatsapp-web.js behind a minimal Express server: what the gateway's calls are measured beside.
-// `POST /send {"number","message"}` answers when the library says that the message is sent.
+// `POST /send {"number","message"}` answers when the library says that the message is sent; with `"acked": true` when it
+// says that the server has it. `--webhook URL` is told of every message and acknowledgement.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
 import { create, link, options } from "./peer.mjs";
 
-const args = options();
+const args = options({}, { pn: { type: "string" }, webhook: { type: "string" } });
 const profile = await mkdtemp(join(tmpdir(), "wharf-express-"));
 const client = create(args, { dataPath: profile });
 await link(args, client);
 
+if (args.webhook) {
+  const tell = (event, payload) =>
+    fetch(args.webhook, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ event, payload }) }).catch(() => {});
+  client.on("message_create", (message) => tell("message_create", message));
+  client.on("message", (message) => tell("message", message));
+  client.on("message_ack", (message, ack) => tell("message_ack", { id: message.id, ack }));
+}
+
 const app = express();
 app.use(express.json());
 app.post("/send", async (request, response) => {
-  const sent = await client.sendMessage(`${request.body.number}@c.us`, request.body.message);
+  const { number, message, acked } = request.body;
+  const sent = await client.sendMessage(`${number}@c.us`, message, acked ? { waitUntilMsgSent: true } : undefined);
   response.json({ success: true, messageId: sent.id._serialized });
 });
 const server = app.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));

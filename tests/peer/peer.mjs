@@ -5,9 +5,9 @@ import wwebjs from "whatsapp-web.js";
 const { Client, LocalAuth } = wwebjs;
 const LIMIT = 60_000;
 
-// The options that every run has, and those of its own.
-export function options(own = {}) {
-  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, ...own } });
+// The options that every run has, those of its own, and those that may be left out.
+export function options(own = {}, more = {}) {
+  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, ...own, ...more } });
   const missing = ["control", "tls-port", ...Object.keys(own)].filter((name) => !values[name]);
   if (missing.length > 0) {
     console.error(`missing: ${missing.map((name) => `--${name}`).join(" ")}; see README.md`);
@@ -46,17 +46,20 @@ export const event = (client, name, wanted = () => true) =>
     resolve(values);
   }));
 
+// How the browser is started; the origin is kept.
+export const launchOptions = (args) => ({
+  headless: true,
+  executablePath: process.env.CHROMIUM || "/usr/lib/chromium/chromium",
+  args: ["--no-sandbox", `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${args["tls-port"]}`, "--ignore-certificate-errors",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
+});
+
 // `login`: what LocalAuth takes, dataPath and perhaps clientId.
 export function create(args, login) {
   return new Client({
     authStrategy: new LocalAuth(login),
     webVersionCache: { type: "none" },
-    puppeteer: {
-      headless: true,
-      executablePath: process.env.CHROMIUM || "/usr/lib/chromium/chromium",
-      args: ["--no-sandbox", `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${args["tls-port"]}`, "--ignore-certificate-errors",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
-    },
+    puppeteer: launchOptions(args),
   });
 }
 
@@ -66,7 +69,7 @@ export async function link(args, client) {
   const booted = client.initialize();
   booted.catch(() => {});
   const [text] = await step("qr", Promise.race([qr, booted.then(() => qr)]));
-  await step("scan", control(args, "scan", { qr: text }));
+  await step("scan", control(args, "scan", { qr: text, ...(args.pn ? { pn: args.pn } : {}) }));
   await step("authenticated", authenticated);
   await step("ready", ready);
 }

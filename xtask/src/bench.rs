@@ -10,15 +10,16 @@ const USAGE: &str = "cargo xtask bench <name>
 
   startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
   memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
+  page [--rounds N] [--received N]    sends through the page and messages into one chat, beside whatsapp-web.js and a bare call
   chaos [--messages N] [--seed N]     8 clients that retry, while gateway, browser, renderer and network fail
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
   accept                              durable accepts a second, beside plain inserts and the Express peer
   criterion [options of criterion]    the parts of the gateway alone";
 
 /// Benches of the running gateway; see `tests/bench`.
-const WHOLE: [&str; 4] = ["startup", "memory", "chaos", "soak"];
+const WHOLE: [&str; 5] = ["startup", "memory", "page", "chaos", "soak"];
 /// Beside whatsapp-web.js.
-const WITH_PEER: [&str; 2] = ["startup", "memory"];
+const WITH_PEER: [&str; 3] = ["startup", "memory", "page"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let Some((name, rest)) = args.split_first() else {

@@ -15,8 +15,8 @@ pub(crate) struct Tree {
     pub(crate) processes: usize,
 }
 
-/// The tree below `root`, itself included.
-pub(crate) fn tree(root: i32) -> Result<Tree> {
+/// Everybody below `root`, itself included.
+fn family(root: i32) -> Result<Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for process in all_processes()?.flatten() {
         if let Ok(stat) = process.stat() {
@@ -28,8 +28,22 @@ pub(crate) fn tree(root: i32) -> Result<Tree> {
         found.extend(children.remove(&found[next]).unwrap_or_default());
         next += 1;
     }
+    Ok(found)
+}
+
+/// The tree below `root`.
+pub(crate) fn tree(root: i32) -> Result<Tree> {
+    let found = family(root)?;
     let private = found.iter().filter_map(|pid| private(*pid).ok()).sum();
     Ok(Tree { private, processes: found.len() })
+}
+
+/// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
+pub(crate) fn cpu(root: i32) -> Result<f64> {
+    let used = |pid: i32| Process::new(pid).ok()?.stat().ok().map(|stat| stat.utime + stat.stime);
+    let ticks: u64 = family(root)?.into_iter().filter_map(used).sum();
+    #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
+    Ok(ticks as f64 * 1000.0 / procfs::ticks_per_second() as f64)
 }
 
 /// Private memory of one process, in bytes.

@@ -5,6 +5,7 @@ mod chaos;
 mod machine;
 mod memory;
 mod ours;
+mod page;
 mod peer;
 mod soak;
 mod startup;
@@ -36,6 +37,15 @@ enum Bench {
         #[arg(long)]
         browser: Option<String>,
     },
+    /// One send through the page, and many received in one chat.
+    Page {
+        /// Rounds of each; their sends count together.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Messages that arrive in one chat.
+        #[arg(long, default_value_t = 2000)]
+        received: usize,
+    },
     /// Clients that retry with their keys while everything fails at random.
     Chaos {
         /// From eight clients together.
@@ -61,6 +71,7 @@ async fn main() -> Result<ExitCode> {
     let result = match Args::parse().bench {
         Bench::Startup { rounds } => startup::run(rounds.max(1)).await?,
         Bench::Memory { browser } => memory::run(browser.as_deref()).await?,
+        Bench::Page { rounds, received } => page::run(rounds.max(1), received).await?,
         Bench::Chaos { messages, seed } => chaos::run(messages, seed).await?,
         Bench::Soak { minutes, seed } => soak::run(minutes, seed).await?,
     };

@@ -106,6 +106,11 @@ impl Receiver {
         lock(&self.memory).calls.clone()
     }
 
+    /// What `read` makes of the calls that were answered with 2xx, in order.
+    pub fn filtered<T>(&self, read: impl Fn(&Call) -> Option<T>) -> Vec<T> {
+        lock(&self.memory).calls.iter().filter(|call| call.answered < 300).filter_map(read).collect()
+    }
+
     /// Waits for a call that was answered with 2xx.
     ///
     /// # Errors
