@@ -21,6 +21,7 @@ use axum::{
     middleware,
     response::Response,
     routing::{get, post},
+    serve::ListenerExt,
 };
 use tokio::net::TcpListener;
 use tower_http::{
@@ -100,6 +101,8 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    // An answer must not wait for the acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 

@@ -38,12 +38,16 @@ pub(crate) fn tree(root: i32) -> Result<Tree> {
     Ok(Tree { private, processes: found.len() })
 }
 
+/// Processor time of one process, in milliseconds.
+pub(crate) fn own_cpu(pid: i32) -> Result<f64> {
+    let stat = Process::new(pid)?.stat()?;
+    #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
+    Ok((stat.utime + stat.stime) as f64 * 1000.0 / procfs::ticks_per_second() as f64)
+}
+
 /// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
 pub(crate) fn cpu(root: i32) -> Result<f64> {
-    let used = |pid: i32| Process::new(pid).ok()?.stat().ok().map(|stat| stat.utime + stat.stime);
-    let ticks: u64 = family(root)?.into_iter().filter_map(used).sum();
-    #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
-    Ok(ticks as f64 * 1000.0 / procfs::ticks_per_second() as f64)
+    Ok(family(root)?.into_iter().filter_map(|pid| own_cpu(pid).ok()).sum())
 }
 
 /// Private memory of one process, in bytes.

@@ -135,10 +135,12 @@ const outbox = {
 const receipts = {
   async take({ ids, level }) {
     for (const id of ids) {
-      const rows = (await db.all("model-storage", "message")).filter((r) => r.keyId === id && r.fromMe);
-      for (const r of rows) if (r.ack < level) await db.put("model-storage", "message", { ...r, ack: level });
-      const msg = Msgs.find((m) => m.id.id === id && m.id.fromMe);
-      if (msg && msg.ack < level && msg.ack >= 0) msg.set({ ack: level });
+      const rows = (await db.by("model-storage", "message", "keyId", id)).filter((r) => r.fromMe);
+      for (const r of rows) {
+        if (r.ack < level) await db.put("model-storage", "message", { ...r, ack: level });
+        const msg = Msgs.get(r.id);
+        if (msg && msg.ack < level && msg.ack >= 0) msg.set({ ack: level });
+      }
     }
   },
 };

@@ -5,7 +5,10 @@ const db = {
   open(name) {
     return new Promise((resolve, reject) => {
       const request = indexedDB.open(name, 1);
-      request.onupgradeneeded = () => DATABASES[name].forEach((store) => request.result.createObjectStore(store, { keyPath: "id" }));
+      request.onupgradeneeded = () => DATABASES[name].forEach((store) => {
+        const made = request.result.createObjectStore(store, { keyPath: "id" });
+        if (store === "message") made.createIndex("keyId", "keyId");
+      });
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
@@ -26,6 +29,7 @@ const db = {
   },
   get(name, store, id) { return this.run(name, store, "readonly", (s) => s.get(id)); },
   all(name, store) { return this.run(name, store, "readonly", (s) => s.getAll()); },
+  by(name, store, index, value) { return this.run(name, store, "readonly", (s) => s.index(index).getAll(value)); },
   put(name, store, row) { return this.run(name, store, "readwrite", (s) => s.put(row)); },
   async wipe() {
     for (const [name, open] of this.connections) (await open).close();

@@ -14,6 +14,7 @@ mod world;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use linking::LinkCode;
@@ -51,6 +52,8 @@ impl Standin {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("cannot listen on port {}", options.port))?;
         let address = listener.local_addr()?;
         let router = pages::router(&world).merge(socket::router(&world)).merge(control::router(&world));
+        // Small frames both ways: held back for one another they would take 40 ms.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut tasks = vec![tokio::spawn(async move {
             // Ends only with the task.
             let _ = axum::serve(listener, router).await;

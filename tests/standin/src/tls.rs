@@ -32,7 +32,9 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(SocketAddr, J
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 // A client that breaks off is no matter.
+                let _ = stream.set_nodelay(true);
                 if let (Ok(mut outer), Ok(mut inner)) = (acceptor.accept(stream).await, TcpStream::connect(inner).await) {
+                    let _ = inner.set_nodelay(true);
                     let _ = copy_bidirectional(&mut outer, &mut inner).await;
                 }
             });

@@ -31,6 +31,7 @@ pub(super) struct Figures {
     millis: Vec<f64>,
     seconds: f64,
     cpu: f64,
+    own: f64,
 }
 
 impl Figures {
@@ -38,6 +39,7 @@ impl Figures {
         self.millis.extend(other.millis);
         self.seconds += other.seconds;
         self.cpu += other.cpu;
+        self.own += other.own;
     }
 
     /// Milliseconds.
@@ -59,6 +61,11 @@ impl Figures {
         self.cpu / self.count()
     }
 
+    /// The part of it that is not the browser's.
+    pub(super) fn own(&self) -> f64 {
+        self.own / self.count()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "some hundred")]
     fn count(&self) -> f64 {
         self.millis.len() as f64
@@ -78,7 +85,7 @@ pub(super) trait Contender {
 async fn over_http(pid: i32, clients: usize, sends: usize, call: impl Fn(usize) -> (String, Value)) -> Result<Figures> {
     let http = Client::new();
     let next = AtomicUsize::new(0);
-    let (before, began) = (machine::cpu(pid)?, Instant::now());
+    let (before, own, began) = (machine::cpu(pid)?, machine::own_cpu(pid)?, Instant::now());
     let all = (0..clients).map(async |client| {
         let mut millis = Vec::new();
         while next.fetch_add(1, Ordering::Relaxed) < sends {
@@ -94,7 +101,7 @@ async fn over_http(pid: i32, clients: usize, sends: usize, call: impl Fn(usize) 
     });
     let millis: Vec<f64> = timeout(LIMIT, try_join_all(all)).await.context("the sends take too long")??.concat();
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before })
+    Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
 }
 
 /// Ours.
@@ -211,13 +218,14 @@ impl Bare {
     async fn order(&mut self, clients: usize, sends: usize, stage: Stage) -> Result<Figures> {
         let numbers: Vec<String> = (0..clients).map(recipient).collect();
         let order = json!({"sends": sends, "concurrency": clients, "acked": stage == Stage::Acked, "numbers": numbers});
-        let (before, began) = (machine::cpu(self.0.pid()?)?, Instant::now());
+        let pid = self.0.pid()?;
+        let (before, own, began) = (machine::cpu(pid)?, machine::own_cpu(pid)?, Instant::now());
         let input = self.0.input.as_mut().context("node has ended")?;
         input.write_all(format!("{order}\n").as_bytes()).await?;
         let done = self.0.said("millis").await?;
         let seconds = began.elapsed().as_secs_f64();
         let millis = done["millis"].as_array().context("figures")?.iter().filter_map(Value::as_f64).collect();
-        Ok(Figures { millis, seconds, cpu: machine::cpu(self.0.pid()?)? - before })
+        Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
     }
 }
 
