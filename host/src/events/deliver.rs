@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tracing::{debug, warn};
 
 use super::{Inner, http::Caller};
 use crate::{
-    model::Timestamp,
+    model::{Envelope, Timestamp},
     plugins::{AttemptResult, CallFailure, FailureKind, Judgement, Subject},
-    store::{Delivery, StoreError, Update},
+    store::{Delivery, Due, StoreError, Update},
 };
 
 /// The longest sleep between two looks at the table, whatever wakes us.
@@ -22,82 +22,101 @@ pub(super) async fn run(inner: Arc<Inner>) {
         Ok(caller) => Arc::new(caller),
         Err(error) => return warn!(%error, "no HTTP client: nothing is delivered"),
     };
-    let mut running: JoinSet<String> = JoinSet::new();
+    let mut running: JoinSet<Tried> = JoinSet::new();
     let mut busy: HashSet<String> = HashSet::new();
+    let mut next = Next { look: Some(Instant::now()), more: false };
     loop {
-        let room = inner.delivery.concurrency.saturating_sub(busy.len());
-        match start_due(&inner, &caller, &mut running, &mut busy, room).await {
-            Ok(()) => {}
-            Err(error) => warn!(%error, "deliveries cannot be read"),
+        if next.look.is_none_or(|at| at <= Instant::now()) {
+            next = start_due(&inner, &caller, &mut running, &mut busy).await.unwrap_or_else(|error| {
+                warn!(%error, "deliveries cannot be read");
+                Next { look: Some(Instant::now() + FIRST_PAUSE), more: false }
+            });
         }
-        let pause = pause(&inner, busy.is_empty()).await;
+        let look = next.look.unwrap_or_else(Instant::now);
         tokio::select! {
             Some(done) = running.join_next(), if !running.is_empty() => match done {
-                Ok(id) => { busy.remove(&id); }
+                Ok(Tried { id, over }) => {
+                    busy.remove(&id);
+                    // A delivery that is over tells nothing new of the others.
+                    if next.more || !over {
+                        next.look = None;
+                    }
+                }
                 Err(error) => {
                     warn!(%error, "a delivery ended early; it will be tried again");
                     busy.clear();
+                    next.look = None;
                 }
             },
-            () = inner.due.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = inner.due.notified() => next.look = None,
+            () = tokio::time::sleep_until(look) => {}
         }
     }
 }
 
-async fn start_due(
-    inner: &Arc<Inner>,
-    caller: &Arc<Caller>,
-    running: &mut JoinSet<String>,
-    busy: &mut HashSet<String>,
-    room: usize,
-) -> Result<(), StoreError> {
-    if room == 0 {
-        return Ok(());
-    }
-    let due = inner.store.due_deliveries(u32::try_from(room + busy.len()).unwrap_or(u32::MAX)).await?;
-    for delivery in due {
-        if busy.len() < inner.delivery.concurrency && busy.insert(delivery.id.clone()) {
+/// A delivery that was tried.
+struct Tried {
+    id: String,
+    /// It will not be tried again.
+    over: bool,
+}
+
+/// When to look at the table again.
+struct Next {
+    /// None: at once.
+    look: Option<Instant>,
+    /// There are more than can be tried at a time.
+    more: bool,
+}
+
+async fn start_due(inner: &Arc<Inner>, caller: &Arc<Caller>, running: &mut JoinSet<Tried>, busy: &mut HashSet<String>) -> Result<Next, StoreError> {
+    let (now, concurrency) = (Timestamp::now(), inner.delivery.concurrency);
+    // What is being tried is still due in the table.
+    let limit = concurrency + busy.len();
+    let due = inner.store.due_deliveries(now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+    let more = due.len() >= limit;
+    for Due { delivery, envelope } in due {
+        if busy.len() >= concurrency {
+            return Ok(Next { look: Some(Instant::now() + FIRST_PAUSE), more: true });
+        }
+        if busy.insert(delivery.id.clone()) {
             let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
             running.spawn(async move {
-                let id = delivery.id.clone();
-                if let Err(error) = attempt(&inner, &caller, &delivery).await {
-                    warn!(delivery = id, %error, "the outcome of a delivery was not stored; it will be tried again");
-                    tokio::time::sleep(FIRST_PAUSE).await;
-                }
-                id
+                let over = match attempt(&inner, &caller, &delivery, envelope).await {
+                    Ok(over) => over,
+                    Err(error) => {
+                        warn!(delivery = delivery.id, %error, "the outcome of a delivery was not stored; it will be tried again");
+                        tokio::time::sleep(FIRST_PAUSE).await;
+                        false
+                    }
+                };
+                Tried { id: delivery.id, over }
             });
         }
     }
-    Ok(())
+    let pause = inner.store.next_delivery_at(now).await?.map_or(IDLE, |at| Duration::from_millis(at.since(Timestamp::now())).min(IDLE));
+    Ok(Next { look: Some(Instant::now() + pause), more })
 }
 
-async fn pause(inner: &Inner, idle: bool) -> Duration {
-    if !idle {
-        // What is being tried is still due in the table, so its time says nothing about the others.
-        return FIRST_PAUSE;
-    }
-    match inner.store.next_delivery_at().await {
-        Ok(Some(at)) => Duration::from_millis(at.since(Timestamp::now())).min(IDLE),
-        _ => IDLE,
-    }
-}
-
-async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery) -> Result<(), StoreError> {
-    let Some(event) = inner.store.event(delivery.event_seq).await? else {
-        return inner.store.attempted(&delivery.id, Update::Dead("its event is not in the log any more".into())).await;
+/// True: it is over.
+async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery, envelope: Option<Envelope>) -> Result<bool, StoreError> {
+    let Some(envelope) = envelope else {
+        inner.store.attempted(&delivery.id, Update::Dead("its event is not in the log any more".into())).await?;
+        return Ok(true);
     };
-    let envelope = inner.complete(event.envelope);
+    let envelope = inner.complete(envelope);
     if delivery.target.is_empty() {
         // The notifier could not say who is told; a replay asks it again.
-        let new = inner.targets(&envelope).await;
-        return match new.iter().find_map(|d| d.dead.clone()) {
-            Some(reason) => inner.store.attempted(&delivery.id, Update::Dead(reason)).await,
+        let new = inner.targets(envelope).await;
+        let update = match new.iter().find_map(|d| d.dead.clone()) {
+            Some(reason) => Update::Dead(reason),
             None => {
-                inner.store.route(super::CURSOR, delivery.event_seq, new).await?;
-                inner.store.attempted(&delivery.id, Update::Delivered).await
+                inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await?;
+                Update::Delivered
             }
         };
+        inner.store.attempted(&delivery.id, update).await?;
+        return Ok(false);
     }
     let number = delivery.attempt + 1;
     let subject = Subject { session: envelope.session.clone(), id: delivery.id.clone(), traceparent: String::new(), attempt: number };
@@ -123,7 +142,9 @@ async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery) -> Result<
     };
     debug!(delivery = delivery.id, plugin = delivery.plugin, attempt = number, result, "delivery");
     metrics::counter!("wharf_deliveries_total", "plugin" => delivery.plugin.clone(), "result" => result).increment(1);
-    inner.store.attempted(&delivery.id, update).await
+    let over = !matches!(update, Update::Retry(..));
+    inner.store.attempted(&delivery.id, update).await?;
+    Ok(over)
 }
 
 fn said(answer: &AttemptResult) -> String {

@@ -128,13 +128,13 @@ impl Inner {
     }
 
     /// The deliveries that an event gives rise to.
-    async fn targets(&self, envelope: &Envelope) -> Vec<NewDelivery> {
+    async fn targets(&self, envelope: Envelope) -> Vec<NewDelivery> {
         let mut new = Vec::new();
-        for plugin in self.notifiers.interested(envelope) {
+        for plugin in self.notifiers.interested(&envelope) {
             let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt: 1 };
             let delivery =
                 |target: String, dead: Option<String>| NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.clone(), target, dead };
-            match self.notifiers.route(&plugin, &subject, envelope).await {
+            match self.notifiers.route(&plugin, &subject, &envelope).await {
                 Ok(targets) => new.extend(targets.into_iter().map(|target| delivery(target, None))),
                 Err(failure) => {
                     warn!(event = envelope.id.0, %failure, "a notifier could not say who is told; kept as a dead letter");
@@ -147,11 +147,13 @@ impl Inner {
 }
 
 async fn route(inner: Arc<Inner>) {
+    let mut cursor = None;
     loop {
-        match route_batch(&inner).await {
+        match route_batch(&inner, &mut cursor).await {
             Ok(true) => {}
             Ok(false) => inner.appended.notified().await,
             Err(error) => {
+                cursor = None;
                 warn!(%error, "events cannot be routed");
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
@@ -159,17 +161,20 @@ async fn route(inner: Arc<Inner>) {
     }
 }
 
-/// Turns the next events into deliveries. False when there were none.
-async fn route_batch(inner: &Inner) -> Result<bool, StoreError> {
-    let cursor = inner.store.cursor(CURSOR).await?;
-    let events = inner.store.events_after(cursor, BATCH).await?;
-    for event in &events {
-        let new = inner.targets(&inner.complete(event.envelope.clone())).await;
-        let any = new.iter().any(|delivery| delivery.dead.is_none());
-        inner.store.route(CURSOR, event.seq, new).await?;
-        if any {
-            inner.due.notify_one();
-        }
+/// Turns the events after the cursor (none: as stored) into deliveries. False: there are no more.
+async fn route_batch(inner: &Inner, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
+    let after = match *cursor {
+        Some(seq) => seq,
+        None => inner.store.cursor(CURSOR).await?,
+    };
+    let events = inner.store.events_after(after, BATCH).await?;
+    let targets = events.iter().map(|event| inner.targets(inner.complete(event.envelope.clone())));
+    let new = futures_util::future::join_all(targets).await;
+    let any = new.iter().flatten().any(|delivery| delivery.dead.is_none());
+    inner.store.route(CURSOR, events.iter().map(|event| event.seq).zip(new).collect()).await?;
+    *cursor = Some(events.last().map_or(after, |event| event.seq));
+    if any {
+        inner.due.notify_one();
     }
-    Ok(!events.is_empty())
+    Ok(events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
 }

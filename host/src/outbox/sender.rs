@@ -146,9 +146,13 @@ impl Sender {
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
         self.settle(page).await?;
         let (mut asked, mut asked_soon, mut look) = (Instant::now(), Instant::now(), Instant::now() + TICK);
+        let mut clock = Instant::now();
         loop {
             let accepted = self.inner.accepted.notified();
-            self.clock().await?;
+            if Instant::now() >= clock {
+                self.clock().await?;
+                clock = Instant::now() + TICK;
+            }
             let mut passed = Passed::Went;
             while passed == Passed::Went {
                 passed = self.pass(page).await?;
@@ -216,6 +220,7 @@ impl Sender {
             let rows = store.line(&self.client, after, PASS).await?;
             let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
             after = Some((last.priority, last.seq));
+            let all = rows.len() < usize::try_from(PASS).unwrap_or(usize::MAX);
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
             for row in rows {
                 if waiting.contains(&row.number) {
@@ -248,6 +253,10 @@ impl Sender {
             let held = self.send(page, together, None).await?;
             went |= held.len() < chats;
             waiting.extend(held);
+            if all {
+                // Who comes meanwhile is told of.
+                return Ok(Passed::Nothing);
+            }
         }
         Ok(Passed::Went)
     }

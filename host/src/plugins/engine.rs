@@ -15,7 +15,7 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::Semaphore;
-use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Calls at the same time. The pool answers a call too many with an error, so a semaphore of this size stands before it.
 pub(super) const POOL: u32 = 64;
@@ -45,6 +45,8 @@ impl Wasm {
             .table_elements(20_000)
             .max_memory_size(MAX_MEMORY)
             .linear_memory_keep_resident(2 << 20)
+            // Where the kernel tells which pages were written (Linux 6.7), only those are wiped.
+            .pagemap_scan(Enabled::Auto)
             .table_keep_resident(64 << 10)
             .max_unused_warm_slots(16);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
-use crate::model::Timestamp;
+use crate::model::{Envelope, Timestamp};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
@@ -52,6 +52,15 @@ pub struct Delivery {
     pub next_at: Timestamp,
     /// Why it failed last.
     pub reason: Option<String>,
+}
+
+/// A delivery whose time has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// What it is to tell; none: its event is not in the log any more.
+    pub envelope: Option<Envelope>,
 }
 
 /// What an attempt made of a delivery.
@@ -107,18 +116,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn due_deliveries(&self, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let sql = select!("WHERE state = 'pending' AND next_at <= ? ORDER BY next_at LIMIT ?");
-        let rows = sqlx::query(sql).bind(Timestamp::now().0).bind(limit).fetch_all(&self.readers).await?;
-        rows.iter().map(read).collect()
+    pub async fn due_deliveries(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
+        let sql = "SELECT delivery.id, event_seq, plugin, target, state, attempt, next_at, reason, envelope \
+                   FROM delivery LEFT JOIN event ON event.seq = event_seq WHERE state = 'pending' AND next_at <= ? ORDER BY next_at LIMIT ?";
+        let rows = sqlx::query(sql).bind(now.0).bind(limit).fetch_all(&self.readers).await?;
+        let due = |row: &SqliteRow| {
+            let envelope: Option<String> = row.try_get("envelope")?;
+            Ok(Due { delivery: read(row)?, envelope: envelope.map(|text| serde_json::from_str(&text)).transpose()? })
+        };
+        rows.iter().map(due).collect()
     }
 
-    /// When the next delivery is due.
+    /// When the next delivery after `now` is due.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar("SELECT min(next_at) FROM delivery WHERE state = 'pending'").fetch_one(&self.readers).await?;
+    pub async fn next_delivery_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending' AND next_at > ?";
+        let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(&self.readers).await?;
         Ok(at.map(Timestamp))
     }
 
@@ -144,7 +159,7 @@ impl Store {
             Update::Dead(reason) => (DeliveryState::Dead, now, Some(reason)),
         };
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     let sql = "UPDATE delivery SET state = ?, attempt = attempt + 1, next_at = ?, reason = ?, updated_at = ? WHERE id = ?";
                     sqlx::query(sql).bind(state).bind(next_at.0).bind(reason).bind(now.0).bind(id).execute(connection).await?;

@@ -44,15 +44,6 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// One event.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn event(&self, seq: i64) -> Result<Option<StoredEvent>, StoreError> {
-        let row = sqlx::query("SELECT seq, envelope FROM event WHERE seq = ?").bind(seq).fetch_optional(&self.readers).await?;
-        row.as_ref().map(read).transpose()
-    }
-
     /// How far `name` has come.
     ///
     /// # Errors
@@ -61,18 +52,22 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT seq FROM cursor WHERE name = ?").bind(name).fetch_optional(&self.readers).await?.unwrap_or(0))
     }
 
-    /// Moves a cursor and stores what it gave rise to, in one commit: a crash neither loses nor doubles a delivery.
+    /// Moves a cursor over events and stores what each gave rise to, in one commit: a crash neither loses nor doubles a
+    /// delivery.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn route(&self, name: &'static str, seq: i64, new: Vec<NewDelivery>) -> Result<(), StoreError> {
+    pub async fn route(&self, name: &'static str, events: Vec<(i64, Vec<NewDelivery>)>) -> Result<(), StoreError> {
+        let Some(seq) = events.iter().map(|(seq, _)| *seq).max() else { return Ok(()) };
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     let sql = "INSERT INTO cursor (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)";
                     sqlx::query(sql).bind(name).bind(seq).execute(&mut *connection).await?;
-                    for delivery in &new {
-                        deliveries::insert(connection, seq, delivery).await?;
+                    for (seq, new) in &events {
+                        for delivery in new {
+                            deliveries::insert(connection, *seq, delivery).await?;
+                        }
                     }
                     Ok(())
                 })

@@ -25,7 +25,7 @@ use sqlx::{
 
 use addresses::Addresses;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
-pub use deliveries::{Delivery, DeliveryState, NewDelivery, Update};
+pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
 pub use pacing::Sending;

@@ -3,16 +3,18 @@
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
 //! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
+//! Work that nobody waits for waits a moment for company: a transaction of its own costs more than the work.
 //! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
 //! connection, so that the gateway writes again as soon as there is room.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     task::JoinHandle,
+    time::{Instant, timeout_at},
 };
 use tracing::error;
 
@@ -25,6 +27,9 @@ use super::{
 const QUEUE: usize = 4096;
 /// Work in one transaction.
 const BATCH: usize = 256;
+
+/// How long work that nobody waits for waits for company.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -67,10 +72,16 @@ where
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    Now,
+    Soon,
+}
+
 type Answer = oneshot::Sender<Result<Accept, StoreError>>;
 
 enum Asking {
-    Work(Box<dyn Job>),
+    Work(Box<dyn Job>, Haste),
     /// A send to be stored.
     Accept(Box<NewRow>, Answer),
 }
@@ -78,7 +89,7 @@ enum Asking {
 impl Asking {
     fn refuse(self, error: StoreError) {
         match self {
-            Self::Work(job) => job.refuse(error),
+            Self::Work(job, _) => job.refuse(error),
             Self::Accept(_, answer) => drop(answer.send(Err(error))),
         }
     }
@@ -111,7 +122,17 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
         let (answer, result) = oneshot::channel();
-        self.ask(Asking::Work(Box::new(Asked { work, answer })), result).await
+        self.ask(Asking::Work(Box::new(Asked { work, answer }), Haste::Now), result).await
+    }
+
+    /// As [`Writer::write`], for what nobody waits for.
+    pub(super) async fn write_soon<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Work(Box::new(Asked { work, answer }), Haste::Soon), result).await
     }
 
     /// Stores a send together with those that wait.
@@ -144,6 +165,7 @@ impl Writer {
 async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
     let mut jobs = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut jobs, BATCH).await > 0 {
+        gather(&mut inbox, &mut jobs).await;
         let mut replies = Vec::with_capacity(jobs.len());
         let result = batch(&pool, &mut jobs, &mut replies).await.map_err(StoreError::from);
         if let Err(error) = &result {
@@ -159,6 +181,17 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
     pool.close().await;
 }
 
+/// Waits for company while all that is there can wait.
+async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
+    let end = Instant::now() + LINGER;
+    while jobs.len() < BATCH && jobs.iter().all(|asking| matches!(asking, Asking::Work(_, Haste::Soon))) {
+        match timeout_at(end, inbox.recv_many(jobs, BATCH - jobs.len())).await {
+            Ok(came) if came > 0 => {}
+            _ => return,
+        }
+    }
+}
+
 /// One transaction. When it fails, what was not begun is still in `jobs`.
 async fn batch(pool: &SqlitePool, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
@@ -172,15 +205,23 @@ async fn batch(pool: &SqlitePool, jobs: &mut Vec<Asking>, replies: &mut Vec<Repl
 
 async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let [Asking::Work(..)] = jobs.as_slice()
+        && let Some(Asking::Work(job, _)) = jobs.pop()
+    {
+        // It has no neighbours to be kept from harm.
+        let (keep, reply) = job.run(&mut transaction).await;
+        replies.push(reply);
+        return if keep { transaction.commit().await } else { transaction.rollback().await };
+    }
     // Sends come last and are still in `jobs` when something before them fails.
     jobs.reverse();
-    jobs.sort_by_key(|asking| matches!(asking, Asking::Work(_)));
-    while let Some(Asking::Work(job)) = jobs.pop_if(|asking| matches!(asking, Asking::Work(_))) {
+    jobs.sort_by_key(|asking| matches!(asking, Asking::Work(..)));
+    while let Some(Asking::Work(job, haste)) = jobs.pop_if(|asking| matches!(asking, Asking::Work(..))) {
         // A nested transaction of sqlx is a savepoint.
         let mut savepoint = match transaction.begin().await {
             Ok(savepoint) => savepoint,
             Err(error) => {
-                jobs.push(Asking::Work(job));
+                jobs.push(Asking::Work(job, haste));
                 return Err(error);
             }
         };

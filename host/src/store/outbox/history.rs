@@ -46,6 +46,16 @@ pub(super) async fn note(connection: &mut SqliteConnection, message: i64, step: 
     Ok(())
 }
 
+/// Writes steps that follow each other, in one statement.
+pub(super) async fn note_all(connection: &mut SqliteConnection, message: i64, steps: &[Step]) -> Result<(), StoreError> {
+    let rows: Vec<(&str, String)> = steps.iter().map(|step| (step.kind, step.detail.to_string())).collect();
+    let sql = "INSERT INTO message_history (message, step, at, kind, detail)
+               SELECT ?1, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = ?1) + key + 1, ?2, value ->> 0, value ->> 1
+               FROM json_each(?3)";
+    sqlx::query(sql).bind(message).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
+    Ok(())
+}
+
 impl Store {
     /// The steps of a send, oldest first.
     ///

@@ -2,11 +2,10 @@
 //! line of the history and its event in the same commit.
 
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::{
     Finish, OutboxId, OutboxRow, RowState,
-    history::{Step, note},
+    history::{Step, note, note_all},
     read, select,
 };
 use crate::{
@@ -66,8 +65,9 @@ impl Store {
                     if let Some(cold) = begin.counted {
                         pacing::count(connection, client.as_str(), seq, cold, now).await?;
                     }
-                    all(connection, seq, &judged).await?;
-                    note(connection, seq, &Step::new("sending", json!({"attempt": attempt, "chat": chat}))).await?;
+                    let mut steps = judged;
+                    steps.push(Step::new("sending", json!({"attempt": attempt, "chat": chat})));
+                    note_all(connection, seq, &steps).await?;
                     Ok(true)
                 })
             })
@@ -167,12 +167,13 @@ impl Store {
                         .fetch_optional(&mut *connection)
                         .await?;
                     let Some(seq) = ended else { return Ok(false) };
-                    all(connection, seq, &judged).await?;
                     let step = code.map_or_else(
                         || Step::new("unknown", json!({"reason": reason})),
                         |code| Step::new("not_sent", json!({"code": code, "reason": reason})),
                     );
-                    note(connection, seq, &step).await?;
+                    let mut steps = judged;
+                    steps.push(step);
+                    note_all(connection, seq, &steps).await?;
                     events::insert(connection, &event).await?;
                     Ok(true)
                 })
@@ -222,11 +223,12 @@ impl Store {
                     let row = sqlx::query(sql).bind(client.as_str()).bind(&id.0).bind(level.number()).fetch_optional(&mut *connection).await?;
                     let Some(before) = row.as_ref().map(read).transpose()? else { return Ok(None) };
                     let key = before.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{id}"));
+                    let mut steps = vec![Step::new("ack", json!({"level": level}))];
                     if before.state != RowState::Sent {
                         pacing::know(connection, client.as_str(), before.number.digits()).await?;
-                        note(connection, before.seq, &Step::new("sent", json!({"chat": chat, "messageKey": key}))).await?;
+                        steps.insert(0, Step::new("sent", json!({"chat": chat, "messageKey": key})));
                     }
-                    note(connection, before.seq, &Step::new("ack", json!({"level": level}))).await?;
+                    note_all(connection, before.seq, &steps).await?;
                     // The time of the outcome is that of the first acknowledgement.
                     let sql = "UPDATE outbox SET ack = ?, updated_at = CASE state WHEN 'sent' THEN updated_at ELSE ? END, state = 'sent', code = NULL, \
                                reason = NULL, chat = ?, message_key = ? WHERE id = ?";
@@ -246,11 +248,4 @@ impl Store {
             })
             .await
     }
-}
-
-async fn all(connection: &mut SqliteConnection, seq: i64, steps: &[Step]) -> Result<(), StoreError> {
-    for step in steps {
-        note(connection, seq, step).await?;
-    }
-    Ok(())
 }
