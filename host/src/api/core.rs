@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::LinkFailure;
 use crate::{
-    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, SessionState, Timestamp},
+    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Restriction, SessionState, Timestamp},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow,
-        Requested, Sending, StoreError, Until,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
+        OutboxRow, Requested, Sending, StoreError, Until,
     },
     session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
 };
@@ -63,11 +63,14 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// Takes back what has not begun of an order; how many recipients that were.
     async fn cancel_bulk(&self, order: &BulkReport) -> Result<u64, StoreError>;
 
-    /// Whether a session may send.
-    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure>;
+    /// Whether a session may send, and what WhatsApp does not let it do.
+    async fn sending(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure>;
+
+    /// Lets a session write to strangers again, whatever WhatsApp has said.
+    async fn lift_restrictions(&self, client: &ClientId) -> Result<(), SessionFailure>;
 
     /// Pauses the sends of a session, or lets them go on.
-    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure>;
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;
@@ -148,6 +151,9 @@ pub enum SendFailure {
         /// Why.
         reason: String,
     },
+    /// It could not begin now, and the operator does not let callers wait.
+    #[error("{}", .0.reason)]
+    HeldBack(HeldBack),
     /// Template, plugin, key or database.
     #[error(transparent)]
     Refused(#[from] AcceptError),

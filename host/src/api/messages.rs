@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{App, access::Caller, problem::Problem, sending as calls};
 use crate::{
-    model::{ClientId, Content, Timestamp},
-    outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, Sending, StoreError},
+    model::{ClientId, Content, Restriction, Timestamp},
+    outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, StoreError},
 };
 
 /// Rows of a page, unless the caller says otherwise, and at most.
@@ -155,27 +155,35 @@ pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Res
     Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
 }
 
-fn may_send(client: &ClientId, now: Sending) -> Response {
+async fn may_send(app: &App, client: &ClientId) -> Result<Response, Problem> {
+    let (now, restrictions) = app.core.sending(client).await?;
     let paused = now.paused_at.map(Timestamp::rfc3339);
-    Json(json!({"session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339)}))
-        .into_response()
+    let restriction = |it: &Restriction| json!({"kind": it.kind, "code": it.kind.code(), "since": it.since.rfc3339(), "until": it.until.rfc3339()});
+    Ok(Json(json!({
+        "session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339),
+        "restrictions": restrictions.iter().map(restriction).collect::<Vec<_>>(),
+    }))
+    .into_response())
 }
 
 /// `GET /v1/sessions/{id}/sending`
 pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let client = client(&id)?;
-    Ok(may_send(&client, app.core.sending(&client).await?))
+    may_send(&app, &client(&id)?).await
 }
 
-/// `POST /v1/sessions/{id}/sending/{pause|resume}`
+/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`
 pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
-    let pause = match verb.as_str() {
-        "pause" => true,
-        "resume" => false,
-        _ => return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("sending cannot be told to {verb:?}; it knows pause and resume"))),
-    };
     let client = client(&id)?;
-    Ok(may_send(&client, app.core.pause_sending(&client, pause).await?))
+    match verb.as_str() {
+        "pause" => app.core.pause_sending(&client, true).await?,
+        "resume" => app.core.pause_sending(&client, false).await?,
+        "lift" => app.core.lift_restrictions(&client).await?,
+        _ => {
+            let detail = format!("sending cannot be told to {verb:?}; it knows pause, resume and lift (what WhatsApp restricts)");
+            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+        }
+    }
+    may_send(&app, &client).await
 }
 
 #[derive(Deserialize)]

@@ -61,6 +61,7 @@ impl Failure {
             FailureCode::NotSentInTime => (StatusCode::SERVICE_UNAVAILABLE, "Message not sent in time"),
             FailureCode::Expired => (StatusCode::SERVICE_UNAVAILABLE, "Message expired"),
             FailureCode::Cancelled => (StatusCode::CONFLICT, "Message was cancelled"),
+            FailureCode::Restricted => (StatusCode::SERVICE_UNAVAILABLE, "WhatsApp restricts this account"),
             FailureCode::RefusedByWhatsapp => (StatusCode::BAD_GATEWAY, "WhatsApp refused the message"),
             FailureCode::PageError => (StatusCode::BAD_GATEWAY, "WhatsApp Web could not take the message"),
         };
@@ -76,6 +77,10 @@ impl From<SendFailure> for Failure {
             SendFailure::UnknownClient(_) => Self::new(StatusCode::NOT_FOUND, "unknown_client", "Unknown client", words),
             SendFailure::NotReady { state, .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "WhatsApp client is not ready", words)
                 .with(json!({"connectionStatus": state})),
+            SendFailure::HeldBack(held) => {
+                let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "held_back", "Message held back", words);
+                held.retry_after.map(|time| time.as_secs().max(1)).into_iter().fold(failure, Self::after)
+            }
             SendFailure::Refused(AcceptError::Rejected(rejection)) => {
                 let seconds = rejection.retry_after.map(|time| time.as_secs().max(1));
                 let data = json!({"plugin": rejection.plugin, "reason": rejection.reason, "retryAfterSeconds": seconds});

@@ -10,7 +10,7 @@ use super::{sessions::Sessions, upkeep};
 use crate::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
-    model::{ClientId, PhoneNumber, SessionState, Transition, calling_code},
+    model::{ClientId, PhoneNumber, Restriction, SessionState, Transition, calling_code},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
         SendRequest, Sending, StoreError, Until,
@@ -88,14 +88,16 @@ impl Core for GatewayCore {
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
         let handle = self.sessions.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
-        if now.state != SessionState::Ready && call.until != Until::Accepted {
+        if call.until != Until::Accepted
+            && let Some(failure) = self.refused_now(&call, now).await?
+        {
             // A repeated call is answered from the outbox, whatever the session does meanwhile.
             let known = match &call.idempotency {
                 Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
                 None => false,
             };
             if !known {
-                return Err(SendFailure::NotReady { state: now.state, reason: now.reason });
+                return Err(failure);
             }
         }
         let request = SendRequest {
@@ -166,14 +168,20 @@ impl Core for GatewayCore {
         self.outbox.cancel_bulk(order).await
     }
 
-    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {
+    async fn sending(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
         self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
-        Ok(self.outbox.sending(client).await?)
+        Ok((self.outbox.sending(client).await?, self.outbox.restrictions(client).await?))
     }
 
-    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<Sending, SessionFailure> {
+    async fn lift_restrictions(&self, client: &ClientId) -> Result<(), SessionFailure> {
         self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
-        Ok(self.outbox.pause(client, pause).await?)
+        Ok(self.outbox.lift(client).await?)
+    }
+
+    async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        self.outbox.pause(client, pause).await?;
+        Ok(())
     }
 
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {
@@ -205,6 +213,16 @@ impl Core for GatewayCore {
 
     async fn problems(&self) -> Vec<String> {
         self.store.outbox_depth().await.err().map(|error| error.to_string()).into_iter().collect()
+    }
+}
+
+impl GatewayCore {
+    /// Why a send that somebody waits for cannot begin now.
+    async fn refused_now(&self, call: &SendCall, now: Snapshot) -> Result<Option<SendFailure>, AcceptError> {
+        if now.state != SessionState::Ready {
+            return Ok(Some(SendFailure::NotReady { state: now.state, reason: now.reason }));
+        }
+        Ok(self.outbox.held_back(&call.client, &call.number).await?.map(SendFailure::HeldBack))
     }
 }
 

@@ -7,7 +7,7 @@ use tracing::error;
 
 use crate::{
     events::Events,
-    model::{Account, ClientId, Envelope, Event, InboundMessage, Timestamp, Transition},
+    model::{Account, ClientId, Envelope, Event, InboundMessage, Restriction, Timestamp, Transition},
     outbox::{Outbox, StoreError},
     session::{HealthNote, Journal},
     store::{HealthRow, Store},
@@ -44,6 +44,8 @@ impl Journal for GatewayJournal {
         self.events.committed();
         if !linked {
             said(client, "the end of a login", self.store.profile_gone(client).await);
+            // They were of that account.
+            said(client, "the end of its restrictions", self.outbox.lift(client).await);
         }
     }
 
@@ -83,6 +85,17 @@ impl Journal for GatewayJournal {
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) {
         said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
+    }
+
+    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) {
+        said(client, "the time lock", self.outbox.time_lock(client, account, locked).await);
+    }
+
+    async fn restrictions(&self, client: &ClientId) -> Vec<Restriction> {
+        self.outbox.restrictions(client).await.unwrap_or_else(|error| {
+            error!(%client, %error, "it is not known what WhatsApp restricts");
+            vec![]
+        })
     }
 
     async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]) {

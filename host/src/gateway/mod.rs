@@ -10,6 +10,7 @@ mod terminal;
 mod upkeep;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -27,7 +28,7 @@ use self::{core::GatewayCore, journal::GatewayJournal, sessions::Sessions};
 use crate::{
     api,
     browser::{Guard, SharedBrowser},
-    config::{BrowserMode, Config, Sources},
+    config::{BrowserMode, Config, PacingOverride, Sources},
     events::Events,
     model::ClientId,
     outbox::Outbox,
@@ -97,7 +98,7 @@ impl Gateway {
         let store = Store::open(&config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"))).await?;
         let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
         let events = Events::new(store.clone(), Arc::<PluginHost>::clone(&plugins), config.delivery.clone());
-        let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone());
+        let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone(), pacings(&config));
 
         let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
         let shared = (config.browser.mode == BrowserMode::Shared).then(|| SharedBrowser::new(session::shared_dir(&root)));
@@ -144,6 +145,12 @@ impl Gateway {
         self.store.close().await;
         info!("stopped");
     }
+}
+
+/// The paces of the sessions that have one of their own.
+fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
+    let own = config.sessions.session.iter().filter(|(_, session)| session.pacing != PacingOverride::default());
+    own.map(|(client, session)| (client.clone(), session.pacing.over(&config.send.pacing))).collect()
 }
 
 fn close_grace(config: &Config) -> Duration {

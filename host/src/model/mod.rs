@@ -10,6 +10,7 @@ mod event;
 mod message;
 mod outcome;
 mod region;
+mod restriction;
 mod session;
 mod time;
 
@@ -19,5 +20,6 @@ pub use event::{Account, Envelope, Event, EventId};
 pub use message::{AckLevel, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Priority, Text};
 pub use outcome::{FailureCode, Outcome};
 pub use region::calling_code;
+pub use restriction::{Restriction, RestrictionKind};
 pub use session::{SessionState, Transition};
 pub use time::Timestamp;

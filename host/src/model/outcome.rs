@@ -47,6 +47,8 @@ pub enum FailureCode {
     Cancelled,
     /// WhatsApp's server refused it (the nack code is in the reason).
     RefusedByWhatsapp,
+    /// WhatsApp lets this account write to nobody new for a while (463, 475).
+    Restricted,
     /// The recipient is blocked by this account.
     Blocked,
     /// The page could not make the message (contract broken, bad content).
@@ -64,6 +66,7 @@ impl FailureCode {
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
             Self::RefusedByWhatsapp => "refused_by_whatsapp",
+            Self::Restricted => "restricted",
             Self::Blocked => "blocked",
             Self::PageError => "page_error",
         }

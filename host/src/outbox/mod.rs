@@ -5,13 +5,15 @@
 
 mod accept;
 mod bulk;
+mod busy;
 mod pace;
+mod restrict;
 mod sender;
 #[cfg(test)]
 mod tests;
 mod waiters;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -22,6 +24,7 @@ use tracing::{info, warn};
 
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
 pub use bulk::{BulkMessage, BulkRequest};
+pub use busy::HeldBack;
 use waiters::Waiters;
 
 pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
@@ -29,7 +32,7 @@ pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, 
 use crate::{
     config,
     events::Events,
-    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, Timestamp},
+    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, RestrictionKind, Timestamp},
     plugins::Pipeline,
     store::{Finish, Step, Store},
     whatsapp::{Page, SendNews, SendProgress},
@@ -47,6 +50,8 @@ struct Inner {
     pipeline: Arc<dyn Pipeline>,
     events: Events,
     settings: config::Send,
+    /// Of sessions that do not have the common one.
+    pacings: BTreeMap<ClientId, config::Pacing>,
     waiters: Waiters,
     /// Something was accepted.
     accepted: Notify,
@@ -80,11 +85,18 @@ pub enum ChangeError {
 }
 
 impl Outbox {
-    /// An outbox on `store`; `pipeline` decides, `events` are told.
+    /// An outbox on `store`; `pipeline` decides, `events` are told. `pacings` are those of sessions that do not have the
+    /// common one of `settings`.
     #[must_use]
-    pub fn new(store: Store, pipeline: Arc<dyn Pipeline>, events: Events, settings: config::Send) -> Self {
-        let inner = Inner { store, pipeline, events, settings, waiters: Waiters::default(), accepted: Notify::new(), ordered: Notify::new() };
-        Self { inner: Arc::new(inner) }
+    pub fn new(
+        store: Store,
+        pipeline: Arc<dyn Pipeline>,
+        events: Events,
+        settings: config::Send,
+        pacings: BTreeMap<ClientId, config::Pacing>,
+    ) -> Self {
+        let (waiters, accepted, ordered) = (Waiters::default(), Notify::new(), Notify::new());
+        Self { inner: Arc::new(Inner { store, pipeline, events, settings, pacings, waiters, accepted, ordered }) }
     }
 
     /// One send.
@@ -262,8 +274,16 @@ impl Outbox {
                 }
             }
             SendProgress::Refused { code, reason } => {
+                let restriction = code.and_then(RestrictionKind::from_code);
+                if let Some(kind) = restriction {
+                    self.inner.restrict(client, account, kind).await?;
+                }
+                let failure = match restriction {
+                    Some(_) => FailureCode::Restricted,
+                    None if reason.contains("Blocked") => FailureCode::Blocked,
+                    None => FailureCode::RefusedByWhatsapp,
+                };
                 let Some(row) = self.inner.store.outbox_by_message(client, &news.id).await? else { return Ok(()) };
-                let failure = if reason.contains("Blocked") { FailureCode::Blocked } else { FailureCode::RefusedByWhatsapp };
                 let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
                 self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await?;
             }
@@ -273,6 +293,11 @@ impl Outbox {
 }
 
 impl Inner {
+    /// How fast a session sends.
+    fn pacing(&self, client: &ClientId) -> &config::Pacing {
+        self.pacings.get(client).unwrap_or(&self.settings.pacing)
+    }
+
     async fn cancel(self: &Arc<Self>, row: &OutboxRow, reason: &str) -> Result<bool, StoreError> {
         self.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned()), vec![]).await
     }

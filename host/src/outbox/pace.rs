@@ -40,6 +40,17 @@ pub(super) async fn next(settings: &config::Pacing, store: &Store, client: &Clie
     Ok(turn(at, now))
 }
 
+/// Whether a stranger may be written to now.
+pub(super) async fn strangers(settings: &config::Pacing, store: &Store, client: &ClientId, sending: Sending) -> Result<bool, StoreError> {
+    Ok(!sending.restricted && next_cold(settings, store, client, Timestamp::now()).await? == Turn::Now)
+}
+
+/// How long somebody types a text of so many characters.
+pub(super) fn typing(settings: &config::Pacing, characters: usize) -> Duration {
+    let characters = u32::try_from(characters).unwrap_or(u32::MAX);
+    settings.typing.duration().saturating_mul(characters).min(settings.typing_max.duration())
+}
+
 /// When the next send to a stranger may begin.
 pub(super) async fn next_cold(settings: &config::Pacing, store: &Store, client: &ClientId, now: Timestamp) -> Result<Turn, StoreError> {
     if settings.cold_per_day == 0 {

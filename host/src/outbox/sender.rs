@@ -4,7 +4,11 @@
 //! chats go at a time, and their rows are begun in one commit. Acknowledgements are not waited for here. A row that has
 //! to wait, or that the page may or may not have, holds back those behind it in the same chat, and no other chat.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use tokio::{
@@ -19,9 +23,10 @@ use super::{
     pace::{self, Turn},
 };
 use crate::{
+    config,
     model::{Address, ClientId, Content, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
-    store::{Begin, Finish, OutboxRow, RowState, Step, StoreError},
+    store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     whatsapp::{Page, PageError, SendNews, SendProgress, TextSend},
 };
 
@@ -39,6 +44,8 @@ const ASK_SOON: Duration = Duration::from_secs(2);
 const PASS: u32 = 16;
 /// Chats that are sent to at a time. The page has one thread: more would only wait in it.
 const CHATS: usize = 4;
+/// Sends to strangers that come back into the line at a time, when any number may go.
+const UNPARKED: u32 = 500;
 /// No row is told to wait longer. One that seems to be was written before the clock went back.
 const LONGEST_PAUSE: u64 = 60_000;
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
@@ -86,6 +93,7 @@ fn pauses(row: &OutboxRow) -> bool {
 pub(super) struct Sender {
     inner: Arc<Inner>,
     client: ClientId,
+    pacing: config::Pacing,
     token: i64,
 }
 
@@ -135,7 +143,10 @@ impl Sender {
     pub(super) async fn lease(inner: Arc<Inner>, client: ClientId) -> Self {
         loop {
             match inner.store.lease(&client).await {
-                Ok(token) => return Self { inner, client, token },
+                Ok(token) => {
+                    let pacing = inner.pacing(&client).clone();
+                    return Self { inner, client, pacing, token };
+                }
                 Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
             }
             sleep(TICK).await;
@@ -188,13 +199,27 @@ impl Sender {
     }
 
     /// What the clock alone brings about: times that have come, deadlines that are over.
-    async fn clock(&self) -> Result<(), StoreError> {
+    pub(super) async fn clock(&self) -> Result<(), StoreError> {
         let (store, now) = (&self.inner.store, Timestamp::now());
         if store.has_ripe(now).await? {
             store.release(now).await?;
         }
         for row in store.expired(&self.client, now).await? {
             self.expire(&row).await?;
+        }
+        self.strangers_again(now).await
+    }
+
+    /// Lets those to strangers back into the line that may go now.
+    async fn strangers_again(&self, now: Timestamp) -> Result<(), StoreError> {
+        let store = &self.inner.store;
+        let mut sending = store.sending(&self.client).await?;
+        if sending.restricted {
+            self.inner.lift(&self.client, None, |restriction| restriction.until <= now).await?;
+            sending = store.sending(&self.client).await?;
+        }
+        if sending.parked && pace::strangers(&self.pacing, store, &self.client, sending).await? {
+            store.unpark(&self.client, if self.pacing.cold_per_day > 0 { PASS } else { UNPARKED }).await?;
         }
         Ok(())
     }
@@ -207,13 +232,17 @@ impl Sender {
 
     /// Sends the next rows that nothing holds back.
     pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
-        let (store, pacing) = (&self.inner.store, &self.inner.settings.pacing);
+        let (store, pacing) = (&self.inner.store, &self.pacing);
         let sending = store.sending(&self.client).await?;
         if sending.paused_at.is_some() {
             return Ok(Passed::Nothing);
         }
-        let cold_turn = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await?;
-        let mut cold_left = cold_turn == Turn::Now;
+        if pacing.counts()
+            && let Some(turn) = self.turn(sending).await?
+        {
+            return Ok(Passed::Until(turn));
+        }
+        let mut strangers_may = pace::strangers(pacing, store, &self.client, sending).await?;
         let mut waiting: HashSet<PhoneNumber> = store.in_doubt(&self.client).await?.into_iter().collect();
         let (mut after, mut went) = (None, false);
         while !went {
@@ -221,33 +250,44 @@ impl Sender {
             let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
             after = Some((last.priority, last.seq));
             let all = rows.len() < usize::try_from(PASS).unwrap_or(usize::MAX);
+            let told_apart = pacing.counts() || sending.restricted || sending.parked;
+            let strangers = if told_apart { self.strangers(page, sending, &rows).await? } else { HashSet::new() };
+            let first = if sending.parked { store.first_parked(&self.client, &strangers).await? } else { HashMap::new() };
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
+            let mut parked = Vec::new();
             for row in rows {
+                let cold = strangers.contains(&row.number);
+                // Behind one that is parked it would come before it.
+                let behind = first.get(&(row.number.clone(), row.priority)).is_some_and(|seq| *seq < row.seq);
+                if cold && (!strangers_may || behind) {
+                    waiting.insert(row.number.clone());
+                    parked.push(row.seq);
+                    continue;
+                }
                 if waiting.contains(&row.number) {
                     continue;
                 }
-                let counted = if pacing.counts() { Some(!store.knows(&self.client, &row.number).await?) } else { None };
-                if pauses(&row) || (counted == Some(true) && !cold_left) {
+                if pauses(&row) {
                     waiting.insert(row.number.clone());
                     continue;
                 }
-                if counted.is_none() {
+                if !pacing.counts() {
                     match together.iter_mut().find(|chat| chat.first().is_some_and(|first| first.number == row.number)) {
                         Some(chat) => chat.push(row),
                         None => together.push(vec![row]),
                     }
                     continue;
                 }
-                let now = Timestamp::now();
-                if let Turn::At(at) = pace::next(pacing, store, &self.client, sending, now).await? {
-                    return Ok(Passed::Until(Instant::now() + pace::left(at, now)));
+                if let Some(turn) = self.turn(sending).await? {
+                    return Ok(Passed::Until(turn));
                 }
-                let held = self.send(page, vec![vec![row]], counted).await?;
+                let held = self.send(page, vec![vec![row]], Some(cold)).await?;
                 went |= held.is_empty();
                 waiting.extend(held);
-                if counted == Some(true) && pacing.cold_per_day > 0 {
-                    cold_left = pace::next_cold(pacing, store, &self.client, Timestamp::now()).await? == Turn::Now;
-                }
+                strangers_may = strangers_may && (!cold || pace::strangers(pacing, store, &self.client, sending).await?);
+            }
+            if !parked.is_empty() {
+                store.park(&self.client, parked, if sending.restricted { "restricted" } else { "cold_budget" }).await?;
             }
             let chats = together.len();
             let held = self.send(page, together, None).await?;
@@ -261,11 +301,48 @@ impl Sender {
         Ok(Passed::Went)
     }
 
+    /// When the pace lets the next one go; none: now.
+    async fn turn(&self, sending: Sending) -> Result<Option<Instant>, StoreError> {
+        let now = Timestamp::now();
+        Ok(match pace::next(&self.pacing, &self.inner.store, &self.client, sending, now).await? {
+            Turn::Now => None,
+            Turn::At(at) => Some(Instant::now() + pace::left(at, now)),
+        })
+    }
+
+    /// Who of the recipients is a stranger. A chat that is older than the gateway is known to the page alone.
+    async fn strangers(&self, page: &Arc<dyn Page>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<PhoneNumber>, StoreError> {
+        let store = &self.inner.store;
+        let mut strangers = HashSet::new();
+        for row in rows {
+            if !strangers.contains(&row.number) && !store.knows(&self.client, &row.number).await? {
+                strangers.insert(row.number.clone());
+            }
+        }
+        if strangers.is_empty() || !(sending.restricted || self.pacing.cold_per_day > 0) {
+            return Ok(strangers);
+        }
+        let asked: Vec<PhoneNumber> = strangers.iter().cloned().collect();
+        // Who cannot be asked about stays a stranger.
+        let known = page.established(&asked).await.unwrap_or_else(|error| {
+            debug!(client = %self.client, %error, "the page cannot say whom it has a chat with");
+            vec![]
+        });
+        if !known.is_empty() {
+            strangers.retain(|number| !known.contains(number));
+            store.know(&self.client, known).await?;
+        }
+        Ok(strangers)
+    }
+
     /// Sends the rows of some chats, each chat's in order. Returns whose have to wait, or may be in the page; nothing of
     /// the same chat may pass them.
     async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<PhoneNumber>, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let chats: Vec<Prepared> = preparing.try_collect().await?;
+        if counted.is_some() {
+            self.type_first(page, &chats).await;
+        }
         // All at once, so that they share a flush to the disk.
         let beginning = chats.into_iter().map(|chat| async move {
             let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
@@ -279,6 +356,20 @@ impl Sender {
         }));
         let held: Vec<Option<PhoneNumber>> = delivering.buffered(CHATS).try_collect().await?;
         Ok(held.into_iter().flatten().collect())
+    }
+
+    /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
+    async fn type_first(&self, page: &Arc<dyn Page>, chats: &[Prepared]) {
+        for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
+            let characters = row.message.content.body().map_or(0, |body| body.chars().count());
+            let how_long = pace::typing(&self.pacing, characters);
+            if how_long.is_zero() {
+                continue;
+            }
+            if let Err(error) = page.typing(&send.chat, how_long).await {
+                debug!(client = %self.client, id = %row.id, %error, "nobody was shown typing");
+            }
+        }
     }
 
     /// Finds out what of a chat's rows may be sent now, and where to.

@@ -1,9 +1,10 @@
 mod bulk;
 mod line;
 mod model;
+mod strangers;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
         Mutex,
@@ -34,6 +35,10 @@ struct FakeWhatsApp {
     order: Mutex<Vec<MessageId>>,
     /// Numbers whose look-up fails for now.
     lookups_fail: Mutex<HashSet<String>>,
+    /// Numbers it has had a conversation with.
+    established: HashSet<String>,
+    /// Who was shown typing, and for how long.
+    typed: Mutex<Vec<(String, Duration)>>,
     /// It cannot be asked about messages.
     mute: AtomicBool,
 }
@@ -66,6 +71,13 @@ impl Page for FakeWhatsApp {
         }
         *self.looked_up.lock().expect("lock") += 1;
         Ok((!self.unknown_number).then(chat))
+    }
+    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+        Ok(numbers.iter().filter(|number| self.established.contains(number.digits())).cloned().collect())
+    }
+    async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
+        self.typed.lock().expect("lock").push((chat.to_owned(), how_long));
+        Err(gone())
     }
     async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
         let dies = *self.dies.lock().expect("lock");
@@ -177,9 +189,13 @@ impl Gateway {
     }
 
     async fn with(dir: &Path, settings: config::Send) -> Self {
+        Self::paced(dir, settings, BTreeMap::new()).await
+    }
+
+    async fn paced(dir: &Path, settings: config::Send, pacings: BTreeMap<ClientId, config::Pacing>) -> Self {
         let store = Store::open(&dir.join("wharf.db")).await.expect("store");
         let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
-        let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings);
+        let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, pacings);
         let (pages, ready) = watch::channel(None);
         let task = outbox.attach(client(), ready);
         Self { store, outbox, pages, task }
@@ -375,6 +391,6 @@ async fn refusals_are_outcomes_of_their_own() {
     let what = SendProgress::Refused { code: Some(475), reason: "UserReachedMaxMonthlyLimitForNewMessages".into() };
     gateway.outbox.on_send_news(&client(), None, SendNews { id: accepted.message_id, address: chat(), what }).await.expect("noted");
     let row = gateway.until(&accepted.id, RowState::NotSent).await;
-    assert_eq!(row.code, Some(FailureCode::RefusedByWhatsapp));
+    assert_eq!(row.code, Some(FailureCode::Restricted));
     assert!(row.reason.expect("reason").contains("475"));
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::handle::HealthNote;
 use crate::{
-    model::{Account, ClientId, InboundMessage, Timestamp, Transition},
+    model::{Account, ClientId, InboundMessage, Restriction, Timestamp, Transition},
     whatsapp::SendNews,
 };
 
@@ -35,6 +35,12 @@ pub trait Journal: Send + Sync + Debug {
 
     /// News of an own message.
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews);
+
+    /// What the page says of the time lock: whether it lets the account write to nobody new.
+    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool);
+
+    /// What WhatsApp does not let the account do.
+    async fn restrictions(&self, client: &ClientId) -> Vec<Restriction>;
 
     /// What an operator should know of a session came up or went away.
     async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]);

@@ -20,9 +20,9 @@ impl Store {
                     let new = done.rows_affected() == 1;
                     if new {
                         if let Event::MessageReceived(message) = &envelope.event
-                            && let Some(number) = message.chat.pn.as_deref().and_then(|pn| pn.strip_suffix("@c.us"))
+                            && let Some(who) = message.chat.pn.as_deref().and_then(|pn| pn.strip_suffix("@c.us")).or(message.chat.lid.as_deref())
                         {
-                            pacing::know(connection, envelope.session.as_str(), number).await?;
+                            pacing::know(connection, envelope.session.as_str(), who).await?;
                         }
                         events::insert(connection, &envelope).await?;
                     }

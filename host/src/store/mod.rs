@@ -11,6 +11,7 @@ mod inbound;
 mod kv;
 mod outbox;
 mod pacing;
+mod restrictions;
 mod sessions;
 mod wishes;
 mod writer;

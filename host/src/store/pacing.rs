@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, outbox};
 use crate::model::{ClientId, PhoneNumber, Timestamp};
 
 /// Whether a session may send.
@@ -12,6 +12,10 @@ pub struct Sending {
     pub paused_at: Option<Timestamp>,
     /// Its first send.
     pub first_at: Option<Timestamp>,
+    /// WhatsApp lets it write to nobody new.
+    pub restricted: bool,
+    /// Sends to strangers are out of the line.
+    pub parked: bool,
 }
 
 /// Counts a send that begins.
@@ -23,9 +27,12 @@ pub(super) async fn count(connection: &mut SqliteConnection, client: &str, messa
     Ok(())
 }
 
-/// Notes that somebody is no stranger.
-pub(super) async fn know(connection: &mut SqliteConnection, client: &str, number: &str) -> Result<(), StoreError> {
-    sqlx::query("INSERT OR IGNORE INTO recipient (client, number) VALUES (?, ?)").bind(client).bind(number).execute(connection).await?;
+/// Notes that somebody is no stranger: a number, or a chat of the form `…@lid` while its number is not known.
+pub(super) async fn know(connection: &mut SqliteConnection, client: &str, who: &str) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO recipient (client, number) VALUES (?, ?)";
+    if sqlx::query(sql).bind(client).bind(who).execute(&mut *connection).await?.rows_affected() == 1 {
+        outbox::unpark_known(connection, client, who).await?;
+    }
     Ok(())
 }
 
@@ -35,10 +42,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn sending(&self, client: &ClientId) -> Result<Sending, StoreError> {
-        let sql = "SELECT paused_at, first_at FROM sending WHERE client = ?";
-        let Some(row) = sqlx::query(sql).bind(client.as_str()).fetch_optional(&self.readers).await? else { return Ok(Sending::default()) };
+        let sql =
+            "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
+                   EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
+                   EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked";
+        let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&self.readers).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
-        Ok(Sending { paused_at: time("paused_at")?, first_at: time("first_at")? })
+        Ok(Sending {
+            paused_at: time("paused_at")?,
+            first_at: time("first_at")?,
+            restricted: row.try_get("restricted")?,
+            parked: row.try_get("parked")?,
+        })
     }
 
     /// Pauses the sends of a session, or lets them go on. It holds across restarts.
@@ -79,8 +94,27 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn knows(&self, client: &ClientId, number: &PhoneNumber) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE client = ? AND number = ?)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE client = ?1 AND number = ?2) OR EXISTS (SELECT 1 FROM recipient
+                   WHERE client = ?1 AND number = (SELECT address ->> '$.lid' FROM address WHERE client = ?1 AND number = ?2))";
         Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(number.digits()).fetch_one(&self.readers).await?)
+    }
+
+    /// Notes people whom the session has a chat with.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn know(&self, client: &ClientId, numbers: Vec<PhoneNumber>) -> Result<(), StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    for number in numbers {
+                        know(connection, &client, number.digits()).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Forgets counts from before `oldest`.

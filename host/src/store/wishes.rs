@@ -73,6 +73,7 @@ impl Store {
                         "DELETE FROM health WHERE client = ?",
                         "DELETE FROM address WHERE client = ?",
                         "DELETE FROM told WHERE client = ?",
+                        "DELETE FROM restriction WHERE client = ?",
                     ] {
                         sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
                     }

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::{
     login,
-    news::{Answer, CaughtUp, CodeAnswer, KnownMessage, Said, parse},
+    news::{Answer, CaughtUp, CodeAnswer, Established, KnownMessage, Said, parse},
     page::{
         BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
     },
@@ -202,6 +202,16 @@ impl Page for ChromiumPage {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         let answer: Answer<Address> = self.call("resolve", json!({"number": number.digits()}), self.limit).await?;
         Ok(answer.found)
+    }
+
+    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+        let answer: Established = self.call("established", json!({"numbers": numbers}), self.limit).await?;
+        Ok(answer.numbers)
+    }
+
+    async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
+        let millis = u64::try_from(how_long.as_millis()).unwrap_or(u64::MAX);
+        self.call::<Value>("typing", json!({"chat": chat, "millis": millis}), self.limit.saturating_add(how_long)).await.map(|_| ())
     }
 
     async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {

@@ -8,7 +8,7 @@ use super::{
     login::Entries,
     page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
 };
-use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, Text, Timestamp};
+use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, PhoneNumber, Text, Timestamp};
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
@@ -18,17 +18,44 @@ const LONGEST_CODE: Duration = Duration::from_secs(600);
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Raw {
     Hello,
-    Status { status: PageStatus },
-    Qr { code: String, ttl: f64 },
+    Status {
+        status: PageStatus,
+    },
+    Qr {
+        code: String,
+        ttl: f64,
+    },
     QrExhausted,
     PairingCode(RawCode),
-    PairingEnded { reason: String },
-    Ack { id: MessageId, address: Address, level: i64 },
-    Refused { id: MessageId, address: Address, reason: String },
-    Message { message: RawMessage, missed: bool },
-    LoggedOut { reason: String },
-    Banned { code: String, expire: Option<f64> },
-    Login { entries: Entries },
+    PairingEnded {
+        reason: String,
+    },
+    Ack {
+        id: MessageId,
+        address: Address,
+        level: i64,
+    },
+    Refused {
+        id: MessageId,
+        address: Address,
+        reason: String,
+        #[serde(default)]
+        locked: bool,
+    },
+    Message {
+        message: RawMessage,
+        missed: bool,
+    },
+    LoggedOut {
+        reason: String,
+    },
+    Banned {
+        code: String,
+        expire: Option<f64>,
+    },
+    Login {
+        entries: Entries,
+    },
 }
 
 /// What the bridge said.
@@ -76,8 +103,13 @@ pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
             Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
             None => return Ok(None),
         },
-        Raw::Refused { id, address, reason } => {
-            let code = (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475);
+        Raw::Refused { id, address, reason, locked } => {
+            let code = match reason.as_str() {
+                "UserReachedMaxMonthlyLimitForNewMessages" => Some(475),
+                // The page keeps the server's code to itself; it knows of the lock, though, that this code sets.
+                "ERROR_UNKNOWN" | "ack -1" if locked => Some(463),
+                _ => None,
+            };
             PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, reason } })
         }
         Raw::Message { message, missed: false } => PageEvent::Message(message.into()),
@@ -188,6 +220,11 @@ impl From<KnownMessage> for Found {
     fn from(known: KnownMessage) -> Self {
         Self { address: known.address, key: known.key, ack: known.ack.and_then(AckLevel::from_number), failed: known.failed }
     }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Established {
+    pub(super) numbers: Vec<PhoneNumber>,
 }
 
 #[derive(Deserialize)]

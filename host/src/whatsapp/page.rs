@@ -32,6 +32,13 @@ pub trait Page: Send + Sync + Debug {
     /// look-up is an error and says nothing about the number.
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError>;
 
+    /// Those of the numbers with whom there has been a conversation, as far as this page knows without asking anybody.
+    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError>;
+
+    /// Shows the other side of a chat that somebody types, and ends when that is over. It works as long as the page wants
+    /// to: no send depends on it.
+    async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError>;
+
     /// Puts a text with our own id into the page's queue; `Ok` means the page has stored it durably,
     /// not that the server has it: that comes as [`PageEvent::Send`].
     async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError>;

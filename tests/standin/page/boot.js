@@ -120,10 +120,25 @@ function mainWave() {
   });
   provide("WAWebChatLoadMessages", { loadEarlierMsgs });
   provide("WAWebMsgReply", { canReplyMsg: (msg) => msg.type !== "ciphertext" });
-  provide("WAWebChatStateBridge", { sendChatStateComposing: async () => {}, sendChatStatePaused: async () => {} });
-  provide("WAWebPresenceChatAction", { markComposing: async () => {}, markPaused: async () => {}, sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
+  provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
+  provide("WAWebPresenceChatAction", { markComposing: async (chat) => chatState.compose(chat.id), markPaused: async (chat) => chatState.pause(chat.id), sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
   provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => comms.timelocked, canSendMsgWhileTimelocked: ({ chat }) => !comms.timelocked || chat.msgs.getModelsArray().length > 0 });
 }
+// What the other side of a chat is shown. Composing ends by itself unless it is said again.
+const chatState = {
+  timers: new Map(),
+  tell(wid, state) { comms.send({ type: "chatstate", to: String(wid), state }); },
+  compose(wid) {
+    const timer = this.timers.get(String(wid));
+    clearTimeout(timer);
+    if (timer === undefined) this.tell(wid, "composing");
+    this.timers.set(String(wid), setTimeout(() => this.pause(wid), 2500));
+  },
+  pause(wid) {
+    clearTimeout(this.timers.get(String(wid)));
+    if (this.timers.delete(String(wid))) this.tell(wid, "paused");
+  },
+};
 async function exists(wid) {
   const found = await comms.query({ type: "exists", wid: String(wid) });
   if (!found) return null;

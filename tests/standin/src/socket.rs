@@ -112,6 +112,7 @@ impl Page {
                 self.send(answer);
             }
             "msg" => self.message(id, frame),
+            "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => {}
         }
     }

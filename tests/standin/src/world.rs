@@ -102,6 +102,8 @@ pub struct View {
     pub messages: Vec<Received>,
     /// Ids of inbound messages that a page has confirmed, with repetitions.
     pub confirmed: Vec<String>,
+    /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing | paused)`, in order.
+    pub typing: Vec<(String, String)>,
     /// Errors the page has reported to its makers: a well-behaved client causes none.
     pub reports: Vec<String>,
     /// Connections ever made.
@@ -131,6 +133,7 @@ pub(crate) struct State {
     made: u64,
     messages: Vec<Received>,
     confirmed: Vec<String>,
+    typing: Vec<(String, String)>,
     pub(crate) reports: Vec<String>,
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
@@ -192,6 +195,7 @@ impl World {
             linked: state.devices.values().map(|device| device.account.pn.clone()).collect(),
             messages: state.messages.clone(),
             confirmed: state.confirmed.clone(),
+            typing: state.typing.clone(),
             reports: state.reports.clone(),
             connections: state.made,
         }
@@ -318,6 +322,10 @@ impl World {
                 waiting.retain(|frame| frame["id"] != message);
             }
         });
+    }
+
+    pub(crate) fn shown_typing(&self, chat: String, what: String) {
+        self.change(|state| state.typing.push((chat, what)));
     }
 
     pub(crate) fn lookup(&self, wid: &str) -> Result<Value, u32> {

@@ -40,6 +40,12 @@ enum Happens {
     Retry(usize),
     /// Numbers cannot be looked up, or can again.
     LookupsFail(bool),
+    /// WhatsApp lets the account write to nobody new, or does again.
+    Locked(bool),
+    /// Somebody writes.
+    Writes(u8),
+    /// The sender looks at the clock, and lets back into the line who may be written to again.
+    Clock,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -57,6 +63,9 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => (0..20_usize).prop_map(Happens::Cancel),
         2 => (0..20_usize).prop_map(Happens::Retry),
         1 => any::<bool>().prop_map(Happens::LookupsFail),
+        2 => any::<bool>().prop_map(Happens::Locked),
+        1 => (0..3_u8).prop_map(Happens::Writes),
+        1 => Just(Happens::Clock),
     ]
 }
 
@@ -109,6 +118,12 @@ impl Page for World {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         let state = self.alive()?;
         if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
+    }
+    async fn established(&self, _: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+        Ok(vec![])
+    }
+    async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
+        Ok(())
     }
     async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
         let mut state = self.alive()?;
@@ -198,7 +213,7 @@ async fn open(dir: &Path) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
     let settings = config::Send { ack_timeout: config::Millis(0), ..config::Send::default() };
-    let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings);
+    let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, BTreeMap::new());
     let sender = Sender::lease(Arc::clone(&outbox.inner), client()).await;
     (store, outbox, sender)
 }
@@ -245,6 +260,9 @@ impl Run {
                 }
             }
             Happens::LookupsFail(fail) => self.world.state().lookups_fail = *fail,
+            Happens::Locked(locked) => self.outbox.time_lock(&client(), None, *locked).await.expect("noted"),
+            Happens::Writes(chat) => self.store.know(&client(), vec![number(*chat)]).await.expect("noted"),
+            Happens::Clock => self.sender.clock().await.expect("looked"),
         }
     }
 
@@ -308,11 +326,13 @@ impl Run {
     /// Nothing fails any more; time passes until nothing is open.
     async fn quiet(&mut self) {
         self.world.state().lookups_fail = false;
+        self.outbox.lift(&client()).await.expect("lifted");
         self.new_page().await;
         for _ in 0..1000 {
             for row in self.store.queued(&client()).await.expect("queued") {
                 self.store.requeue(&row.id, Timestamp(0), "time has passed").await.expect("requeued");
             }
+            self.sender.clock().await.expect("looked");
             while self.sender.pass(&self.page).await.expect("passed") == Passed::Went {}
             while !self.world.state().queue.is_empty() {
                 self.server_takes(false).await;
@@ -356,7 +376,8 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    // PROPTEST_CASES asks for more.
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").map_or(48, |cases| cases.parse().expect("a number")), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_each_message_arrives_once_in_order_or_is_said_not_to(story in prop::collection::vec(happens(), 1..60)) {

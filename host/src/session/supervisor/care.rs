@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::Supervisor;
 use crate::{
-    model::SessionState,
+    model::{Restriction, RestrictionKind, SessionState},
     session::machine::Input,
     whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress},
 };
@@ -42,7 +42,9 @@ pub(super) struct Care {
     /// The page was loaded anew because nothing got through, and nothing has since.
     stalled: bool,
     unacknowledged: u64,
-    new_chats_refused: bool,
+    pub(super) restrictions: Vec<Restriction>,
+    /// What the page said last of the time lock.
+    pub(super) locked: Option<bool>,
     status: Option<PageStatus>,
 }
 
@@ -57,7 +59,8 @@ impl Care {
             cpu: None,
             stalled: false,
             unacknowledged: 0,
-            new_chats_refused: false,
+            restrictions: Vec::new(),
+            locked: None,
             status: None,
         }
     }
@@ -78,7 +81,6 @@ impl Care {
                 self.stalled = false;
                 self.unacknowledged = 0;
             }
-            SendProgress::Refused { code: Some(475), .. } => self.new_chats_refused = true,
             SendProgress::Refused { .. } => {}
         }
     }
@@ -98,9 +100,6 @@ impl Care {
             notices.push(format!("degraded: {} sends have no acknowledgement though the session is ready", self.unacknowledged));
         }
         if let Some(status) = &self.status {
-            if status.reachout_locked {
-                notices.push("WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)".into());
-            }
             if status.modal {
                 notices.push("a dialog covers the page; sends go on".into());
             }
@@ -108,14 +107,32 @@ impl Care {
                 notices.push("WhatsApp Web has a new version; the page is loaded anew at a quiet moment".into());
             }
         }
-        if self.new_chats_refused {
-            notices.push("WhatsApp refuses new chats of this account: its monthly limit is reached (475)".into());
+        for Restriction { kind, .. } in &self.restrictions {
+            let why = match kind {
+                RestrictionKind::ReachOutTimeLock => "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)",
+                RestrictionKind::NewChatLimit => "WhatsApp refuses new chats of this account: its monthly limit is reached (475)",
+            };
+            notices.push(format!("{why}; sends to strangers wait"));
         }
         notices
     }
 }
 
 impl Supervisor {
+    /// Takes the page's word on the time lock, when it is a new one or holds on.
+    pub(super) async fn time_lock(&mut self, locked: bool) {
+        if self.care.locked.replace(locked) == Some(locked) && !locked {
+            return;
+        }
+        let account = self.snapshot.borrow().account.clone();
+        self.parts.journal.time_lock(&self.parts.client, account.as_ref(), locked).await;
+        self.look_for_restrictions().await;
+    }
+
+    pub(super) async fn look_for_restrictions(&mut self) {
+        self.care.restrictions = self.parts.journal.restrictions(&self.parts.client).await;
+    }
+
     /// Publishes what changed of the notices.
     pub(super) async fn notice(&mut self, status: Option<PageStatus>) {
         if let Some(status) = status {

@@ -11,7 +11,7 @@ use crate::{
         handle::{HealthNote, QrView},
         machine::Input,
     },
-    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, Stage},
+    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendProgress, Stage},
 };
 
 /// WhatsApp's code for an account that will not come back.
@@ -53,8 +53,12 @@ impl Supervisor {
             PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
             PageEvent::Send(news) => {
                 self.care.send_news(&news);
-                self.notice(None).await;
+                let refused = matches!(news.what, SendProgress::Refused { .. });
                 self.parts.journal.send_news(&client, account.as_ref(), news).await;
+                if refused {
+                    self.look_for_restrictions().await;
+                }
+                self.notice(None).await;
             }
             PageEvent::Message(message) => {
                 self.care.message();
@@ -95,6 +99,9 @@ impl Supervisor {
             }
             snapshot.page = Some(status.clone());
         });
+        if stage == Stage::Ready {
+            self.time_lock(status.reachout_locked).await;
+        }
         self.notice(Some(status)).await;
         let already = self.machine.can_send() || self.machine.mending;
         if stage == Stage::Ready && !already {
@@ -171,6 +178,7 @@ impl Supervisor {
         match result {
             Ok(status) => {
                 self.missed = false;
+                self.look_for_restrictions().await;
                 self.status(status).await;
                 self.catch_up().await;
                 self.all_told().await;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber},
+    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
     session::handle::HealthNote,
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageStatus, PairingCode, SendNews, Stored,
@@ -37,6 +37,12 @@ impl Page for ScriptedPage {
     }
     async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
         Ok(None)
+    }
+    async fn established(&self, _: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+        Ok(vec![])
+    }
+    async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
+        Ok(())
     }
     async fn send_text(&self, _: &TextSend) -> Result<Stored, PageError> {
         Err(PageError::Refused { what: "send_text", reason: "not in this test".into() })
@@ -112,6 +118,7 @@ struct Notes {
     stuck: AtomicU64,
     told: Mutex<Option<Timestamp>>,
     full: AtomicBool,
+    restrictions: Mutex<Vec<Restriction>>,
 }
 
 #[async_trait]
@@ -135,6 +142,13 @@ impl Journal for Notes {
         *self.told.lock().expect("lock") = Some(at);
     }
     async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: SendNews) {}
+    async fn time_lock(&self, _: &ClientId, _: Option<&Account>, locked: bool) {
+        let restriction = Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp(0), until: Timestamp(86_400_000) };
+        *self.restrictions.lock().expect("lock") = if locked { vec![restriction] } else { vec![] };
+    }
+    async fn restrictions(&self, _: &ClientId) -> Vec<Restriction> {
+        self.restrictions.lock().expect("lock").clone()
+    }
     async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
     async fn unacknowledged(&self, _: &ClientId, _: Duration) -> u64 {
         self.stuck.load(Ordering::Relaxed)

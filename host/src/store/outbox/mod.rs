@@ -3,6 +3,7 @@
 mod accept;
 mod history;
 mod list;
+mod parked;
 mod prune;
 mod steps;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, NewRow};
 pub use history::{HistoryRow, Step};
 pub use list::{Filter, Listed};
+pub(super) use parked::unpark_known;
 pub use steps::Begin;
 
 use super::{Store, StoreError};
@@ -214,13 +216,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let due = sqlx::query(select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"));
-        let mut rows = due.bind(client.as_str()).fetch_all(&self.readers).await?;
-        if rows.is_empty() {
-            let held = sqlx::query(select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"));
-            rows = held.bind(client.as_str()).fetch_all(&self.readers).await?;
+        // One after the other: each has an index of its own.
+        for sql in [
+            select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"),
+            select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
+            select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
+        ] {
+            let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+            if !rows.is_empty() {
+                return rows.iter().map(read).collect();
+            }
         }
-        rows.iter().map(read).collect()
+        Ok(vec![])
     }
 
     /// Queued sends whose deadline is over; at most 500.
@@ -295,6 +302,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn outbox_depth(&self) -> Result<i64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
+                   + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
         Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)
     }

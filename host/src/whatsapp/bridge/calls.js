@@ -19,6 +19,29 @@ async function resolve({ number }) {
   }
 }
 
+// With whom something was said already. What the page shows in every new chat is nothing that was said.
+function established({ numbers }) {
+  const said = (msg) => !NOT_CHAT.has(msg.type) && (msg.id.fromMe !== true || msg.ack >= 1);
+  const isKnown = (number) => {
+    const { chat, lid } = address(use("WAWebWidFactory.createWid")(`${number}@c.us`));
+    return [chat, lid].some((form) => form && use("WAWebCollections.Chat").get(form)?.msgs.getModelsArray().some(said));
+  };
+  return { numbers: numbers.filter((number) => safely(isKnown)(number) === true) };
+}
+
+// The page itself ends it after 2.5 s.
+const TYPING = 2_000;
+async function typing({ chat: to, millis }) {
+  const chat = await openChat(use("WAWebWidFactory.createWid")(to));
+  const end = Date.now() + millis;
+  for (let left = millis; left > 0; left = end - Date.now()) {
+    await use("WAWebPresenceChatAction.markComposing")(chat);
+    await sleep(Math.min(left, TYPING));
+  }
+  await use("WAWebPresenceChatAction.markPaused")(chat);
+  return {};
+}
+
 function myself(chat) {
   const lid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
   return lid ? use("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : use("WAWebUserPrefsMeUser.getMaybeMePnUser")();
@@ -120,6 +143,8 @@ const CALLS = {
   contract: { needs: null, run: () => report() },
   resolve: { needs: "resolve", run: resolve },
   send_text: { needs: "send_text", run: sendText },
+  established: { needs: "established", run: established },
+  typing: { needs: "typing", run: typing },
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
   catch_up: { needs: "catch_up", run: catchUp },

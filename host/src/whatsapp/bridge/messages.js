@@ -75,8 +75,9 @@ const tellAck = safely((msg, ack) => {
   else if (ack < 0) tellRefused(msg.id.id, msg.id.remote, String(msg.errorCode ?? `ack ${ack}`));
 });
 function tellRefused(id, chat, reason) {
-  emit("refused", { id, address: address(chat), reason });
+  emit("refused", { id, address: address(chat), reason, locked: isTimelocked() });
 }
+const isTimelocked = () => use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() === true;
 
 function watchMessages() {
   const collection = use("WAWebCollections.Msg");

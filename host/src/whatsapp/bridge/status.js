@@ -31,7 +31,7 @@ function status() {
     // Refused with 405 or 409: comms are stopped and a reload is wanted.
     outdated: stream?.needsUpdate === true && stream?.isHardRefresh === true && use("WAComms.getComms")?.() === null,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
-    reachoutLocked: use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() === true,
+    reachoutLocked: isTimelocked(),
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).flatMap(missing))] : [],

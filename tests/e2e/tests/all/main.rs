@@ -19,5 +19,6 @@ mod restart;
 mod seed_table;
 mod sessions;
 mod shared;
+mod strangers;
 mod sync_delay;
 mod webhooks;

@@ -210,6 +210,9 @@ impl Scene {
         mend: impl AsyncFnOnce(&mut Self) -> Result<()>,
     ) -> Result<Row> {
         self.api()?.until_state("ready", LIMIT).await?;
+        // Whom the session writes to below is no stranger to it.
+        let before = self.pair().await?;
+        self.settled(&before, false).await?;
         make(self).await.context("making it")?;
         let named = until(&format!("a notice that says {expect:?}"), LIMIT, async || {
             let info = self.info().await?;

@@ -1,0 +1,87 @@
+//! Restrictions of an account: what WhatsApp refuses with 463 and 475 concerns strangers alone, so only what goes to
+//! strangers is held back.
+//!
+//! WhatsApp does not say when a restriction ends. The time lock is lifted as soon as the page says so; otherwise strangers
+//! are tried again after a day, and a refusal restricts anew.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{Inner, Outbox};
+use crate::{
+    model::{Account, ClientId, Event, Restriction, RestrictionKind, Timestamp},
+    store::StoreError,
+};
+
+/// Strangers are tried again after so long.
+const TRY_AGAIN: Duration = Duration::from_secs(86_400);
+
+impl Outbox {
+    /// What WhatsApp does not let a session do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn restrictions(&self, client: &ClientId) -> Result<Vec<Restriction>, StoreError> {
+        self.inner.store.restrictions(client).await
+    }
+
+    /// Takes the page's word on the time lock.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) -> Result<(), StoreError> {
+        if locked {
+            return self.inner.restrict(client, account, RestrictionKind::ReachOutTimeLock).await;
+        }
+        self.inner.lift(client, account, |restriction| restriction.kind == RestrictionKind::ReachOutTimeLock).await
+    }
+
+    /// Lifts what restricts a session: a person knows better, or the account is another one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lift(&self, client: &ClientId) -> Result<(), StoreError> {
+        self.inner.lift(client, None, |_| true).await?;
+        self.inner.accepted.notify_waiters();
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) async fn restrict(&self, client: &ClientId, account: Option<&Account>, kind: RestrictionKind) -> Result<(), StoreError> {
+        let since = Timestamp::now();
+        let until = since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX));
+        let restriction = Restriction { kind, since, until };
+        let event = self.events.prepare(client, account, told(restriction, true));
+        if self.store.restrict(client, restriction, event).await? {
+            self.events.committed();
+            warn!(%client, kind = kind.as_str(), code = kind.code(), "WhatsApp lets this account write to nobody new; sends to strangers wait");
+        }
+        Ok(())
+    }
+
+    /// Lifts those restrictions that are meant.
+    pub(super) async fn lift(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        meant: impl Fn(&Restriction) -> bool + Send,
+    ) -> Result<(), StoreError> {
+        for restriction in self.store.restrictions(client).await?.into_iter().filter(meant) {
+            let event = self.events.prepare(client, account, told(restriction, false));
+            if self.store.lift(client, restriction.kind, event).await? {
+                self.events.committed();
+                info!(%client, kind = restriction.kind.as_str(), "a restriction is over; sends to strangers go on");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn told(restriction: Restriction, active: bool) -> Event {
+    let Restriction { kind, since, until } = restriction;
+    let json = json!({"kind": kind, "code": kind.code(), "active": active, "since": since, "until": until}).to_string();
+    Event::Other { kind: "session.restriction".into(), json }
+}

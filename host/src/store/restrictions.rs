@@ -1,0 +1,72 @@
+//! What WhatsApp does not let sessions do. A change is committed together with the event that tells of it.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{Store, StoreError, events};
+use crate::model::{ClientId, Envelope, Restriction, RestrictionKind, Timestamp};
+
+/// An end that is pushed back by less than this is not written again.
+const FINE: i64 = 3_600_000;
+
+fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
+    let name: String = row.try_get("kind")?;
+    let kind = RestrictionKind::from_name(&name).ok_or_else(|| StoreError::Corrupt(format!("restriction {name:?}")))?;
+    Ok(Restriction { kind, since: Timestamp(row.try_get("since")?), until: Timestamp(row.try_get("until")?) })
+}
+
+impl Store {
+    /// What a session is not allowed to do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn restrictions(&self, client: &ClientId) -> Result<Vec<Restriction>, StoreError> {
+        let sql = "SELECT kind, since, until FROM restriction WHERE client = ? ORDER BY kind";
+        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Notes a restriction, or that it goes on. The event is appended when it is new; true then.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn restrict(&self, client: &ClientId, restriction: Restriction, event: Envelope) -> Result<bool, StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let kind = restriction.kind.as_str();
+                    let sql = "INSERT OR IGNORE INTO restriction (client, kind, since, until) VALUES (?, ?, ?, ?)";
+                    let insert = sqlx::query(sql).bind(&client).bind(kind).bind(restriction.since.0).bind(restriction.until.0);
+                    if insert.execute(&mut *connection).await?.rows_affected() == 1 {
+                        events::insert(connection, &event).await?;
+                        return Ok(true);
+                    }
+                    let sql = "UPDATE restriction SET until = ? WHERE client = ? AND kind = ? AND until < ?";
+                    let later = restriction.until.0;
+                    sqlx::query(sql).bind(later).bind(client).bind(kind).bind(later.saturating_sub(FINE)).execute(connection).await?;
+                    Ok(false)
+                })
+            })
+            .await
+    }
+
+    /// Notes the end of a restriction, with its event. False: it did not hold.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lift(&self, client: &ClientId, kind: RestrictionKind, event: Envelope) -> Result<bool, StoreError> {
+        let client = client.to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM restriction WHERE client = ? AND kind = ?";
+                    let lifted = sqlx::query(sql).bind(client).bind(kind.as_str()).execute(&mut *connection).await?.rows_affected() == 1;
+                    if lifted {
+                        events::insert(connection, &event).await?;
+                    }
+                    Ok(lifted)
+                })
+            })
+            .await
+    }
+}
