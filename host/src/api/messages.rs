@@ -38,6 +38,9 @@ fn whole(row: &OutboxRow, history: &[HistoryRow]) -> Value {
     };
     all["replyTo"] = json!(row.message.reply_to);
     all["metadata"] = row.message.metadata.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+    if row.redacted {
+        all["content"] = json!({"kind": "redacted"});
+    }
     let step = |step: &HistoryRow| {
         let mut line = step.detail.clone();
         line["at"] = step.at.rfc3339().into();
@@ -130,6 +133,10 @@ fn unchanged(error: ChangeError, verb: &str) -> Problem {
     let state = match error {
         ChangeError::Missing => return not_found(),
         ChangeError::Store(error) => return broken(&error),
+        ChangeError::BodyGone => {
+            let detail = format!("the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)");
+            return Problem::new(StatusCode::CONFLICT, "body_gone", detail);
+        }
         ChangeError::State(state) => state,
     };
     let why = match state {

@@ -141,6 +141,9 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
         errors.push(format!("[log] level = {:?} must be error, warn, info, debug, trace or a tracing filter", config.log.level));
     }
+    if config.storage.keep_bodies > config.storage.keep_messages {
+        errors.push("[storage] keep_bodies must not be longer than keep_messages: what a message says goes with it at the latest".into());
+    }
     if config.send.max_length == 0 {
         errors.push("[send] max_length must be at least 1".into());
     }
@@ -207,6 +210,14 @@ mod tests {
             assert!(error.contains(said), "{said}: {error}");
         }
         assert_eq!(error.lines().count(), 5);
+    }
+
+    #[test]
+    fn bodies_are_not_kept_longer_than_their_messages() {
+        let error = with("[storage]\nkeep_messages = \"1d\"\n", &[]).expect_err("the default of keep_bodies is longer");
+        assert!(error.contains("[storage] keep_bodies") && error.contains("keep_messages"), "{error}");
+        let config = with("[storage]\nkeep_bodies = \"0s\"\nkeep_messages = \"0s\"\n", &[]).expect("good");
+        assert_eq!(config.storage.keep_bodies, Millis(0));
     }
 
     #[test]

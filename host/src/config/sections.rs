@@ -100,6 +100,11 @@ pub enum LogFormat {
 pub struct Storage {
     /// The SQLite file. Default `wharf.db` inside the session path.
     pub database: Option<PathBuf>,
+    /// How long the texts of messages are kept once a message has ended, and of events once they are told; not longer than
+    /// `keep_messages`. Default 7d; 0s: as soon as nobody needs them.
+    pub keep_bodies: Millis,
+    /// How long sends that have ended are kept, with their history. Default 90d.
+    pub keep_messages: Millis,
     /// How long events are kept. Default 7d.
     pub keep_events: Millis,
     /// How long an idempotency key is remembered. Default 24h.
@@ -108,7 +113,14 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { database: None, keep_events: Millis(7 * 86_400_000), keep_idempotency: Millis(86_400_000) }
+        const DAY: u64 = 86_400_000;
+        Self {
+            database: None,
+            keep_bodies: Millis(7 * DAY),
+            keep_messages: Millis(90 * DAY),
+            keep_events: Millis(7 * DAY),
+            keep_idempotency: Millis(DAY),
+        }
     }
 }
 

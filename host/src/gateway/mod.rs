@@ -109,7 +109,7 @@ impl Gateway {
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
         tasks.push(outbox.take_orders());
-        tasks.push(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
+        tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
         let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics };
         let stop = CancellationToken::new();

@@ -172,6 +172,10 @@ impl Sessions {
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
         let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
         let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
+        if fate == ProfileFate::Delete {
+            // Nobody can be asked about what it has begun: that is forgotten in its time.
+            self.store.profile_gone(client).await?;
+        }
         self.store.forget_session(client).await?;
         info!(%client, ?fate, "session deleted");
         Ok(done)

@@ -1,51 +1,93 @@
-//! What is done every hour: old rows are forgotten, caches and orphans of the session path cleaned away.
+//! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session path cleaned away.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::interval};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tracing::{info, warn};
 
 use super::sessions::Sessions;
 use crate::{
-    config::{Config, Millis},
+    config::{Config, Millis, Storage},
     model::{ClientId, SessionState, Timestamp},
     session::{self, Cleanup, SessionHandle},
     store::{Store, StoreError},
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
+/// Bodies are looked at more often than rows: a little each minute disturbs less than much each hour, and nobody who wants
+/// them gone soon means an hour.
+const BODIES: Duration = Duration::from_secs(60);
 /// The seed's age of what may go. Logins never do, however old.
 const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut clock = interval(PERIOD);
-        loop {
-            clock.tick().await;
-            if let Err(error) = forget(&store, &config).await {
-                warn!(%error, "old rows were not forgotten");
+pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 2] {
+    [tokio::spawn(forget(store, config.storage.clone())), tokio::spawn(tidy(config, sessions))]
+}
+
+async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {
+    let mut clock = interval(PERIOD);
+    loop {
+        clock.tick().await;
+        match clean(&config, &sessions, false).await {
+            Ok(done) if done != Cleanup::default() => {
+                info!(removed = done.removed.len(), quarantined = done.quarantined.len(), bytes = done.bytes_freed, "clean-up");
             }
-            match clean(&config, &sessions, false).await {
-                Ok(done) if done != Cleanup::default() => {
-                    info!(removed = done.removed.len(), quarantined = done.quarantined.len(), bytes = done.bytes_freed, "clean-up");
+            Ok(_) => {}
+            Err(reason) => warn!(reason, "the session path was not cleaned"),
+        }
+    }
+}
+
+async fn forget(store: Store, keep: Storage) {
+    let mut clock = interval(BODIES);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rows_at = Instant::now();
+    // What was deleted before the last stop may still be in the write-ahead log.
+    let mut in_log = true;
+    loop {
+        clock.tick().await;
+        let rows = rows_at <= Instant::now();
+        match forget_once(&store, &keep, rows).await {
+            Ok(went) => {
+                in_log |= went;
+                if rows {
+                    rows_at = Instant::now() + PERIOD;
                 }
-                Ok(_) => {}
-                Err(reason) => warn!(reason, "the session path was not cleaned"),
+            }
+            Err(error) => {
+                in_log = true;
+                warn!(%error, "not all that is old was forgotten; it goes on in a minute");
             }
         }
-    })
+        if in_log {
+            match store.empty_log().await {
+                Ok(emptied) => in_log = !emptied,
+                Err(error) => warn!(%error, "the database's log was not emptied"),
+            }
+        }
+    }
+}
+
+/// Forgets what is old, in small steps. True: there was something.
+async fn forget_once(store: &Store, keep: &Storage, rows: bool) -> Result<bool, StoreError> {
+    let mut went = false;
+    if rows {
+        let events = before(keep.keep_events);
+        store.prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400))).await?;
+        went |= store.prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency)).await?;
+        went |= store.prune_inbound(events).await?;
+        went |= store.prune_events(events).await?;
+    }
+    went |= store.redact(before(keep.keep_bodies)).await?;
+    went |= store.give_back().await?;
+    Ok(went)
 }
 
 fn before(age: Millis) -> Timestamp {
     Timestamp(Timestamp::now().0.saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)))
-}
-
-async fn forget(store: &Store, config: &Config) -> Result<(), StoreError> {
-    let events = before(config.storage.keep_events);
-    store.prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400))).await?;
-    store.prune_outbox(events, before(config.storage.keep_idempotency)).await?;
-    store.prune_inbound(events).await?;
-    store.prune_events(events).await
 }
 
 /// Cleans the session path, or says what would be done. Sessions with a browser are left alone.

@@ -133,6 +133,12 @@ impl Event {
         matches!(self, Self::Qr { .. } | Self::PairingCode { .. })
     }
 
+    /// Whether it has what a message says, which is deleted before the event is.
+    #[must_use]
+    pub fn has_message(&self) -> bool {
+        matches!(self, Self::MessageSent { .. } | Self::MessageFailed { .. } | Self::MessageReceived(_))
+    }
+
     /// Dotted name, e.g. `message.ack`; filters match on it.
     #[must_use]
     pub fn kind(&self) -> &str {

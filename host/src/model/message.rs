@@ -119,7 +119,8 @@ pub struct Location {
 /// A content kind this version does not model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherContent {
-    /// WhatsApp's own type name, e.g. `poll_creation`.
+    /// WhatsApp's own type name, e.g. `multi_vcard`. Named so that it is not taken for the content's own tag.
+    #[serde(rename = "type")]
     pub kind: String,
     /// A JSON object.
     pub json: String,

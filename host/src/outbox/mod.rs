@@ -79,6 +79,9 @@ pub enum ChangeError {
     /// It stands where that cannot be done.
     #[error("the message is {}", .0.as_str())]
     State(RowState),
+    /// What it said was deleted.
+    #[error("what the message said was deleted")]
+    BodyGone,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -148,25 +151,26 @@ impl Outbox {
     pub async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
         let done = self.inner.cancel(&row, "cancelled by the caller").await?;
-        self.changed(id, done).await
+        let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
+        if done { Ok(row) } else { Err(ChangeError::State(row.state)) }
     }
 
     /// Puts a send that ended without leaving back into the line, under the same WhatsApp id.
     ///
     /// # Errors
-    /// When there is none, when it was or may have been sent, or the database fails.
+    /// When there is none, when it was or may have been sent, when what it said was deleted, or the database fails.
     pub async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         let done = self.inner.store.retry(id).await?;
         if done {
             self.inner.accepted.notify_waiters();
             self.inner.waiters.wake(id);
         }
-        self.changed(id, done).await
-    }
-
-    async fn changed(&self, id: &OutboxId, done: bool) -> Result<OutboxRow, ChangeError> {
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
-        if done { Ok(row) } else { Err(ChangeError::State(row.state)) }
+        match row.state {
+            _ if done => Ok(row),
+            RowState::NotSent if row.redacted => Err(ChangeError::BodyGone),
+            state => Err(ChangeError::State(state)),
+        }
     }
 
     /// Pauses the sends of a session, or lets them go on; across restarts.

@@ -1,6 +1,6 @@
 //! One message to many: stored whole in one commit, taken in recipient by recipient.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{OutboxId, RowState, Store, StoreError};
 use crate::model::{ClientId, PhoneNumber, Timestamp};
@@ -232,16 +232,6 @@ impl Store {
         let rows = self.bulk_recipients(bulk, Some(RowState::Queued.as_str()), 0, u32::MAX).await?;
         Ok(rows.into_iter().filter_map(|row| row.message).collect())
     }
-}
-
-/// Forgets orders from before `oldest` whose messages are all forgotten; a few at a time. False: there are none.
-pub(super) async fn prune(connection: &mut SqliteConnection, oldest: Timestamp) -> Result<bool, StoreError> {
-    let sql = "SELECT seq FROM bulk WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r LEFT JOIN outbox o ON o.id = r.outbox_id \
-               WHERE r.bulk = bulk.seq AND (o.id IS NOT NULL OR (r.outbox_id IS NULL AND r.code IS NULL))) LIMIT 1";
-    let Some(seq) = sqlx::query_scalar::<_, i64>(sql).bind(oldest.0).fetch_optional(&mut *connection).await? else { return Ok(false) };
-    sqlx::query("DELETE FROM bulk_recipient WHERE bulk = ?").bind(seq).execute(&mut *connection).await?;
-    sqlx::query("DELETE FROM bulk WHERE seq = ?").bind(seq).execute(connection).await?;
-    Ok(true)
 }
 
 fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {

@@ -3,7 +3,7 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{NewDelivery, Store, StoreError, deliveries};
-use crate::model::{Envelope, Timestamp};
+use crate::model::Envelope;
 
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +20,9 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
 
 /// Appends an event within a commit of something else, so that neither is there without the other.
 pub(super) async fn insert(connection: &mut SqliteConnection, envelope: &Envelope) -> Result<i64, StoreError> {
-    let sql = "INSERT INTO event (id, at, envelope) VALUES (?, ?, ?)";
-    let text = serde_json::to_string(envelope)?;
-    Ok(sqlx::query(sql).bind(&envelope.id.0).bind(envelope.at.0).bind(text).execute(connection).await?.last_insert_rowid())
+    let sql = "INSERT INTO event (id, at, envelope, body) VALUES (?, ?, ?, ?)";
+    let (text, body) = (serde_json::to_string(envelope)?, envelope.event.has_message());
+    Ok(sqlx::query(sql).bind(&envelope.id.0).bind(envelope.at.0).bind(text).bind(body).execute(connection).await?.last_insert_rowid())
 }
 
 impl Store {
@@ -69,24 +69,6 @@ impl Store {
                             deliveries::insert(connection, *seq, delivery).await?;
                         }
                     }
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Forgets events from before `oldest` that nobody waits for, with their deliveries. Dead letters keep their event.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn prune_events(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "DELETE FROM delivery WHERE state = 'delivered' AND event_seq IN (SELECT seq FROM event WHERE at < ?)";
-                    sqlx::query(sql).bind(oldest.0).execute(&mut *connection).await?;
-                    let sql = "DELETE FROM event WHERE at < ? AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) AND seq NOT IN (SELECT event_seq FROM delivery)";
-                    sqlx::query(sql).bind(oldest.0).execute(connection).await?;
                     Ok(())
                 })
             })

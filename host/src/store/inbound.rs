@@ -57,21 +57,6 @@ impl Store {
             })
             .await
     }
-
-    /// Forgets which messages were told before `oldest`.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn prune_inbound(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("DELETE FROM inbound WHERE at < ?").bind(oldest.0).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
 }
 
 /// An account's number stays when its other form becomes known later.

@@ -7,12 +7,14 @@ mod addresses;
 mod bulk;
 mod deliveries;
 mod events;
+mod forget;
 mod inbound;
 mod kv;
 mod outbox;
 mod pacing;
 mod restrictions;
 mod sessions;
+mod space;
 mod wishes;
 mod writer;
 
@@ -33,6 +35,9 @@ pub use pacing::Sending;
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;
+
+/// How long is waited for who else has the file.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What cannot be stored or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,12 +112,18 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
-        let writers = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(|error| wrong(error.to_string()))?;
+            .busy_timeout(PATIENCE);
+        // What is deleted is written over: in the rows' own pages, which are written anyway, and in pages that become empty.
+        let writing = options.clone().pragma("secure_delete", "ON").pragma("journal_size_limit", space::LOG_LIMIT);
+        if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            space::found(&writing).await.map_err(|error| wrong(error.to_string()))?;
+        }
+        let writers = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(|error| wrong(error.to_string()))?;
         sqlx::migrate!("src/store/migrations").run(&writers).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::VersionMissing(_) => StoreError::TooNew { path: name.clone() },
             other => wrong(other.to_string()),
         })?;
+        space::convert(&writers, path).await.map_err(|error| wrong(error.to_string()))?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|error| wrong(error.to_string()))?;
         let addresses = Addresses::load(&readers).await?;
         Ok(Self { writer: Writer::start(writers), readers, addresses })

@@ -4,6 +4,7 @@
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
 //! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
 //! Work that nobody waits for waits a moment for company: a transaction of its own costs more than the work.
+//! The write-ahead log is emptied here too, between two transactions, so that nobody is met by a locked file.
 //! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
 //! connection, so that the gateway writes again as soon as there is room.
 
@@ -21,6 +22,7 @@ use tracing::error;
 use super::{
     StoreError,
     outbox::{self, Accept, NewRow},
+    space,
 };
 
 /// Work that may wait before more is refused.
@@ -78,12 +80,14 @@ enum Haste {
     Soon,
 }
 
-type Answer = oneshot::Sender<Result<Accept, StoreError>>;
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Asking {
     Work(Box<dyn Job>, Haste),
     /// A send to be stored.
-    Accept(Box<NewRow>, Answer),
+    Accept(Box<NewRow>, Answer<Accept>),
+    /// The write-ahead log to be emptied, which is done between two transactions.
+    EmptyLog(Answer<bool>),
 }
 
 impl Asking {
@@ -91,6 +95,7 @@ impl Asking {
         match self {
             Self::Work(job, _) => job.refuse(error),
             Self::Accept(_, answer) => drop(answer.send(Err(error))),
+            Self::EmptyLog(answer) => drop(answer.send(Err(error))),
         }
     }
 }
@@ -141,6 +146,12 @@ impl Writer {
         self.ask(Asking::Accept(Box::new(row), answer), result).await
     }
 
+    /// See [`space::empty_log`].
+    pub(super) async fn empty_log(&self) -> Result<bool, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::EmptyLog(answer), result).await
+    }
+
     async fn ask<T>(&self, asking: Asking, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let closed = || StoreError::Database("the store is closed".into());
         let sender = self.sender.upgrade().ok_or_else(closed)?;
@@ -166,6 +177,14 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
     let mut jobs = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut jobs, BATCH).await > 0 {
         gather(&mut inbox, &mut jobs).await;
+        for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
+            if let Asking::EmptyLog(answer) = asking {
+                drop(answer.send(empty_log(&pool).await.map_err(StoreError::from)));
+            }
+        }
+        if jobs.is_empty() {
+            continue;
+        }
         let mut replies = Vec::with_capacity(jobs.len());
         let result = batch(&pool, &mut jobs, &mut replies).await.map_err(StoreError::from);
         if let Err(error) = &result {
@@ -190,6 +209,10 @@ async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
             _ => return,
         }
     }
+}
+
+async fn empty_log(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    space::empty_log(&mut *pool.acquire().await?).await
 }
 
 /// One transaction. When it fails, what was not begun is still in `jobs`.

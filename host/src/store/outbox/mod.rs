@@ -4,7 +4,6 @@ mod accept;
 mod history;
 mod list;
 mod parked;
-mod prune;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -103,6 +102,8 @@ pub struct OutboxRow {
     pub expires_at: Option<Timestamp>,
     /// The profile that began it is gone: nobody can be asked about it.
     pub profile_gone: bool,
+    /// What it said was deleted.
+    pub redacted: bool,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -141,7 +142,7 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT seq, id, client, message_id, number, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
-            "expires_at, profile_gone, created_at, updated_at FROM outbox ",
+            "expires_at, profile_gone, redacted, created_at, updated_at FROM outbox ",
             $($rest),+
         )
     };
@@ -171,6 +172,7 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
         retry_at: Timestamp(row.try_get("retry_at")?),
         expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
         profile_gone: row.try_get("profile_gone")?,
+        redacted: row.try_get("redacted")?,
         created_at: Timestamp(row.try_get("created_at")?),
         updated_at: Timestamp(row.try_get("updated_at")?),
     })

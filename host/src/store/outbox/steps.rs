@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// Puts a send that ended without leaving back into the line, at once and without a deadline. False when it has not
-    /// ended so: what was sent or may have been is never sent again.
+    /// ended so, because what was sent or may have been is never sent again, and when nobody knows any more what it said.
     ///
     /// # Errors
     /// When the database refuses.
@@ -192,7 +192,7 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let sql = "UPDATE outbox SET state = 'queued', code = NULL, reason = NULL, held = 0, not_before = 0, retry_at = 0, expires_at = NULL, \
-                               updated_at = ? WHERE id = ? AND state = 'not_sent' RETURNING seq";
+                               updated_at = ? WHERE id = ? AND state = 'not_sent' AND redacted = 0 RETURNING seq";
                     let seq = sqlx::query_scalar(sql).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
                     let Some(seq) = seq else { return Ok(false) };
                     note(connection, seq, &Step::new("retried", json!({}))).await?;

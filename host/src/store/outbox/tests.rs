@@ -173,7 +173,7 @@ async fn no_query_of_the_sender_looks_at_every_row() {
         ("SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0", "outbox_message"),
         ("SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET 9", "PRIMARY KEY"),
         ("SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9", "paced_cold"),
-        ("SELECT seq FROM outbox WHERE state IN ('sent', 'not_sent') AND updated_at < ?", "outbox_done"),
+        ("SELECT seq FROM outbox WHERE redacted = 1 AND state IN ('sent', 'not_sent') AND updated_at < ?", "outbox_done"),
     ] {
         let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&store.readers).await.expect("plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();

@@ -16,6 +16,7 @@ mod offline;
 mod pairing;
 mod readme;
 mod restart;
+mod retention;
 mod seed_table;
 mod sessions;
 mod shared;

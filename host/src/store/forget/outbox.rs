@@ -1,0 +1,95 @@
+//! Sends: their texts, then they themselves with their history and keys.
+
+use super::{STEP, Walk, list};
+use crate::{
+    model::Timestamp,
+    store::{Store, StoreError},
+};
+
+/// States that a send does not leave any more; as in the index `outbox_done`.
+macro_rules! over {
+    () => {
+        "(state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1))"
+    };
+}
+/// What is left of what a message said.
+pub(super) const REDACTED: &str = r#"{"kind":"other","type":"redacted","json":"{}"}"#;
+
+impl Store {
+    /// Deletes the texts of some sends that were over before `oldest`. False: there are none.
+    pub(in crate::store) async fn redact_sends(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+        let sql = concat!(
+            "UPDATE outbox SET redacted = 1, message = json_set(message, '$.content', json(?)) WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
+            over!(),
+            " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
+        );
+        let work = self.writer.write_soon(move |connection| {
+            Box::pin(async move { Ok(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP).execute(connection).await?.rows_affected()) })
+        });
+        Ok(work.await? > 0)
+    }
+
+    /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`; a send that a key names
+    /// stays as long as the key. True: there was something.
+    ///
+    /// # Errors
+    /// When the database refuses; what was forgotten until then stays forgotten.
+    pub async fn prune_outbox(&self, rows: Timestamp, keys: Timestamp) -> Result<bool, StoreError> {
+        let mut walk = Walk::begin();
+        while self.prune_keys(keys).await? {
+            walk.rest().await;
+        }
+        // The texts of the oldest are gone as a rule.
+        for redacted in [true, false] {
+            self.prune_sends(rows, redacted, &mut walk).await?;
+        }
+        self.prune_orders(rows, &mut walk).await?;
+        Ok(walk.went())
+    }
+
+    async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
+        let work = self.writer.write_soon(move |connection| {
+            Box::pin(async move { Ok(sqlx::query(sql).bind(oldest.0).bind(STEP).execute(connection).await?.rows_affected()) })
+        });
+        Ok(work.await? > 0)
+    }
+
+    async fn prune_sends(&self, oldest: Timestamp, redacted: bool, walk: &mut Walk) -> Result<(), StoreError> {
+        let find = concat!(
+            "SELECT updated_at, seq FROM outbox WHERE redacted = ? AND ",
+            over!(),
+            " AND updated_at < ? AND (updated_at, seq) > (?, ?) AND NOT EXISTS (SELECT 1 FROM idempotency WHERE outbox_id = outbox.id) ",
+            "ORDER BY updated_at, seq LIMIT ?"
+        );
+        let mut after = (i64::MIN, i64::MIN);
+        loop {
+            let found = sqlx::query_as(find).bind(redacted).bind(oldest.0).bind(after.0).bind(after.1).bind(STEP);
+            let found: Vec<(i64, i64)> = found.fetch_all(&self.readers).await?;
+            let Some(last) = found.last() else { return Ok(()) };
+            after = *last;
+            self.forget_sends(found.iter().map(|(_, seq)| *seq).collect()).await?;
+            walk.rest().await;
+        }
+    }
+
+    /// Those of them that are still over and that no key names.
+    async fn forget_sends(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
+        let still = concat!(
+            "SELECT seq FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) AND +",
+            over!(),
+            " AND NOT EXISTS (SELECT 1 FROM idempotency WHERE outbox_id = outbox.id)"
+        );
+        let work = self.writer.write_soon(move |connection| {
+            Box::pin(async move {
+                let seqs: Vec<i64> = sqlx::query_scalar(still).bind(list(&seqs)?).fetch_all(&mut *connection).await?;
+                let seqs = list(&seqs)?;
+                let history = "DELETE FROM message_history WHERE message IN (SELECT value FROM json_each(?))";
+                sqlx::query(history).bind(&seqs).execute(&mut *connection).await?;
+                sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))").bind(seqs).execute(connection).await?;
+                Ok(())
+            })
+        });
+        work.await
+    }
+}
