@@ -49,6 +49,8 @@ pub enum FailureCode {
     RefusedByWhatsapp,
     /// The recipient is blocked by this account.
     Blocked,
+    /// The message it answers is not in the chat, or may not be answered.
+    QuoteNotFound,
     /// The page could not make the message (contract broken, bad content).
     PageError,
 }
@@ -65,6 +67,7 @@ impl FailureCode {
             Self::Cancelled => "cancelled",
             Self::RefusedByWhatsapp => "refused_by_whatsapp",
             Self::Blocked => "blocked",
+            Self::QuoteNotFound => "quote_not_found",
             Self::PageError => "page_error",
         }
     }

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
+pub use accept::{AcceptError, Idempotency, Requested, SendRequest, sendable};
 pub use bulk::{BulkMessage, BulkRequest};
 use waiters::Waiters;
 

@@ -110,7 +110,7 @@ impl Page for World {
         let state = self.alive()?;
         if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
     }
-    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
+    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         let mut state = self.alive()?;
         if state.dies == Some(Death::BeforeStoring) {
             state.dead = true;
