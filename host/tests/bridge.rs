@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+#[path = "bridge/kinds.rs"]
+mod kinds;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;
@@ -9,9 +12,9 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use wharf::{
     browser::Guard,
     config,
-    model::{AckLevel, Address, ClientId, Content, MessageId, PhoneNumber, Text},
+    model::{AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Text},
     session::profile_dir,
-    whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, SendProgress, Stage, TextSend},
+    whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, SendProgress, Stage},
 };
 use wharf_standin::{Account, Inbound, Options, Standin};
 
@@ -87,8 +90,16 @@ impl Open {
     }
 
     async fn send(&self, id: &MessageId, chat: &str, body: &str) -> Result<wharf::whatsapp::Stored, PageError> {
-        let text = Text { body: body.into(), mentions: vec![], preview_links: true };
-        self.page.send_text(&TextSend { id: id.clone(), chat: chat.into(), text, reply_to: None }).await
+        self.put(id, chat, Content::text(body), None).await
+    }
+
+    async fn put(&self, id: &MessageId, chat: &str, content: Content, reply_to: Option<&MessageId>) -> Result<wharf::whatsapp::Stored, PageError> {
+        self.page.send(&PageSend { id: id.clone(), chat: chat.into(), content, reply_to: reply_to.cloned() }).await
+    }
+
+    async fn message(&mut self) -> InboundMessage {
+        let PageEvent::Message(message) = self.until("a message", |event| matches!(event, PageEvent::Message(_))).await else { unreachable!() };
+        message
     }
 
     async fn resolve(&self, number: &str) -> Result<Option<Address>, PageError> {
@@ -135,7 +146,7 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
     rig.standin.inbound(Inbound { from_me: true, ..from("typed on the phone") }).expect("sent");
     let mut bodies = Vec::new();
     while bodies.len() < 2 {
-        let PageEvent::Message(message) = open.until("a message", |event| matches!(event, PageEvent::Message(_))).await else { unreachable!() };
+        let message = open.message().await;
         assert_eq!(message.chat.pn.as_deref(), Some("4917611111111@c.us"));
         assert!(message.chat.lid.is_some() || !lid_migrated, "{message:?}");
         let Content::Text(text) = message.content else { panic!("{message:?}") };

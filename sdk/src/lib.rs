@@ -20,7 +20,10 @@ pub mod glue;
 pub use call::{CallContext, Error};
 pub use event::{Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange, SessionState};
 pub use host::{kv, log, secrets};
-pub use message::{Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Text, Timestamp, Wid};
+pub use message::{
+    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Reaction,
+    Text, Timestamp, Wid,
+};
 pub use notification::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
 pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
 pub use templating::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};

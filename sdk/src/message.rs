@@ -86,16 +86,64 @@ pub struct Location {
     pub name: Option<String>,
 }
 
+/// A contact card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The name shown in the chat.
+    pub display_name: String,
+    /// The text of a vCard.
+    pub vcard: String,
+}
+
+/// A question with options to choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// What is asked.
+    pub question: String,
+    /// What can be chosen, in order.
+    pub options: Vec<String>,
+    /// How many of them one person may choose; 0: any number.
+    pub selectable: u32,
+}
+
+/// An emoji on a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    /// The message reacted to.
+    pub target: MessageId,
+    /// One emoji; empty: the reaction is taken back.
+    pub emoji: String,
+}
+
+/// Another text for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The message that is changed.
+    pub target: MessageId,
+    /// What it says from now on.
+    pub text: Text,
+}
+
+/// A message taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The message that goes.
+    pub target: MessageId,
+    /// For everyone in the chat; otherwise on the devices of this account only.
+    pub for_everyone: bool,
+}
+
 /// A content kind this version does not model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherContent {
-    /// WhatsApp's own type name, e.g. `poll_creation`.
+    /// WhatsApp's own type name, e.g. `multi_vcard`.
     pub kind: String,
     /// A JSON object.
     pub json: String,
 }
 
-/// What a message says.
+/// What a message says. The gateway cannot send every kind yet; a validator is asked about those that it can, a notifier
+/// may be told of any.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Text, with mentions.
@@ -104,6 +152,16 @@ pub enum Content {
     Media(Media),
     /// A point on the map.
     Location(Location),
+    /// A contact card.
+    Contact(Contact),
+    /// A question with options to choose from.
+    Poll(Poll),
+    /// An emoji on a message.
+    Reaction(Reaction),
+    /// Another text for a message.
+    Edit(Edit),
+    /// A message taken back.
+    Delete(Delete),
     /// Anything else.
     Other(OtherContent),
 }
@@ -115,13 +173,15 @@ impl Content {
         Self::Text(Text { body: body.into(), ..Text::default() })
     }
 
-    /// The text a person reads first: the body, or a caption.
+    /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes of it.
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(&text.body),
             Self::Media(media) => media.caption.as_deref(),
-            Self::Location(_) | Self::Other(_) => None,
+            Self::Poll(poll) => Some(&poll.question),
+            Self::Edit(edit) => Some(&edit.text.body),
+            Self::Location(_) | Self::Contact(_) | Self::Reaction(_) | Self::Delete(_) | Self::Other(_) => None,
         }
     }
 }
@@ -164,7 +224,7 @@ pub struct InboundMessage {
     pub push_name: Option<String>,
     /// The server's time of the message.
     pub sent_at: Timestamp,
-    /// What it says. Body and caption are empty without the `bodies` grant.
+    /// What it says. Without the `bodies` grant everything in it that a person wrote is empty.
     pub content: Content,
     /// The message it answers.
     pub reply_to: Option<MessageId>,

@@ -15,7 +15,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{App, access::Caller, problem::Problem, reply::Failure, sending};
+use super::{App, access::Caller, content, problem::Problem, reply::Failure, sending};
 use crate::{
     model::{ClientId, Priority},
     outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest, StoreError},
@@ -32,6 +32,8 @@ struct Wanted {
     session: ClientId,
     recipients: Vec<Recipient>,
     text: Option<String>,
+    mentions: Option<Vec<String>>,
+    link_preview: Option<bool>,
     template: Option<String>,
     locale: Option<String>,
     #[serde(default)]
@@ -77,7 +79,7 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     if !(1..=MAX_RECIPIENTS).contains(&wanted.recipients.len()) {
         return Err(Problem::bad("invalid_recipients", format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
     }
-    let text = wanted.text.filter(|text| !text.is_empty());
+    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?.map(|words| content::words(app, words)).transpose()?;
     if text.is_some() == wanted.template.is_some() {
         return Err(Problem::bad("message_and_template", "give text or template, one of both"));
     }
@@ -98,8 +100,12 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
         }
         recipients.push((number, recipient.variables));
     }
+    let link_preview = text.as_ref().is_none_or(|text| text.preview_links);
+    let (text, mentions) = text.map(|text| (text.body, text.mentions)).unzip();
     let message = BulkMessage {
         text,
+        mentions: mentions.unwrap_or_default(),
+        link_preview,
         template: wanted.template,
         locale: wanted.locale,
         variables: wanted.variables,

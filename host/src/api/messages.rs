@@ -9,9 +9,9 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, access::Caller, problem::Problem, sending as calls};
+use super::{App, access::Caller, content, problem::Problem, sending as calls};
 use crate::{
-    model::{ClientId, Content, Restriction, Timestamp},
+    model::{ClientId, Restriction, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, StoreError},
 };
 
@@ -32,10 +32,7 @@ pub(super) fn shape(row: &OutboxRow) -> Value {
 /// A send with what it says and what happened to it.
 fn whole(row: &OutboxRow, history: &[HistoryRow]) -> Value {
     let mut all = shape(row);
-    all["content"] = match &row.message.content {
-        Content::Text(text) => json!({"kind": "text", "text": text.body}),
-        other => json!(other),
-    };
+    all["content"] = content::shape(&row.message.content);
     all["replyTo"] = json!(row.message.reply_to);
     all["metadata"] = row.message.metadata.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
     if row.redacted {

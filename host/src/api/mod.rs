@@ -2,6 +2,7 @@
 
 mod access;
 mod bulk;
+mod content;
 mod core;
 mod linking;
 mod messages;

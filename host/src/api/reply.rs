@@ -58,6 +58,7 @@ impl Failure {
             FailureCode::NotOnWhatsapp => (StatusCode::UNPROCESSABLE_ENTITY, "Number is not on WhatsApp"),
             FailureCode::Rejected => (StatusCode::UNPROCESSABLE_ENTITY, "Message rejected"),
             FailureCode::Blocked => (StatusCode::UNPROCESSABLE_ENTITY, "Recipient is blocked"),
+            FailureCode::QuoteNotFound => (StatusCode::UNPROCESSABLE_ENTITY, "Message to answer not found"),
             FailureCode::NotSentInTime => (StatusCode::SERVICE_UNAVAILABLE, "Message not sent in time"),
             FailureCode::Expired => (StatusCode::SERVICE_UNAVAILABLE, "Message expired"),
             FailureCode::Cancelled => (StatusCode::CONFLICT, "Message was cancelled"),
@@ -93,6 +94,7 @@ impl From<SendFailure> for Failure {
                 RenderFailure::BadVariable { .. } => unprocessable("bad_variable", "Invalid template variable"),
                 RenderFailure::Failed { .. } => unprocessable("template_failed", "Template failed"),
             },
+            SendFailure::Refused(AcceptError::KindNotSupported { .. }) => unprocessable("kind_not_supported", "Kind of message not supported"),
             SendFailure::Refused(AcceptError::TooLong { .. }) => Self::new(StatusCode::BAD_REQUEST, "message_too_long", "Message too long", words),
             SendFailure::Refused(AcceptError::InFlight(id)) => {
                 Self::new(StatusCode::CONFLICT, "idempotency_in_flight", "Request in flight", words).with(json!({"id": id})).after(1)

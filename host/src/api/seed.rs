@@ -14,16 +14,17 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     App, SendCall, SendFailure, SendReply,
     access::Caller,
+    content,
     reply::{Failure, success},
     sending,
 };
 use crate::{
-    model::{ClientId, Outcome, Priority, SessionState, Timestamp},
+    model::{ClientId, Content, Outcome, Priority, SessionState, Timestamp},
     outbox::{Requested, Until},
     plugins::RenderRequest,
     qr,
@@ -31,7 +32,8 @@ use crate::{
 };
 
 /// What a send may say. The original service knew the first two.
-const FIELDS: [&str; 9] = ["number", "message", "template", "variables", "locale", "clientId", "sendAt", "expiresAt", "priority"];
+const FIELDS: [&str; 12] =
+    ["number", "message", "mentions", "linkPreview", "template", "variables", "locale", "clientId", "replyTo", "sendAt", "expiresAt", "priority"];
 
 fn now() -> String {
     Timestamp::now().rfc3339()
@@ -171,7 +173,7 @@ pub(super) async fn send(
     }
     call.idempotency = sending::idempotency(&headers, &caller, &call)?;
     let said = match &call.content {
-        Requested::Text(text) => Some(text.clone()),
+        Requested::Content(content) => content.body().map(str::to_owned),
         Requested::Template(_) => None,
     };
     match app.core.send(call).await? {
@@ -203,6 +205,11 @@ pub(super) fn bad(code: &str, error: &str, message: impl Into<String>) -> Failur
     Failure::new(StatusCode::BAD_REQUEST, code, error, message)
 }
 
+/// A field of some type; none: it is not there, or null.
+fn value<T: serde::de::DeserializeOwned>(fields: &Map<String, Value>, name: &str) -> Result<Option<T>, serde_json::Error> {
+    fields.get(name).cloned().map_or(Ok(None), serde_json::from_value)
+}
+
 fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
     let body: Value = serde_json::from_slice(body).map_err(|error| {
         // The words of the error may quote the body.
@@ -223,9 +230,12 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
     let missing = || bad("missing_fields", "Missing required fields", "number and message are required (or number and template)");
     let number = number.ok_or_else(missing)?;
     let number = sending::number(app, &number)?;
-    let content = match (message, template) {
+    let wrong = |message: &str| bad("invalid_field", "Invalid field", message);
+    let mentions: Option<Vec<String>> = value(&fields, "mentions").map_err(|_| wrong("mentions must be a list of texts"))?;
+    let link_preview: Option<bool> = value(&fields, "linkPreview").map_err(|_| wrong("linkPreview must be true or false"))?;
+    let content = match (content::text(message, mentions, link_preview)?, template) {
         (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give message or template, not both")),
-        (Some(message), None) => Requested::Text(message),
+        (Some(words), None) => Requested::Content(Content::Text(content::words(app, words)?)),
         (None, Some(template)) => {
             let variables: BTreeMap<String, Value> = match fields.get("variables") {
                 None | Some(Value::Null) => BTreeMap::new(),
@@ -251,7 +261,7 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         client,
         number,
         content,
-        reply_to: None,
+        reply_to: text("replyTo")?.as_deref().map(content::bare).transpose()?,
         send_at,
         expires_at,
         priority,

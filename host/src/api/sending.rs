@@ -17,13 +17,14 @@ use sha2::{Digest, Sha256};
 use super::{
     App, SendCall, SendReply,
     access::{Caller, is_json},
+    content::{self, Said},
     messages,
     problem::Problem,
     reply::Failure,
     seed::bad,
 };
 use crate::{
-    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Timestamp},
+    model::{ClientId, Outcome, PhoneNumber, Priority, Timestamp},
     outbox::{Accepted, Idempotency, Requested, Until},
     plugins::RenderRequest,
 };
@@ -44,10 +45,19 @@ const AHEAD: i64 = 366 * 86_400_000;
 struct Wanted {
     to: String,
     text: Option<String>,
+    mentions: Option<Vec<String>>,
+    link_preview: Option<bool>,
     template: Option<String>,
     locale: Option<String>,
     variables: Option<BTreeMap<String, Value>>,
-    reply_to: Option<MessageId>,
+    location: Option<content::LocationFields>,
+    contact: Option<content::ContactFields>,
+    poll: Option<content::PollFields>,
+    reaction: Option<content::ReactionFields>,
+    edit: Option<content::EditFields>,
+    delete: Option<content::DeleteFields>,
+    media: Option<content::MediaFields>,
+    reply_to: Option<String>,
     send_at: Option<Value>,
     expires_at: Option<Value>,
     #[serde(default)]
@@ -120,14 +130,19 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
     let client: ClientId =
         id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
     let number = number(app, &wanted.to)?;
-    let content = match (wanted.text, wanted.template) {
-        (Some(text), None) if !text.is_empty() => Requested::Text(text),
-        (None, Some(template)) => {
-            Requested::Template(RenderRequest { template, locale: wanted.locale, variables: wanted.variables.unwrap_or_default() })
-        }
-        (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give text or template, not both")),
-        _ => return Err(bad("missing_fields", "Missing required fields", "to and text are required (or to and template)")),
+    let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
+    let said = Said {
+        text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
+        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
+        location: wanted.location,
+        contact: wanted.contact,
+        poll: wanted.poll,
+        reaction: wanted.reaction,
+        edit: wanted.edit,
+        delete: wanted.delete,
+        media: wanted.media,
     };
+    let content = content::requested(app, said)?;
     if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
         let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
         return Err(bad("metadata_too_large", "Metadata too large", message));
@@ -137,7 +152,7 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
         client,
         number,
         content,
-        reply_to: wanted.reply_to,
+        reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
         send_at,
         expires_at,
         priority: wanted.priority,
@@ -207,7 +222,7 @@ fn until(headers: &HeaderMap, query: Option<&str>, otherwise: Until) -> Result<U
 /// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
 pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall) -> Result<Option<Idempotency>, Failure> {
     let content = match &call.content {
-        Requested::Text(text) => json!({"text": text}),
+        Requested::Content(content) => json!(content),
         Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
     };
     let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);

@@ -17,7 +17,10 @@ mod time;
 pub use address::{Address, InvalidNumber, PhoneNumber};
 pub use client::{ClientId, InvalidClientId};
 pub use event::{Account, Envelope, Event, EventId};
-pub use message::{AckLevel, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Priority, Text};
+pub use message::{
+    AckLevel, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Priority,
+    Reaction, Text,
+};
 pub use outcome::{FailureCode, Outcome};
 pub use region::calling_code;
 pub use restriction::{Restriction, RestrictionKind};

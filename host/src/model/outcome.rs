@@ -51,6 +51,8 @@ pub enum FailureCode {
     Restricted,
     /// The recipient is blocked by this account.
     Blocked,
+    /// The message it answers is not in the chat, or may not be answered.
+    QuoteNotFound,
     /// The page could not make the message (contract broken, bad content).
     PageError,
 }
@@ -68,6 +70,7 @@ impl FailureCode {
             Self::RefusedByWhatsapp => "refused_by_whatsapp",
             Self::Restricted => "restricted",
             Self::Blocked => "blocked",
+            Self::QuoteNotFound => "quote_not_found",
             Self::PageError => "page_error",
         }
     }

@@ -37,8 +37,8 @@ pub struct SendRequest {
 /// What a message shall say.
 #[derive(Debug, Clone)]
 pub enum Requested {
-    /// This text.
-    Text(String),
+    /// Just this.
+    Content(Content),
     /// What the template makes of its variables.
     Template(RenderRequest),
 }
@@ -63,6 +63,12 @@ pub enum AcceptError {
     /// A plugin said no.
     #[error("{}: {}", .0.plugin, .0.reason)]
     Rejected(Rejection),
+    /// It is known and cannot be sent by this version.
+    #[error("a message of the kind {kind} cannot be sent yet; those that can are {}", Content::SENDABLE.join(", "))]
+    KindNotSupported {
+        /// As [`Content::kind`] names it.
+        kind: &'static str,
+    },
     /// Longer than WhatsApp or the operator allows, in UTF-16 units.
     #[error("the message has {length} characters, {limit} are allowed")]
     TooLong {
@@ -97,13 +103,14 @@ impl Outbox {
         let id = OutboxId(format!("out_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase()));
         let subject = Subject { session: request.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
         let template = match &request.content {
-            Requested::Text(_) => None,
+            Requested::Content(_) => None,
             Requested::Template(template) => Some(template.template.clone()),
         };
         let content = match request.content {
-            Requested::Text(text) => Content::text(text),
+            Requested::Content(content) => content,
             Requested::Template(template) => inner.pipeline.render(&subject, &template).await?,
         };
+        sendable(&content)?;
         let limit = inner.settings.max_length;
         let length = content.body().map_or(0, |body| body.encode_utf16().count());
         if length > limit {
@@ -123,6 +130,8 @@ impl Outbox {
                 return Err(AcceptError::Rejected(rejection));
             }
         };
+        // A plugin may have made something else of it.
+        sendable(&message.content)?;
         let message_id = MessageId::from_random(rand::random());
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
@@ -165,6 +174,14 @@ impl Outbox {
             state @ (RowState::Unknown | RowState::Sent | RowState::NotSent) => Ok(Accepted { id, message_id: row.message_id, state, known: true }),
         }
     }
+}
+
+/// Refuses what the page would refuse: said at once rather than to a message that was taken in.
+///
+/// # Errors
+/// [`AcceptError::KindNotSupported`].
+pub fn sendable(content: &Content) -> Result<(), AcceptError> {
+    if content.can_be_sent() { Ok(()) } else { Err(AcceptError::KindNotSupported { kind: content.kind() }) }
 }
 
 /// A plugin's word as a line of the history; `when` it was asked.

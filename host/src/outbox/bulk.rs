@@ -12,7 +12,7 @@ use tracing::error;
 
 use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
 use crate::{
-    model::{ClientId, FailureCode, PhoneNumber, Priority, Timestamp},
+    model::{ClientId, Content, FailureCode, PhoneNumber, Priority, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
     store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError},
 };
@@ -25,9 +25,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// What all recipients of an order have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BulkMessage {
-    /// This text, or
+    /// This text.
     pub text: Option<String>,
-    /// this template.
+    /// Ids mentioned in the text.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+    /// Whether a link of the text may get a preview.
+    #[serde(default = "allowed")]
+    pub link_preview: bool,
+    /// Or this template.
     pub template: Option<String>,
     /// BCP 47.
     pub locale: Option<String>,
@@ -41,6 +47,11 @@ pub struct BulkMessage {
     pub priority: Priority,
     /// Free-form pairs of the caller.
     pub metadata: Vec<(String, String)>,
+}
+
+/// Orders of earlier versions do not say.
+fn allowed() -> bool {
+    true
 }
 
 /// An order.
@@ -180,7 +191,10 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
             let variables = wanted.variables.into_iter().chain(own).collect();
             Requested::Template(RenderRequest { template, locale: wanted.locale, variables })
         }
-        (None, text) => Requested::Text(text.unwrap_or_default()),
+        (None, text) => {
+            let body = text.unwrap_or_default();
+            Requested::Content(Content::Text(Text { body, mentions: wanted.mentions, preview_links: wanted.link_preview }))
+        }
     };
     let key = format!("{}/{}", recipient.id, recipient.place);
     Ok(SendRequest {
@@ -205,6 +219,7 @@ fn code(error: &AcceptError) -> String {
         AcceptError::Render(RenderFailure::BadVariable { .. }) => "bad_variable".into(),
         AcceptError::Render(RenderFailure::Failed { .. }) => "template_failed".into(),
         AcceptError::TooLong { .. } => "message_too_long".into(),
+        AcceptError::KindNotSupported { .. } => "kind_not_supported".into(),
         AcceptError::InFlight(OutboxId(_)) | AcceptError::KeyReused | AcceptError::Store(_) => FailureCode::PageError.as_str().into(),
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use accept::{AcceptError, Idempotency, Requested, SendRequest};
+pub use accept::{AcceptError, Idempotency, Requested, SendRequest, sendable};
 pub use bulk::{BulkMessage, BulkRequest};
 pub use busy::HeldBack;
 use waiters::Waiters;

@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     config,
-    model::{Address, ClientId, Content, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
+    model::{Address, ClientId, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
     store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
-    whatsapp::{Page, PageError, SendNews, SendProgress, TextSend},
+    whatsapp::{Page, PageError, PageSend, SendNews, SendProgress},
 };
 
 /// A look at the table at least so often: rows become due, acknowledgements stay away.
@@ -81,7 +81,7 @@ struct Prepared {
 struct Ready {
     row: OutboxRow,
     judged: Vec<Step>,
-    send: TextSend,
+    send: PageSend,
 }
 
 /// Whether a row waits for its next try.
@@ -391,19 +391,15 @@ impl Sender {
                 }
             };
             let message = OutboundMessage { to: address, ..message };
-            let Content::Text(text) = message.content.clone() else {
-                let words = "this kind of message cannot be sent yet".to_owned();
-                self.inner.finish(&row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, words), judged).await?;
-                continue;
-            };
-            let send = TextSend { id: row.message_id.clone(), chat: message.to.chat.clone(), text, reply_to: message.reply_to.clone() };
+            let (content, reply_to) = (message.content.clone(), message.reply_to.clone());
+            let send = PageSend { id: row.message_id.clone(), chat: message.to.chat.clone(), content, reply_to };
             prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
         }
         Ok(prepared)
     }
 
     /// None: it was cancelled meanwhile, or somebody else sends for this session now.
-    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<(OutboxRow, TextSend)>, StoreError> {
+    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<(OutboxRow, PageSend)>, StoreError> {
         let Ready { row, judged, send } = ready;
         let begun = self.inner.store.begin_send(&row, &row.message, judged, Begin { token: self.token, counted }).await?;
         let row = OutboxRow { chat: Some(send.chat.clone()), state: RowState::Sending, ..row };
@@ -412,7 +408,7 @@ impl Sender {
 
     /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
     /// it; those behind it are in the line again.
-    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<(OutboxRow, TextSend)>) -> Result<bool, StoreError> {
+    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<(OutboxRow, PageSend)>) -> Result<bool, StoreError> {
         let mut held = false;
         for (row, send) in rows {
             if held {
@@ -424,8 +420,8 @@ impl Sender {
         Ok(!held)
     }
 
-    async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &TextSend) -> Result<bool, StoreError> {
-        match page.send_text(send).await {
+    async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
+        match page.send(send).await {
             Ok(stored) => {
                 self.inner.store.stored_as(&row.id, &stored.address, &stored.key).await?;
                 self.inner.waiters.wake(&row.id);
@@ -435,8 +431,9 @@ impl Sender {
                 Ok(true)
             }
             // Nothing was begun in the page.
-            Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. })) => {
-                self.inner.finish(row, BEGUN, Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
+            Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. } | PageError::QuoteNotFound { .. })) => {
+                let code = if matches!(error, PageError::QuoteNotFound { .. }) { FailureCode::QuoteNotFound } else { FailureCode::PageError };
+                self.inner.finish(row, BEGUN, Finish::NotSent(code, error.to_string()), vec![]).await?;
                 Ok(true)
             }
             Err(error @ PageError::Booting { .. }) => {

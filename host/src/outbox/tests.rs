@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber, Priority},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
-    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageStatus, PairingCode, Stored, TextSend},
+    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
@@ -79,7 +79,7 @@ impl Page for FakeWhatsApp {
         self.typed.lock().expect("lock").push((chat.to_owned(), how_long));
         Err(gone())
     }
-    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
+    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         let dies = *self.dies.lock().expect("lock");
         if dies == Some(Death::BeforeStoring) {
             return Err(gone());
@@ -237,7 +237,7 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
     SendRequest {
         client: client(),
         to: PhoneNumber::parse("4915123456789", None).expect("number"),
-        content: Requested::Text(text.into()),
+        content: Requested::Content(Content::text(text)),
         reply_to: None,
         send_at: None,
         expires_at: None,

@@ -8,8 +8,8 @@ use super::{
     ports::{CallFailure, FailureKind, RenderRequest},
 };
 use crate::model::{
-    AckLevel, Address, Content, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, SessionState,
-    Text, Timestamp,
+    AckLevel, Address, Contact, Content, Delete, Edit, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent,
+    OutboundMessage, Poll, Reaction, SessionState, Text, Timestamp,
 };
 
 fn time(at: Timestamp) -> u64 {
@@ -55,10 +55,22 @@ same!(
     MaxReconnectExceeded
 );
 
+impl From<Text> for messages::Text {
+    fn from(Text { body, mentions, preview_links }: Text) -> Self {
+        Self { body, mentions, preview_links }
+    }
+}
+
+impl From<messages::Text> for Text {
+    fn from(messages::Text { body, mentions, preview_links }: messages::Text) -> Self {
+        Self { body, mentions, preview_links }
+    }
+}
+
 impl From<&Content> for messages::Content {
     fn from(content: &Content) -> Self {
         match content.clone() {
-            Content::Text(text) => Self::Text(messages::Text { body: text.body, mentions: text.mentions, preview_links: text.preview_links }),
+            Content::Text(text) => Self::Text(text.into()),
             Content::Media(media) => Self::Media(messages::Media {
                 kind: media.kind.into(),
                 mime_type: media.mime_type,
@@ -68,6 +80,11 @@ impl From<&Content> for messages::Content {
                 caption: media.caption,
             }),
             Content::Location(place) => Self::Location(messages::Location { latitude: place.latitude, longitude: place.longitude, name: place.name }),
+            Content::Contact(card) => Self::Contact(messages::Contact { display_name: card.display_name, vcard: card.vcard }),
+            Content::Poll(Poll { question, options, selectable }) => Self::Poll(messages::Poll { question, options, selectable }),
+            Content::Reaction(reaction) => Self::Reaction(messages::Reaction { target: reaction.target.0, emoji: reaction.emoji }),
+            Content::Edit(edit) => Self::Edit(messages::Edit { target: edit.target.0, text: edit.text.into() }),
+            Content::Delete(delete) => Self::Delete(messages::Delete { target: delete.target.0, for_everyone: delete.for_everyone }),
             Content::Other(other) => Self::Other(messages::OtherContent { kind: other.kind, json: other.json }),
         }
     }
@@ -76,7 +93,7 @@ impl From<&Content> for messages::Content {
 impl From<messages::Content> for Content {
     fn from(content: messages::Content) -> Self {
         match content {
-            messages::Content::Text(text) => Self::Text(Text { body: text.body, mentions: text.mentions, preview_links: text.preview_links }),
+            messages::Content::Text(text) => Self::Text(text.into()),
             messages::Content::Media(media) => Self::Media(Media {
                 kind: media.kind.into(),
                 mime_type: media.mime_type,
@@ -86,6 +103,11 @@ impl From<messages::Content> for Content {
                 caption: media.caption,
             }),
             messages::Content::Location(place) => Self::Location(Location { latitude: place.latitude, longitude: place.longitude, name: place.name }),
+            messages::Content::Contact(card) => Self::Contact(Contact { display_name: card.display_name, vcard: card.vcard }),
+            messages::Content::Poll(messages::Poll { question, options, selectable }) => Self::Poll(Poll { question, options, selectable }),
+            messages::Content::Reaction(reaction) => Self::Reaction(Reaction { target: MessageId(reaction.target), emoji: reaction.emoji }),
+            messages::Content::Edit(edit) => Self::Edit(Edit { target: MessageId(edit.target), text: edit.text.into() }),
+            messages::Content::Delete(delete) => Self::Delete(Delete { target: MessageId(delete.target), for_everyone: delete.for_everyone }),
             messages::Content::Other(other) => Self::Other(OtherContent { kind: other.kind, json: other.json }),
         }
     }
@@ -186,6 +208,11 @@ fn conceal(content: &mut Content, bodies: bool) {
         Content::Text(text) => text.body.clear(),
         Content::Media(media) => media.caption = None,
         Content::Location(place) => *place = Location { latitude: 0.0, longitude: 0.0, name: None },
+        Content::Contact(card) => *card = Contact { display_name: String::new(), vcard: String::new() },
+        Content::Poll(poll) => *poll = Poll { question: String::new(), options: vec![], selectable: poll.selectable },
+        Content::Reaction(reaction) => reaction.emoji.clear(),
+        Content::Edit(edit) => edit.text.body.clear(),
+        Content::Delete(_) => {}
         Content::Other(other) => other.json = "{}".into(),
     }
 }
@@ -218,4 +245,53 @@ pub(super) fn failure(plugin: &str, error: calls::Error) -> CallFailure {
         calls::Error::Internal(words) => (false, words),
     };
     CallFailure { plugin: plugin.to_owned(), kind: FailureKind::Failed { transient }, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Content> {
+        let target = || MessageId("3EB0".into());
+        let text = Text { body: "secret".into(), mentions: vec!["77@lid".into()], preview_links: true };
+        let media = Media {
+            kind: MediaKind::Image,
+            mime_type: "image/png".into(),
+            size_bytes: 1,
+            sha256: vec![2],
+            file_name: None,
+            caption: Some("secret".into()),
+        };
+        vec![
+            Content::Text(text.clone()),
+            Content::Media(media),
+            Content::Location(Location { latitude: 52.5, longitude: 13.4, name: Some("secret".into()) }),
+            Content::Contact(Contact { display_name: "secret".into(), vcard: "secret".into() }),
+            Content::Poll(Poll { question: "secret".into(), options: vec!["secret".into()], selectable: 1 }),
+            Content::Reaction(Reaction { target: target(), emoji: "secret".into() }),
+            Content::Edit(Edit { target: target(), text }),
+            Content::Delete(Delete { target: target(), for_everyone: true }),
+            Content::Other(OtherContent { kind: "multi_vcard".into(), json: "{\"secret\":1}".into() }),
+        ]
+    }
+
+    #[test]
+    fn every_kind_comes_back_from_a_plugin_as_it_went() {
+        for content in all() {
+            assert_eq!(Content::from(messages::Content::from(&content)), content);
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_person_wrote_is_left_without_the_grant() {
+        for mut content in all() {
+            let before = content.clone();
+            conceal(&mut content, true);
+            assert_eq!(content, before);
+            conceal(&mut content, false);
+            let left = format!("{content:?}");
+            assert!(!left.contains("secret") && !left.contains("52.5"), "{left}");
+            assert_eq!(content.kind(), before.kind());
+        }
+    }
 }

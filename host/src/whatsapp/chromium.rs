@@ -16,7 +16,7 @@ use super::{
     login,
     news::{Answer, CaughtUp, CodeAnswer, Established, KnownMessage, Said, parse},
     page::{
-        BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, Stored, TextSend,
+        BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode, Stored,
     },
     script,
 };
@@ -182,6 +182,9 @@ impl ChromiumPage {
         if answer.get("booting").is_some() {
             return Err(PageError::Booting { what });
         }
+        if let Some(reason) = answer.get("unquotable").and_then(Value::as_str) {
+            return Err(PageError::QuoteNotFound { reason: reason.to_owned() });
+        }
         if let Some(reason) = answer.get("refused").and_then(Value::as_str) {
             return Err(PageError::Refused { what, reason: reason.to_owned() });
         }
@@ -214,9 +217,8 @@ impl Page for ChromiumPage {
         self.call::<Value>("typing", json!({"chat": chat, "millis": millis}), self.limit.saturating_add(how_long)).await.map(|_| ())
     }
 
-    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
-        let args = json!({"id": send.id, "chat": send.chat, "body": send.text.body, "mentions": send.text.mentions, "replyTo": send.reply_to});
-        let known: KnownMessage = self.call("send_text", args, self.limit).await?;
+    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
+        let known: KnownMessage = self.call("send", json!(send), self.limit).await?;
         Ok(known.into())
     }
 

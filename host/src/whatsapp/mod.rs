@@ -8,6 +8,6 @@ mod script;
 
 pub use chromium::{ChromiumLauncher, Profile};
 pub use page::{
-    BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, PairingCode, SendNews,
-    SendProgress, Stage, Stored, TextSend,
+    BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode,
+    SendNews, SendProgress, Stage, Stored,
 };

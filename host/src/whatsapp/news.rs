@@ -8,7 +8,7 @@ use super::{
     login::Entries,
     page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
 };
-use crate::model::{AckLevel, Address, Content, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, PhoneNumber, Text, Timestamp};
+use crate::model::{AckLevel, Address, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
@@ -77,17 +77,8 @@ struct RawMessage {
     from_me: bool,
     push_name: Option<String>,
     sent_at: i64,
-    content: RawContent,
+    content: Content,
     reply_to: Option<MessageId>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum RawContent {
-    Text(Text),
-    Media { media_kind: MediaKind, mime_type: String, size_bytes: u64, file_name: Option<String>, caption: Option<String> },
-    Location(Location),
-    Other { r#type: String },
 }
 
 /// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation.
@@ -176,14 +167,6 @@ fn ban_end(expire: f64) -> Option<Timestamp> {
 
 impl From<RawMessage> for InboundMessage {
     fn from(raw: RawMessage) -> Self {
-        let content = match raw.content {
-            RawContent::Text(text) => Content::Text(text),
-            RawContent::Media { media_kind, mime_type, size_bytes, file_name, caption } => {
-                Content::Media(Media { kind: media_kind, mime_type, size_bytes, sha256: vec![], file_name, caption })
-            }
-            RawContent::Location(location) => Content::Location(location),
-            RawContent::Other { r#type } => Content::Other(OtherContent { kind: r#type, json: "{}".into() }),
-        };
         Self {
             id: raw.id,
             chat: raw.chat,
@@ -191,7 +174,7 @@ impl From<RawMessage> for InboundMessage {
             from_me: raw.from_me,
             push_name: raw.push_name,
             sent_at: Timestamp(raw.sent_at),
-            content,
+            content: raw.content,
             reply_to: raw.reply_to,
         }
     }

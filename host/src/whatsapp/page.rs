@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::model::{Account, AckLevel, Address, ClientId, InboundMessage, MessageId, PhoneNumber, Text, Timestamp};
+use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
 
 /// A running page of one session.
 ///
@@ -39,9 +39,9 @@ pub trait Page: Send + Sync + Debug {
     /// to: no send depends on it.
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError>;
 
-    /// Puts a text with our own id into the page's queue; `Ok` means the page has stored it durably,
-    /// not that the server has it: that comes as [`PageEvent::Send`].
-    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError>;
+    /// Puts a message of whatever kind with our own id into the page's queue; `Ok` means the page has stored it durably,
+    /// not that the server has it: that comes as [`PageEvent::Send`]. A kind that the page cannot make is refused.
+    async fn send(&self, send: &PageSend) -> Result<Stored, PageError>;
 
     /// Looks an own message up by its bare id. None: it never left this profile.
     async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError>;
@@ -94,16 +94,17 @@ pub struct Launched {
     pub events: mpsc::UnboundedReceiver<PageEvent>,
 }
 
-/// A text to send.
-#[derive(Debug, Clone)]
-pub struct TextSend {
+/// A message to send, as the bridge gets it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageSend {
     /// Our own, stored before.
     pub id: MessageId,
     /// As [`Page::resolve`] gave it, or a group's.
     pub chat: String,
     /// What it says.
-    pub text: Text,
-    /// Bare id of the message it answers.
+    pub content: Content,
+    /// Bare id of the message it answers; it must be in the same chat.
     pub reply_to: Option<MessageId>,
 }
 
@@ -375,6 +376,12 @@ pub enum PageError {
     NotAvailable {
         /// What was asked.
         what: &'static str,
+    },
+    /// The message to be answered is not in the chat or may not be answered: nothing was begun.
+    #[error("the message to answer cannot be quoted: {reason}")]
+    QuoteNotFound {
+        /// Which of both.
+        reason: String,
     },
     /// WhatsApp Web refused before anything was stored: nothing was begun.
     #[error("WhatsApp Web refused {what}: {reason}")]

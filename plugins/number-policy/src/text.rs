@@ -19,13 +19,17 @@ impl Limits {
 
     pub(crate) fn refusal(&self, content: &Content) -> Option<Rejection> {
         match content {
-            Content::Text(text) => {
-                let length = units(&text.body);
-                too_short(length, self.0.min_length).or_else(|| too_long("text", length, self.0.max_length))
-            }
+            Content::Text(text) => self.text(&text.body),
+            Content::Edit(edit) => self.text(&edit.text.body),
             Content::Media(media) => too_long("caption", units(media.caption.as_deref()?), self.0.max_caption_length),
-            Content::Location(_) | Content::Other(_) => None,
+            Content::Poll(poll) => too_long("question", units(&poll.question), self.0.max_length),
+            Content::Location(_) | Content::Contact(_) | Content::Reaction(_) | Content::Delete(_) | Content::Other(_) => None,
         }
+    }
+
+    fn text(&self, body: &str) -> Option<Rejection> {
+        let length = units(body);
+        too_short(length, self.0.min_length).or_else(|| too_long("text", length, self.0.max_length))
     }
 }
 
@@ -50,7 +54,7 @@ fn too_long(what: &str, length: usize, most: Option<u32>) -> Option<Rejection> {
 
 #[cfg(test)]
 mod tests {
-    use wharf_plugin::{Media, MediaKind};
+    use wharf_plugin::{Edit, Media, MediaKind};
 
     use super::*;
 
@@ -65,6 +69,8 @@ mod tests {
             [("a", Some("message_too_short")), ("ab", None), ("\u{1f600}", None), ("abcd", None), ("abc\u{1f600}", Some("message_too_long"))]
         {
             assert_eq!(code(limits, &Content::text(body)).as_deref(), want, "{body}");
+            let text = wharf_plugin::Text { body: body.into(), ..wharf_plugin::Text::default() };
+            assert_eq!(code(limits, &Content::Edit(Edit { target: "3EB0".into(), text })).as_deref(), want, "the edit: {body}");
         }
     }
 

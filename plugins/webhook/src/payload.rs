@@ -178,6 +178,26 @@ fn content(content: &Content) -> Value {
             merge(&mut payload, json!({"location": {"latitude": latitude, "longitude": longitude, "live": false, "name": place.name}}));
             merge_data(&mut payload, json!({"type": "location"}));
         }
+        Content::Contact(card) => {
+            merge(&mut payload, json!({"vCards": [card.vcard]}));
+            merge_data(&mut payload, json!({"type": "vcard", "vcardFormattedName": card.display_name}));
+        }
+        Content::Poll(poll) => {
+            merge(&mut payload, json!({"poll": {"name": poll.question, "options": poll.options, "multipleAnswers": poll.selectable != 1}}));
+            merge_data(&mut payload, json!({"type": "poll_creation", "pollSelectableOptionsCount": poll.selectable}));
+        }
+        Content::Reaction(reaction) => {
+            merge(&mut payload, json!({"reaction": {"text": reaction.emoji, "messageId": reaction.target}}));
+            merge_data(&mut payload, json!({"type": "reaction"}));
+        }
+        Content::Edit(edit) => {
+            merge(&mut payload, json!({"editedMessageId": edit.target}));
+            merge_data(&mut payload, json!({"type": "edited", "mentions": edit.text.mentions}));
+        }
+        Content::Delete(delete) => {
+            merge(&mut payload, json!({"revokedMessageId": delete.target}));
+            merge_data(&mut payload, json!({"type": "revoked", "forEveryone": delete.for_everyone}));
+        }
         Content::Other(other) => {
             let json = serde_json::from_str(&other.json).unwrap_or_else(|_| Value::from(other.json.as_str()));
             merge_data(&mut payload, json!({"type": other.kind, "content": json}));

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use wharf_plugin::{
-    Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, Content, Envelope, Error, Event, Failure, HttpResponse, InboundMessage,
-    Judgement, Location, Media, MediaKind, Notifier, OtherEvent, OutboundMessage, QrCode, Sent, SessionChange, SessionState,
+    Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, Contact, Content, Delete, Edit, Envelope, Error, Event, Failure,
+    HttpResponse, InboundMessage, Judgement, Location, Media, MediaKind, Notifier, OtherEvent, OutboundMessage, Poll, QrCode, Reaction, Sent,
+    SessionChange, SessionState, Text,
     testing::{Host, configure, json},
 };
 
@@ -215,6 +216,35 @@ fn files_and_places_are_described() {
     message.content = Content::Location(Location { latitude: 52.5, longitude: -13.0, name: None });
     let payload = &told(&["*"], &received(message)).unwrap()["payload"];
     assert_eq!(payload["location"], json!({"latitude": "52.5", "longitude": "-13", "live": false, "name": null}));
+}
+
+#[test]
+fn kinds_that_name_another_message_say_which() {
+    let told_of = |content: Content| {
+        let mut message = inbound();
+        message.content = content;
+        told(&["*"], &received(message)).unwrap()["payload"].clone()
+    };
+    let target = || "3EB0BB".to_owned();
+    let payload = told_of(Content::Reaction(Reaction { target: target(), emoji: "👍".into() }));
+    assert_eq!((&payload["reaction"], &payload["body"]), (&json!({"text": "👍", "messageId": "3EB0BB"}), &json!("")));
+    let text = Text { body: "better".into(), ..Text::default() };
+    let payload = told_of(Content::Edit(Edit { target: target(), text }));
+    assert_eq!((&payload["editedMessageId"], &payload["body"]), (&json!("3EB0BB"), &json!("better")));
+    let payload = told_of(Content::Delete(Delete { target: target(), for_everyone: true }));
+    assert_eq!((&payload["revokedMessageId"], &payload["_data"]["forEveryone"]), (&json!("3EB0BB"), &json!(true)));
+}
+
+#[test]
+fn cards_and_polls_are_described() {
+    let mut message = inbound();
+    message.content = Content::Contact(Contact { display_name: "Ada".into(), vcard: "BEGIN:VCARD".into() });
+    let payload = &told(&["*"], &received(message.clone())).unwrap()["payload"];
+    assert_eq!((&payload["vCards"], &payload["_data"]["vcardFormattedName"]), (&json!(["BEGIN:VCARD"]), &json!("Ada")));
+    message.content = Content::Poll(Poll { question: "When?".into(), options: vec!["now".into(), "later".into()], selectable: 1 });
+    let payload = &told(&["*"], &received(message)).unwrap()["payload"];
+    assert_eq!(payload["poll"], json!({"name": "When?", "options": ["now", "later"], "multipleAnswers": false}));
+    assert_eq!((&payload["body"], &payload["_data"]["type"]), (&json!("When?"), &json!("poll_creation")));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
     api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
-    model::{Address, ClientId, Content, MessageId, OutboundMessage, Timestamp},
+    model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
         RowState, Sending, StoreError,
@@ -99,9 +99,9 @@ impl Core for Other {
         let id = OutboxId(format!("out_{:032x}", rand::random::<u128>()));
         let message_id = MessageId::from_random(rand::random());
         let subject = Subject { session: call.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
-        let Requested::Text(text) = &call.content else { return Err(SendFailure::UnknownClient(call.client)) };
+        let Requested::Content(content) = &call.content else { return Err(SendFailure::UnknownClient(call.client)) };
         let to = Address::of_number(&call.number);
-        let message = OutboundMessage { to, content: Content::text(text.clone()), reply_to: None, send_at: None, metadata: vec![] };
+        let message = OutboundMessage { to, content: content.clone(), reply_to: None, send_at: None, metadata: vec![] };
         let (message, verdicts) = match self.plugins.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => return Err(AcceptError::Rejected(rejection).into()),
@@ -157,11 +157,15 @@ impl Core for Other {
         Ok(0)
     }
 
-    async fn sending(&self, client: &ClientId) -> Result<Sending, SessionFailure> {
+    async fn sending(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
         Err(SessionFailure::Unknown(client.clone()))
     }
 
-    async fn pause_sending(&self, client: &ClientId, _: bool) -> Result<Sending, SessionFailure> {
+    async fn lift_restrictions(&self, client: &ClientId) -> Result<(), SessionFailure> {
+        Err(SessionFailure::Unknown(client.clone()))
+    }
+
+    async fn pause_sending(&self, client: &ClientId, _: bool) -> Result<(), SessionFailure> {
         Err(SessionFailure::Unknown(client.clone()))
     }
 

@@ -87,8 +87,8 @@ function mainWave() {
   provide("WAWebBackendJobsCommon", { mediaTypeFromProtobuf: () => null });
   provide("WAWebE2EProtoUtils", { typeAttributeFromProtobuf: () => "text" });
   provide("WAWebMsgType", { MSG_TYPE: { CHAT: "chat", CIPHERTEXT: "ciphertext", E2E_NOTIFICATION: "e2e_notification", PROTOCOL: "protocol" } });
-  provide("WALinkify", { findLink: (text) => (/https?:\/\/\S+/.exec(text || "") || [null])[0], findLinks: () => [] });
-  provide("WAWebLinkPreviewChatAction", { getLinkPreview: async () => null });
+  provide("WALinkify", { findLink: (text) => findLinks(text)[0] || null, findLinks });
+  provide("WAWebLinkPreviewChatAction", { getLinkPreview: linkPreview });
   provide("WAWebChatGetters", { getIsNewsletter: (c) => c.id.isNewsletter(), getIsBroadcast: (c) => c.id.isBroadcast(), getIsGroup: (c) => c.id.isGroup() });
   provide("WAWebFindChatAction", { findOrCreateLatestChat: findOrCreateChat });
   provide("WAWebGetEphemeralFieldsMsgActionsUtils", { getEphemeralFields: () => ({}) });
@@ -119,10 +119,21 @@ function mainWave() {
     getMsgByMsgKey: async (key) => { const r = await storedMsg(String(key)); return r ? fromRow(r) : null; },
   });
   provide("WAWebChatLoadMessages", { loadEarlierMsgs });
-  provide("WAWebMsgReply", { canReplyMsg: (msg) => msg.type !== "ciphertext" });
+  provide("WAWebMsgReply", { canReplyMsg: (msg) => !UNANSWERABLE.includes(msg.type) });
   provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
   provide("WAWebPresenceChatAction", { markComposing: async (chat) => chatState.compose(chat.id), markPaused: async (chat) => chatState.pause(chat.id), sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
   provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => comms.timelocked, canSendMsgWhileTimelocked: ({ chat }) => !comms.timelocked || chat.msgs.getModelsArray().length > 0 });
+}
+const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
+// With or without a scheme, as people write them.
+function findLinks(text) {
+  const found = [...(text || "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
+  return found.map(([url, scheme, domain]) => ({ url, href: scheme ? url : `http://${url}`, domain, scheme: scheme ? `${scheme}:` : "", isHttp: true }));
+}
+// The phone is asked, which may take its time.
+async function linkPreview(link) {
+  const data = await comms.query({ type: "link-preview", url: link.url });
+  return data ? { url: link.url, data: { matchedText: link.url, canonicalUrl: link.href, ...data } } : null;
 }
 // What the other side of a chat is shown. Composing ends by itself unless it is said again.
 const chatState = {

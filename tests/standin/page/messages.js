@@ -16,14 +16,32 @@ function makeMsg(data, session = {}) {
     { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, chat: undefined, ...session },
   );
   msg.serialize = () => { const out = {}; for (const k of msg.declared) if (k !== "isNewMsg") out[k] = msg.attributes[k]; return out; };
-  msg.msgContextInfo = () => ({ quotedMsg: { type: msg.type, body: msg.body }, quotedStanzaID: msg.id.id, quotedParticipant: msg.from, quotedRemoteJid: undefined });
+  msg.msgContextInfo = (chat) => ({
+    quotedMsg: { type: msg.type, body: msg.body }, quotedStanzaID: msg.id.id, quotedParticipant: msg.author || msg.from,
+    quotedRemoteJid: chat && String(chat.id || chat) !== String(msg.id.remote) ? msg.id.remote : undefined,
+  });
   msg.resend = () => outbox.resend(msg);
   return msg;
 }
-const row = (msg) => ({ id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), from: String(msg.from), to: String(msg.to), type: msg.type, body: msg.body, t: msg.t, ack: msg.ack, notifyName: msg.notifyName, quotedStanzaID: msg.quotedStanzaID });
+// What belongs to a message of some kind: kept as it is, or as wids.
+const FIELDS = [
+  "type", "subtype", "body", "t", "ack", "notifyName", "quotedMsg", "quotedStanzaID", "title", "description", "canonicalUrl", "matchedText", "richPreviewType",
+  "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption",
+];
+const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
+function row(msg) {
+  const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant) };
+  for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
+  for (const name of WIDS) if (msg[name]) out[name] = String(msg[name]);
+  if (msg.mentionedJidList) out.mentionedJidList = msg.mentionedJidList.map(String);
+  return out;
+}
 function fromRow(r) {
-  const key = new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) });
-  return { id: key, from: createWid(r.from), to: createWid(r.to), type: r.type, body: r.body, t: r.t, ack: r.ack, notifyName: r.notifyName, quotedStanzaID: r.quotedStanzaID };
+  const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }) };
+  for (const name of FIELDS) out[name] = r[name];
+  for (const name of WIDS) out[name] = r[name] && createWid(r[name]);
+  if (r.mentionedJidList) out.mentionedJidList = r.mentionedJidList.map(createWid);
+  return out;
 }
 async function storedMsg(serialized) { return db.get("model-storage", "message", serialized); }
 
@@ -58,6 +76,21 @@ async function findOrCreateChat(asked) {
   systemMessage(chat, "e2e_notification");
   return { chat, created: true };
 }
+// What goes over the wire beside the body: the context of a message, and what its kind has of its own.
+function context(msg) {
+  const mentions = msg.mentionedJidList?.map((wid) => wid.toJid().replace("@s.whatsapp.net", "@c.us"));
+  const quoted = msg.quotedStanzaID && { id: msg.quotedStanzaID, participant: String(msg.quotedParticipant), body: msg.quotedMsg.body };
+  return { mentions, quoted };
+}
+function payload(msg) {
+  switch (msg.type) {
+    case "chat": return msg.subtype === "url" ? { preview: { title: msg.title, description: msg.description, canonicalUrl: msg.canonicalUrl, matchedText: msg.matchedText } } : {};
+    case "location": return { location: { lat: msg.lat, lng: msg.lng, loc: msg.loc } };
+    case "vcard": return { contact: msg.vcardFormattedName };
+    default: return {};
+  }
+}
+
 // Not chat traffic, though it looks new: every new chat begins with it.
 function systemMessage(chat, type) {
   const id = new MsgKey({ fromMe: false, remote: chat.id, id: localId() });
@@ -106,7 +139,7 @@ const outbox = {
   },
   stanza(msg) {
     const pn = msg.id.remote.isLid() ? pnByLid.get(String(msg.id.remote)) : undefined;
-    comms.send({ type: "msg", id: msg.id.id, to: String(msg.id.remote), pn: pn && String(pn), body: msg.body, kind: msg.type, quoted: msg.quotedStanzaID });
+    comms.send({ type: "msg", id: msg.id.id, to: String(msg.id.remote), pn: pn && String(pn), kind: msg.type, body: msg.body, ...context(msg), ...payload(msg) });
   },
   // An ack that was lost with the socket: the same stanza goes out again.
   resume() { for (const { msg } of this.pending.values()) this.stanza(msg); },
@@ -166,9 +199,12 @@ const inbound = {
     const key = new MsgKey({ fromMe: !!frame.fromMe, remote: wid, id: frame.id, participant: frame.group && !frame.fromMe ? sender : undefined });
     if (await storedMsg(String(key))) return void confirm(); // the receipt goes again, no second add
     const type = frame.ciphertext ? "ciphertext" : frame.kind || "chat";
+    // Everything of the kind's own is decrypted with the body.
+    const said = { body: ["chat", "vcard"].includes(frame.kind || "chat") ? frame.body : undefined, ...frame.fields };
+    if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
     const msg = makeMsg({
-      id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? sender : undefined, type, body: type === "chat" ? frame.body : undefined,
-      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted, isNewMsg: true,
+      id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? (frame.fromMe ? me : sender) : undefined, type,
+      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted, isNewMsg: true, ...(frame.ciphertext ? {} : said),
     });
     await db.put("model-storage", "message", row(msg));
     // Whether or not anybody listens: what is stored is confirmed and not sent again.
@@ -176,7 +212,7 @@ const inbound = {
     chat.msgs.add(msg);
     Msgs.add(msg);
     if (!frame.fromMe) chat.set({ unreadCount: chat.unreadCount + 1, lastReceivedKey: key });
-    if (frame.ciphertext) setTimeout(() => { msg.set({ body: frame.body }); msg.set({ type: frame.kind || "chat" }); }, 100);
+    if (frame.ciphertext) setTimeout(() => { msg.set(said); msg.set({ type: frame.kind || "chat" }); db.put("model-storage", "message", row(msg)).catch(() => {}); }, 100);
   },
 };
 

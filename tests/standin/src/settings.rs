@@ -26,6 +26,12 @@ pub struct Settings {
     pub not_on_whatsapp: Vec<String>,
     /// Number look-ups fail with this code.
     pub lookup_error: Option<u32>,
+    /// What a link preview says, in the page's own field names (`title`, `description`); none: there are no previews.
+    pub link_preview: Option<serde_json::Value>,
+    /// From the question for a link preview to its answer, in milliseconds.
+    pub link_preview_delay: u64,
+    /// Link previews fail with this code.
+    pub link_preview_error: Option<u32>,
     /// A code for a phone number is refused with this error, e.g. `IQErrorRateOverlimit`.
     pub pairing_error: Option<String>,
     /// Users the account has blocked.
@@ -53,6 +59,9 @@ impl Default for Settings {
             lose_acks: 0,
             not_on_whatsapp: vec![],
             lookup_error: None,
+            link_preview: None,
+            link_preview_delay: 0,
+            link_preview_error: None,
             pairing_error: None,
             blocked: vec![],
             missing: vec![],

@@ -111,6 +111,14 @@ impl Page {
                 };
                 self.send(answer);
             }
+            "link-preview" => {
+                let settings = self.world.lock().settings.clone();
+                let answer = match settings.link_preview_error {
+                    Some(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
+                    None => json!({"type": "answer", "request": frame["request"], "value": settings.link_preview}),
+                };
+                self.later(settings.link_preview_delay, answer);
+            }
             "msg" => self.message(id, frame),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => {}

@@ -62,6 +62,10 @@ pub struct Inbound {
     pub t: Option<i64>,
     /// Bare id of the message it answers.
     pub quoted: Option<String>,
+    /// Wids that the body mentions.
+    pub mentions: Vec<String>,
+    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`, `pollName` …
+    pub fields: BTreeMap<String, Value>,
 }
 
 /// A message as the recipient got it: once per id, however often it was transmitted.
@@ -76,8 +80,20 @@ pub struct Received {
     pub to: String,
     /// The recipient, by digits.
     pub number: String,
-    /// What it says.
+    /// WhatsApp's type.
+    pub kind: String,
+    /// What it says; of a contact card, the card.
     pub body: String,
+    /// Wids that the body mentions.
+    pub mentions: Vec<String>,
+    /// The message it answers: `id`, `participant`, `body`.
+    pub quoted: Option<Value>,
+    /// The preview of its link: `title`, `description`, `canonicalUrl`, `matchedText`.
+    pub preview: Option<Value>,
+    /// Where it points to: `lat`, `lng`, `loc`.
+    pub location: Option<Value>,
+    /// The name on its contact card.
+    pub contact: Option<String>,
     /// How often it was transmitted.
     pub transmissions: u32,
     /// The server refused it with this code.
@@ -308,7 +324,23 @@ impl World {
                     known.refused = refused;
                 }
                 None => {
-                    state.messages.push(Received { account, id: message, to, number, body: text("body"), transmissions: 1, refused });
+                    let some = |key: &str| frame.get(key).filter(|value| !value.is_null()).cloned();
+                    let mentions = frame["mentions"].as_array().into_iter().flatten().filter_map(|wid| wid.as_str().map(ToOwned::to_owned)).collect();
+                    state.messages.push(Received {
+                        account,
+                        id: message,
+                        to,
+                        number,
+                        kind: text("kind"),
+                        body: text("body"),
+                        mentions,
+                        quoted: some("quoted"),
+                        preview: some("preview"),
+                        location: some("location"),
+                        contact: frame["contact"].as_str().map(ToOwned::to_owned),
+                        transmissions: 1,
+                        refused,
+                    });
                 }
             }
             (refused, lost)
@@ -350,7 +382,8 @@ impl World {
         let frame = json!({
             "type": "message", "id": id, "pn": format!("{}@c.us", message.from), "lid": lid_of(&message.from), "body": message.body,
             "pushname": message.pushname, "kind": message.kind, "fromMe": message.from_me, "group": message.group,
-            "ciphertext": message.ciphertext, "t": message.t.unwrap_or_else(now), "quoted": message.quoted,
+            "ciphertext": message.ciphertext, "t": message.t.unwrap_or_else(now), "quoted": message.quoted, "mentions": message.mentions,
+            "fields": message.fields,
         });
         self.change(|state| {
             state.lids.insert(lid_of(&message.from), message.from.clone());

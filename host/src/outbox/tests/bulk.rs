@@ -14,6 +14,8 @@ fn order(key: Option<&str>, count: usize) -> BulkRequest {
     };
     let message = BulkMessage {
         text: None,
+        mentions: vec![],
+        link_preview: true,
         template: Some("greeting".into()),
         locale: None,
         variables: BTreeMap::from([("name".to_owned(), serde_json::json!("you")), ("order".to_owned(), serde_json::json!("7"))]),

@@ -125,7 +125,7 @@ impl Page for World {
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
         Ok(())
     }
-    async fn send_text(&self, send: &TextSend) -> Result<Stored, PageError> {
+    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         let mut state = self.alive()?;
         if state.dies == Some(Death::BeforeStoring) {
             state.dead = true;

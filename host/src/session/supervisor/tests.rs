@@ -11,8 +11,8 @@ use crate::{
     model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
     session::handle::HealthNote,
     whatsapp::{
-        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageStatus, PairingCode, SendNews, Stored,
-        TextSend,
+        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode, SendNews,
+        Stored,
     },
 };
 
@@ -44,8 +44,8 @@ impl Page for ScriptedPage {
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
         Ok(())
     }
-    async fn send_text(&self, _: &TextSend) -> Result<Stored, PageError> {
-        Err(PageError::Refused { what: "send_text", reason: "not in this test".into() })
+    async fn send(&self, _: &PageSend) -> Result<Stored, PageError> {
+        Err(PageError::Refused { what: "send", reason: "not in this test".into() })
     }
     async fn find(&self, _: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
         Ok(None)

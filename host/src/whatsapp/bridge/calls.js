@@ -55,47 +55,6 @@ function keyOf(chat, id) {
   const Key = use("WAWebMsgKey");
   return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
 }
-function reply(chat, id) {
-  const quoted = use("WAWebCollections.Msg").getModelsArray().find((msg) => msg.id.id === id);
-  const allowed = quoted && use("WAWebMsgReply.canReplyMsg")?.(quoted.unsafe?.() ?? quoted);
-  return allowed ? quoted.msgContextInfo(chat.id) : {};
-}
-
-async function sendText({ id, chat: to, body, mentions, replyTo }) {
-  let chat, message;
-  try {
-    chat = await openChat(use("WAWebWidFactory.createWid")(to));
-    const key = keyOf(chat, id);
-    const createWid = use("WAWebWidFactory.createWid");
-    message = {
-      id: key, from: myself(chat), to: chat.id, type: "chat", body, t: Math.floor(Date.now() / 1000), ack: 0, local: true, self: "out", isNewMsg: true,
-      viewMode: "VISIBLE",
-      ...(use("WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields")?.(chat) ?? {}),
-      ...(mentions.length > 0 ? { mentionedJidList: mentions.map((wid) => createWid(wid)) } : {}),
-      ...(replyTo ? reply(chat, replyTo) : {}),
-    };
-  } catch (error) {
-    // A page that is being logged out or loaded anew has nothing against the message.
-    return isUsable() ? refused(error?.message ?? error) : { booting: true };
-  }
-  bounded(ours, id);
-  const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
-  follow(sent, id, chat.id);
-  try {
-    await added;
-    return known(message.id, chat.id, { duplicate: false });
-  } catch (error) {
-    if (error?.name === "DuplicateMessageError") return known(message.id, chat.id, { duplicate: true });
-    throw error;
-  }
-}
-// The result resolves for most failures; it rejects for a duplicate, which is no failure, and a blocked contact.
-function follow(sent, id, chat) {
-  sent.then(
-    (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, result.messageSendResult); },
-    (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, error?.message || error?.name || "rejected"); },
-  );
-}
 
 async function find({ id, chat }) {
   const collection = use("WAWebCollections.Msg");
@@ -142,7 +101,7 @@ const CALLS = {
   status: { needs: null, run: () => status() },
   contract: { needs: null, run: () => report() },
   resolve: { needs: "resolve", run: resolve },
-  send_text: { needs: "send_text", run: sendText },
+  send: { needs: ({ content, replyTo }) => [kindOf(content)?.needs, replyTo ? "reply" : undefined], run: send },
   established: { needs: "established", run: established },
   typing: { needs: "typing", run: typing },
   find: { needs: "find", run: find },
@@ -156,7 +115,7 @@ const CALLS = {
 const isUsable = () => !logoutTold && use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true && use("WAWebSocketModel.Socket")?.hasSynced === true;
 async function call(name, args) {
   const { needs, run } = CALLS[name];
-  const lacks = needs ? missing(needs) : [];
+  const lacks = typeof needs === "function" ? needs(args).flatMap((one) => (one ? missing(one) : [])) : needs ? missing(needs) : [];
   // Modules arrive in waves: unless the page waits for a link or is synced, what is missing may only be late.
   if (lacks.length > 0) return waitsForLink() || use("WAWebSocketModel.Socket")?.hasSynced === true ? { broken: lacks } : { booting: true };
   return run(args);

@@ -7,15 +7,21 @@ const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", do
 const seen = new Set();
 const ours = new Set();
 
+// The gateway's own vocabulary, in which it also sends.
 function content(msg) {
   if (msg.type === "chat") {
     return { kind: "text", body: msg.body ?? "", mentions: (msg.mentionedJidList ?? []).map(String), preview_links: false };
   }
   if (MEDIA[msg.type]) {
-    return { kind: "media", ...{ mime_type: msg.mimetype ?? "", size_bytes: msg.size ?? 0, file_name: msg.filename ?? null, caption: msg.caption ?? null }, media_kind: MEDIA[msg.type] };
+    return { kind: "media", media_kind: MEDIA[msg.type], mime_type: msg.mimetype ?? "", size_bytes: msg.size ?? 0, file_name: msg.filename ?? null, caption: msg.caption ?? null };
   }
   if (msg.type === "location") return { kind: "location", latitude: msg.lat, longitude: msg.lng, name: msg.loc || null };
-  return { kind: "other", type: String(msg.type) };
+  if (msg.type === "vcard") return { kind: "contact", display_name: msg.vcardFormattedName ?? "", vcard: msg.body ?? "" };
+  if (msg.type === "poll_creation") {
+    const options = (msg.pollOptions ?? []).map((option) => String(option.name ?? ""));
+    return { kind: "poll", question: msg.pollName ?? "", options, selectable: Math.max(0, Math.trunc(msg.pollSelectableOptionsCount ?? 0)) };
+  }
+  return { kind: "other", type: String(msg.type), json: "{}" };
 }
 
 function tellMessage(msg, missed) {

@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod doctor;
 mod idempotency;
+mod kinds;
 mod messages;
 mod offline;
 mod pairing;

@@ -1,0 +1,295 @@
+//! What a message says, as callers write it and read it: a field for each kind.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{App, SendFailure, reply::Failure, seed::bad, sending};
+use crate::{
+    model::{Contact, Content, Delete, Edit, Location, Media, MediaKind, MessageId, Poll, Reaction, Text},
+    outbox::{Requested, sendable},
+    plugins::RenderRequest,
+};
+
+/// Mentions of one text.
+const MAX_MENTIONS: usize = 50;
+/// Bytes of a contact card.
+const MAX_VCARD: usize = 64 << 10;
+/// Bytes of a name that is shown.
+const MAX_NAME: usize = 1000;
+
+/// The fields of a call of which exactly one is given.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) text: Option<Words>,
+    pub(super) template: Option<RenderRequest>,
+    pub(super) location: Option<LocationFields>,
+    pub(super) contact: Option<ContactFields>,
+    pub(super) poll: Option<PollFields>,
+    pub(super) reaction: Option<ReactionFields>,
+    pub(super) edit: Option<EditFields>,
+    pub(super) delete: Option<DeleteFields>,
+    pub(super) media: Option<MediaFields>,
+}
+
+/// A text with what belongs to it.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) text: String,
+    pub(super) mentions: Vec<String>,
+    pub(super) link_preview: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LocationFields {
+    latitude: f64,
+    longitude: f64,
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ContactFields {
+    display_name: String,
+    vcard: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PollFields {
+    question: String,
+    options: Vec<String>,
+    #[serde(default)]
+    selectable: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ReactionFields {
+    message_id: String,
+    emoji: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct EditFields {
+    message_id: String,
+    text: String,
+    #[serde(default)]
+    mentions: Vec<String>,
+    link_preview: Option<bool>,
+}
+
+impl EditFields {
+    fn words(self) -> Words {
+        Words { text: self.text, mentions: self.mentions, link_preview: self.link_preview }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct DeleteFields {
+    message_id: String,
+    for_everyone: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct MediaFields {
+    kind: MediaKind,
+    mime_type: String,
+    #[serde(default)]
+    size_bytes: u64,
+    file_name: Option<String>,
+    caption: Option<String>,
+}
+
+/// What shall be sent: the one field that is given, checked.
+pub(super) fn requested(app: &App, said: Said) -> Result<Requested, Failure> {
+    let fields = [
+        ("text", said.text.map(|text| words(app, text).map(Content::Text))),
+        ("location", said.location.map(location)),
+        ("contact", said.contact.map(contact)),
+        ("poll", said.poll.map(|poll| Ok(Content::Poll(Poll { question: poll.question, options: poll.options, selectable: poll.selectable })))),
+        ("reaction", said.reaction.map(|reaction| Ok(Content::Reaction(Reaction { target: bare(&reaction.message_id)?, emoji: reaction.emoji })))),
+        ("edit", said.edit.map(|edit| Ok(Content::Edit(Edit { target: bare(&edit.message_id)?, text: words(app, edit.words())? })))),
+        ("delete", said.delete.map(delete)),
+        ("media", said.media.map(|media| Ok(file(media)))),
+    ];
+    let template = said.template.map(|template| ("template", Ok(Requested::Template(template))));
+    let kinds = fields.into_iter().filter_map(|(name, content)| Some((name, content?.map(Requested::Content))));
+    let mut given = kinds.chain(template);
+    match (given.next(), given.next()) {
+        (None, _) => {
+            let message = format!("to is required, and one of {} or template", Content::SENDABLE.join(", "));
+            Err(bad("missing_fields", "Missing required fields", message))
+        }
+        (Some((first, _)), Some((second, _))) => {
+            let code = if (first, second) == ("text", "template") { "message_and_template" } else { "several_kinds" };
+            Err(bad(code, "Invalid fields", format!("a message says one thing: give {first} or {second}, not both")))
+        }
+        (Some((_, requested)), None) => {
+            let requested = requested?;
+            if let Requested::Content(content) = &requested {
+                sendable(content).map_err(SendFailure::from)?;
+            }
+            Ok(requested)
+        }
+    }
+}
+
+/// The fields of a text, from a call that has others too.
+pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<Words>, Failure> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        if mentions.is_some() || link_preview.is_some() {
+            return Err(bad("text_missing", "Text missing", "mentions and linkPreview belong to a text, and there is none"));
+        }
+        return Ok(None);
+    };
+    Ok(Some(Words { text, mentions: mentions.unwrap_or_default(), link_preview }))
+}
+
+/// A text whose mentions stand in it.
+pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
+    let Words { text: body, mentions, link_preview } = words;
+    if mentions.len() > MAX_MENTIONS {
+        return Err(bad("too_many_mentions", "Too many mentions", format!("a text may have {MAX_MENTIONS} mentions; these are {}", mentions.len())));
+    }
+    let mut wids = Vec::with_capacity(mentions.len());
+    for (place, mention) in mentions.iter().enumerate() {
+        let (user, server) = mentioned(app, mention).map_err(|why| bad("invalid_mention", "Invalid mention", format!("mentions[{place}]: {why}")))?;
+        if !stands_in(&body, &user) {
+            let message = format!("mentions[{place}] must stand in the text as @{user}, where its name is to be shown");
+            return Err(bad("mention_not_in_text", "Mention not in text", message));
+        }
+        let wid = format!("{user}@{server}");
+        if !wids.contains(&wid) {
+            wids.push(wid);
+        }
+    }
+    Ok(Text { body, mentions: wids, preview_links: link_preview.unwrap_or(true) })
+}
+
+/// User and server of whom is mentioned.
+fn mentioned(app: &App, text: &str) -> Result<(String, &'static str), String> {
+    let wrong = || "it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid".to_owned();
+    if !text.contains('@') {
+        return sending::number(app, text).map(|number| (number.digits().to_owned(), "c.us")).map_err(|_| wrong());
+    }
+    let (user, server) = text.split_once('@').ok_or_else(wrong)?;
+    let server = ["c.us", "lid"].into_iter().find(|known| *known == server).ok_or_else(wrong)?;
+    let digits = !user.is_empty() && user.len() <= 20 && user.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { Ok((user.to_owned(), server)) } else { Err(wrong()) }
+}
+
+/// Whether `@user` is in the text, and not only as the beginning of a longer number.
+fn stands_in(body: &str, user: &str) -> bool {
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_digit());
+    body.split('@').skip(1).any(|rest| rest.strip_prefix(user).is_some_and(ends))
+}
+
+fn location(LocationFields { latitude, longitude, name }: LocationFields) -> Result<Content, Failure> {
+    let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
+    if !on_earth || name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
+        let message = format!("a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes");
+        return Err(bad("invalid_location", "Invalid location", message));
+    }
+    Ok(Content::Location(Location { latitude, longitude, name: name.filter(|name| !name.is_empty()) }))
+}
+
+fn contact(ContactFields { display_name, vcard }: ContactFields) -> Result<Content, Failure> {
+    let card = vcard.trim().to_ascii_uppercase();
+    let is_card = card.starts_with("BEGIN:VCARD") && card.ends_with("END:VCARD") && vcard.len() <= MAX_VCARD;
+    if !is_card || display_name.is_empty() || display_name.len() > MAX_NAME {
+        let message =
+            format!("a contact has a displayName of 1 to {MAX_NAME} bytes, and a vcard of at most {MAX_VCARD} bytes from BEGIN:VCARD to END:VCARD");
+        return Err(bad("invalid_contact", "Invalid contact", message));
+    }
+    Ok(Content::Contact(Contact { display_name, vcard }))
+}
+
+fn delete(DeleteFields { message_id, for_everyone }: DeleteFields) -> Result<Content, Failure> {
+    Ok(Content::Delete(Delete { target: bare(&message_id)?, for_everyone: for_everyone.unwrap_or(true) }))
+}
+
+fn file(media: MediaFields) -> Content {
+    let MediaFields { kind, mime_type, size_bytes, file_name, caption } = media;
+    Content::Media(Media { kind, mime_type, size_bytes, sha256: vec![], file_name, caption })
+}
+
+/// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`), which is what events say.
+pub(super) fn bare(text: &str) -> Result<MessageId, Failure> {
+    let key = text.strip_prefix("true_").or_else(|| text.strip_prefix("false_"));
+    let id = key.map_or(Some(text), |key| key.split('_').nth(1)).unwrap_or_default();
+    let is_id = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    if is_id {
+        return Ok(MessageId(id.to_owned()));
+    }
+    Err(bad("invalid_message_id", "Invalid message id", "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)"))
+}
+
+/// What a message says, in the fields of a call.
+pub(super) fn shape(content: &Content) -> Value {
+    let mut said = match content {
+        Content::Text(text) => written(text),
+        Content::Media(media) => json!({"media": {
+            "kind": media.kind, "mimeType": media.mime_type, "sizeBytes": media.size_bytes, "fileName": media.file_name, "caption": media.caption,
+        }}),
+        Content::Location(place) => json!({"location": {"latitude": place.latitude, "longitude": place.longitude, "name": place.name}}),
+        Content::Contact(card) => json!({"contact": {"displayName": card.display_name, "vcard": card.vcard}}),
+        Content::Poll(poll) => json!({"poll": {"question": poll.question, "options": poll.options, "selectable": poll.selectable}}),
+        Content::Reaction(reaction) => json!({"reaction": {"messageId": reaction.target, "emoji": reaction.emoji}}),
+        Content::Edit(edit) => {
+            let mut fields = written(&edit.text);
+            fields["messageId"] = json!(edit.target);
+            json!({"edit": fields})
+        }
+        Content::Delete(delete) => json!({"delete": {"messageId": delete.target, "forEveryone": delete.for_everyone}}),
+        Content::Other(other) => json!({"other": {"type": other.kind}}),
+    };
+    said["kind"] = content.kind().into();
+    said
+}
+
+fn written(text: &Text) -> Value {
+    json!({"text": text.body, "mentions": text.mentions, "linkPreview": text.preview_links})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mention_stands_in_the_text_as_a_whole_number() {
+        for (body, stands) in
+            [("hi @4915!", true), ("@4915", true), ("hi @49151 and @4915", true), ("hi @49151", false), ("hi 4915", false), ("@ 4915", false)]
+        {
+            assert_eq!(stands_in(body, "4915"), stands, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_named_by_its_id_or_its_key() {
+        for (text, id) in [
+            ("3EB0AA", Some("3EB0AA")),
+            ("false_77@lid_3EB0AA", Some("3EB0AA")),
+            ("false_12-3@g.us_AB-12.3_77@lid", Some("AB-12.3")),
+            ("", None),
+            ("true_77@lid", None),
+            ("out_01kaz", None),
+            ("77@lid", None),
+        ] {
+            assert_eq!(bare(text).ok().map(|id| id.0).as_deref(), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn places_and_cards_are_checked() {
+        let place = |latitude, longitude| location(LocationFields { latitude, longitude, name: Some(String::new()) });
+        assert!(matches!(place(90.0, -180.0), Ok(Content::Location(place)) if place.name.is_none()));
+        assert!(place(90.1, 0.0).is_err() && place(0.0, f64::NAN).is_err());
+        let card = |name: &str, vcard: &str| contact(ContactFields { display_name: name.into(), vcard: vcard.into() });
+        assert!(card("Ada", "BEGIN:VCARD\nFN:Ada\nEND:VCARD\n").is_ok());
+        assert!(card("", "BEGIN:VCARD\nEND:VCARD").is_err() && card("Ada", "FN:Ada").is_err());
+    }
+}

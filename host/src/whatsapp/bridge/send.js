@@ -1,0 +1,117 @@
+// Sending: what each kind of content looks like in WhatsApp Web, which part of the contract it needs, and the one way out.
+const PREVIEW_WAIT = 3_000;
+
+// A kind that is not in this table cannot be sent. What a maker returns goes into the message; it may be a promise.
+const KINDS = {
+  text: { needs: "send_text", make: textFields },
+  location: { needs: "send_text", make: ({ latitude, longitude, name }) => ({ type: "location", lat: latitude, lng: longitude, loc: name ?? undefined }) },
+  contact: { needs: "send_text", make: ({ display_name, vcard }) => ({ type: "vcard", body: vcard, vcardFormattedName: display_name }) },
+};
+const kindOf = (content) => (Object.hasOwn(KINDS, content.kind) ? KINDS[content.kind] : undefined);
+
+function textFields({ body, mentions, preview_links }, chat) {
+  const fields = mentions.length > 0 ? mentioning(body, mentions, chat) : { body };
+  fields.type = "chat";
+  const link = preview_links ? linkIn(body) : null;
+  return link ? withPreview(fields, link, chat) : fields;
+}
+// There is no link without a dot: most texts need no more than that look.
+function linkIn(body) {
+  try {
+    return body.includes(".") && missing("link_preview").length === 0 ? use("WALinkify.findLink")(body) : null;
+  } catch {
+    return null;
+  }
+}
+
+// A group that speaks in LIDs shows a mention only by LID, in the text as in the list.
+function mentioning(text, mentions, chat) {
+  const createWid = use("WAWebWidFactory.createWid");
+  const byLid = chat.id.isGroup?.() && chat.groupMetadata?.isLidAddressingMode === true;
+  let body = text;
+  const mentionedJidList = mentions.map((mention) => {
+    const wid = createWid(mention);
+    const lid = byLid && !wid.isLid?.() ? use("WAWebApiContact.getCurrentLid")?.(wid) : undefined;
+    if (!lid) return wid;
+    body = body.replace(new RegExp(`@${wid.user}(?![0-9])`, "g"), `@${lid.user}`);
+    return lid;
+  });
+  return { body, mentionedJidList };
+}
+
+// It may ask the phone. Whatever becomes of it, the message goes.
+async function withPreview(fields, link, chat) {
+  try {
+    const found = await Promise.race([use("WAWebLinkPreviewChatAction.getLinkPreview")(link, chat), sleep(PREVIEW_WAIT)]);
+    return found?.data ? { ...found.data, ...fields, subtype: "url", preview: true } : fields;
+  } catch {
+    return fields;
+  }
+}
+
+// The message that is answered. It must be in this chat: another one's words are not for these eyes. After a reload only
+// the last message of each chat is in memory, the others are in the database.
+async function answered(chat, id) {
+  const collection = use("WAWebCollections.Msg");
+  const { chat: here, pn, lid } = address(chat.id);
+  const forms = [...new Set([here, lid, pn].filter(Boolean))];
+  for (const form of forms) {
+    const msg = collection.get(`false_${form}_${id}`) ?? collection.get(`true_${form}_${id}`);
+    if (msg) return msg;
+  }
+  // In a group and in the chat with oneself the key says more.
+  const msg = collection.getModelsArray().find((msg) => msg.id.id === id && forms.includes(String(msg.id.remote)));
+  if (msg) return msg;
+  for (const form of forms) {
+    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], use("WAWebWidFactory.createWid")(form));
+    const row = rows.find((row) => row.id.id === id);
+    if (row) return (await collection.getMessagesById([row.id])).messages[0];
+  }
+  return undefined;
+}
+async function quoteOf(chat, id) {
+  const msg = await answered(chat, id);
+  if (!msg) return { unquotable: "there is no message of that id in this chat" };
+  if (!use("WAWebMsgReply.canReplyMsg")(msg.unsafe?.() ?? msg)) return { unquotable: "WhatsApp Web does not let this message be answered" };
+  return { fields: msg.msgContextInfo(chat.id) };
+}
+
+async function send({ id, chat: to, content, replyTo }) {
+  const kind = kindOf(content);
+  if (!kind) return refused(`a message of the kind ${content.kind} cannot be sent yet; those that can are ${Object.keys(KINDS).join(", ")}`);
+  let chat, message;
+  try {
+    chat = await openChat(use("WAWebWidFactory.createWid")(to));
+    const quote = replyTo ? await quoteOf(chat, replyTo) : undefined;
+    if (quote?.unquotable) return quote;
+    const made = kind.make(content, chat);
+    const fields = typeof made.then === "function" ? await made : made;
+    const from = myself(chat);
+    message = {
+      ...fields,
+      id: keyOf(chat, id), from, to: chat.id, t: Math.floor(Date.now() / 1000), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE",
+      ...(use("WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields")?.(chat) ?? {}),
+      ...quote?.fields,
+    };
+  } catch (error) {
+    // A page that is being logged out or loaded anew has nothing against the message.
+    return isUsable() ? refused(error?.message ?? error) : { booting: true };
+  }
+  bounded(ours, id);
+  const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
+  follow(sent, id, chat.id);
+  try {
+    await added;
+    return known(message.id, chat.id, { duplicate: false });
+  } catch (error) {
+    if (error?.name === "DuplicateMessageError") return known(message.id, chat.id, { duplicate: true });
+    throw error;
+  }
+}
+// The result resolves for most failures; it rejects for a duplicate, which is no failure, and a blocked contact.
+function follow(sent, id, chat) {
+  sent.then(
+    (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, result.messageSendResult); },
+    (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, error?.message || error?.name || "rejected"); },
+  );
+}
