@@ -39,6 +39,16 @@ export async function control(args, path, body) {
   return text ? JSON.parse(text) : undefined;
 }
 
+// What a recipient got.
+export async function received(args, wanted) {
+  for (;;) {
+    const messages = await (await fetch(new URL("messages", args.control))).json();
+    const found = messages.find(wanted);
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 export const event = (client, name, wanted = () => true) =>
   new Promise((resolve) => client.on(name, function listener(...values) {
     if (!wanted(...values)) return;

@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { control, create, done, end, event, link, options, step } from "./peer.mjs";
+import wwebjs from "whatsapp-web.js";
+import { control, create, done, end, event, link, options, received, step } from "./peer.mjs";
 
+const { Location } = wwebjs;
 const args = options();
 const profile = await mkdtemp(join(tmpdir(), "wharf-peer-"));
 let client, failure;
@@ -21,7 +23,17 @@ try {
 
   const inbound = event(client, "message", (message) => message.body === "hello to the peer");
   await control(args, "inbound", { from: "4915123456789", body: "hello to the peer", pushname: "Phone" });
-  await step("inbound", inbound);
+  const [question] = await step("inbound", inbound);
+
+  const other = "4917612345678";
+  await control(args, "settings", { linkPreview: { title: "Example" } });
+  const words = `@${other} see https://example.org`;
+  await step("reply", client.sendMessage(question.from, words, { mentions: [`${other}@c.us`], quotedMessageId: question.id._serialized }));
+  const reply = await step("reply arrives", received(args, (message) => message.body === words));
+  if (reply.mentions[0] !== `${other}@c.us` || reply.quoted?.body !== question.body || reply.preview?.title !== "Example") throw new Error(`reply: ${JSON.stringify(reply)}`);
+  await step("location", client.sendMessage(question.from, new Location(52.5, -13.4, { name: "Home" })));
+  const place = await step("location arrives", received(args, (message) => message.kind === "location"));
+  if (place.location?.lat !== 52.5 || place.location?.loc !== "Home") throw new Error(`location: ${JSON.stringify(place)}`);
   const state = await step("getState", client.getState());
   if (state !== "CONNECTED") throw new Error(`getState: ${state}`);
 
@@ -34,6 +46,9 @@ try {
   await step("restart", again);
   if (shown) throw new Error("restart: a QR was shown though the login was kept");
   done.push("no qr after restart");
+  await step("reply after restart", client.sendMessage(question.from, "still there", { quotedMessageId: question.id._serialized }));
+  const late = await step("reply after restart arrives", received(args, (message) => message.body === "still there"));
+  if (late.quoted?.body !== question.body) throw new Error(`reply after restart: ${JSON.stringify(late)}`);
 
   // The library closes its browser right after asking, so no event follows; it deletes its profile.
   await step("logout", client.logout());

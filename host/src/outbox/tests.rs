@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, MessageId, PhoneNumber, Priority},
+    model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
@@ -41,6 +41,8 @@ struct FakeWhatsApp {
     typed: Mutex<Vec<(String, Duration)>>,
     /// It cannot be asked about messages.
     mute: AtomicBool,
+    /// What it got, in order.
+    got: Mutex<Vec<PageSend>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,6 +82,10 @@ impl Page for FakeWhatsApp {
         Err(gone())
     }
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
+        self.got.lock().expect("lock").push(send.clone());
+        if let Some(target) = send.reply_to.as_ref().filter(|target| !self.known.lock().expect("lock").contains_key(target)) {
+            return Err(PageError::QuoteNotFound { reason: format!("there is no {target} in this chat") });
+        }
         let dies = *self.dies.lock().expect("lock");
         if dies == Some(Death::BeforeStoring) {
             return Err(gone());
@@ -151,8 +157,15 @@ impl Pipeline for Words {
         if said("name") == "nobody" {
             return Err(RenderFailure::MissingVariable { template: request.template.clone(), variable: "name".into() });
         }
+        if request.template == "poll" {
+            return Ok(poll());
+        }
         Ok(Content::text(format!("rendered {} for {} about {}", request.template, said("name"), said("order"))))
     }
+}
+
+fn poll() -> Content {
+    Content::Poll(Poll { question: "When?".into(), options: vec!["now".into(), "later".into()], selectable: 1 })
 }
 
 #[async_trait]
@@ -393,4 +406,39 @@ async fn refusals_are_outcomes_of_their_own() {
     let row = gateway.until(&accepted.id, RowState::NotSent).await;
     assert_eq!(row.code, Some(FailureCode::Restricted));
     assert!(row.reason.expect("reason").contains("475"));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_reaches_the_page_whole_and_an_answer_to_nothing_is_not_sent() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let place = Content::Location(Location { latitude: 52.5, longitude: -13.4, name: Some("Home".into()) });
+    let first = gateway.outbox.accept(SendRequest { content: Requested::Content(place.clone()), ..request("", None) }).await.expect("accepted");
+    gateway.until(&first.id, RowState::Sending).await;
+
+    let answer = |target: &MessageId| SendRequest { reply_to: Some(target.clone()), ..request("yes", None) };
+    let lost = gateway.outbox.accept(answer(&MessageId("3EB0FF".into()))).await.expect("accepted");
+    let row = gateway.until(&lost.id, RowState::NotSent).await;
+    assert_eq!((row.code, row.message_key), (Some(FailureCode::QuoteNotFound), None));
+    assert!(row.reason.is_some_and(|reason| reason.contains("3EB0FF")));
+    let found = gateway.outbox.accept(answer(&first.message_id)).await.expect("accepted");
+    gateway.until(&found.id, RowState::Sending).await;
+
+    let got = whatsapp.got.lock().expect("lock").clone();
+    assert_eq!(got.iter().map(|send| &send.id).collect::<Vec<_>>(), [&first.message_id, &lost.message_id, &found.message_id]);
+    assert_eq!((&got[0].content, &got[2].reply_to), (&place, &Some(first.message_id)));
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_sent_is_refused_whoever_made_it_and_nothing_is_stored() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let template = RenderRequest { template: "poll".into(), locale: None, variables: std::collections::BTreeMap::new() };
+    for content in [Requested::Content(poll()), Requested::Template(template)] {
+        let refused = gateway.outbox.accept(SendRequest { content, ..request("", Some("k")) }).await;
+        assert_eq!(refused, Err(AcceptError::KindNotSupported { kind: "poll" }));
+    }
+    gateway.outbox.accept(request("hello", Some("k"))).await.expect("a refused request used up no key");
 }

@@ -184,7 +184,17 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
     }
     rig.standin.set(json!({"linkPreview": data, "linkPreviewError": null, "linkPreviewDelay": 60_000}));
     let begun = Instant::now();
-    assert_eq!(put(6, text(body, &[], true)).await, (body.to_owned(), None));
+    let asked = async {
+        // Until it is made nobody says that the page has never had it: it would be sent again.
+        while open.page.find(&id(6), &address.chat).await == Ok(None) {
+            assert!(begun.elapsed() < LIMIT, "never begun");
+        }
+        open.page.find(&id(6), &address.chat).await
+    };
+    let (late, asked) = tokio::join!(put(6, text(body, &[], true)), asked);
+    assert_eq!(late, (body.to_owned(), None));
+    assert!(asked.is_err(), "{asked:?}");
+    assert!(open.page.find(&id(6), &address.chat).await.is_ok_and(|found| found.is_some()));
     assert!((Duration::from_secs(3)..Duration::from_secs(15)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     rig.no_reports();
     open.page.close(LIMIT).await;

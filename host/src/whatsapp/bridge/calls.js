@@ -57,6 +57,7 @@ function keyOf(chat, id) {
 }
 
 async function find({ id, chat }) {
+  if (making.has(id)) throw new Error("the message is being made");
   const collection = use("WAWebCollections.Msg");
   const model = collection.getModelsArray().find((msg) => msg.id.id === id && msg.id.fromMe === true);
   if (model) return { found: known(model.id, model.id.remote, { ack: model.ack, failed: model.isSendFailure === true || model.ack < 0 }) };

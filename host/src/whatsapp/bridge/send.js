@@ -76,10 +76,14 @@ async function quoteOf(chat, id) {
   return { fields: msg.msgContextInfo(chat.id) };
 }
 
+// Ids whose message is being made, which may wait for a preview: until it is handed over nobody can say that it is not there.
+const making = new Set();
+
 async function send({ id, chat: to, content, replyTo }) {
   const kind = kindOf(content);
   if (!kind) return refused(`a message of the kind ${content.kind} cannot be sent yet; those that can are ${Object.keys(KINDS).join(", ")}`);
   let chat, message;
+  making.add(id);
   try {
     chat = await openChat(use("WAWebWidFactory.createWid")(to));
     const quote = replyTo ? await quoteOf(chat, replyTo) : undefined;
@@ -96,6 +100,8 @@ async function send({ id, chat: to, content, replyTo }) {
   } catch (error) {
     // A page that is being logged out or loaded anew has nothing against the message.
     return isUsable() ? refused(error?.message ?? error) : { booting: true };
+  } finally {
+    making.delete(id);
   }
   bounded(ours, id);
   const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
