@@ -7,7 +7,9 @@ use chromiumoxide::{
     cdp::{
         browser_protocol::{
             emulation::SetFocusEmulationEnabledParams,
+            log, network,
             page::{AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
+            performance,
             target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams, SetDiscoverTargetsParams},
         },
         js_protocol::runtime::{AddBindingParams, EvaluateParams, EventBindingCalled},
@@ -239,10 +241,22 @@ impl Tab {
     pub async fn goto(&self, url: &str, limit: Duration) -> Result<(), TabError> {
         let unreachable = |reason: String| TabError::Unreachable { url: url.to_owned(), reason };
         match timeout(limit, self.page.goto(url)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => self.be_quiet().await,
             Ok(Err(CdpError::Timeout)) | Err(_) => Err(unreachable(format!("not loaded within {limit:?}"))),
             Ok(Err(error)) => Err(unreachable(error.to_string())),
         }
+    }
+
+    /// Turns off what the library has turned on and nobody here listens to: each frame of the page's own connection would
+    /// be an event of some hundred bytes, parsed and dropped.
+    async fn be_quiet(&self) -> Result<(), TabError> {
+        quick(async {
+            self.page.execute(network::DisableParams::default()).await?;
+            self.page.execute(log::DisableParams::default()).await?;
+            self.page.execute(performance::DisableParams::default()).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Calls a JavaScript function in the page's main world and waits for its promise. `undefined` comes as null.

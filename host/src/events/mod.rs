@@ -22,6 +22,8 @@ use crate::{
 
 /// Events routed at a time.
 const BATCH: u32 = 64;
+/// Events rarely come alone; those of this time are routed together, in one commit.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(10);
 /// QR texts kept for delivery. They live a minute, so a few are plenty.
 const QR_KEPT: usize = 8;
 const CURSOR: &str = "deliveries";
@@ -151,7 +153,10 @@ async fn route(inner: Arc<Inner>) {
     loop {
         match route_batch(&inner, &mut cursor).await {
             Ok(true) => {}
-            Ok(false) => inner.appended.notified().await,
+            Ok(false) => {
+                inner.appended.notified().await;
+                tokio::time::sleep(GATHER).await;
+            }
             Err(error) => {
                 cursor = None;
                 warn!(%error, "events cannot be routed");

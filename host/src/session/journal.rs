@@ -33,8 +33,8 @@ pub trait Journal: Send + Sync + Debug {
     /// Every message that arrived before `at` was told.
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp);
 
-    /// News of an own message.
-    async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews);
+    /// News of own messages, in order.
+    async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>);
 
     /// What the page says of the time lock: whether it lets the account write to nobody new.
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool);

@@ -1,6 +1,6 @@
 //! The browser of a session: asked for, running, or being closed; and the tasks that work on it.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -10,8 +10,11 @@ use tracing::warn;
 
 use crate::{
     model::{ClientId, Timestamp},
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus},
+    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
 };
+
+/// Events taken at a time.
+const HEARD: usize = 64;
 
 pub(super) struct Body {
     client: ClientId,
@@ -28,6 +31,8 @@ pub(super) struct Body {
 struct Running {
     page: Arc<dyn Page>,
     events: mpsc::UnboundedReceiver<PageEvent>,
+    /// Taken from there, not yet looked at.
+    heard: VecDeque<PageEvent>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -40,10 +45,26 @@ pub(super) struct Start {
 /// What a task brought back.
 pub(super) enum Done {
     Event(PageEvent),
-    Launched { generation: u64, result: Result<Start, LaunchError> },
-    Contract { generation: u64, result: Result<ContractReport, PageError> },
-    CaughtUp { generation: u64, result: Result<bool, PageError> },
-    Health { generation: u64, page_millis: u64, result: Result<PageStatus, PageError>, browser: BrowserReport },
+    /// News of sends that came one behind the other: noted together, they share a commit.
+    Sends(Vec<SendNews>),
+    Launched {
+        generation: u64,
+        result: Result<Start, LaunchError>,
+    },
+    Contract {
+        generation: u64,
+        result: Result<ContractReport, PageError>,
+    },
+    CaughtUp {
+        generation: u64,
+        result: Result<bool, PageError>,
+    },
+    Health {
+        generation: u64,
+        page_millis: u64,
+        result: Result<PageStatus, PageError>,
+        browser: BrowserReport,
+    },
     Nothing,
 }
 
@@ -68,9 +89,8 @@ impl Body {
 
     /// The next news of the page or of a task; waits for ever when there is neither.
     pub(super) async fn next(&mut self) -> Done {
-        let events = self.running.as_mut().map(|running| &mut running.events);
         tokio::select! {
-            event = next_event(events) => Done::Event(event),
+            news = heard(self.running.as_mut()) => news,
             Some(done) = self.work.join_next(), if !self.work.is_empty() => done.unwrap_or_else(|error| lost_task(&error)),
         }
     }
@@ -97,7 +117,7 @@ impl Body {
         let current = self.is_current(generation);
         match result {
             Ok(Start { launched, permit }) => {
-                let running = Running { page: launched.page, events: launched.events, permit };
+                let running = Running { page: launched.page, events: launched.events, heard: VecDeque::new(), permit };
                 if current {
                     self.running = Some(running);
                 } else {
@@ -166,11 +186,25 @@ impl Body {
     }
 }
 
-async fn next_event(events: Option<&mut mpsc::UnboundedReceiver<PageEvent>>) -> PageEvent {
-    match events {
-        Some(events) => events.recv().await.unwrap_or_else(|| PageEvent::Closed("the browser is gone".into())),
-        None => std::future::pending().await,
+async fn heard(running: Option<&mut Running>) -> Done {
+    let Some(Running { events, heard, .. }) = running else { return std::future::pending().await };
+    if heard.is_empty() {
+        let mut some = Vec::new();
+        events.recv_many(&mut some, HEARD).await;
+        heard.extend(some);
     }
+    let mut sends = Vec::new();
+    while let Some(event) = heard.pop_front() {
+        match event {
+            PageEvent::Send(news) => sends.push(news),
+            other if sends.is_empty() => return Done::Event(other),
+            other => {
+                heard.push_front(other);
+                break;
+            }
+        }
+    }
+    if sends.is_empty() { Done::Event(PageEvent::Closed("the browser is gone".into())) } else { Done::Sends(sends) }
 }
 
 fn lost_task(error: &JoinError) -> Done {

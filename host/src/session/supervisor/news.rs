@@ -11,7 +11,7 @@ use crate::{
         handle::{HealthNote, QrView},
         machine::Input,
     },
-    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendProgress, Stage},
+    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendNews, SendProgress, Stage},
 };
 
 /// WhatsApp's code for an account that will not come back.
@@ -25,6 +25,7 @@ impl Supervisor {
     pub(super) async fn done(&mut self, done: Done) {
         match done {
             Done::Event(event) => self.event(event).await,
+            Done::Sends(news) => self.sends(news).await,
             Done::Launched { generation, result } => match self.body.launched(generation, result) {
                 Some(Ok(())) => self.take(Input::Launched).await,
                 Some(Err(error)) => self.take(launch_failed(&error)).await,
@@ -51,15 +52,7 @@ impl Supervisor {
             }
             PageEvent::PairingCode(code) => self.pairing_code(code).await,
             PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
-            PageEvent::Send(news) => {
-                self.care.send_news(&news);
-                let refused = matches!(news.what, SendProgress::Refused { .. });
-                self.parts.journal.send_news(&client, account.as_ref(), news).await;
-                if refused {
-                    self.look_for_restrictions().await;
-                }
-                self.notice(None).await;
-            }
+            PageEvent::Send(news) => self.sends(vec![news]).await,
             PageEvent::Message(message) => {
                 self.care.message();
                 self.message(message, false).await;
@@ -89,6 +82,19 @@ impl Supervisor {
             PageEvent::Crashed(reason) => self.take(Input::Lost(format!("the page crashed: {reason}"))).await,
             PageEvent::Closed(reason) => self.take(Input::Lost(format!("the browser ended: {reason}"))).await,
         }
+    }
+
+    async fn sends(&mut self, news: Vec<SendNews>) {
+        let account = self.snapshot.borrow().account.clone();
+        let refused = news.iter().any(|news| matches!(news.what, SendProgress::Refused { .. }));
+        for news in &news {
+            self.care.send_news(news);
+        }
+        self.parts.journal.send_news(&self.parts.client, account.as_ref(), news).await;
+        if refused {
+            self.look_for_restrictions().await;
+        }
+        self.notice(None).await;
     }
 
     async fn status(&mut self, status: PageStatus) {

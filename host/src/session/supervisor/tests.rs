@@ -141,7 +141,7 @@ impl Journal for Notes {
     async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
         *self.told.lock().expect("lock") = Some(at);
     }
-    async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: SendNews) {}
+    async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: Vec<SendNews>) {}
     async fn time_lock(&self, _: &ClientId, _: Option<&Account>, locked: bool) {
         let restriction = Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp(0), until: Timestamp(86_400_000) };
         *self.restrictions.lock().expect("lock") = if locked { vec![restriction] } else { vec![] };
