@@ -41,8 +41,6 @@ impl Supervisor {
     }
 
     async fn event(&mut self, event: PageEvent) {
-        let client = self.parts.client.clone();
-        let account = self.snapshot.borrow().account.clone();
         match event {
             PageEvent::Status(status) => self.status(status).await,
             PageEvent::Qr { code, ttl } => self.qr(code, ttl).await,
