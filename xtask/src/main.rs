@@ -30,7 +30,7 @@ const USAGE: &str = "cargo xtask <verb>
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
   test              every test, whatsapp-web.js on the stand-in included
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
-  bench <name>      startup, memory, soak, accept, criterion: see cargo xtask bench
+  bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   ci                what is checked before a change lands: fmt, clippy, docs, test
   picture           records the demo into docs/demo.svg";
 
