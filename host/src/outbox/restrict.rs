@@ -54,8 +54,9 @@ impl Inner {
         let since = Timestamp::now();
         let until = since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX));
         let restriction = Restriction { kind, since, until };
-        let event = self.events.prepare(client, account, told(restriction, true));
-        if self.store.restrict(client, restriction, event).await? {
+        let (events, owner, account) = (self.events.clone(), client.clone(), account.cloned());
+        let tell = move || events.prepare(&owner, account.as_ref(), told(restriction, true));
+        if self.store.restrict(client, restriction, tell).await? {
             self.events.committed();
             warn!(%client, kind = kind.as_str(), code = kind.code(), "WhatsApp lets this account write to nobody new; sends to strangers wait");
         }

@@ -252,7 +252,7 @@ impl Sender {
             let all = rows.len() < usize::try_from(PASS).unwrap_or(usize::MAX);
             let told_apart = pacing.counts() || sending.restricted || sending.parked;
             let strangers = if told_apart { self.strangers(page, sending, &rows).await? } else { HashSet::new() };
-            let first = if sending.parked { store.first_parked(&self.client, &strangers).await? } else { HashMap::new() };
+            let first = if sending.parked && !strangers.is_empty() { store.first_parked(&self.client, &strangers).await? } else { HashMap::new() };
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
             let mut parked = Vec::new();
             for row in rows {

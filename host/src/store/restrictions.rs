@@ -25,11 +25,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Notes a restriction, or that it goes on. The event is appended when it is new; true then.
+    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true then.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn restrict(&self, client: &ClientId, restriction: Restriction, event: Envelope) -> Result<bool, StoreError> {
+    pub async fn restrict(
+        &self,
+        client: &ClientId,
+        restriction: Restriction,
+        tell: impl FnOnce() -> Envelope + Send + 'static,
+    ) -> Result<bool, StoreError> {
         let client = client.to_string();
         self.writer
             .write(move |connection| {
@@ -38,7 +43,7 @@ impl Store {
                     let sql = "INSERT OR IGNORE INTO restriction (client, kind, since, until) VALUES (?, ?, ?, ?)";
                     let insert = sqlx::query(sql).bind(&client).bind(kind).bind(restriction.since.0).bind(restriction.until.0);
                     if insert.execute(&mut *connection).await?.rows_affected() == 1 {
-                        events::insert(connection, &event).await?;
+                        events::insert(connection, &tell()).await?;
                         return Ok(true);
                     }
                     let sql = "UPDATE restriction SET until = ? WHERE client = ? AND kind = ? AND until < ?";

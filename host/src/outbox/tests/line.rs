@@ -7,7 +7,7 @@ fn to(number: &str, text: &str) -> SendRequest {
     SendRequest { to: PhoneNumber::parse(number, None).expect("number"), ..request(text, None) }
 }
 
-async fn until_stored(whatsapp: &FakeWhatsApp, count: usize) {
+pub(super) async fn until_stored(whatsapp: &FakeWhatsApp, count: usize) {
     for _ in 0..1500 {
         if whatsapp.order.lock().expect("lock").len() >= count {
             return;

@@ -11,3 +11,4 @@ CREATE TABLE restriction (
 -- held = 2: to a stranger, while no stranger may be written to. Out of the line, so that looking for what may go does
 -- not cost more the more wait.
 CREATE INDEX outbox_parked ON outbox (client, priority, seq) WHERE state = 'queued' AND held = 2;
+CREATE INDEX outbox_parked_for ON outbox (client, number, priority, seq) WHERE state = 'queued' AND held = 2;
