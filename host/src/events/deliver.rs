@@ -23,6 +23,8 @@ pub(super) async fn run(inner: Arc<Inner>) {
         Err(error) => return warn!(%error, "no HTTP client: nothing is delivered"),
     };
     let mut running: JoinSet<Tried> = JoinSet::new();
+    // What came of attempts while others were being noted is noted together afterwards.
+    let (mut tried, mut noting): (Vec<Tried>, JoinSet<Vec<Tried>>) = (vec![], JoinSet::new());
     let mut busy: HashSet<String> = HashSet::new();
     let mut next = Next { look: Some(Instant::now()), more: false };
     loop {
@@ -32,18 +34,31 @@ pub(super) async fn run(inner: Arc<Inner>) {
                 Next { look: Some(Instant::now() + FIRST_PAUSE), more: false }
             });
         }
+        if !tried.is_empty() && noting.is_empty() {
+            noting.spawn(note(Arc::clone(&inner), std::mem::take(&mut tried)));
+        }
         let look = next.look.unwrap_or_else(Instant::now);
         tokio::select! {
             Some(done) = running.join_next(), if !running.is_empty() => match done {
-                Ok(Tried { id, over }) => {
-                    busy.remove(&id);
+                Ok(done) => tried.push(done),
+                Err(error) => {
+                    warn!(%error, "a delivery ended early; it will be tried again");
+                    busy.clear();
+                    next.look = None;
+                }
+            },
+            Some(noted) = noting.join_next(), if !noting.is_empty() => match noted {
+                Ok(noted) => {
                     // A delivery that is over tells nothing new of the others.
-                    if next.more || !over {
+                    if next.more || !noted.iter().all(|tried| tried.over) {
                         next.look = None;
+                    }
+                    for Tried { id, .. } in noted {
+                        busy.remove(&id);
                     }
                 }
                 Err(error) => {
-                    warn!(%error, "a delivery ended early; it will be tried again");
+                    warn!(%error, "the outcome of a delivery was not stored; it will be tried again");
                     busy.clear();
                     next.look = None;
                 }
@@ -57,8 +72,20 @@ pub(super) async fn run(inner: Arc<Inner>) {
 /// A delivery that was tried.
 struct Tried {
     id: String,
+    update: Update,
     /// It will not be tried again.
     over: bool,
+}
+
+/// Writes down what came of attempts; what could not be written is tried again.
+async fn note(inner: Arc<Inner>, mut tried: Vec<Tried>) -> Vec<Tried> {
+    let attempts: Vec<_> = tried.iter().map(|tried| (tried.id.clone(), tried.update.clone())).collect();
+    if let Err(error) = inner.store.attempted(&attempts).await {
+        warn!(deliveries = tried.len(), %error, "the outcome of deliveries was not stored; they will be tried again");
+        tokio::time::sleep(FIRST_PAUSE).await;
+        tried.iter_mut().for_each(|tried| tried.over = false);
+    }
+    tried
 }
 
 /// When to look at the table again.
@@ -81,54 +108,34 @@ async fn start_due(inner: &Arc<Inner>, caller: &Arc<Caller>, running: &mut JoinS
         }
         if busy.insert(delivery.id.clone()) {
             let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
-            running.spawn(async move {
-                let over = match attempt(&inner, &caller, &delivery, envelope).await {
-                    Ok(over) => over,
-                    Err(error) => {
-                        warn!(delivery = delivery.id, %error, "the outcome of a delivery was not stored; it will be tried again");
-                        tokio::time::sleep(FIRST_PAUSE).await;
-                        false
-                    }
-                };
-                Tried { id: delivery.id, over }
-            });
+            running.spawn(attempt(inner, caller, delivery, envelope));
         }
     }
     let pause = inner.store.next_delivery_at(now).await?.map_or(IDLE, |at| Duration::from_millis(at.since(Timestamp::now())).min(IDLE));
     Ok(Next { look: Some(Instant::now() + pause), more })
 }
 
-/// True: it is over.
-async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery, envelope: Option<Envelope>) -> Result<bool, StoreError> {
+async fn attempt(inner: Arc<Inner>, caller: Arc<Caller>, delivery: Delivery, envelope: Option<Envelope>) -> Tried {
+    let tried = |update: Update, over: bool| Tried { id: delivery.id.clone(), update, over };
     let Some(envelope) = envelope else {
-        inner.store.attempted(&delivery.id, Update::Dead("its event is not in the log any more".into())).await?;
-        return Ok(true);
+        return tried(Update::Dead("its event is not in the log any more".into()), true);
     };
     let envelope = inner.complete(envelope);
     if delivery.target.is_empty() {
         // The notifier could not say who is told; a replay asks it again.
-        let new = inner.targets(envelope).await;
-        let update = match new.iter().find_map(|d| d.dead.clone()) {
-            Some(reason) => Update::Dead(reason),
-            None => {
-                inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await?;
-                Update::Delivered
-            }
-        };
-        inner.store.attempted(&delivery.id, update).await?;
-        return Ok(false);
+        return tried(route_again(&inner, &delivery, envelope).await, false);
     }
     let number = delivery.attempt + 1;
     let subject = Subject { session: envelope.session.clone(), id: delivery.id.clone(), traceparent: String::new(), attempt: number };
     let update = match inner.notifiers.request(&delivery.plugin, &subject, &delivery.target, &envelope).await {
-        Err(failure) => after_failure(inner, number, &failure),
+        Err(failure) => after_failure(&inner, number, &failure),
         Ok(request) => {
             let answer = caller.call(request, inner.delivery.timeout.duration()).await;
             match inner.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
                 Ok(Judgement::Delivered) => Update::Delivered,
                 Ok(Judgement::GiveUp(reason)) => Update::Dead(reason),
-                Ok(Judgement::RetryAfter(wish)) => again(inner, number, wish, said(&answer)),
-                Err(failure) => after_failure(inner, number, &failure),
+                Ok(Judgement::RetryAfter(wish)) => again(&inner, number, wish, said(&answer)),
+                Err(failure) => after_failure(&inner, number, &failure),
             }
         }
     };
@@ -143,8 +150,18 @@ async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery, envelope: 
     debug!(delivery = delivery.id, plugin = delivery.plugin, attempt = number, result, "delivery");
     metrics::counter!("wharf_deliveries_total", "plugin" => delivery.plugin.clone(), "result" => result).increment(1);
     let over = !matches!(update, Update::Retry(..));
-    inner.store.attempted(&delivery.id, update).await?;
-    Ok(over)
+    tried(update, over)
+}
+
+async fn route_again(inner: &Inner, delivery: &Delivery, envelope: Envelope) -> Update {
+    let new = inner.targets(envelope).await;
+    if let Some(reason) = new.iter().find_map(|delivery| delivery.dead.clone()) {
+        return Update::Dead(reason);
+    }
+    match inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await {
+        Ok(()) => Update::Delivered,
+        Err(error) => again(inner, delivery.attempt + 1, FIRST_PAUSE, error.to_string()),
+    }
 }
 
 fn said(answer: &AttemptResult) -> String {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
 use tracing::error;
 
 use crate::{
@@ -85,10 +84,7 @@ impl Journal for GatewayJournal {
     }
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) {
-        // Asked in their order and written in it, in as few commits as there are moments.
-        for done in join_all(news.into_iter().map(|news| self.outbox.on_send_news(client, account, news))).await {
-            said(client, "an acknowledgement", done);
-        }
+        said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
     }
 
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) {

@@ -32,9 +32,9 @@ pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, 
 use crate::{
     config,
     events::Events,
-    model::{Account, ClientId, Event, FailureCode, OutboundMessage, Outcome, RestrictionKind, Timestamp},
+    model::{Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, Outcome, RestrictionKind, Timestamp},
     plugins::Pipeline,
-    store::{Finish, Step, Store},
+    store::{Ack, Finish, Step, Store},
     whatsapp::{Page, SendNews, SendProgress},
 };
 
@@ -224,7 +224,11 @@ impl Outbox {
         let end = Instant::now() + limit;
         let mut changes = self.inner.waiters.of(id);
         loop {
-            let Some(row) = self.get(id).await? else { return Ok(None) };
+            let stored = changes.borrow_and_update().clone();
+            let Some(mut row) = self.get(id).await? else { return Ok(None) };
+            if let Some(stored) = stored.filter(|_| row.state == RowState::Sending && row.message_key.is_none()) {
+                (row.chat, row.message_key) = (Some(stored.address.chat), Some(stored.key));
+            }
             let outcome = row.outcome();
             let reached = match until {
                 Until::Accepted => true,
@@ -249,50 +253,69 @@ impl Outbox {
         }
     }
 
-    /// Takes news of an own message.
+    /// Takes news of own messages, in their order: a refusal may be told twice, and the first word is the one that names
+    /// its reason.
     ///
     /// # Errors
     /// When the database refuses; the page will be asked again.
-    pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: SendNews) -> Result<(), StoreError> {
-        match news.what {
-            SendProgress::Ack(level) => {
-                let (events, me, owner) = (self.inner.events.clone(), account.cloned(), client.clone());
-                let (id, address) = (news.id.clone(), news.address.clone());
-                let tell = move |before: &OutboxRow| {
-                    let mut told = Vec::new();
-                    if before.state != RowState::Sent {
-                        let message = OutboundMessage { to: address.clone(), ..before.message.clone() };
-                        told.push(events.prepare(&owner, me.as_ref(), Event::MessageSent { id: id.clone(), message }));
-                    }
-                    told.push(events.prepare(&owner, me.as_ref(), Event::MessageAck { id, chat: address, level }));
-                    told
-                };
-                let Some(before) = self.inner.store.acknowledge(client, &news.id, &news.address, level, tell).await? else { return Ok(()) };
-                self.inner.events.committed();
-                self.inner.waiters.wake(&before.id);
-                if before.state != RowState::Sent {
-                    metrics::counter!("wharf_sends_total", "outcome" => "sent").increment(1);
-                    let took = Duration::from_millis(Timestamp::now().since(before.created_at));
-                    metrics::histogram!("wharf_send_seconds").record(took.as_secs_f64());
-                    info!(%client, id = %before.id, "sent");
+    pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) -> Result<(), StoreError> {
+        let mut acks = Vec::new();
+        for SendNews { id, address, what } in news {
+            match what {
+                SendProgress::Ack(level) => acks.push(Ack { id, address, level }),
+                SendProgress::Refused { code, reason } => {
+                    self.acknowledged(client, account, std::mem::take(&mut acks)).await?;
+                    self.refused(client, account, &id, code, &reason).await?;
                 }
             }
-            SendProgress::Refused { code, reason } => {
-                let restriction = code.and_then(RestrictionKind::from_code);
-                if let Some(kind) = restriction {
-                    self.inner.restrict(client, account, kind).await?;
-                }
-                let failure = match restriction {
-                    Some(_) => FailureCode::Restricted,
-                    None if reason.contains("Blocked") => FailureCode::Blocked,
-                    None => FailureCode::RefusedByWhatsapp,
-                };
-                let Some(row) = self.inner.store.outbox_by_message(client, &news.id).await? else { return Ok(()) };
-                let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
-                self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await?;
+        }
+        self.acknowledged(client, account, acks).await
+    }
+
+    async fn acknowledged(&self, client: &ClientId, account: Option<&Account>, acks: Vec<Ack>) -> Result<(), StoreError> {
+        if acks.is_empty() {
+            return Ok(());
+        }
+        let (events, me, owner) = (self.inner.events.clone(), account.cloned(), client.clone());
+        let tell = move |before: &OutboxRow, ack: &Ack| {
+            let mut told = Vec::new();
+            if before.state != RowState::Sent {
+                let message = OutboundMessage { to: ack.address.clone(), ..before.message.clone() };
+                told.push(events.prepare(&owner, me.as_ref(), Event::MessageSent { id: ack.id.clone(), message }));
+            }
+            let event = Event::MessageAck { id: ack.id.clone(), chat: ack.address.clone(), level: ack.level };
+            told.push(events.prepare(&owner, me.as_ref(), event));
+            told
+        };
+        let rows = self.inner.store.acknowledge(client, acks, tell).await?;
+        if !rows.is_empty() {
+            self.inner.events.committed();
+        }
+        for before in rows {
+            self.inner.waiters.wake(&before.id);
+            if before.state != RowState::Sent {
+                metrics::counter!("wharf_sends_total", "outcome" => "sent").increment(1);
+                let took = Duration::from_millis(Timestamp::now().since(before.created_at));
+                metrics::histogram!("wharf_send_seconds").record(took.as_secs_f64());
+                info!(%client, id = %before.id, "sent");
             }
         }
         Ok(())
+    }
+
+    async fn refused(&self, client: &ClientId, account: Option<&Account>, id: &MessageId, code: Option<u32>, reason: &str) -> Result<(), StoreError> {
+        let restriction = code.and_then(RestrictionKind::from_code);
+        if let Some(kind) = restriction {
+            self.inner.restrict(client, account, kind).await?;
+        }
+        let failure = match restriction {
+            Some(_) => FailureCode::Restricted,
+            None if reason.contains("Blocked") => FailureCode::Blocked,
+            None => FailureCode::RefusedByWhatsapp,
+        };
+        let Some(row) = self.inner.store.outbox_by_message(client, id).await? else { return Ok(()) };
+        let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
+        self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await.map(drop)
     }
 }
 

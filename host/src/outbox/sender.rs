@@ -233,7 +233,11 @@ impl Sender {
     /// Sends the next rows that nothing holds back.
     pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
-        let sending = store.sending(&self.client).await?;
+        let mut rows = store.line(&self.client, None, PASS).await?;
+        if rows.is_empty() {
+            return Ok(Passed::Nothing);
+        }
+        let (sending, mut waiting) = store.look(&self.client).await?;
         if sending.paused_at.is_some() {
             return Ok(Passed::Nothing);
         }
@@ -243,12 +247,10 @@ impl Sender {
             return Ok(Passed::Until(turn));
         }
         let mut strangers_may = pace::strangers(pacing, store, &self.client, sending).await?;
-        let mut waiting: HashSet<PhoneNumber> = store.in_doubt(&self.client).await?.into_iter().collect();
-        let (mut after, mut went) = (None, false);
-        while !went {
-            let rows = store.line(&self.client, after, PASS).await?;
+        let mut went = false;
+        loop {
             let Some(last) = rows.last() else { return Ok(Passed::Nothing) };
-            after = Some((last.priority, last.seq));
+            let after = Some((last.priority, last.seq));
             let all = rows.len() < usize::try_from(PASS).unwrap_or(usize::MAX);
             let told_apart = pacing.counts() || sending.restricted || sending.parked;
             let strangers = if told_apart { self.strangers(page, sending, &rows).await? } else { HashSet::new() };
@@ -297,8 +299,11 @@ impl Sender {
                 // Who comes meanwhile is told of.
                 return Ok(Passed::Nothing);
             }
+            if went {
+                return Ok(Passed::Went);
+            }
+            rows = store.line(&self.client, after, PASS).await?;
         }
-        Ok(Passed::Went)
     }
 
     /// When the pace lets the next one go; none: now.
@@ -423,6 +428,7 @@ impl Sender {
     async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
         match page.send(send).await {
             Ok(stored) => {
+                self.inner.waiters.stored(&row.id, &stored);
                 self.inner.store.stored_as(&row.id, &stored.address, &stored.key).await?;
                 self.inner.waiters.wake(&row.id);
                 if stored.duplicate {
@@ -530,7 +536,7 @@ impl Sender {
             Ok(Some(found)) => match found.ack {
                 Some(level) => {
                     let news = SendNews { id: row.message_id.clone(), address: found.address, what: SendProgress::Ack(level) };
-                    super::Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, news).await
+                    super::Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, vec![news]).await
                 }
                 None if found.failed => match page.resend(&row.message_id, &chat).await {
                     Ok(()) => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,

@@ -226,7 +226,7 @@ impl Gateway {
 
     async fn ack(&self, id: &MessageId, level: AckLevel) {
         let news = SendNews { id: id.clone(), address: chat(), what: SendProgress::Ack(level) };
-        self.outbox.on_send_news(&client(), None, news).await.expect("noted");
+        self.outbox.on_send_news(&client(), None, vec![news]).await.expect("noted");
     }
 
     async fn events(&self) -> Vec<String> {
@@ -402,7 +402,7 @@ async fn refusals_are_outcomes_of_their_own() {
     let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
     gateway.until(&accepted.id, RowState::Sending).await;
     let what = SendProgress::Refused { code: Some(475), reason: "UserReachedMaxMonthlyLimitForNewMessages".into() };
-    gateway.outbox.on_send_news(&client(), None, SendNews { id: accepted.message_id, address: chat(), what }).await.expect("noted");
+    gateway.outbox.on_send_news(&client(), None, vec![SendNews { id: accepted.message_id, address: chat(), what }]).await.expect("noted");
     let row = gateway.until(&accepted.id, RowState::NotSent).await;
     assert_eq!(row.code, Some(FailureCode::Restricted));
     assert!(row.reason.expect("reason").contains("475"));

@@ -7,9 +7,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, readers::Readers};
 use crate::model::{Address, ClientId, PhoneNumber, Timestamp};
 
 /// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
@@ -32,9 +32,9 @@ enum Answer {
 }
 
 impl Addresses {
-    pub(super) async fn load(readers: &SqlitePool) -> Result<Self, StoreError> {
+    pub(super) async fn load(readers: &Readers) -> Result<Self, StoreError> {
         let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
-        let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?").bind(limit).fetch_all(readers).await?;
+        let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?").bind(limit).fetch_all(&mut *readers.get().await?).await?;
         let mut addresses = HashMap::with_capacity(rows.len());
         let complete = rows.len() < KEPT;
         for row in &rows {
@@ -79,7 +79,7 @@ impl Store {
             .bind(client.as_str())
             .bind(number.digits())
             .bind(oldest.0)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.get().await?)
             .await?;
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
@@ -92,14 +92,8 @@ impl Store {
         let at = Timestamp::now();
         let (key, kept) = ((client.clone(), number.clone()), address.clone());
         let (client, number, address) = (client.to_string(), number.to_string(), serde_json::to_string(address)?);
-        let work = self.writer.write(move |connection| {
-            Box::pin(async move {
-                let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
-                sqlx::query(sql).bind(client).bind(number).bind(address).bind(at.0).execute(connection).await?;
-                Ok(())
-            })
-        });
-        work.await?;
+        let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
+        self.writer.statement(sqlx::query(sql).bind(client).bind(number).bind(address).bind(at.0)).await?;
         self.addresses.keep(key, kept, at);
         Ok(())
     }

@@ -138,7 +138,7 @@ impl Store {
     pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT bulk, id, client, wanted, place, number, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
                    WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
-        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(pending).collect()
     }
 
@@ -173,9 +173,7 @@ impl Store {
     pub async fn cancel_pending(&self, bulk: i64) -> Result<u64, StoreError> {
         let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = 'cancelled by the caller' \
                    WHERE bulk = ? AND outbox_id IS NULL AND code IS NULL";
-        let work =
-            self.writer.write(move |connection| Box::pin(async move { Ok(sqlx::query(sql).bind(bulk).execute(connection).await?.rows_affected()) }));
-        work.await
+        self.writer.statement(sqlx::query(sql).bind(bulk)).await
     }
 
     /// Takes nobody of a session's orders in any more; how many those were.
@@ -186,10 +184,7 @@ impl Store {
         let (client, reason) = (client.to_string(), reason.to_owned());
         let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = ? \
                    WHERE bulk IN (SELECT seq FROM bulk WHERE client = ?) AND outbox_id IS NULL AND code IS NULL";
-        let work = self.writer.write(move |connection| {
-            Box::pin(async move { Ok(sqlx::query(sql).bind(reason).bind(client).execute(connection).await?.rows_affected()) })
-        });
-        work.await
+        self.writer.statement(sqlx::query(sql).bind(reason).bind(client)).await
     }
 
     /// How far an order has come.
@@ -197,10 +192,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn bulk(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
-        let row = sqlx::query("SELECT seq, client, created_at FROM bulk WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
+        let row =
+            sqlx::query("SELECT seq, client, created_at FROM bulk WHERE id = ?").bind(id).fetch_optional(&mut *self.readers.get().await?).await?;
         let Some(row) = row else { return Ok(None) };
         let seq: i64 = row.try_get("seq")?;
-        let counts = sqlx::query_as(recipients!("standing, count(*)", "GROUP BY standing")).bind(seq).fetch_all(&self.readers).await?;
+        let counts =
+            sqlx::query_as(recipients!("standing, count(*)", "GROUP BY standing")).bind(seq).fetch_all(&mut *self.readers.get().await?).await?;
         Ok(Some(BulkReport { seq, client: client(&row)?, created_at: Timestamp(row.try_get("created_at")?), counts }))
     }
 
@@ -210,7 +207,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn bulk_recipients(&self, bulk: i64, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
         let sql = recipients!("*", "WHERE place >= ?2 AND (?3 IS NULL OR standing = ?3) ORDER BY place LIMIT ?4");
-        let rows = sqlx::query(sql).bind(bulk).bind(from).bind(state).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(bulk).bind(from).bind(state).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         let read = |row: &SqliteRow| {
             Ok(BulkRecipient {
                 place: row.try_get("place")?,

@@ -1,6 +1,7 @@
 //! Deliveries: one row per event and target.
 
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
@@ -93,21 +94,17 @@ fn read(row: &SqliteRow) -> Result<Delivery, StoreError> {
     })
 }
 
-pub(super) async fn insert(connection: &mut SqliteConnection, event_seq: i64, new: &NewDelivery) -> Result<(), StoreError> {
-    let state = if new.dead.is_some() { DeliveryState::Dead } else { DeliveryState::Pending };
-    let now = Timestamp::now().0;
-    let sql = "INSERT OR IGNORE INTO delivery (id, event_seq, plugin, target, state, next_at, reason, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(sql)
-        .bind(&new.id)
-        .bind(event_seq)
-        .bind(&new.plugin)
-        .bind(&new.target)
-        .bind(state)
-        .bind(now)
-        .bind(&new.dead)
-        .bind(now)
-        .execute(connection)
-        .await?;
+/// Stores what events (by their places) gave rise to.
+pub(super) async fn insert_all(connection: &mut SqliteConnection, events: &[(i64, Vec<NewDelivery>)]) -> Result<(), StoreError> {
+    let state = |new: &NewDelivery| if new.dead.is_some() { "dead" } else { "pending" };
+    let columns = |seq: i64, new: &NewDelivery| json!([new.id, seq, new.plugin, new.target, state(new), new.dead]);
+    let rows: Vec<_> = events.iter().flat_map(|(seq, all)| all.iter().map(|new| columns(*seq, new))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT OR IGNORE INTO delivery (id, event_seq, plugin, target, state, reason, next_at, updated_at)
+               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ?1, ?1 FROM json_each(?2)";
+    sqlx::query(sql).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
     Ok(())
 }
 
@@ -119,7 +116,7 @@ impl Store {
     pub async fn due_deliveries(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
         let sql = "SELECT delivery.id, event_seq, plugin, target, state, attempt, next_at, reason, envelope \
                    FROM delivery LEFT JOIN event ON event.seq = event_seq WHERE state = 'pending' AND next_at <= ? ORDER BY next_at LIMIT ?";
-        let rows = sqlx::query(sql).bind(now.0).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(now.0).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         let due = |row: &SqliteRow| {
             let envelope: Option<String> = row.try_get("envelope")?;
             Ok(Due { delivery: read(row)?, envelope: envelope.map(|text| serde_json::from_str(&text)).transpose()? })
@@ -133,7 +130,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn next_delivery_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT min(next_at) FROM delivery WHERE state = 'pending' AND next_at > ?";
-        let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(&self.readers).await?;
+        let at: Option<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(at.map(Timestamp))
     }
 
@@ -142,31 +139,29 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn deliveries(&self, state: DeliveryState, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let rows = sqlx::query(select!("WHERE state = ? ORDER BY event_seq DESC LIMIT ?")).bind(state).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(select!("WHERE state = ? ORDER BY event_seq DESC LIMIT ?"))
+            .bind(state)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         rows.iter().map(read).collect()
     }
 
-    /// Notes an attempt.
+    /// Notes attempts, each of another delivery.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn attempted(&self, id: &str, update: Update) -> Result<(), StoreError> {
-        let id = id.to_owned();
+    pub async fn attempted(&self, attempts: &[(String, Update)]) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let (state, next_at, reason) = match update {
-            Update::Delivered => (DeliveryState::Delivered, now, None),
-            Update::Retry(at, reason) => (DeliveryState::Pending, at, Some(reason)),
-            Update::Dead(reason) => (DeliveryState::Dead, now, Some(reason)),
+        let columns = |(id, update): &(String, Update)| match update {
+            Update::Delivered => json!([id, DeliveryState::Delivered, now, null]),
+            Update::Retry(at, reason) => json!([id, DeliveryState::Pending, at, reason]),
+            Update::Dead(reason) => json!([id, DeliveryState::Dead, now, reason]),
         };
-        self.writer
-            .write_soon(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE delivery SET state = ?, attempt = attempt + 1, next_at = ?, reason = ?, updated_at = ? WHERE id = ?";
-                    sqlx::query(sql).bind(state).bind(next_at.0).bind(reason).bind(now.0).bind(id).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let rows: Vec<_> = attempts.iter().map(columns).collect();
+        let sql = "UPDATE delivery SET state = done.value ->> 1, attempt = attempt + 1, next_at = done.value ->> 2, reason = done.value ->> 3, updated_at = ?
+                   FROM json_each(?) AS done WHERE delivery.id = done.value ->> 0";
+        self.writer.statement_soon(sqlx::query(sql).bind(now.0).bind(serde_json::to_string(&rows)?)).await.map(drop)
     }
 
     /// Takes a dead letter up again. False when there is none of that name.
@@ -174,15 +169,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn revive(&self, id: &str) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?1, updated_at = ?1 WHERE id = ?2 AND state = 'dead'";
-                    let done = sqlx::query(sql).bind(Timestamp::now().0).bind(id).execute(connection).await?;
-                    Ok(done.rows_affected() == 1)
-                })
-            })
-            .await
+        let sql = "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?1, updated_at = ?1 WHERE id = ?2 AND state = 'dead'";
+        Ok(self.writer.statement(sqlx::query(sql).bind(Timestamp::now().0).bind(id.to_owned())).await? == 1)
     }
 }

@@ -25,6 +25,17 @@ pub(super) async fn insert(connection: &mut SqliteConnection, envelope: &Envelop
     Ok(sqlx::query(sql).bind(&envelope.id.0).bind(envelope.at.0).bind(text).bind(body).execute(connection).await?.last_insert_rowid())
 }
 
+/// As [`insert`], several in their order.
+pub(super) async fn insert_all(connection: &mut SqliteConnection, envelopes: &[Envelope]) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(envelopes.len());
+    for envelope in envelopes {
+        rows.push((&envelope.id, envelope.at, serde_json::to_string(envelope)?, envelope.event.has_message()));
+    }
+    let sql = "INSERT INTO event (id, at, envelope, body) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
+    sqlx::query(sql).bind(serde_json::to_string(&rows)?).execute(connection).await?;
+    Ok(())
+}
+
 impl Store {
     /// Appends an event; returns its place.
     ///
@@ -39,8 +50,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows =
-            sqlx::query("SELECT seq, envelope FROM event WHERE seq > ? ORDER BY seq LIMIT ?").bind(seq).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query("SELECT seq, envelope FROM event WHERE seq > ? ORDER BY seq LIMIT ?")
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         rows.iter().map(read).collect()
     }
 
@@ -49,7 +63,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT seq FROM cursor WHERE name = ?").bind(name).fetch_optional(&self.readers).await?.unwrap_or(0))
+        Ok(sqlx::query_scalar("SELECT seq FROM cursor WHERE name = ?").bind(name).fetch_optional(&mut *self.readers.get().await?).await?.unwrap_or(0))
     }
 
     /// Moves a cursor over events and stores what each gave rise to, in one commit: a crash neither loses nor doubles a
@@ -64,12 +78,7 @@ impl Store {
                 Box::pin(async move {
                     let sql = "INSERT INTO cursor (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)";
                     sqlx::query(sql).bind(name).bind(seq).execute(&mut *connection).await?;
-                    for (seq, new) in &events {
-                        for delivery in new {
-                            deliveries::insert(connection, *seq, delivery).await?;
-                        }
-                    }
-                    Ok(())
+                    deliveries::insert_all(connection, &events).await
                 })
             })
             .await

@@ -22,7 +22,7 @@ impl Store {
                         if let Event::MessageReceived(message) = &envelope.event
                             && let Some(who) = message.chat.pn.as_deref().and_then(|pn| pn.strip_suffix("@c.us")).or(message.chat.lid.as_deref())
                         {
-                            pacing::know(connection, envelope.session.as_str(), who).await?;
+                            pacing::know(connection, envelope.session.as_str(), &[who.to_owned()]).await?;
                         }
                         events::insert(connection, &envelope).await?;
                     }
@@ -38,7 +38,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT until FROM told WHERE client = ? AND account = ?";
-        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(name(account)).fetch_optional(&self.readers).await?.map(Timestamp))
+        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(name(account)).fetch_optional(&mut *self.readers.get().await?).await?.map(Timestamp))
     }
 
     /// Notes that every message of the account from before `at` was told.
@@ -46,16 +46,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) -> Result<(), StoreError> {
-        let (client, account) = (client.to_string(), name(account).to_owned());
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO told (client, account, until) VALUES (?, ?, ?) ON CONFLICT (client, account) DO UPDATE SET until = excluded.until";
-                    sqlx::query(sql).bind(client).bind(account).bind(at.0).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "INSERT INTO told (client, account, until) VALUES (?, ?, ?) ON CONFLICT (client, account) DO UPDATE SET until = excluded.until";
+        self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(name(account).to_owned()).bind(at.0)).await.map(drop)
     }
 }
 

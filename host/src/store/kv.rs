@@ -5,7 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{
+    Store, StoreError,
+    recent::{Found, Place, Value},
+};
 use crate::{
     model::Timestamp,
     plugins::{KvError, KvSpace, KvStore},
@@ -33,11 +36,16 @@ impl From<StoreError> for KvError {
 #[async_trait]
 impl KvStore for Store {
     async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
-        let sql = "SELECT value, version FROM kv WHERE plugin = ? AND session = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)";
-        let row = sqlx::query(sql).bind(&space.plugin).bind(session(space)).bind(key).bind(now()).fetch_optional(&self.readers).await;
-        let row = row.map_err(StoreError::from)?;
-        let read = |row: sqlx::sqlite::SqliteRow| Ok((row.try_get("value")?, u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0)));
-        Ok(row.map(read).transpose().map_err(|error: sqlx::Error| StoreError::from(error))?)
+        let place = Place::new(space, key);
+        let value = match self.recent.find(&place) {
+            Found::Kept(value) => value,
+            Found::Unknown(since) => {
+                let value = self.read(space, key).await?;
+                self.recent.keep(place, since, value.as_ref());
+                value
+            }
+        };
+        Ok(value.filter(|value| value.expires_at.is_none_or(|at| at > now())).map(|value| (value.bytes, value.version)))
     }
 
     async fn set(&self, space: &KvSpace, key: &str, expected: Option<Option<u64>>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError> {
@@ -46,9 +54,12 @@ impl KvStore for Store {
         }
         let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
         let expires = ttl.map(|ttl| Timestamp::now().plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).0);
+        let place = Place::new(&space, &key);
+        self.recent.writing(&place);
         let written =
-            self.writer.write(move |connection| Box::pin(async move { set(connection, &space, &key, expected, value, expires).await })).await?;
-        match written {
+            self.writer.write(move |connection| Box::pin(async move { set(connection, &space, &key, expected, value, expires).await })).await;
+        self.recent.written(&place);
+        match written? {
             Written::Yes => Ok(true),
             Written::Unexpected => Ok(false),
             Written::Full => Err(KvError::QuotaExceeded),
@@ -56,15 +67,12 @@ impl KvStore for Store {
     }
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
-        let (plugin, session, key) = (space.plugin.clone(), session(space), key.to_owned());
-        let work = self.writer.write(move |connection| {
-            Box::pin(async move {
-                let sql = "DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?";
-                sqlx::query(sql).bind(plugin).bind(session).bind(key).execute(connection).await?;
-                Ok(())
-            })
-        });
-        Ok(work.await?)
+        let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
+        let place = Place::new(space, key);
+        self.recent.writing(&place);
+        let deleted = self.writer.statement(delete.bind(space.plugin.clone()).bind(session(space)).bind(key.to_owned())).await;
+        self.recent.written(&place);
+        Ok(deleted.map(drop)?)
     }
 
     async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError> {
@@ -78,9 +86,20 @@ impl KvStore for Store {
             .bind(prefix)
             .bind(now())
             .bind(limit.min(MAX_LIST))
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.get().await?)
             .await;
         Ok(rows.map_err(StoreError::from)?)
+    }
+}
+
+impl Store {
+    /// What the table has, expired or not.
+    async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
+        let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+        let query = sqlx::query(sql).bind(&space.plugin).bind(session(space)).bind(key);
+        let Some(row) = query.fetch_optional(&mut *self.readers.get().await?).await? else { return Ok(None) };
+        let version = u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0);
+        Ok(Some(Value { bytes: row.try_get("value")?, version, expires_at: row.try_get("expires_at")? }))
     }
 }
 

@@ -10,9 +10,13 @@ mod events;
 mod forget;
 mod inbound;
 mod kv;
+mod many;
 mod outbox;
 mod pacing;
+mod readers;
+mod recent;
 mod restrictions;
+mod savepoint;
 mod sessions;
 mod space;
 mod wishes;
@@ -21,17 +25,19 @@ mod writer;
 use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
-    SqlitePool,
+    ConnectOptions,
     error::DatabaseError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use addresses::Addresses;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
 pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
 pub use events::StoredEvent;
-pub use outbox::{Accept, Accepted, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
+pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Step};
 pub use pacing::Sending;
+use readers::Readers;
+use recent::Recent;
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;
@@ -70,6 +76,12 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl StoreError {
+    fn closed() -> Self {
+        Self::Database("the store is closed".into())
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         /// `SQLITE_FULL`, see <https://www.sqlite.org/rescode.html>.
@@ -91,8 +103,9 @@ impl From<serde_json::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
     addresses: Addresses,
+    recent: Recent,
 }
 
 impl Store {
@@ -118,15 +131,15 @@ impl Store {
         if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
             space::found(&writing).await.map_err(|error| wrong(error.to_string()))?;
         }
-        let writers = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(|error| wrong(error.to_string()))?;
-        sqlx::migrate!("src/store/migrations").run(&writers).await.map_err(|error| match error {
+        let mut connection = writing.connect().await.map_err(|error| wrong(error.to_string()))?;
+        sqlx::migrate!("src/store/migrations").run(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::VersionMissing(_) => StoreError::TooNew { path: name.clone() },
             other => wrong(other.to_string()),
         })?;
-        space::convert(&writers, path).await.map_err(|error| wrong(error.to_string()))?;
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|error| wrong(error.to_string()))?;
+        space::convert(&mut connection, path).await.map_err(|error| wrong(error.to_string()))?;
+        let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
         let addresses = Addresses::load(&readers).await?;
-        Ok(Self { writer: Writer::start(writers), readers, addresses })
+        Ok(Self { writer: Writer::start(writing, connection), readers, addresses, recent: Recent::default() })
     }
 
     /// Writes what is waiting and closes the file.
@@ -156,7 +169,7 @@ mod tests {
         let store = Store::open(&path).await.expect("store");
         assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
         sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)")
-            .execute(&store.readers)
+            .execute(&mut *store.readers.get().await.expect("reader"))
             .await
             .expect("inserted");
         store.close().await;

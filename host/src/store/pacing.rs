@@ -1,5 +1,7 @@
 //! What pacing counts.
 
+use std::collections::HashSet;
+
 use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, outbox};
@@ -27,11 +29,15 @@ pub(super) async fn count(connection: &mut SqliteConnection, client: &str, messa
     Ok(())
 }
 
-/// Notes that somebody is no stranger: a number, or a chat of the form `…@lid` while its number is not known.
-pub(super) async fn know(connection: &mut SqliteConnection, client: &str, who: &str) -> Result<(), StoreError> {
-    let sql = "INSERT OR IGNORE INTO recipient (client, number) VALUES (?, ?)";
-    if sqlx::query(sql).bind(client).bind(who).execute(&mut *connection).await?.rows_affected() == 1 {
-        outbox::unpark_known(connection, client, who).await?;
+/// Notes who is no stranger: numbers, or chats of the form `…@lid` while their number is not known.
+pub(super) async fn know(connection: &mut SqliteConnection, client: &str, who: &[String]) -> Result<(), StoreError> {
+    if who.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT OR IGNORE INTO recipient (client, number) SELECT ?, value FROM json_each(?) RETURNING number";
+    let new: Vec<String> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(who)?).fetch_all(&mut *connection).await?;
+    for who in new {
+        outbox::unpark_known(connection, client, &who).await?;
     }
     Ok(())
 }
@@ -42,18 +48,31 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn sending(&self, client: &ClientId) -> Result<Sending, StoreError> {
+        self.look(client).await.map(|(sending, _)| sending)
+    }
+
+    /// As [`Store::sending`]; and to whom sends were begun of which the page may or may not know.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn look(&self, client: &ClientId) -> Result<(Sending, HashSet<PhoneNumber>), StoreError> {
         let sql =
             "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
-                   EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked";
-        let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&self.readers).await?;
+                   EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
+                   (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
+                       AND profile_gone = 0) AS in_doubt";
+        let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
-        Ok(Sending {
+        let sending = Sending {
             paused_at: time("paused_at")?,
             first_at: time("first_at")?,
             restricted: row.try_get("restricted")?,
             parked: row.try_get("parked")?,
-        })
+        };
+        let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
+        let number = |digits: &String| PhoneNumber::parse(digits, None).map_err(|error| StoreError::Corrupt(error.to_string()));
+        Ok((sending, in_doubt.iter().map(number).collect::<Result<_, _>>()?))
     }
 
     /// Pauses the sends of a session, or lets them go on. It holds across restarts.
@@ -61,18 +80,10 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), StoreError> {
-        let (client, at) = (client.to_string(), pause.then(|| Timestamp::now().0));
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    // Paused twice is paused since the first time.
-                    let sql = "INSERT INTO sending (client, paused_at) VALUES (?1, ?2) \
-                               ON CONFLICT (client) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))";
-                    sqlx::query(sql).bind(client).bind(at).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        // Paused twice is paused since the first time.
+        let sql = "INSERT INTO sending (client, paused_at) VALUES (?1, ?2)
+                   ON CONFLICT (client) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))";
+        self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(pause.then(|| Timestamp::now().0))).await.map(drop)
     }
 
     /// When the session began the `nth` send counted from its last one, which is 1; of those to strangers only, if `cold`.
@@ -85,7 +96,7 @@ impl Store {
         } else {
             "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         };
-        let at = sqlx::query_scalar(sql).bind(client.as_str()).bind(nth.saturating_sub(1)).fetch_optional(&self.readers).await?;
+        let at = sqlx::query_scalar(sql).bind(client.as_str()).bind(nth.saturating_sub(1)).fetch_optional(&mut *self.readers.get().await?).await?;
         Ok(at.map(Timestamp))
     }
 
@@ -96,7 +107,7 @@ impl Store {
     pub async fn knows(&self, client: &ClientId, number: &PhoneNumber) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE client = ?1 AND number = ?2) OR EXISTS (SELECT 1 FROM recipient
                    WHERE client = ?1 AND number = (SELECT address ->> '$.lid' FROM address WHERE client = ?1 AND number = ?2))";
-        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(number.digits()).fetch_one(&self.readers).await?)
+        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(number.digits()).fetch_one(&mut *self.readers.get().await?).await?)
     }
 
     /// Notes people whom the session has a chat with.
@@ -108,10 +119,8 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    for number in numbers {
-                        know(connection, &client, number.digits()).await?;
-                    }
-                    Ok(())
+                    let numbers: Vec<String> = numbers.iter().map(|number| number.digits().to_owned()).collect();
+                    know(connection, &client, &numbers).await
                 })
             })
             .await
@@ -122,13 +131,6 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        self.writer.statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0)).await.map(drop)
     }
 }

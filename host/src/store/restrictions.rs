@@ -21,7 +21,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn restrictions(&self, client: &ClientId) -> Result<Vec<Restriction>, StoreError> {
         let sql = "SELECT kind, since, until FROM restriction WHERE client = ? ORDER BY kind";
-        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(read).collect()
     }
 

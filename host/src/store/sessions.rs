@@ -89,7 +89,7 @@ impl Store {
     pub async fn session(&self, client: &ClientId) -> Result<Option<SessionRow>, StoreError> {
         let row = sqlx::query("SELECT state, reason, since, linked, account FROM session WHERE client = ?")
             .bind(client.as_str())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.get().await?)
             .await?;
         row.map(|row| {
             let account: Option<String> = row.try_get("account")?;
@@ -113,7 +113,7 @@ impl Store {
         let rows = sqlx::query("SELECT at, before, after, reason FROM transition WHERE client = ? ORDER BY seq DESC LIMIT ?")
             .bind(client.as_str())
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.get().await?)
             .await?;
         rows.iter()
             .map(|row| {
@@ -159,7 +159,7 @@ impl Store {
         let rows = sqlx::query("SELECT at, ok, detail FROM health WHERE client = ? ORDER BY seq DESC LIMIT ?")
             .bind(client.as_str())
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.get().await?)
             .await?;
         rows.iter().map(|row| Ok(HealthRow { at: Timestamp(row.try_get("at")?), ok: row.try_get("ok")?, detail: row.try_get("detail")? })).collect()
     }

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use nix::sys::statvfs::statvfs;
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, sqlite::SqliteAutoVacuum, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteAutoVacuum, sqlite::SqliteConnectOptions};
 use tracing::{info, warn};
 
 use super::{Store, StoreError, forget::Walk};
@@ -23,9 +23,8 @@ pub(super) async fn found(options: &SqliteConnectOptions) -> Result<(), sqlx::Er
 
 /// Makes a file of an older gateway such that it can give space back, which takes writing it once anew. Where that cannot
 /// be done it stays as it is: emptied pages are used again, and the file does not get smaller.
-pub(super) async fn convert(writers: &SqlitePool, path: &Path) -> Result<(), sqlx::Error> {
-    let mut connection = writers.acquire().await?;
-    if mode(&mut connection).await? == INCREMENTAL {
+pub(super) async fn convert(connection: &mut SqliteConnection, path: &Path) -> Result<(), sqlx::Error> {
+    if mode(connection).await? == INCREMENTAL {
         return Ok(());
     }
     let bytes = size(path);
@@ -36,7 +35,7 @@ pub(super) async fn convert(writers: &SqlitePool, path: &Path) -> Result<(), sql
         return Ok(());
     }
     info!(bytes, path = %path.display(), "the database is written anew, once, so that it can give space back");
-    match rewrite(&mut connection).await {
+    match rewrite(connection).await {
         Ok(()) => info!(before = bytes, after = size(path), "the database is written anew"),
         Err(error) => warn!(%error, "the database could not be written anew; until it is, it does not get smaller"),
     }
@@ -82,7 +81,7 @@ impl Store {
     /// When the database refuses.
     pub async fn give_back(&self) -> Result<bool, StoreError> {
         let mut walk = Walk::begin();
-        if mode(&mut *self.readers.acquire().await?).await? != INCREMENTAL {
+        if mode(&mut *self.readers.get().await?).await? != INCREMENTAL {
             return Ok(false);
         }
         let mut empty = self.empty_pages().await?;
@@ -112,7 +111,7 @@ impl Store {
     }
 
     pub(super) async fn empty_pages(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&self.readers).await?)
+        Ok(sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *self.readers.get().await?).await?)
     }
 
     /// Empties the write-ahead log, which holds what was deleted until it is written over. False: not now.
@@ -121,7 +120,7 @@ impl Store {
     /// When the database refuses.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
         // Most of it is copied beside the writer; what is left costs the writer a moment between two transactions.
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&self.readers).await?;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut *self.readers.get().await?).await?;
         self.writer.empty_log().await
     }
 }

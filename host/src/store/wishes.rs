@@ -24,7 +24,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn session_wishes(&self) -> Result<Vec<SessionWish>, StoreError> {
-        let rows = sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client").fetch_all(&self.readers).await?;
+        let rows =
+            sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client").fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter()
             .map(|row| {
                 let client: String = row.try_get("client")?;
@@ -45,16 +46,9 @@ impl Store {
     /// When the database refuses.
     pub async fn wish_session(&self, wish: SessionWish) -> Result<(), StoreError> {
         let metadata = serde_json::to_string(&wish.metadata)?;
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, ?, ?) \
-                               ON CONFLICT (client) DO UPDATE SET wanted = excluded.wanted";
-                    sqlx::query(sql).bind(wish.client.as_str()).bind(wish.wanted).bind(wish.made).bind(metadata).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, ?, ?)
+                   ON CONFLICT (client) DO UPDATE SET wanted = excluded.wanted";
+        self.writer.statement(sqlx::query(sql).bind(wish.client.to_string()).bind(wish.wanted).bind(wish.made).bind(metadata)).await.map(drop)
     }
 
     /// Forgets a session: its wish, state, history and addresses. Its sends and events keep their own time.

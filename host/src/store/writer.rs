@@ -7,11 +7,17 @@
 //! The write-ahead log is emptied here too, between two transactions, so that nobody is met by a locked file.
 //! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
 //! connection, so that the gateway writes again as soon as there is room.
+//!
+//! Transactions and savepoints are plain statements: those of sqlx make its thread wait until each was heard of.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::{
+    ConnectOptions, Connection, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult},
+};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     task::JoinHandle,
@@ -22,6 +28,7 @@ use tracing::error;
 use super::{
     StoreError,
     outbox::{self, Accept, NewRow},
+    savepoint::Savepoint,
     space,
 };
 
@@ -59,12 +66,7 @@ where
         Box::pin(async move {
             let Self { work, answer } = *self;
             let done = work(connection).await;
-            let keep = done.is_ok();
-            let reply: Reply = Box::new(move |committed| {
-                // The asker may be gone; the work is done all the same.
-                let _ = answer.send(done.and_then(|value| committed.map(|()| value)));
-            });
-            (keep, reply)
+            (done.is_ok(), told(answer, done))
         })
     }
 
@@ -81,9 +83,12 @@ enum Haste {
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+/// One statement, which SQLite does whole or not at all: it needs no savepoint.
+pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 enum Asking {
     Work(Box<dyn Job>, Haste),
+    Statement(Statement, Answer<u64>, Haste),
     /// A send to be stored.
     Accept(Box<NewRow>, Answer<Accept>),
     /// The write-ahead log to be emptied, which is done between two transactions.
@@ -94,6 +99,7 @@ impl Asking {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Work(job, _) => job.refuse(error),
+            Self::Statement(_, answer, _) => drop(answer.send(Err(error))),
             Self::Accept(_, answer) => drop(answer.send(Err(error))),
             Self::EmptyLog(answer) => drop(answer.send(Err(error))),
         }
@@ -114,9 +120,10 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    /// `connection` was made of `options`.
+    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
         let (sender, inbox) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(pool, inbox));
+        let task = tokio::spawn(run(Link { options, open: Some(connection) }, inbox));
         Self { sender: sender.downgrade(), jobs: Arc::new(Mutex::new(Some(sender))), task: Arc::new(Mutex::new(Some(task))) }
     }
 
@@ -140,6 +147,18 @@ impl Writer {
         self.ask(Asking::Work(Box::new(Asked { work, answer }), Haste::Soon), result).await
     }
 
+    /// Runs one statement inside the next transaction; how many rows it changed. Returns when that is on the disk.
+    pub(super) async fn statement(&self, statement: Statement) -> Result<u64, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Statement(statement, answer, Haste::Now), result).await
+    }
+
+    /// As [`Writer::statement`], for what nobody waits for.
+    pub(super) async fn statement_soon(&self, statement: Statement) -> Result<u64, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Statement(statement, answer, Haste::Soon), result).await
+    }
+
     /// Stores a send together with those that wait.
     pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         let (answer, result) = oneshot::channel();
@@ -153,13 +172,12 @@ impl Writer {
     }
 
     async fn ask<T>(&self, asking: Asking, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-        let closed = || StoreError::Database("the store is closed".into());
-        let sender = self.sender.upgrade().ok_or_else(closed)?;
+        let sender = self.sender.upgrade().ok_or_else(StoreError::closed)?;
         sender.try_send(asking).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => closed(),
+            mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
         })?;
-        result.await.unwrap_or_else(|_| Err(closed()))
+        result.await.unwrap_or_else(|_| Err(StoreError::closed()))
     }
 
     /// Does what is queued and ends.
@@ -173,20 +191,45 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
+/// The connection, made anew after a failure.
+struct Link {
+    options: SqliteConnectOptions,
+    open: Option<SqliteConnection>,
+}
+
+impl Link {
+    async fn get(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let connection = match self.open.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        Ok(self.open.insert(connection))
+    }
+
+    /// Whatever was open in it is undone.
+    async fn close(&mut self) {
+        if let Some(connection) = self.open.take()
+            && let Err(error) = connection.close().await
+        {
+            error!(%error, "the connection that writes did not close");
+        }
+    }
+}
+
+async fn run(mut link: Link, mut inbox: mpsc::Receiver<Asking>) {
     let mut jobs = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut jobs, BATCH).await > 0 {
         gather(&mut inbox, &mut jobs).await;
         for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
             if let Asking::EmptyLog(answer) = asking {
-                drop(answer.send(empty_log(&pool).await.map_err(StoreError::from)));
+                drop(answer.send(empty_log(&mut link).await.map_err(StoreError::from)));
             }
         }
         if jobs.is_empty() {
             continue;
         }
         let mut replies = Vec::with_capacity(jobs.len());
-        let result = batch(&pool, &mut jobs, &mut replies).await.map_err(StoreError::from);
+        let result = batch(&mut link, &mut jobs, &mut replies).await.map_err(StoreError::from);
         if let Err(error) = &result {
             error!(%error, "a batch of writes was not committed");
         }
@@ -197,13 +240,14 @@ async fn run(pool: SqlitePool, mut inbox: mpsc::Receiver<Asking>) {
             job.refuse(result.clone().err().unwrap_or(StoreError::Busy));
         }
     }
-    pool.close().await;
+    link.close().await;
 }
 
 /// Waits for company while all that is there can wait.
 async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
     let end = Instant::now() + LINGER;
-    while jobs.len() < BATCH && jobs.iter().all(|asking| matches!(asking, Asking::Work(_, Haste::Soon))) {
+    let can_wait = |asking: &Asking| matches!(asking, Asking::Work(_, Haste::Soon) | Asking::Statement(_, _, Haste::Soon));
+    while jobs.len() < BATCH && jobs.iter().all(can_wait) {
         match timeout_at(end, inbox.recv_many(jobs, BATCH - jobs.len())).await {
             Ok(came) if came > 0 => {}
             _ => return,
@@ -211,57 +255,83 @@ async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
     }
 }
 
-async fn empty_log(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
-    space::empty_log(&mut *pool.acquire().await?).await
+async fn empty_log(link: &mut Link) -> Result<bool, sqlx::Error> {
+    space::empty_log(link.get().await?).await
 }
 
 /// One transaction. When it fails, what was not begun is still in `jobs`.
-async fn batch(pool: &SqlitePool, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    let result = transaction(&mut connection, jobs, replies).await;
+async fn batch(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+    let result = transaction(link.get().await?, jobs, replies).await;
     if result.is_err() {
-        // Nobody knows what SQLite has ended by itself and what sqlx still takes for open.
-        drop(connection.detach());
+        // Nobody knows how far SQLite has ended the transaction by itself.
+        link.close().await;
     }
     result
 }
 
+async fn say(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}
+
 async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if let [Asking::Statement(..)] = jobs.as_slice()
+        && let Some(Asking::Statement(statement, answer, _)) = jobs.pop()
+    {
+        // It is a transaction by itself.
+        let done = statement.execute(connection).await;
+        replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
+        return done.map(drop);
+    }
+    say(connection, "BEGIN IMMEDIATE").await?;
     if let [Asking::Work(..)] = jobs.as_slice()
         && let Some(Asking::Work(job, _)) = jobs.pop()
     {
         // It has no neighbours to be kept from harm.
-        let (keep, reply) = job.run(&mut transaction).await;
+        let (keep, reply) = job.run(connection).await;
         replies.push(reply);
-        return if keep { transaction.commit().await } else { transaction.rollback().await };
+        return say(connection, if keep { "COMMIT" } else { "ROLLBACK" }).await;
     }
     // Sends come last and are still in `jobs` when something before them fails.
     jobs.reverse();
-    jobs.sort_by_key(|asking| matches!(asking, Asking::Work(..)));
-    while let Some(Asking::Work(job, haste)) = jobs.pop_if(|asking| matches!(asking, Asking::Work(..))) {
-        // A nested transaction of sqlx is a savepoint.
-        let mut savepoint = match transaction.begin().await {
-            Ok(savepoint) => savepoint,
-            Err(error) => {
-                jobs.push(Asking::Work(job, haste));
-                return Err(error);
+    jobs.sort_by_key(|asking| !matches!(asking, Asking::Accept(..)));
+    let mut savepoint = Savepoint::default();
+    while let Some(asking) = jobs.pop_if(|asking| !matches!(asking, Asking::Accept(..))) {
+        match asking {
+            Asking::Work(job, haste) => {
+                if let Err(error) = savepoint.renew(connection).await {
+                    jobs.push(Asking::Work(job, haste));
+                    return Err(error);
+                }
+                let (keep, reply) = job.run(connection).await;
+                replies.push(reply);
+                if !keep {
+                    savepoint.undo(connection).await?;
+                }
             }
-        };
-        let (keep, reply) = job.run(&mut savepoint).await;
-        replies.push(reply);
-        if keep {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+            Asking::Statement(statement, answer, _) => {
+                let done = statement.execute(&mut *connection).await;
+                savepoint.touched();
+                // An error: a full disk, most likely, which has ended the transaction. The asker hears of it with the others.
+                replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
+                done?;
+            }
+            Asking::Accept(..) | Asking::EmptyLog(_) => {}
         }
     }
-    accept(&mut transaction, jobs, replies).await;
-    transaction.commit().await
+    accept(connection, &mut savepoint, jobs, replies).await;
+    say(connection, "COMMIT").await
+}
+
+/// Tells the asker what came of it, once that is on the disk.
+fn told<T: Send + 'static>(answer: Answer<T>, done: Result<T, StoreError>) -> Reply {
+    Box::new(move |committed| {
+        // The asker may be gone; the work is done all the same.
+        let _ = answer.send(done.and_then(|value| committed.map(|()| value)));
+    })
 }
 
 /// Stores the sends, all in one.
-async fn accept(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) {
+async fn accept(connection: &mut SqliteConnection, savepoint: &mut Savepoint, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) {
     let (mut rows, mut answers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
     while let Some(Asking::Accept(row, answer)) = jobs.pop() {
         rows.push(*row);
@@ -270,10 +340,8 @@ async fn accept(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, repli
     if rows.is_empty() {
         return;
     }
-    for (answer, done) in answers.into_iter().zip(outbox::accept_all(connection, &rows).await) {
-        replies.push(Box::new(move |committed| {
-            let _ = answer.send(done.and_then(|accept| committed.map(|()| accept)));
-        }));
+    for (answer, done) in answers.into_iter().zip(outbox::accept_all(connection, savepoint, &rows).await) {
+        replies.push(told(answer, done));
     }
 }
 

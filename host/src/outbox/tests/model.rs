@@ -320,7 +320,7 @@ impl Run {
     }
 
     async fn news(&self, id: MessageId, what: SendProgress) {
-        self.outbox.on_send_news(&client(), None, SendNews { id, address: chat(), what }).await.expect("noted");
+        self.outbox.on_send_news(&client(), None, vec![SendNews { id, address: chat(), what }]).await.expect("noted");
     }
 
     /// Nothing fails any more; time passes until nothing is open.

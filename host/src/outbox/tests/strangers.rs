@@ -16,8 +16,12 @@ async fn accept(gateway: &Gateway, digits: &str) -> Accepted {
 
 async fn refused(gateway: &Gateway, accepted: &Accepted, code: u32) -> OutboxRow {
     gateway.until(&accepted.id, RowState::Sending).await;
-    let what = SendProgress::Refused { code: Some(code), reason: "ERROR_UNKNOWN".into() };
-    gateway.outbox.on_send_news(&client(), None, SendNews { id: accepted.message_id.clone(), address: chat(), what }).await.expect("noted");
+    // The page tells it twice: the message bears the code, the result of the send does not.
+    let news = [Some(code), None].map(|code| {
+        let what = SendProgress::Refused { code, reason: "ERROR_UNKNOWN".into() };
+        SendNews { id: accepted.message_id.clone(), address: chat(), what }
+    });
+    gateway.outbox.on_send_news(&client(), None, news.into()).await.expect("noted");
     gateway.until(&accepted.id, RowState::NotSent).await
 }
 

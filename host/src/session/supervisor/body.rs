@@ -5,16 +5,19 @@ use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{JoinError, JoinSet},
+    time::{Instant, timeout_at},
 };
 use tracing::warn;
 
 use crate::{
-    model::{ClientId, Timestamp},
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
+    model::{AckLevel, ClientId, Timestamp},
+    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews, SendProgress},
 };
 
 /// Events taken at a time.
 const HEARD: usize = 64;
+/// What nobody waits for waits so long for company.
+const LINGER: Duration = Duration::from_millis(20);
 
 pub(super) struct Body {
     client: ClientId,
@@ -33,6 +36,8 @@ struct Running {
     events: mpsc::UnboundedReceiver<PageEvent>,
     /// Taken from there, not yet looked at.
     heard: VecDeque<PageEvent>,
+    /// All that was heard waits for company, at the longest until then.
+    waits_until: Option<Instant>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -117,7 +122,7 @@ impl Body {
         let current = self.is_current(generation);
         match result {
             Ok(Start { launched, permit }) => {
-                let running = Running { page: launched.page, events: launched.events, heard: VecDeque::new(), permit };
+                let running = Running { page: launched.page, events: launched.events, heard: VecDeque::new(), waits_until: None, permit };
                 if current {
                     self.running = Some(running);
                 } else {
@@ -187,12 +192,22 @@ impl Body {
 }
 
 async fn heard(running: Option<&mut Running>) -> Done {
-    let Some(Running { events, heard, .. }) = running else { return std::future::pending().await };
+    let Some(Running { events, heard, waits_until, .. }) = running else { return std::future::pending().await };
     if heard.is_empty() {
         let mut some = Vec::new();
         events.recv_many(&mut some, HEARD).await;
         heard.extend(some);
     }
+    // May be dropped at any `await` and begun anew: what was heard is kept, and so is the end of the wait.
+    while (1..HEARD).contains(&heard.len()) && heard.iter().all(can_wait) {
+        let end = *waits_until.get_or_insert_with(|| Instant::now() + LINGER);
+        let mut some = Vec::new();
+        match timeout_at(end, events.recv_many(&mut some, HEARD)).await {
+            Ok(came) if came > 0 => heard.extend(some),
+            _ => break,
+        }
+    }
+    *waits_until = None;
     let mut sends = Vec::new();
     while let Some(event) = heard.pop_front() {
         match event {
@@ -205,6 +220,11 @@ async fn heard(running: Option<&mut Running>) -> Done {
         }
     }
     if sends.is_empty() { Done::Event(PageEvent::Closed("the browser is gone".into())) } else { Done::Sends(sends) }
+}
+
+/// Nobody waits for what comes after the server's acknowledgement.
+fn can_wait(event: &PageEvent) -> bool {
+    matches!(event, PageEvent::Send(SendNews { what: SendProgress::Ack(AckLevel::Device | AckLevel::Read | AckLevel::Played), .. }))
 }
 
 fn lost_task(error: &JoinError) -> Done {

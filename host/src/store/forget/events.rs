@@ -21,7 +21,7 @@ impl Store {
         let mut after = (i64::MIN, i64::MIN);
         loop {
             let found = sqlx::query_as(find).bind(oldest.0).bind(after.0).bind(after.1).bind(STEP);
-            let found: Vec<(i64, i64)> = found.fetch_all(&self.readers).await?;
+            let found: Vec<(i64, i64)> = found.fetch_all(&mut *self.readers.get().await?).await?;
             let Some(last) = found.last() else { return Ok(()) };
             after = *last;
             let seqs = list(&found.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
@@ -47,7 +47,8 @@ impl Store {
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
         let (mut walk, mut after) = (Walk::begin(), 0);
         loop {
-            let looked_at: Vec<(i64, bool, bool)> = sqlx::query_as(find).bind(oldest.0).bind(after).bind(LOOKED_AT).fetch_all(&self.readers).await?;
+            let looked_at: Vec<(i64, bool, bool)> =
+                sqlx::query_as(find).bind(oldest.0).bind(after).bind(LOOKED_AT).fetch_all(&mut *self.readers.get().await?).await?;
             after = looked_at.last().map_or(after, |(seq, ..)| *seq);
             if !looked_at.iter().any(|(_, old, _)| *old) {
                 return Ok(walk.went());

@@ -65,7 +65,7 @@ impl Store {
         let mut after = (i64::MIN, i64::MIN);
         loop {
             let found = sqlx::query_as(find).bind(redacted).bind(oldest.0).bind(after.0).bind(after.1).bind(STEP);
-            let found: Vec<(i64, i64)> = found.fetch_all(&self.readers).await?;
+            let found: Vec<(i64, i64)> = found.fetch_all(&mut *self.readers.get().await?).await?;
             let Some(last) = found.last() else { return Ok(()) };
             after = *last;
             self.forget_sends(found.iter().map(|(_, seq)| *seq).collect()).await?;

@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Connection, Row, SqliteConnection};
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         AckLevel, Address, ClientId, Content, Envelope, Event, EventId, FailureCode, InboundMessage, MessageId, OutboundMessage, PhoneNumber,
         Priority,
     },
-    store::{Accept, Begin, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, scratch},
+    store::{Accept, Ack, Begin, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, scratch},
 };
 
 const NUMBER: &str = "4915123456789";
@@ -56,11 +56,11 @@ async fn get(store: &Store, name: &str) -> OutboxRow {
 }
 
 async fn run(store: &Store, sql: &'static str) {
-    sqlx::query(sql).execute(&store.readers).await.expect(sql);
+    sqlx::query(sql).execute(&mut *store.readers.get().await.expect("reader")).await.expect(sql);
 }
 
 async fn count(store: &Store, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&store.readers).await.expect(sql)
+    sqlx::query_scalar(sql).fetch_one(&mut *store.readers.get().await.expect("reader")).await.expect(sql)
 }
 
 /// As the sender does it: the row is written three times, and grows.
@@ -76,8 +76,10 @@ async fn acknowledge(store: &Store, name: &str) {
     let row = get(store, name).await;
     let id = row.message_id.clone();
     let told = name.to_owned();
-    let tell = move |before: &OutboxRow| vec![event(&told, Event::MessageSent { id: before.message_id.clone(), message: before.message.clone() })];
-    store.acknowledge(&client(), &id, &row.message.to, AckLevel::Server, tell).await.expect("acknowledged");
+    let tell =
+        move |before: &OutboxRow, _: &Ack| vec![event(&told, Event::MessageSent { id: before.message_id.clone(), message: before.message.clone() })];
+    let ack = Ack { id, address: row.message.to, level: AckLevel::Server };
+    store.acknowledge(&client(), vec![ack], tell).await.expect("acknowledged");
 }
 
 async fn fail(store: &Store, name: &str) {
@@ -199,8 +201,8 @@ async fn what_is_still_to_be_delivered_keeps_its_text() {
     store.redact(future()).await.expect("redacted");
     settle(&store).await;
     assert_eq!(bodies(dir.path()), ["body-new", "body-one", "body-two"]);
-    store.attempted("evt_pending-one", Update::Delivered).await.expect("noted");
-    store.attempted("evt_pending-two", Update::Dead("given up".into())).await.expect("noted");
+    store.attempted(&[("evt_pending-one".to_owned(), Update::Delivered)]).await.expect("noted");
+    store.attempted(&[("evt_pending-two".to_owned(), Update::Dead("given up".into()))]).await.expect("noted");
     route(&store).await;
     store.redact(future()).await.expect("redacted");
     settle(&store).await;
@@ -265,8 +267,8 @@ async fn old_events_go_and_dead_letters_keep_theirs() {
     }
     route(&store).await;
     receive(&store, "not routed", "x").await;
-    store.attempted("evt_pending-delivered", Update::Delivered).await.expect("noted");
-    store.attempted("evt_pending-dead", Update::Dead("r".into())).await.expect("noted");
+    store.attempted(&[("evt_pending-delivered".to_owned(), Update::Delivered)]).await.expect("noted");
+    store.attempted(&[("evt_pending-dead".to_owned(), Update::Dead("r".into()))]).await.expect("noted");
     assert_eq!(store.prune_events(Timestamp(1)).await, Ok(false));
     assert_eq!(store.prune_events(future()).await, Ok(true));
     let left = store.events_after(0, 9).await.expect("read");
@@ -322,7 +324,8 @@ async fn the_file_gets_smaller_in_steps() {
     settle(&store).await;
     assert!(size() < before / 3, "{} of {before} are left", size());
     assert_eq!(count(&store, "SELECT count(*) FROM outbox").await, 1201);
-    let checked: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&store.readers).await.expect("checked");
+    let checked: String =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut *store.readers.get().await.expect("reader")).await.expect("checked");
     assert_eq!(checked, "ok");
 }
 
@@ -331,7 +334,8 @@ async fn the_log_is_emptied_when_nobody_reads_and_nobody_is_waited_for() {
     let (dir, store) = scratch().await;
     store.accept(row("out_1", "x")).await.expect("stored");
     let log = || fs::metadata(dir.path().join("wharf.db-wal")).expect("there").len();
-    let mut reader = store.readers.begin().await.expect("begun");
+    let mut reader = store.readers.get().await.expect("reader");
+    let mut reader = reader.begin().await.expect("begun");
     sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut *reader).await.expect("read");
     store.accept(row("out_2", "x")).await.expect("stored");
     let asked = std::time::Instant::now();
@@ -361,12 +365,13 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     let sent = event("sent", Event::MessageSent { id: MessageId("3EB00".into()), message: message("body-event") });
     let sent = serde_json::to_string(&sent).expect("json");
     sqlx::query("INSERT INTO event (id, at, envelope) VALUES ('evt_sent', 5, ?)").bind(sent).execute(&pool).await.expect("inserted");
-    let mode = async |pool: &sqlx::SqlitePool| sqlx::query_scalar::<_, i64>("PRAGMA auto_vacuum").fetch_one(pool).await.expect("read");
-    assert_eq!(mode(&pool).await, 0);
+    let mode =
+        async |connection: &mut SqliteConnection| sqlx::query_scalar::<_, i64>("PRAGMA auto_vacuum").fetch_one(connection).await.expect("read");
+    assert_eq!(mode(&mut *pool.acquire().await.expect("connection")).await, 0);
     pool.close().await;
 
     let store = Store::open(&path).await.expect("upgraded");
-    assert_eq!(mode(&store.readers).await, 2);
+    assert_eq!(mode(&mut *store.readers.get().await.expect("reader")).await, 2);
     assert_eq!(get(&store, "out_299").await.state, RowState::Sent);
     let size = || fs::metadata(&path).expect("there").len();
     let before = size();
@@ -378,7 +383,7 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     assert!(size() < before / 2, "{} of {before}", size());
     store.close().await;
     let store = Store::open(&path).await.expect("opened");
-    assert_eq!(mode(&store.readers).await, 2);
+    assert_eq!(mode(&mut *store.readers.get().await.expect("reader")).await, 2);
 }
 
 #[tokio::test]
@@ -394,7 +399,10 @@ async fn nothing_that_is_done_every_minute_looks_at_every_row() {
         ("SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? LIMIT 1", "bulk_body"),
         ("SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?", "inbound_age"),
     ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&store.readers).await.expect("plan");
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
     }

@@ -1,18 +1,16 @@
-//! The commit point of sends, many at a time: one statement per table and batch.
+//! The commit point of sends, many at a time.
 //!
-//! The rows of a batch travel as one JSON array, so that a batch costs a handful of statements however many callers it
-//! serves. A row that cannot be stored does not take its neighbours with it: the batch is undone to a savepoint and
-//! its rows are stored one by one.
+//! A batch costs a handful of statements however many callers it serves. A row that cannot be stored does not take its
+//! neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
 
 use std::collections::HashSet;
 
-use serde_json::json;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use super::{OutboxId, RowState, history::Step};
 use crate::{
     model::{ClientId, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
-    store::{Store, StoreError},
+    store::{Store, StoreError, many, savepoint::Savepoint},
 };
 
 /// A send to be stored.
@@ -68,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn idempotent(&self, scope: &str, key: &str, fingerprint: &str) -> Result<Option<Accept>, StoreError> {
-        let mut connection = self.readers.acquire().await?;
+        let mut connection = self.readers.get().await?;
         existing(&mut connection, scope, key, fingerprint).await
     }
 
@@ -93,8 +91,8 @@ async fn existing(connection: &mut SqliteConnection, scope: &str, key: &str, fin
 }
 
 /// Stores a batch within the writer's transaction; the answers are in the order of the rows.
-pub(in crate::store) async fn all(connection: &mut SqliteConnection, rows: &[NewRow]) -> Vec<Result<Accept, StoreError>> {
-    match guarded(connection, rows).await {
+pub(in crate::store) async fn all(connection: &mut SqliteConnection, savepoint: &mut Savepoint, rows: &[NewRow]) -> Vec<Result<Accept, StoreError>> {
+    match guarded(connection, savepoint, rows).await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
         Err(error) if rows.len() == 1 => vec![Err(error)],
         // No row is to blame for a full disk.
@@ -102,7 +100,7 @@ pub(in crate::store) async fn all(connection: &mut SqliteConnection, rows: &[New
         Err(_) => {
             let mut answers = Vec::with_capacity(rows.len());
             for row in rows {
-                let answer = guarded(connection, std::slice::from_ref(row)).await;
+                let answer = guarded(connection, savepoint, std::slice::from_ref(row)).await;
                 answers.push(answer.and_then(|mut one| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
             }
             answers
@@ -111,20 +109,14 @@ pub(in crate::store) async fn all(connection: &mut SqliteConnection, rows: &[New
 }
 
 /// All rows or none.
-async fn guarded(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
-    let mut savepoint = connection.begin().await?;
-    let stored = together(&mut savepoint, rows).await;
-    match stored {
-        Ok(answers) => {
-            savepoint.commit().await?;
-            Ok(answers)
-        }
-        Err(error) => {
-            // Fails when a full disk has ended the transaction already; the first reason is the one to tell.
-            let _ = savepoint.rollback().await;
-            Err(error)
-        }
+async fn guarded(connection: &mut SqliteConnection, savepoint: &mut Savepoint, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
+    savepoint.renew(connection).await?;
+    let stored = together(connection, rows).await;
+    if stored.is_err() {
+        // Fails when a full disk has ended the transaction already; the first reason is the one to tell.
+        let _ = savepoint.undo(connection).await;
     }
+    stored
 }
 
 async fn together(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
@@ -132,10 +124,7 @@ async fn together(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<
     let answers = keys(connection, rows, now).await?;
     let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
     if !new.is_empty() {
-        let first: i64 =
-            sqlx::query_scalar("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) + 1").fetch_one(&mut *connection).await?;
-        messages(connection, &new, first, now).await?;
-        histories(connection, &new, first, now).await?;
+        messages(connection, &new, now).await?;
     }
     Ok(answers)
 }
@@ -169,31 +158,32 @@ async fn keys(connection: &mut SqliteConnection, rows: &[NewRow], now: i64) -> R
     Ok(answers)
 }
 
-async fn messages(connection: &mut SqliteConnection, rows: &[&NewRow], first: i64, now: i64) -> Result<(), StoreError> {
-    let mut columns = Vec::with_capacity(rows.len());
-    for row in rows {
-        let message = serde_json::to_string(&row.message)?;
-        let not_before = row.message.send_at.map_or(0, |at| at.0);
-        columns.push(((&row.id, &row.client, &row.message_id, row.number.digits()), (row.priority.number(), not_before, row.expires_at), message));
-    }
-    let sql =
-        "INSERT INTO outbox (seq, id, client, message_id, number, state, priority, held, not_before, expires_at, created_at, updated_at, message)
-               SELECT ?2 + key, value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]', 'queued', value ->> '$[1][0]',
-                      (value ->> '$[1][1]') > ?3, value ->> '$[1][1]', value ->> '$[1][2]', ?3, ?3, value ->> 2
-               FROM json_each(?1)";
-    sqlx::query(sql).bind(serde_json::to_string(&columns)?).bind(first).bind(now).execute(connection).await?;
-    Ok(())
-}
-
-async fn histories(connection: &mut SqliteConnection, rows: &[&NewRow], first: i64, now: i64) -> Result<(), StoreError> {
+/// The rows and how they came here.
+async fn messages(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) -> Result<(), StoreError> {
+    const HEAD: &str =
+        "INSERT INTO outbox (id, client, message_id, number, state, priority, held, not_before, expires_at, created_at, updated_at, message)";
     let mut steps = Vec::with_capacity(rows.len() * 2);
-    for (seq, row) in (first..).zip(rows) {
-        for (number, step) in (1..).zip(&row.history) {
-            steps.push(json!([seq, number, step.kind, step.detail.to_string()]));
+    for piece in many::pieces(rows) {
+        let mut insert = many::insert(HEAD, "(?,?,?,?,'queued',?,?,?,?,?,?,?)", piece.len());
+        for row in piece {
+            let not_before = row.message.send_at.map_or(0, |at| at.0);
+            insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.number.digits());
+            insert = insert.bind(row.priority.number()).bind(not_before > now).bind(not_before).bind(row.expires_at.map(|at| at.0));
+            insert = insert.bind(now).bind(now).bind(serde_json::to_string(&row.message)?);
+        }
+        // Nobody else writes: their places follow each other.
+        let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
+        let first = after - i64::try_from(piece.len()).unwrap_or(0);
+        for (seq, row) in (first..).zip(piece) {
+            steps.extend((1_i64..).zip(&row.history).map(|(number, step)| (seq, number, step)));
         }
     }
-    let sql = "INSERT INTO message_history (message, step, at, kind, detail)
-               SELECT value ->> 0, value ->> 1, ?2, value ->> 2, value ->> 3 FROM json_each(?1)";
-    sqlx::query(sql).bind(serde_json::to_string(&steps)?).bind(now).execute(connection).await?;
+    for piece in many::pieces(&steps) {
+        let mut insert = many::insert("INSERT INTO message_history (message, step, at, kind, detail)", "(?,?,?,?,?)", piece.len());
+        for (seq, number, step) in piece {
+            insert = insert.bind(*seq).bind(*number).bind(now).bind(step.kind).bind(step.detail.to_string());
+        }
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }

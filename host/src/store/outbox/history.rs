@@ -46,13 +46,18 @@ pub(super) async fn note(connection: &mut SqliteConnection, message: i64, step: 
     Ok(())
 }
 
-/// Writes steps that follow each other, in one statement.
-pub(super) async fn note_all(connection: &mut SqliteConnection, message: i64, steps: &[Step]) -> Result<(), StoreError> {
-    let rows: Vec<(&str, String)> = steps.iter().map(|step| (step.kind, step.detail.to_string())).collect();
+/// Writes steps of several messages (by their places), each message's in their order and each message once, in one
+/// statement.
+pub(super) async fn note_all(connection: &mut SqliteConnection, messages: &[(i64, Vec<Step>)]) -> Result<(), StoreError> {
+    let numbered = |(message, steps): &(i64, Vec<Step>)| -> Vec<(i64, i64, &str, String)> {
+        (1..).zip(steps).map(|(number, step)| (*message, number, step.kind, step.detail.to_string())).collect()
+    };
+    let rows: Vec<_> = messages.iter().flat_map(numbered).collect();
     let sql = "INSERT INTO message_history (message, step, at, kind, detail)
-               SELECT ?1, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = ?1) + key + 1, ?2, value ->> 0, value ->> 1
-               FROM json_each(?3)";
-    sqlx::query(sql).bind(message).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
+               SELECT value ->> 0, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = value ->> 0) + (value ->> 1), ?, value ->> 2,
+                      value ->> 3
+               FROM json_each(?)";
+    sqlx::query(sql).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
     Ok(())
 }
 
@@ -63,7 +68,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn history(&self, message: i64) -> Result<Vec<HistoryRow>, StoreError> {
         let sql = "SELECT at, kind, detail FROM message_history WHERE message = ? ORDER BY step";
-        let rows = sqlx::query(sql).bind(message).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(message).fetch_all(&mut *self.readers.get().await?).await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let detail = serde_json::from_str(&row.try_get::<String, _>("detail")?)?;
             Ok(HistoryRow { at: Timestamp(row.try_get("at")?), kind: row.try_get("kind")?, detail })

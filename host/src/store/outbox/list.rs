@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn messages(&self, filter: &Filter) -> Result<Listed, StoreError> {
-        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM outbox").fetch_one(&self.readers).await?;
+        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM outbox").fetch_one(&mut *self.readers.get().await?).await?;
         let before = filter.before.map_or(newest, |before| before.min(newest));
         let floor = before.saturating_sub(LOOKED_AT).max(0);
         let sql = select!(
@@ -65,7 +65,7 @@ impl Store {
             .bind(filter.since.map(|at| at.0))
             .bind(filter.until.map(|at| at.0))
             .bind(filter.limit)
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.get().await?)
             .await?;
         let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let full = rows.len() >= usize::try_from(filter.limit).unwrap_or(usize::MAX);
@@ -86,7 +86,7 @@ impl Store {
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 2 AND message_id = ?2 ",
             "UNION SELECT outbox.seq FROM idempotency JOIN outbox ON outbox.id = outbox_id WHERE scope = ?3 AND key = ?1) ORDER BY seq DESC LIMIT 50"
         );
-        let rows = sqlx::query(sql).bind(words).bind(bare).bind(scope).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(words).bind(bare).bind(scope).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(read).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of the outbox: what they are, and how they are found.
 
 mod accept;
+mod acks;
 mod history;
 mod list;
 mod parked;
@@ -15,6 +16,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, NewRow};
+pub use acks::Ack;
 pub use history::{HistoryRow, Step};
 pub use list::{Filter, Listed};
 pub(super) use parked::unpark_known;
@@ -184,7 +186,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn outbox_row(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!("WHERE id = ?")).bind(&id.0).fetch_optional(&self.readers).await?;
+        let row = sqlx::query(select!("WHERE id = ?")).bind(&id.0).fetch_optional(&mut *self.readers.get().await?).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -196,7 +198,7 @@ impl Store {
         let row = sqlx::query(select!("WHERE client = ? AND message_id = ? AND attempt > 0"))
             .bind(client.as_str())
             .bind(&id.0)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.get().await?)
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -209,7 +211,7 @@ impl Store {
     pub async fn line(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
         let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
-        let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(read).collect()
     }
 
@@ -224,7 +226,7 @@ impl Store {
             select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
         ] {
-            let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+            let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
             if !rows.is_empty() {
                 return rows.iter().map(read).collect();
             }
@@ -238,7 +240,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = select!("WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at LIMIT 500");
-        let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(read).collect()
     }
 
@@ -248,7 +250,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn has_ripe(&self, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
-        Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&self.readers).await?)
+        Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&mut *self.readers.get().await?).await?)
     }
 
     /// Notes that what was begun until now was begun by a profile that is gone.
@@ -256,16 +258,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
-        let client = client.to_string();
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
-                    sqlx::query(sql).bind(client).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
+        self.writer.statement(sqlx::query(sql).bind(client.to_string())).await.map(drop)
     }
 
     /// Sends that were begun and have no outcome, or one that may still be found out; oldest first.
@@ -274,18 +268,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) ORDER BY seq");
-        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(read).collect()
-    }
-
-    /// To whom sends were begun of which the page may or may not know.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn in_doubt(&self, client: &ClientId) -> Result<Vec<PhoneNumber>, StoreError> {
-        let sql = "SELECT number FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND message_key IS NULL AND profile_gone = 0";
-        let numbers: Vec<String> = sqlx::query_scalar(sql).bind(client.as_str()).fetch_all(&self.readers).await?;
-        numbers.iter().map(|number| PhoneNumber::parse(number, None).map_err(|error| StoreError::Corrupt(error.to_string()))).collect()
     }
 
     /// How many sends were begun before `oldest` and have no outcome.
@@ -294,7 +278,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND updated_at < ?";
-        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&self.readers).await?;
+        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -306,6 +290,6 @@ impl Store {
         let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
                    + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
-        Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
     }
 }

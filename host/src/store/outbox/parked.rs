@@ -42,17 +42,9 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn unpark(&self, client: &ClientId, limit: u32) -> Result<(), StoreError> {
-        let client = client.to_string();
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE outbox SET held = 0 WHERE seq IN (SELECT seq FROM outbox WHERE client = ? AND state = 'queued' AND held = 2
-                               ORDER BY priority, seq LIMIT ?)";
-                    sqlx::query(sql).bind(client).bind(limit).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "UPDATE outbox SET held = 0 WHERE seq IN (SELECT seq FROM outbox WHERE client = ? AND state = 'queued' AND held = 2
+                   ORDER BY priority, seq LIMIT ?)";
+        self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(limit)).await.map(drop)
     }
 
     /// The first parked send of each of the numbers, for each priority.
@@ -63,7 +55,7 @@ impl Store {
         let sql = "SELECT number, priority, min(seq) FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2
                    AND number IN (SELECT value FROM json_each(?2)) GROUP BY number, priority";
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as(sql).bind(client.as_str()).bind(serde_json::to_string(numbers)?).fetch_all(&self.readers).await?;
+            sqlx::query_as(sql).bind(client.as_str()).bind(serde_json::to_string(numbers)?).fetch_all(&mut *self.readers.get().await?).await?;
         let read = |(number, priority, seq): (String, i64, i64)| {
             let number = PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             Ok(((number, Priority::from_number(priority)), seq))

@@ -6,10 +6,9 @@ use serde_json::json;
 use super::{
     Finish, OutboxId, OutboxRow, RowState,
     history::{Step, note, note_all},
-    read, select,
 };
 use crate::{
-    model::{AckLevel, Address, ClientId, Envelope, MessageId, OutboundMessage, Timestamp},
+    model::{Address, ClientId, Envelope, OutboundMessage, Timestamp},
     store::{Store, StoreError, events, pacing},
 };
 
@@ -67,7 +66,7 @@ impl Store {
                     }
                     let mut steps = judged;
                     steps.push(Step::new("sending", json!({"attempt": attempt, "chat": chat})));
-                    note_all(connection, seq, &steps).await?;
+                    note_all(connection, &[(seq, steps)]).await?;
                     Ok(true)
                 })
             })
@@ -99,15 +98,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
-                    sqlx::query(sql).bind(now.0).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
+        self.writer.statement(sqlx::query(sql).bind(now.0)).await.map(drop)
     }
 
     /// Notes where the page has put a message.
@@ -115,20 +107,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        let (id, chat, key) = (id.clone(), address.chat.clone(), key.to_owned());
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?")
-                        .bind(chat)
-                        .bind(key)
-                        .bind(id.0)
-                        .execute(connection)
-                        .await?;
-                    Ok(())
-                })
-            })
-            .await
+        let sql = "UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?";
+        self.writer.statement(sqlx::query(sql).bind(address.chat.clone()).bind(key.to_owned()).bind(id.0.clone())).await.map(drop)
     }
 
     /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
@@ -173,7 +153,7 @@ impl Store {
                     );
                     let mut steps = judged;
                     steps.push(step);
-                    note_all(connection, seq, &steps).await?;
+                    note_all(connection, &[(seq, steps)]).await?;
                     events::insert(connection, &event).await?;
                     Ok(true)
                 })
@@ -197,53 +177,6 @@ impl Store {
                     let Some(seq) = seq else { return Ok(false) };
                     note(connection, seq, &Step::new("retried", json!({}))).await?;
                     Ok(true)
-                })
-            })
-            .await
-    }
-
-    /// Notes an acknowledgement and appends the events that `tell` makes of the row before, in one commit. Levels only
-    /// rise: none when this is no news.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn acknowledge(
-        &self,
-        client: &ClientId,
-        id: &MessageId,
-        address: &Address,
-        level: AckLevel,
-        tell: impl FnOnce(&OutboxRow) -> Vec<Envelope> + Send + 'static,
-    ) -> Result<Option<OutboxRow>, StoreError> {
-        let (client, id, chat) = (client.clone(), id.clone(), address.chat.clone());
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = select!("WHERE client = ? AND message_id = ? AND attempt > 0 AND ack < ?");
-                    let row = sqlx::query(sql).bind(client.as_str()).bind(&id.0).bind(level.number()).fetch_optional(&mut *connection).await?;
-                    let Some(before) = row.as_ref().map(read).transpose()? else { return Ok(None) };
-                    let key = before.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{id}"));
-                    let mut steps = vec![Step::new("ack", json!({"level": level}))];
-                    if before.state != RowState::Sent {
-                        pacing::know(connection, client.as_str(), before.number.digits()).await?;
-                        steps.insert(0, Step::new("sent", json!({"chat": chat, "messageKey": key})));
-                    }
-                    note_all(connection, before.seq, &steps).await?;
-                    // The time of the outcome is that of the first acknowledgement.
-                    let sql = "UPDATE outbox SET ack = ?, updated_at = CASE state WHEN 'sent' THEN updated_at ELSE ? END, state = 'sent', code = NULL, \
-                               reason = NULL, chat = ?, message_key = ? WHERE id = ?";
-                    sqlx::query(sql)
-                        .bind(level.number())
-                        .bind(Timestamp::now().0)
-                        .bind(chat)
-                        .bind(key)
-                        .bind(&before.id.0)
-                        .execute(&mut *connection)
-                        .await?;
-                    for event in tell(&before) {
-                        events::insert(connection, &event).await?;
-                    }
-                    Ok(Some(before))
                 })
             })
             .await

@@ -144,14 +144,20 @@ async fn old_ends_are_forgotten_with_their_history_and_nothing_else_is() {
     for row in [row("ended"), keyed("kept by its key", "k", "f"), row("waits")] {
         store.accept(row).await.expect("stored");
     }
-    sqlx::query("UPDATE outbox SET state = 'sent' WHERE id <> 'waits'").execute(&store.readers).await.expect("updated");
+    sqlx::query("UPDATE outbox SET state = 'sent' WHERE id <> 'waits'")
+        .execute(&mut *store.readers.get().await.expect("reader"))
+        .await
+        .expect("updated");
     let future = Timestamp::now().plus_millis(1000);
     store.prune_outbox(future, Timestamp(0)).await.expect("pruned");
     let left = async || store.messages(&Filter { limit: 9, ..Filter::default() }).await.expect("listed").rows;
     assert_eq!(left().await.iter().map(|row| row.id.0.as_str()).collect::<Vec<_>>(), ["waits", "kept by its key"]);
     store.prune_outbox(future, future).await.expect("pruned");
     assert_eq!(left().await.len(), 1);
-    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM message_history").fetch_one(&store.readers).await.expect("counted");
+    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM message_history")
+        .fetch_one(&mut *store.readers.get().await.expect("reader"))
+        .await
+        .expect("counted");
     assert_eq!(steps, 2);
 }
 
@@ -175,7 +181,10 @@ async fn no_query_of_the_sender_looks_at_every_row() {
         ("SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9", "paced_cold"),
         ("SELECT seq FROM outbox WHERE redacted = 1 AND state IN ('sent', 'not_sent') AND updated_at < ?", "outbox_done"),
     ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&store.readers).await.expect("plan");
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
     }

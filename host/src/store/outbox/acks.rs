@@ -1,0 +1,98 @@
+//! Acknowledgements. They come in swarms, so those that came together are noted together: a statement for each table,
+//! however many there are.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{
+    OutboxRow, RowState,
+    history::{Step, note_all},
+    read, select,
+};
+use crate::{
+    model::{AckLevel, Address, ClientId, Envelope, MessageId, Timestamp},
+    store::{Store, StoreError, events, pacing},
+};
+
+/// An acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Of which message.
+    pub id: MessageId,
+    /// In which chat.
+    pub address: Address,
+    /// How far it has come.
+    pub level: AckLevel,
+}
+
+impl Store {
+    /// Notes acknowledgements, in their order, and appends the events that `tell` makes of each and the row before it,
+    /// in one commit. Levels only rise: what is no news is left out. Returns the rows as each of the others found them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn acknowledge(
+        &self,
+        client: &ClientId,
+        acks: Vec<Ack>,
+        tell: impl Fn(&OutboxRow, &Ack) -> Vec<Envelope> + Send + 'static,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let client = client.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut rows = named(connection, &client, &acks).await?;
+                    let mut before = Vec::with_capacity(acks.len());
+                    let (mut events, mut known, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
+                    let now = Timestamp::now();
+                    for ack in &acks {
+                        let Some(row) = rows.get_mut(&ack.id).filter(|row| row.ack < ack.level.number()) else { continue };
+                        events.extend(tell(row, ack));
+                        before.push(row.clone());
+                        let chat = &ack.address.chat;
+                        let key = row.message_key.get_or_insert_with(|| format!("true_{chat}_{}", ack.id));
+                        let steps = steps.entry(row.seq).or_default();
+                        if row.state != RowState::Sent {
+                            steps.push(Step::new("sent", json!({"chat": chat, "messageKey": key})));
+                            known.push(row.number.digits().to_owned());
+                            // The time of the outcome is that of the first acknowledgement.
+                            row.updated_at = now;
+                        }
+                        steps.push(Step::new("ack", json!({"level": ack.level})));
+                        row.state = RowState::Sent;
+                        row.ack = ack.level.number();
+                        row.chat = Some(chat.clone());
+                    }
+                    if before.is_empty() {
+                        return Ok(before);
+                    }
+                    pacing::know(connection, client.as_str(), &known).await?;
+                    keep(connection, rows.values().filter(|row| steps.contains_key(&row.seq))).await?;
+                    note_all(connection, &steps.into_iter().collect::<Vec<_>>()).await?;
+                    events::insert_all(connection, &events).await?;
+                    Ok(before)
+                })
+            })
+            .await
+    }
+}
+
+/// The begun sends that the acknowledgements name.
+async fn named(connection: &mut SqliteConnection, client: &ClientId, acks: &[Ack]) -> Result<HashMap<MessageId, OutboxRow>, StoreError> {
+    let ids: Vec<&MessageId> = acks.iter().map(|ack| &ack.id).collect();
+    let sql = select!("WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0");
+    let rows = sqlx::query(sql).bind(client.as_str()).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
+    rows.iter().map(|row| read(row).map(|row| (row.message_id.clone(), row))).collect()
+}
+
+/// Writes the rows as they are now.
+async fn keep(connection: &mut SqliteConnection, rows: impl Iterator<Item = &OutboxRow>) -> Result<(), StoreError> {
+    let rows: Vec<_> = rows.map(|row| (row.seq, row.ack, &row.chat, &row.message_key, row.updated_at)).collect();
+    let sql = "UPDATE outbox SET ack = news.value ->> 1, chat = news.value ->> 2, message_key = news.value ->> 3, updated_at = news.value ->> 4,
+                   state = 'sent', code = NULL, reason = NULL
+               FROM json_each(?) AS news WHERE outbox.seq = news.value ->> 0";
+    sqlx::query(sql).bind(serde_json::to_string(&rows)?).execute(connection).await?;
+    Ok(())
+}

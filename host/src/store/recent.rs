@@ -1,0 +1,182 @@
+//! What plugins have read lately.
+//!
+//! A validator asks for the same few keys at every send, mostly for one that is not there, so answers are kept in memory.
+//! A key that is being written is not kept from before the write to its end: what is kept was read while nobody wrote.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::plugins::KvSpace;
+
+/// Keys that are kept; when there are more, all are read anew.
+const KEPT: usize = 20_000;
+/// Larger values are read each time.
+const MAX_VALUE: usize = 1 << 10;
+
+/// A value as it is in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) bytes: Vec<u8>,
+    pub(super) version: u64,
+    /// Milliseconds since the epoch.
+    pub(super) expires_at: Option<i64>,
+}
+
+/// Plugin, session (empty: across sessions) and key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    plugin: String,
+    session: String,
+    key: String,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// None: not read yet. None within: it is not there.
+    value: Option<Option<Value>>,
+    /// Writes that have begun and not ended.
+    writing: u32,
+    /// Writes that have begun.
+    writes: u64,
+}
+
+/// What a read found out before it asked the table.
+pub(super) enum Found {
+    Kept(Option<Value>),
+    /// To be read.
+    Unknown(Since),
+}
+
+/// Says whether a write has come between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Since {
+    age: u64,
+    writes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    map: HashMap<Place, Slot>,
+    /// How often slots were given up, with what they knew of writes.
+    age: u64,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Recent(Arc<Mutex<Slots>>);
+
+impl Place {
+    pub(super) fn new(space: &KvSpace, key: &str) -> Self {
+        let session = space.session.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self { plugin: space.plugin.clone(), session, key: key.to_owned() }
+    }
+}
+
+impl Recent {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn find(&self, place: &Place) -> Found {
+        let slots = self.slots();
+        match slots.map.get(place) {
+            Some(Slot { value: Some(value), .. }) => Found::Kept(value.clone()),
+            slot => Found::Unknown(Since { age: slots.age, writes: slot.map_or(0, |slot| slot.writes) }),
+        }
+    }
+
+    /// Keeps what the table said, unless somebody may have begun to write since.
+    pub(super) fn keep(&self, place: Place, since: Since, value: Option<&Value>) {
+        if value.is_some_and(|value| value.bytes.len() > MAX_VALUE) {
+            return;
+        }
+        let mut slots = self.slots();
+        if slots.age != since.age {
+            return;
+        }
+        if slots.map.len() >= KEPT {
+            // What is being written stays, or its end would not be seen.
+            slots.map.retain(|_, slot| slot.writing > 0);
+            slots.age += 1;
+            return;
+        }
+        let slot = slots.map.entry(place).or_default();
+        if slot.writing == 0 && slot.writes == since.writes {
+            slot.value = Some(value.cloned());
+        }
+    }
+
+    /// A write begins. Unless [`Recent::written`] follows, the key is never kept again: who gave up waiting for a write
+    /// does not know when it is done.
+    pub(super) fn writing(&self, place: &Place) {
+        let mut slots = self.slots();
+        let slot = slots.map.entry(place.clone()).or_default();
+        slot.value = None;
+        slot.writing += 1;
+        slot.writes += 1;
+    }
+
+    /// A write has ended, done or not.
+    pub(super) fn written(&self, place: &Place) {
+        if let Some(slot) = self.slots().map.get_mut(place) {
+            slot.writing = slot.writing.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(key: &str) -> Place {
+        Place { plugin: "p".into(), session: String::new(), key: key.into() }
+    }
+
+    fn unknown(recent: &Recent, place: &Place) -> Option<Since> {
+        match recent.find(place) {
+            Found::Unknown(since) => Some(since),
+            Found::Kept(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_was_read_beside_a_write_is_not_kept() {
+        let (recent, place) = (Recent::default(), place("k"));
+        let before = unknown(&recent, &place).expect("nothing is kept");
+        recent.writing(&place);
+        recent.keep(place.clone(), before, None);
+        let during = unknown(&recent, &place).expect("a write had begun");
+        recent.keep(place.clone(), during, None);
+        recent.written(&place);
+        recent.keep(place.clone(), before, None);
+        let after = unknown(&recent, &place).expect("read before the write, or while it lasted");
+        recent.keep(place.clone(), after, None);
+        assert!(matches!(recent.find(&place), Found::Kept(None)));
+        recent.writing(&place);
+        assert!(unknown(&recent, &place).is_some(), "what was kept is old");
+    }
+
+    #[test]
+    fn it_does_not_grow_without_end_and_forgets_no_write() {
+        let (recent, writing, written) = (Recent::default(), place("writing"), place("written"));
+        let before = unknown(&recent, &written).expect("nothing is kept");
+        recent.writing(&writing);
+        recent.writing(&written);
+        recent.written(&written);
+        for n in 0..=KEPT {
+            let place = place(&n.to_string());
+            if let Some(since) = unknown(&recent, &place) {
+                recent.keep(place, since, None);
+            }
+        }
+        assert!(recent.slots().map.len() < KEPT / 2);
+        recent.keep(written.clone(), before, None);
+        assert!(unknown(&recent, &written).is_some(), "it was read before a write");
+        for (place, value) in [(writing, None), (place("large"), Some(Value { bytes: vec![0; MAX_VALUE + 1], version: 1, expires_at: None }))] {
+            let since = unknown(&recent, &place).expect("not kept");
+            recent.keep(place.clone(), since, value.as_ref());
+            assert!(unknown(&recent, &place).is_some(), "{place:?}");
+        }
+    }
+}
