@@ -14,9 +14,6 @@ use wharf::{
     telemetry,
 };
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // First of all: the guard of a Chromium is this program too, and must stay small.
     let mut args = std::env::args_os().skip(1);

@@ -33,10 +33,6 @@ use self::{
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
-// As the gateway has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 struct Args {
     /// Seconds of load for each figure.
