@@ -23,6 +23,10 @@ fn session(space: &KvSpace) -> String {
     space.session.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
+fn place(space: &KvSpace, key: &str) -> Place {
+    Place::new(&space.plugin, session(space), key)
+}
+
 fn now() -> i64 {
     Timestamp::now().0
 }
@@ -36,7 +40,7 @@ impl From<StoreError> for KvError {
 #[async_trait]
 impl KvStore for Store {
     async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
-        let place = Place::new(space, key);
+        let place = place(space, key);
         let value = match self.recent.find(&place) {
             Found::Kept(value) => value,
             Found::Unknown(since) => {
@@ -54,7 +58,7 @@ impl KvStore for Store {
         }
         let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
         let expires = ttl.map(|ttl| Timestamp::now().plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).0);
-        let place = Place::new(&space, &key);
+        let place = place(&space, &key);
         self.recent.writing(&place);
         let written =
             self.writer.write(move |connection| Box::pin(async move { set(connection, &space, &key, expected, value, expires).await })).await;
@@ -68,7 +72,7 @@ impl KvStore for Store {
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
         let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
-        let place = Place::new(space, key);
+        let place = place(space, key);
         self.recent.writing(&place);
         let deleted = self.writer.statement(delete.bind(space.plugin.clone()).bind(session(space)).bind(key.to_owned())).await;
         self.recent.written(&place);

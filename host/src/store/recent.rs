@@ -8,12 +8,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::plugins::KvSpace;
-
 /// Keys that are kept; when there are more, all are read anew.
 const KEPT: usize = 20_000;
 /// Larger values are read each time.
-const MAX_VALUE: usize = 1 << 10;
+const MAX_KEPT: usize = 1 << 10;
 
 /// A value as it is in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +65,8 @@ struct Slots {
 pub(super) struct Recent(Arc<Mutex<Slots>>);
 
 impl Place {
-    pub(super) fn new(space: &KvSpace, key: &str) -> Self {
-        let session = space.session.as_ref().map(ToString::to_string).unwrap_or_default();
-        Self { plugin: space.plugin.clone(), session, key: key.to_owned() }
+    pub(super) fn new(plugin: &str, session: String, key: &str) -> Self {
+        Self { plugin: plugin.to_owned(), session, key: key.to_owned() }
     }
 }
 
@@ -88,7 +85,7 @@ impl Recent {
 
     /// Keeps what the table said, unless somebody may have begun to write since.
     pub(super) fn keep(&self, place: Place, since: Since, value: Option<&Value>) {
-        if value.is_some_and(|value| value.bytes.len() > MAX_VALUE) {
+        if value.is_some_and(|value| value.bytes.len() > MAX_KEPT) {
             return;
         }
         let mut slots = self.slots();
@@ -130,7 +127,7 @@ mod tests {
     use super::*;
 
     fn place(key: &str) -> Place {
-        Place { plugin: "p".into(), session: String::new(), key: key.into() }
+        Place::new("p", String::new(), key)
     }
 
     fn unknown(recent: &Recent, place: &Place) -> Option<Since> {
@@ -173,7 +170,7 @@ mod tests {
         assert!(recent.slots().map.len() < KEPT / 2);
         recent.keep(written.clone(), before, None);
         assert!(unknown(&recent, &written).is_some(), "it was read before a write");
-        for (place, value) in [(writing, None), (place("large"), Some(Value { bytes: vec![0; MAX_VALUE + 1], version: 1, expires_at: None }))] {
+        for (place, value) in [(writing, None), (place("large"), Some(Value { bytes: vec![0; MAX_KEPT + 1], version: 1, expires_at: None }))] {
             let since = unknown(&recent, &place).expect("not kept");
             recent.keep(place.clone(), since, value.as_ref());
             assert!(unknown(&recent, &place).is_some(), "{place:?}");

@@ -278,9 +278,7 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, 
         && let Some(Asking::Statement(statement, answer, _)) = jobs.pop()
     {
         // It is a transaction by itself.
-        let done = statement.execute(connection).await;
-        replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
-        return done.map(drop);
+        return state(connection, statement, answer, replies).await;
     }
     say(connection, "BEGIN IMMEDIATE").await?;
     if let [Asking::Work(..)] = jobs.as_slice()
@@ -309,17 +307,21 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, 
                 }
             }
             Asking::Statement(statement, answer, _) => {
-                let done = statement.execute(&mut *connection).await;
                 savepoint.touched();
-                // An error: a full disk, most likely, which has ended the transaction. The asker hears of it with the others.
-                replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
-                done?;
+                state(connection, statement, answer, replies).await?;
             }
             Asking::Accept(..) | Asking::EmptyLog(_) => {}
         }
     }
     accept(connection, &mut savepoint, jobs, replies).await;
     say(connection, "COMMIT").await
+}
+
+/// Runs a statement. That it fails, on a full disk most likely, ends the batch: its asker hears of it with the others.
+async fn state(connection: &mut SqliteConnection, statement: Statement, answer: Answer<u64>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+    let done = statement.execute(connection).await;
+    replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
+    done.map(drop)
 }
 
 /// Tells the asker what came of it, once that is on the disk.
@@ -372,5 +374,19 @@ mod tests {
         assert_eq!(results[0], Err(StoreError::Full));
         assert!(results.iter().all(|result| !matches!(result, Err(StoreError::Database(reason)) if reason.contains("closed"))), "{results:?}");
         assert_eq!(large().await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_fails_ends_its_batch_and_nothing_of_it_is_kept() {
+        let (_dir, store) = scratch().await;
+        let insert = |key: &'static str| {
+            let sql = "INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', ?, x'', 1)";
+            store.writer.statement(sqlx::query(sql).bind(key))
+        };
+        assert_eq!(insert("alone").await, Ok(1));
+        // Asked before the writer has its turn: one batch.
+        let results = futures_util::future::join_all([insert("before"), insert("alone"), insert("behind")]).await;
+        assert!(results.iter().all(|result| matches!(result, Err(StoreError::Database(reason)) if reason.contains("UNIQUE"))), "{results:?}");
+        assert_eq!(insert("before").await, Ok(1), "nothing of the batch was kept, and the writer goes on");
     }
 }
