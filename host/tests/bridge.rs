@@ -158,7 +158,7 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
     let messages = rig.standin.view().messages;
     assert_eq!(messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "the bridge caused errors that the page reports");
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_number_keyed_account_on_a_build_with_renamed_ids_sends_and_receives()
 async fn a_login_survives_a_restart_and_ends_by_either_side() {
     let rig = rig(json!({})).await;
     let open = rig.link(Account::default()).await;
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 
     let mut open = rig.open().await;
     let first = open.until("a QR or ready", |event| {
@@ -194,7 +194,7 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 
     open.page.logout().await.expect("logged out");
     rig.standin.wait_for("the device to be removed", LIMIT, |view| view.linked.is_empty()).await.expect("unlinked");
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
     assert!(matches!(open.resolve("4915123456789").await, Err(PageError::ContractBroken { missing, .. }) if missing.len() == 1));
     open.send(&id(3), "4915123456789@c.us", "still works").await.expect("stored");
     assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "probing must not be reported");
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn the_codes_of_a_batch_run_out_and_are_renewed() {
     open.until("the end of the batch", |event| *event == PageEvent::QrExhausted).await;
     open.page.refresh_qr().await.expect("asked");
     open.until("a QR of the next batch", |event| matches!(event, PageEvent::Qr { .. })).await;
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn a_login_taken_over_silently_is_noticed() {
     let mut open = rig.link(Account::default()).await;
     rig.standin.push(None, json!({"type": "stream-error", "conflict": "replaced"}));
     open.until("the conflict", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Replaced)).await;
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
     open.ready().await;
     assert_eq!(rig.standin.view().reports, Vec::<String>::new());
     assert!(matches!(open.page.pairing_code(&number).await, Err(PageError::Refused { .. })), "already linked");
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -291,5 +291,5 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     rig.standin.scan(Some(&code), Account::default()).await.expect("a QR works again");
     open.ready().await;
     assert_eq!(rig.standin.view().reports, Vec::<String>::new());
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }

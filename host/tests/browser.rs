@@ -82,8 +82,12 @@ async fn next(events: &mut UnboundedReceiver<BrowserEvent>) -> BrowserEvent {
     timeout(LIMIT, events.recv()).await.expect("news in time").expect("news")
 }
 
+fn signal(name: &str, pid: i32) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().expect("kill").success());
+}
+
 fn kill(pid: i32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill").success());
+    signal("-9", pid);
 }
 
 #[tokio::test]
@@ -115,7 +119,7 @@ async fn a_page_answers_speaks_and_closes_without_leaving_a_process() {
     let taken = LaunchOptions { close_grace: Duration::ZERO, ..options(&profile) };
     assert!(matches!(launch(&taken).await, Err(BrowserError::ProfileInUse { .. })));
 
-    tab.close(LIMIT).await;
+    tab.close().await;
     assert!(matches!(next(&mut events).await, BrowserEvent::Closed(_)));
     assert_eq!(events.recv().await, None);
     assert_eq!(on_profile(&profile), Vec::<i32>::new());
@@ -157,7 +161,32 @@ async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     }
     while !matches!(next(&mut events).await, BrowserEvent::Closed(_)) {}
     until("everything gone", || on_profile(&profile).is_empty()).await;
-    tab.close(LIMIT).await;
+    tab.close().await;
+}
+
+/// A page that sees its databases close with the browser may do anything; WhatsApp Web takes it for a broken login and
+/// deletes it.
+#[tokio::test]
+async fn pages_are_gone_before_their_browser_closes() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let url = serve();
+    let (tab, _events) = start(dir.path()).await;
+    tab.goto(&url, LIMIT).await.expect("loaded");
+    tab.call("() => localStorage.setItem('login', 'kept')", &[], LIMIT).await.expect("written");
+    let browser = i32::try_from(tab.report().await.pid).expect("a pid");
+    let pages = || on_profile(dir.path()).into_iter().filter(|pid| command_line(*pid).contains("--type=renderer")).count();
+    assert!(pages() > 0);
+    signal("-STOP", browser);
+    let closing = tokio::spawn(async move { tab.close().await });
+    until("the pages end while the browser cannot", || pages() == 0).await;
+    assert!(on_profile(dir.path()).contains(&browser));
+    signal("-CONT", browser);
+    closing.await.expect("closed");
+
+    let (tab, _events) = start(dir.path()).await;
+    tab.goto(&url, LIMIT).await.expect("loaded");
+    assert_eq!(tab.call("() => localStorage.getItem('login')", &[], LIMIT).await, Ok(json!("kept")));
+    tab.close().await;
 }
 
 #[tokio::test]
@@ -166,7 +195,7 @@ async fn an_unreachable_page_is_named_with_the_browsers_words() {
     let (tab, _events) = start(dir.path()).await;
     let error = tab.goto("http://127.0.0.1:1/", LIMIT).await.expect_err("nobody listens there");
     assert!(error.to_string().contains("net::ERR_"), "{error}");
-    tab.close(LIMIT).await;
+    tab.close().await;
 }
 
 #[tokio::test]
@@ -174,7 +203,7 @@ async fn stale_locks_of_dead_browsers_and_other_hosts_are_removed() {
     let dir = tempfile::tempdir().expect("tempdir");
     symlink("some-old-container-4711", dir.path().join("SingletonLock")).expect("link");
     let (tab, _events) = start(dir.path()).await;
-    tab.close(LIMIT).await;
+    tab.close().await;
 }
 
 #[tokio::test]
@@ -222,6 +251,6 @@ async fn a_killed_gateway_leaves_no_browser_and_loses_no_login() {
     let (tab, _events) = start(&profile).await;
     tab.goto(&url, LIMIT).await.expect("loaded");
     assert_eq!(tab.call("() => localStorage.getItem('login')", &[], LIMIT).await, Ok(json!("kept")));
-    tab.close(LIMIT).await;
+    tab.close().await;
     until("everything gone", || on_profile(&profile).is_empty()).await;
 }

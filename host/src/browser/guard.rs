@@ -1,7 +1,9 @@
 //! The guard: Chromium's parent, a process of its own.
 //!
-//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it asks Chromium to
-//! leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a fresh login) and kills it only after a grace time.
+//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it ends the pages, asks
+//! Chromium to leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a fresh login) and kills it only after a
+//! grace time. The pages go first because a page that is just starting while Chromium closes is refused its databases,
+//! takes that for a broken login, and deletes it.
 //! It holds the lock on the profile, so the lock is held exactly as long as a Chromium of ours may be alive.
 //!
 //! Words on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed <reason>`, `exited <status>`.
@@ -25,7 +27,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::lock::{self, recorded};
+use super::{
+    lock::{self, recorded},
+    process::renderers,
+};
 
 /// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
 #[must_use]
@@ -127,13 +132,22 @@ fn alive(pid: i32) -> bool {
 }
 
 fn end_group(pid: i32, grace: Duration) {
+    let browser = Pid::from_raw(pid);
+    end_pages(browser);
     // Errors mean that it is gone.
-    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    let _ = kill(browser, Signal::SIGTERM);
     let until = Instant::now() + grace;
     while alive(pid) && Instant::now() < until {
         thread::sleep(Duration::from_millis(20));
     }
-    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    let _ = killpg(browser, Signal::SIGKILL);
+}
+
+fn end_pages(browser: Pid) {
+    for page in u32::try_from(browser.as_raw()).map(renderers).unwrap_or_default() {
+        // Fails when it is gone already.
+        let _ = kill(Pid::from_raw(page.cast_signed()), Signal::SIGKILL);
+    }
 }
 
 enum News {
@@ -161,14 +175,19 @@ fn watch(mut child: Child, grace: Duration) -> String {
             Ok(None) => {}
             Err(error) => return error.to_string(),
         }
-        if deadline.is_some_and(|at| Instant::now() >= at) {
-            let _ = killpg(pid, Signal::SIGKILL);
+        if let Some(at) = deadline {
+            // Also a page that was being made when the others ended.
+            end_pages(pid);
+            if Instant::now() >= at {
+                let _ = killpg(pid, Signal::SIGKILL);
+            }
         }
         match inbox.recv_timeout(Duration::from_millis(25)) {
             Ok(News::Kill) => {
                 let _ = killpg(pid, Signal::SIGKILL);
             }
             Ok(News::Leave) => {
+                end_pages(pid);
                 let _ = kill(pid, Signal::SIGTERM);
                 deadline = Some(Instant::now() + grace);
             }

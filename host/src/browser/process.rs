@@ -1,4 +1,4 @@
-//! What a browser's process tree costs, read from `/proc`.
+//! A browser's process tree and what it costs, read from `/proc`.
 
 use std::{collections::HashMap, fs};
 
@@ -32,6 +32,16 @@ pub(super) fn measure(pid: u32, product: String) -> Report {
     let memory_bytes = tree.iter().map(|pid| memory(*pid)).sum();
     let cpu_millis = tree.iter().map(|pid| cpu(*pid)).sum();
     Report { pid, product, memory_bytes, cpu_millis, processes: u32::try_from(tree.len()).unwrap_or(u32::MAX) }
+}
+
+/// The processes in which its pages run.
+pub(super) fn renderers(pid: u32) -> Vec<u32> {
+    let runs_pages = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // Behind spaces instead of NULs where the zygote has renamed its child.
+        line.split(|byte| matches!(byte, 0 | b' ')).any(|arg| arg == b"--type=renderer")
+    };
+    tree(pid).into_iter().filter(runs_pages).collect()
 }
 
 fn tree(root: u32) -> Vec<u32> {

@@ -145,7 +145,7 @@ impl Place {
     }
 
     /// Closes a page. A browser that does not answer any more goes with all its pages: each session starts anew.
-    pub(super) async fn leave(&self, page: &TargetId, grace: Duration) {
+    pub(super) async fn leave(&self, page: &TargetId) {
         let mut running = self.browser.running.lock().await;
         if !self.connection.is_alive() {
             return;
@@ -153,7 +153,7 @@ impl Place {
         let Some(now) = running.as_mut().filter(|now| Arc::ptr_eq(&now.connection.process, &self.connection.process)) else { return };
         now.pages.retain(|other| other != page);
         if now.pages.is_empty() {
-            self.connection.close(grace).await;
+            self.connection.process.leave().await;
             *running = None;
             return;
         }

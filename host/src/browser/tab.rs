@@ -63,6 +63,12 @@ impl Process {
         said.ok().and_then(|said| said.clone()).unwrap_or_default()
     }
 
+    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when it is gone.
+    pub(super) async fn leave(&self) {
+        self.input.lock().await.take();
+        self.wait().await;
+    }
+
     pub(super) async fn kill(&self) {
         if let Some(mut input) = self.input.lock().await.take() {
             // Fails when the guard is gone already.
@@ -96,19 +102,6 @@ impl Connection {
 
     pub(super) fn is_alive(&self) -> bool {
         self.end.borrow().is_none()
-    }
-
-    /// Closes the browser cleanly and waits until it is gone; kills it after `grace`.
-    pub(super) async fn close(&self, grace: Duration) {
-        let closing = async {
-            let asked = timeout(QUICK, async { self.browser.lock().await.close().await }).await;
-            debug!(?asked, "Browser.close");
-            self.process.wait().await;
-        };
-        if timeout(grace, closing).await.is_err() {
-            warn!(pid = self.process.pid, ?grace, "Chromium did not close in time and is killed");
-            self.process.kill().await;
-        }
     }
 }
 
@@ -304,12 +297,12 @@ impl Tab {
         }
     }
 
-    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not close within `grace` is
-    /// killed.
-    pub async fn close(&self, grace: Duration) {
+    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not close within
+    /// [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed.
+    pub async fn close(&self) {
         match &self.place {
-            None => self.connection.close(grace).await,
-            Some(place) => place.leave(self.page.target_id(), grace).await,
+            None => self.connection.process.leave().await,
+            Some(place) => place.leave(self.page.target_id()).await,
         }
     }
 }

@@ -38,8 +38,6 @@ use crate::{
     whatsapp::{ChromiumLauncher, LaunchError},
 };
 
-const CLOSE_GRACE: Duration = Duration::from_secs(10);
-
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -151,10 +149,6 @@ impl Gateway {
 fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
     let own = config.sessions.session.iter().filter(|(_, session)| session.pacing != PacingOverride::default());
     own.map(|(client, session)| (client.clone(), session.pacing.over(&config.send.pacing))).collect()
-}
-
-fn close_grace(config: &Config) -> Duration {
-    config.browser.close_grace.map_or(CLOSE_GRACE, |grace| grace.duration())
 }
 
 async fn load_plugins(config: &Config, kv: Arc<dyn crate::plugins::KvStore>, sources: Arc<Sources>) -> Result<Arc<PluginHost>, LoadError> {

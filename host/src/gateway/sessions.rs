@@ -106,7 +106,6 @@ impl Sessions {
                 memory_hard: self.config.sessions.memory_hard.0,
                 ack_watchdog: self.config.sessions.ack_watchdog.duration(),
             },
-            close_grace: super::close_grace(&self.config),
             starts: Arc::clone(&self.starts),
             linked: known.is_some_and(|row| row.linked),
             wanted,

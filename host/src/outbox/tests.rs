@@ -134,7 +134,7 @@ impl Page for FakeWhatsApp {
     async fn browser(&self) -> BrowserReport {
         BrowserReport::default()
     }
-    async fn close(&self, _: Duration) {}
+    async fn close(&self) {}
 }
 
 /// Rejects texts that say so, and tells nobody of anything.

@@ -97,7 +97,7 @@ impl Launcher for ChromiumLauncher {
             tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration()).await
         };
         if let Err(error) = opened.await {
-            tab.close(options.close_grace).await;
+            tab.close().await;
             return Err(match error {
                 TabError::Unreachable { url, reason } => LaunchError::Unreachable { url, reason },
                 other => LaunchError::Failed(other.to_string()),
@@ -272,7 +272,7 @@ impl Page for ChromiumPage {
         }
     }
 
-    async fn close(&self, grace: Duration) {
-        self.tab.close(grace).await;
+    async fn close(&self) {
+        self.tab.close().await;
     }
 }

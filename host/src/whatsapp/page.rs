@@ -72,9 +72,9 @@ pub trait Page: Send + Sync + Debug {
     /// The browser behind it.
     async fn browser(&self) -> BrowserReport;
 
-    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after `grace`.
-    /// The event channel ends afterwards.
-    async fn close(&self, grace: Duration);
+    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after a grace
+    /// time. The event channel ends afterwards.
+    async fn close(&self);
 }
 
 /// Starts pages.

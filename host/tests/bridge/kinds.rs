@@ -85,7 +85,7 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
     let again = open.put(&id(4), &address.chat, every_kind().remove(3), Some(&id(1))).await.expect("known");
     assert!(again.duplicate);
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
     assert!(matches!(&refused, Err(PageError::QuoteNotFound { reason }) if reason.contains("answered")), "{refused:?}");
     assert_eq!(open.page.find(&id(7), &chat).await, Ok(None), "begun");
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
     let refused = open.put(&id(4), GROUP, text("@x", &["x"], true), None).await;
     assert!(matches!(refused, Err(PageError::Refused { .. })), "{refused:?}");
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
     assert!(open.page.find(&id(6), &address.chat).await.is_ok_and(|found| found.is_some()));
     assert!((Duration::from_secs(3)..Duration::from_secs(15)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_build_without_previews_and_answers_sends_texts() {
     let refused = open.put(&id(2), &address.chat, Content::text("yes"), Some(&id(1))).await;
     assert!(matches!(&refused, Err(PageError::ContractBroken { missing, .. }) if *missing == ["WAWebMsgReply.canReplyMsg"]), "{refused:?}");
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }
 
 #[tokio::test]
@@ -256,5 +256,5 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
         assert_eq!(open.message().await.content, content);
     }
     rig.no_reports();
-    open.page.close(LIMIT).await;
+    open.page.close().await;
 }

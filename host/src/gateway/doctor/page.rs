@@ -1,6 +1,6 @@
 //! WhatsApp Web itself, where no gateway runs: opened in a browser as a session would, as far as a stranger gets.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -12,7 +12,6 @@ use crate::{
     whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, PageEvent},
 };
 
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// What a page that waits for a scan must have; the rest of it is loaded after the link.
 const BEFORE_THE_LINK: [&str; 3] = ["link", "refresh_qr", "status"];
 
@@ -55,7 +54,7 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
     };
     let shown = timeout_at(deadline, waits_for_scan).await;
     let contract = page.contract().await;
-    page.close(CLOSE_GRACE).await;
+    page.close().await;
     let report = match contract {
         Ok(report) => report,
         Err(error) => return Finding::look(format!("{url} was opened, and it is not WhatsApp Web: {error}"), "look at [whatsapp] url"),

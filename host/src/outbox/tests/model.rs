@@ -186,7 +186,7 @@ impl Page for World {
     async fn browser(&self) -> BrowserReport {
         BrowserReport::default()
     }
-    async fn close(&self, _: Duration) {}
+    async fn close(&self) {}
 }
 
 /// What the caller knows of a message.

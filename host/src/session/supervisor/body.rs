@@ -23,7 +23,6 @@ pub(super) struct Body {
     client: ClientId,
     launcher: Arc<dyn Launcher>,
     starts: Arc<Semaphore>,
-    close_grace: Duration,
     /// Whoever holds its one permit may have a browser on the profile.
     profile: Arc<Semaphore>,
     running: Option<Running>,
@@ -74,9 +73,9 @@ pub(super) enum Done {
 }
 
 impl Body {
-    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, starts: Arc<Semaphore>, close_grace: Duration) -> Self {
+    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, starts: Arc<Semaphore>) -> Self {
         let profile = Arc::new(Semaphore::new(1));
-        Self { client, launcher, starts, close_grace, profile, running: None, generation: 0, work: JoinSet::new() }
+        Self { client, launcher, starts, profile, running: None, generation: 0, work: JoinSet::new() }
     }
 
     pub(super) fn page(&self) -> Option<Arc<dyn Page>> {
@@ -143,9 +142,8 @@ impl Body {
     }
 
     fn end(&mut self, running: Running) {
-        let grace = self.close_grace;
         self.work.spawn(async move {
-            running.page.close(grace).await;
+            running.page.close().await;
             drop(running.permit);
             Done::Nothing
         });

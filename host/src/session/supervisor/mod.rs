@@ -51,8 +51,6 @@ pub struct Parts {
     pub health_interval: Duration,
     /// Memory and acknowledgements.
     pub limits: Limits,
-    /// A clean close may take so long before the browser is killed.
-    pub close_grace: Duration,
     /// So many sessions start at the same time: a permit each.
     pub starts: Arc<Semaphore>,
     /// The profile held a login when the gateway stopped.
@@ -71,7 +69,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
     let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
     let supervisor = Supervisor {
         machine: Machine::new(parts.linked),
-        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.starts), parts.close_grace),
+        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.starts)),
         parts,
         snapshot: snapshot_tx,
         ready_page: ready_tx,

@@ -77,7 +77,7 @@ impl Page for ScriptedPage {
     async fn browser(&self) -> BrowserReport {
         self.browser.lock().expect("lock").clone()
     }
-    async fn close(&self, _: Duration) {
+    async fn close(&self) {
         self.log.lock().expect("lock").push("close");
     }
 }
@@ -175,7 +175,6 @@ fn rig(failures: Vec<LaunchError>) -> Rig {
         rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
         health_interval: Duration::from_secs(60),
         limits: Limits { ack_watchdog: Duration::from_secs(120), memory_hard: 2 << 30, ..Limits::default() },
-        close_grace: Duration::from_secs(1),
         starts: Arc::new(Semaphore::new(1)),
         linked: false,
         wanted: true,
