@@ -116,8 +116,9 @@ impl Outbox {
         if length > limit {
             return Err(AcceptError::TooLong { length, limit });
         }
+        let address = self.address(&request.client, &request.to).await?;
         let message = OutboundMessage {
-            to: self.address(&request.client, &request.to).await?,
+            to: address.clone().unwrap_or_else(|| Address::of_number(&request.to)),
             content,
             reply_to: request.reply_to,
             send_at: request.send_at,
@@ -136,32 +137,42 @@ impl Outbox {
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
+        let at_once = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
+        let ticket = address.as_ref().filter(|_| at_once).and_then(|_| inner.lanes.ticket(&request.client, &id));
+        // No plugin may move it in time, or to somebody else.
+        let to = address.unwrap_or_else(|| message.to.clone());
         let row = NewRow {
             id: id.clone(),
             client: request.client,
             message_id: message_id.clone(),
             number: request.to,
-            // No plugin may move it in time.
-            message: OutboundMessage { send_at: request.send_at, ..message },
+            message: OutboundMessage { send_at: request.send_at, to, ..message },
             priority: request.priority,
             expires_at: request.expires_at,
             idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
             history,
+            shortcut: ticket.as_ref().map(|ticket| ticket.shortcut),
         };
         match inner.store.accept(row).await? {
             Accept::New => {
                 inner.accepted.notify_waiters();
                 Ok(Accepted { id, message_id, state: RowState::Queued, known: false })
             }
+            Accept::Begun(row) => {
+                if let Some(ticket) = ticket {
+                    ticket.go(*row);
+                }
+                Ok(Accepted { id, message_id, state: RowState::Sending, known: false })
+            }
             other => self.known(other).await,
         }
     }
 
     /// Both forms when they were looked up lately, so that plugins see what the page will.
-    async fn address(&self, client: &ClientId, number: &PhoneNumber) -> Result<Address, StoreError> {
+    async fn address(&self, client: &ClientId, number: &PhoneNumber) -> Result<Option<Address>, StoreError> {
         let ttl = self.inner.settings.address_ttl.duration();
         let oldest = Timestamp(Timestamp::now().0 - i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        Ok(self.inner.store.cached_address(client, number, oldest).await?.unwrap_or_else(|| Address::of_number(number)))
+        self.inner.store.cached_address(client, number, oldest).await
     }
 
     async fn known(&self, accept: Accept) -> Result<Accepted, AcceptError> {

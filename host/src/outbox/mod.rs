@@ -6,6 +6,8 @@
 mod accept;
 mod bulk;
 mod busy;
+mod doubts;
+mod lane;
 mod pace;
 mod restrict;
 mod sender;
@@ -25,6 +27,7 @@ use tracing::{info, warn};
 pub use accept::{AcceptError, Idempotency, Requested, SendRequest, sendable};
 pub use bulk::{BulkMessage, BulkRequest};
 pub use busy::HeldBack;
+use lane::Lanes;
 use waiters::Waiters;
 
 pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
@@ -53,6 +56,7 @@ struct Inner {
     /// Of sessions that do not have the common one.
     pacings: BTreeMap<ClientId, config::Pacing>,
     waiters: Waiters,
+    lanes: Arc<Lanes>,
     /// Something was accepted.
     accepted: Notify,
     /// A bulk order was accepted.
@@ -98,8 +102,8 @@ impl Outbox {
         settings: config::Send,
         pacings: BTreeMap<ClientId, config::Pacing>,
     ) -> Self {
-        let (waiters, accepted, ordered) = (Waiters::default(), Notify::new(), Notify::new());
-        Self { inner: Arc::new(Inner { store, pipeline, events, settings, pacings, waiters, accepted, ordered }) }
+        let (waiters, lanes, accepted, ordered) = (Waiters::default(), Arc::default(), Notify::new(), Notify::new());
+        Self { inner: Arc::new(Inner { store, pipeline, events, settings, pacings, waiters, lanes, accepted, ordered }) }
     }
 
     /// One send.
@@ -223,11 +227,19 @@ impl Outbox {
     pub async fn wait(&self, id: &OutboxId, until: Until, limit: Duration) -> Result<Option<(OutboxRow, Option<Outcome>)>, StoreError> {
         let end = Instant::now() + limit;
         let mut changes = self.inner.waiters.of(id);
+        let mut read = None;
         loop {
-            let stored = changes.borrow_and_update().clone();
-            let Some(mut row) = self.get(id).await? else { return Ok(None) };
-            if let Some(stored) = stored.filter(|_| row.state == RowState::Sending && row.message_key.is_none()) {
-                (row.chat, row.message_key) = (Some(stored.address.chat), Some(stored.key));
+            let heard = changes.borrow_and_update().clone();
+            let mut row = match read.take() {
+                Some((at, row)) if at == heard.changes => row,
+                _ => match self.get(id).await? {
+                    Some(row) => row,
+                    None => return Ok(None),
+                },
+            };
+            read = Some((heard.changes, row.clone()));
+            if let Some(stored) = heard.stored.filter(|_| matches!(row.state, RowState::Queued | RowState::Sending) && row.message_key.is_none()) {
+                (row.state, row.chat, row.message_key) = (RowState::Sending, Some(stored.address.chat), Some(stored.key));
             }
             let outcome = row.outcome();
             let reached = match until {
@@ -244,6 +256,7 @@ impl Outbox {
             }
             let late = Finish::NotSent(FailureCode::NotSentInTime, format!("not begun within {limit:?}"));
             if self.inner.finish(&row, &[RowState::Queued], late, vec![]).await? {
+                read = None;
                 continue;
             }
             let Some(row) = self.get(id).await? else { return Ok(None) };

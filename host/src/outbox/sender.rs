@@ -6,7 +6,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,7 +30,7 @@ use crate::{
     model::{Address, ClientId, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
     store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
-    whatsapp::{Page, PageError, PageSend, SendNews, SendProgress},
+    whatsapp::{Page, PageError, PageSend, Stored},
 };
 
 /// A look at the table at least so often: rows become due, acknowledgements stay away.
@@ -91,10 +94,12 @@ fn pauses(row: &OutboxRow) -> bool {
 }
 
 pub(super) struct Sender {
-    inner: Arc<Inner>,
-    client: ClientId,
+    pub(super) inner: Arc<Inner>,
+    pub(super) client: ClientId,
     pacing: config::Pacing,
-    token: i64,
+    pub(super) token: i64,
+    /// The line was looked at and was not empty: what is in it may wait for one on the short way.
+    pub(super) line_waits: AtomicBool,
 }
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
@@ -145,7 +150,7 @@ impl Sender {
             match inner.store.lease(&client).await {
                 Ok(token) => {
                     let pacing = inner.pacing(&client).clone();
-                    return Self { inner, client, pacing, token };
+                    return Self { inner, client, pacing, token, line_waits: AtomicBool::new(false) };
                 }
                 Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
             }
@@ -156,6 +161,18 @@ impl Sender {
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
         self.settle(page).await?;
+        if self.pacing.counts() {
+            return self.work_off(page).await;
+        }
+        let lane = self.lane();
+        tokio::select! {
+            result = self.work_off(page) => result,
+            result = self.short_way(page, lane) => result,
+        }
+    }
+
+    /// Works off the line, and what the clock brings.
+    async fn work_off(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
         let (mut asked, mut asked_soon, mut look) = (Instant::now(), Instant::now(), Instant::now() + TICK);
         let mut clock = Instant::now();
         loop {
@@ -188,14 +205,6 @@ impl Sender {
                 }
             }
         }
-    }
-
-    /// Finds out what became of those that were begun before this page was there.
-    pub(super) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        for row in self.inner.store.begun(&self.client).await? {
-            self.reconcile(page, &row).await?;
-        }
-        Ok(())
     }
 
     /// What the clock alone brings about: times that have come, deadlines that are over.
@@ -237,6 +246,8 @@ impl Sender {
         if rows.is_empty() {
             return Ok(Passed::Nothing);
         }
+        // Before the look: who ends after it sees this.
+        self.line_waits.store(true, Ordering::Release);
         let (sending, mut waiting) = store.look(&self.client).await?;
         if sending.paused_at.is_some() {
             return Ok(Passed::Nothing);
@@ -426,7 +437,12 @@ impl Sender {
     }
 
     async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
-        match page.send(send).await {
+        self.given(page, row, page.send(send).await).await
+    }
+
+    /// What became of it.
+    pub(super) async fn given(&self, page: &Arc<dyn Page>, row: &OutboxRow, answer: Result<Stored, PageError>) -> Result<bool, StoreError> {
+        match answer {
             Ok(stored) => {
                 self.inner.waiters.stored(&row.id, &stored);
                 self.inner.store.stored_as(&row.id, &stored.address, &stored.key).await?;
@@ -503,66 +519,5 @@ impl Sender {
                 Ok(Resolved::Later)
             }
         }
-    }
-
-    /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is asked.
-    pub(super) async fn overdue(&self, page: &Arc<dyn Page>, ask_again: bool, ask_soon: bool) -> Result<(), StoreError> {
-        let limit = self.inner.settings.ack_timeout.duration();
-        for row in self.inner.store.begun(&self.client).await? {
-            let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
-            // The page may or may not have it, and its chat waits for the answer.
-            if ask_soon && row.message_key.is_none() && waited < limit {
-                self.reconcile(page, &row).await?;
-                continue;
-            }
-            if waited < limit || (row.state == RowState::Unknown && !ask_again) {
-                continue;
-            }
-            if row.state == RowState::Sending {
-                self.inner.finish(&row, &[RowState::Sending], Finish::Unknown(format!("no acknowledgement within {limit:?}")), vec![]).await?;
-            }
-            self.reconcile(page, &row).await?;
-        }
-        Ok(())
-    }
-
-    /// Was it sent? The page knows the id, or has never had it.
-    async fn reconcile(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<(), StoreError> {
-        if row.profile_gone {
-            return self.beyond_asking(row, "the login ended before WhatsApp acknowledged it").await;
-        }
-        let chat = row.chat.clone().unwrap_or_else(|| row.message.to.chat.clone());
-        match page.find(&row.message_id, &chat).await {
-            Ok(Some(found)) => match found.ack {
-                Some(level) => {
-                    let news = SendNews { id: row.message_id.clone(), address: found.address, what: SendProgress::Ack(level) };
-                    super::Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, vec![news]).await
-                }
-                None if found.failed => match page.resend(&row.message_id, &chat).await {
-                    Ok(()) => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
-                    Err(error) => {
-                        warn!(client = %self.client, id = %row.id, %error, "cannot be sent again yet");
-                        Ok(())
-                    }
-                },
-                // In the page's own queue.
-                None => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
-            },
-            Ok(None) if row.message_key.is_some() => self.beyond_asking(row, "the page has lost its memory of it").await,
-            // The page stores a message before it sends it: what it does not know has never left.
-            Ok(None) => self.inner.store.requeue(&row.id, Timestamp(0), "the page has never had it").await,
-            Err(error) => {
-                warn!(client = %self.client, id = %row.id, %error, "the page cannot be asked about a send yet");
-                Ok(())
-            }
-        }
-    }
-
-    /// Sent or not, nobody can tell any more. Sending it again could double it.
-    async fn beyond_asking(&self, row: &OutboxRow, why: &str) -> Result<(), StoreError> {
-        if row.state == RowState::Sending {
-            self.inner.finish(row, &[RowState::Sending], Finish::Unknown(why.to_owned()), vec![]).await?;
-        }
-        Ok(())
     }
 }

@@ -235,14 +235,23 @@ impl Gateway {
     }
 
     async fn until(&self, id: &OutboxId, state: RowState) -> OutboxRow {
+        self.row(id, |row| row.state == state).await
+    }
+
+    /// The page has it.
+    async fn until_stored(&self, id: &OutboxId) -> OutboxRow {
+        self.row(id, |row| row.message_key.is_some()).await
+    }
+
+    async fn row(&self, id: &OutboxId, wanted: impl Fn(&OutboxRow) -> bool) -> OutboxRow {
         for _ in 0..500 {
             let row = self.outbox.get(id).await.expect("read").expect("there");
-            if row.state == state {
+            if wanted(&row) {
                 return row;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("never {state:?}, but {:?}", self.outbox.get(id).await)
+        panic!("it stays {:?}", self.outbox.get(id).await)
     }
 }
 
@@ -333,7 +342,7 @@ async fn what_a_lost_profile_has_begun_is_unknown_and_never_sent_again() {
         gateway.page(&fresh);
         gateway.until(&accepted.id, RowState::Unknown).await;
         let next = gateway.outbox.accept(request("next", None)).await.expect("accepted");
-        gateway.until(&next.id, RowState::Sending).await;
+        gateway.until_stored(&next.id).await;
         assert_eq!(*fresh.known.lock().expect("lock"), HashMap::from([(next.message_id, 1)]), "told of the loss: {told}");
         gateway.crash().await;
     }
@@ -370,7 +379,7 @@ async fn a_send_that_does_not_begin_in_time_is_cancelled_and_never_leaves() {
     let whatsapp = Arc::new(FakeWhatsApp::default());
     gateway.page(&whatsapp);
     let later = gateway.outbox.accept(request("later", None)).await.expect("accepted");
-    gateway.until(&later.id, RowState::Sending).await;
+    gateway.until_stored(&later.id).await;
     assert_eq!(whatsapp.known.lock().expect("lock").keys().collect::<Vec<_>>(), [&later.message_id]);
     let (_, outcome) = gateway.outbox.wait(&later.id, Until::Sent, Duration::from_millis(50)).await.expect("read").expect("there");
     assert!(matches!(outcome, Some(Outcome::Unknown { .. })), "begun: {outcome:?}");
@@ -424,7 +433,7 @@ async fn what_is_asked_for_reaches_the_page_whole_and_an_answer_to_nothing_is_no
     assert_eq!((row.code, row.message_key), (Some(FailureCode::QuoteNotFound), None));
     assert!(row.reason.is_some_and(|reason| reason.contains("3EB0FF")));
     let found = gateway.outbox.accept(answer(&first.message_id)).await.expect("accepted");
-    gateway.until(&found.id, RowState::Sending).await;
+    gateway.until_stored(&found.id).await;
 
     let got = whatsapp.got.lock().expect("lock").clone();
     assert_eq!(got.iter().map(|send| &send.id).collect::<Vec<_>>(), [&first.message_id, &lost.message_id, &found.message_id]);

@@ -230,3 +230,43 @@ async fn a_paused_session_sends_nothing_until_it_goes_on_also_across_a_restart()
     assert_eq!(gateway.outbox.pause(&client(), false).await.expect("goes on").paused_at, None);
     until_stored(&whatsapp, 1).await;
 }
+
+#[tokio::test]
+async fn a_send_that_nothing_holds_back_is_begun_as_it_is_accepted() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    gateway.page(&whatsapp);
+    let send = async |text: &str| {
+        let accepted = gateway.outbox.accept(request(text, None)).await.expect("accepted");
+        let (row, outcome) = gateway.outbox.wait(&accepted.id, Until::Stored, LIMIT).await.expect("read").expect("there");
+        assert_eq!((row.state, outcome), (RowState::Sending, None));
+        assert!(row.message_key.is_some_and(|key| key.ends_with(&accepted.message_id.0)));
+        accepted
+    };
+    assert_eq!(send("first").await.state, RowState::Queued, "nobody knows the address");
+    let mut ids = Vec::new();
+    for text in ["second", "third", "fourth"] {
+        let accepted = send(text).await;
+        assert_eq!(accepted.state, RowState::Sending, "{text}");
+        let row = gateway.outbox.get(&accepted.id).await.expect("read").expect("there");
+        let history = gateway.outbox.history(&row).await.expect("history");
+        assert_eq!(history.iter().map(|step| step.kind.as_str()).collect::<Vec<_>>(), ["accepted", "sending"]);
+        assert_eq!(history[1].detail, serde_json::json!({"attempt": 1, "chat": "77@lid"}));
+        ids.push(accepted.message_id);
+    }
+    let got = whatsapp.got.lock().expect("lock").clone();
+    assert_eq!(got[1..].iter().map(|send| send.id.clone()).collect::<Vec<_>>(), ids);
+
+    let later = Timestamp::now().plus_millis(60_000);
+    let waits = gateway.outbox.accept(SendRequest { send_at: Some(later), ..request("later", None) }).await.expect("accepted");
+    assert_eq!(waits.state, RowState::Queued);
+    assert_eq!(send("before that").await.state, RowState::Sending, "what is for later is not in the line");
+    gateway.outbox.pause(&client(), true).await.expect("paused");
+    let paused = gateway.outbox.accept(request("paused", None)).await.expect("accepted");
+    assert_eq!(paused.state, RowState::Queued);
+    gateway.outbox.pause(&client(), false).await.expect("resumed");
+    gateway.until_stored(&paused.id).await;
+    gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+    assert_eq!(gateway.outbox.accept(request("restricted", None)).await.expect("accepted").state, RowState::Queued);
+}

@@ -11,7 +11,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     model::Priority,
-    outbox::sender::{Passed, Sender},
+    outbox::{
+        lane,
+        sender::{Passed, Sender},
+    },
 };
 
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ enum Happens {
     Accept { chat: u8, bulk: bool, key: Option<u8> },
     /// The sender sends what it can.
     Pass,
+    /// The next one on the short way is given to the page, or lost before.
+    Given { lost: bool },
     /// The page sends the first of its queue and the server takes it; the gateway may miss the news.
     Ack { missed: bool },
     /// The server refuses the first of the page's queue.
@@ -53,6 +58,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         8 => accept,
         6 => Just(Happens::Pass),
+        4 => prop::bool::weighted(0.2).prop_map(|lost| Happens::Given { lost }),
         4 => prop::bool::weighted(0.3).prop_map(|missed| Happens::Ack { missed }),
         1 => any::<bool>().prop_map(|missed| Happens::Nack { missed }),
         2 => Just(Happens::Timeout),
@@ -203,6 +209,7 @@ struct Run {
     store: Store,
     outbox: Outbox,
     sender: Sender,
+    lane: Option<lane::Open>,
     told: Vec<Told>,
     keys: HashMap<u8, OutboxId>,
     /// Refused or taken up again: they come when they come.
@@ -224,7 +231,8 @@ impl Run {
         let world = Arc::new(World::default());
         let page: Arc<dyn Page> = Arc::<World>::clone(&world);
         let (store, outbox, sender) = open(dir.path()).await;
-        Self { dir, world, page, store, outbox, sender, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
+        let lane = Some(sender.lane());
+        Self { dir, world, page, store, outbox, sender, lane, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
     }
 
     async fn happens(&mut self, what: &Happens) {
@@ -233,10 +241,18 @@ impl Run {
             Happens::Pass => {
                 self.sender.pass(&self.page).await.expect("passed");
             }
+            Happens::Given { lost } => {
+                if let Some(begun) = self.lane.as_mut().and_then(lane::Open::try_next)
+                    && !lost
+                {
+                    self.sender.give_begun(&self.page, begun).await.expect("given");
+                }
+            }
             Happens::Ack { missed } => self.server_takes(*missed).await,
             Happens::Nack { missed } => self.server_refuses(*missed).await,
             Happens::Timeout => self.sender.overdue(&self.page, true, true).await.expect("looked"),
             Happens::Crash => {
+                self.lane = None;
                 self.store.close().await;
                 (self.store, self.outbox, self.sender) = open(self.dir.path()).await;
                 self.new_page().await;
@@ -283,8 +299,10 @@ impl Run {
     }
 
     async fn new_page(&mut self) {
+        self.lane = None;
         self.world.new_page();
         self.sender.settle(&self.page).await.expect("settled");
+        self.lane = Some(self.sender.lane());
     }
 
     async fn server_takes(&mut self, missed: bool) {

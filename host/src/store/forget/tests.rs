@@ -43,6 +43,7 @@ fn row(name: &str, text: &str) -> NewRow {
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
+        shortcut: None,
         history: vec![Step::new("accepted", json!({}))],
     }
 }

@@ -3,11 +3,14 @@
 //! A batch costs a handful of statements however many callers it serves. A row that cannot be stored does not take its
 //! neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{OutboxId, RowState, history::Step};
+use super::{
+    OutboxId, OutboxRow, RowState,
+    history::{self, Step},
+};
 use crate::{
     model::{ClientId, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
     store::{Store, StoreError, many, savepoint::Savepoint},
@@ -34,6 +37,15 @@ pub struct NewRow {
     pub idempotency: Option<(String, String, String)>,
     /// How it came here, oldest first.
     pub history: Vec<Step>,
+    /// Begun at once, if nothing holds it back: its address is known.
+    pub shortcut: Option<Shortcut>,
+}
+
+/// How a send begins in the commit that stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortcut {
+    /// The lease of the sender that will give it to the page.
+    pub token: i64,
 }
 
 /// What became of a send to be stored.
@@ -41,6 +53,8 @@ pub struct NewRow {
 pub enum Accept {
     /// Stored now.
     New,
+    /// Stored and begun now, in this row: from here on the page may have it.
+    Begun(Box<OutboxRow>),
     /// The key was used for the same request before.
     Known(OutboxId),
     /// The key was used for another request before.
@@ -121,10 +135,16 @@ async fn guarded(connection: &mut SqliteConnection, savepoint: &mut Savepoint, r
 
 async fn together(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
     let now = Timestamp::now().0;
-    let answers = keys(connection, rows, now).await?;
+    let mut answers = keys(connection, rows, now).await?;
     let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
     if !new.is_empty() {
-        messages(connection, &new, now).await?;
+        let begin = clear(connection, &new, now).await?;
+        let begun = messages(connection, &new, &begin, now).await?;
+        for (answer, begun) in answers.iter_mut().filter(|answer| **answer == Accept::New).zip(begun) {
+            if let Some(row) = begun {
+                *answer = Accept::Begun(Box::new(row));
+            }
+        }
     }
     Ok(answers)
 }
@@ -158,32 +178,122 @@ async fn keys(connection: &mut SqliteConnection, rows: &[NewRow], now: i64) -> R
     Ok(answers)
 }
 
-/// The rows and how they came here.
-async fn messages(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) -> Result<(), StoreError> {
-    const HEAD: &str =
-        "INSERT INTO outbox (id, client, message_id, number, state, priority, held, not_before, expires_at, created_at, updated_at, message)";
-    let mut steps = Vec::with_capacity(rows.len() * 2);
-    for piece in many::pieces(rows) {
-        let mut insert = many::insert(HEAD, "(?,?,?,?,'queued',?,?,?,?,?,?,?)", piece.len());
-        for row in piece {
-            let not_before = row.message.send_at.map_or(0, |at| at.0);
+/// What holds back the sends of a session.
+struct Held {
+    /// The lease of its sender.
+    token: Option<i64>,
+    /// All of them.
+    all: bool,
+    /// Those to these numbers, because the page may or may not have one before.
+    numbers: HashSet<String>,
+}
+
+async fn held(connection: &mut SqliteConnection, client: &ClientId) -> Result<Held, StoreError> {
+    let sql = "SELECT (SELECT token FROM lease WHERE client = ?1) AS token,
+                   EXISTS (SELECT 1 FROM sending WHERE client = ?1 AND paused_at IS NOT NULL) OR EXISTS (SELECT 1 FROM restriction WHERE client = ?1)
+                   OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
+                   OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
+                   (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
+                       AND profile_gone = 0) AS in_doubt";
+    let row = sqlx::query(sql).bind(client.as_str()).fetch_one(connection).await?;
+    Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, numbers: serde_json::from_str(row.try_get("in_doubt")?)? })
+}
+
+/// Which of the rows begin at once: those that may, and before which nothing of their session waits.
+async fn clear(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) -> Result<Vec<bool>, StoreError> {
+    if rows.iter().all(|row| row.shortcut.is_none()) {
+        return Ok(vec![false; rows.len()]);
+    }
+    let mut sessions: HashMap<&ClientId, Held> = HashMap::new();
+    let mut clear = Vec::with_capacity(rows.len());
+    for row in rows {
+        if !sessions.contains_key(&row.client) {
+            sessions.insert(&row.client, held(connection, &row.client).await?);
+        }
+        let Some(session) = sessions.get_mut(&row.client) else { continue };
+        let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
+        // The next one of that number waits for this one.
+        let begins = may && !session.all && session.numbers.insert(row.number.digits().to_owned());
+        session.all |= !begins && not_before(row) <= now;
+        clear.push(begins);
+    }
+    Ok(clear)
+}
+
+fn not_before(row: &NewRow) -> i64 {
+    row.message.send_at.map_or(0, |at| at.0)
+}
+
+/// The rows and how they came here; returns those that `begin`.
+async fn messages<'a>(
+    connection: &mut SqliteConnection,
+    rows: &[&'a NewRow],
+    begin: &[bool],
+    now: i64,
+) -> Result<Vec<Option<OutboxRow>>, StoreError> {
+    const HEAD: &str = "INSERT INTO outbox (id, client, message_id, number, state, chat, attempt, token, priority, held, not_before, expires_at, \
+                        created_at, updated_at, message)";
+    let with_step = |(row, begins): (&&'a NewRow, &bool)| {
+        (*row, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
+    };
+    let rows: Vec<(&NewRow, Option<(i64, Step)>)> = rows.iter().zip(begin).map(with_step).collect();
+    let mut steps = Vec::with_capacity(rows.len());
+    let mut begun = Vec::with_capacity(rows.len());
+    for piece in many::pieces(&rows) {
+        let none_begins = piece.iter().all(|(_, begins)| begins.is_none());
+        let bracket = if none_begins { "(?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)" } else { "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" };
+        let mut insert = many::insert(HEAD, bracket, piece.len());
+        for (row, begins) in piece {
             insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.number.digits());
-            insert = insert.bind(row.priority.number()).bind(not_before > now).bind(not_before).bind(row.expires_at.map(|at| at.0));
+            if !none_begins {
+                let (state, token) = begins.as_ref().map_or((RowState::Queued, 0), |(token, _)| (RowState::Sending, *token));
+                insert = insert.bind(state).bind(begins.as_ref().map(|_| row.message.to.chat.as_str())).bind(begins.is_some()).bind(token);
+            }
+            insert = insert.bind(row.priority.number()).bind(not_before(row) > now).bind(not_before(row)).bind(row.expires_at.map(|at| at.0));
             insert = insert.bind(now).bind(now).bind(serde_json::to_string(&row.message)?);
         }
         // Nobody else writes: their places follow each other.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
-        for (seq, row) in (first..).zip(piece) {
-            steps.extend((1_i64..).zip(&row.history).map(|(number, step)| (seq, number, step)));
+        for (seq, (row, begins)) in (first..).zip(piece) {
+            let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
+            if !history.is_empty() {
+                steps.push((seq, history::row(&history)));
+            }
+            begun.push(begins.as_ref().map(|_| as_begun(row, seq, Timestamp(now))));
         }
     }
     for piece in many::pieces(&steps) {
-        let mut insert = many::insert("INSERT INTO message_history (message, step, at, kind, detail)", "(?,?,?,?,?)", piece.len());
-        for (seq, number, step) in piece {
-            insert = insert.bind(*seq).bind(*number).bind(now).bind(step.kind).bind(step.detail.to_string());
+        let mut insert = many::insert("INSERT INTO message_history (message, step, at, kind, detail)", "(?,1,?,?,?)", piece.len());
+        for (seq, (kind, detail)) in piece {
+            insert = insert.bind(*seq).bind(now).bind(*kind).bind(detail.as_str());
         }
         insert.execute(&mut *connection).await?;
     }
-    Ok(())
+    Ok(begun)
+}
+
+fn as_begun(row: &NewRow, seq: i64, now: Timestamp) -> OutboxRow {
+    OutboxRow {
+        seq,
+        id: row.id.clone(),
+        client: row.client.clone(),
+        message_id: row.message_id.clone(),
+        number: row.number.clone(),
+        message: row.message.clone(),
+        state: RowState::Sending,
+        code: None,
+        reason: None,
+        chat: Some(row.message.to.chat.clone()),
+        message_key: None,
+        ack: 0,
+        priority: row.priority,
+        attempt: 1,
+        retry_at: Timestamp(0),
+        expires_at: row.expires_at,
+        profile_gone: false,
+        redacted: false,
+        created_at: now,
+        updated_at: now,
+    }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Row, sqlite::SqliteRow};
 
 pub(super) use accept::all as accept_all;
-pub use accept::{Accept, Accepted, NewRow};
+pub use accept::{Accept, Accepted, NewRow, Shortcut};
 pub use acks::Ack;
 pub use history::{HistoryRow, Step};
 pub use list::{Filter, Listed};

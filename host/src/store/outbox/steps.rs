@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Address, ClientId, Envelope, OutboundMessage, Timestamp},
-    store::{Store, StoreError, events, pacing},
+    store::{Store, StoreError, events, pacing, writer::Statement},
 };
 
 /// How a send begins.
@@ -19,6 +19,11 @@ pub struct Begin {
     pub token: i64,
     /// Counted for pacing: true, to a stranger; false, to somebody known. None: not counted.
     pub counted: Option<bool>,
+}
+
+fn stored_as(id: &OutboxId, address: &Address, key: &str) -> Statement {
+    let sql = "UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?";
+    sqlx::query(sql).bind(address.chat.clone()).bind(key.to_owned()).bind(id.0.clone())
 }
 
 impl Store {
@@ -65,7 +70,7 @@ impl Store {
                         pacing::count(connection, client.as_str(), seq, cold, now).await?;
                     }
                     let mut steps = judged;
-                    steps.push(Step::new("sending", json!({"attempt": attempt, "chat": chat})));
+                    steps.push(Step::begun(attempt, &chat));
                     note_all(connection, &[(seq, steps)]).await?;
                     Ok(true)
                 })
@@ -107,8 +112,15 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?";
-        self.writer.statement(sqlx::query(sql).bind(address.chat.clone()).bind(key.to_owned()).bind(id.0.clone())).await.map(drop)
+        self.writer.statement(stored_as(id, address, key)).await.map(drop)
+    }
+
+    /// As [`Store::stored_as`], when nothing waits for it: before the next send it is noted all the same.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn stored_as_soon(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
+        self.writer.statement_soon(stored_as(id, address, key)).await.map(drop)
     }
 
     /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
