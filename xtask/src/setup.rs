@@ -33,10 +33,16 @@ pub(crate) fn run() -> Result<()> {
 
 /// All but the host-side programs.
 pub(crate) fn tools() -> Result<()> {
+    make()?;
     plugins::run()?;
     chromium()?;
     shell();
     Ok(())
+}
+
+/// What builds jemalloc.
+fn make() -> Result<()> {
+    if project::on_path("make").is_some() { Ok(()) } else { packages("make", &["make"]) }
 }
 
 fn chromium() -> Result<()> {
