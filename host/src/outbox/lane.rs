@@ -12,11 +12,11 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
-use super::sender::Sender;
+use super::sender::{Sender, page_send};
 use crate::{
     model::ClientId,
     store::{OutboxId, OutboxRow, Shortcut, StoreError},
-    whatsapp::{Page, PageSend},
+    whatsapp::Page,
 };
 
 /// Sends of a session on the short way at a time. Those behind them wait in the line, where they can be taken back.
@@ -160,9 +160,7 @@ impl Sender {
 
     pub(super) async fn give_begun(&self, page: &Arc<dyn Page>, begun: Begun) -> Result<(), StoreError> {
         let row = &begun.row;
-        let (content, reply_to) = (row.message.content.clone(), row.message.reply_to.clone());
-        let send = PageSend { id: row.message_id.clone(), chat: row.message.to.chat.clone(), content, reply_to };
-        match page.send(&send).await {
+        match page.send(&page_send(&row.message_id, &row.message)).await {
             Ok(stored) if !stored.duplicate => {
                 self.inner.waiters.stored(&row.id, &stored);
                 self.inner.store.stored_as_soon(&row.id, &stored.address, &stored.key).await?;

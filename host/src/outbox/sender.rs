@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config,
-    model::{Address, ClientId, FailureCode, OutboundMessage, PhoneNumber, Timestamp},
+    model::{Address, ClientId, FailureCode, MessageId, OutboundMessage, PhoneNumber, Timestamp},
     plugins::{Decision, Subject},
     store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     whatsapp::{Page, PageError, PageSend, Stored},
@@ -85,6 +85,11 @@ struct Ready {
     row: OutboxRow,
     judged: Vec<Step>,
     send: PageSend,
+}
+
+/// A message in the form in which the page takes it.
+pub(super) fn page_send(id: &MessageId, message: &OutboundMessage) -> PageSend {
+    PageSend { id: id.clone(), chat: message.to.chat.clone(), content: message.content.clone(), reply_to: message.reply_to.clone() }
 }
 
 /// Whether a row waits for its next try.
@@ -407,8 +412,7 @@ impl Sender {
                 }
             };
             let message = OutboundMessage { to: address, ..message };
-            let (content, reply_to) = (message.content.clone(), message.reply_to.clone());
-            let send = PageSend { id: row.message_id.clone(), chat: message.to.chat.clone(), content, reply_to };
+            let send = page_send(&row.message_id, &message);
             prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
         }
         Ok(prepared)

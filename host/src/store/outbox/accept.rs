@@ -3,7 +3,7 @@
 //! A batch costs a handful of statements however many callers it serves. A row that cannot be stored does not take its
 //! neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use sqlx::{Row, SqliteConnection};
 
@@ -207,10 +207,10 @@ async fn clear(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) ->
     let mut sessions: HashMap<&ClientId, Held> = HashMap::new();
     let mut clear = Vec::with_capacity(rows.len());
     for row in rows {
-        if !sessions.contains_key(&row.client) {
-            sessions.insert(&row.client, held(connection, &row.client).await?);
-        }
-        let Some(session) = sessions.get_mut(&row.client) else { continue };
+        let session = match sessions.entry(&row.client) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(held(connection, &row.client).await?),
+        };
         let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
         // The next one of that number waits for this one.
         let begins = may && !session.all && session.numbers.insert(row.number.digits().to_owned());
