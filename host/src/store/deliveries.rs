@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use serde_json::json;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, script::Script};
 use crate::model::{Envelope, Timestamp};
 
 /// Where a delivery stands.
@@ -95,17 +95,19 @@ fn read(row: &SqliteRow) -> Result<Delivery, StoreError> {
 }
 
 /// Stores what events (by their places) gave rise to.
-pub(super) async fn insert_all(connection: &mut SqliteConnection, events: &[(i64, Vec<NewDelivery>)]) -> Result<(), StoreError> {
+pub(super) fn insert_all(script: &mut Script, events: &[(i64, Vec<NewDelivery>)]) -> Result<(), StoreError> {
     let state = |new: &NewDelivery| if new.dead.is_some() { "dead" } else { "pending" };
     let columns = |seq: i64, new: &NewDelivery| json!([new.id, seq, new.plugin, new.target, state(new), new.dead]);
     let rows: Vec<_> = events.iter().flat_map(|(seq, all)| all.iter().map(|new| columns(*seq, new))).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT OR IGNORE INTO delivery (id, event_seq, plugin, target, state, reason, next_at, updated_at)
-               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ?1, ?1 FROM json_each(?2)";
-    sqlx::query(sql).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
-    Ok(())
+    script.add(
+        "INSERT OR IGNORE INTO delivery (id, event_seq, plugin, target, state, reason, next_at, updated_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, now, now FROM json_each(?), (SELECT ? AS now)",
+    );
+    script.bind(serde_json::to_string(&rows)?)?;
+    script.bind(Timestamp::now().0)
 }
 
 impl Store {

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{NewDelivery, Store, StoreError, deliveries};
+use super::{NewDelivery, Store, StoreError, deliveries, script::Script};
 use crate::model::Envelope;
 
 /// An event with its place in the log.
@@ -26,14 +26,13 @@ pub(super) async fn insert(connection: &mut SqliteConnection, envelope: &Envelop
 }
 
 /// As [`insert`], several in their order.
-pub(super) async fn insert_all(connection: &mut SqliteConnection, envelopes: &[Envelope]) -> Result<(), StoreError> {
+pub(super) fn insert_all(script: &mut Script, envelopes: &[Envelope]) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(envelopes.len());
     for envelope in envelopes {
         rows.push((&envelope.id, envelope.at, serde_json::to_string(envelope)?, envelope.event.has_message()));
     }
-    let sql = "INSERT INTO event (id, at, envelope, body) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
-    sqlx::query(sql).bind(serde_json::to_string(&rows)?).execute(connection).await?;
-    Ok(())
+    script.add("INSERT INTO event (id, at, envelope, body) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)");
+    script.bind(serde_json::to_string(&rows)?)
 }
 
 impl Store {
@@ -73,14 +72,11 @@ impl Store {
     /// When the database refuses.
     pub async fn route(&self, name: &'static str, events: Vec<(i64, Vec<NewDelivery>)>) -> Result<(), StoreError> {
         let Some(seq) = events.iter().map(|(seq, _)| *seq).max() else { return Ok(()) };
-        self.writer
-            .write_soon(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO cursor (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)";
-                    sqlx::query(sql).bind(name).bind(seq).execute(&mut *connection).await?;
-                    deliveries::insert_all(connection, &events).await
-                })
-            })
-            .await
+        let mut script = Script::default();
+        script.add("INSERT INTO cursor (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = max(seq, excluded.seq)");
+        script.bind(name)?;
+        script.bind(seq)?;
+        deliveries::insert_all(&mut script, &events)?;
+        self.writer.script_soon(script).await
     }
 }

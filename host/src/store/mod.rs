@@ -4,6 +4,7 @@
 //! costs little. Readers have their own connections and never wait for the writer.
 
 mod addresses;
+mod bracket;
 mod bulk;
 mod deliveries;
 mod events;
@@ -16,7 +17,7 @@ mod pacing;
 mod readers;
 mod recent;
 mod restrictions;
-mod savepoint;
+mod script;
 mod sessions;
 mod space;
 mod wishes;
@@ -139,7 +140,8 @@ impl Store {
         space::convert(&mut connection, path).await.map_err(|error| wrong(error.to_string()))?;
         let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
         let addresses = Addresses::load(&readers).await?;
-        Ok(Self { writer: Writer::start(writing, connection), readers, addresses, recent: Recent::default() })
+        let writer = Writer::start(writing, connection).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { writer, readers, addresses, recent: Recent::default() })
     }
 
     /// Writes what is waiting and closes the file.

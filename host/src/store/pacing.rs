@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Store, StoreError, outbox};
+use super::{Store, StoreError, outbox, script::Script};
 use crate::model::{ClientId, PhoneNumber, Timestamp};
 
 /// Whether a session may send.
@@ -21,12 +21,17 @@ pub struct Sending {
 }
 
 /// Counts a send that begins.
-pub(super) async fn count(connection: &mut SqliteConnection, client: &str, message: i64, cold: bool, now: i64) -> Result<(), StoreError> {
-    let sql = "INSERT OR IGNORE INTO paced (client, at, message, cold) VALUES (?, ?, ?, ?)";
-    sqlx::query(sql).bind(client).bind(now).bind(message).bind(cold).execute(&mut *connection).await?;
-    let sql = "INSERT INTO sending (client, first_at) VALUES (?1, ?2) ON CONFLICT (client) DO UPDATE SET first_at = ?2 WHERE first_at IS NULL";
-    sqlx::query(sql).bind(client).bind(now).execute(connection).await?;
-    Ok(())
+pub(super) fn count(script: &mut Script, client: &str, message: i64, cold: bool, now: i64) -> Result<(), StoreError> {
+    script.add("INSERT OR IGNORE INTO paced (client, at, message, cold) VALUES (?, ?, ?, ?)");
+    script.bind(client)?;
+    script.bind(now)?;
+    script.bind(message)?;
+    script.bind(cold)?;
+    script.add(
+        "INSERT INTO sending (client, first_at) VALUES (?, ?) ON CONFLICT (client) DO UPDATE SET first_at = excluded.first_at WHERE first_at IS NULL",
+    );
+    script.bind(client)?;
+    script.bind(now)
 }
 
 /// Notes who is no stranger: numbers, or chats of the form `…@lid` while their number is not known.

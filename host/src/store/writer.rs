@@ -9,8 +9,10 @@
 //! connection, so that the gateway writes again as soon as there is room.
 //!
 //! Transactions and savepoints are plain statements: those of sqlx make its thread wait until each was heard of.
+//! The writer has a thread of its own: each statement is a trip to sqlx's thread and back, and on the way back it would
+//! stand in line behind whatever else the runtime has to do.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, thread, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{
@@ -19,16 +21,17 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult},
 };
 use tokio::{
+    runtime,
     sync::{Mutex, mpsc, oneshot},
-    task::JoinHandle,
     time::{Instant, timeout_at},
 };
 use tracing::error;
 
 use super::{
     StoreError,
+    bracket::{Bracket, say},
     outbox::{self, Accept, NewRow},
-    savepoint::Savepoint,
+    script::Script,
     space,
 };
 
@@ -43,10 +46,16 @@ const LINGER: Duration = Duration::from_millis(10);
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// What became of work.
+struct Done {
+    /// What is left to be said for it; none: it is not to be kept.
+    rest: Option<Script>,
+    reply: Reply,
+}
+
 /// Work, and who waits for it.
 trait Job: Send {
-    /// True: it is to be kept.
-    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, (bool, Reply)>;
+    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Done>;
 
     /// It was not begun.
     fn refuse(self: Box<Self>, error: StoreError);
@@ -60,13 +69,15 @@ struct Asked<T, F> {
 impl<T, F> Job for Asked<T, F>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
 {
-    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, (bool, Reply)> {
+    fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Done> {
         Box::pin(async move {
             let Self { work, answer } = *self;
-            let done = work(connection).await;
-            (done.is_ok(), told(answer, done))
+            match work(connection).await {
+                Ok((value, rest)) => Done { rest: Some(rest), reply: told(answer, Ok(value)) },
+                Err(error) => Done { rest: None, reply: told(answer, Err(error)) },
+            }
         })
     }
 
@@ -89,6 +100,8 @@ pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 enum Asking {
     Work(Box<dyn Job>, Haste),
     Statement(Statement, Answer<u64>, Haste),
+    /// Statements that belong together.
+    Script(Script, Answer<()>, Haste),
     /// A send to be stored.
     Accept(Box<NewRow>, Answer<Accept>),
     /// The write-ahead log to be emptied, which is done between two transactions.
@@ -100,6 +113,7 @@ impl Asking {
         match self {
             Self::Work(job, _) => job.refuse(error),
             Self::Statement(_, answer, _) => drop(answer.send(Err(error))),
+            Self::Script(_, answer, _) => drop(answer.send(Err(error))),
             Self::Accept(_, answer) => drop(answer.send(Err(error))),
             Self::EmptyLog(answer) => drop(answer.send(Err(error))),
         }
@@ -110,7 +124,8 @@ impl Asking {
 pub(super) struct Writer {
     jobs: Arc<Mutex<Option<mpsc::Sender<Asking>>>>,
     sender: mpsc::WeakSender<Asking>,
-    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// Resolves when the thread has done its last work.
+    ended: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
 impl fmt::Debug for Writer {
@@ -121,10 +136,16 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     /// `connection` was made of `options`.
-    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(Link { options, open: Some(connection) }, inbox));
-        Self { sender: sender.downgrade(), jobs: Arc::new(Mutex::new(Some(sender))), task: Arc::new(Mutex::new(Some(task))) }
+        let (end, ended) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("wharf-writer".into()).spawn(move || {
+            runtime.block_on(run(Link { options, open: Some(connection) }, inbox));
+            // Fails when nobody waits for the end.
+            let _ = end.send(());
+        })?;
+        Ok(Self { sender: sender.downgrade(), jobs: Arc::new(Mutex::new(Some(sender))), ended: Arc::new(Mutex::new(Some(ended))) })
     }
 
     /// Runs `work` inside the next transaction; returns when that is on the disk.
@@ -133,8 +154,32 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
+        self.work(move |connection| Box::pin(async move { Ok((work(connection).await?, Script::default())) }), Haste::Now).await
+    }
+
+    /// As [`Writer::write`], for work that leaves the last of its statements to be run with the commit.
+    pub(super) async fn write_then<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
+    {
+        self.work(work, Haste::Now).await
+    }
+
+    async fn work<T, F>(&self, work: F, haste: Haste) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
+    {
         let (answer, result) = oneshot::channel();
-        self.ask(Asking::Work(Box::new(Asked { work, answer }), Haste::Now), result).await
+        self.ask(Asking::Work(Box::new(Asked { work, answer }), haste), result).await
+    }
+
+    /// Runs statements inside the next transaction, all or none, for what nobody waits for. Returns when that is on the
+    /// disk.
+    pub(super) async fn script_soon(&self, script: Script) -> Result<(), StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Script(script, answer, Haste::Soon), result).await
     }
 
     /// As [`Writer::write`], for what nobody waits for.
@@ -143,8 +188,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
-        let (answer, result) = oneshot::channel();
-        self.ask(Asking::Work(Box::new(Asked { work, answer }), Haste::Soon), result).await
+        self.work(move |connection| Box::pin(async move { Ok((work(connection).await?, Script::default())) }), Haste::Soon).await
     }
 
     /// Runs one statement inside the next transaction; how many rows it changed. Returns when that is on the disk.
@@ -183,10 +227,10 @@ impl Writer {
     /// Does what is queued and ends.
     pub(super) async fn close(&self) {
         self.jobs.lock().await.take();
-        if let Some(task) = self.task.lock().await.take()
-            && let Err(error) = task.await
+        if let Some(ended) = self.ended.lock().await.take()
+            && ended.await.is_err()
         {
-            error!(%error, "the writer of the database ended badly");
+            error!("the writer of the database ended badly");
         }
     }
 }
@@ -246,7 +290,8 @@ async fn run(mut link: Link, mut inbox: mpsc::Receiver<Asking>) {
 /// Waits for company while all that is there can wait.
 async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
     let end = Instant::now() + LINGER;
-    let can_wait = |asking: &Asking| matches!(asking, Asking::Work(_, Haste::Soon) | Asking::Statement(_, _, Haste::Soon));
+    let can_wait =
+        |asking: &Asking| matches!(asking, Asking::Work(_, Haste::Soon) | Asking::Statement(_, _, Haste::Soon) | Asking::Script(_, _, Haste::Soon));
     while jobs.len() < BATCH && jobs.iter().all(can_wait) {
         match timeout_at(end, inbox.recv_many(jobs, BATCH - jobs.len())).await {
             Ok(came) if came > 0 => {}
@@ -269,52 +314,77 @@ async fn batch(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>
     result
 }
 
-async fn say(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
-}
-
 async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
-    if let [Asking::Statement(..)] = jobs.as_slice()
-        && let Some(Asking::Statement(statement, answer, _)) = jobs.pop()
+    if jobs.len() == 1
+        && let Some(asking) = jobs.pop_if(|asking| !matches!(asking, Asking::Accept(..)))
     {
-        // It is a transaction by itself.
-        return state(connection, statement, answer, replies).await;
+        return alone(connection, asking, jobs, replies).await;
     }
-    say(connection, "BEGIN IMMEDIATE").await?;
-    if let [Asking::Work(..)] = jobs.as_slice()
-        && let Some(Asking::Work(job, _)) = jobs.pop()
-    {
-        // It has no neighbours to be kept from harm.
-        let (keep, reply) = job.run(connection).await;
-        replies.push(reply);
-        return say(connection, if keep { "COMMIT" } else { "ROLLBACK" }).await;
-    }
+    let mut bracket = Bracket::default();
     // Sends come last and are still in `jobs` when something before them fails.
     jobs.reverse();
     jobs.sort_by_key(|asking| !matches!(asking, Asking::Accept(..)));
-    let mut savepoint = Savepoint::default();
     while let Some(asking) = jobs.pop_if(|asking| !matches!(asking, Asking::Accept(..))) {
         match asking {
             Asking::Work(job, haste) => {
-                if let Err(error) = savepoint.renew(connection).await {
+                if let Err(error) = say(connection, bracket.opening()).await {
                     jobs.push(Asking::Work(job, haste));
                     return Err(error);
                 }
-                let (keep, reply) = job.run(connection).await;
-                replies.push(reply);
-                if !keep {
-                    savepoint.undo(connection).await?;
+                let Done { rest, reply } = job.run(connection).await;
+                let failure = match rest {
+                    None => Some(None),
+                    Some(rest) if rest.is_empty() => None,
+                    Some(rest) => rest.run(connection, "", "").await.err().map(|error| Some(StoreError::from(error))),
+                };
+                match failure {
+                    None => replies.push(reply),
+                    Some(failure) => {
+                        replies.push(Box::new(move |committed| reply(failure.map_or(committed, Err))));
+                        bracket.undo(connection).await?;
+                    }
                 }
             }
-            Asking::Statement(statement, answer, _) => {
-                savepoint.touched();
+            Asking::Statement(statement, answer, haste) => {
+                if let Err(error) = say(connection, bracket.keeping()).await {
+                    jobs.push(Asking::Statement(statement, answer, haste));
+                    return Err(error);
+                }
                 state(connection, statement, answer, replies).await?;
+            }
+            Asking::Script(script, answer, _) => {
+                replies.push(told(answer, Ok(())));
+                script.run(connection, bracket.keeping(), "").await?;
             }
             Asking::Accept(..) | Asking::EmptyLog(_) => {}
         }
     }
-    accept(connection, &mut savepoint, jobs, replies).await;
-    say(connection, "COMMIT").await
+    if accept(connection, &mut bracket, jobs, replies).await { Ok(()) } else { say(connection, "COMMIT").await }
+}
+
+/// One piece of work, which has no neighbours to be kept from harm.
+async fn alone(connection: &mut SqliteConnection, asking: Asking, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+    match asking {
+        // It is a transaction by itself.
+        Asking::Statement(statement, answer, _) => state(connection, statement, answer, replies).await,
+        Asking::Script(script, answer, _) => {
+            replies.push(told(answer, Ok(())));
+            script.run(connection, "BEGIN IMMEDIATE; ", "COMMIT").await
+        }
+        Asking::Work(job, haste) => {
+            if let Err(error) = say(connection, "BEGIN IMMEDIATE").await {
+                jobs.push(Asking::Work(job, haste));
+                return Err(error);
+            }
+            let Done { rest, reply } = job.run(connection).await;
+            replies.push(reply);
+            match rest {
+                Some(rest) => rest.run(connection, "", "COMMIT").await,
+                None => say(connection, "ROLLBACK").await,
+            }
+        }
+        Asking::Accept(..) | Asking::EmptyLog(_) => Ok(()),
+    }
 }
 
 /// Runs a statement. That it fails, on a full disk most likely, ends the batch: its asker hears of it with the others.
@@ -332,19 +402,19 @@ fn told<T: Send + 'static>(answer: Answer<T>, done: Result<T, StoreError>) -> Re
     })
 }
 
-/// Stores the sends, all in one.
-async fn accept(connection: &mut SqliteConnection, savepoint: &mut Savepoint, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) {
+/// Stores the sends, all in one. True: with that, all is committed.
+async fn accept(connection: &mut SqliteConnection, bracket: &mut Bracket, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> bool {
     let (mut rows, mut answers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
     while let Some(Asking::Accept(row, answer)) = jobs.pop() {
         rows.push(*row);
         answers.push(answer);
     }
     if rows.is_empty() {
-        return;
+        return false;
     }
-    for (answer, done) in answers.into_iter().zip(outbox::accept_all(connection, savepoint, &rows).await) {
-        replies.push(told(answer, done));
-    }
+    let (done, committed) = outbox::accept_all(connection, bracket, &rows).await;
+    replies.extend(answers.into_iter().zip(done).map(|(answer, done)| told(answer, done)));
+    committed
 }
 
 #[cfg(test)]

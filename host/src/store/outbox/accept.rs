@@ -1,11 +1,12 @@
 //! The commit point of sends, many at a time.
 //!
-//! A batch costs a handful of statements however many callers it serves. A row that cannot be stored does not take its
-//! neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
+//! A batch costs a handful of statements however many callers it serves, and fewer trips to the database's thread: the
+//! first statement takes the beginning of the transaction with it, the last one its commit. A row that cannot be stored
+//! does not take its neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     OutboxId, OutboxRow, RowState,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
-    store::{Store, StoreError, many, savepoint::Savepoint},
+    store::{Store, StoreError, bracket::Bracket, many},
 };
 
 /// A send to be stored.
@@ -104,53 +105,60 @@ async fn existing(connection: &mut SqliteConnection, scope: &str, key: &str, fin
     Ok(Some(if same { Accept::Known(OutboxId(row.try_get("outbox_id")?)) } else { Accept::Reused }))
 }
 
-/// Stores a batch within the writer's transaction; the answers are in the order of the rows.
-pub(in crate::store) async fn all(connection: &mut SqliteConnection, savepoint: &mut Savepoint, rows: &[NewRow]) -> Vec<Result<Accept, StoreError>> {
-    match guarded(connection, savepoint, rows).await {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(error) if rows.len() == 1 => vec![Err(error)],
-        // No row is to blame for a full disk.
-        Err(StoreError::Full) => rows.iter().map(|_| Err(StoreError::Full)).collect(),
-        Err(_) => {
-            let mut answers = Vec::with_capacity(rows.len());
-            for row in rows {
-                let answer = guarded(connection, savepoint, std::slice::from_ref(row)).await;
-                answers.push(answer.and_then(|mut one| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
-            }
-            answers
+/// Stores a batch, the last work of the writer's transaction; the answers are in the order of the rows. True: that is
+/// committed.
+pub(in crate::store) async fn all(
+    connection: &mut SqliteConnection,
+    bracket: &mut Bracket,
+    rows: &[NewRow],
+) -> (Vec<Result<Accept, StoreError>>, bool) {
+    let error = match together(connection, bracket, rows, true).await {
+        Ok((answers, committed)) => return (answers.into_iter().map(Ok).collect(), committed),
+        Err(error) => error,
+    };
+    // No row is to blame for a full disk, nor for a transaction that is not there any more.
+    let undone = bracket.undo(connection).await;
+    if rows.len() == 1 || error == StoreError::Full || undone.is_err() {
+        return (vec![Err(error); rows.len()], false);
+    }
+    let mut answers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let stored = together(connection, bracket, std::slice::from_ref(row), false).await;
+        if stored.is_err() {
+            // Fails when the transaction is gone; the first reason is the one to tell.
+            let _ = bracket.undo(connection).await;
         }
+        answers.push(stored.and_then(|(mut one, _)| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
     }
+    (answers, false)
 }
 
-/// All rows or none.
-async fn guarded(connection: &mut SqliteConnection, savepoint: &mut Savepoint, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
-    savepoint.renew(connection).await?;
-    let stored = together(connection, rows).await;
-    if stored.is_err() {
-        // Fails when a full disk has ended the transaction already; the first reason is the one to tell.
-        let _ = savepoint.undo(connection).await;
-    }
-    stored
-}
-
-async fn together(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<Vec<Accept>, StoreError> {
+/// All rows or none. `last`: the commit may be said with them; whether it was comes back.
+async fn together(connection: &mut SqliteConnection, bracket: &mut Bracket, rows: &[NewRow], last: bool) -> Result<(Vec<Accept>, bool), StoreError> {
     let now = Timestamp::now().0;
-    let mut answers = keys(connection, rows, now).await?;
+    let mut opening = bracket.opening();
+    let mut answers = keys(connection, &mut opening, rows, now).await?;
     let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
     if !new.is_empty() {
-        let begin = clear(connection, &new, now).await?;
-        let begun = messages(connection, &new, &begin, now).await?;
+        let begin = clear(connection, &mut opening, &new, now).await?;
+        let begun = messages(connection, &mut opening, &new, &begin, now, last).await?;
         for (answer, begun) in answers.iter_mut().filter(|answer| **answer == Accept::New).zip(begun) {
             if let Some(row) = begun {
                 *answer = Accept::Begun(Box::new(row));
             }
         }
     }
-    Ok(answers)
+    Ok((answers, last && !new.is_empty()))
+}
+
+/// A statement with what is to be said before it, once.
+fn opened(opening: &mut &'static str, sql: &str) -> AssertSqlSafe<String> {
+    // Constants of the callers.
+    AssertSqlSafe([std::mem::take(opening), sql].concat())
 }
 
 /// Takes the keys of the rows; whose key was taken before is told so.
-async fn keys(connection: &mut SqliteConnection, rows: &[NewRow], now: i64) -> Result<Vec<Accept>, StoreError> {
+async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[NewRow], now: i64) -> Result<Vec<Accept>, StoreError> {
     let mut wanted = Vec::new();
     for row in rows {
         if let Some((scope, key, fingerprint)) = &row.idempotency {
@@ -163,7 +171,8 @@ async fn keys(connection: &mut SqliteConnection, rows: &[NewRow], now: i64) -> R
     let sql = "INSERT INTO idempotency (scope, key, fingerprint, outbox_id, created_at)
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 FROM json_each(?1) WHERE true
                ON CONFLICT (scope, key) DO NOTHING RETURNING outbox_id";
-    let taken: Vec<String> = sqlx::query_scalar(sql).bind(serde_json::to_string(&wanted)?).bind(now).fetch_all(&mut *connection).await?;
+    let taken: Vec<String> =
+        sqlx::query_scalar(opened(opening, sql)).bind(serde_json::to_string(&wanted)?).bind(now).fetch_all(&mut *connection).await?;
     let taken: HashSet<String> = taken.into_iter().collect();
     let mut answers = Vec::with_capacity(rows.len());
     for row in rows {
@@ -188,19 +197,19 @@ struct Held {
     numbers: HashSet<String>,
 }
 
-async fn held(connection: &mut SqliteConnection, client: &ClientId) -> Result<Held, StoreError> {
+async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, client: &ClientId) -> Result<Held, StoreError> {
     let sql = "SELECT (SELECT token FROM lease WHERE client = ?1) AS token,
                    EXISTS (SELECT 1 FROM sending WHERE client = ?1 AND paused_at IS NOT NULL) OR EXISTS (SELECT 1 FROM restriction WHERE client = ?1)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
                    (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
                        AND profile_gone = 0) AS in_doubt";
-    let row = sqlx::query(sql).bind(client.as_str()).fetch_one(connection).await?;
+    let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
     Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, numbers: serde_json::from_str(row.try_get("in_doubt")?)? })
 }
 
 /// Which of the rows begin at once: those that may, and before which nothing of their session waits.
-async fn clear(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) -> Result<Vec<bool>, StoreError> {
+async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[&NewRow], now: i64) -> Result<Vec<bool>, StoreError> {
     if rows.iter().all(|row| row.shortcut.is_none()) {
         return Ok(vec![false; rows.len()]);
     }
@@ -209,7 +218,7 @@ async fn clear(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) ->
     for row in rows {
         let session = match sessions.entry(&row.client) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(held(connection, &row.client).await?),
+            Entry::Vacant(place) => place.insert(held(connection, opening, &row.client).await?),
         };
         let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
         // The next one of that number waits for this one.
@@ -220,29 +229,49 @@ async fn clear(connection: &mut SqliteConnection, rows: &[&NewRow], now: i64) ->
     Ok(clear)
 }
 
+const HEAD: &str = "INSERT INTO outbox (id, client, message_id, number, state, chat, attempt, token, priority, held, not_before, expires_at, \
+                    created_at, updated_at, message)";
+const QUEUED: &str = "(?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)";
+const BEGUN: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+const HISTORY: &str = "INSERT INTO message_history (message, step, at, kind, detail)";
+
 fn not_before(row: &NewRow) -> i64 {
     row.message.send_at.map_or(0, |at| at.0)
 }
 
-/// The rows and how they came here; returns those that `begin`.
+/// The rows and how they came here, with the commit behind the last ones if they are the `last` work; returns those that
+/// `begin`.
 async fn messages<'a>(
     connection: &mut SqliteConnection,
+    opening: &mut &'static str,
     rows: &[&'a NewRow],
     begin: &[bool],
     now: i64,
+    last: bool,
 ) -> Result<Vec<Option<OutboxRow>>, StoreError> {
-    const HEAD: &str = "INSERT INTO outbox (id, client, message_id, number, state, chat, attempt, token, priority, held, not_before, expires_at, \
-                        created_at, updated_at, message)";
     let with_step = |(row, begins): (&&'a NewRow, &bool)| {
         (*row, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
     };
     let rows: Vec<(&NewRow, Option<(i64, Step)>)> = rows.iter().zip(begin).map(with_step).collect();
-    let mut steps = Vec::with_capacity(rows.len());
     let mut begun = Vec::with_capacity(rows.len());
-    for piece in many::pieces(&rows) {
+    let mut pieces = many::pieces(&rows).peekable();
+    while let Some(piece) = pieces.next() {
         let none_begins = piece.iter().all(|(_, begins)| begins.is_none());
-        let bracket = if none_begins { "(?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)" } else { "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" };
-        let mut insert = many::insert(HEAD, bracket, piece.len());
+        let mut steps = Vec::with_capacity(piece.len());
+        for (behind, (row, begins)) in (0..piece.len()).rev().zip(piece) {
+            let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
+            if !history.is_empty() {
+                steps.push((i64::try_from(behind).unwrap_or(0), history::row(&history)));
+            }
+        }
+        let mut sql = opening.to_owned();
+        *opening = "";
+        many::insert(&mut sql, HEAD, if none_begins { QUEUED } else { BEGUN }, piece.len());
+        many::insert(&mut sql, HISTORY, "(last_insert_rowid()-?,1,?,?,?)", steps.len());
+        if last && pieces.peek().is_none() {
+            sql.push_str("COMMIT");
+        }
+        let mut insert = sqlx::query(AssertSqlSafe(sql));
         for (row, begins) in piece {
             insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.number.digits());
             if !none_begins {
@@ -252,23 +281,13 @@ async fn messages<'a>(
             insert = insert.bind(row.priority.number()).bind(not_before(row) > now).bind(not_before(row)).bind(row.expires_at.map(|at| at.0));
             insert = insert.bind(now).bind(now).bind(serde_json::to_string(&row.message)?);
         }
-        // Nobody else writes: their places follow each other.
+        for (behind, (kind, detail)) in &steps {
+            insert = insert.bind(*behind).bind(now).bind(*kind).bind(detail.as_str());
+        }
+        // Nobody else writes: their places follow each other. The table of their history has no places.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
-        for (seq, (row, begins)) in (first..).zip(piece) {
-            let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
-            if !history.is_empty() {
-                steps.push((seq, history::row(&history)));
-            }
-            begun.push(begins.as_ref().map(|_| as_begun(row, seq, Timestamp(now))));
-        }
-    }
-    for piece in many::pieces(&steps) {
-        let mut insert = many::insert("INSERT INTO message_history (message, step, at, kind, detail)", "(?,1,?,?,?)", piece.len());
-        for (seq, (kind, detail)) in piece {
-            insert = insert.bind(*seq).bind(now).bind(*kind).bind(detail.as_str());
-        }
-        insert.execute(&mut *connection).await?;
+        begun.extend((first..).zip(piece).map(|(seq, (row, begins))| begins.as_ref().map(|_| as_begun(row, seq, Timestamp(now)))));
     }
     Ok(begun)
 }

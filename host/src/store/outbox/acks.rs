@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::SqliteConnection;
+use sqlx::{Row, SqliteConnection};
 
 use super::{
     OutboxRow, RowState,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{AckLevel, Address, ClientId, Envelope, MessageId, Timestamp},
-    store::{Store, StoreError, events, pacing},
+    store::{Store, StoreError, events, pacing, script::Script},
 };
 
 /// An acknowledgement.
@@ -41,14 +41,15 @@ impl Store {
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let client = client.clone();
         self.writer
-            .write(move |connection| {
+            .write_then(move |connection| {
                 Box::pin(async move {
+                    let mut rest = Script::default();
                     let mut rows = named(connection, &client, &acks).await?;
                     let mut before = Vec::with_capacity(acks.len());
-                    let (mut events, mut known, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
+                    let (mut events, mut new, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
                     let now = Timestamp::now();
                     for ack in &acks {
-                        let Some(row) = rows.get_mut(&ack.id).filter(|row| row.ack < ack.level.number()) else { continue };
+                        let Some((row, known)) = rows.get_mut(&ack.id).filter(|(row, _)| row.ack < ack.level.number()) else { continue };
                         events.extend(tell(row, ack));
                         before.push(row.clone());
                         let chat = &ack.address.chat;
@@ -56,7 +57,9 @@ impl Store {
                         let steps = steps.entry(row.seq).or_default();
                         if row.state != RowState::Sent {
                             steps.push(Step::new("sent", json!({"chat": chat, "messageKey": key})));
-                            known.push(row.number.digits().to_owned());
+                            if !*known {
+                                new.push(row.number.digits().to_owned());
+                            }
                             // The time of the outcome is that of the first acknowledgement.
                             row.updated_at = now;
                         }
@@ -66,33 +69,37 @@ impl Store {
                         row.chat = Some(chat.clone());
                     }
                     if before.is_empty() {
-                        return Ok(before);
+                        return Ok((before, rest));
                     }
-                    pacing::know(connection, client.as_str(), &known).await?;
-                    keep(connection, rows.values().filter(|row| steps.contains_key(&row.seq))).await?;
-                    note_all(connection, &steps.into_iter().collect::<Vec<_>>()).await?;
-                    events::insert_all(connection, &events).await?;
-                    Ok(before)
+                    pacing::know(connection, client.as_str(), &new).await?;
+                    keep(&mut rest, rows.values().map(|(row, _)| row).filter(|row| steps.contains_key(&row.seq)))?;
+                    note_all(&mut rest, &steps.into_iter().collect::<Vec<_>>())?;
+                    events::insert_all(&mut rest, &events)?;
+                    Ok((before, rest))
                 })
             })
             .await
     }
 }
 
-/// The begun sends that the acknowledgements name.
-async fn named(connection: &mut SqliteConnection, client: &ClientId, acks: &[Ack]) -> Result<HashMap<MessageId, OutboxRow>, StoreError> {
+/// The begun sends that the acknowledgements name, and whether their recipients are known.
+async fn named(connection: &mut SqliteConnection, client: &ClientId, acks: &[Ack]) -> Result<HashMap<MessageId, (OutboxRow, bool)>, StoreError> {
     let ids: Vec<&MessageId> = acks.iter().map(|ack| &ack.id).collect();
-    let sql = select!("WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0");
+    let sql = select!(
+        also "EXISTS (SELECT 1 FROM recipient WHERE recipient.client = outbox.client AND recipient.number = outbox.number) AS known";
+        "WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0"
+    );
     let rows = sqlx::query(sql).bind(client.as_str()).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
-    rows.iter().map(|row| read(row).map(|row| (row.message_id.clone(), row))).collect()
+    rows.iter().map(|row| read(row).and_then(|found| Ok((found.message_id.clone(), (found, row.try_get("known")?))))).collect()
 }
 
 /// Writes the rows as they are now.
-async fn keep(connection: &mut SqliteConnection, rows: impl Iterator<Item = &OutboxRow>) -> Result<(), StoreError> {
+fn keep<'a>(script: &mut Script, rows: impl Iterator<Item = &'a OutboxRow>) -> Result<(), StoreError> {
     let rows: Vec<_> = rows.map(|row| (row.seq, row.ack, &row.chat, &row.message_key, row.updated_at)).collect();
-    let sql = "UPDATE outbox SET ack = news.value ->> 1, chat = news.value ->> 2, message_key = news.value ->> 3, updated_at = news.value ->> 4,
-                   state = 'sent', code = NULL, reason = NULL
-               FROM json_each(?) AS news WHERE outbox.seq = news.value ->> 0";
-    sqlx::query(sql).bind(serde_json::to_string(&rows)?).execute(connection).await?;
-    Ok(())
+    script.add(
+        "UPDATE outbox SET ack = news.value ->> 1, chat = news.value ->> 2, message_key = news.value ->> 3, updated_at = news.value ->> 4,
+             state = 'sent', code = NULL, reason = NULL
+         FROM json_each(?) AS news WHERE outbox.seq = news.value ->> 0",
+    );
+    script.bind(serde_json::to_string(&rows)?)
 }

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{
     model::Timestamp,
-    store::{Store, StoreError},
+    store::{Store, StoreError, script::Script},
 };
 
 /// A step to be written.
@@ -64,14 +64,16 @@ pub(super) fn row<'a>(steps: &[&'a Step]) -> (&'a str, String) {
 
 /// Writes steps of several messages (by their places), each message's in their order and each message once, in one
 /// statement.
-pub(super) async fn note_all(connection: &mut SqliteConnection, messages: &[(i64, Vec<Step>)]) -> Result<(), StoreError> {
+pub(super) fn note_all(script: &mut Script, messages: &[(i64, Vec<Step>)]) -> Result<(), StoreError> {
     let rows: Vec<_> = messages.iter().map(|(message, steps)| (message, row(&steps.iter().collect::<Vec<_>>()))).collect();
-    let sql = "INSERT INTO message_history (message, step, at, kind, detail)
-               SELECT value ->> 0, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = value ->> 0) + 1, ?, value ->> '$[1][0]',
-                      value ->> '$[1][1]'
-               FROM json_each(?)";
-    sqlx::query(sql).bind(Timestamp::now().0).bind(serde_json::to_string(&rows)?).execute(connection).await?;
-    Ok(())
+    script.add(
+        "INSERT INTO message_history (message, step, at, kind, detail)
+         SELECT value ->> 0, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = value ->> 0) + 1, ?, value ->> '$[1][0]',
+                value ->> '$[1][1]'
+         FROM json_each(?)",
+    );
+    script.bind(Timestamp::now().0)?;
+    script.bind(serde_json::to_string(&rows)?)
 }
 
 impl Store {

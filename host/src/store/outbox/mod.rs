@@ -141,10 +141,10 @@ pub enum Finish {
 }
 
 macro_rules! select {
-    ($($rest:literal),+) => {
+    ($(also $column:literal;)? $($rest:literal),+) => {
         concat!(
             "SELECT seq, id, client, message_id, number, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
-            "expires_at, profile_gone, redacted, created_at, updated_at FROM outbox ",
+            "expires_at, profile_gone, redacted, created_at, updated_at", $(", ", $column,)? " FROM outbox ",
             $($rest),+
         )
     };

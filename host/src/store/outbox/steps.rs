@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Address, ClientId, Envelope, OutboundMessage, Timestamp},
-    store::{Store, StoreError, events, pacing, writer::Statement},
+    store::{Store, StoreError, events, pacing, script::Script, writer::Statement},
 };
 
 /// How a send begins.
@@ -52,8 +52,9 @@ impl Store {
         let (id, chat, message) = (row.id.clone(), message.to.chat.clone(), serde_json::to_string(message)?);
         let (client, now) = (row.client.clone(), Timestamp::now().0);
         self.writer
-            .write(move |connection| {
+            .write_then(move |connection| {
                 Box::pin(async move {
+                    let mut rest = Script::default();
                     let sql = "UPDATE outbox SET state = 'sending', chat = ?1, message = ?2, message_key = NULL, attempt = attempt + 1, token = ?3, \
                                updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND ?3 = (SELECT token FROM lease WHERE lease.client = outbox.client) \
                                RETURNING seq, attempt";
@@ -65,14 +66,14 @@ impl Store {
                         .bind(id.0)
                         .fetch_optional(&mut *connection)
                         .await?;
-                    let Some((seq, attempt)) = begun else { return Ok(false) };
+                    let Some((seq, attempt)) = begun else { return Ok((false, rest)) };
                     if let Some(cold) = begin.counted {
-                        pacing::count(connection, client.as_str(), seq, cold, now).await?;
+                        pacing::count(&mut rest, client.as_str(), seq, cold, now)?;
                     }
                     let mut steps = judged;
                     steps.push(Step::begun(attempt, &chat));
-                    note_all(connection, &[(seq, steps)]).await?;
-                    Ok(true)
+                    note_all(&mut rest, &[(seq, steps)])?;
+                    Ok((true, rest))
                 })
             })
             .await
@@ -142,8 +143,9 @@ impl Store {
             Finish::Unknown(reason) => (RowState::Unknown, None, reason),
         };
         self.writer
-            .write(move |connection| {
+            .write_then(move |connection| {
                 Box::pin(async move {
+                    let mut rest = Script::default();
                     let allowed = |state| from.contains(&state);
                     let sql = "UPDATE outbox SET state = ?, code = ?, reason = ?, updated_at = ? WHERE id = ? AND \
                                ((state = 'queued' AND ?) OR (state = 'sending' AND ?) OR (state = 'unknown' AND ?)) RETURNING seq";
@@ -158,16 +160,16 @@ impl Store {
                         .bind(allowed(RowState::Unknown))
                         .fetch_optional(&mut *connection)
                         .await?;
-                    let Some(seq) = ended else { return Ok(false) };
+                    let Some(seq) = ended else { return Ok((false, rest)) };
                     let step = code.map_or_else(
                         || Step::new("unknown", json!({"reason": reason})),
                         |code| Step::new("not_sent", json!({"code": code, "reason": reason})),
                     );
                     let mut steps = judged;
                     steps.push(step);
-                    note_all(connection, &[(seq, steps)]).await?;
-                    events::insert(connection, &event).await?;
-                    Ok(true)
+                    note_all(&mut rest, &[(seq, steps)])?;
+                    events::insert_all(&mut rest, &[event])?;
+                    Ok((true, rest))
                 })
             })
             .await
