@@ -67,8 +67,7 @@ pub(super) async fn create(
     let body = sending::readable(&headers, body)?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
     let mut request = parse(&app, wanted)?;
-    let what = json!([request.client, request.message, request.recipients]);
-    request.idempotency = sending::keyed(&headers, &caller, &what)?;
+    request.idempotency = sending::keyed(&headers, &caller, || json!([request.client, request.message, request.recipients]))?;
     let id = app.core.create_bulk(request).await.map_err(Failure::from)?;
     let order = find(&app, &id).await?;
     let place = format!("/v1/bulk/{id}");

@@ -25,6 +25,7 @@ use axum::{
     serve::ListenerExt,
 };
 use tokio::net::TcpListener;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
@@ -82,18 +83,21 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics));
+    // One layer: each layer of a router of its own is a box more to be cloned for every request.
+    let around = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(cors(settings))
+        .layer(middleware::map_response(close_after_refusal))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), access::guard));
     seed.merge(own)
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "this path does not take that method")
         })
-        .layer(middleware::from_fn_with_state(app.clone(), access::guard))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::map_response(close_after_refusal))
-        .layer(cors(settings))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(around)
         .with_state(app)
 }
 

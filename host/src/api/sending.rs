@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -24,8 +24,8 @@ use super::{
     seed::bad,
 };
 use crate::{
-    model::{ClientId, Outcome, PhoneNumber, Priority, Timestamp},
-    outbox::{Accepted, Idempotency, Requested, Until},
+    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Timestamp},
+    outbox::{Accepted, Idempotency, OutboxId, Requested, RowState, Until},
     plugins::RenderRequest,
 };
 
@@ -94,8 +94,17 @@ pub(super) async fn send(
     }
 }
 
-fn shape(accepted: &Accepted) -> Value {
-    json!({"id": accepted.id, "messageId": accepted.message_id, "state": accepted.state, "location": location(accepted)})
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape<'a> {
+    id: &'a OutboxId,
+    message_id: &'a MessageId,
+    state: RowState,
+    location: String,
+}
+
+fn shape(accepted: &Accepted) -> Shape<'_> {
+    Shape { id: &accepted.id, message_id: &accepted.message_id, state: accepted.state, location: location(accepted) }
 }
 
 /// Where an accepted send can be asked about.
@@ -221,21 +230,23 @@ fn until(headers: &HeaderMap, query: Option<&str>, otherwise: Until) -> Result<U
 
 /// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
 pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall) -> Result<Option<Idempotency>, Failure> {
-    let content = match &call.content {
-        Requested::Content(content) => json!(content),
-        Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
-    };
-    let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
-    keyed(headers, caller, &json!([call.client, call.number, content, how]))
+    keyed(headers, caller, || {
+        let content = match &call.content {
+            Requested::Content(content) => json!(content),
+            Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+        };
+        let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
+        json!([call.client, call.number, content, how])
+    })
 }
 
 /// The caller's key, if there is one, for a request.
-pub(super) fn keyed(headers: &HeaderMap, caller: &Caller, request: &Value) -> Result<Option<Idempotency>, Failure> {
+pub(super) fn keyed(headers: &HeaderMap, caller: &Caller, request: impl FnOnce() -> Value) -> Result<Option<Idempotency>, Failure> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let wrong =
         || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
     let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
-    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request.to_string())) }))
+    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request().to_string())) }))
 }
 
 /// The first field that is none of `known`, said so that a slip of the pen is found.

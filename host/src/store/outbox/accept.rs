@@ -261,7 +261,7 @@ async fn messages<'a>(
         for (behind, (row, begins)) in (0..piece.len()).rev().zip(piece) {
             let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
             if !history.is_empty() {
-                steps.push((i64::try_from(behind).unwrap_or(0), history::row(&history)));
+                steps.push((i64::try_from(behind).unwrap_or(0), history::row(&history)?));
             }
         }
         let mut sql = opening.to_owned();

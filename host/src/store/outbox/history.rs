@@ -55,17 +55,18 @@ pub(super) async fn note(connection: &mut SqliteConnection, message: i64, step: 
 }
 
 /// The kind and the detail of the row of some steps.
-pub(super) fn row<'a>(steps: &[&'a Step]) -> (&'a str, String) {
-    match steps {
-        [step] => (step.kind, step.detail.to_string()),
-        steps => ("", json!(steps.iter().map(|step| (step.kind, &step.detail)).collect::<Vec<_>>()).to_string()),
-    }
+pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreError> {
+    Ok(match steps {
+        [step] => (step.kind, serde_json::to_string(&step.detail)?),
+        steps => ("", serde_json::to_string(&steps.iter().map(|step| (step.kind, &step.detail)).collect::<Vec<_>>())?),
+    })
 }
 
 /// Writes steps of several messages (by their places), each message's in their order and each message once, in one
 /// statement.
 pub(super) fn note_all(script: &mut Script, messages: &[(i64, Vec<Step>)]) -> Result<(), StoreError> {
-    let rows: Vec<_> = messages.iter().map(|(message, steps)| (message, row(&steps.iter().collect::<Vec<_>>()))).collect();
+    let rows = messages.iter().map(|(message, steps)| Ok((message, row(&steps.iter().collect::<Vec<_>>())?)));
+    let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
     script.add(
         "INSERT INTO message_history (message, step, at, kind, detail)
          SELECT value ->> 0, (SELECT coalesce(max(step), 0) FROM message_history WHERE message = value ->> 0) + 1, ?, value ->> '$[1][0]',
