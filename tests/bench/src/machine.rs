@@ -50,6 +50,20 @@ pub(crate) fn cpu(root: i32) -> Result<f64> {
     Ok(family(root)?.into_iter().filter_map(|pid| own_cpu(pid).ok()).sum())
 }
 
+/// Waits until the tree below `root` is at rest, at less than a tenth of a core: a page goes on working for what it has
+/// sent long after it has said so.
+pub(crate) async fn at_rest(root: i32) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        let before = cpu(root)?;
+        sleep(Duration::from_millis(300)).await;
+        if cpu(root)? - before < 30.0 {
+            return Ok(());
+        }
+    }
+    bail!("process {root} does not come to rest")
+}
+
 /// Private memory of one process, in bytes.
 pub(crate) fn private(pid: i32) -> Result<u64> {
     let rollup = Process::new(pid)?.smaps_rollup()?;

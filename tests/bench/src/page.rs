@@ -32,8 +32,8 @@ impl Stage {
 }
 
 const CLIENTS: usize = 16;
-/// One client at a time, and all of them.
-const SENDS: [(usize, usize); 2] = [(1, 150), (CLIENTS, 320)];
+/// One client at a time, and all of them. Enough that a page cannot put off most of its work until after the run.
+const SENDS: [(usize, usize); 2] = [(1, 400), (CLIENTS, 320)];
 /// Ours to the bare call's median, one client.
 const TO_BARE: f64 = 1.4;
 /// Ours to the peer's sends a second, one client and all of them.

@@ -101,6 +101,7 @@ async fn over_http(pid: i32, clients: usize, sends: usize, call: impl Fn(usize) 
     });
     let millis: Vec<f64> = timeout(LIMIT, try_join_all(all)).await.context("the sends take too long")??.concat();
     let seconds = began.elapsed().as_secs_f64();
+    machine::at_rest(pid).await?;
     Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
 }
 
@@ -224,6 +225,7 @@ impl Bare {
         input.write_all(format!("{order}\n").as_bytes()).await?;
         let done = self.0.said("millis").await?;
         let seconds = began.elapsed().as_secs_f64();
+        machine::at_rest(pid).await?;
         let millis = done["millis"].as_array().context("figures")?.iter().filter_map(Value::as_f64).collect();
         Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
     }
