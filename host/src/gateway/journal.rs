@@ -87,6 +87,10 @@ impl Journal for GatewayJournal {
         said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
     }
 
+    fn outcome_awaited(&self) -> bool {
+        self.outbox.outcome_awaited()
+    }
+
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) {
         said(client, "the time lock", self.outbox.time_lock(client, account, locked).await);
     }

@@ -111,6 +111,7 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
+        self.inner.waiters.noted().await;
         self.inner.store.outbox_row(id).await
     }
 
@@ -200,6 +201,7 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
+        self.inner.waiters.noted().await;
         self.inner.store.messages(filter).await
     }
 
@@ -208,6 +210,7 @@ impl Outbox {
     /// # Errors
     /// When the database cannot be read.
     pub async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        self.inner.waiters.noted().await;
         self.inner.store.find_messages(words, scope).await
     }
 
@@ -226,20 +229,28 @@ impl Outbox {
     /// When the database fails.
     pub async fn wait(&self, id: &OutboxId, until: Until, limit: Duration) -> Result<Option<(OutboxRow, Option<Outcome>)>, StoreError> {
         let end = Instant::now() + limit;
-        let mut changes = self.inner.waiters.of(id);
+        let waiters = &self.inner.waiters;
+        let _awaiting = (until == Until::Sent).then(|| waiters.for_outcome());
+        let mut changes = waiters.of(id);
         let mut read = None;
         loop {
             let heard = changes.borrow_and_update().clone();
             let mut row = match read.take() {
                 Some((at, row)) if at == heard.changes => row,
-                _ => match self.get(id).await? {
-                    Some(row) => row,
+                _ => match self.inner.store.outbox_row(id).await? {
+                    Some(row) => {
+                        waiters.named(id, &row.message_id);
+                        row
+                    }
                     None => return Ok(None),
                 },
             };
             read = Some((heard.changes, row.clone()));
             if let Some(stored) = heard.stored.filter(|_| matches!(row.state, RowState::Queued | RowState::Sending) && row.message_key.is_none()) {
                 (row.state, row.chat, row.message_key) = (RowState::Sending, Some(stored.address.chat), Some(stored.key));
+            }
+            if let Some(ack) = heard.acked.filter(|_| matches!(row.state, RowState::Sending | RowState::Unknown)) {
+                row.acknowledge(&ack);
             }
             let outcome = row.outcome();
             let reached = match until {
@@ -266,16 +277,23 @@ impl Outbox {
         }
     }
 
+    /// Whether somebody waits for the outcome of a send.
+    #[must_use]
+    pub fn outcome_awaited(&self) -> bool {
+        self.inner.waiters.outcome_awaited()
+    }
+
     /// Takes news of own messages, in their order: a refusal may be told twice, and the first word is the one that names
     /// its reason.
     ///
     /// # Errors
     /// When the database refuses; the page will be asked again.
     pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) -> Result<(), StoreError> {
+        let at = Timestamp::now();
         let mut acks = Vec::new();
         for SendNews { id, address, what } in news {
             match what {
-                SendProgress::Ack(level) => acks.push(Ack { id, address, level }),
+                SendProgress::Ack(level) => acks.push(Ack { id, address, level, at }),
                 SendProgress::Refused { code, reason } => {
                     self.acknowledged(client, account, std::mem::take(&mut acks)).await?;
                     self.refused(client, account, &id, code, &reason).await?;
@@ -300,6 +318,7 @@ impl Outbox {
             told.push(events.prepare(&owner, me.as_ref(), event));
             told
         };
+        let _noting = self.inner.waiters.acked(&acks).await;
         let rows = self.inner.store.acknowledge(client, acks, tell).await?;
         if !rows.is_empty() {
             self.inner.events.committed();

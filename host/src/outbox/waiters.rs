@@ -1,14 +1,21 @@
-//! Wakes those who wait for a send. Holds no outcome: those are read from the database. What the page has stored is told
-//! here first, because that is true from that moment, whenever it is noted.
+//! Wakes those who wait for a send. Holds no outcome: those are read from the database. What the page has stored and what
+//! WhatsApp's server has taken is told here first, because that is true from that moment, whenever it is noted.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use tokio::sync::watch;
+use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
-use crate::{store::OutboxId, whatsapp::Stored};
+use crate::{
+    model::MessageId,
+    store::{Ack, OutboxId},
+    whatsapp::Stored,
+};
 
 /// What was heard of a send.
 #[derive(Debug, Clone, Default)]
@@ -17,19 +24,64 @@ pub(super) struct Heard {
     pub(super) changes: u64,
     /// The page has it.
     pub(super) stored: Option<Stored>,
+    /// The server has it.
+    pub(super) acked: Option<Ack>,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    heard: watch::Sender<Heard>,
+    /// As soon as it is known.
+    message: Option<MessageId>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    bells: Mutex<HashMap<OutboxId, watch::Sender<Heard>>>,
+    bells: Mutex<HashMap<OutboxId, Bell>>,
+    /// Who waits for an outcome.
+    for_outcome: AtomicUsize,
+    /// Held for reading from before an acknowledgement is told until it is noted.
+    noting: RwLock<()>,
+}
+
+/// Somebody waits for an outcome until this is dropped.
+#[derive(Debug)]
+pub(super) struct Awaiting<'a>(&'a AtomicUsize);
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Waiters {
+    fn bells(&self) -> MutexGuard<'_, HashMap<OutboxId, Bell>> {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hears all that is told of that send from now on.
     pub(super) fn of(&self, id: &OutboxId) -> watch::Receiver<Heard> {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.retain(|_, bell| bell.receiver_count() > 0);
-        bells.entry(id.clone()).or_default().subscribe()
+        let mut bells = self.bells();
+        bells.retain(|_, bell| bell.heard.receiver_count() > 0);
+        bells.entry(id.clone()).or_default().heard.subscribe()
+    }
+
+    /// Under which id WhatsApp speaks of it.
+    pub(super) fn named(&self, id: &OutboxId, message: &MessageId) {
+        if let Some(bell) = self.bells().get_mut(id) {
+            bell.message = Some(message.clone());
+        }
+    }
+
+    /// Says that somebody waits for an outcome.
+    pub(super) fn for_outcome(&self) -> Awaiting<'_> {
+        self.for_outcome.fetch_add(1, Ordering::AcqRel);
+        Awaiting(&self.for_outcome)
+    }
+
+    /// Whether somebody waits for an outcome.
+    pub(super) fn outcome_awaited(&self) -> bool {
+        self.for_outcome.load(Ordering::Acquire) > 0
     }
 
     /// Its row has changed.
@@ -42,9 +94,68 @@ impl Waiters {
         self.ring(id, |heard| heard.stored = Some(stored.clone()));
     }
 
-    fn ring(&self, id: &OutboxId, change: impl FnOnce(&mut Heard)) {
-        if let Some(bell) = self.bells.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
-            bell.send_modify(change);
+    /// The server has them; that is noted by the time what this returns is dropped.
+    pub(super) async fn acked(&self, acks: &[Ack]) -> Option<RwLockReadGuard<'_, ()>> {
+        let is_of = |bell: &Bell, ack: &Ack| bell.message.as_ref() == Some(&ack.id);
+        if !self.bells().values().any(|bell| acks.iter().any(|ack| is_of(bell, ack))) {
+            return None;
         }
+        let noting = self.noting.read().await;
+        for bell in self.bells().values() {
+            if let Some(ack) = acks.iter().rfind(|ack| is_of(bell, ack)) {
+                bell.heard.send_modify(|heard| heard.acked = Some(ack.clone()));
+            }
+        }
+        Some(noting)
+    }
+
+    /// Waits until what was told is noted: whoever heard of it finds it in the database.
+    pub(super) async fn noted(&self) {
+        if self.noting.try_write().is_err() {
+            drop(self.noting.write().await);
+        }
+    }
+
+    fn ring(&self, id: &OutboxId, change: impl FnOnce(&mut Heard)) {
+        if let Some(bell) = self.bells().get(id) {
+            bell.heard.send_modify(change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AckLevel, Address, Timestamp};
+
+    #[tokio::test]
+    async fn who_was_told_of_an_acknowledgement_finds_it_noted() {
+        let waiters = Waiters::default();
+        let (id, message) = (OutboxId("out_1".into()), MessageId("3EB01".into()));
+        let ack = |message: &MessageId| {
+            let address = Address { chat: "1@c.us".into(), pn: None, lid: None };
+            Ack { id: message.clone(), address, level: AckLevel::Server, at: Timestamp(1) }
+        };
+        let mut heard = waiters.of(&id);
+        waiters.named(&id, &message);
+        assert!(waiters.acked(&[ack(&MessageId("3EB02".into()))]).await.is_none(), "nobody waits for another one");
+
+        let noting = waiters.acked(&[ack(&message)]).await.expect("somebody was told");
+        assert_eq!(heard.borrow_and_update().acked, Some(ack(&message)));
+        let mut reading = Box::pin(waiters.noted());
+        assert!(futures_util::poll!(&mut reading).is_pending(), "it is not noted yet");
+        drop(noting);
+        reading.await;
+        waiters.noted().await;
+    }
+
+    #[test]
+    fn an_outcome_is_awaited_while_somebody_does() {
+        let waiters = Waiters::default();
+        let (one, other) = (waiters.for_outcome(), waiters.for_outcome());
+        drop(one);
+        assert!(waiters.outcome_awaited());
+        drop(other);
+        assert!(!waiters.outcome_awaited());
     }
 }

@@ -36,6 +36,9 @@ pub trait Journal: Send + Sync + Debug {
     /// News of own messages, in order.
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>);
 
+    /// Whether somebody waits for the outcome of a send.
+    fn outcome_awaited(&self) -> bool;
+
     /// What the page says of the time lock: whether it lets the account write to nobody new.
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool);
 

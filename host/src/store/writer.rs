@@ -3,7 +3,8 @@
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
 //! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
-//! Work that nobody waits for waits a moment for company: a transaction of its own costs more than the work.
+//! Work that nobody waits for waits a moment for company: a transaction of its own costs more than the work. It holds up
+//! nobody: work that somebody waits for does not wait for it, unless there is so much that it makes no difference.
 //! The write-ahead log is emptied here too, between two transactions, so that nobody is met by a locked file.
 //! A full disk makes `SQLite` end the whole transaction: the batch fails with that reason and the next one gets a fresh
 //! connection, so that the gateway writes again as soon as there is room.
@@ -12,7 +13,7 @@
 //! The writer has a thread of its own: each statement is a trip to sqlx's thread and back, and on the way back it would
 //! stand in line behind whatever else the runtime has to do.
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, mem, sync::Arc, thread, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{
@@ -42,6 +43,8 @@ const BATCH: usize = 256;
 
 /// How long work that nobody waits for waits for company.
 const LINGER: Duration = Duration::from_millis(10);
+/// So much work that somebody waits for goes without what can wait.
+const FEW: usize = 4;
 
 /// Tells the asker, once it is known whether the batch was committed.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -90,6 +93,9 @@ where
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Haste {
     Now,
+    /// Waits for company, and comes before whatever comes.
+    Along,
+    /// Waits for company.
     Soon,
 }
 
@@ -109,6 +115,13 @@ enum Asking {
 }
 
 impl Asking {
+    fn haste(&self) -> Haste {
+        match self {
+            Self::Work(_, haste) | Self::Statement(_, _, haste) | Self::Script(_, _, haste) => *haste,
+            Self::Accept(..) | Self::EmptyLog(_) => Haste::Now,
+        }
+    }
+
     fn refuse(self, error: StoreError) {
         match self {
             Self::Work(job, _) => job.refuse(error),
@@ -175,8 +188,21 @@ impl Writer {
         self.ask(Asking::Work(Box::new(Asked { work, answer }), haste), result).await
     }
 
-    /// Runs statements inside the next transaction, all or none, for what nobody waits for. Returns when that is on the
-    /// disk.
+    /// Runs statements inside the next transaction, all or none. Returns when that is on the disk.
+    pub(super) async fn script(&self, script: Script) -> Result<(), StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Script(script, answer, Haste::Now), result).await
+    }
+
+    /// Runs statements inside the next transaction, all or none, whose turn comes soon; returns when that is on the disk.
+    /// What is written meanwhile finds them done.
+    pub(super) async fn script_along(&self, script: Script) -> Result<(), StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.ask(Asking::Script(script, answer, Haste::Along), result).await
+    }
+
+    /// Runs statements inside one of the next transactions, all or none, for what nobody waits for. Returns when that is on
+    /// the disk.
     pub(super) async fn script_soon(&self, script: Script) -> Result<(), StoreError> {
         let (answer, result) = oneshot::channel();
         self.ask(Asking::Script(script, answer, Haste::Soon), result).await
@@ -260,10 +286,9 @@ impl Link {
     }
 }
 
-async fn run(mut link: Link, mut inbox: mpsc::Receiver<Asking>) {
-    let mut jobs = Vec::with_capacity(BATCH);
-    while inbox.recv_many(&mut jobs, BATCH).await > 0 {
-        gather(&mut inbox, &mut jobs).await;
+async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>) {
+    let mut line = Line { inbox, later: Vec::new(), end: Instant::now() };
+    while let Some(mut jobs) = line.next().await {
         for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
             if let Asking::EmptyLog(answer) = asking {
                 drop(answer.send(empty_log(&mut link).await.map_err(StoreError::from)));
@@ -287,15 +312,40 @@ async fn run(mut link: Link, mut inbox: mpsc::Receiver<Asking>) {
     link.close().await;
 }
 
-/// Waits for company while all that is there can wait.
-async fn gather(inbox: &mut mpsc::Receiver<Asking>, jobs: &mut Vec<Asking>) {
-    let end = Instant::now() + LINGER;
-    let can_wait =
-        |asking: &Asking| matches!(asking, Asking::Work(_, Haste::Soon) | Asking::Statement(_, _, Haste::Soon) | Asking::Script(_, _, Haste::Soon));
-    while jobs.len() < BATCH && jobs.iter().all(can_wait) {
-        match timeout_at(end, inbox.recv_many(jobs, BATCH - jobs.len())).await {
-            Ok(came) if came > 0 => {}
-            _ => return,
+/// The work to be done.
+struct Line {
+    inbox: mpsc::Receiver<Asking>,
+    /// What can wait, for company.
+    later: Vec<Asking>,
+    /// How long that waits.
+    end: Instant,
+}
+
+impl Line {
+    /// The next batch. None: there will be no more.
+    async fn next(&mut self) -> Option<Vec<Asking>> {
+        loop {
+            let mut jobs = Vec::with_capacity(BATCH);
+            let came = self.inbox.recv_many(&mut jobs, BATCH);
+            let came = if self.later.is_empty() { Ok(came.await) } else { timeout_at(self.end, came).await };
+            match came {
+                Ok(0) if self.later.is_empty() => return None,
+                Ok(0) | Err(_) => return Some(mem::take(&mut self.later)),
+                Ok(_) => {}
+            }
+            if self.later.is_empty() {
+                self.end = Instant::now() + LINGER;
+            }
+            self.later.extend(jobs.extract_if(.., |asking| asking.haste() != Haste::Now));
+            if jobs.len() > FEW || self.later.len() >= BATCH || self.end <= Instant::now() {
+                self.later.append(&mut jobs);
+                return Some(mem::take(&mut self.later));
+            }
+            if !jobs.is_empty() {
+                let mut first: Vec<_> = self.later.extract_if(.., |asking| asking.haste() == Haste::Along).collect();
+                first.append(&mut jobs);
+                return Some(first);
+            }
         }
     }
 }
@@ -454,9 +504,66 @@ mod tests {
             store.writer.statement(sqlx::query(sql).bind(key))
         };
         assert_eq!(insert("alone").await, Ok(1));
-        // Asked before the writer has its turn: one batch.
-        let results = futures_util::future::join_all([insert("before"), insert("alone"), insert("behind")]).await;
+        // Asked while the writer is busy: one batch.
+        let ((begun, is_begun), (end, ended)) = (oneshot::channel(), oneshot::channel());
+        let busy = store.writer.write(move |_| {
+            Box::pin(async move {
+                let _ = begun.send(());
+                ended.await.map_err(|_| StoreError::closed())
+            })
+        });
+        let asked = async {
+            is_begun.await.expect("begun");
+            let all = futures_util::future::join_all([insert("before"), insert("alone"), insert("behind")]);
+            let release = async { end.send(()).expect("busy") };
+            tokio::join!(all, release).0
+        };
+        let (busy, results) = tokio::join!(busy, asked);
+        assert_eq!(busy, Ok(()));
         assert!(results.iter().all(|result| matches!(result, Err(StoreError::Database(reason)) if reason.contains("UNIQUE"))), "{results:?}");
         assert_eq!(insert("before").await, Ok(1), "nothing of the batch was kept, and the writer goes on");
+    }
+
+    /// A script that stores a row for each of the keys.
+    fn rows(keys: &[&'static str]) -> Script {
+        let mut script = Script::default();
+        for key in keys {
+            script.add("INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', ?, x'', 1)");
+            script.bind(*key).expect("text");
+        }
+        script
+    }
+
+    async fn count(store: &crate::store::Store) -> i64 {
+        let count =
+            store.writer.write(|connection| Box::pin(async move { Ok(sqlx::query_scalar("SELECT count(*) FROM kv").fetch_one(connection).await?) }));
+        count.await.expect("counted")
+    }
+
+    #[tokio::test]
+    async fn what_can_wait_comes_along_before_what_cannot() {
+        let (_dir, store) = scratch().await;
+        let (along, soon) = (store.writer.script_along(rows(&["along"])), store.writer.script_soon(rows(&["soon"])));
+        let (along, soon, counted) = tokio::join!(along, soon, count(&store));
+        assert_eq!((along, soon), (Ok(()), Ok(())));
+        assert!(counted >= 1, "what waits to come along is done before");
+        assert_eq!(count(&store).await, 2);
+    }
+
+    #[tokio::test]
+    async fn statements_that_belong_together_are_done_all_or_none() {
+        let (_dir, store) = scratch().await;
+        let failed = store.writer.script_soon(rows(&["one", "two", "one"])).await;
+        assert!(matches!(&failed, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{failed:?}");
+        assert_eq!(count(&store).await, 0);
+        assert_eq!(store.writer.script_soon(rows(&["one", "two"])).await, Ok(()));
+        // What work leaves to be done with the commit goes with it, alone as among others.
+        let leaves = |key| store.writer.write_then(move |_| Box::pin(async move { Ok(((), rows(&[key]))) }));
+        assert!(leaves("one").await.is_err());
+        assert_eq!(leaves("three").await, Ok(()));
+        let (bad, good, other) = tokio::join!(leaves("two"), leaves("four"), leaves("five"));
+        assert!(matches!(&bad, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{bad:?}");
+        assert_eq!((good, other), (Ok(()), Ok(())), "its neighbours come to no harm");
+        assert_eq!(count(&store).await, 5);
     }
 }

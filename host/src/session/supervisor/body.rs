@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::{
     model::{AckLevel, ClientId, Timestamp},
+    session::Journal,
     whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews, SendProgress},
 };
 
@@ -22,6 +23,7 @@ const LINGER: Duration = Duration::from_millis(20);
 pub(super) struct Body {
     client: ClientId,
     launcher: Arc<dyn Launcher>,
+    journal: Arc<dyn Journal>,
     starts: Arc<Semaphore>,
     /// Whoever holds its one permit may have a browser on the profile.
     profile: Arc<Semaphore>,
@@ -73,9 +75,9 @@ pub(super) enum Done {
 }
 
 impl Body {
-    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, starts: Arc<Semaphore>) -> Self {
+    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, journal: Arc<dyn Journal>, starts: Arc<Semaphore>) -> Self {
         let profile = Arc::new(Semaphore::new(1));
-        Self { client, launcher, starts, profile, running: None, generation: 0, work: JoinSet::new() }
+        Self { client, launcher, journal, starts, profile, running: None, generation: 0, work: JoinSet::new() }
     }
 
     pub(super) fn page(&self) -> Option<Arc<dyn Page>> {
@@ -94,7 +96,7 @@ impl Body {
     /// The next news of the page or of a task; waits for ever when there is neither.
     pub(super) async fn next(&mut self) -> Done {
         tokio::select! {
-            news = heard(self.running.as_mut()) => news,
+            news = heard(self.running.as_mut(), &*self.journal) => news,
             Some(done) = self.work.join_next(), if !self.work.is_empty() => done.unwrap_or_else(|error| lost_task(&error)),
         }
     }
@@ -189,7 +191,7 @@ impl Body {
     }
 }
 
-async fn heard(running: Option<&mut Running>) -> Done {
+async fn heard(running: Option<&mut Running>, journal: &dyn Journal) -> Done {
     let Some(Running { events, heard, waits_until, .. }) = running else { return std::future::pending().await };
     if heard.is_empty() {
         let mut some = Vec::new();
@@ -197,7 +199,7 @@ async fn heard(running: Option<&mut Running>) -> Done {
         heard.extend(some);
     }
     // May be dropped at any `await` and begun anew: what was heard is kept, and so is the end of the wait.
-    while (1..HEARD).contains(&heard.len()) && heard.iter().all(can_wait) {
+    while (1..HEARD).contains(&heard.len()) && heard.iter().all(|event| can_wait(event, journal)) {
         let end = *waits_until.get_or_insert_with(|| Instant::now() + LINGER);
         let mut some = Vec::new();
         match timeout_at(end, events.recv_many(&mut some, HEARD)).await {
@@ -220,9 +222,12 @@ async fn heard(running: Option<&mut Running>) -> Done {
     if sends.is_empty() { Done::Event(PageEvent::Closed("the browser is gone".into())) } else { Done::Sends(sends) }
 }
 
-/// Nobody waits for what comes after the server's acknowledgement.
-fn can_wait(event: &PageEvent) -> bool {
-    matches!(event, PageEvent::Send(SendNews { what: SendProgress::Ack(AckLevel::Device | AckLevel::Read | AckLevel::Played), .. }))
+/// Nobody waits for what comes after the server's acknowledgement, and often not for that.
+fn can_wait(event: &PageEvent, journal: &dyn Journal) -> bool {
+    match event {
+        PageEvent::Send(SendNews { what: SendProgress::Ack(level), .. }) => *level > AckLevel::Server || !journal.outcome_awaited(),
+        _ => false,
+    }
 }
 
 fn lost_task(error: &JoinError) -> Done {

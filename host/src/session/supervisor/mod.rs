@@ -69,7 +69,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
     let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
     let supervisor = Supervisor {
         machine: Machine::new(parts.linked),
-        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.starts)),
+        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts)),
         parts,
         snapshot: snapshot_tx,
         ready_page: ready_tx,

@@ -142,6 +142,9 @@ impl Journal for Notes {
         *self.told.lock().expect("lock") = Some(at);
     }
     async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: Vec<SendNews>) {}
+    fn outcome_awaited(&self) -> bool {
+        true
+    }
     async fn time_lock(&self, _: &ClientId, _: Option<&Account>, locked: bool) {
         let restriction = Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp(0), until: Timestamp(86_400_000) };
         *self.restrictions.lock().expect("lock") = if locked { vec![restriction] } else { vec![] };

@@ -79,7 +79,7 @@ async fn acknowledge(store: &Store, name: &str) {
     let told = name.to_owned();
     let tell =
         move |before: &OutboxRow, _: &Ack| vec![event(&told, Event::MessageSent { id: before.message_id.clone(), message: before.message.clone() })];
-    let ack = Ack { id, address: row.message.to, level: AckLevel::Server };
+    let ack = Ack { id, address: row.message.to, level: AckLevel::Server, at: Timestamp::now() };
     store.acknowledge(&client(), vec![ack], tell).await.expect("acknowledged");
 }
 

@@ -25,6 +25,23 @@ pub struct Ack {
     pub address: Address,
     /// How far it has come.
     pub level: AckLevel,
+    /// When that was heard.
+    pub at: Timestamp,
+}
+
+impl OutboxRow {
+    /// Takes an acknowledgement in.
+    pub fn acknowledge(&mut self, ack: &Ack) {
+        let chat = &ack.address.chat;
+        self.message_key.get_or_insert_with(|| format!("true_{chat}_{}", ack.id));
+        if self.state != RowState::Sent {
+            // The time of the outcome is that of the first acknowledgement.
+            self.updated_at = ack.at;
+        }
+        (self.state, self.code, self.reason) = (RowState::Sent, None, None);
+        self.ack = ack.level.number();
+        self.chat = Some(chat.clone());
+    }
 }
 
 impl Store {
@@ -47,26 +64,19 @@ impl Store {
                     let mut rows = named(connection, &client, &acks).await?;
                     let mut before = Vec::with_capacity(acks.len());
                     let (mut events, mut new, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
-                    let now = Timestamp::now();
                     for ack in &acks {
                         let Some((row, known)) = rows.get_mut(&ack.id).filter(|(row, _)| row.ack < ack.level.number()) else { continue };
                         events.extend(tell(row, ack));
                         before.push(row.clone());
-                        let chat = &ack.address.chat;
-                        let key = row.message_key.get_or_insert_with(|| format!("true_{chat}_{}", ack.id));
+                        row.acknowledge(ack);
                         let steps = steps.entry(row.seq).or_default();
-                        if row.state != RowState::Sent {
-                            steps.push(Step::new("sent", json!({"chat": chat, "messageKey": key})));
+                        if before.last().is_some_and(|before: &OutboxRow| before.state != RowState::Sent) {
+                            steps.push(Step::new("sent", json!({"chat": row.chat, "messageKey": row.message_key})));
                             if !*known {
                                 new.push(row.number.digits().to_owned());
                             }
-                            // The time of the outcome is that of the first acknowledgement.
-                            row.updated_at = now;
                         }
                         steps.push(Step::new("ack", json!({"level": ack.level})));
-                        row.state = RowState::Sent;
-                        row.ack = ack.level.number();
-                        row.chat = Some(chat.clone());
                     }
                     if before.is_empty() {
                         return Ok((before, rest));

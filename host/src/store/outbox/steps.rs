@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Address, ClientId, Envelope, OutboundMessage, Timestamp},
-    store::{Store, StoreError, events, pacing, script::Script, writer::Statement},
+    store::{Store, StoreError, events, pacing, script::Script},
 };
 
 /// How a send begins.
@@ -21,9 +21,13 @@ pub struct Begin {
     pub counted: Option<bool>,
 }
 
-fn stored_as(id: &OutboxId, address: &Address, key: &str) -> Statement {
-    let sql = "UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?";
-    sqlx::query(sql).bind(address.chat.clone()).bind(key.to_owned()).bind(id.0.clone())
+fn stored_as(id: &OutboxId, address: &Address, key: &str) -> Result<Script, StoreError> {
+    let mut script = Script::default();
+    script.add("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?");
+    script.bind(address.chat.clone())?;
+    script.bind(key.to_owned())?;
+    script.bind(id.0.clone())?;
+    Ok(script)
 }
 
 impl Store {
@@ -113,7 +117,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        self.writer.statement(stored_as(id, address, key)).await.map(drop)
+        self.writer.script(stored_as(id, address, key)?).await
     }
 
     /// As [`Store::stored_as`], when nothing waits for it: before the next send it is noted all the same.
@@ -121,7 +125,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn stored_as_soon(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        self.writer.statement_soon(stored_as(id, address, key)).await.map(drop)
+        self.writer.script_along(stored_as(id, address, key)?).await
     }
 
     /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
