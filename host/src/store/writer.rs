@@ -22,7 +22,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult},
 };
 use tokio::{
-    runtime,
+    runtime::{self, Handle},
     sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
@@ -152,9 +152,10 @@ impl Writer {
     pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(QUEUE);
         let (end, ended) = oneshot::channel();
+        let askers = Handle::current();
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("wharf-writer".into()).spawn(move || {
-            runtime.block_on(run(Link { options, open: Some(connection) }, inbox));
+            runtime.block_on(run(Link { options, open: Some(connection) }, inbox, askers));
             // Fails when nobody waits for the end.
             let _ = end.send(());
         })?;
@@ -286,7 +287,7 @@ impl Link {
     }
 }
 
-async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>) {
+async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
     let mut line = Line { inbox, later: Vec::new(), end: Instant::now() };
     while let Some(mut jobs) = line.next().await {
         for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
@@ -297,13 +298,19 @@ async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>) {
         if jobs.is_empty() {
             continue;
         }
+        let many = jobs.len() > FEW;
         let mut replies = Vec::with_capacity(jobs.len());
         let result = batch(&mut link, &mut jobs, &mut replies).await.map_err(StoreError::from);
         if let Err(error) = &result {
             error!(%error, "a batch of writes was not committed");
         }
-        for reply in replies {
-            reply(result.clone());
+        let told = result.clone();
+        let tell = move || replies.into_iter().for_each(|reply| reply(told.clone()));
+        if many {
+            // From within the runtime: waking one of its tasks from another thread costs more than a task of its own.
+            askers.spawn(async move { tell() });
+        } else {
+            tell();
         }
         for job in jobs.drain(..) {
             job.refuse(result.clone().err().unwrap_or(StoreError::Busy));
