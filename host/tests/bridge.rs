@@ -4,6 +4,8 @@
 
 #[path = "bridge/kinds.rs"]
 mod kinds;
+#[path = "bridge/real.rs"]
+mod real;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -228,6 +230,8 @@ async fn the_codes_of_a_batch_run_out_and_are_renewed() {
 async fn a_login_taken_over_silently_is_noticed() {
     let rig = rig(json!({})).await;
     let mut open = rig.link(Account::default()).await;
+    // The stream says CONNECTED again, by a job of the sync; the connection is gone all the same.
+    rig.standin.push(None, json!({"type": "sync-signal", "after": 300}));
     rig.standin.push(None, json!({"type": "stream-error", "conflict": "replaced"}));
     open.until("the conflict", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Replaced)).await;
     open.page.close().await;

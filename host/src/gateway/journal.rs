@@ -11,7 +11,7 @@ use crate::{
     outbox::{Outbox, StoreError},
     session::{HealthNote, Journal},
     store::{HealthRow, Store},
-    whatsapp::SendNews,
+    whatsapp::{SendNews, TimeLock},
 };
 
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl Journal for GatewayJournal {
         self.outbox.outcome_awaited()
     }
 
-    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) {
-        said(client, "the time lock", self.outbox.time_lock(client, account, locked).await);
+    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) {
+        said(client, "the time lock", self.outbox.time_lock(client, account, lock).await);
     }
 
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction> {

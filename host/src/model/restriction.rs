@@ -57,6 +57,6 @@ pub struct Restriction {
     pub kind: RestrictionKind,
     /// Since when.
     pub since: Timestamp,
-    /// WhatsApp does not say when it ends: strangers are tried again then.
+    /// When it ends; where WhatsApp does not say so, when strangers are tried again.
     pub until: Timestamp,
 }

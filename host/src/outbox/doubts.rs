@@ -8,7 +8,7 @@ use super::{Outbox, sender::Sender};
 use crate::{
     model::Timestamp,
     store::{Finish, OutboxRow, RowState, StoreError},
-    whatsapp::{Page, SendNews, SendProgress},
+    whatsapp::{Page, PageError, SendNews, SendProgress},
 };
 
 impl Sender {
@@ -58,6 +58,7 @@ impl Sender {
                 }
                 None if found.failed => match page.resend(&row.message_id, &chat).await {
                     Ok(()) => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
+                    Err(PageError::Refused { reason, .. }) => self.beyond_asking(row, &reason).await,
                     Err(error) => {
                         warn!(client = %self.client, id = %row.id, %error, "cannot be sent again yet");
                         Ok(())

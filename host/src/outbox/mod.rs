@@ -294,9 +294,12 @@ impl Outbox {
         for SendNews { id, address, what } in news {
             match what {
                 SendProgress::Ack(level) => acks.push(Ack { id, address, level, at }),
-                SendProgress::Refused { code, reason } => {
+                SendProgress::Refused { code, until, reason } => {
                     self.acknowledged(client, account, std::mem::take(&mut acks)).await?;
-                    self.refused(client, account, &id, code, &reason).await?;
+                    if let Some(kind) = code.and_then(RestrictionKind::from_code) {
+                        self.inner.restrict(client, account, kind, until).await?;
+                    }
+                    self.refused(client, &id, code, &reason).await?;
                 }
             }
         }
@@ -335,12 +338,8 @@ impl Outbox {
         Ok(())
     }
 
-    async fn refused(&self, client: &ClientId, account: Option<&Account>, id: &MessageId, code: Option<u32>, reason: &str) -> Result<(), StoreError> {
-        let restriction = code.and_then(RestrictionKind::from_code);
-        if let Some(kind) = restriction {
-            self.inner.restrict(client, account, kind).await?;
-        }
-        let failure = match restriction {
+    async fn refused(&self, client: &ClientId, id: &MessageId, code: Option<u32>, reason: &str) -> Result<(), StoreError> {
+        let failure = match code.and_then(RestrictionKind::from_code) {
             Some(_) => FailureCode::Restricted,
             None if reason.contains("Blocked") => FailureCode::Blocked,
             None => FailureCode::RefusedByWhatsapp,

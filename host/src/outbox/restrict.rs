@@ -1,8 +1,8 @@
 //! Restrictions of an account: what WhatsApp refuses with 463 and 475 concerns strangers alone, so only what goes to
 //! strangers is held back.
 //!
-//! WhatsApp does not say when a restriction ends. The time lock is lifted as soon as the page says so; otherwise strangers
-//! are tried again after a day, and a refusal restricts anew.
+//! The page knows when the time lock ends, and it is lifted as soon as the page says so. Of what has no end that WhatsApp
+//! told, strangers are tried again after a day, and a refusal restricts anew.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::{Inner, Outbox};
 use crate::{
     model::{Account, ClientId, Event, Restriction, RestrictionKind, Timestamp},
     store::StoreError,
+    whatsapp::TimeLock,
 };
 
 /// Strangers are tried again after so long.
@@ -31,9 +32,9 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool) -> Result<(), StoreError> {
-        if locked {
-            return self.inner.restrict(client, account, RestrictionKind::ReachOutTimeLock).await;
+    pub async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) -> Result<(), StoreError> {
+        if let Some(TimeLock { until }) = lock {
+            return self.inner.restrict(client, account, RestrictionKind::ReachOutTimeLock, until).await;
         }
         self.inner.lift(client, account, |restriction| restriction.kind == RestrictionKind::ReachOutTimeLock).await
     }
@@ -50,13 +51,21 @@ impl Outbox {
 }
 
 impl Inner {
-    pub(super) async fn restrict(&self, client: &ClientId, account: Option<&Account>, kind: RestrictionKind) -> Result<(), StoreError> {
+    /// Notes a restriction; `until` is its end, if WhatsApp said when that is.
+    pub(super) async fn restrict(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        kind: RestrictionKind,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let since = Timestamp::now();
-        let until = since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX));
+        let known = until.is_some();
+        let until = until.unwrap_or_else(|| since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX)));
         let restriction = Restriction { kind, since, until };
         let (events, owner, account) = (self.events.clone(), client.clone(), account.cloned());
         let tell = move || events.prepare(&owner, account.as_ref(), told(restriction, true));
-        if self.store.restrict(client, restriction, tell).await? {
+        if self.store.restrict(client, restriction, known, tell).await? {
             self.events.committed();
             warn!(%client, kind = kind.as_str(), code = kind.code(), "WhatsApp lets this account write to nobody new; sends to strangers wait");
         }

@@ -410,7 +410,7 @@ async fn refusals_are_outcomes_of_their_own() {
     gateway.page(&Arc::new(FakeWhatsApp::default()));
     let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
     gateway.until(&accepted.id, RowState::Sending).await;
-    let what = SendProgress::Refused { code: Some(475), reason: "UserReachedMaxMonthlyLimitForNewMessages".into() };
+    let what = SendProgress::Refused { code: Some(475), until: None, reason: "UserReachedMaxMonthlyLimitForNewMessages".into() };
     gateway.outbox.on_send_news(&client(), None, vec![SendNews { id: accepted.message_id, address: chat(), what }]).await.expect("noted");
     let row = gateway.until(&accepted.id, RowState::NotSent).await;
     assert_eq!(row.code, Some(FailureCode::Restricted));

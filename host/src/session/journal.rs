@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::handle::HealthNote;
 use crate::{
     model::{Account, ClientId, InboundMessage, Restriction, Timestamp, Transition},
-    whatsapp::SendNews,
+    whatsapp::{SendNews, TimeLock},
 };
 
 /// Takes a session's news. The calls return when the news is durable; a failure is the journal's to report.
@@ -40,7 +40,7 @@ pub trait Journal: Send + Sync + Debug {
     fn outcome_awaited(&self) -> bool;
 
     /// What the page says of the time lock: whether it lets the account write to nobody new.
-    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, locked: bool);
+    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>);
 
     /// What WhatsApp does not let the account do.
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction>;

@@ -25,7 +25,8 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true then.
+    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true then. An end that
+    /// WhatsApp told is `known` and kept as it is; one that we suppose only ever moves on.
     ///
     /// # Errors
     /// When the database refuses.
@@ -33,6 +34,7 @@ impl Store {
         &self,
         client: &ClientId,
         restriction: Restriction,
+        known: bool,
         tell: impl FnOnce() -> Envelope + Send + 'static,
     ) -> Result<bool, StoreError> {
         let client = client.to_string();
@@ -46,9 +48,13 @@ impl Store {
                         events::insert(connection, &tell()).await?;
                         return Ok(true);
                     }
-                    let sql = "UPDATE restriction SET until = ? WHERE client = ? AND kind = ? AND until < ?";
-                    let later = restriction.until.0;
-                    sqlx::query(sql).bind(later).bind(client).bind(kind).bind(later.saturating_sub(FINE)).execute(connection).await?;
+                    let until = restriction.until.0;
+                    let (sql, than) = if known {
+                        ("UPDATE restriction SET until = ? WHERE client = ? AND kind = ? AND until <> ?", until)
+                    } else {
+                        ("UPDATE restriction SET until = ? WHERE client = ? AND kind = ? AND until < ?", until.saturating_sub(FINE))
+                    };
+                    sqlx::query(sql).bind(until).bind(client).bind(kind).bind(than).execute(connection).await?;
                     Ok(false)
                 })
             })

@@ -130,6 +130,11 @@ async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Unbounde
                     warn_of(&client, "kept", move || login::keep(&profile, &entries)).await;
                     continue;
                 }
+                Ok(Some(Said::Fault(place, error))) => {
+                    warn!(%client, place, error, "the bridge stumbled over something the page did; what it was about may be lost");
+                    metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(1);
+                    continue;
+                }
                 Ok(Some(Said::News(PageEvent::Navigated))) if !std::mem::replace(&mut greeted, true) => continue,
                 Ok(Some(Said::News(event))) => event,
                 Ok(None) => continue,

@@ -9,5 +9,5 @@ mod script;
 pub use chromium::{ChromiumLauncher, Profile};
 pub use page::{
     BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode,
-    SendNews, SendProgress, Stage, Stored,
+    Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,
 };

@@ -40,7 +40,13 @@ enum Raw {
         address: Address,
         reason: String,
         #[serde(default)]
-        locked: bool,
+        code: Option<u32>,
+        #[serde(default)]
+        until: Option<f64>,
+    },
+    Fault {
+        r#where: String,
+        error: String,
     },
     Message {
         message: RawMessage,
@@ -66,6 +72,8 @@ pub(super) enum Said {
     News(PageEvent),
     /// What makes the login: kept by this room.
     Login(Entries),
+    /// Something of the bridge itself failed: where, and the kind of the error.
+    Fault(String, String),
 }
 
 #[derive(Deserialize)]
@@ -94,15 +102,11 @@ pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
             Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
             None => return Ok(None),
         },
-        Raw::Refused { id, address, reason, locked } => {
-            let code = match reason.as_str() {
-                "UserReachedMaxMonthlyLimitForNewMessages" => Some(475),
-                // The page keeps the server's code to itself; it knows of the lock, though, that this code sets.
-                "ERROR_UNKNOWN" | "ack -1" if locked => Some(463),
-                _ => None,
-            };
-            PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, reason } })
+        Raw::Refused { id, address, reason, code, until } => {
+            let code = code.or_else(|| (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475));
+            PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, until: until.and_then(moment), reason } })
         }
+        Raw::Fault { r#where, error } => return Ok(Some(Said::Fault(r#where, error))),
         Raw::Message { message, missed: false } => PageEvent::Message(message.into()),
         Raw::Message { message, missed: true } => PageEvent::Missed(message.into()),
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
@@ -152,6 +156,12 @@ impl CodeAnswer {
             }),
         }
     }
+}
+
+/// Milliseconds since the epoch, within reason.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn moment(millis: f64) -> Option<Timestamp> {
+    (1e12..1e14).contains(&millis).then_some(Timestamp(millis as i64))
 }
 
 /// The page gives seconds from now or since the epoch; which is told apart by size.

@@ -208,6 +208,8 @@ pub enum SendProgress {
     Refused {
         /// WhatsApp's nack code, when it was given (463, 475, …).
         code: Option<u32>,
+        /// When the restriction that the code means ends, if WhatsApp said so.
+        until: Option<Timestamp>,
         /// The page's own words, e.g. `ERROR_UNKNOWN`.
         reason: String,
     },
@@ -233,18 +235,27 @@ pub struct PageStatus {
     pub replaced: bool,
     /// WhatsApp wants a reload for a new version.
     pub needs_update: bool,
-    /// WhatsApp has refused this version and ended the connection for good.
+    /// WhatsApp has refused this version (405, 409); the page is about to load itself anew.
     pub outdated: bool,
+    /// The page has ended its connection for good: nothing passes, whatever state and stream say.
+    pub stopped: bool,
     /// A dialog covers the page. Sends do not go through what it covers.
     pub modal: bool,
     /// WhatsApp lets this account write to nobody new for a while (463).
-    pub reachout_locked: bool,
+    pub time_lock: Option<TimeLock>,
     /// Sync progress in percent, while known.
     pub sync_percent: Option<u8>,
     /// Me.
     pub account: Option<Account>,
     /// Names of contract entries that are missing though the page has synced.
     pub broken: Vec<String>,
+}
+
+/// The reach-out time lock, as the page knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLock {
+    /// When it ends, in milliseconds since the epoch, if WhatsApp said so.
+    pub until: Option<Timestamp>,
 }
 
 /// What a [`PageStatus`] amounts to.
@@ -267,7 +278,7 @@ pub enum Stage {
 }
 
 impl PageStatus {
-    /// Ready = registered, synced, main mode, stream connected: positive proof, not one library event.
+    /// Ready = registered, synced, main mode, stream connected, connection not ended: positive proof, not one library event.
     #[must_use]
     pub fn stage(&self) -> Stage {
         let socket = self.socket.as_deref().unwrap_or("");
@@ -285,7 +296,7 @@ impl PageStatus {
             return Stage::Booting;
         }
         match (self.has_synced, stream) {
-            (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") => Stage::Ready,
+            (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") && !self.stopped => Stage::Ready,
             (true, _) => Stage::Offline,
             (false, _) if socket == "CONNECTED" => Stage::Syncing,
             (false, _) => Stage::Booting,
@@ -299,6 +310,10 @@ impl PageStatus {
 pub struct ContractReport {
     /// `Debug.VERSION` the report is about.
     pub version: Option<String>,
+    /// How modules are found: `map` (the loader's own), or `import` where that cannot be used any more.
+    pub loader: String,
+    /// Fields that this build calls otherwise than the builds known so far.
+    pub renamed: Vec<Renamed>,
     /// One line per capability.
     pub capabilities: Vec<Capability>,
 }
@@ -309,10 +324,24 @@ pub struct ContractReport {
 pub struct Capability {
     /// E.g. `send_text`.
     pub name: String,
+    /// What is lost without it, in words.
+    pub feature: String,
     /// It works.
     pub ok: bool,
     /// `Module.export` names that are missing or of the wrong kind.
     pub missing: Vec<String>,
+}
+
+/// A field that is found by what it holds, because it has another name now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Renamed {
+    /// The object, e.g. `MsgKey`.
+    pub what: String,
+    /// Its name so far.
+    pub expected: String,
+    /// Its name in this build; none: nothing of the object holds this.
+    pub now: Option<String>,
 }
 
 /// The browser behind a page.

@@ -30,12 +30,11 @@ const alt = {
   async startAltLinkingFlow(phone, showPushNotification) {
     if (alt.stage !== "Initialized") throw new Error("Minified invariant #75727");
     if (!prefs.noise) throw new NoiseInfoIsNullError();
-    if (!Conn.ref) throw new MissingCachedRefError();
-    alt.stage = "CompanionHelloSent";
     const code = Array.from(randomBytes(8), (byte) => CODE_LETTERS[byte % CODE_LETTERS.length]).join("");
     const answer = await comms.ask({ type: "companion-hello", phone, code, push: showPushNotification === true });
     if (answer.error) throw new CompanionHelloError(answer.error);
-    Object.assign(alt, { code, ref: answer.ref, hellos: 0 });
+    if (!answer.ref) throw new MissingCachedRefError();
+    Object.assign(alt, { code, ref: answer.ref, hellos: 0, stage: "AfterSendCompanionHello" });
     return code;
   },
   clear(stage) { Object.assign(alt, { stage, code: null, ref: null, hellos: 0 }); },
@@ -50,11 +49,17 @@ const alt = {
       comms.send({ type: "companion-finish", ref: frame.ref, error: reason });
       LinkDeviceEvents.trigger("link_device_events:error_alt_linking");
     };
-    if (alt.stage !== "CompanionHelloSent") return refuse("InvalidRefError");
-    if (frame.ref !== alt.ref) return refuse("OldCodeError");
+    LinkDeviceEvents.trigger("link_device_events:primary_hello_received"); // whatever becomes of it
     alt.hellos += 1;
-    if (alt.hellos > MAX_PRIMARY_HELLOS) return refuse("MaxPrimaryHelloError");
-    LinkDeviceEvents.trigger("link_device_events:primary_hello_received");
+    if (alt.stage === "AfterSendCompanionFinish") {
+      if (alt.hellos > MAX_PRIMARY_HELLOS) return refuse("MaxPrimaryHelloError");
+      prefs.newAdvSecret();
+      alt.stage = "AfterSendCompanionHello";
+    }
+    if (alt.stage !== "AfterSendCompanionHello") return refuse("Minified invariant #75728");
+    if (!alt.ref) return refuse("MissingCachedRefError");
+    if (frame.ref !== alt.ref) return refuse("InvalidRefError");
+    alt.stage = "AfterSendCompanionFinish";
     if (frame.code !== alt.code) return comms.send({ type: "companion-finish", ref: frame.ref, error: "wrong code" });
     prefs.newAdvSecret(); // what both sides now know; another batch of QR codes before the end would replace it
     comms.send({ type: "companion-finish", ref: frame.ref, adv: prefs.advSecret });
@@ -63,7 +68,6 @@ const alt = {
 };
 
 const AltDeviceLinking = {
-  AltPairingStage: { NotStarted: "NotStarted", Initialized: "Initialized", CompanionHelloSent: "CompanionHelloSent" },
   getPairingType: alt.getPairingType,
   setPairingType: alt.setPairingType,
   initializeAltDeviceLinking: alt.initializeAltDeviceLinking,

@@ -41,6 +41,8 @@ function bootWave() {
     createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWid: (x) => { try { createWid(x); return true; } catch { return false; } },
   });
   provide("WAWebMsgKey", { default: MsgKey }, ESM);
+  provide("WAWebUpdater", { Updater });
+  provide("WAWebUserPrefsIndexedDBStorage", { userPrefsIdb });
   Socket.logout = () => comms.logout();
   Socket.reconnect = () => { if (comms.socket) comms.socket.close(); };
   Socket.takeover = () => { throw new Error("takeover without conflict"); };
@@ -60,6 +62,7 @@ async function loadMain() {
   await restore();
   Cmd.isMainLoaded = true;
   finishMain();
+  timelock.fetch().catch(() => {});
 }
 
 const Calls = new Emitter();
@@ -67,16 +70,7 @@ Calls.calls = new Map();
 class OpaqueCollections { }
 function mainWave() {
   const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: { get: () => undefined, find: async (wid) => ({ id: wid }) }, WAWebGroupMetadataCollection: new Collection() });
-  Msgs.getMessagesById = async (keys) => {
-    const found = [];
-    for (const key of keys) {
-      let msg = Msgs.get(key);
-      const stored = msg ? null : await storedMsg(String(key));
-      if (stored) [msg] = Msgs.add(restored(stored));
-      if (msg) found.push(msg);
-    }
-    return { messages: found };
-  };
+  Msgs.getMessagesById = getMessagesById;
   Chats.find = () => { throw new TypeError("findImpl is not a function"); };
   provide("WAWebCollections", { default: Collections, ...Collections }, ESM);
   provide("WAWebMsgCollection", { MsgCollection: Msgs });
@@ -102,7 +96,8 @@ function mainWave() {
   provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); } });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
   provide("WAWebApiContact", {
-    getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)),
+    getCurrentLid: (pn) => lidByPn.get(String(pn)),
+    getPhoneNumber: (lid) => { if (!lid.isLid()) throw new Error("WaWebLidPnCache - Invalid get call (not lid)"); return pnByLid.get(String(lid)); },
     getAlternateUserWid: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
   });
   provide("WAWebLidMigrationUtils", {
@@ -114,15 +109,22 @@ function mainWave() {
   });
   provide("WAWebLid1X1MigrationGating", { Lid1X1MigrationUtils: { isLidMigrated: () => prefs.migrated() } });
   provide("WAWebDBMsgUtils", {
-    getMsgsByMsgIdsAndChatId: async (ids, chat) => (await db.all("model-storage", "message")).filter((r) => ids.includes(r.keyId) && r.chat === String(chat)).map(fromRow),
+    getMsgsByMsgIdsAndChatId: rawRows,
     getMsgsExistByMsgKey: async (keys) => Promise.all(keys.map(async (key) => !!(await storedMsg(String(key))))),
     getMsgByMsgKey: async (key) => { const r = await storedMsg(String(key)); return r ? fromRow(r) : null; },
   });
+  provide("WAWebSchemaMessage", { getMessageTable: () => ({ equals: rawRowsWhere }) });
+  provide("WAWebDBMessageFindLocal", { msgFindBefore });
   provide("WAWebChatLoadMessages", { loadEarlierMsgs });
   provide("WAWebMsgReply", { canReplyMsg: (msg) => !UNANSWERABLE.includes(msg.type) });
   provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
   provide("WAWebPresenceChatAction", { markComposing: async (chat) => chatState.compose(chat.id), markPaused: async (chat) => chatState.pause(chat.id), sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
-  provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => comms.timelocked, canSendMsgWhileTimelocked: ({ chat }) => !comms.timelocked || chat.msgs.getModelsArray().length > 0 });
+  provide("WAWebReachoutTimelockUtils", {
+    REACHOUT_TIMELOCK_IDB_KEY: timelock.KEY, isUserReachoutTimelocked: () => timelock.isLocked(),
+    canSendMsgWhileTimelocked: ({ chat }) => !timelock.isLocked() || chat.msgs.getModelsArray().length > 0,
+  });
+  provide("WAWebGetReachoutTimelockJob", { fetchReachoutTimelock: () => timelock.fetch() });
+  provide("WAWebSendMsgJob", { encryptAndSendMsg: ({ data }) => outbox.wire(data) });
 }
 const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
 // With or without a scheme, as people write them.
@@ -173,10 +175,13 @@ function tabMutex() {
 
 async function boot() {
   window.Debug = { VERSION: site.version };
+  // Read and taken out of the address; the page is loaded once more then.
+  if (new URLSearchParams(location.search).has("post_logout")) return void location.replace(location.pathname);
   try {
     if (site.storageFails) await db.get("wawc_db_enc", "keys", 1);
     if (site.storageFails) throw new DOMException("The user denied permission to access the database.", "UnknownError");
     await prefs.open();
+    await userPrefsIdb.open();
   } catch {
     // The page takes it for a broken login: it says so on the bus, logs out and loads itself anew.
     announce("storage_initialization_error");

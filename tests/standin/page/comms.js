@@ -22,7 +22,6 @@ const comms = {
   nextRequest: 1,
   openWaiters: [],
   offlineProgress: 0,
-  timelocked: false,
 
   start() { this.stopped = false; this.loop(); },
   stop() {
@@ -117,7 +116,7 @@ const comms = {
       case "receipt": return receipts.take(frame);
       case "message": return inbound.take(frame);
       case "offline-end":
-        this.offlineProgress = 100;
+        this.offlineProgress = 99; // it never says 100
         announce("offline_progress_update");
         Cmd.isOfflineDeliveryEnd = true;
         announce("offline_delivery_end");
@@ -126,14 +125,16 @@ const comms = {
       case "failure": return this.failure(frame);
       case "update":
         Stream.set(frame.hard ? { isHardRefresh: true, needsUpdate: true } : { needsUpdate: true });
-        if (frame.hard) setTimeout(() => location.reload(), 200);
+        if (frame.hard) Updater.update(undefined, true, 200);
         return undefined;
       case "dialog": return setTimeout(() => window.alert("WhatsApp"), 0);
       case "navigate": return frame.url ? location.assign(frame.url) : location.reload();
       case "modal": return ui.modal(frame.text || "");
-      case "reachout-timelock":
-        this.timelocked = frame.locked !== false;
-        return undefined;
+      case "reachout-timelock": return timelock.take(frame.locked !== false ? { ends: frame.ends } : null);
+      case "revoke": return amendments.revoke(frame);
+      case "edit": return amendments.edit(frame);
+      // A job of the sync ends: the stream counts as connected from then on, whatever the connection is.
+      case "sync-signal": return void setTimeout(() => Socket.set({ stream: "CONNECTED" }), frame.after || 0);
       case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
       default: return undefined;
     }
@@ -172,6 +173,7 @@ const comms = {
   },
   success(frame) {
     this.fib = null;
+    announce("account_temporarily_banned", { banned: false }); // at every login and reconnect: it takes back what may have been
     loadMain();
     Conn.set({ platform: prefs.read("platform"), pushname: frame.pushname });
     if (Socket.hasSynced) {
@@ -222,12 +224,15 @@ const comms = {
   },
   async failure(frame) {
     if (frame.code === 402) {
-      this.stop();
-      Socket.stream = "DISCONNECTED";
-      return announce("account_temporarily_banned", { banned: true, code: String(frame.banCode || 101), message: "", url: "", expire: frame.expire });
+      announce("account_temporarily_banned", { banned: true, code: Number(frame.banCode || 101), message: undefined, url: undefined, expire: frame.expire });
+      return this.socket && this.socket.close();
     }
     if (frame.code === 503) return announce("service_unavailable_503");
-    if (frame.code === 405 || frame.code === 409) { this.stop(); return Stream.set({ needsUpdate: true, isHardRefresh: true }); }
+    // Too old: the page takes itself for outdated and loads itself anew at once. Nothing of it stands in Stream.
+    if (frame.code === 405 || frame.code === 409) {
+      Updater.update(site.version, false, 0);
+      return this.stop();
+    }
     sessionStorage.setItem("logout-reason", frame.code === 403 ? "3" : "0");
     return this.removed();
   },
@@ -243,10 +248,16 @@ const comms = {
       Socket.stream = "DISCONNECTED";
       await prefs.clear();
       announce("logout");
-      location.reload();
+      // Two loads: the page with the reason in its address takes itself back to the plain one.
+      location.href = location.pathname + "?post_logout=1&logout_reason=0";
     })();
     return undefined;
   },
+};
+
+// Loads the page anew; with a delay of 0 because the server refuses this version.
+const Updater = {
+  update(version, hard, delay) { if (typeof delay === "number") setTimeout(() => location.reload(), delay); },
 };
 
 class ServerStatusCodeError extends Error {

@@ -49,10 +49,17 @@
   }
 
   function require(name) {
-    if (name === "__debug") return { modulesMap: modules };
+    if (name === "__debug") return debug();
     var record = load(name);
     if (!record) return undefined;
     return record.special & ESM_DEFAULT && record.exports && record.exports.default !== undefined ? record.exports.default : record.exports;
+  }
+  // Nothing but a help for those who debug: builds may lose it or give its records another form.
+  function debug() {
+    var kind = JSON.parse(document.getElementById("site-data").textContent).moduleMap;
+    if (kind === "none") return {};
+    if (kind !== "other") return { modulesMap: modules };
+    return { modulesMap: Object.fromEntries(Object.keys(modules).map(function (name) { return [name, { i: name, d: modules[name].dependencies }]; })) };
   }
   function importDefault(name) {
     var record = load(name);

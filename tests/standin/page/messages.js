@@ -10,9 +10,13 @@ function learn(pn, lid) {
   db.put("model-storage", "lid-pn", { id: String(lid), pn: String(pn) }).catch(() => {});
 }
 
+// The order of arrival in this profile, over restarts too; what a message says of its own time is another matter.
+let lastRow = 0;
+function nextRow() { return (lastRow = Math.max(lastRow + 1, Date.now() * 1000)); }
+
 function makeMsg(data, session = {}) {
   const msg = new Model(
-    { ...data, ack: data.ack },
+    { ...data, ack: data.ack, rowId: data.rowId ?? nextRow() },
     { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, chat: undefined, ...session },
   );
   msg.serialize = () => { const out = {}; for (const k of msg.declared) if (k !== "isNewMsg") out[k] = msg.attributes[k]; return out; };
@@ -27,12 +31,14 @@ function makeMsg(data, session = {}) {
 const FIELDS = [
   "type", "subtype", "body", "t", "ack", "notifyName", "quotedMsg", "quotedStanzaID", "title", "description", "canonicalUrl", "matchedText", "richPreviewType",
   "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption",
+  "isSendFailure", "errorCode", "rowId",
 ];
 const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
+const KEYS = ["latestEditMsgKey", "protocolMessageKey"];
 function row(msg) {
   const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant) };
   for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
-  for (const name of WIDS) if (msg[name]) out[name] = String(msg[name]);
+  for (const name of [...WIDS, ...KEYS]) if (msg[name]) out[name] = String(msg[name]);
   if (msg.mentionedJidList) out.mentionedJidList = msg.mentionedJidList.map(String);
   return out;
 }
@@ -40,8 +46,34 @@ function fromRow(r) {
   const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }) };
   for (const name of FIELDS) out[name] = r[name];
   for (const name of WIDS) out[name] = r[name] && createWid(r[name]);
+  for (const name of KEYS) if (r[name]) out[name] = MsgKey.fromString(r[name]);
   if (r.mentionedJidList) out.mentionedJidList = r.mentionedJidList.map(createWid);
   return out;
+}
+// Rows as they lie in the table: ids are texts, and what a message says is sealed.
+const SEALED = new Set(["keyId", "chat", "fromMe", "participant", "body", "caption", "title", "description", "lat", "lng", "loc", "quotedMsg", "pollName"]);
+function raw(r) {
+  const out = Object.fromEntries(Object.entries(r).filter(([name]) => !SEALED.has(name)));
+  return { ...out, internalId: `${r.chat}_${r.keyId}_m`, to: {}, msgRowOpaqueData: new ArrayBuffer(8) };
+}
+async function rawRows(ids, chat) {
+  const starts = ids.flatMap((id) => [`true_${chat}_${id}`, `false_${chat}_${id}`]);
+  return (await db.all("model-storage", "message")).filter((r) => starts.some((start) => r.id.startsWith(start))).map(raw);
+}
+async function rawRowsWhere([index], value) {
+  return (await db.all("model-storage", "message")).filter((r) => r[index] === value).map(raw);
+}
+// Takes texts: a key is no valid key of IndexedDB.
+async function getMessagesById(keys) {
+  if (keys.some((key) => typeof key !== "string")) throw new DOMException("Failed to execute 'get' on 'IDBObjectStore': The parameter is not a valid key.", "DataError");
+  const found = [];
+  for (const key of keys) {
+    let msg = Msgs.get(key);
+    const stored = msg ? null : await storedMsg(key);
+    if (stored) [msg] = Msgs.add(restored(stored));
+    if (msg) found.push(msg);
+  }
+  return { messages: found, eof: true, canceled: false };
 }
 async function storedMsg(serialized) { return db.get("model-storage", "message", serialized); }
 
@@ -94,7 +126,7 @@ function payload(msg) {
 // Not chat traffic, though it looks new: every new chat begins with it.
 function systemMessage(chat, type) {
   const id = new MsgKey({ fromMe: false, remote: chat.id, id: localId() });
-  const msg = makeMsg({ id, from: chat.id, to: prefs.mePn(), type, body: null, t: now(), ack: undefined, isNewMsg: true });
+  const msg = makeMsg({ id, from: chat.id, to: prefs.mePn(), type, body: null, t: now(), ack: undefined, isNewMsg: type === "e2e_notification" });
   chat.msgs.add(msg);
   Msgs.add(msg);
 }
@@ -118,19 +150,35 @@ const outbox = {
     if (!(data.id instanceof MsgKey)) throw new TypeError("msg.id is not a MsgKey");
     if (await storedMsg(String(data.id))) throw new DuplicateMessageError();
     const msg = makeMsg({ ...data, ack: 0 });
-    await db.put("model-storage", "message", row(msg));
+    // Told before it is stored: a failure in between leaves it in the collection.
     chat.msgs.add(msg);
     Msgs.add(msg);
+    await db.put("model-storage", "message", row(msg));
     return msg;
   },
   // One chat is one queue: a send that hangs holds up those behind it.
   transmit(chat, msg) {
-    const mine = (chat.sendQueue || Promise.resolve()).then(() => this.wire(chat, msg));
+    const mine = (chat.sendQueue || Promise.resolve()).then(() => this.record(chat, msg));
     chat.sendQueue = mine.catch(() => {});
     return mine;
   },
-  async wire(chat, msg) {
+  // The page throws the server's code away: what is left of it is ERROR_UNKNOWN, and for 475 a name.
+  async record(chat, msg) {
     if (chat.contact.isBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
+    // By the module's own name, at the time of the call: clients replace it.
+    const job = site.missing.some((name) => name.startsWith("WAWebSendMsgJob")) ? { encryptAndSendMsg: ({ data }) => this.wire(data) } : window.require("WAWebSendMsgJob");
+    const answer = await job.encryptAndSendMsg({ type: 0, data: msg });
+    if (answer.error) {
+      msg.set({ isSendFailure: true, ack: -1, ...(answer.error === 475 ? { errorCode: "UserReachedMaxMonthlyLimitForNewMessages" } : {}) });
+      await db.put("model-storage", "message", row(msg));
+      return { messageSendResult: "ERROR_UNKNOWN" };
+    }
+    const self = prefs.isMe(msg.id.remote);
+    msg.set({ ack: Math.max(msg.ack, self ? 3 : 1), isSendFailure: false });
+    await db.put("model-storage", "message", row(msg));
+    return { messageSendResult: "OK", t: answer.t, count: null };
+  },
+  async wire(msg) {
     await comms.whenOpen();
     return new Promise((resolve) => {
       this.pending.set(msg.id.id, { msg, resolve });
@@ -143,20 +191,11 @@ const outbox = {
   },
   // An ack that was lost with the socket: the same stanza goes out again.
   resume() { for (const { msg } of this.pending.values()) this.stanza(msg); },
-  async acked({ id, error, t }) {
+  acked({ id, error, t }) {
     const entry = this.pending.get(id);
     if (!entry) return;
     this.pending.delete(id);
-    const { msg, resolve } = entry;
-    if (error) {
-      msg.set({ ack: -1, isSendFailure: true, errorCode: error === 475 ? "UserReachedMaxMonthlyLimitForNewMessages" : undefined });
-      await db.put("model-storage", "message", row(msg));
-      return resolve({ messageSendResult: error === 429 ? "ERROR_RATE_LIMIT" : "ERROR_UNKNOWN", t, count: null });
-    }
-    const self = prefs.isMe(msg.id.remote);
-    msg.set({ ack: Math.max(msg.ack, self ? 3 : 1), isSendFailure: false });
-    await db.put("model-storage", "message", row(msg));
-    resolve({ messageSendResult: "OK", t, count: null });
+    entry.resolve({ t, error, count: null });
   },
   async resend(msg) {
     const chat = Chats.get(msg.id.remote) || (await findOrCreateChat(msg.id.remote)).chat;
@@ -170,9 +209,9 @@ const receipts = {
     for (const id of ids) {
       const rows = (await db.by("model-storage", "message", "keyId", id)).filter((r) => r.fromMe);
       for (const r of rows) {
-        if (r.ack < level) await db.put("model-storage", "message", { ...r, ack: level });
+        if ((r.ack ?? 0) < level) await db.put("model-storage", "message", { ...r, ack: level });
         const msg = Msgs.get(r.id);
-        if (msg && msg.ack < level && msg.ack >= 0) msg.set({ ack: level });
+        if (msg && (msg.ack ?? 0) < level && !(msg.ack < 0)) msg.set({ ack: level });
       }
     }
   },
@@ -186,8 +225,10 @@ const inbound = {
     const confirm = () => comms.send({ type: "received", id: frame.id });
     learn(frame.pn, frame.lid);
     const wid = frame.group ? createWid(frame.group) : createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
-    let chat = Chats.get(wid);
-    if (!chat) {
+    // Status posts are messages like any other and belong to no chat of the list.
+    const status = wid.isStatus();
+    let chat = status ? null : Chats.get(wid);
+    if (!chat && !status) {
       chat = makeChat(wid, frame.pushname);
       Chats.add(chat);
       await db.put("model-storage", "chat", { id: String(wid) });
@@ -209,32 +250,99 @@ const inbound = {
     await db.put("model-storage", "message", row(msg));
     // Whether or not anybody listens: what is stored is confirmed and not sent again.
     confirm();
-    chat.msgs.add(msg);
+    chat?.msgs.add(msg);
     Msgs.add(msg);
-    if (!frame.fromMe) chat.set({ unreadCount: chat.unreadCount + 1, lastReceivedKey: key });
+    if (!frame.fromMe) chat?.set({ unreadCount: chat.unreadCount + 1, lastReceivedKey: key });
     if (frame.ciphertext) setTimeout(() => { msg.set(said); msg.set({ type: frame.kind || "chat" }); db.put("model-storage", "message", row(msg)).catch(() => {}); }, 100);
   },
 };
 
-// After a restart only the last message of each chat is in memory; what never got an ack is flagged and not sent by itself.
+// After a restart the last messages of each chat are in memory, and some more a moment later; what never got an ack is
+// flagged and not sent by itself.
+const AT_START = 2;
+const MORE_AFTER = 1;
 async function restore() {
   for (const r of await db.all("model-storage", "lid-pn")) { lidByPn.set(r.pn, createWid(r.id)); pnByLid.set(r.id, createWid(r.pn)); }
   for (const r of await db.all("model-storage", "chat")) if (!Chats.get(r.id)) Chats.add(makeChat(createWid(r.id)));
-  const rows = await db.all("model-storage", "message");
+  const rows = (await db.all("model-storage", "message")).sort(byArrival);
+  const load = (r, chat) => chat.msgs.add(Msgs.add(restored(r)));
   for (const chat of Chats.getModelsArray()) {
-    const last = rows.filter((r) => r.chat === String(chat.id)).sort((a, b) => a.t - b.t).pop();
-    if (last) chat.msgs.add(Msgs.add(restored(last)));
+    const own = rows.filter((r) => r.chat === String(chat.id));
+    for (const r of own.slice(-AT_START)) load(r, chat);
+    setTimeout(() => own.slice(-AT_START - MORE_AFTER, -AT_START).forEach((r) => load(r, chat)), 300);
   }
 }
-// What is before the oldest loaded message of a chat, a page of it.
+const byArrival = (a, b) => a.rowId - b.rowId;
+// Rows of a chat, oldest first, strictly older than the anchor: a key, or a chat to begin at its end. Nothing is changed by it.
+async function msgFindBefore({ anchor, count = 20 }) {
+  if (typeof anchor === "string" || !anchor.remote) return { status: 200, messages: [] };
+  let rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(anchor.remote)).sort(byArrival);
+  if (anchor instanceof MsgKey) {
+    const at = rows.findIndex((r) => r.id === String(anchor));
+    if (at < 0) return { status: 404, messages: [] };
+    rows = rows.slice(0, at);
+  }
+  return { status: 200, messages: rows.slice(-count).map(fromRow) };
+}
+// A page of what is before the oldest loaded message of a chat; undefined once there is nothing more.
 async function loadEarlierMsgs({ chat }) {
-  const loaded = chat.msgs.getModelsArray();
-  const rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(chat.id) && !chat.msgs.get(r.id));
-  const oldest = Math.min(...loaded.map((msg) => msg.t));
-  const earlier = rows.filter((r) => loaded.length === 0 || r.t <= oldest).sort((a, b) => a.t - b.t).slice(-EARLIER);
-  const models = earlier.map((r) => Msgs.get(r.id) || restored(r));
+  if (chat.noEarlierMsgs) return undefined;
+  const oldest = chat.msgs.getModelsArray()[0];
+  const { messages } = await msgFindBefore({ anchor: oldest ? oldest.id : { remote: chat.id }, count: EARLIER });
+  chat.noEarlierMsgs = messages.length < EARLIER;
+  const models = messages.map((data) => Msgs.get(data.id) || makeMsg({ ...data, isNewMsg: undefined }));
   chat.msgs.add(Msgs.add(models));
   return models;
 }
 const EARLIER = 50;
+
+// What a phone does to messages that are there.
+const amendments = {
+  async target({ id }) {
+    const [row_] = await db.by("model-storage", "message", "keyId", id);
+    return row_ && { row: row_, model: Msgs.get(row_.id) };
+  },
+  // The row goes over to the id of the revocation; events without a model are among those that tell of it.
+  async revoke({ id, by }) {
+    const found = await this.target({ id });
+    if (!found) return;
+    const { row: old, model } = found;
+    const before = MsgKey.fromString(old.id);
+    const after = new MsgKey({ fromMe: old.fromMe, remote: before.remote, id: by, participant: before.participant });
+    const change = { type: "revoked", subtype: "sender", protocolMessageKey: before, body: undefined, isSendFailure: false };
+    const kept = { ...old, id: String(after), keyId: by, type: "revoked", subtype: "sender", protocolMessageKey: old.id };
+    delete kept.body;
+    await db.run("model-storage", "message", "readwrite", (s) => { s.delete(old.id); return s.put(kept); });
+    if (!model) return;
+    Msgs.trigger("revoked");
+    model.set({ id: after });
+    for (const collection of [Msgs, Chats.get(before.remote)?.msgs]) collection?.rekey(old.id, model);
+    model.set(change);
+    Msgs.trigger("change:msgKey");
+  },
+  // An edit takes the ack back to 0, for good when it was made on the phone.
+  async edit({ id, by, body }) {
+    const found = await this.target({ id });
+    if (!found) return;
+    const { row: old, model } = found;
+    const before = MsgKey.fromString(old.id);
+    const latestEditMsgKey = new MsgKey({ fromMe: old.fromMe, remote: before.remote, id: by, participant: before.participant });
+    const ack = old.fromMe ? 0 : undefined;
+    await db.put("model-storage", "message", { ...old, ack, body, latestEditMsgKey: String(latestEditMsgKey) });
+    model?.set({ latestEditMsgKey, latestEditSenderTimestampMs: Date.now(), ack, body });
+  },
+};
+
+// The lock on writing to people one has no chat with: kept with its end, asked for at every start, and taken away by
+// nothing but the server's word.
+const timelock = {
+  KEY: "WAReachoutTimelockState",
+  isLocked() { return userPrefsIdb.get(this.KEY) != null; },
+  async take(lock) {
+    if (lock) await userPrefsIdb.set(this.KEY, { state: "HIDDEN", time_enforcement_ends: lock.ends ? lock.ends * 1000 : Date.now() + 60_000, enforcement_type: "DEFAULT" });
+    else await userPrefsIdb.remove(this.KEY);
+    Cmd.trigger("reachout_timelock_state_change");
+  },
+  async fetch() { await this.take(await comms.query({ type: "reachout-timelock" })); },
+};
 function restored(r) { return makeMsg({ ...fromRow(r), isNewMsg: null }, { isSendFailure: r.fromMe && r.ack <= 0 }); }

@@ -93,6 +93,12 @@ class Collection extends Emitter {
     this.trigger("remove", model, this, {});
     return model;
   }
+  // The model's id has changed.
+  rekey(before, model) {
+    if (this.#byId.get(before) !== model) return;
+    this.#byId.delete(before);
+    this.#byId.set(String(model.id), model);
+  }
   getModelsArray() { return [...this.#models]; }
   get length() { return this.#models.length; }
   get models() { return this.getModelsArray(); }

@@ -95,3 +95,12 @@ const prefs = {
     await db.wipe();
   },
 };
+
+// Preferences in IndexedDB: read from memory, so that a question is answered at once.
+const userPrefsIdb = {
+  values: new Map(),
+  async open() { for (const row of await db.all("wawc", "user")) this.values.set(row.id, row.value); },
+  get(key) { return this.values.get(key); },
+  async set(key, value) { this.values.set(key, value); await db.put("wawc", "user", { id: key, value }); },
+  async remove(key) { this.values.delete(key); await db.run("wawc", "user", "readwrite", (s) => s.delete(key)); },
+};

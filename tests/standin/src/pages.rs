@@ -45,7 +45,7 @@ async fn index(State(world): State<Arc<World>>) -> Response {
     }
     let site = json!({
         "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
-        "hiddenSerialized": settings.hidden_serialized, "storageFails": settings.storage_failures > 0,
+        "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "storageFails": settings.storage_failures > 0,
     });
     Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string())).into_response()
 }

@@ -20,6 +20,11 @@ pub struct Settings {
     pub read_delay: Option<u64>,
     /// The next messages are refused with these codes, one each.
     pub nacks: Vec<u32>,
+    /// The next logins are refused with these codes, one each.
+    pub login_failures: Vec<u32>,
+    /// Until when, in seconds since the epoch, the account may write to nobody new; none: it may. The page asks for it at
+    /// each start; what changes in between is told by the frame `reachout-timelock`.
+    pub timelock_ends: Option<i64>,
     /// So many acks are lost: the message arrives, the connection breaks.
     pub lose_acks: u32,
     /// Numbers without an account, besides those that begin with 999.
@@ -40,10 +45,25 @@ pub struct Settings {
     pub missing: Vec<String>,
     /// The serialised message key has another name, as in newer builds.
     pub hidden_serialized: bool,
+    /// The loader's own map of modules (`require("__debug").modulesMap`): `map` as in builds so far, `none`, or `other` with
+    /// records of another form.
+    pub module_map: ModuleMap,
     /// In the next page loads the browser refuses the page its storage.
     pub storage_failures: u32,
     /// HTTP status for the page itself, e.g. 503; none: it is served.
     pub page_status: Option<u16>,
+}
+
+/// What `require("__debug").modulesMap` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ModuleMap {
+    /// Records with dependencies and their position.
+    Map,
+    /// There is none.
+    None,
+    /// Records of another form.
+    Other,
 }
 
 impl Default for Settings {
@@ -56,6 +76,8 @@ impl Default for Settings {
             delivered_delay: Some(20),
             read_delay: Some(50),
             nacks: vec![],
+            login_failures: vec![],
+            timelock_ends: None,
             lose_acks: 0,
             not_on_whatsapp: vec![],
             lookup_error: None,
@@ -66,6 +88,7 @@ impl Default for Settings {
             blocked: vec![],
             missing: vec![],
             hidden_serialized: false,
+            module_map: ModuleMap::Map,
             storage_failures: 0,
             page_status: None,
         }

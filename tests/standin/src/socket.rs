@@ -111,6 +111,10 @@ impl Page {
                 };
                 self.send(answer);
             }
+            "reachout-timelock" => {
+                let ends = self.world.lock().settings.timelock_ends;
+                self.send(json!({"type": "answer", "request": frame["request"], "value": ends.map(|ends| json!({"ends": ends}))}));
+            }
             "link-preview" => {
                 let settings = self.world.lock().settings.clone();
                 let answer = match settings.link_preview_error {
@@ -135,6 +139,11 @@ impl Page {
             return self.send(json!({"type": "failure", "code": 401}));
         };
         self.send(json!({"type": "connected"}));
+        let refused = self.world.change(|state| (!state.settings.login_failures.is_empty()).then(|| state.settings.login_failures.remove(0)));
+        if let Some(code) = refused {
+            self.send(json!({"type": "failure", "code": code}));
+            return self.send(json!({"type": "_close"}));
+        }
         self.send(json!({"type": "success", "pushname": device.account.pushname}));
         let (world, out) = (Arc::clone(&self.world), self.out.clone());
         let delay = world.lock().settings.sync_delay;

@@ -76,8 +76,17 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
     let capabilities = contract["capabilities"].as_array().cloned().unwrap_or_default();
     for broken in capabilities.iter().filter(|one| one["ok"] == false) {
         let missing: Vec<String> = broken["missing"].as_array().into_iter().flatten().map(text).collect();
-        let seen = format!("session {id}: WhatsApp Web {version} lacks {} for {}", missing.join(", "), text(&broken["name"]));
+        let seen = format!("session {id}: WhatsApp Web {version} lacks {}: {} is lost", missing.join(", "), text(&broken["feature"]));
         findings.push(Finding::look(seen, "the rest works; a newer gateway or [whatsapp] bridge_script is needed for this"));
+    }
+    if contract["loader"] == "import" {
+        let seen = format!("session {id}: WhatsApp Web {version} has another module map than the builds known so far; modules are imported by name");
+        findings.push(Finding::look(seen, "it works; tell the makers of the gateway, so that the next release knows this build"));
+    }
+    for renamed in contract["renamed"].as_array().into_iter().flatten() {
+        let now = renamed["now"].as_str().map_or_else(|| "is nowhere to be found".to_owned(), |name| format!("is called {name:?}"));
+        let seen = format!("session {id}: in WhatsApp Web {version} {:?} of {} {now}", text(&renamed["expected"]), text(&renamed["what"]));
+        findings.push(Finding::look(seen, "the gateway does not depend on it; other programs that read the page may"));
     }
     if !capabilities.is_empty() && capabilities.iter().all(|one| one["ok"] == true) {
         findings.push(Finding::good(format!("session {id}: WhatsApp Web {version} has all {} capabilities", capabilities.len())));
@@ -94,13 +103,17 @@ mod tests {
     #[test]
     fn what_is_broken_is_named_with_what_to_do() {
         let contract = json!({"version": "2.3000.1", "capabilities": [
-            {"name": "send_text", "ok": true, "missing": []}, {"name": "reply", "ok": false, "missing": ["WAWebMsgReply.canReplyMsg"]}]});
+            {"name": "send_text", "feature": "sending", "ok": true, "missing": []},
+            {"name": "reply", "feature": "answers to messages", "ok": false, "missing": ["WAWebMsgReply.canReplyMsg"]}],
+            "loader": "import", "renamed": [{"what": "MsgKey", "expected": "_serialized", "now": "$1"}]});
         let info = json!({"state": "qr_ready", "reason": "a QR can be scanned", "notices": ["a dialog"], "whatsapp": {"contract": contract}});
         let said: Vec<String> = session("shop", &info).iter().map(ToString::to_string).collect();
         assert!(said[0].contains("/v1/sessions/shop/qr"), "{said:?}");
         assert!(said[1].contains("a dialog"), "{said:?}");
-        assert!(said[2].contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg for reply"), "{said:?}");
-        assert_eq!(said.len(), 3);
+        assert!(said[2].contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg: answers to messages is lost"), "{said:?}");
+        assert!(said[3].contains("another module map"), "{said:?}");
+        assert!(said[4].contains("\"_serialized\" of MsgKey is called \"$1\""), "{said:?}");
+        assert_eq!(said.len(), 5);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who goes when: chats, priorities, times and deadlines; and what a caller may still change.
 
 use super::*;
-use crate::model::Priority;
+use crate::{model::Priority, whatsapp::TimeLock};
 
 fn to(number: &str, text: &str) -> SendRequest {
     SendRequest { to: PhoneNumber::parse(number, None).expect("number"), ..request(text, None) }
@@ -267,6 +267,6 @@ async fn a_send_that_nothing_holds_back_is_begun_as_it_is_accepted() {
     assert_eq!(paused.state, RowState::Queued);
     gateway.outbox.pause(&client(), false).await.expect("resumed");
     gateway.until_stored(&paused.id).await;
-    gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+    gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
     assert_eq!(gateway.outbox.accept(request("restricted", None)).await.expect("accepted").state, RowState::Queued);
 }

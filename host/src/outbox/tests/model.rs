@@ -15,6 +15,7 @@ use crate::{
         lane,
         sender::{Passed, Sender},
     },
+    whatsapp::TimeLock,
 };
 
 #[derive(Debug, Clone)]
@@ -276,7 +277,7 @@ impl Run {
                 }
             }
             Happens::LookupsFail(fail) => self.world.state().lookups_fail = *fail,
-            Happens::Locked(locked) => self.outbox.time_lock(&client(), None, *locked).await.expect("noted"),
+            Happens::Locked(locked) => self.outbox.time_lock(&client(), None, locked.then(TimeLock::default)).await.expect("noted"),
             Happens::Writes(chat) => self.store.know(&client(), vec![number(*chat)]).await.expect("noted"),
             Happens::Clock => self.sender.clock().await.expect("looked"),
         }
@@ -333,7 +334,7 @@ impl Run {
         };
         self.out_of_turn.insert(id.clone());
         if !missed {
-            self.news(id, SendProgress::Refused { code: Some(400), reason: "no".into() }).await;
+            self.news(id, SendProgress::Refused { code: Some(400), until: None, reason: "no".into() }).await;
         }
     }
 

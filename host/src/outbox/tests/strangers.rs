@@ -1,7 +1,10 @@
 //! What WhatsApp restricts, and whom that concerns.
 
 use super::{line::until_stored, *};
-use crate::model::{Restriction, RestrictionKind};
+use crate::{
+    model::{Restriction, RestrictionKind},
+    whatsapp::TimeLock,
+};
 
 const KNOWN: &str = "4915100000001";
 const STRANGER: &str = "4915100000002";
@@ -18,7 +21,7 @@ async fn refused(gateway: &Gateway, accepted: &Accepted, code: u32) -> OutboxRow
     gateway.until(&accepted.id, RowState::Sending).await;
     // The page tells it twice: the message bears the code, the result of the send does not.
     let news = [Some(code), None].map(|code| {
-        let what = SendProgress::Refused { code, reason: "ERROR_UNKNOWN".into() };
+        let what = SendProgress::Refused { code, until: None, reason: "ERROR_UNKNOWN".into() };
         SendNews { id: accepted.message_id.clone(), address: chat(), what }
     });
     gateway.outbox.on_send_news(&client(), None, news.into()).await.expect("noted");
@@ -84,7 +87,7 @@ async fn who_writes_is_no_stranger_any_more_and_what_waited_for_them_goes_in_its
         let dir = tempfile::tempdir().expect("tempdir");
         let whatsapp = Arc::new(FakeWhatsApp::default());
         let gateway = acquainted(dir.path(), &whatsapp).await;
-        gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+        gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
         if by_lid {
             gateway.store.cache_address(&client(), &number(STRANGER), &chat()).await.expect("cached");
         }
@@ -117,12 +120,28 @@ async fn a_chat_that_is_older_than_the_gateway_is_known_to_the_page() {
     let dir = tempfile::tempdir().expect("tempdir");
     let whatsapp = Arc::new(FakeWhatsApp { established: HashSet::from([STRANGER.to_owned()]), ..FakeWhatsApp::default() });
     let gateway = acquainted(dir.path(), &whatsapp).await;
-    gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+    gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
     let (waits, goes) = (accept(&gateway, "4915100000003").await, accept(&gateway, STRANGER).await);
     gateway.until(&goes.id, RowState::Sending).await;
     parked(&gateway, &waits).await;
-    gateway.outbox.time_lock(&client(), None, false).await.expect("unlocked");
+    gateway.outbox.time_lock(&client(), None, None).await.expect("unlocked");
     gateway.until(&waits.id, RowState::Sending).await;
+}
+
+#[tokio::test]
+async fn an_end_that_whatsapp_told_is_kept_and_comes_true() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = acquainted(dir.path(), &Arc::new(FakeWhatsApp::default())).await;
+    let end = async || gateway.outbox.restrictions(&client()).await.expect("read").first().map(|one| one.until);
+    let hour = Timestamp::now().plus_millis(3_600_000);
+    for until in [hour, Timestamp::now().plus_millis(3_000)] {
+        gateway.outbox.time_lock(&client(), None, Some(TimeLock { until: Some(until) })).await.expect("locked");
+        assert_eq!(end().await, Some(until), "as it was told, later or earlier");
+    }
+    let waits = accept(&gateway, STRANGER).await;
+    parked(&gateway, &waits).await;
+    gateway.until(&waits.id, RowState::Sending).await;
+    assert_eq!(end().await, None);
 }
 
 #[tokio::test]
@@ -132,13 +151,13 @@ async fn a_restriction_ends_by_itself_and_one_that_goes_on_is_told_once() {
     let now = Timestamp::now();
     let over = Restriction { kind: RestrictionKind::NewChatLimit, since: now, until: now };
     let event = gateway.outbox.inner.events.prepare(&client(), None, Event::Other { kind: "x".into(), json: "{}".into() });
-    assert_eq!(gateway.store.restrict(&client(), over, || event).await, Ok(true));
+    assert_eq!(gateway.store.restrict(&client(), over, true, || event).await, Ok(true));
     let goes = accept(&gateway, STRANGER).await;
     gateway.until(&goes.id, RowState::Sending).await;
     assert_eq!(kinds(&gateway).await, []);
 
     for _ in 0..3 {
-        gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+        gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
     }
     let events = gateway.events().await;
     assert_eq!(events.iter().filter(|kind| *kind == "session.restriction").count(), 2, "one ended, one began: {events:?}");
@@ -187,7 +206,7 @@ async fn who_may_not_wait_is_told_what_holds_the_send_back() {
     let gateway = Gateway::with(dir.path(), settings).await;
     let held = async |digits: &str| gateway.outbox.held_back(&client(), &number(digits)).await.expect("read");
     assert_eq!(held(KNOWN).await, None);
-    gateway.outbox.time_lock(&client(), None, true).await.expect("locked");
+    gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
     let restricted = held(STRANGER).await.expect("held back");
     assert!(restricted.reason.contains("nobody new") && restricted.retry_after.is_some(), "{restricted:?}");
     gateway.store.know(&client(), vec![number(KNOWN)]).await.expect("known");

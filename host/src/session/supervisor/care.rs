@@ -13,7 +13,7 @@ use super::Supervisor;
 use crate::{
     model::{Restriction, RestrictionKind, SessionState},
     session::machine::Input,
-    whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress},
+    whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress, TimeLock},
 };
 
 /// Without a message for so long the page is not needed right now.
@@ -44,7 +44,7 @@ pub(super) struct Care {
     unacknowledged: u64,
     pub(super) restrictions: Vec<Restriction>,
     /// What the page said last of the time lock.
-    pub(super) locked: Option<bool>,
+    pub(super) locked: Option<Option<TimeLock>>,
     status: Option<PageStatus>,
 }
 
@@ -120,12 +120,12 @@ impl Care {
 
 impl Supervisor {
     /// Takes the page's word on the time lock, when it is a new one or holds on.
-    pub(super) async fn time_lock(&mut self, locked: bool) {
-        if self.care.locked.replace(locked) == Some(locked) && !locked {
+    pub(super) async fn time_lock(&mut self, lock: Option<TimeLock>) {
+        if self.care.locked.replace(lock) == Some(None) && lock.is_none() {
             return;
         }
         let account = self.snapshot.borrow().account.clone();
-        self.parts.journal.time_lock(&self.parts.client, account.as_ref(), locked).await;
+        self.parts.journal.time_lock(&self.parts.client, account.as_ref(), lock).await;
         self.look_for_restrictions().await;
     }
 

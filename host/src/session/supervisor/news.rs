@@ -104,7 +104,7 @@ impl Supervisor {
             snapshot.page = Some(status.clone());
         });
         if stage == Stage::Ready {
-            self.time_lock(status.reachout_locked).await;
+            self.time_lock(status.time_lock).await;
         }
         self.notice(Some(status)).await;
         let already = self.machine.can_send() || self.machine.mending;

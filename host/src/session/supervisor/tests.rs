@@ -12,7 +12,7 @@ use crate::{
     session::handle::HealthNote,
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode, SendNews,
-        Stored,
+        Stored, TimeLock,
     },
 };
 
@@ -145,9 +145,9 @@ impl Journal for Notes {
     fn outcome_awaited(&self) -> bool {
         true
     }
-    async fn time_lock(&self, _: &ClientId, _: Option<&Account>, locked: bool) {
+    async fn time_lock(&self, _: &ClientId, _: Option<&Account>, lock: Option<TimeLock>) {
         let restriction = Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp(0), until: Timestamp(86_400_000) };
-        *self.restrictions.lock().expect("lock") = if locked { vec![restriction] } else { vec![] };
+        *self.restrictions.lock().expect("lock") = if lock.is_some() { vec![restriction] } else { vec![] };
     }
     async fn restrictions(&self, _: &ClientId) -> Vec<Restriction> {
         self.restrictions.lock().expect("lock").clone()
@@ -203,7 +203,8 @@ impl Rig {
 
 fn report(ok: bool) -> ContractReport {
     let missing = if ok { vec![] } else { vec!["WAWebSendMsgChatAction.addAndSendMsgToChat".to_owned()] };
-    ContractReport { version: Some("2.3000.1".into()), capabilities: vec![Capability { name: "send_text".into(), ok, missing }] }
+    let capability = Capability { name: "send_text".into(), ok, missing, ..Capability::default() };
+    ContractReport { version: Some("2.3000.1".into()), capabilities: vec![capability], ..ContractReport::default() }
 }
 
 fn ready_status() -> PageStatus {
@@ -397,7 +398,7 @@ async fn a_browser_over_the_hard_limit_is_started_anew_with_the_reason() {
 async fn restrictions_are_notices_of_a_session_that_is_ready() {
     let rig = rig(vec![]);
     rig.launched(1).await;
-    rig.launcher.tell(PageEvent::Status(PageStatus { reachout_locked: true, ..ready_status() }));
+    rig.launcher.tell(PageEvent::Status(PageStatus { time_lock: Some(TimeLock::default()), ..ready_status() }));
     rig.reaches(SessionState::Ready).await;
     let mut snapshot = rig.handle.snapshot();
     let noticed = snapshot.wait_for(|now| !now.notices.is_empty()).await.expect("a supervisor").notices.clone();

@@ -4,35 +4,41 @@ const refused = (reason) => ({ refused: String(reason) });
 const known = (key, wid, more) => ({ key: String(key), address: address(wid), ...more });
 
 async function resolve({ number }) {
-  let wid;
+  const asked = attempt(() => wid(`${number}@c.us`));
+  if (!asked) return { found: null }; // not even the shape of a number
   try {
-    wid = use("WAWebWidFactory.createWid")(`${number}@c.us`);
-  } catch {
-    return { found: null }; // not even the shape of a number
-  }
-  try {
-    const result = await use("WAWebQueryExistsJob.queryWidExists")(wid);
+    const result = await use("WAWebQueryExistsJob.queryWidExists")(asked);
     if (!result) return { found: null };
-    return { found: { ...address(result.wid), pn: address(result.wid).pn ?? String(wid) } };
+    return { found: { ...address(result.wid), pn: address(result.wid).pn ?? String(asked) } };
   } catch (error) {
     return refused(error?.message ?? error);
   }
 }
 
-// With whom something was said already. What the page shows in every new chat is nothing that was said.
-function established({ numbers }) {
-  const said = (msg) => !NOT_CHAT.has(msg.type) && (msg.id.fromMe !== true || msg.ack >= 1);
-  const isKnown = (number) => {
-    const { chat, lid } = address(use("WAWebWidFactory.createWid")(`${number}@c.us`));
-    return [chat, lid].some((form) => form && use("WAWebCollections.Chat").get(form)?.msgs.getModelsArray().some(said));
+// With whom something was said already, by the page's memory or its database. What the page shows in every new chat is
+// nothing that was said.
+const LOOK_BACK = 20;
+async function established({ numbers }) {
+  const said = (msg) => !NOT_CHAT.has(msg.type) && (partsOf(msg.id).fromMe !== true || msg.ack >= 1);
+  const isKnown = async (number) => {
+    for (const form of formsOf(`${number}@c.us`)) {
+      const chat = use("WAWebCollections.Chat").get(form);
+      if (!chat) continue;
+      if (chat.msgs.getModelsArray().some(said)) return true;
+      const find = use("WAWebDBMessageFindLocal.msgFindBefore");
+      if (find && (await find({ anchor: { remote: chat.id }, count: LOOK_BACK })).messages.some(said)) return true;
+    }
+    return false;
   };
-  return { numbers: numbers.filter((number) => safely(isKnown)(number) === true) };
+  const acquainted = [];
+  for (const number of numbers) if ((await isKnown(number).catch((error) => fault("established", error))) === true) acquainted.push(number);
+  return { numbers: acquainted };
 }
 
 // The page itself ends it after 2.5 s.
 const TYPING = 2_000;
 async function typing({ chat: to, millis }) {
-  const chat = await openChat(use("WAWebWidFactory.createWid")(to));
+  const chat = await openChat(wid(to));
   const end = Date.now() + millis;
   for (let left = millis; left > 0; left = end - Date.now()) {
     await use("WAWebPresenceChatAction.markComposing")(chat);
@@ -42,44 +48,33 @@ async function typing({ chat: to, millis }) {
   return {};
 }
 
-function myself(chat) {
-  const lid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
-  return lid ? use("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : use("WAWebUserPrefsMeUser.getMaybeMePnUser")();
-}
-async function openChat(wid) {
-  const there = wid.isUser?.() ? undefined : use("WAWebCollections.Chat").get(wid);
-  return there ?? (await use("WAWebFindChatAction.findOrCreateLatestChat")(wid, "createChat")).chat;
-}
-function keyOf(chat, id) {
-  const from = myself(chat);
-  const Key = use("WAWebMsgKey");
-  return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
-}
-
 async function find({ id, chat }) {
   if (making.has(id)) throw new Error("the message is being made");
-  const collection = use("WAWebCollections.Msg");
-  const model = collection.getModelsArray().find((msg) => msg.id.id === id && msg.id.fromMe === true);
-  if (model) return { found: known(model.id, model.id.remote, { ack: model.ack, failed: model.isSendFailure === true || model.ack < 0 }) };
-  const wid = use("WAWebWidFactory.createWid")(chat);
-  const other = address(wid);
-  for (const form of new Set([chat, other.pn, other.lid].filter(Boolean))) {
-    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], use("WAWebWidFactory.createWid")(form));
-    const row = rows.find((row) => row.id.fromMe === true);
-    // Stored and not in memory: of an earlier life of the page, which sends nothing of that by itself.
-    if (row) return { found: known(row.id, row.id.remote, { ack: row.ack, failed: !(row.ack >= 1) }) };
-  }
+  const there = await locate(id, chat, ({ fromMe }) => fromMe);
+  if (there) return { found: known(there.key, partsOf(there.key).chat, stateOf(there)) };
+  const revoked = await revocation(id, chat);
+  // Only what the server had can have been revoked.
+  if (revoked) return { found: known(revoked.id, partsOf(revoked.id).chat, { ack: Math.max(1, revoked.ack ?? 0), failed: false }) };
   return { found: null };
+}
+// An edit takes the ack of a message back to 0, on the phone for good: what was edited had been sent.
+function stateOf({ model, row }) {
+  const { ack, latestEditMsgKey, isSendFailure } = model ?? row;
+  if (latestEditMsgKey) return { ack: Math.max(1, ack ?? 0), failed: false };
+  // Stored and not in memory: of an earlier life of the page, which sends nothing of that by itself.
+  return { ack: ack ?? 0, failed: model ? isSendFailure === true || ack < 0 : !(ack >= 1) };
 }
 
 async function resend({ id, chat: to }) {
-  const chat = await openChat(use("WAWebWidFactory.createWid")(to));
-  const key = keyOf(chat, id);
-  const collection = use("WAWebCollections.Msg");
-  const msg = collection.get(key) ?? (await collection.getMessagesById([key])).messages[0];
+  const there = await locate(id, to, ({ fromMe }) => fromMe);
+  const msg = there && (await modelOf(there));
   if (!msg) return refused("the page does not know this message any more");
+  if (stateOf({ model: msg }).ack >= 1) return refused("the server has this message already");
+  const { chat } = partsOf(there.key);
   bounded(ours, id);
-  follow(use("WAWebSendMsgChatAction.resendMsgToChat")(chat, Promise.resolve(msg)), id, chat.id);
+  refusedTold.delete(id);
+  watchCodes();
+  follow(use("WAWebSendMsgChatAction.resendMsgToChat")(await openChat(chat), Promise.resolve(msg)), id, chat);
   return {};
 }
 
@@ -93,10 +88,27 @@ function logout() {
   });
 }
 
+// What of the contract holds in this build: a part that is missing is named with the feature that is lost by it.
 function report() {
-  const capabilities = Object.keys(CONTRACT).map((name) => ({ name, ok: missing(name).length === 0, missing: missing(name) }));
-  return { version: window.Debug?.VERSION ?? null, capabilities };
+  const capabilities = Object.entries(CONTRACT).map(([name, { feature }]) => ({ name, feature, ok: missing(name).length === 0, missing: missing(name) }));
+  return { version: window.Debug?.VERSION ?? null, loader: loaderKind(), capabilities, renamed: renamed() };
 }
+// Fields of a message key that this build calls otherwise, told by what they hold. The bridge reads keys from their text,
+// so it costs nothing; other clients of the page break on it.
+const KEY_FIELDS = { fromMe: true, id: "3EB0000000000000000000" };
+function renamed() {
+  const me = attempt(() => use("WAWebUserPrefsMeUser.getMaybeMePnUser")());
+  const Key = use("WAWebMsgKey");
+  const key = me && Key && attempt(() => new Key({ ...KEY_FIELDS, remote: wid("15550000000@c.us") }));
+  if (!key) return [];
+  const holds = { ...KEY_FIELDS, remote: "15550000000@c.us", _serialized: String(key) };
+  return Object.entries(holds).flatMap(([expected, value]) => {
+    if (same(key[expected], value)) return [];
+    const now = Object.keys(key).find((field) => !(field in holds) && same(key[field], value));
+    return [{ what: "MsgKey", expected, now: now ?? null }];
+  });
+}
+const same = (value, wanted) => value === wanted || (value != null && typeof value === "object" && String(value) === wanted);
 
 const CALLS = {
   status: { needs: null, run: () => status() },

@@ -1,19 +1,56 @@
 // Reaching WhatsApp Web's own modules, and telling the gateway.
 //
 // A module is looked up in the loader's own map before it is required: requiring an unknown name is reported to the
-// makers of the page. Nothing is kept: modules arrive in waves, and a name that is missing now may be there later.
+// makers of the page. Where that map is gone, or its records look different, a guarded import serves: what fails in it is
+// thrown to us and reported to nobody. Nothing is kept: modules arrive in waves, and a name that is missing now may be
+// there later.
 function use(path) {
   const [name, key] = path.split(".");
-  const record = loader().modulesMap[name];
-  if (!record || record.dependencies == null || record.depPosition < record.dependencies.length) return undefined;
-  const value = window.require(name);
+  const value = moduleOf(name);
   return key === undefined || value === undefined || value === null ? value : value[key];
 }
-function loader() {
-  return typeof window.require === "function" ? window.require("__debug") : { modulesMap: {} };
+
+function moduleOf(name) {
+  if (typeof window.require !== "function") return undefined;
+  const map = modulesMap();
+  const record = map?.[name];
+  if (map && record === undefined) return undefined;
+  if (!map || !isRecord(record)) return guardedImport(name);
+  if (record.dependencies == null || record.depPosition < record.dependencies.length) return undefined;
+  return window.require(name);
 }
+function modulesMap() {
+  try {
+    const map = window.require("__debug")?.modulesMap;
+    return map !== null && typeof map === "object" ? map : undefined;
+  } catch {
+    return undefined;
+  }
+}
+const isRecord = (record) =>
+  record !== null && typeof record === "object" && "dependencies" in record && (record.dependencies == null || (Array.isArray(record.dependencies) && Number.isFinite(record.depPosition)));
+
+function guardedImport(name) {
+  const guard = window.ErrorGuard;
+  try {
+    guard?.skipGuardGlobal?.(true);
+    return window.require(name) ?? undefined;
+  } catch {
+    return undefined;
+  } finally {
+    guard?.skipGuardGlobal?.(false);
+  }
+}
+// How modules are found in this build: "map", or "import" when the map cannot be used.
+function loaderKind() {
+  const map = modulesMap();
+  const some = map?.WAWebSocketModel ?? map?.WAWebCollections;
+  return map && (some === undefined || isRecord(some)) ? "map" : "import";
+}
+
+const namesOf = (capability) => CONTRACT[capability].parts;
 function missing(capability) {
-  return CONTRACT[capability].filter((path) => use(path) === undefined);
+  return namesOf(capability).filter((path) => use(path) === undefined);
 }
 
 const page = Math.random().toString(36).slice(2);
@@ -23,30 +60,44 @@ function emit(type, data) {
   if (tell) tell(JSON.stringify({ page, n: ++count, type, ...data }));
 }
 
-// WhatsApp Web reports every error it sees to its makers, so none of ours may get out.
-function safely(work) {
+// WhatsApp Web reports every error it sees to its makers, and a listener that throws stops its work half way: none of ours
+// may get out. What went wrong here is told to the gateway, by the kind of the error and never by its words, which may be
+// somebody's message.
+const FAULTS = 20;
+let faults = 0;
+function fault(where, error) {
+  faults += 1;
+  if (faults <= FAULTS) emit("fault", { where, error: String(error?.name ?? typeof error).slice(0, 80) });
+}
+function safely(work, where = work.name || "a listener") {
   return (...args) => {
     try {
       const result = work(...args);
-      if (result && typeof result.then === "function") result.then(undefined, () => {});
+      if (result && typeof result.then === "function") result.then(undefined, (error) => fault(where, error));
       return result;
-    } catch {
+    } catch (error) {
+      fault(where, error);
       return undefined;
     }
   };
 }
+// Where a failure is an answer like any other.
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+const within = (millis, promise) => Promise.race([promise, sleep(millis)]);
 
 // Both forms of an address, as far as this page knows them without asking the server.
 function address(wid) {
   const chat = String(wid);
   const known = (path) => {
-    try {
-      const other = use(path)?.(wid);
-      return other ? String(other) : null;
-    } catch {
-      return null;
-    }
+    const other = attempt(() => use(path)?.(wid));
+    return other ? String(other) : null;
   };
   if (chat.endsWith("@lid")) return { chat, lid: chat, pn: known("WAWebApiContact.getPhoneNumber") };
   if (chat.endsWith("@c.us")) return { chat, pn: chat, lid: known("WAWebApiContact.getCurrentLid") };

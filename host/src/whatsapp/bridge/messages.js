@@ -24,50 +24,65 @@ function content(msg) {
   return { kind: "other", type: String(msg.type), json: "{}" };
 }
 
+// A model, or a row of the database.
 function tellMessage(msg, missed) {
   const key = String(msg.id);
   // Of what was missed the gateway knows better: it may have been told and not recorded.
   if (seen.has(key) && !missed) return;
   bounded(seen, key);
-  const fromMe = msg.id.fromMe === true;
-  const sender = fromMe ? (msg.from ?? msg.id.remote) : (msg.author ?? msg.id.participant ?? msg.from ?? msg.id.remote);
+  const { fromMe, chat, id, participant } = partsOf(key);
+  const sender = fromMe ? (msg.from ?? chat) : (msg.author ?? participant ?? msg.from ?? chat);
   emit("message", {
     missed,
     message: {
-      id: msg.id.id, chat: address(msg.id.remote), sender: address(sender), fromMe, pushName: msg.notifyName ?? null,
+      id, chat: address(chat), sender: address(sender), fromMe, pushName: msg.notifyName ?? null,
       sentAt: Number(msg.t ?? 0) * 1000, content: content(msg), replyTo: msg.quotedStanzaID ?? null,
     },
   });
 }
 
-const take = safely((msg) => {
+// Status posts are messages like any other to the page, and belong to no chat.
+const isStatus = (chat) => String(chat) === "status@broadcast";
+
+const take = safely(function take(msg) {
   if (!msg?.id || msg.isNewMsg !== true || NOT_CHAT.has(msg.type)) return;
+  const { fromMe, chat, id } = partsOf(msg.id);
+  if (isStatus(chat)) return;
   // Our own sends begin with ack 0; what was typed on the phone comes with the server's ack.
-  if (msg.id.fromMe && (ours.has(msg.id.id) || !(msg.ack >= 1))) return;
+  if (fromMe && (ours.has(id) || !(msg.ack >= 1))) return;
   if (msg.type === "ciphertext") {
-    msg.once("change:type", safely(() => take(msg)));
+    msg.once("change:type", () => take(msg));
     return;
   }
   tellMessage(msg, false);
 });
 
 // What the page has taken and confirmed while nobody listened is not new to it any more; it is read from its database,
-// backwards from what is loaded. Pages of a chat; `complete` says whether that was enough.
+// backwards from the end of each chat, which changes nothing in the page. `complete` says whether that was enough. Rows
+// lie in the order in which they arrived, not in that of their time: a whole page of older ones ends a chat.
 const CATCH_UP_PAGES = 20;
+const CATCH_UP_ROWS = 50;
 async function catchUp({ since }) {
   const start = since / 1000;
-  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && !(msg.id.fromMe && !(msg.ack >= 1));
+  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && !(partsOf(msg.id).fromMe && !(msg.ack >= 1));
   let complete = true;
   let told = 0;
-  for (const chat of use("WAWebCollections.Chat").getModelsArray()) {
-    const loaded = () => chat.msgs.getModelsArray();
-    if (!loaded().some((msg) => msg.t >= start)) continue;
-    for (let pages = 0; loaded().every((msg) => msg.t >= start); pages += 1) {
-      const more = pages < CATCH_UP_PAGES ? await use("WAWebChatLoadMessages.loadEarlierMsgs")({ chat }) : null;
-      complete &&= more !== null;
-      if (!more?.length) break;
+  // The list is the live one.
+  for (const chat of [...use("WAWebCollections.Chat").getModelsArray()]) {
+    if (isStatus(chat.id) || !(chat.t >= start || chat.msgs.getModelsArray().some((msg) => msg.t >= start))) continue;
+    const found = [];
+    let anchor = { remote: chat.id };
+    for (let pages = 0; ; pages += 1) {
+      if (pages === CATCH_UP_PAGES) {
+        complete = false;
+        break;
+      }
+      const { messages } = await use("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS });
+      found.unshift(...messages.filter(isMissed));
+      if (messages.length < CATCH_UP_ROWS || !messages.some((msg) => msg.t >= start)) break;
+      anchor = messages[0].id;
     }
-    for (const msg of loaded().filter(isMissed).sort((a, b) => a.t - b.t)) {
+    for (const msg of found.sort((a, b) => a.t - b.t)) {
       told += 1;
       tellMessage(msg, true);
     }
@@ -75,19 +90,18 @@ async function catchUp({ since }) {
   return { told, complete };
 }
 
-const tellAck = safely((msg, ack) => {
-  if (msg?.id?.fromMe !== true) return;
-  if (ack >= 1) emit("ack", { id: msg.id.id, address: address(msg.id.remote), level: ack });
-  else if (ack < 0) tellRefused(msg.id.id, msg.id.remote, String(msg.errorCode ?? `ack ${ack}`));
+// Events of a revocation and of an edit come without a message or without an ack.
+const tellAck = safely(function tellAck(msg, ack) {
+  if (!msg?.id || typeof ack !== "number" || ack === 0) return;
+  const { fromMe, chat, id } = partsOf(msg.id);
+  if (!fromMe) return;
+  if (ack >= 1) emit("ack", { id, address: address(chat), level: ack });
+  else tellRefused(id, chat, String(msg.errorCode ?? `ack ${ack}`));
 });
-function tellRefused(id, chat, reason) {
-  emit("refused", { id, address: address(chat), reason, locked: isTimelocked() });
-}
-const isTimelocked = () => use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() === true;
 
 function watchMessages() {
   const collection = use("WAWebCollections.Msg");
   collection.on("change:ack", tellAck);
   collection.on("add", take);
-  for (const msg of collection.getModelsArray()) take(msg);
+  for (const msg of [...collection.getModelsArray()]) take(msg);
 }

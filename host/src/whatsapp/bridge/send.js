@@ -26,14 +26,13 @@ function linkIn(body) {
 
 // A group that speaks in LIDs shows a mention only by LID, in the text as in the list.
 function mentioning(text, mentions, chat) {
-  const createWid = use("WAWebWidFactory.createWid");
   const byLid = chat.id.isGroup?.() && chat.groupMetadata?.isLidAddressingMode === true;
   let body = text;
   const mentionedJidList = mentions.map((mention) => {
-    const wid = createWid(mention);
-    const lid = byLid && !wid.isLid?.() ? use("WAWebApiContact.getCurrentLid")?.(wid) : undefined;
-    if (!lid) return wid;
-    body = body.replace(new RegExp(`@${wid.user}(?![0-9])`, "g"), `@${lid.user}`);
+    const mentioned = wid(mention);
+    const lid = byLid && !mentioned.isLid?.() ? use("WAWebApiContact.getCurrentLid")?.(mentioned) : undefined;
+    if (!lid) return mentioned;
+    body = body.replace(new RegExp(`@${mentioned.user}(?![0-9])`, "g"), `@${lid.user}`);
     return lid;
   });
   return { body, mentionedJidList };
@@ -49,28 +48,10 @@ async function withPreview(fields, link, chat) {
   }
 }
 
-// The message that is answered. It must be in this chat: another one's words are not for these eyes. After a reload only
-// the last message of each chat is in memory, the others are in the database.
-async function answered(chat, id) {
-  const collection = use("WAWebCollections.Msg");
-  const { chat: here, pn, lid } = address(chat.id);
-  const forms = [...new Set([here, lid, pn].filter(Boolean))];
-  for (const form of forms) {
-    const msg = collection.get(`false_${form}_${id}`) ?? collection.get(`true_${form}_${id}`);
-    if (msg) return msg;
-  }
-  // In a group and in the chat with oneself the key says more.
-  const msg = collection.getModelsArray().find((msg) => msg.id.id === id && forms.includes(String(msg.id.remote)));
-  if (msg) return msg;
-  for (const form of forms) {
-    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], use("WAWebWidFactory.createWid")(form));
-    const row = rows.find((row) => row.id.id === id);
-    if (row) return (await collection.getMessagesById([row.id])).messages[0];
-  }
-  return undefined;
-}
+// The message that is answered must be in this chat: another one's words are not for these eyes.
 async function quoteOf(chat, id) {
-  const msg = await answered(chat, id);
+  const there = await locate(id, String(chat.id), () => true);
+  const msg = there && (await modelOf(there));
   if (!msg) return { unquotable: "there is no message of that id in this chat" };
   if (!use("WAWebMsgReply.canReplyMsg")(msg.unsafe?.() ?? msg)) return { unquotable: "WhatsApp Web does not let this message be answered" };
   return { fields: msg.msgContextInfo(chat.id) };
@@ -85,7 +66,7 @@ async function send({ id, chat: to, content, replyTo }) {
   let chat, message;
   making.add(id);
   try {
-    chat = await openChat(use("WAWebWidFactory.createWid")(to));
+    chat = await openChat(wid(to));
     const quote = replyTo ? await quoteOf(chat, replyTo) : undefined;
     if (quote?.unquotable) return quote;
     const made = kind.make(content, chat);
@@ -93,7 +74,7 @@ async function send({ id, chat: to, content, replyTo }) {
     const from = myself(chat);
     message = {
       ...fields,
-      id: keyOf(chat, id), from, to: chat.id, t: Math.floor(Date.now() / 1000), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE",
+      id: newKey(chat, id), from, to: chat.id, t: Math.floor(Date.now() / 1000), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE",
       ...(use("WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields")?.(chat) ?? {}),
       ...quote?.fields,
     };
@@ -104,6 +85,8 @@ async function send({ id, chat: to, content, replyTo }) {
     making.delete(id);
   }
   bounded(ours, id);
+  refusedTold.delete(id);
+  watchCodes();
   const [added, sent] = use("WAWebSendMsgChatAction.addAndSendMsgToChat")(chat, message);
   follow(sent, id, chat.id);
   try {
@@ -118,6 +101,6 @@ async function send({ id, chat: to, content, replyTo }) {
 function follow(sent, id, chat) {
   sent.then(
     (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, result.messageSendResult); },
-    (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, error?.message || error?.name || "rejected"); },
+    (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, /block/i.test(`${error?.name} ${error?.message}`) ? "ContactBlocked" : error?.name || "rejected"); },
   );
 }

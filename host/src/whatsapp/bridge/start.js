@@ -1,6 +1,6 @@
 // Waits for each wave of modules and subscribes once.
 async function when(ready) {
-  while (!safely(ready)()) await sleep(10);
+  while (!attempt(ready)) await sleep(10);
 }
 // The page says only once, and within milliseconds of its start, that its databases cannot be opened. The load event of
 // a script comes before anything that the script has begun can go on, so nothing is missed between two looks.

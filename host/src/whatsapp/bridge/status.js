@@ -2,6 +2,7 @@
 let disconnectedSince = null;
 let lastStatus = "";
 let statusPlanned = false;
+let outdated = false;
 
 function account() {
   const pn = use("WAWebUserPrefsMeUser.getMaybeMePnUser")?.();
@@ -16,30 +17,34 @@ function status() {
   const stream = use("WAWebStreamModel.Stream");
   const progress = use("WAWebOfflineHandler.OfflineMessageHandler");
   const hasSynced = socket?.hasSynced === true;
-  // The same login in another browser: comms are stopped for good and nobody is told.
-  const silent = stream?.isHardRefresh !== true && socket?.state === "CONNECTED" && socket?.stream === "DISCONNECTED" && use("WAComms.getComms")?.() === null;
+  const registered = use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true;
+  // The same login in another browser: comms are stopped for good and nobody is told. State and stream say nothing of it:
+  // the stream becomes CONNECTED again by what the page's own sync signals.
+  const stopped = use("WAComms.getComms")?.() === null;
+  const silent = stopped && registered && !outdated && !logoutTold && (socket?.state === "CONNECTED" || hasSynced);
   disconnectedSince = silent ? disconnectedSince ?? Date.now() : null;
   return {
     version: window.Debug?.VERSION ?? null,
     socket: socket?.state ?? null,
     stream: socket?.stream ?? null,
     mode: stream?.mode ?? null,
-    registered: use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true,
+    registered,
     hasSynced,
+    stopped,
     replaced: silent && Date.now() - disconnectedSince > 10_000,
     needsUpdate: stream?.needsUpdate === true,
-    // Refused with 405 or 409: comms are stopped and a reload is wanted.
-    outdated: stream?.needsUpdate === true && stream?.isHardRefresh === true && use("WAComms.getComms")?.() === null,
+    outdated,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
-    reachoutLocked: isTimelocked(),
+    timeLock: reachoutLock(),
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).flatMap(missing))] : [],
   };
 }
 
-const tellStatus = safely(() => {
+const tellStatus = safely(function tellStatus() {
   statusPlanned = false;
+  watchUpdater();
   const now = status();
   if (now.hasSynced && now.registered) tellLogin();
   const text = JSON.stringify(now);
@@ -51,6 +56,26 @@ function planStatus() {
   if (statusPlanned) return;
   statusPlanned = true;
   setTimeout(tellStatus, 10);
+}
+
+// Refused with 405 or 409 the page asks its updater for an update without delay, stops its connection and loads itself
+// anew at once. No state says so, so the updater is heard.
+let updaterWatched = false;
+function watchUpdater() {
+  if (updaterWatched) return;
+  const updater = use("WAWebUpdater.Updater");
+  const update = updater?.update;
+  if (typeof update !== "function") return;
+  updaterWatched = true;
+  const note = safely((hard, delay) => {
+    if (hard !== false || delay !== 0) return;
+    outdated = true;
+    tellStatus();
+  }, "the updater");
+  updater.update = function (version, hard, delay) {
+    note(hard, delay);
+    return update.call(this, version, hard, delay);
+  };
 }
 
 let logoutTold = false;
@@ -69,7 +94,11 @@ function watchStatus() {
   for (const name of LOGOUT) {
     cmd?.on(name, safely((reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", ""))));
   }
-  cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => emit("banned", { code: String(ban?.code ?? "402"), expire: Number(ban?.expire) || null })));
+  // It is announced at every login too, then to say that there is none.
+  cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => {
+    if (ban?.banned === true) emit("banned", { code: String(ban.code ?? "402"), expire: Number(ban.expire) || null });
+  }));
+  cmd?.on("reachout_timelock_state_change", safely(planStatus));
   setInterval(tellStatus, 2_000);
   planStatus();
 }

@@ -1,5 +1,7 @@
 //! What WhatsApp restricts holds back strangers alone; pace, typing, and callers who may not wait.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -86,15 +88,26 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
 }
 
 async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
-    house.standin.push(None, json!({"type": "reachout-timelock", "locked": true}));
-    until_restricted(api, Some("reach_out_time_lock")).await?;
+    // Nothing in the page reacts to a 463 by itself: WhatsApp is asked, and says until when.
+    let ends = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
+    house.standin.set(json!({"nacks": [463], "timelockEnds": ends}));
+    let refused = api.send("4915100000005", "one too many").await?.expect(503)?;
+    ensure!(refused.json["code"] == "restricted", "{}", refused.json);
+    let now = restrictions(api).await?;
+    let until_told = now[0]["until"].as_str().context("no end")?.parse::<jiff::Timestamp>()?.as_second();
+    ensure!(now.len() == 1 && now[0]["kind"] == "reach_out_time_lock" && u64::try_from(until_told)? == ends, "{now:?}");
     let waits = accept(api, "4915100000004", "while it is locked").await?;
     until_held(api, &waits).await?;
-    // The page knows the lock now, so a refusal of an old acquaintance is told by its code as well.
-    house.standin.set(json!({"nacks": [463]}));
-    let refused = api.send(KNOWN, "refused all the same").await?.expect(503)?;
-    ensure!(refused.json["code"] == "restricted", "{}", refused.json);
+    // While it is locked, what is refused for another reason is told by that one.
+    house.standin.set(json!({"nacks": [429]}));
+    let refused = api.send(KNOWN, "refused all the same").await?.expect(502)?;
+    ensure!(
+        refused.json["code"] == "refused_by_whatsapp" && refused.json["message"].as_str().is_some_and(|text| text.contains("429")),
+        "{}",
+        refused.json
+    );
     api.send(KNOWN, "and this goes").await?.expect(200)?;
+    house.standin.set(json!({"timelockEnds": null}));
     house.standin.push(None, json!({"type": "reachout-timelock", "locked": false}));
     until_restricted(api, None).await?;
     until_arrived(house, "while it is locked").await

@@ -1,0 +1,70 @@
+// Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename the fields of the
+// object, and rows of the page's database have nothing but the text.
+const KEY = /^(true|false)_([^_]+@[^_]+)_(.+?)(?:_([^_]+@[^_]+|out|in))?$/;
+
+function partsOf(key) {
+  const match = KEY.exec(String(key));
+  if (!match) throw new TypeError("a message key of an unknown form");
+  const [, fromMe, chat, id, tail] = match;
+  return { fromMe: fromMe === "true", chat: wid(chat), id, participant: tail?.includes("@") ? wid(tail) : undefined };
+}
+const wid = (text) => use("WAWebWidFactory.createWid")(text);
+// Whether an object of the page is about the message of that id.
+const isOf = (key, id) => String(key).includes(id) && attempt(() => partsOf(key).id) === id;
+
+function myself(chat) {
+  const lid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
+  return lid ? use("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : use("WAWebUserPrefsMeUser.getMaybeMePnUser")();
+}
+function newKey(chat, id) {
+  const from = myself(chat);
+  const Key = use("WAWebMsgKey");
+  return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
+}
+
+// A chat with somebody is made where there is none. A group that this account is not in must not be made: WhatsApp Web
+// would do so for any id.
+async function openChat(to) {
+  const there = to.isUser?.() ? undefined : use("WAWebCollections.Chat").get(to);
+  if (there) return there;
+  if (!to.isUser?.()) throw new Error("this account has no such chat");
+  return (await use("WAWebFindChatAction.findOrCreateLatestChat")(to, "createChat")).chat;
+}
+// The forms under which a chat may be known: as it is asked for, by number, by LID.
+function formsOf(chat) {
+  const { pn, lid } = address(wid(chat));
+  return [...new Set([chat, lid, pn].filter(Boolean))];
+}
+
+// A message of a chat, from memory or else from the database: `{key, model?, row?}`, the key as a text. After a reload only
+// the last messages of each chat are in memory.
+async function locate(id, chat, wanted) {
+  const forms = formsOf(chat);
+  const isWanted = (key) => {
+    const parts = partsOf(key);
+    return parts.id === id && forms.includes(String(parts.chat)) && wanted(parts);
+  };
+  const inMemory = use("WAWebCollections.Msg").getModelsArray().find((msg) => isOf(msg.id, id) && isWanted(msg.id));
+  if (inMemory) return { key: String(inMemory.id), model: inMemory };
+  for (const form of forms) {
+    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], wid(form));
+    const row = rows.find(({ id: key }) => isOf(key, id) && isWanted(key));
+    if (row) return { key: String(row.id), row };
+  }
+  return undefined;
+}
+const modelOf = async ({ key, model }) => model ?? (await use("WAWebCollections.Msg").getMessagesById([key])).messages[0];
+
+// A revocation takes the place of the message, under an id of its own; what it has replaced is named in it.
+async function revocation(id, chat) {
+  if (missing("find_revoked").length > 0) return undefined;
+  const me = [use("WAWebUserPrefsMeUser.getMaybeMePnUser")(), use("WAWebUserPrefsMeUser.getMaybeMeLidUser")()].filter(Boolean);
+  for (const form of formsOf(chat)) {
+    for (const tail of form.endsWith("@g.us") ? me.map((mine) => `_${mine}`) : ["", "_out"]) {
+      const rows = await use("WAWebSchemaMessage.getMessageTable")().equals(["protocolMessageKey"], `true_${form}_${id}${tail}`);
+      const row = rows.find(({ type }) => type === "revoked");
+      if (row) return row;
+    }
+  }
+  return undefined;
+}

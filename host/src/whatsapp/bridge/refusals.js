@@ -1,0 +1,61 @@
+// What WhatsApp refuses, with its code.
+//
+// The page throws the server's code away: a refused message ends as ERROR_UNKNOWN, whatever the reason was. The code is
+// read where the page still has it, in the answer of its own job that sends; the page calls that job by its name each
+// time, so it can be replaced. Where a build has no such job, a message counts as refused with 463 only when WhatsApp,
+// asked for it, says that the account is locked.
+const LOCK_WAIT = 5_000;
+const codes = new Map();
+const refusedTold = new Set();
+
+let codesWatched = false;
+function watchCodes() {
+  if (codesWatched) return;
+  const jobs = use("WAWebSendMsgJob");
+  const send = use("WAWebSendMsgJob.encryptAndSendMsg");
+  if (typeof send !== "function") return;
+  codesWatched = true;
+  const note = safely((record, answer) => {
+    const code = Number(answer?.error);
+    if (!Number.isInteger(code)) return;
+    if (codes.size > 500) codes.delete(codes.keys().next().value);
+    codes.set(partsOf(record.data.id).id, code);
+  }, "the codes of refusals");
+  jobs.encryptAndSendMsg = function (record, ...rest) {
+    const sent = send.call(this, record, ...rest);
+    if (typeof sent?.then === "function") sent.then((answer) => note(record, answer), () => {});
+    return sent;
+  };
+}
+
+// The lock on writing to people without a chat: none, or its end as far as it is known. The page keeps a lock until the
+// server says otherwise; one whose end is past is asked about and does not count.
+let lockAsked = 0;
+function reachoutLock() {
+  if (use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() !== true) return null;
+  const kept = attempt(() => use("WAWebUserPrefsIndexedDBStorage.userPrefsIdb").get(use("WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY")));
+  const until = Number(kept?.time_enforcement_ends);
+  if (!(until > 0)) return { until: null };
+  if (until > Date.now()) return { until };
+  if (Date.now() - lockAsked > 60_000) safely(askLock)();
+  return null;
+}
+async function askLock() {
+  lockAsked = Date.now();
+  await within(LOCK_WAIT, Promise.resolve(use("WAWebGetReachoutTimelockJob.fetchReachoutTimelock")?.()).catch(() => {}));
+}
+
+// Told once for each time that a message is given to the page.
+const tellRefused = safely(async function tellRefused(id, chat, reason) {
+  if (refusedTold.has(id)) return;
+  bounded(refusedTold, id);
+  let code = codes.get(id) ?? null;
+  codes.delete(id);
+  const unsure = code === null && /^(ERROR_UNKNOWN|ack -1)$/.test(reason) && missing("nack_codes").length > 0;
+  if (code === 463 || unsure) await askLock();
+  const lock = reachoutLock();
+  if (unsure && lock) code = 463;
+  // The lock before the refusal: who hears of both knows the end of the one from the other.
+  tellStatus();
+  emit("refused", { id, address: address(chat), reason, code, until: code === 463 ? lock?.until ?? null : null });
+});
