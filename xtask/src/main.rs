@@ -11,6 +11,7 @@ mod guests;
 mod picture;
 mod plugins;
 mod project;
+mod real_page;
 mod setup;
 mod standin;
 mod step;
@@ -30,6 +31,7 @@ const USAGE: &str = "cargo xtask <verb>
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
   test              every test, whatsapp-web.js on the stand-in included
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
+  real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   ci                what is checked before a change lands: fmt, clippy, docs, test
   picture           records the demo into docs/demo.svg";
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
 fn run(args: &[String]) -> Result<()> {
     let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "faults" | "bench");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "faults" | "bench" | "real-page");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -60,6 +62,7 @@ fn run(args: &[String]) -> Result<()> {
         "test" => test::run(),
         "faults" => faults::run(rest),
         "bench" => bench::run(rest),
+        "real-page" => real_page::run(rest),
         "ci" => ci::run(),
         "picture" => picture::run(),
         "help" | "--help" | "-h" => {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub ports: (u16, u16, u16),
     /// The page is opened as `https://web.whatsapp.com/`, led to the stand-in: what a login was made under.
     pub https: bool,
+    /// The address of another page than the stand-in's.
+    pub page: Option<String>,
     /// TOML laid over the configuration below, table by table; arrays are replaced.
     pub overlay: String,
     /// More environment for the gateway.
@@ -57,7 +59,9 @@ impl House {
         let standin = Standin::start(Options { port: standin, tls_port: plan.https.then_some(0), settings: plan.standin }).await?;
         let receiver = Receiver::start(receiver).await?;
         let folder = tempfile::Builder::new().prefix("wharf-").tempdir().context("no temporary folder")?;
-        let mut config: Table = config(folder.path(), port, &standin.url(), &receiver.url())?.parse().context("the harness's own configuration")?;
+        let mut config: Table = config(folder.path(), port, plan.page.as_deref().unwrap_or(&standin.url()), &receiver.url())?
+            .parse()
+            .context("the harness's own configuration")?;
         if let Some(port) = standin.tls_port() {
             lay_over(&mut config, https(port).parse().context("the harness's own configuration")?);
         }

@@ -1,0 +1,99 @@
+//! What a session does when all is well: each kind of message with its acknowledgements, and what arrives.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use wharf_e2e::{Api, Gateway, until};
+
+use crate::Scene;
+
+pub(crate) const ANN: &str = "15552223333";
+const BOB: &str = "15554445555";
+const SEND: &str = "/v1/sessions/default/messages";
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
+    let api = &gateway.api;
+    scene.control.ask("cfg", json!({"deliveredDelay": 100, "readDelay": 200})).await?;
+    let sent = send(api, &json!({"to": ANN, "text": "hello from the gateway"})).await?;
+    acknowledged(api, &sent, 3).await?;
+    let out = one(scene, "hello from the gateway").await?;
+    ensure!(out["to"].as_str().is_some_and(|to| to.contains("@lid") == scene.lid), "the chat is addressed as {}", out["to"]);
+    scene.passed("send, acks 1, 2, 3", &format!("to {}", out["to"].as_str().unwrap_or_default()));
+
+    let question = scene.control.ask("inbound", json!({"from": ANN, "text": "how much is it?", "pushname": "Ann"})).await?;
+    let told = told(scene, "how much is it?").await?;
+    let from = told["from"].as_str().unwrap_or_default();
+    ensure!(told["fromMe"] == false && from.starts_with(ANN) || from.contains("@lid"), "{told}");
+    scene.passed("inbound", from);
+
+    send(api, &json!({"to": ANN, "text": "an answer", "replyTo": question["id"]})).await?;
+    let answer = one(scene, "an answer").await?["plain"].to_string();
+    ensure!(answer.contains("how much is it?") && answer.contains(question["id"].as_str().context("no id")?), "no quote in {answer}");
+    scene.passed("quote", "");
+
+    send(api, &json!({"to": ANN, "text": format!("@{BOB} will come"), "mentions": [BOB]})).await?;
+    let mention = one(scene, "will come").await?["plain"].to_string();
+    ensure!(mention.contains("mentionedJid") && mention.contains(BOB), "no mention in {mention}");
+    scene.passed("mention", "");
+
+    send(api, &json!({"to": ANN, "location": {"latitude": 52.5163, "longitude": 13.3777, "name": "Brandenburg Gate"}})).await?;
+    let place = one(scene, "Brandenburg Gate").await?["plain"].to_string();
+    ensure!(place.contains("locationMessage") && place.contains("52.5163"), "no place in {place}");
+    scene.passed("location", "");
+
+    let card = "BEGIN:VCARD\nVERSION:3.0\nFN:Ada Lovelace\nTEL:+15550009999\nEND:VCARD";
+    send(api, &json!({"to": ANN, "contact": {"displayName": "Ada Lovelace", "vcard": card}})).await?;
+    let contact = one(scene, "Ada Lovelace").await?["plain"].to_string();
+    ensure!(contact.contains("contactMessage") && contact.contains("BEGIN:VCARD"), "no card in {contact}");
+    scene.passed("contact", "");
+
+    scene.control.ask("fromPhone", json!({"to": ANN, "text": "typed on the phone"})).await?;
+    ensure!(self::told(scene, "typed on the phone").await?["fromMe"] == true, "it does not count as ours");
+    scene.passed("typed on the phone", "");
+
+    let missing = api.send("99955501234", "nobody").await?;
+    ensure!(missing.json["code"] == "not_on_whatsapp", "{}", missing.json);
+    scene.passed("not on WhatsApp", "");
+    Ok(())
+}
+
+pub(crate) async fn send(api: &Api, body: &Value) -> Result<Value> {
+    Ok(api.post(SEND, body).await?.expect(200)?.json)
+}
+
+/// Accepts without waiting; the message's id at the gateway.
+pub(crate) async fn accept(api: &Api, to: &str, text: &str) -> Result<String> {
+    let request = api.request(reqwest::Method::POST, SEND).header("Prefer", "respond-async").json(&json!({"to": to, "text": text}));
+    let answer = wharf_e2e::api::answer(request).await?.expect(202)?;
+    Ok(answer.json["id"].as_str().context("no id")?.to_owned())
+}
+
+/// Waits until a message is acknowledged up to a level.
+async fn acknowledged(api: &Api, sent: &Value, level: u8) -> Result<()> {
+    let path = format!("/v1/messages/{}", sent["id"].as_str().context("no id")?);
+    let mut last = Value::Null;
+    let reached = until("the acknowledgement", LIMIT, async || {
+        last = api.get(&path).await?.expect(200)?.json;
+        Ok((last["ack"] == level).then_some(()))
+    });
+    reached.await.with_context(|| format!("{last}"))
+}
+
+/// Waits for the one message with this text that went out.
+pub(crate) async fn one(scene: &Scene, text: &str) -> Result<Value> {
+    until(&format!("{text:?} on the wire"), LIMIT, async || {
+        let mut sent = scene.control.sent(text).await?;
+        ensure!(sent.len() < 2, "{text:?} went out under {} ids", sent.len());
+        Ok(sent.pop())
+    })
+    .await
+}
+
+/// The payload of the one event about a message that came.
+async fn told(scene: &Scene, body: &str) -> Result<Value> {
+    let about = |call: &wharf_e2e::Call| call.event().starts_with("message") && call.event() != "message.ack" && call.json["payload"]["body"] == body;
+    let call = scene.house.receiver.until_call(body, LIMIT, about).await?;
+    Ok(call.json["payload"].clone())
+}
