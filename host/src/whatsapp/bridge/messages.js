@@ -64,7 +64,7 @@ const CATCH_UP_PAGES = 20;
 const CATCH_UP_ROWS = 50;
 async function catchUp({ since }) {
   const start = since / 1000;
-  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && !(partsOf(msg.id).fromMe && !(msg.ack >= 1));
+  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && (!partsOf(msg.id).fromMe || msg.ack >= 1 || msg.latestEditMsgKey);
   let complete = true;
   let told = 0;
   // The list is the live one.

@@ -30,7 +30,8 @@ const HELP: &str = "THE SERVER
   login {pn, lidMigrated}      the phone of that number scans the QR on show
   enterCode {code, pn, lidMigrated}   the phone's owner types a pairing code
   inbound {from, text, id}     somebody writes; fromPhone {to, text}: the account's own phone does
-  msgs                         what went out, by id: {to, plain, count}; plain: the message before encryption
+  msgs                         what went out, by id: {to, plain, count, acked}; plain: the message before encryption, as
+                               JSON, count: how often it was transmitted
   holdAcks {on}                nothing is acknowledged, until it is off
   serverAck {id}               acknowledges one of them
   nacks {codes}                the next messages are refused with these codes
