@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn sessions_that_start_together_do_not_take_each_others_proof_away() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let root = dir.path();
+                let client: ClientId = format!("s{n}").parse().expect("id");
+                scope.spawn(move || (0..50).for_each(|_| check_profile(root, &client).expect("good")));
+            }
+        });
+    }
+
+    #[test]
     fn each_problem_is_named() {
         let (dir, elsewhere) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
         let root = dir.path();

@@ -67,11 +67,10 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file system.
+/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file system. Each proof has
+/// a file of its own: sessions that start together look at the same folder.
 pub(super) fn probe(dir: &Path) -> io::Result<()> {
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    fs::write(&probe, b"")?;
-    fs::remove_file(&probe)
+    tempfile::Builder::new().prefix(".probe-").tempfile_in(dir)?.close()
 }
 
 pub(super) fn relative(root: &Path, path: &Path) -> String {
