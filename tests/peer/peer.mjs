@@ -1,13 +1,17 @@
 // What the runs share: the stand-in's control API, steps with a deadline, and the unmodified library.
+import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
-import wwebjs from "whatsapp-web.js";
 
-const { Client, LocalAuth } = wwebjs;
 const LIMIT = 60_000;
+
+// What is installed in `versions` and here: another version has a name of its own there.
+const installed = createRequire(new URL("versions/", import.meta.url));
+export const library = (args) => installed(args.library ?? "whatsapp-web.js");
+export const version = (args) => installed(`${args.library ?? "whatsapp-web.js"}/package.json`).version;
 
 // The options that every run has, those of its own, and those that may be left out.
 export function options(own = {}, more = {}) {
-  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, ...own, ...more } });
+  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, library: { type: "string" }, ...own, ...more } });
   const missing = ["control", "tls-port", ...Object.keys(own)].filter((name) => !values[name]);
   if (missing.length > 0) {
     console.error(`missing: ${missing.map((name) => `--${name}`).join(" ")}; see README.md`);
@@ -16,7 +20,12 @@ export function options(own = {}, more = {}) {
   return values;
 }
 
-export const done = [];
+export const done = [], skipped = [];
+// What the real page has no name for is not asked of the stand-in either; the reason is told.
+export function skip(name, reason) {
+  skipped.push({ step: name, reason });
+  console.log(`--  ${name}: ${reason}`);
+}
 export async function step(name, work) {
   let timer;
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not within ${LIMIT} ms`)), LIMIT); });
@@ -37,6 +46,11 @@ export async function control(args, path, body) {
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
   return text ? JSON.parse(text) : undefined;
+}
+
+// Holds a call to what it is to answer.
+export function expect(name, holds, found) {
+  if (!holds) throw new Error(`${name}: ${JSON.stringify(found)}`);
 }
 
 // What a recipient got.
@@ -66,6 +80,7 @@ export const launchOptions = (args) => ({
 
 // `login`: what LocalAuth takes, dataPath and perhaps clientId.
 export function create(args, login) {
+  const { Client, LocalAuth } = library(args);
   return new Client({
     authStrategy: new LocalAuth(login),
     webVersionCache: { type: "none" },
@@ -87,6 +102,6 @@ export async function link(args, client) {
 // The last line is JSON, and the exit code says the same.
 export function end(failure) {
   if (failure) console.error(`failed  ${failure.message}`);
-  console.log(JSON.stringify({ ok: !failure, steps: done, error: failure?.message }));
+  console.log(JSON.stringify({ ok: !failure, steps: done, skipped, error: failure?.message }));
   process.exit(failure ? 1 : 0);
 }

@@ -1,4 +1,4 @@
-// Two waves of modules: what linking needs, and what a logged-in client needs. Only names the real page has.
+// The modules: what linking needs, and what a logged-in client needs. Only names the real page has.
 const E32 = 32, ESM = 96;
 function provide(name, exports, flags = E32) {
   if (site.missing.includes(name)) return;
@@ -38,7 +38,7 @@ function bootWave() {
   provide("WAWebLaunchSocketUtils", { refreshQR: () => BackendEventBus.triggerRefreshQR() });
   provide("WAWebWidFactory", {
     createWid, createUserWidOrThrow: (user, server = "c.us") => createWid(`${user}@${server}`), asUserWidOrThrow: userWid,
-    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWid: (x) => { try { createWid(x); return true; } catch { return false; } },
+    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWidlike: (x) => x instanceof Wid || (typeof x === "object" && x !== null && typeof x.user === "string" && typeof x.server === "string"),
   });
   provide("WAWebMsgKey", { default: MsgKey }, ESM);
   Socket.logout = () => comms.logout();
@@ -51,14 +51,12 @@ function bootWave() {
 let finishMain;
 const mainLoaded = new Promise((resolve) => { finishMain = resolve; });
 let mainAsked = false;
-// The main bundle is fetched when a login has begun, not before.
+// What is stored is opened when a login has begun, not before; the modules are all there from the start.
 async function loadMain() {
   if (mainAsked) return;
   mainAsked = true;
   await fetch("/main-bundle");
-  mainWave();
   await restore();
-  Cmd.isMainLoaded = true;
   finishMain();
 }
 
@@ -66,7 +64,7 @@ const Calls = new Emitter();
 Calls.calls = new Map();
 class OpaqueCollections { }
 function mainWave() {
-  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: { get: () => undefined, find: async (wid) => ({ id: wid }) }, WAWebGroupMetadataCollection: new Collection() });
+  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: Contacts, Blocklist, Presence: Presences, BusinessProfile: BusinessProfiles, WAWebCallCollection: Calls, WAWebGroupMetadataCollection: GroupMetadatas });
   Msgs.getMessagesById = async (keys) => {
     const found = [];
     for (const key of keys) {
@@ -99,7 +97,7 @@ function mainWave() {
     addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
     resendMsgToChat: (chat, promise) => { if (typeof promise.then !== "function") throw new TypeError("t.then is not a function"); return promise.then((msg) => outbox.resend(msg)); },
   });
-  provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); } });
+  provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); }, markUnread: chatActions.markUnread });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
   provide("WAWebApiContact", {
     getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)),
@@ -123,6 +121,10 @@ function mainWave() {
   provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
   provide("WAWebPresenceChatAction", { markComposing: async (chat) => chatState.compose(chat.id), markPaused: async (chat) => chatState.pause(chat.id), sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
   provide("WAWebReachoutTimelockUtils", { isUserReachoutTimelocked: () => comms.timelocked, canSendMsgWhileTimelocked: ({ chat }) => !comms.timelocked || chat.msgs.getModelsArray().length > 0 });
+  contactModules();
+  chatModules();
+  mediaModules();
+  surfaceModules();
 }
 const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
 // With or without a scheme, as people write them.
@@ -188,5 +190,6 @@ async function boot() {
   comms.start();
 }
 bootWave();
+mainWave();
 if (typeof window.require === "function") boot();
 else window.addEventListener("loader-ready", () => boot(), { once: true });

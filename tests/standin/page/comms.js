@@ -5,7 +5,7 @@ const Conn = new Model({ id: "self", platform: undefined, smbTos: undefined, pus
 const Cmd = new Emitter();
 const BackendEventBus = new Emitter();
 Cmd.isOfflineDeliveryEnd = false;
-Cmd.isMainLoaded = false;
+Cmd.isMainStreamReadyMd = false;
 
 // A bridge event reaches both hubs: the bus by its own name, Cmd with the suffix.
 function announce(name, ...args) {
@@ -116,6 +116,7 @@ const comms = {
       case "ack": return outbox.acked(frame);
       case "receipt": return receipts.take(frame);
       case "message": return inbound.take(frame);
+      case "mediaretry": return media.retried(frame);
       case "offline-end":
         this.offlineProgress = 100;
         announce("offline_progress_update");
@@ -190,6 +191,7 @@ const comms = {
     Socket.set({ stream: "CONNECTED" });
     Stream.set({ mode: "MAIN", info: "NORMAL", displayInfo: "NORMAL" });
     if (!Socket.hasSynced) Socket.set({ hasSynced: true });
+    Cmd.isMainStreamReadyMd = true;
     announce("main_stream_mode_ready");
   },
   ready() {

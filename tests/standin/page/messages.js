@@ -1,19 +1,20 @@
 // Messages: collections, sending with its durable queue, acks, inbound.
-const Chats = new Collection();
-const Msgs = new Collection();
+const Chats = new Collection(ChatModel);
+const Msgs = new Collection(MsgModel);
 const lidByPn = new Map(), pnByLid = new Map();
 
 function learn(pn, lid) {
   if (!pn || !lid || lidByPn.get(String(pn)) === lid) return;
   lidByPn.set(String(pn), createWid(lid));
   pnByLid.set(String(lid), createWid(pn));
+  contacts.paired(createWid(pn), createWid(lid));
   db.put("model-storage", "lid-pn", { id: String(lid), pn: String(pn) }).catch(() => {});
 }
 
 function makeMsg(data, session = {}) {
-  const msg = new Model(
+  const msg = new MsgModel(
     { ...data, ack: data.ack },
-    { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, chat: undefined, ...session },
+    { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, ...session },
   );
   msg.serialize = () => { const out = {}; for (const k of msg.declared) if (k !== "isNewMsg") out[k] = msg.attributes[k]; return out; };
   msg.msgContextInfo = (chat) => ({
@@ -26,7 +27,7 @@ function makeMsg(data, session = {}) {
 // What belongs to a message of some kind: kept as it is, or as wids.
 const FIELDS = [
   "type", "subtype", "body", "t", "ack", "notifyName", "quotedMsg", "quotedStanzaID", "title", "description", "canonicalUrl", "matchedText", "richPreviewType",
-  "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption",
+  "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption", ...MEDIA_FIELDS,
 ];
 const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
 function row(msg) {
@@ -45,15 +46,6 @@ function fromRow(r) {
 }
 async function storedMsg(serialized) { return db.get("model-storage", "message", serialized); }
 
-function makeChat(wid, name) {
-  const chat = new Model(
-    { id: wid, name: name || wid.user, formattedTitle: name || wid.user, unreadCount: 0, t: now(), archive: false, isReadOnly: false, mute: { expiration: 0 }, pin: 0, msgs: new Collection(), lastReceivedKey: undefined },
-    { groupMetadata: wid.isGroup() ? { isLidAddressingMode: prefs.migrated() } : undefined, sendQueue: Promise.resolve() },
-  );
-  chat.contact = { id: wid, name, isBlocked: false };
-  chat.isGroup = wid.isGroup();
-  return chat;
-}
 function now() { return Math.floor(Date.now() / 1000); }
 function localId() { return "3EB0" + hex(randomBytes(9)); }
 
@@ -130,7 +122,7 @@ const outbox = {
     return mine;
   },
   async wire(chat, msg) {
-    if (chat.contact.isBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
+    if (chat.contact.isContactBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
     await comms.whenOpen();
     return new Promise((resolve) => {
       this.pending.set(msg.id.id, { msg, resolve });
@@ -166,8 +158,14 @@ const outbox = {
 };
 
 const receipts = {
-  async take({ ids, level }) {
-    for (const id of ids) {
+  // By way of the module's export: a client that has put its own function there is called.
+  take({ from, ids, level }) {
+    const receipt = { stanzaId: ids[0], from: createWid(from), ack: level, ackString: level === 3 ? "read" : null, type: "simple", externalIds: ids, participant: null, recipient: null, ts: now(), offline: null };
+    const kind = receipt.from.isGroup() ? ["WAWebHandleGroupChatReceipt", "handleGroupSimpleReceipt"] : ["WAWebHandleDirectChatReceipt", "handleChatSimpleReceipt"];
+    return window.importNamespace(kind[0])[kind[1]](receipt);
+  },
+  async note({ externalIds, ack: level }) {
+    for (const id of externalIds) {
       const rows = (await db.by("model-storage", "message", "keyId", id)).filter((r) => r.fromMe);
       for (const r of rows) {
         if (r.ack < level) await db.put("model-storage", "message", { ...r, ack: level });
@@ -185,6 +183,7 @@ const inbound = {
     await mainLoaded;
     const confirm = () => comms.send({ type: "received", id: frame.id });
     learn(frame.pn, frame.lid);
+    if (!frame.fromMe) contacts.name(createWid(frame.pn), { pushname: frame.pushname });
     const wid = frame.group ? createWid(frame.group) : createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
     let chat = Chats.get(wid);
     if (!chat) {
@@ -219,6 +218,7 @@ const inbound = {
 // After a restart only the last message of each chat is in memory; what never got an ack is flagged and not sent by itself.
 async function restore() {
   for (const r of await db.all("model-storage", "lid-pn")) { lidByPn.set(r.pn, createWid(r.id)); pnByLid.set(r.id, createWid(r.pn)); }
+  await contacts.restore();
   for (const r of await db.all("model-storage", "chat")) if (!Chats.get(r.id)) Chats.add(makeChat(createWid(r.id)));
   const rows = await db.all("model-storage", "message");
   for (const chat of Chats.getModelsArray()) {

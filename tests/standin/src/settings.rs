@@ -36,6 +36,10 @@ pub struct Settings {
     pub pairing_error: Option<String>,
     /// Users the account has blocked.
     pub blocked: Vec<String>,
+    /// A change of the block list fails with this code.
+    pub block_error: Option<u32>,
+    /// The next downloads from the media host fail with these HTTP statuses, one each.
+    pub media_failures: Vec<u16>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
     pub missing: Vec<String>,
     /// The serialised message key has another name, as in newer builds.
@@ -64,6 +68,8 @@ impl Default for Settings {
             link_preview_error: None,
             pairing_error: None,
             blocked: vec![],
+            block_error: None,
+            media_failures: vec![],
             missing: vec![],
             hidden_serialized: false,
             storage_failures: 0,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -154,6 +155,7 @@ pub(crate) struct State {
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
     lids: HashMap<String, String>,
+    pub(crate) media: HashMap<String, Bytes>,
     pub(crate) pairing: HashMap<u64, Result<(), String>>,
     pub(crate) hellos: Vec<Hello>,
     pub(crate) finished: HashMap<u64, Result<String, String>>,
@@ -354,6 +356,24 @@ impl World {
                 waiting.retain(|frame| frame["id"] != message);
             }
         });
+    }
+
+    /// Blocks that id or takes it off the list. An id that is not on it is no error.
+    ///
+    /// # Errors
+    /// The code that the settings want.
+    pub(crate) fn block(&self, wid: &str, block: bool) -> Result<(), u32> {
+        self.change(|state| {
+            if let Some(code) = state.settings.block_error {
+                return Err(code);
+            }
+            let user = wid.split('@').next().unwrap_or_default().to_owned();
+            state.settings.blocked.retain(|blocked| *blocked != user);
+            if block {
+                state.settings.blocked.push(user);
+            }
+            Ok(())
+        })
     }
 
     pub(crate) fn shown_typing(&self, chat: String, what: String) {

@@ -1,0 +1,16 @@
+// What a collection holds. Clients find the classes by their `proxyName` and add to their prototypes.
+function kind(proxyName, modelClass = class extends Model { }) {
+  modelClass.prototype.proxyName = proxyName;
+  return modelClass;
+}
+const ChatModel = kind("chat");
+const ContactModel = kind("contact");
+const PresenceModel = kind("presence");
+const BlocklistModel = kind("blocklist");
+const GroupMetadataModel = kind("groupMetadata");
+const ParticipantModel = kind("participant");
+const MsgModel = kind("msg", class extends Model {
+  get mediaData() { return media.dataOf(this); }
+  get mediaObject() { return media.objectOf(this); }
+  downloadMedia(options) { return media.resolve(this, options); }
+});
