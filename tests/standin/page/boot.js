@@ -1,8 +1,13 @@
 // The modules: what linking needs, and what a logged-in client needs. Only names the real page has.
 const E32 = 32, ESM = 96;
+// A module may be given in parts; of a name that is given twice the first stays.
+const provided = new Map();
 function provide(name, exports, flags = E32) {
   if (site.missing.includes(name)) return;
   for (const gone of site.missing.filter((m) => m.startsWith(name + "."))) delete exports[gone.slice(name.length + 1)];
+  const known = provided.get(name);
+  if (known) return void Object.assign(known, { ...exports, ...known });
+  provided.set(name, exports);
   window.__d(name, [], (global, require, importDefault, importNamespace, requireLazy, module, target) => Object.assign(target, exports), flags);
 }
 BackendEventBus.triggerRefreshQR = () => { comms.stop(); setTimeout(() => comms.start(), 10); };
@@ -12,8 +17,8 @@ function bootWave() {
   provide("WAWebSocketModel", { Socket });
   provide("WAWebStreamModel", { Stream });
   provide("WAWebConnModel", { Conn });
-  provide("WAWebCmd", { Cmd });
-  provide("WAWebBackendEventBus", { BackendEventBus });
+  provide("WAWebCmd", { Cmd, CmdImpl });
+  provide("WAWebBackendEventBus", { BackendEventBus, BackendEvent: {} });
   provide("WAWebOfflineHandler", { OfflineMessageHandler: {
     hasInitOfflineResumeManager: () => comms.loggedIn === true,
     getOfflineDeliveryProgress: () => { if (!comms.loggedIn) throw new Error("offline resume manager is not there yet"); return comms.offlineProgress; },
@@ -37,8 +42,8 @@ function bootWave() {
   provide("WAComms", { getComms: () => (comms.stopped ? null : comms), maybeResetSocketLoop: () => comms.socket === null && !comms.stopped && comms.loop() });
   provide("WAWebLaunchSocketUtils", { refreshQR: () => BackendEventBus.triggerRefreshQR() });
   provide("WAWebWidFactory", {
-    createWid, createUserWidOrThrow: (user, server = "c.us") => createWid(`${user}@${server}`), asUserWidOrThrow: userWid,
-    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWidlike: (x) => x instanceof Wid || (typeof x === "object" && x !== null && typeof x.user === "string" && typeof x.server === "string"),
+    createWid, createUserWidOrThrow: (user, server) => createWid(/@(c\.us|s\.whatsapp\.net|lid|bot)$/.test(user) ? user : `${user}@${server ?? "c.us"}`), asUserWidOrThrow: userWid,
+    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWidlike: (x) => !!x && (Wid.isWid(x) || (typeof x === "object" && Wid.isWid(x._serialized))),
   });
   provide("WAWebMsgKey", { default: MsgKey }, ESM);
   Socket.logout = () => comms.logout();
@@ -60,8 +65,7 @@ async function loadMain() {
   finishMain();
 }
 
-const Calls = new Emitter();
-Calls.calls = new Map();
+const Calls = new CallCollection();
 class OpaqueCollections { }
 function mainWave() {
   const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: Contacts, Blocklist, Presence: Presences, BusinessProfile: BusinessProfiles, WAWebCallCollection: Calls, WAWebGroupMetadataCollection: GroupMetadatas });
@@ -77,7 +81,7 @@ function mainWave() {
   };
   Chats.find = () => { throw new TypeError("findImpl is not a function"); };
   provide("WAWebCollections", { default: Collections, ...Collections }, ESM);
-  provide("WAWebMsgCollection", { MsgCollection: Msgs });
+  provide("WAWebMsgCollection", { MsgCollection: Msgs, MsgCollectionImpl });
   provide("WAWebCallCollection", { default: Calls }, ESM);
   provide("WAWebSyncGatingUtils", { isPlaceholderMessageResendEnabled: () => false });
   provide("WAWebAddonReactionTableMode", { reactionTableMode: { bulkUpsert: async () => {} } });
@@ -100,6 +104,7 @@ function mainWave() {
   provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); }, markUnread: chatActions.markUnread });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
   provide("WAWebApiContact", {
+    lidPnCache: { getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)) },
     getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)),
     getAlternateUserWid: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
   });
@@ -124,12 +129,14 @@ function mainWave() {
   contactModules();
   chatModules();
   mediaModules();
+  historyModules();
+  constantModules();
   surfaceModules();
 }
 const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
 // With or without a scheme, as people write them.
 function findLinks(text) {
-  const found = [...(text || "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
+  const found = [...String(text ?? "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
   return found.map(([url, scheme, domain]) => ({ url, href: scheme ? url : `http://${url}`, domain, scheme: scheme ? `${scheme}:` : "", isHttp: true }));
 }
 // The phone is asked, which may take its time.

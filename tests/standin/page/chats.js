@@ -8,7 +8,6 @@ function makeChat(wid, name) {
     { formattedTitle: name || wid.user, canSend: !contacts.isBlocked(wid), groupMetadata: wid.isGroup() ? groupMetadata(wid) : undefined, sendQueue: Promise.resolve() },
   );
   chat.contact = contacts.of(wid);
-  chat.isGroup = wid.isGroup();
   chat.presence = presenceOf(wid);
   chat.mute = muteOf(chat);
   chat.getLastMsgKeyForAction = () => chat.msgs.last()?.id;
@@ -73,14 +72,26 @@ Msgs.on("add", (msg) => {
   if (chat.groupMetadata && msg.author) groupMember(chat.groupMetadata, userWid(msg.author));
 });
 
+// What a message answers, as a model: the one in memory, else one of what was quoted.
+function quotedMsgOf(msg) {
+  if (!msg.quotedStanzaID) return undefined;
+  const author = msg.quotedParticipant, remote = msg.quotedRemoteJid || msg.id.remote;
+  const fromMe = Boolean(author && prefs.isMe(author));
+  const key = new MsgKey({ fromMe, remote, id: msg.quotedStanzaID, participant: remote.isGroup() && !fromMe ? author : undefined });
+  return Msgs.get(key) || makeMsg({ ...msg.quotedMsg, id: key, from: author || remote, to: msg.to, isNewMsg: undefined });
+}
+
 function chatModules() {
-  provide("WAWebChatCollection", { ChatCollection: Chats, ChatCollectionImpl: Collection });
+  provide("WAWebQuotedMsgModelUtils", { getQuotedMsgObj: quotedMsgOf });
+  provide("WAWebChatCollection", { ChatCollection: Chats, ChatCollectionImpl });
   provide("WAWebChatModel", { Chat: ChatModel });
   provide("WAWebMsgModel", { Msg: MsgModel });
   provide("WAWebGroupMetadataCollection", { default: GroupMetadatas }, ESM);
   provide("WAWebGroupMetadataModel", { default: GroupMetadataModel }, ESM);
   provide("WAWebSetArchiveChatAction", { setArchive: chatActions.archive });
   provide("WAWebSetPinChatAction", { setPin: chatActions.pin });
+  provide("WAWebHandleDirectChatReceipt", { handleChatSimpleReceipt: (receipt) => receipts.note(receipt) });
+  provide("WAWebHandleGroupChatReceipt", { handleGroupSimpleReceipt: (receipt) => receipts.note(receipt) });
   provide("WAWebFrontendChatGetters", {
     getGroupMetadata: (chat) => chat.groupMetadata, getContact: (chat) => chat.contact, getMsgs: (chat) => chat.msgs, getFormattedTitle: (chat) => chat.formattedTitle,
     getMute: (chat) => chat.mute, getPresence: (chat) => chat.presence, getTrusted: (chat) => chat.msgs.getModelsArray().some((msg) => msg.id.fromMe),

@@ -2,7 +2,7 @@
 const Socket = new Model({ state: "UNLAUNCHED", stream: "DISCONNECTED" }, { hasSynced: undefined });
 const Stream = new Model({ mode: "QR", info: "OPENING", displayInfo: "OPENING", available: false, needsUpdate: false, isHardRefresh: false, couldForce: false });
 const Conn = new Model({ id: "self", platform: undefined, smbTos: undefined, pushname: undefined }, { ref: undefined, refTTL: undefined, isSMB: false });
-const Cmd = new Emitter();
+const Cmd = new CmdImpl();
 const BackendEventBus = new Emitter();
 Cmd.isOfflineDeliveryEnd = false;
 Cmd.isMainStreamReadyMd = false;

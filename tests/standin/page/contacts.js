@@ -1,5 +1,5 @@
 // Persons, each of them twice: as a number and as a LID, with the same names and the same answer to whether they are blocked.
-const Contacts = new Collection(ContactModel);
+const Contacts = new ContactCollectionImpl();
 const Blocklist = new Collection(BlocklistModel);
 const Presences = new Collection(PresenceModel);
 
@@ -114,7 +114,14 @@ BusinessProfiles.fetchBizProfile = async (wid) => {
 BusinessProfiles.find = BusinessProfiles.fetchBizProfile;
 
 function contactModules() {
-  provide("WAWebContactCollection", { ContactCollection: Contacts, ContactCollectionImpl: Collection });
+  const orThrow = (get) => () => { const wid = get(); if (!wid) throw new Error("no me"); return wid; };
+  const mePn = () => prefs.mePn(), meLid = () => prefs.meLid(), meLidDevice = () => { const wid = prefs.read("WALid"); return wid ? createWid(wid) : undefined; };
+  provide("WAWebUserPrefsMeUser", {
+    getMaybeMeDeviceLid: meLidDevice, getMePnUserOrThrow_DO_NOT_USE: orThrow(mePn), getMeLidUserOrThrow: orThrow(meLid), getMeUser: orThrow(mePn), getMeDeviceLidOrThrow: orThrow(meLidDevice),
+    getMeDevicePnOrThrow_DO_NOT_USE: orThrow(() => prefs.mePnDevice()), isMePnUser: (wid) => wid.equals(mePn()),
+    isSerializedWidMe: (text) => prefs.isMe(createWid(text)), isMeDevice: (wid) => wid.equals(prefs.mePnDevice()) || wid.equals(meLidDevice()),
+  });
+  provide("WAWebContactCollection", { ContactCollection: Contacts, ContactCollectionImpl });
   provide("WAWebContactModel", { default: ContactModel }, ESM);
   provide("WAWebContactGetters", ContactGetters);
   provide("WAWebFrontendContactGetters", FrontendContactGetters);

@@ -14,3 +14,16 @@ const MsgModel = kind("msg", class extends Model {
   get mediaObject() { return media.objectOf(this); }
   downloadMedia(options) { return media.resolve(this, options); }
 });
+
+// Clients tell the collections by their classes.
+class ChatCollectionImpl extends Collection { constructor() { super(ChatModel); } }
+class ContactCollectionImpl extends Collection { constructor() { super(ContactModel); } }
+class MsgCollectionImpl extends Collection {
+  constructor() { super(MsgModel); }
+  processMultipleMessages() { return notPlayed("WAWebMsgCollection", "MsgCollection.processMultipleMessages")(); }
+}
+class CmdImpl extends Emitter { }
+class CallCollection extends Emitter {
+  calls = new Map();
+  processIncomingCall() { return notPlayed("WAWebCallCollection", "processIncomingCall")(); }
+}

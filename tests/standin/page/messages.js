@@ -1,6 +1,6 @@
 // Messages: collections, sending with its durable queue, acks, inbound.
-const Chats = new Collection(ChatModel);
-const Msgs = new Collection(MsgModel);
+const Chats = new ChatCollectionImpl();
+const Msgs = new MsgCollectionImpl();
 const lidByPn = new Map(), pnByLid = new Map();
 
 function learn(pn, lid) {
@@ -31,14 +31,14 @@ const FIELDS = [
 ];
 const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
 function row(msg) {
-  const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant) };
+  const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), rowId: rowId(msg) };
   for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
   for (const name of WIDS) if (msg[name]) out[name] = String(msg[name]);
   if (msg.mentionedJidList) out.mentionedJidList = msg.mentionedJidList.map(String);
   return out;
 }
 function fromRow(r) {
-  const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }) };
+  const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }), rowId: r.rowId };
   for (const name of FIELDS) out[name] = r[name];
   for (const name of WIDS) out[name] = r[name] && createWid(r[name]);
   if (r.mentionedJidList) out.mentionedJidList = r.mentionedJidList.map(createWid);
@@ -203,7 +203,7 @@ const inbound = {
     if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
     const msg = makeMsg({
       id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? (frame.fromMe ? me : sender) : undefined, type,
-      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted, isNewMsg: true, ...(frame.ciphertext ? {} : said),
+      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted || undefined, isNewMsg: true, ...(frame.ciphertext ? {} : said),
     });
     await db.put("model-storage", "message", row(msg));
     // Whether or not anybody listens: what is stored is confirmed and not sent again.
@@ -222,7 +222,7 @@ async function restore() {
   for (const r of await db.all("model-storage", "chat")) if (!Chats.get(r.id)) Chats.add(makeChat(createWid(r.id)));
   const rows = await db.all("model-storage", "message");
   for (const chat of Chats.getModelsArray()) {
-    const last = rows.filter((r) => r.chat === String(chat.id)).sort((a, b) => a.t - b.t).pop();
+    const last = rows.filter((r) => r.chat === String(chat.id)).sort((a, b) => a.rowId - b.rowId).pop();
     if (last) chat.msgs.add(Msgs.add(restored(last)));
   }
 }

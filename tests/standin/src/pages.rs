@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 14] = [
     include_str!("../page/models.js"),
     include_str!("../page/kinds.js"),
     include_str!("../page/ids.js"),
@@ -24,6 +24,8 @@ const PARTS: [&str; 12] = [
     include_str!("../page/messages.js"),
     include_str!("../page/contacts.js"),
     include_str!("../page/chats.js"),
+    include_str!("../page/history.js"),
+    include_str!("../page/constants.js"),
     include_str!("../page/surface.js"),
     include_str!("../page/boot.js"),
 ];

@@ -53,7 +53,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            version: "2.3000.1031000000".into(),
+            version: "2.3000.1038137223".into(),
             clock: 1.0,
             sync_delay: 600,
             ack_delay: Some(5),
