@@ -14,10 +14,7 @@ use axum::{
 use crate::world::World;
 
 pub(crate) fn router(world: &Arc<World>) -> Router {
-    Router::new()
-        .route("/mms/{*path}", get(download))
-        .route("/_control/media/{*path}", put(upload).delete(forget))
-        .with_state(Arc::clone(world))
+    Router::new().route("/mms/{*path}", get(download)).route("/_control/media/{*path}", put(upload).delete(forget)).with_state(Arc::clone(world))
 }
 
 async fn upload(State(world): State<Arc<World>>, Path(path): Path<String>, file: Bytes) -> StatusCode {
