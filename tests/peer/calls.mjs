@@ -21,7 +21,19 @@ export async function chats(args, client) {
   } else {
     await refused("sendSeen", "it passes the chat by itself, WAWebUpdateUnreadChatAction.sendSeen takes it as { chat }", chat.sendSeen());
   }
+  await groups(args, client);
+  const archived = await chat.archive().then(() => client.getChatById(chat.id._serialized)).then((one) => one.archived);
+  expect("archive asks the page's menus, and without them nothing happens, as on the real page", !archived, archived);
   return chat.lastMessage;
+}
+
+async function groups(args, client) {
+  const missing = "WAWebCollections.GroupMetadata", id = "120363041234567890@g.us";
+  await absent(client, missing);
+  if (before(args, "1.34.5")) return skip("getChats with a group", `${missing} is not in WhatsApp Web`);
+  await control(args, "inbound", { from: FROM, group: id, body: "hello to the group", pushname: "Phone" });
+  const group = await step("getChats with a group", until(() => client.getChats().then((all) => all.find((one) => one.lastMessage?.body === "hello to the group"))));
+  return expect("getChats with a group", group.isGroup && group.id._serialized === id && group.participants.length === 2, group);
 }
 
 export async function contacts(args, client) {

@@ -80,7 +80,7 @@ function mainWave() {
     return { messages: found };
   };
   Chats.find = () => { throw new TypeError("findImpl is not a function"); };
-  provide("WAWebCollections", { default: Collections, ...Collections }, ESM);
+  provide("WAWebCollections", { default: Collections }, ESM);
   provide("WAWebMsgCollection", { MsgCollection: Msgs, MsgCollectionImpl });
   provide("WAWebCallCollection", { default: Calls }, ESM);
   provide("WAWebSyncGatingUtils", { isPlaceholderMessageResendEnabled: () => false });

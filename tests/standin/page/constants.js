@@ -37,5 +37,15 @@ function constantModules() {
   provide("WAWebMediaUpdateMsg", { default: notPlayed("WAWebMediaUpdateMsg", "default") }, ESM);
   provide("WAWebMediaInMemoryBlobCache", { InMemoryMediaBlobCache: { put: notPlayed("WAWebMediaInMemoryBlobCache", "put") } });
   provide("WAWebDrawerManager", { DrawerManager: new Emitter() });
-  for (const [module, name] of Object.entries(EMPTY)) provide(module, { [name]: new Collection(kind(name.replace(/Collection$/, "").replace(/^./, (letter) => letter.toLowerCase()))) });
+  const all = provided.get("WAWebCollections")?.default ?? {};
+  for (const [module, name] of Object.entries(EMPTY)) {
+    const key = name.replace(/Collection$/, "");
+    all[key] = new Collection(kind(key.replace(/^./, (letter) => letter.toLowerCase())));
+    provide(module, { [name]: all[key] });
+  }
+  // Channels are no chats, and have collections of their own.
+  for (const module of ["WAWebNewsletterCollection", "WAWebNewsletterMetadataCollection"]) {
+    all[module] = new Collection(ChatModel);
+    provide(module, { default: all[module] }, ESM);
+  }
 }

@@ -22,7 +22,12 @@ class MsgCollectionImpl extends Collection {
   constructor() { super(MsgModel); }
   processMultipleMessages() { return notPlayed("WAWebMsgCollection", "MsgCollection.processMultipleMessages")(); }
 }
-class CmdImpl extends Emitter { }
+// What the page's own menus ask for. It is told to a part of the page that is not there: nothing comes of it.
+class CmdImpl extends Emitter {
+  archiveChat(chat, archive, showToast = true) { this.trigger("archive_chat", { archive, chat, showToast }); }
+  pinChat(chat, pin) { this.trigger("pin_chat", chat, pin); }
+  markChatUnread(chat, unread) { this.trigger("mark_chat_unread", chat, unread); }
+}
 class CallCollection extends Emitter {
   calls = new Map();
   processIncomingCall() { return notPlayed("WAWebCallCollection", "processIncomingCall")(); }
