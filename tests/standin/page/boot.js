@@ -101,7 +101,7 @@ function mainWave() {
     addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
     resendMsgToChat: (chat, promise) => { if (typeof promise.then !== "function") throw new TypeError("t.then is not a function"); return promise.then((msg) => outbox.resend(msg)); },
   });
-  provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); }, markUnread: chatActions.markUnread });
+  provide("WAWebUpdateUnreadChatAction", { sendSeen: chatActions.seen, markUnread: chatActions.markUnread });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
   provide("WAWebApiContact", {
     lidPnCache: { getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)) },

@@ -1,4 +1,4 @@
-// Chats: the model and what is done to a chat. None of it waits for the server, but the receipt of `sendSeen` (boot.js).
+// Chats: the model and what is done to a chat. None of it waits for the server, but the receipt of `sendSeen`.
 const GroupMetadatas = new Collection(GroupMetadataModel);
 const Mutes = new Collection(kind("mute"));
 
@@ -56,6 +56,14 @@ const chatActions = {
     chat.set(archive ? { archive: true, pin: 0 } : { archive: false });
   },
   async pin(chat, pin) { chat.set({ pin: pin ? Date.now() : 0 }); },
+  // One receipt for all that is unread, and the server's word of it. A page that is not looked at waits until it is, and says nothing of that.
+  async seen({ chat, afterAvailable = true }) {
+    if (chat.unreadCount === 0) return;
+    if (afterAvailable && !Stream.available) return void Stream.once("change:available", () => chatActions.seen({ chat }));
+    const { unreadCount } = chat;
+    await comms.query({ type: "seen", chat: String(chat.id) });
+    chat.set({ unreadCount: unreadCount < 0 ? 0 : Math.max(0, chat.unreadCount - unreadCount) });
+  },
   // By hand: only a chat that has been read, and only with the third argument, which is not to wait for the page's focus.
   async markUnread(chat, unread, afterFocus = true) {
     if (unread && !afterFocus && chat.unreadCount === 0) chat.set({ unreadCount: -1 });

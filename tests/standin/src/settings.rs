@@ -38,6 +38,8 @@ pub struct Settings {
     pub blocked: Vec<String>,
     /// A change of the block list fails with this code.
     pub block_error: Option<u32>,
+    /// Whether the server acknowledges that a chat was seen; else the page waits for it.
+    pub seen_ack: bool,
     /// The next downloads from the media host fail with these HTTP statuses, one each.
     pub media_failures: Vec<u16>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
@@ -69,6 +71,7 @@ impl Default for Settings {
             pairing_error: None,
             blocked: vec![],
             block_error: None,
+            seen_ack: true,
             media_failures: vec![],
             missing: vec![],
             hidden_serialized: false,

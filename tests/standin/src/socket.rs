@@ -126,6 +126,11 @@ impl Page {
                 };
                 self.send(answer);
             }
+            "seen" => {
+                if self.world.seen(text("chat")) {
+                    self.send(json!({"type": "answer", "request": frame["request"], "value": true}));
+                }
+            }
             "msg" => self.message(id, frame),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => {}

@@ -121,6 +121,8 @@ pub struct View {
     pub confirmed: Vec<String>,
     /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing | paused)`, in order.
     pub typing: Vec<(String, String)>,
+    /// Chats that were said to be seen, in order.
+    pub seen: Vec<String>,
     /// Errors the page has reported to its makers: a well-behaved client causes none.
     pub reports: Vec<String>,
     /// Connections ever made.
@@ -151,6 +153,7 @@ pub(crate) struct State {
     messages: Vec<Received>,
     confirmed: Vec<String>,
     typing: Vec<(String, String)>,
+    seen: Vec<String>,
     pub(crate) reports: Vec<String>,
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
@@ -214,6 +217,7 @@ impl World {
             messages: state.messages.clone(),
             confirmed: state.confirmed.clone(),
             typing: state.typing.clone(),
+            seen: state.seen.clone(),
             reports: state.reports.clone(),
             connections: state.made,
         }
@@ -373,6 +377,14 @@ impl World {
                 state.settings.blocked.push(user);
             }
             Ok(())
+        })
+    }
+
+    /// Whether that is acknowledged.
+    pub(crate) fn seen(&self, chat: String) -> bool {
+        self.change(|state| {
+            state.seen.push(chat);
+            state.settings.seen_ack
         })
     }
 
