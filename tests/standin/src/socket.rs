@@ -126,14 +126,16 @@ impl Page {
                 };
                 self.send(answer);
             }
-            "seen" => {
-                if self.world.seen(text("chat")) {
-                    self.send(json!({"type": "answer", "request": frame["request"], "value": true}));
-                }
-            }
+            "seen" => self.seen(text("chat"), &frame["request"]),
             "msg" => self.message(id, frame),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => {}
+        }
+    }
+
+    fn seen(&self, chat: String, request: &Value) {
+        if self.world.seen(chat) {
+            self.send(json!({"type": "answer", "request": request, "value": true}));
         }
     }
 
