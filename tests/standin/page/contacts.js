@@ -38,7 +38,10 @@ const contacts = {
     for (const [pn, lid] of lidByPn) this.paired(createWid(pn), lid);
     for (const { id, ...names } of await db.all("model-storage", "contact")) for (const form of this.both(createWid(id))) this.of(form).set(names);
     for (const me of [prefs.mePn(), prefs.meLid()].filter(Boolean)) this.of(me);
-    for (const user of site.blocked) if (!/@/.test(user)) this.block(createWid(`${user}@c.us`));
+    for (const user of site.blocked) {
+      const form = [pnByLid.has(`${user}@lid`) && `${user}@lid`, `${user}@c.us`].find((text) => text && Wid.isWid(text));
+      if (form) this.block(createWid(form));
+    }
   },
 
   isBlocked(wid) { return this.both(wid).some((form) => Blocklist.get(form)); },
