@@ -204,7 +204,7 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
     let rig = rig(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
     let open = rig.link(Account::default()).await;
     let report = open.page.contract().await.expect("report");
-    assert_eq!(report.version.as_deref(), Some("2.3000.1031000000"));
+    assert_eq!(report.version.as_deref(), Some("2.3000.1038137223"));
     let broken: Vec<_> = report.capabilities.iter().filter(|c| !c.ok).map(|c| (c.name.as_str(), c.missing.join(","))).collect();
     let expected = [("reply", "WAWebMsgReply.canReplyMsg".to_owned()), ("resolve", "WAWebQueryExistsJob.queryWidExists".to_owned())];
     let mut broken = broken;

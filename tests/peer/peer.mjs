@@ -1,13 +1,18 @@
 // What the runs share: the stand-in's control API, steps with a deadline, and the unmodified library.
+import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
-import wwebjs from "whatsapp-web.js";
 
-const { Client, LocalAuth } = wwebjs;
 const LIMIT = 60_000;
+
+// What is installed in `versions` and here: another version has a name of its own there.
+const installed = createRequire(new URL("versions/", import.meta.url));
+export const library = (args) => installed(args.library ?? "whatsapp-web.js");
+export const version = (args) => installed(`${args.library ?? "whatsapp-web.js"}/package.json`).version;
+export const bundle = (name) => installed.resolve(name);
 
 // The options that every run has, those of its own, and those that may be left out.
 export function options(own = {}, more = {}) {
-  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, ...own, ...more } });
+  const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, library: { type: "string" }, ...own, ...more } });
   const missing = ["control", "tls-port", ...Object.keys(own)].filter((name) => !values[name]);
   if (missing.length > 0) {
     console.error(`missing: ${missing.map((name) => `--${name}`).join(" ")}; see README.md`);
@@ -16,7 +21,20 @@ export function options(own = {}, more = {}) {
   return values;
 }
 
-export const done = [];
+// Whether it is an older version than that: 1.34.5-alpha.3 is older than 1.34.5.
+export function before(args, wanted) {
+  const numbers = (text) => { const [release, ...pre] = text.split("-"); return [...release.split(".").map(Number), pre.length === 0 ? Infinity : Number(pre[0].split(".")[1])]; };
+  const [mine, other] = [numbers(version(args)), numbers(wanted)];
+  const at = mine.findIndex((number, i) => number !== other[i]);
+  return at >= 0 && mine[at] < other[at];
+}
+
+export const done = [], skipped = [];
+// What the real page has no name for is not asked of the stand-in either; the reason is told.
+export function skip(name, reason) {
+  skipped.push({ step: name, reason });
+  console.log(`--  ${name}: ${reason}`);
+}
 export async function step(name, work) {
   let timer;
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not within ${LIMIT} ms`)), LIMIT); });
@@ -39,15 +57,45 @@ export async function control(args, path, body) {
   return text ? JSON.parse(text) : undefined;
 }
 
-// What a recipient got.
-export async function received(args, wanted) {
+// The page has no such name, `Module.export`: what is skipped for that is not there.
+export async function absent(client, name) {
+  const there = await client.pupPage.evaluate((module, key) => {
+    if (!window.require("__debug").modulesMap[module]) return false;
+    return window.require(module)[key] !== undefined;
+  }, ...name.split("."));
+  if (there) throw new Error(`the stand-in has ${name}, which WhatsApp Web lacks`);
+}
+
+// What the real page answers with a TypeError, because the call is another there, is refused here too.
+export async function refused(name, reason, work) {
+  const error = await work.then(() => undefined, (thrown) => thrown);
+  if (!/TypeError|Cannot read properties/.test(String(error))) throw new Error(`the stand-in takes ${name} (${error}), which WhatsApp Web refuses: ${reason}`);
+  skip(name, reason);
+}
+
+// Asks again until there is an answer; a step around it has the deadline.
+export async function until(ask) {
   for (;;) {
-    const messages = await (await fetch(new URL("messages", args.control))).json();
-    const found = messages.find(wanted);
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const answer = await ask();
+    if (answer) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+// Holds a call to what it is to answer.
+export function expect(name, holds, found) {
+  if (!holds) throw new Error(`${name}: ${JSON.stringify(found)}`);
+}
+
+// A file on the media host.
+export async function upload(args, path, file) {
+  const response = await fetch(new URL(`media${path}`, args.control), { method: "PUT", body: file });
+  if (!response.ok) throw new Error(`upload: ${response.status}`);
+}
+
+// What a recipient got.
+export const received = (args, wanted) =>
+  until(async () => (await (await fetch(new URL("messages", args.control))).json()).find(wanted));
 
 export const event = (client, name, wanted = () => true) =>
   new Promise((resolve) => client.on(name, function listener(...values) {
@@ -66,6 +114,7 @@ export const launchOptions = (args) => ({
 
 // `login`: what LocalAuth takes, dataPath and perhaps clientId.
 export function create(args, login) {
+  const { Client, LocalAuth } = library(args);
   return new Client({
     authStrategy: new LocalAuth(login),
     webVersionCache: { type: "none" },
@@ -73,20 +122,27 @@ export function create(args, login) {
   });
 }
 
-// Starts a client without a login and lets a phone scan its QR.
-export async function link(args, client) {
-  const qr = event(client, "qr"), authenticated = event(client, "authenticated"), ready = event(client, "ready");
+// A client that breaks off while it takes up its listeners, as it does on the real page: some are there from then on.
+export const listening = (client) =>
+  event(client, "authenticated").then(() => new Promise((resolve) => client.pupPage.on("pageerror", (error) => { if (/reading 'on'/.test(String(error))) resolve(); })));
+
+// Starts a client without a login and lets a phone scan its QR. `unready`: the name for want of which it never says so, and why.
+export async function link(args, client, unready) {
+  const qr = event(client, "qr"), authenticated = event(client, "authenticated"), ready = event(client, "ready"), listens = unready && listening(client);
   const booted = client.initialize();
   booted.catch(() => {});
   const [text] = await step("qr", Promise.race([qr, booted.then(() => qr)]));
   await step("scan", control(args, "scan", { qr: text, ...(args.pn ? { pn: args.pn } : {}) }));
   await step("authenticated", authenticated);
-  await step("ready", ready);
+  if (!unready) return void (await step("ready", ready));
+  await step("listens", listens);
+  await absent(client, unready[0]);
+  skip("ready", `${unready[0]} is not in WhatsApp Web; ${unready[1]}`);
 }
 
 // The last line is JSON, and the exit code says the same.
 export function end(failure) {
   if (failure) console.error(`failed  ${failure.message}`);
-  console.log(JSON.stringify({ ok: !failure, steps: done, error: failure?.message }));
+  console.log(JSON.stringify({ ok: !failure, steps: done, skipped, error: failure?.message }));
   process.exit(failure ? 1 : 0);
 }

@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod faults;
 mod guests;
+mod peers;
 mod picture;
 mod plugins;
 mod project;
@@ -30,6 +31,7 @@ const USAGE: &str = "cargo xtask <verb>
   plugins           builds the bundled plugins into plugins/*.wasm
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
   test              every test, whatsapp-web.js on the stand-in included
+  peers [--only <part of a name>]     other versions of whatsapp-web.js, and wa-js, on the stand-in
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
 fn run(args: &[String]) -> Result<()> {
     let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "faults" | "bench" | "real-page");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -60,6 +62,7 @@ fn run(args: &[String]) -> Result<()> {
         "up" => up::run(rest),
         "standin" => standin::run(rest),
         "test" => test::run(),
+        "peers" => peers::run(rest),
         "faults" => faults::run(rest),
         "bench" => bench::run(rest),
         "real-page" => real_page::run(rest),

@@ -56,12 +56,17 @@ fn peer() -> Result<()> {
 
 /// Node and the library from npm.
 pub(crate) fn install_peer() -> Result<()> {
+    install("whatsapp-web.js from npm", "tests/peer")
+}
+
+/// Node, and what the lock file of that folder pins.
+pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
     setup::node()?;
-    let folder = project::root().join("tests/peer");
+    let folder = project::root().join(folder);
     if !is_installed(&folder) {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--no-audit", "--no-fund"]).env("PUPPETEER_SKIP_DOWNLOAD", "1").current_dir(&folder);
-        step::quiet("whatsapp-web.js from npm", &mut npm, Duration::from_secs(600))?;
+        step::quiet(what, &mut npm, Duration::from_secs(600))?;
     }
     Ok(())
 }

@@ -219,7 +219,7 @@ pub enum SendProgress {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageStatus {
-    /// `Debug.VERSION`, e.g. `2.3000.1031000000`.
+    /// `Debug.VERSION`, e.g. `2.3000.1038137223`.
     pub version: Option<String>,
     /// `Socket.state`.
     pub socket: Option<String>,

@@ -1,8 +1,13 @@
-// Two waves of modules: what linking needs, and what a logged-in client needs. Only names the real page has.
+// The modules: what linking needs, and what a logged-in client needs. Only names the real page has.
 const E32 = 32, ESM = 96;
+// A module may be given in parts; of a name that is given twice the first stays.
+const provided = new Map();
 function provide(name, exports, flags = E32) {
   if (site.missing.includes(name)) return;
   for (const gone of site.missing.filter((m) => m.startsWith(name + "."))) delete exports[gone.slice(name.length + 1)];
+  const known = provided.get(name);
+  if (known) return void Object.assign(known, { ...exports, ...known });
+  provided.set(name, exports);
   window.__d(name, [], (global, require, importDefault, importNamespace, requireLazy, module, target) => Object.assign(target, exports), flags);
 }
 BackendEventBus.triggerRefreshQR = () => { comms.stop(); setTimeout(() => comms.start(), 10); };
@@ -12,8 +17,8 @@ function bootWave() {
   provide("WAWebSocketModel", { Socket });
   provide("WAWebStreamModel", { Stream });
   provide("WAWebConnModel", { Conn });
-  provide("WAWebCmd", { Cmd });
-  provide("WAWebBackendEventBus", { BackendEventBus });
+  provide("WAWebCmd", { Cmd, CmdImpl });
+  provide("WAWebBackendEventBus", { BackendEventBus, BackendEvent: {} });
   provide("WAWebOfflineHandler", { OfflineMessageHandler: {
     hasInitOfflineResumeManager: () => comms.loggedIn === true,
     getOfflineDeliveryProgress: () => { if (!comms.loggedIn) throw new Error("offline resume manager is not there yet"); return comms.offlineProgress; },
@@ -37,8 +42,8 @@ function bootWave() {
   provide("WAComms", { getComms: () => (comms.stopped ? null : comms), maybeResetSocketLoop: () => comms.socket === null && !comms.stopped && comms.loop() });
   provide("WAWebLaunchSocketUtils", { refreshQR: () => BackendEventBus.triggerRefreshQR() });
   provide("WAWebWidFactory", {
-    createWid, createUserWidOrThrow: (user, server = "c.us") => createWid(`${user}@${server}`), asUserWidOrThrow: userWid,
-    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWid: (x) => { try { createWid(x); return true; } catch { return false; } },
+    createWid, createUserWidOrThrow: (user, server) => createWid(/@(c\.us|s\.whatsapp\.net|lid|bot)$/.test(user) ? user : `${user}@${server ?? "c.us"}`), asUserWidOrThrow: userWid,
+    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWidlike: (x) => !!x && (Wid.isWid(x) || (typeof x === "object" && Wid.isWid(x._serialized))),
   });
   provide("WAWebMsgKey", { default: MsgKey }, ESM);
   provide("WAWebUpdater", { Updater });
@@ -53,27 +58,24 @@ function bootWave() {
 let finishMain;
 const mainLoaded = new Promise((resolve) => { finishMain = resolve; });
 let mainAsked = false;
-// The main bundle is fetched when a login has begun, not before.
+// What is stored is opened when a login has begun, not before; the modules are all there from the start.
 async function loadMain() {
   if (mainAsked) return;
   mainAsked = true;
   await fetch("/main-bundle");
-  mainWave();
   await restore();
-  Cmd.isMainLoaded = true;
   finishMain();
   timelock.fetch().catch(() => {});
 }
 
-const Calls = new Emitter();
-Calls.calls = new Map();
+const Calls = new CallCollection();
 class OpaqueCollections { }
 function mainWave() {
-  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: { get: () => undefined, find: async (wid) => ({ id: wid }) }, WAWebGroupMetadataCollection: new Collection() });
+  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: Contacts, Blocklist, Presence: Presences, BusinessProfile: BusinessProfiles, WAWebCallCollection: Calls, WAWebGroupMetadataCollection: GroupMetadatas });
   Msgs.getMessagesById = getMessagesById;
   Chats.find = () => { throw new TypeError("findImpl is not a function"); };
-  provide("WAWebCollections", { default: Collections, ...Collections }, ESM);
-  provide("WAWebMsgCollection", { MsgCollection: Msgs });
+  provide("WAWebCollections", { default: Collections }, ESM);
+  provide("WAWebMsgCollection", { MsgCollection: Msgs, MsgCollectionImpl });
   provide("WAWebCallCollection", { default: Calls }, ESM);
   provide("WAWebSyncGatingUtils", { isPlaceholderMessageResendEnabled: () => false });
   provide("WAWebAddonReactionTableMode", { reactionTableMode: { bulkUpsert: async () => {} } });
@@ -93,9 +95,10 @@ function mainWave() {
     addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
     resendMsgToChat: (chat, promise) => { if (typeof promise.then !== "function") throw new TypeError("t.then is not a function"); return promise.then((msg) => outbox.resend(msg)); },
   });
-  provide("WAWebUpdateUnreadChatAction", { sendSeen: async ({ chat }) => { if (chat.unreadCount) chat.set({ unreadCount: 0 }); } });
+  provide("WAWebUpdateUnreadChatAction", { sendSeen: chatActions.seen, markUnread: chatActions.markUnread });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
   provide("WAWebApiContact", {
+    lidPnCache: { getCurrentLid: (pn) => lidByPn.get(String(pn)), getPhoneNumber: (lid) => pnByLid.get(String(lid)) },
     getCurrentLid: (pn) => lidByPn.get(String(pn)),
     getPhoneNumber: (lid) => { if (!lid.isLid()) throw new Error("WaWebLidPnCache - Invalid get call (not lid)"); return pnByLid.get(String(lid)); },
     getAlternateUserWid: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
@@ -114,7 +117,6 @@ function mainWave() {
     getMsgByMsgKey: async (key) => { const r = await storedMsg(String(key)); return r ? fromRow(r) : null; },
   });
   provide("WAWebSchemaMessage", { getMessageTable: () => ({ equals: rawRowsWhere }) });
-  provide("WAWebDBMessageFindLocal", { msgFindBefore });
   provide("WAWebChatLoadMessages", { loadEarlierMsgs });
   provide("WAWebMsgReply", { canReplyMsg: (msg) => !UNANSWERABLE.includes(msg.type) });
   provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
@@ -125,11 +127,17 @@ function mainWave() {
   });
   provide("WAWebGetReachoutTimelockJob", { fetchReachoutTimelock: () => timelock.fetch() });
   provide("WAWebSendMsgJob", { encryptAndSendMsg: ({ data }) => outbox.wire(data) });
+  contactModules();
+  chatModules();
+  mediaModules();
+  historyModules();
+  constantModules();
+  surfaceModules();
 }
 const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
 // With or without a scheme, as people write them.
 function findLinks(text) {
-  const found = [...(text || "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
+  const found = [...String(text ?? "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
   return found.map(([url, scheme, domain]) => ({ url, href: scheme ? url : `http://${url}`, domain, scheme: scheme ? `${scheme}:` : "", isHttp: true }));
 }
 // The phone is asked, which may take its time.
@@ -193,5 +201,6 @@ async function boot() {
   comms.start();
 }
 bootWave();
+mainWave();
 if (typeof window.require === "function") boot();
 else window.addEventListener("loader-ready", () => boot(), { once: true });

@@ -2,10 +2,10 @@
 const Socket = new Model({ state: "UNLAUNCHED", stream: "DISCONNECTED" }, { hasSynced: undefined });
 const Stream = new Model({ mode: "QR", info: "OPENING", displayInfo: "OPENING", available: false, needsUpdate: false, isHardRefresh: false, couldForce: false });
 const Conn = new Model({ id: "self", platform: undefined, smbTos: undefined, pushname: undefined }, { ref: undefined, refTTL: undefined, isSMB: false });
-const Cmd = new Emitter();
+const Cmd = new CmdImpl();
 const BackendEventBus = new Emitter();
 Cmd.isOfflineDeliveryEnd = false;
-Cmd.isMainLoaded = false;
+Cmd.isMainStreamReadyMd = false;
 
 // A bridge event reaches both hubs: the bus by its own name, Cmd with the suffix.
 function announce(name, ...args) {
@@ -115,6 +115,7 @@ const comms = {
       case "ack": return outbox.acked(frame);
       case "receipt": return receipts.take(frame);
       case "message": return inbound.take(frame);
+      case "mediaretry": return media.retried(frame);
       case "offline-end":
         this.offlineProgress = 99; // it never says 100
         announce("offline_progress_update");
@@ -192,6 +193,7 @@ const comms = {
     Socket.set({ stream: "CONNECTED" });
     Stream.set({ mode: "MAIN", info: "NORMAL", displayInfo: "NORMAL" });
     if (!Socket.hasSynced) Socket.set({ hasSynced: true });
+    Cmd.isMainStreamReadyMd = true;
     announce("main_stream_mode_ready");
   },
   ready() {

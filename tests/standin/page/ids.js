@@ -25,6 +25,12 @@ class Wid {
   isNewsletter() { return this.server === "newsletter"; }
   isBot() { return this.server === "bot"; }
   isPSA() { return this._serialized === "0@c.us"; }
+  static isWid(x) { try { return createWid(x) instanceof Wid; } catch { return false; } }
+  static isXWid(server, x) { return String(x).endsWith(`@${server}`); }
+  static isUser(x) { return Wid.isXWid("c.us", x) || Wid.isXWid("lid", x); }
+  static isGroup(x) { return Wid.isXWid("g.us", x); }
+  static isBroadcast(x) { return Wid.isXWid("broadcast", x); }
+  static isNewsletter(x) { return Wid.isXWid("newsletter", x); }
 }
 
 function createWid(text) {
@@ -42,7 +48,9 @@ function createWid(text) {
 const userWid = (wid) => createWid(`${wid.user}@${wid.server}`);
 
 class MsgKey {
-  constructor({ from, to, id, participant, selfDir, fromMe, remote }) {
+  constructor(parts) {
+    if (!parts) throw new Error("MsgKey error: obj is null/undefined");
+    let { from, to, id, participant, selfDir, fromMe, remote } = parts;
     if (!prefs.mePn()) throw new Error("MsgKey: no me");
     if (remote === undefined) {
       if (!(from instanceof Wid) || !(to instanceof Wid)) throw new Error("MsgKey: from and to must be Wids");

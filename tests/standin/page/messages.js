@@ -1,23 +1,20 @@
 // Messages: collections, sending with its durable queue, acks, inbound.
-const Chats = new Collection();
-const Msgs = new Collection();
+const Chats = new ChatCollectionImpl();
+const Msgs = new MsgCollectionImpl();
 const lidByPn = new Map(), pnByLid = new Map();
 
 function learn(pn, lid) {
   if (!pn || !lid || lidByPn.get(String(pn)) === lid) return;
   lidByPn.set(String(pn), createWid(lid));
   pnByLid.set(String(lid), createWid(pn));
+  contacts.paired(createWid(pn), createWid(lid));
   db.put("model-storage", "lid-pn", { id: String(lid), pn: String(pn) }).catch(() => {});
 }
 
-// The order of arrival in this profile, over restarts too; what a message says of its own time is another matter.
-let lastRow = 0;
-function nextRow() { return (lastRow = Math.max(lastRow + 1, Date.now() * 1000)); }
-
 function makeMsg(data, session = {}) {
-  const msg = new Model(
-    { ...data, ack: data.ack, rowId: data.rowId ?? nextRow() },
-    { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, chat: undefined, ...session },
+  const msg = new MsgModel(
+    { ...data, ack: data.ack },
+    { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, ...session },
   );
   msg.serialize = () => { const out = {}; for (const k of msg.declared) if (k !== "isNewMsg") out[k] = msg.attributes[k]; return out; };
   msg.msgContextInfo = (chat) => ({
@@ -30,20 +27,20 @@ function makeMsg(data, session = {}) {
 // What belongs to a message of some kind: kept as it is, or as wids.
 const FIELDS = [
   "type", "subtype", "body", "t", "ack", "notifyName", "quotedMsg", "quotedStanzaID", "title", "description", "canonicalUrl", "matchedText", "richPreviewType",
-  "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption",
-  "isSendFailure", "errorCode", "rowId",
+  "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption", ...MEDIA_FIELDS,
+  "isSendFailure", "errorCode",
 ];
 const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
 const KEYS = ["latestEditMsgKey", "protocolMessageKey"];
 function row(msg) {
-  const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant) };
+  const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), rowId: rowId(msg) };
   for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
   for (const name of [...WIDS, ...KEYS]) if (msg[name]) out[name] = String(msg[name]);
   if (msg.mentionedJidList) out.mentionedJidList = msg.mentionedJidList.map(String);
   return out;
 }
 function fromRow(r) {
-  const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }) };
+  const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }), rowId: r.rowId };
   for (const name of FIELDS) out[name] = r[name];
   for (const name of WIDS) out[name] = r[name] && createWid(r[name]);
   for (const name of KEYS) if (r[name]) out[name] = MsgKey.fromString(r[name]);
@@ -77,15 +74,6 @@ async function getMessagesById(keys) {
 }
 async function storedMsg(serialized) { return db.get("model-storage", "message", serialized); }
 
-function makeChat(wid, name) {
-  const chat = new Model(
-    { id: wid, name: name || wid.user, formattedTitle: name || wid.user, unreadCount: 0, t: now(), archive: false, isReadOnly: false, mute: { expiration: 0 }, pin: 0, msgs: new Collection(), lastReceivedKey: undefined },
-    { groupMetadata: wid.isGroup() ? { isLidAddressingMode: prefs.migrated() } : undefined, sendQueue: Promise.resolve() },
-  );
-  chat.contact = { id: wid, name, isBlocked: false };
-  chat.isGroup = wid.isGroup();
-  return chat;
-}
 function now() { return Math.floor(Date.now() / 1000); }
 function localId() { return "3EB0" + hex(randomBytes(9)); }
 
@@ -164,7 +152,7 @@ const outbox = {
   },
   // The page throws the server's code away: what is left of it is ERROR_UNKNOWN, and for 475 a name.
   async record(chat, msg) {
-    if (chat.contact.isBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
+    if (chat.contact.isContactBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
     // By the module's own name, at the time of the call: clients replace it.
     const job = site.missing.some((name) => name.startsWith("WAWebSendMsgJob")) ? { encryptAndSendMsg: ({ data }) => this.wire(data) } : window.require("WAWebSendMsgJob");
     const answer = await job.encryptAndSendMsg({ type: 0, data: msg });
@@ -205,8 +193,14 @@ const outbox = {
 };
 
 const receipts = {
-  async take({ ids, level }) {
-    for (const id of ids) {
+  // By way of the module's export: a client that has put its own function there is called.
+  take({ from, ids, level }) {
+    const receipt = { stanzaId: ids[0], from: createWid(from), ack: level, ackString: level === 3 ? "read" : null, type: "simple", externalIds: ids, participant: null, recipient: null, ts: now(), offline: null };
+    const kind = receipt.from.isGroup() ? ["WAWebHandleGroupChatReceipt", "handleGroupSimpleReceipt"] : ["WAWebHandleDirectChatReceipt", "handleChatSimpleReceipt"];
+    return window.importNamespace(kind[0])[kind[1]](receipt);
+  },
+  async note({ externalIds, ack: level }) {
+    for (const id of externalIds) {
       const rows = (await db.by("model-storage", "message", "keyId", id)).filter((r) => r.fromMe);
       for (const r of rows) {
         if ((r.ack ?? 0) < level) await db.put("model-storage", "message", { ...r, ack: level });
@@ -224,6 +218,7 @@ const inbound = {
     await mainLoaded;
     const confirm = () => comms.send({ type: "received", id: frame.id });
     learn(frame.pn, frame.lid);
+    if (!frame.fromMe) contacts.name(createWid(frame.pn), { pushname: frame.pushname });
     const wid = frame.group ? createWid(frame.group) : createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
     // Status posts are messages like any other and belong to no chat of the list.
     const status = wid.isStatus();
@@ -245,7 +240,7 @@ const inbound = {
     if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
     const msg = makeMsg({
       id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? (frame.fromMe ? me : sender) : undefined, type,
-      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted, isNewMsg: true, ...(frame.ciphertext ? {} : said),
+      t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted || undefined, isNewMsg: true, ...(frame.ciphertext ? {} : said),
     });
     await db.put("model-storage", "message", row(msg));
     // Whether or not anybody listens: what is stored is confirmed and not sent again.
@@ -263,8 +258,9 @@ const AT_START = 2;
 const MORE_AFTER = 1;
 async function restore() {
   for (const r of await db.all("model-storage", "lid-pn")) { lidByPn.set(r.pn, createWid(r.id)); pnByLid.set(r.id, createWid(r.pn)); }
+  await contacts.restore();
   for (const r of await db.all("model-storage", "chat")) if (!Chats.get(r.id)) Chats.add(makeChat(createWid(r.id)));
-  const rows = (await db.all("model-storage", "message")).sort(byArrival);
+  const rows = (await db.all("model-storage", "message")).sort((a, b) => a.rowId - b.rowId);
   const load = (r, chat) => chat.msgs.add(Msgs.add(restored(r)));
   for (const chat of Chats.getModelsArray()) {
     const own = rows.filter((r) => r.chat === String(chat.id));
@@ -272,23 +268,11 @@ async function restore() {
     setTimeout(() => own.slice(-AT_START - MORE_AFTER, -AT_START).forEach((r) => load(r, chat)), 300);
   }
 }
-const byArrival = (a, b) => a.rowId - b.rowId;
-// Rows of a chat, oldest first, strictly older than the anchor: a key, or a chat to begin at its end. Nothing is changed by it.
-async function msgFindBefore({ anchor, count = 20 }) {
-  if (typeof anchor === "string" || !anchor.remote) return { status: 200, messages: [] };
-  let rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(anchor.remote)).sort(byArrival);
-  if (anchor instanceof MsgKey) {
-    const at = rows.findIndex((r) => r.id === String(anchor));
-    if (at < 0) return { status: 404, messages: [] };
-    rows = rows.slice(0, at);
-  }
-  return { status: 200, messages: rows.slice(-count).map(fromRow) };
-}
 // A page of what is before the oldest loaded message of a chat; undefined once there is nothing more.
 async function loadEarlierMsgs({ chat }) {
   if (chat.noEarlierMsgs) return undefined;
   const oldest = chat.msgs.getModelsArray()[0];
-  const { messages } = await msgFindBefore({ anchor: oldest ? oldest.id : { remote: chat.id }, count: EARLIER });
+  const { messages } = await history.find({ anchor: oldest ? oldest.id : { remote: chat.id }, count: EARLIER }, "before");
   chat.noEarlierMsgs = messages.length < EARLIER;
   const models = messages.map((data) => Msgs.get(data.id) || makeMsg({ ...data, isNewMsg: undefined }));
   chat.msgs.add(Msgs.add(models));

@@ -71,6 +71,10 @@ class Model extends Emitter {
 class Collection extends Emitter {
   #models = [];
   #byId = new Map();
+  constructor(modelClass = Model) {
+    super();
+    this.modelClass = modelClass;
+  }
   get(id) { return id === undefined || id === null ? undefined : this.#byId.get(String(id)); }
   add(models, options = {}) {
     const list = Array.isArray(models) ? models : [models];
@@ -88,7 +92,7 @@ class Collection extends Emitter {
   remove(id) {
     const model = this.get(id.id || id);
     if (!model) return undefined;
-    this.#models = this.#models.filter((m) => m !== model);
+    this.#models.splice(this.#models.indexOf(model), 1);
     this.#byId.delete(String(model.id));
     this.trigger("remove", model, this, {});
     return model;
@@ -99,9 +103,10 @@ class Collection extends Emitter {
     this.#byId.delete(before);
     this.#byId.set(String(model.id), model);
   }
-  getModelsArray() { return [...this.#models]; }
+  // The live array: it changes under whoever keeps it.
+  getModelsArray() { return this.#models; }
+  get _models() { return this.#models; }
   get length() { return this.#models.length; }
-  get models() { return this.getModelsArray(); }
   at(i) { return this.#models[i]; }
   last() { return this.#models[this.#models.length - 1]; }
   map(fn) { return this.#models.map(fn); }

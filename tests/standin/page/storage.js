@@ -1,5 +1,5 @@
 // What survives a restart: Local Storage and IndexedDB, split as the real page splits it. One without the other is no login.
-const DATABASES = { "wawc_db_enc": ["keys"], "signal-storage": ["meta"], "model-storage": ["message", "chat", "lid-pn"], "wawc": ["user"] };
+const DATABASES = { "wawc_db_enc": ["keys"], "signal-storage": ["meta"], "model-storage": ["message", "chat", "lid-pn", "contact"], "wawc": ["user"] };
 
 const db = {
   open(name) {

@@ -5,6 +5,7 @@
 
 mod control;
 mod linking;
+mod media;
 mod pages;
 mod settings;
 mod socket;
@@ -51,7 +52,7 @@ impl Standin {
         let world = Arc::new(World::new(options.settings));
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("cannot listen on port {}", options.port))?;
         let address = listener.local_addr()?;
-        let router = pages::router(&world).merge(socket::router(&world)).merge(control::router(&world));
+        let router = pages::router(&world).merge(socket::router(&world)).merge(control::router(&world)).merge(media::router(&world));
         // Small frames both ways: held back for one another they would take 40 ms.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut tasks = vec![tokio::spawn(async move {

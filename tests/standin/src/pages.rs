@@ -13,13 +13,20 @@ use serde_json::json;
 
 use crate::world::World;
 
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 14] = [
     include_str!("../page/models.js"),
+    include_str!("../page/kinds.js"),
     include_str!("../page/ids.js"),
     include_str!("../page/storage.js"),
     include_str!("../page/comms.js"),
     include_str!("../page/altlink.js"),
+    include_str!("../page/media.js"),
     include_str!("../page/messages.js"),
+    include_str!("../page/contacts.js"),
+    include_str!("../page/chats.js"),
+    include_str!("../page/history.js"),
+    include_str!("../page/constants.js"),
+    include_str!("../page/surface.js"),
     include_str!("../page/boot.js"),
 ];
 

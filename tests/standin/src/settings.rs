@@ -41,6 +41,12 @@ pub struct Settings {
     pub pairing_error: Option<String>,
     /// Users the account has blocked.
     pub blocked: Vec<String>,
+    /// A change of the block list fails with this code.
+    pub block_error: Option<u32>,
+    /// Whether the server acknowledges that a chat was seen; else the page waits for it.
+    pub seen_ack: bool,
+    /// The next downloads from the media host fail with these HTTP statuses, one each.
+    pub media_failures: Vec<u16>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
     pub missing: Vec<String>,
     /// The serialised message key has another name, as in newer builds.
@@ -69,7 +75,7 @@ pub enum ModuleMap {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            version: "2.3000.1031000000".into(),
+            version: "2.3000.1038137223".into(),
             clock: 1.0,
             sync_delay: 600,
             ack_delay: Some(5),
@@ -86,6 +92,9 @@ impl Default for Settings {
             link_preview_error: None,
             pairing_error: None,
             blocked: vec![],
+            block_error: None,
+            seen_ack: true,
+            media_failures: vec![],
             missing: vec![],
             hidden_serialized: false,
             module_map: ModuleMap::Map,

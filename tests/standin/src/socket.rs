@@ -123,9 +123,23 @@ impl Page {
                 };
                 self.later(settings.link_preview_delay, answer);
             }
+            "blocklist" => {
+                let answer = match self.world.block(&text("wid"), frame["action"] == "block") {
+                    Ok(()) => json!({"type": "answer", "request": frame["request"], "value": true}),
+                    Err(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
+                };
+                self.send(answer);
+            }
+            "seen" => self.seen(text("chat"), &frame["request"]),
             "msg" => self.message(id, frame),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => {}
+        }
+    }
+
+    fn seen(&self, chat: String, request: &Value) {
+        if self.world.seen(chat) {
+            self.send(json!({"type": "answer", "request": request, "value": true}));
         }
     }
 
@@ -171,8 +185,8 @@ impl Page {
         let Some(ack) = settings.ack_delay else { return };
         self.later(ack, json!({"type": "ack", "id": message, "t": now()}));
         let Some(delivered) = settings.delivered_delay else { return };
-        self.later(ack + delivered, json!({"type": "receipt", "ids": [message], "level": 2}));
+        self.later(ack + delivered, json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 2}));
         let Some(read) = settings.read_delay else { return };
-        self.later(ack + delivered + read, json!({"type": "receipt", "ids": [message], "level": 3}));
+        self.later(ack + delivered + read, json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 3}));
     }
 }

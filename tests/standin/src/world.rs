@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -120,6 +121,8 @@ pub struct View {
     pub confirmed: Vec<String>,
     /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing | paused)`, in order.
     pub typing: Vec<(String, String)>,
+    /// Chats that were said to be seen, in order.
+    pub seen: Vec<String>,
     /// Errors the page has reported to its makers: a well-behaved client causes none.
     pub reports: Vec<String>,
     /// Connections ever made.
@@ -150,10 +153,12 @@ pub(crate) struct State {
     messages: Vec<Received>,
     confirmed: Vec<String>,
     typing: Vec<(String, String)>,
+    seen: Vec<String>,
     pub(crate) reports: Vec<String>,
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
     lids: HashMap<String, String>,
+    pub(crate) media: HashMap<String, Bytes>,
     pub(crate) pairing: HashMap<u64, Result<(), String>>,
     pub(crate) hellos: Vec<Hello>,
     pub(crate) finished: HashMap<u64, Result<String, String>>,
@@ -212,6 +217,7 @@ impl World {
             messages: state.messages.clone(),
             confirmed: state.confirmed.clone(),
             typing: state.typing.clone(),
+            seen: state.seen.clone(),
             reports: state.reports.clone(),
             connections: state.made,
         }
@@ -354,6 +360,32 @@ impl World {
                 waiting.retain(|frame| frame["id"] != message);
             }
         });
+    }
+
+    /// Blocks that id or takes it off the list. An id that is not on it is no error.
+    ///
+    /// # Errors
+    /// The code that the settings want.
+    pub(crate) fn block(&self, wid: &str, block: bool) -> Result<(), u32> {
+        self.change(|state| {
+            if let Some(code) = state.settings.block_error {
+                return Err(code);
+            }
+            let user = wid.split('@').next().unwrap_or_default().to_owned();
+            state.settings.blocked.retain(|blocked| *blocked != user);
+            if block {
+                state.settings.blocked.push(user);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether that is acknowledged.
+    pub(crate) fn seen(&self, chat: String) -> bool {
+        self.change(|state| {
+            state.seen.push(chat);
+            state.settings.seen_ack
+        })
     }
 
     pub(crate) fn shown_typing(&self, chat: String, what: String) {

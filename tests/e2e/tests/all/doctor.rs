@@ -23,7 +23,7 @@ async fn the_doctor_sees_the_machine_the_plugins_the_profiles_and_the_page() -> 
     ensure!(line(&said, "Chromium 1")?.starts_with("ok"), "{said}");
     ensure!(line(&said, "session default")?.contains("it will show a QR"));
     ensure!(line(&said, "plugin number-policy")?.starts_with("ok"));
-    ensure!(line(&said, "is WhatsApp Web 2.3000.1031000000 and shows a QR")?.starts_with("ok"));
+    ensure!(line(&said, "is WhatsApp Web 2.3000.1038137223 and shows a QR")?.starts_with("ok"));
     ensure!(house.standin.view().messages.is_empty());
 
     let running = house.open_linked().await?;

@@ -1,0 +1,108 @@
+// Chats: the model and what is done to a chat. None of it waits for the server, but the receipt of `sendSeen`.
+const GroupMetadatas = new Collection(GroupMetadataModel);
+const Mutes = new Collection(kind("mute"));
+
+function makeChat(wid, name) {
+  const chat = new ChatModel(
+    { id: wid, name: name || wid.user, unreadCount: 0, t: now(), archive: false, isReadOnly: false, pin: 0, muteExpiration: 0, labels: undefined, ephemeralDuration: undefined, msgs: new Collection(MsgModel), lastReceivedKey: undefined },
+    { formattedTitle: name || wid.user, canSend: !contacts.isBlocked(wid), groupMetadata: wid.isGroup() ? groupMetadata(wid) : undefined, sendQueue: Promise.resolve() },
+  );
+  chat.contact = contacts.of(wid);
+  chat.presence = presenceOf(wid);
+  chat.mute = muteOf(chat);
+  chat.getLastMsgKeyForAction = () => chat.msgs.last()?.id;
+  chat.iAmAdmin = () => chat.groupMetadata?.participants.iAmAdmin() ?? false;
+  return chat;
+}
+
+function groupMetadata(wid) {
+  const known = GroupMetadatas.get(wid);
+  if (known) return known;
+  const metadata = new GroupMetadataModel({
+    id: wid, subject: undefined, owner: undefined, creation: now(), desc: undefined, announce: false, restrict: false, isLidAddressingMode: prefs.migrated(),
+    participants: new Collection(ParticipantModel), membershipApprovalRequests: new Collection(),
+  });
+  const me = () => metadata.participants.find((one) => prefs.isMe(one.id));
+  Object.assign(metadata.participants, { iAmMember: () => Boolean(me()), iAmAdmin: () => Boolean(me()?.isAdmin), iAmSuperAdmin: () => Boolean(me()?.isSuperAdmin) });
+  for (const member of [prefs.migrated() ? prefs.meLid() : prefs.mePn()]) groupMember(metadata, member);
+  GroupMetadatas.add(metadata);
+  return metadata;
+}
+function groupMember(metadata, wid) {
+  if (metadata.participants.get(wid)) return;
+  metadata.participants.add(new ParticipantModel({ id: wid, isAdmin: false, isSuperAdmin: undefined }, { contact: contacts.of(wid) }));
+}
+// A known group is not asked for.
+GroupMetadatas.update = async (wid) => GroupMetadatas.get(wid);
+GroupMetadatas.find = async (wid) => GroupMetadatas.get(wid);
+
+// What the chat itself says of its mute follows a moment later.
+function muteOf(chat) {
+  const mute = new Mutes.modelClass({ id: chat.id, expiration: 0 });
+  const set = async (expiration) => {
+    if (typeof expiration !== "number") throw new ActionError();
+    mute.set({ expiration });
+    setTimeout(() => chat.set({ muteExpiration: expiration }), 5);
+  };
+  mute.mute = ({ expiration }) => set(expiration);
+  mute.unmute = () => set(0);
+  mute.canMute = () => true;
+  return mute;
+}
+
+const chatActions = {
+  async archive(chat, archive) {
+    if (Boolean(chat.archive) === Boolean(archive)) throw new ActionError();
+    chat.set(archive ? { archive: true, pin: 0 } : { archive: false });
+  },
+  async pin(chat, pin) { chat.set({ pin: pin ? Date.now() : 0 }); },
+  // One receipt for all that is unread, and the server's word of it. A page that is not looked at waits until it is, and says nothing of that.
+  async seen({ chat, afterAvailable = true }) {
+    if (chat.unreadCount === 0) return;
+    if (afterAvailable && !Stream.available) return void Stream.once("change:available", () => chatActions.seen({ chat }));
+    const { unreadCount } = chat;
+    await comms.query({ type: "seen", chat: String(chat.id) });
+    chat.set({ unreadCount: unreadCount < 0 ? 0 : Math.max(0, chat.unreadCount - unreadCount) });
+  },
+  // By hand: only a chat that has been read, and only with the third argument, which is not to wait for the page's focus.
+  async markUnread(chat, unread, afterFocus = true) {
+    if (unread && !afterFocus && chat.unreadCount === 0) chat.set({ unreadCount: -1 });
+  },
+};
+
+// The newest message is the chat's own; an archived chat comes back with a message to it.
+Msgs.on("add", (msg) => {
+  const chat = Chats.get(msg.id.remote);
+  const last = chat?.lastReceivedKey && Msgs.get(chat.lastReceivedKey);
+  if (!chat || (last && last.t > msg.t)) return;
+  chat.set({ lastReceivedKey: msg.id, t: msg.t });
+  if (msg.isNewMsg && !msg.id.fromMe && !UNANSWERABLE.includes(msg.type)) chat.set({ archive: false });
+  if (chat.groupMetadata && msg.author) groupMember(chat.groupMetadata, userWid(msg.author));
+});
+
+// What a message answers, as a model: the one in memory, else one of what was quoted.
+function quotedMsgOf(msg) {
+  if (!msg.quotedStanzaID) return undefined;
+  const author = msg.quotedParticipant, remote = msg.quotedRemoteJid || msg.id.remote;
+  const fromMe = Boolean(author && prefs.isMe(author));
+  const key = new MsgKey({ fromMe, remote, id: msg.quotedStanzaID, participant: remote.isGroup() && !fromMe ? author : undefined });
+  return Msgs.get(key) || makeMsg({ ...msg.quotedMsg, id: key, from: author || remote, to: msg.to, isNewMsg: undefined });
+}
+
+function chatModules() {
+  provide("WAWebQuotedMsgModelUtils", { getQuotedMsgObj: quotedMsgOf });
+  provide("WAWebChatCollection", { ChatCollection: Chats, ChatCollectionImpl });
+  provide("WAWebChatModel", { Chat: ChatModel });
+  provide("WAWebMsgModel", { Msg: MsgModel });
+  provide("WAWebGroupMetadataCollection", { default: GroupMetadatas }, ESM);
+  provide("WAWebGroupMetadataModel", { default: GroupMetadataModel }, ESM);
+  provide("WAWebSetArchiveChatAction", { setArchive: chatActions.archive });
+  provide("WAWebSetPinChatAction", { setPin: chatActions.pin });
+  provide("WAWebHandleDirectChatReceipt", { handleChatSimpleReceipt: (receipt) => receipts.note(receipt) });
+  provide("WAWebHandleGroupChatReceipt", { handleGroupSimpleReceipt: (receipt) => receipts.note(receipt) });
+  provide("WAWebFrontendChatGetters", {
+    getGroupMetadata: (chat) => chat.groupMetadata, getContact: (chat) => chat.contact, getMsgs: (chat) => chat.msgs, getFormattedTitle: (chat) => chat.formattedTitle,
+    getMute: (chat) => chat.mute, getPresence: (chat) => chat.presence, getTrusted: (chat) => chat.msgs.getModelsArray().some((msg) => msg.id.fromMe),
+    getIsParentGroup: () => false, getIsCAG: () => false, getShouldAppearInList: () => true,
+  });
+}

@@ -1,0 +1,32 @@
+// Reading the messages of a chat from the database: rows, oldest first, strictly beyond the anchor, in the order in which they
+// came to this profile. Nothing in memory or about what is read changes.
+const rowIds = new WeakMap();
+let lastRow = 0;
+function rowId(msg) {
+  if (msg.rowId) return msg.rowId;
+  if (!rowIds.has(msg)) rowIds.set(msg, (lastRow = Math.max(lastRow + 1, Date.now() * 1000)));
+  return rowIds.get(msg);
+}
+const history = {
+  async find({ anchor, count = 20 }, direction) {
+    const rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(anchor.remote));
+    rows.sort((a, b) => a.rowId - b.rowId);
+    if (!(anchor instanceof MsgKey)) {
+      // From the newest on; a text is no anchor and finds nothing.
+      return { status: 200, messages: typeof anchor === "object" && direction === "before" ? rows.slice(-count).map(fromRow) : [] };
+    }
+    const at = rows.findIndex((r) => r.id === String(anchor));
+    if (at < 0) return { status: 404, messages: [] };
+    const found = direction === "before" ? rows.slice(0, at).slice(-count) : rows.slice(at + 1).slice(0, count);
+    return { status: 200, messages: found.map(fromRow) };
+  },
+};
+
+function historyModules() {
+  provide("WAWebDBMessageFindLocal", {
+    msgFindBefore: (asked) => history.find(asked, "before"), msgFindAfter: (asked) => history.find(asked, "after"), msgFindByDirection: ({ direction, ...asked }) => history.find(asked, direction),
+    msgFindMedia: notPlayed("WAWebDBMessageFindLocal", "msgFindMedia"), msgFindStarred: notPlayed("WAWebDBMessageFindLocal", "msgFindStarred"),
+    msgFindSearch: notPlayed("WAWebDBMessageFindLocal", "msgFindSearch"), msgFindCallLog: notPlayed("WAWebDBMessageFindLocal", "msgFindCallLog"),
+    msgFindEvents: notPlayed("WAWebDBMessageFindLocal", "msgFindEvents"), queryMessageType: notPlayed("WAWebDBMessageFindLocal", "queryMessageType"),
+  });
+}
