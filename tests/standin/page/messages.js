@@ -261,11 +261,10 @@ async function restore() {
   await contacts.restore();
   for (const r of await db.all("model-storage", "chat")) if (!Chats.get(r.id)) Chats.add(makeChat(createWid(r.id)));
   const rows = (await db.all("model-storage", "message")).sort((a, b) => a.rowId - b.rowId);
-  const load = (r, chat) => chat.msgs.add(Msgs.add(restored(r)));
   for (const chat of Chats.getModelsArray()) {
     const own = rows.filter((r) => r.chat === String(chat.id));
-    for (const r of own.slice(-AT_START)) load(r, chat);
-    setTimeout(() => own.slice(-AT_START - MORE_AFTER, -AT_START).forEach((r) => load(r, chat)), 300);
+    chat.msgs.add(Msgs.add(own.slice(-AT_START).map(restored)));
+    setTimeout(() => chat.msgs.add(Msgs.add(own.slice(-AT_START - MORE_AFTER, -AT_START).map(restored)), { add: "before" }), 300);
   }
 }
 // A page of what is before the oldest loaded message of a chat; undefined once there is nothing more.
@@ -275,7 +274,7 @@ async function loadEarlierMsgs({ chat }) {
   const { messages } = await history.find({ anchor: oldest ? oldest.id : { remote: chat.id }, count: EARLIER }, "before");
   chat.noEarlierMsgs = messages.length < EARLIER;
   const models = messages.map((data) => Msgs.get(data.id) || makeMsg({ ...data, isNewMsg: undefined }));
-  chat.msgs.add(Msgs.add(models));
+  chat.msgs.add(Msgs.add(models), { add: "before" });
   return models;
 }
 const EARLIER = 50;

@@ -78,10 +78,12 @@ class Collection extends Emitter {
   get(id) { return id === undefined || id === null ? undefined : this.#byId.get(String(id)); }
   add(models, options = {}) {
     const list = Array.isArray(models) ? models : [models];
+    let front = 0; // what is earlier comes before what is there, in its own order
     const stored = list.map((model) => {
       const known = this.get(model.id);
       if (known) return known;
-      this.#models.push(model);
+      if (options.add === "before") this.#models.splice(front++, 0, model);
+      else this.#models.push(model);
       this.#byId.set(String(model.id), model);
       model.on("all", (name, ...args) => { if (name !== "add" && name !== "remove") this.trigger(name, ...args); });
       return model;
