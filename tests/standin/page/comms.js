@@ -135,7 +135,7 @@ const comms = {
         this.timelocked = frame.locked !== false;
         return undefined;
       case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
-      default: return undefined;
+      default: return passkey.take(frame);
     }
   },
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     linking::{Hello, LinkCode},
+    passkey::{PasskeyView, Passkeys},
     settings::{Settings, SettingsPatch},
 };
 
@@ -124,6 +125,8 @@ pub struct View {
     pub reports: Vec<String>,
     /// Connections ever made.
     pub connections: u64,
+    /// Passkeys at linking and at checkpoints.
+    pub passkey: PasskeyView,
 }
 
 #[derive(Debug, Clone)]
@@ -138,6 +141,8 @@ pub(crate) struct Connection {
     identity: String,
     pub(crate) qr: Option<(String, String)>,
     pub(crate) online: bool,
+    /// The challenge of the checkpoint that is open.
+    pub(crate) checkpoint: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +163,7 @@ pub(crate) struct State {
     pub(crate) hellos: Vec<Hello>,
     pub(crate) finished: HashMap<u64, Result<String, String>>,
     pub(crate) refuse_connections: bool,
+    pub(crate) passkeys: Passkeys,
 }
 
 #[derive(Debug)]
@@ -214,6 +220,7 @@ impl World {
             typing: state.typing.clone(),
             reports: state.reports.clone(),
             connections: state.made,
+            passkey: state.passkeys.view(),
         }
     }
 
@@ -244,7 +251,7 @@ impl World {
     pub(crate) fn connect(&self, out: mpsc::UnboundedSender<Value>, noise: String, identity: String) -> u64 {
         self.change(|state| {
             state.made += 1;
-            state.connections.insert(state.made, Connection { out, noise, identity, qr: None, online: false });
+            state.connections.insert(state.made, Connection { out, noise, identity, qr: None, online: false, checkpoint: None });
             state.made
         })
     }
@@ -253,6 +260,7 @@ impl World {
         self.change(|state| {
             state.connections.remove(&id);
             state.forget_hellos(id);
+            state.passkeys.forget(id);
         });
     }
 

@@ -94,7 +94,7 @@ function logout() {
 }
 
 function report() {
-  const capabilities = Object.keys(CONTRACT).map((name) => ({ name, ok: missing(name).length === 0, missing: missing(name) }));
+  const capabilities = Object.keys(CONTRACT).filter(isPreloaded).map((name) => ({ name, ok: missing(name).length === 0, missing: missing(name) }));
   return { version: window.Debug?.VERSION ?? null, capabilities };
 }
 
@@ -108,9 +108,10 @@ const CALLS = {
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
   catch_up: { needs: "catch_up", run: catchUp },
-  refresh_qr: { needs: "refresh_qr", run: () => { if (pairing) return refused("a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
+  refresh_qr: { needs: "refresh_qr", run: () => { if (pairing || linking) return refused(linking ? "a passkey is awaited" : "a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
   pairing_code: { needs: "pairing_code", run: pairingCode },
   cancel_pairing: { needs: "pairing_code", run: cancelPairing },
+  passkey: { needs: null, run: passkeyOrder },
   logout: { needs: "logout", run: logout },
 };
 const isUsable = () => !logoutTold && use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true && use("WAWebSocketModel.Socket")?.hasSynced === true;
