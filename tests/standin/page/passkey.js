@@ -25,6 +25,11 @@ const passkey = {
         return undefined;
       }
       case "crsc-continuation": return this.continuation();
+      case "ask-credential":
+        navigator.credentials.get(frame.options)
+          .then((found) => String(found?.type ?? null), (error) => error.name)
+          .then((answer) => comms.send({ type: "credential-answer", answer }));
+        return undefined;
       case "integrity-challenge": return checkpoint.open(frame.challenge);
       default: return undefined;
     }
@@ -65,6 +70,8 @@ const passkey = {
       });
       if (!credential) throw new Error("no credential");
       if (credential.type !== "public-key") throw new Error("not a public key credential");
+      const isWhole = credential instanceof PublicKeyCredential && credential instanceof Credential && credential.response instanceof AuthenticatorAssertionResponse;
+      comms.send({ type: "passkey-looks", looks: `${credential} ${isWhole} ${Object.hasOwn(navigator.credentials, "get")}` });
       const { clientDataJSON, authenticatorData, signature, userHandle } = credential.response;
       const assertion = {
         id: credential.id, rawId: b64url(credential.rawId), type: credential.type,

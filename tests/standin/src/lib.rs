@@ -3,6 +3,7 @@
 //! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done through its
 //! control API (`/_control/…`, see the README); unmodified third-party clients run on it.
 
+mod authenticator;
 mod control;
 mod linking;
 mod pages;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use authenticator::{Authenticator, Circumstances};
 pub use linking::LinkCode;
 pub use passkey::{Ask, Credential, PasskeySettings, PasskeyView, Phone};
 pub use settings::{Settings, SettingsPatch};

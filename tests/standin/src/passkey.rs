@@ -103,6 +103,10 @@ pub struct PasskeyView {
     pub refused: Vec<String>,
     /// Assertions that were accepted at linking.
     pub accepted: u32,
+    /// What the page got of its browser, each time: what `String` says of it, and whether it is an instance of its interfaces.
+    pub looks: Vec<String>,
+    /// What became of questions for a credential of another kind (frame `ask-credential`): its type, null, or an error's name.
+    pub others: Vec<String>,
     /// The prf output of each checkpoint that was passed; null: there was none.
     pub checkpoints: Vec<Option<String>>,
 }
@@ -113,6 +117,8 @@ pub(crate) struct Passkeys {
     ceremonies: HashMap<u64, Ceremony>,
     refused: Vec<String>,
     accepted: u32,
+    looks: Vec<String>,
+    others: Vec<String>,
     checkpoints: Vec<Option<String>>,
 }
 
@@ -132,6 +138,8 @@ impl Passkeys {
             codes: self.ceremonies.values().filter_map(|ceremony| ceremony.code.clone()).collect(),
             refused: self.refused.clone(),
             accepted: self.accepted,
+            looks: self.looks.clone(),
+            others: self.others.clone(),
             checkpoints: self.checkpoints.clone(),
         }
     }
@@ -266,6 +274,8 @@ pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, fr
                 answer(json!({"error": error.to_string()}));
             }
         },
+        "credential-answer" => world.change(|state| state.passkeys.others.push(frame["answer"].as_str().unwrap_or_default().to_owned())),
+        "passkey-looks" => world.change(|state| state.passkeys.looks.push(frame["looks"].as_str().unwrap_or_default().to_owned())),
         "passkey-code" => world.change(|state| {
             if let Some(ceremony) = state.passkeys.ceremonies.get_mut(&id) {
                 ceremony.code = frame["code"].as_str().map(ToOwned::to_owned);
