@@ -115,7 +115,11 @@ impl PasskeyView {
 
 impl fmt::Debug for PasskeyView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasskeyView").field("stage", &self.stage).field("purpose", &self.purpose).field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("PasskeyView")
+            .field("stage", &self.stage)
+            .field("purpose", &self.purpose)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,7 +200,7 @@ impl SessionHandle {
             return Err(PasskeyError::Expired { again: view.again });
         }
         let id = view.id.clone().ok_or(PasskeyError::NotWaiting(view.stage))?;
-        match self.order_passkey(PasskeyOrder::Answer { id, assertion }).await {
+        match self.order_passkey(PasskeyOrder::Answer { id, assertion: Box::new(assertion) }).await {
             // It was answered a moment ago, or given up.
             Err(PasskeyError::Page(PageError::Refused { .. })) => return Err(PasskeyError::NotWaiting(self.passkey()?.stage)),
             answered => answered?,

@@ -188,7 +188,19 @@ fn bytes(value: &Value, field: &'static str) -> Result<Vec<u8>, AssertionFault> 
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let plain: String = text.trim_end_matches('=').chars().map(|c| if c == '+' { '-' } else if c == '/' { '_' } else { c }).collect();
+    let plain: String = text
+        .trim_end_matches('=')
+        .chars()
+        .map(|c| {
+            if c == '+' {
+                '-'
+            } else if c == '/' {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect();
     BASE64URL.decode(plain).ok()
 }
 

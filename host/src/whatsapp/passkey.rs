@@ -79,7 +79,7 @@ pub enum PasskeyOrder {
         /// As [`PasskeyNews::Signing`] told it.
         id: String,
         /// Checked.
-        assertion: Assertion,
+        assertion: Box<Assertion>,
     },
     /// A person says that the phone shows the same code.
     Confirm,

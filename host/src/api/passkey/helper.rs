@@ -102,12 +102,7 @@ fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, Problem> {
     }
 }
 
-pub(in crate::api) async fn answer(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
+pub(in crate::api) async fn answer(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
     let view = app.core.answer_passkey(&client, &body).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
@@ -121,12 +116,7 @@ struct Comparison {
 }
 
 /// `{"code":"ABCD-EFGH","same":true}` confirms; with `false` the ceremony is given up: somebody else's phone is at work.
-pub(in crate::api) async fn confirm(
-    State(app): State<App>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Problem> {
+pub(in crate::api) async fn confirm(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
     // The words of the error may quote the body.
     let wrong = |_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\", \"same\": true}");

@@ -16,7 +16,8 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
         Ok(home.house.standin.scan(None, Account::default()).await.ok())
     })
     .await?;
-    let view = until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
+    let view =
+        until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
     ensure!(api.get(PASSKEY).await?.status == 401, "the API needs its key");
     let path = view["helper"].as_str().context("a helper")?.to_owned();
     ensure!(view["helperUrl"] == format!("https://wharf.example.org/w{path}") && view["helperNote"].is_null(), "{view}");
@@ -53,7 +54,8 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
         Ok(home.house.standin.scan(None, Account::default()).await.ok())
     })
     .await?;
-    let view = until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
+    let view =
+        until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
     let path = view["helper"].as_str().context("a helper")?.to_owned();
     api.post(&path, &home.sign(&view)).await?.expect(202)?;
     let state = until("the code", BOOT, async || Ok(Some(look(&path).await?.json).filter(|state| state["stage"] == "confirm"))).await?;

@@ -90,10 +90,7 @@ async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
         gateway.api.post(PASSKEY, &answer).await?.expect(202)?;
         until("the checkpoint", BOOT, async || Ok((passed().len() > before).then_some(()))).await?;
         ensure!(passed().last() == Some(&kept), "{:?}", passed());
-        until("no notice", BOOT, async || {
-            Ok((gateway.api.get("/v1/sessions/default").await?.json["notices"] == json!([])).then_some(()))
-        })
-        .await?;
+        until("no notice", BOOT, async || Ok((gateway.api.get("/v1/sessions/default").await?.json["notices"] == json!([])).then_some(()))).await?;
     }
     refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
     home.house.standin.push(None, json!({"type": "ask-credential", "options": {"password": true, "mediation": "silent"}}));
@@ -115,6 +112,8 @@ async fn by_code(home: &Home, gateway: &Gateway) -> Result<()> {
     let code = api.post(CODE, &json!({"number": "4915112345678"})).await?.expect(200)?.json["code"].as_str().unwrap_or_default().to_owned();
     home.house.standin.enter_code(&code, Account::default()).await?;
     let view = stage(gateway, "signing").await?;
+    // Another code now would replace the secret of the ceremony.
+    home.house.standin.push(None, json!({"type": "alt-refresh"}));
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     let view = stage(gateway, "confirm").await?;
     let shown = view["code"].as_str().unwrap_or_default().to_owned();

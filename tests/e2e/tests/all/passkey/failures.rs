@@ -138,7 +138,8 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
         home.set(|_| {});
         gateway.api.until_qr(BOOT).await?;
         refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
-        let old = api::answer(gateway.api.request(Method::GET, view["helper"].as_str().unwrap_or_default()).header("Accept", "application/json")).await?;
+        let old =
+            api::answer(gateway.api.request(Method::GET, view["helper"].as_str().unwrap_or_default()).header("Accept", "application/json")).await?;
         refused(old, 404, "unknown_token")?;
         if wanted == "phone" {
             let view = home.asked(&gateway).await?;
@@ -147,5 +148,19 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
         }
         ensure!(gateway.stop(STOP).await?.success());
     }
+    Ok(())
+}
+
+/// Modules that are not where they are looked for cost the events, and no linking: the page's own button goes on.
+#[tokio::test]
+async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Result<()> {
+    let missing = ["WAWebShortcakeLinkingAction", "WAWebShortcakeLinkingApi", "WAWebLinkDeviceEvents"].map(ToOwned::to_owned).to_vec();
+    let home = Home::build(Plan { standin: Settings { missing, ..Settings::default() }, ..Plan::default() }).await?;
+    let gateway = home.house.open().await?;
+    let view = home.asked(&gateway).await?;
+    gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+    gateway.api.until_state("ready", BOOT).await?;
+    home.no_reports()?;
+    ensure!(gateway.stop(STOP).await?.success());
     Ok(())
 }
