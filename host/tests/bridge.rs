@@ -4,6 +4,8 @@
 
 #[path = "bridge/kinds.rs"]
 mod kinds;
+#[path = "bridge/passkey.rs"]
+mod passkey;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -175,6 +175,12 @@ impl SessionHandle {
         self.snapshot.borrow().passkey.clone().ok_or(PasskeyError::NotAsked)
     }
 
+    /// Whether a code or a QR now would end a ceremony.
+    pub(super) fn awaits_passkey(&self) -> bool {
+        let now = self.snapshot.borrow();
+        now.passkey.as_ref().is_some_and(|view| view.purpose == PasskeyPurpose::Link && (view.is_pending() || view.again))
+    }
+
     async fn order_passkey(&self, order: PasskeyOrder) -> Result<(), PasskeyError> {
         let page = self.any_page.borrow().clone().ok_or(PasskeyError::NotAsked)?;
         Ok(page.passkey(&order).await?)

@@ -23,6 +23,9 @@ use crate::{
 const CODE_WITHOUT: Duration = Duration::from_secs(300);
 /// Tokens that are over and still explained.
 const PAST: usize = 8;
+/// The reasons that a session shows with the state `qr_ready`.
+const AWAITED: &str = "WhatsApp asks for the account's passkey";
+const NOT_AWAITED: &str = "a QR can be scanned";
 
 /// What the supervisor remembers of it beside the snapshot.
 #[derive(Debug, Default)]
@@ -218,6 +221,7 @@ impl Supervisor {
         self.notice(None).await;
         // At linking a finished ceremony waits for the login; QR codes stay away until then.
         if reason != "linked" && self.machine.passkey {
+            self.snapshot.send_modify(|snapshot| NOT_AWAITED.clone_into(&mut snapshot.reason));
             Box::pin(self.take(Input::PasskeyEnded)).await;
         }
     }
@@ -250,7 +254,12 @@ impl Supervisor {
         self.passkey.clock = life.and_then(|life| Instant::now().checked_add(life));
         self.care.passkey = notice(&view, client.as_str());
         let shape = view.shape();
-        self.snapshot.send_modify(|snapshot| snapshot.passkey = Some(view));
+        self.snapshot.send_modify(|snapshot| {
+            if view.purpose == PasskeyPurpose::Link {
+                (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
+            }
+            snapshot.passkey = Some(view);
+        });
         self.tell_passkey(&shape).await;
         self.notice(None).await;
     }

@@ -40,7 +40,7 @@ async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     ensure!(info["state"] == "qr_ready" && info["passkey"]["stage"] == "signing", "{info}");
     ensure!(info["notices"].to_string().contains("passkey_needed"), "{}", info["notices"]);
     let refusal = api.post(CODE, &json!({"number": "4915112345678"})).await?;
-    ensure!(refusal.status == 502 && refusal.json["detail"].to_string().contains("passkey"), "{}", refusal.json);
+    ensure!(refused(refusal, 409, "not_waiting_for_link")?.contains("WhatsApp asks for the account's passkey"));
 
     let signed = |circumstances: &Circumstances| home.key.sign(&view["publicKey"], circumstances);
     let wrong_origin = signed(&Circumstances { origin: "https://www.whatsapp.com".into(), ..Circumstances::default() });

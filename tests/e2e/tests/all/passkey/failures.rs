@@ -164,3 +164,25 @@ async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Resul
     ensure!(gateway.stop(STOP).await?.success());
     Ok(())
 }
+
+/// A session that works goes on working; whoever comes late to a checkpoint is asked once more.
+#[tokio::test]
+async fn a_checkpoint_that_nobody_answers_is_asked_again_by_a_late_answer() -> Result<()> {
+    let home = Home::build(Plan { overlay: "[whatsapp]\npasskey_timeout = \"1500ms\"".into(), ..Plan::default() }).await?;
+    home.set(|passkey| passkey.ask = Ask::Off);
+    let gateway = home.house.open_linked().await?;
+    home.house.standin.checkpoint();
+    let view = stage(&gateway, "signing").await?;
+    failed(&gateway, "nobody answered the challenge within 2 s").await?;
+    ensure!(gateway.api.state().await? == "ready");
+    gateway.api.send("4915123456789", "behind the dialog").await?.expect(200)?;
+    let notices = gateway.api.get("/v1/sessions/default").await?.json["notices"].to_string();
+    ensure!(notices.contains("passkey_needed"), "{notices}");
+    refused(gateway.api.post(PASSKEY, &home.sign(&view)).await?, 410, "challenge_expired")?;
+    let view = stage(&gateway, "signing").await?;
+    gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+    let passed = || home.house.standin.view().passkey.checkpoints.len();
+    until("the checkpoint", BOOT, async || Ok((passed() == 1).then_some(()))).await?;
+    ensure!(gateway.stop(STOP).await?.success());
+    Ok(())
+}
