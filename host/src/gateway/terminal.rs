@@ -94,6 +94,7 @@ fn words(view: &PasskeyView, helper: &HelperAddress, now: Timestamp) -> Option<S
             Some(format!("does the phone show {code}? Confirm it within {left} at\n\n    {link}\n"))
         }
         PasskeyStage::Finishing => Some("passkey accepted, WhatsApp completes the linking".to_owned()),
+        PasskeyStage::Failed if view.again => Some(format!("{reason}; whoever signs within {left} may still begin anew\n\n    {link}\n")),
         PasskeyStage::Failed => Some(format!("the passkey came to nothing: {reason}")),
     }
 }
@@ -124,6 +125,11 @@ mod tests {
         assert!(signing.contains("https://wharf.example.org/passkey/pk_1") && !signing.contains("public_url"), "{signing}");
         assert!(said(PasskeyStage::Confirm, &away).contains("does the phone show ABCD-EFGH? Confirm it within 9:41 at"));
         assert!(said(PasskeyStage::Phone, &away).contains("keep WhatsApp open there (9:41)"));
+        let late = PasskeyStage::Failed;
+        assert!(said(late, &away).contains("came to nothing"));
+        let mut late = view(late);
+        late.again = true;
+        assert!(words(&late, &away, Timestamp(0)).is_some_and(|text| text.contains("within 9:41 may still begin anew")));
         assert_eq!(words(&view(PasskeyStage::Asked), &away, Timestamp(0)), None, "the challenge follows within a second");
     }
 }

@@ -62,8 +62,9 @@ impl Supervisor {
                 Some(PasskeyStage::Signing) if reason == "server_error" && !self.passkey.retried => {
                     self.passkey_anew("WhatsApp refused the assertion (was it the passkey of this account?); sign once more").await;
                 }
+                // The page's own end of a question that has expired here.
+                Some(PasskeyStage::Failed) | None => {}
                 Some(stage) => self.passkey_failed(&words(stage, &reason, step), true).await,
-                None => {}
             },
             PasskeyNews::Lost => self.passkey_failed("the connection to WhatsApp was lost; scan the new QR", false).await,
             PasskeyNews::Ended { reason } => self.passkey_over(&reason).await,
@@ -165,7 +166,7 @@ impl Supervisor {
                 let again = !self.passkey.retried && view.public_key.is_some();
                 let words = format!("nobody answered the challenge within {} s", self.passkey.life.as_secs_f64().ceil());
                 if !again {
-                    return self.passkey_expired(view, &words).await;
+                    return self.passkey_expired(&words).await;
                 }
                 // QR codes wait still: whoever comes late begins anew on this connection.
                 self.order(PasskeyOrder::Expire);
@@ -175,20 +176,25 @@ impl Supervisor {
             }
             PasskeyStage::Failed => {
                 let reason = view.reason.clone().unwrap_or_default();
-                self.passkey_expired(view, &reason).await;
+                self.passkey_expired(&reason).await;
             }
             stage => self.passkey_failed(&words(stage, "timeout", step), true).await,
         }
     }
 
-    async fn passkey_expired(&mut self, view: PasskeyView, reason: &str) {
-        self.snapshot.send_modify(|snapshot| snapshot.passkey = Some(PasskeyView { stage: PasskeyStage::Signing, expired: true, ..view }));
+    /// Whoever answers from now on comes too late for good.
+    async fn passkey_expired(&mut self, reason: &str) {
+        self.snapshot.send_modify(|snapshot| {
+            if let Some(view) = &mut snapshot.passkey {
+                view.expired = true;
+            }
+        });
         self.passkey_failed(reason, true).await;
     }
 
     /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was lost.
     async fn passkey_failed(&mut self, reason: &str, cancel: bool) {
-        let Some(view) = self.passkey_view().filter(PasskeyView::is_pending) else { return };
+        let Some(view) = self.passkey_view().filter(|view| view.is_pending() || view.again) else { return };
         if cancel {
             self.order(PasskeyOrder::Cancel);
         }

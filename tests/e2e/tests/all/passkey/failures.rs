@@ -63,6 +63,8 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     let view = stage(&gateway, "signing").await?;
     refused(api.post(PASSKEY, &home.sign(&view)).await?, 502, "refused_by_whatsapp")?;
     failed(&gateway, "WhatsApp refused the assertion").await?;
+    let reports = home.house.standin.view().reports;
+    ensure!(reports.iter().any(|report| report.contains("internal-server-error")), "the page reports what fails: {reports:?}");
 
     // The connection is lost.
     home.set(|_| {});
