@@ -4,6 +4,8 @@
 
 #[path = "bridge/kinds.rs"]
 mod kinds;
+#[path = "bridge/passkey.rs"]
+mod passkey;
 #[path = "bridge/real.rs"]
 mod real;
 

@@ -17,12 +17,17 @@ use crate::config;
 /// Paths that need no key: probes of a platform.
 const OPEN: [&str; 3] = ["/livez", "/readyz", "/health"];
 
+/// Below it everything has a token of its own.
+const HELPER: &str = "/passkey/";
+
 #[derive(Debug)]
 pub(super) struct Access {
     /// SHA-256 of each key.
     keys: Vec<[u8; 32]>,
     open_metrics: bool,
     cors_origins: Vec<String>,
+    /// Host of the address that people are told.
+    public_host: Option<String>,
 }
 
 /// Whose call it is: the scope of idempotency keys.
@@ -30,15 +35,26 @@ pub(super) struct Access {
 pub(super) struct Caller(pub(super) String);
 
 impl Access {
-    pub(super) fn new(settings: &config::Api) -> Self {
+    /// `public` is the address that people are told for helper pages.
+    pub(super) fn new(settings: &config::Api, public: &str) -> Self {
         let digest = |key: &String| match key.strip_prefix("sha256:").and_then(|hash| hex::decode(hash).ok()?.try_into().ok()) {
             Some(digest) => digest,
             None => Sha256::digest(key).into(),
         };
-        Self { keys: settings.keys.iter().map(digest).collect(), open_metrics: settings.open_metrics, cors_origins: settings.cors_origins.clone() }
+        Self {
+            keys: settings.keys.iter().map(digest).collect(),
+            open_metrics: settings.open_metrics,
+            cors_origins: settings.cors_origins.clone(),
+            public_host: url::Url::parse(public).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)),
+        }
     }
 
     fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Failure> {
+        // A helper page needs no key but its token. Without keys other pages of this machine's browser are kept out all the same.
+        let is_helper = path.starts_with(HELPER);
+        if is_helper && (!self.keys.is_empty() || self.is_public(headers)) {
+            return Ok(Caller("helper".into()));
+        }
         let open = OPEN.contains(&path) || (path == "/metrics" && self.open_metrics);
         if self.keys.is_empty() {
             return self.local(method, headers).map(|()| Caller("local".into()));
@@ -54,6 +70,11 @@ impl Access {
                 "an API key is needed: Authorization: Bearer <key>, or X-Api-Key: <key>",
             )),
         }
+    }
+
+    fn is_public(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
+        host.is_some_and(|host| self.public_host.as_deref() == Some(host.host()))
     }
 
     /// Looks at every key and every byte, so that the time taken tells nothing.
@@ -116,7 +137,7 @@ mod tests {
     fn check(keys: &[&str], method: &Method, path: &str, headers: &[(&str, &str)]) -> Result<String, u16> {
         let settings = config::Api { keys: keys.iter().map(ToString::to_string).collect(), ..config::Api::default() };
         let pairs = headers.iter().map(|(name, value)| (name.parse::<header::HeaderName>().expect("name"), value.parse().expect("value")));
-        let answer = Access::new(&settings).check(method, path, &pairs.collect());
+        let answer = Access::new(&settings, "https://wharf.example.org").check(method, path, &pairs.collect());
         answer.map(|caller| caller.0).map_err(|failure| failure.into_response().status().as_u16())
     }
 
@@ -155,5 +176,15 @@ mod tests {
             assert!(get(path, &[]).is_ok(), "{path}");
         }
         assert_eq!(get("/metrics", &[]), Err(401));
+    }
+
+    #[test]
+    fn a_helper_page_needs_a_key_or_an_address_that_people_were_told() {
+        let page = "/passkey/pk_0";
+        assert!(check(&["first-key-0123456789"], &Method::GET, page, &[("host", "10.0.0.1")]).is_ok(), "its token is the key");
+        assert!(check(&[], &Method::GET, page, &[("host", "localhost:3001")]).is_ok());
+        assert!(check(&[], &Method::GET, page, &[("host", "wharf.example.org")]).is_ok());
+        assert_eq!(check(&[], &Method::GET, page, &[("host", "10.0.0.1:3001")]), Err(403));
+        assert_eq!(check(&[], &Method::GET, "/v1/sessions", &[("host", "wharf.example.org")]), Err(403), "that door is the helper's alone");
     }
 }

@@ -5,14 +5,14 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::LinkFailure;
+use super::{HelperAddress, LinkFailure, PasskeyFailure};
 use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Restriction, SessionState, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
         OutboxRow, Requested, Sending, StoreError, Until,
     },
-    session::{Cleanup, LogoutError, PairingView, ProfileFate, Snapshot},
+    session::{Cleanup, LogoutError, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
 
 /// The gateway, as the API sees it.
@@ -92,6 +92,18 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Gives that code up and shows QR codes again.
     async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure>;
+
+    /// Where helper pages are reached.
+    fn helper(&self) -> &HelperAddress;
+
+    /// Gives the page of a session an assertion, JSON as a browser makes it.
+    async fn answer_passkey(&self, client: &ClientId, assertion: &[u8]) -> Result<PasskeyView, PasskeyFailure>;
+
+    /// A person says that the phone shows this code.
+    async fn confirm_passkey(&self, client: &ClientId, code: &str) -> Result<PasskeyView, PasskeyFailure>;
+
+    /// Gives a passkey ceremony up.
+    async fn cancel_passkey(&self, client: &ClientId) -> Result<(), PasskeyFailure>;
 
     /// Cleans the session directory, or only says what would be done.
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String>;

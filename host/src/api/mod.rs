@@ -6,6 +6,7 @@ mod content;
 mod core;
 mod linking;
 mod messages;
+mod passkey;
 mod probes;
 mod problem;
 mod reply;
@@ -34,6 +35,7 @@ use tower_http::{
 
 pub use self::core::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
 pub use self::linking::LinkFailure;
+pub use self::passkey::{HelperAddress, PasskeyFailure};
 use self::{access::Access, reply::Failure};
 use crate::config;
 
@@ -41,6 +43,8 @@ use crate::config;
 const MAX_BODY: usize = 1 << 20;
 /// Bytes of one with ten thousand recipients.
 const MAX_BULK_BODY: usize = 16 << 20;
+/// Calls of helper pages a minute, all of them together. A page that is open makes 30.
+const HELPER_CALLS: u32 = 600;
 
 /// What handlers share.
 #[derive(Debug, Clone)]
@@ -48,11 +52,13 @@ struct App {
     core: Arc<dyn Core>,
     access: Arc<Access>,
     started: Instant,
+    helper: Arc<passkey::Limit>,
 }
 
 /// All routes over `core`.
 pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
-    let app = App { core, access: Arc::new(Access::new(settings)), started: Instant::now() };
+    let access = Arc::new(Access::new(settings, &core.helper().base));
+    let app = App { core, access, started: Instant::now(), helper: Arc::new(passkey::Limit::new(HELPER_CALLS)) };
     let seed = Router::new()
         .route("/health", get(seed::server_health))
         .route("/api/whatsapp/status", get(seed::status))
@@ -68,6 +74,10 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}", get(sessions::get).delete(sessions::delete))
         .route("/v1/sessions/{id}/qr", get(sessions::qr))
         .route("/v1/sessions/{id}/pairing-code", post(linking::code).delete(linking::cancel))
+        .route("/v1/sessions/{id}/passkey", get(passkey::get).post(passkey::answer).delete(passkey::cancel))
+        .route("/v1/sessions/{id}/passkey/confirm", post(passkey::confirm))
+        .route("/passkey/{token}", get(passkey::helper_page).post(passkey::helper_answer))
+        .route("/passkey/{token}/confirm", post(passkey::helper_confirm))
         .route("/v1/sessions/{id}/{verb}", post(sessions::control))
         .route("/v1/sessions/{id}/messages", post(sending::send))
         .route("/v1/sessions/{id}/sending", get(messages::sending))

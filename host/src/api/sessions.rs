@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{App, SessionAction, SessionFailure, problem::Problem, seed};
 use crate::{
     model::{ClientId, SessionState},
-    session::{ProfileFate, Snapshot},
+    session::{PasskeyView, ProfileFate, Snapshot},
 };
 
 /// Pairs of one session.
@@ -25,7 +25,7 @@ const MAX_PAIR: usize = 1000;
 fn shape(client: &ClientId, now: &Snapshot) -> Value {
     json!({
         "id": client, "state": now.state, "isReady": now.state == SessionState::Ready, "reason": now.reason,
-        "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account, "attempt": now.attempt,
+        "passkey": now.passkey.as_ref().map(PasskeyView::shape), "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account, "attempt": now.attempt,
         "nextAttemptAt": now.next_attempt_at.map(crate::model::Timestamp::rfc3339),
     })
 }

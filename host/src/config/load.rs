@@ -106,6 +106,9 @@ fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut 
     set(&mut config.sessions.path, sources, "SESSION_PATH", "a path", errors);
     set(&mut config.log.level, sources, "LOG_LEVEL", "a log level", errors);
     set(&mut config.sessions.default_client, sources, "CLIENT_ID", "1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'", errors);
+    if let Some(url) = sources.get("PUBLIC_URL") {
+        config.server.public_url = Some(url.to_owned());
+    }
     if let Some(path) = sources.get("CHROMIUM") {
         config.browser.executable = Some(path.into());
     }
@@ -120,6 +123,11 @@ fn check(config: &Config, errors: &mut Vec<String>) {
         errors.push(format!(
             "[server] host = {}: anybody who reaches that address could send messages; set WHARF_API_KEY or [api] keys (`wharf keys new` makes one), or listen on 127.0.0.1",
             server.host
+        ));
+    }
+    if let Some(url) = server.public_url.as_deref().filter(|url| !is_public_url(url)) {
+        errors.push(format!(
+            "[server] public_url = {url:?} must be an http or https URL without user, query and fragment, e.g. \"https://wharf.example.org\""
         ));
     }
     for (n, key) in config.api.keys.iter().enumerate() {
@@ -150,11 +158,13 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if config.delivery.concurrency == 0 || config.delivery.max_attempts == 0 {
         errors.push("[delivery] concurrency and max_attempts must be at least 1".into());
     }
-    let durations: [(&str, Millis); 10] = [
+    let durations: [(&str, Millis); 12] = [
         ("[server] shutdown", server.shutdown),
         ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
         ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
         ("[whatsapp] call_timeout", config.whatsapp.call_timeout),
+        ("[whatsapp] passkey_timeout", config.whatsapp.passkey_timeout),
+        ("[whatsapp] passkey_step", config.whatsapp.passkey_step),
         ("[sessions] health_interval", config.sessions.health_interval),
         ("[sessions] max_delay", config.sessions.max_delay),
         ("[send] timeout", config.send.timeout),
@@ -171,6 +181,17 @@ fn check(config: &Config, errors: &mut Vec<String>) {
             errors.push(format!("[api] cors_origins: {origin:?} must be an origin such as \"https://example.org\""));
         }
     }
+}
+
+fn is_public_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
 }
 
 #[cfg(test)]
@@ -210,6 +231,17 @@ mod tests {
             assert!(error.contains(said), "{said}: {error}");
         }
         assert_eq!(error.lines().count(), 5);
+    }
+
+    #[test]
+    fn the_address_for_people_is_a_plain_url_from_file_or_environment() {
+        for url in ["ftp://x", "wharf.example.org", "https://user@x/", "https://x/?a=1", "https://x/#a", ""] {
+            let error = with(&format!("[server]\npublic_url = {url:?}\n"), &[]).expect_err(url);
+            assert!(error.contains("[server] public_url") && error.contains("https://wharf.example.org"), "{error}");
+        }
+        let config = with("[server]\npublic_url = \"http://10.0.0.1:3001/wharf\"\n", &[("PUBLIC_URL", "https://wharf.example.org")]).expect("good");
+        assert_eq!(config.server.public_url.as_deref(), Some("https://wharf.example.org"));
+        assert!(with("", &[("PUBLIC_URL", "wharf")]).expect_err("no URL").contains("public_url"));
     }
 
     #[test]

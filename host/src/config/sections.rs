@@ -43,13 +43,17 @@ pub struct Server {
     pub host: IpAddr,
     /// Default 3001; 0 picks a free one. Environment: `PORT`.
     pub port: u16,
+    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`: what links to the passkey helper name.
+    /// Default: the address where it listens, which works on this machine only unless `host` says otherwise. Environment:
+    /// `PUBLIC_URL`.
+    pub public_url: Option<String>,
     /// How long a shutdown may take before the rest is cut off. Default 30s.
     pub shutdown: Millis,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { host: IpAddr::from([127, 0, 0, 1]), port: 3001, shutdown: Millis::secs(30) }
+        Self { host: IpAddr::from([127, 0, 0, 1]), port: 3001, public_url: None, shutdown: Millis::secs(30) }
     }
 }
 
@@ -138,6 +142,11 @@ pub struct WhatsApp {
     pub sync_timeout: Millis,
     /// How long one call into the page may take. Default 20s.
     pub call_timeout: Millis,
+    /// How long a passkey's challenge may wait for its answer; WhatsApp's own limit holds where it is shorter. Default 10m.
+    pub passkey_timeout: Millis,
+    /// How long the phone, the person who compares the code, and the end of the linking may each take after that. The page
+    /// itself gives up after 120s. Default 130s.
+    pub passkey_step: Millis,
 }
 
 impl Default for WhatsApp {
@@ -148,6 +157,8 @@ impl Default for WhatsApp {
             boot_timeout: Millis::secs(60),
             sync_timeout: Millis::secs(300),
             call_timeout: Millis::secs(20),
+            passkey_timeout: Millis::secs(600),
+            passkey_step: Millis::secs(130),
         }
     }
 }

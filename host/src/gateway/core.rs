@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, PhoneNumber, Restriction, SessionState, Transition, calling_code},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
         SendRequest, Sending, StoreError, Until,
     },
-    session::{self, Cleanup, PairingError, PairingView, ProfileFate, Snapshot},
+    session::{self, Cleanup, PairingError, PairingView, PasskeyView, ProfileFate, SessionHandle, Snapshot},
     store::{HealthRow, Store},
 };
 
@@ -29,6 +29,7 @@ pub(super) struct GatewayCore {
     pub(super) store: Store,
     pub(super) outbox: Outbox,
     pub(super) metrics: PrometheusHandle,
+    pub(super) helper: HelperAddress,
 }
 
 #[async_trait]
@@ -72,7 +73,7 @@ impl Core for GatewayCore {
         let now = handle.snapshot().borrow().clone();
         Ok(json!({
             "clientId": client, "state": now.state, "connectionStatus": now.state, "isReady": now.state == SessionState::Ready,
-            "reason": now.reason, "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account,
+            "reason": now.reason, "passkey": now.passkey.as_ref().map(PasskeyView::shape), "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account,
             "transitions": transitions.iter().map(transition).collect::<Vec<_>>(),
             "reconnect": {
                 "attempt": now.attempt, "maxAttempts": self.config.sessions.max_attempts, "launches": now.launches,
@@ -203,6 +204,22 @@ impl Core for GatewayCore {
         Ok(handle.cancel_pairing().await.map_err(PairingError::from)?)
     }
 
+    fn helper(&self) -> &HelperAddress {
+        &self.helper
+    }
+
+    async fn answer_passkey(&self, client: &ClientId, assertion: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
+        Ok(self.asked(client)?.answer_passkey(assertion).await?)
+    }
+
+    async fn confirm_passkey(&self, client: &ClientId, code: &str) -> Result<PasskeyView, PasskeyFailure> {
+        Ok(self.asked(client)?.confirm_passkey(code).await?)
+    }
+
+    async fn cancel_passkey(&self, client: &ClientId) -> Result<(), PasskeyFailure> {
+        Ok(self.asked(client)?.cancel_passkey().await?)
+    }
+
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String> {
         upkeep::clean(&self.config, &self.sessions, dry_run).await
     }
@@ -217,6 +234,10 @@ impl Core for GatewayCore {
 }
 
 impl GatewayCore {
+    fn asked(&self, client: &ClientId) -> Result<SessionHandle, PasskeyFailure> {
+        self.sessions.get(client).ok_or_else(|| PasskeyFailure::Unknown(client.clone()))
+    }
+
     /// Why a send that somebody waits for cannot begin now.
     async fn refused_now(&self, call: &SendCall, now: Snapshot) -> Result<Option<SendFailure>, AcceptError> {
         if now.state != SessionState::Ready {

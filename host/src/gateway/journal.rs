@@ -59,6 +59,11 @@ impl Journal for GatewayJournal {
         said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
+    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value) {
+        let event = Event::Other { kind: "session.passkey".into(), json: step.to_string() };
+        said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
+    }
+
     async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool {
         let id = message.id.clone();
         let envelope = Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) };

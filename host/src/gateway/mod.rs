@@ -12,7 +12,7 @@ mod upkeep;
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use self::{core::GatewayCore, journal::GatewayJournal, sessions::Sessions};
 use crate::{
-    api,
+    api::{self, HelperAddress},
     browser::{Guard, SharedBrowser},
     config::{BrowserMode, Config, PacingOverride, Sources},
     events::Events,
@@ -102,14 +102,15 @@ impl Gateway {
         let shared = (config.browser.mode == BrowserMode::Shared).then(|| SharedBrowser::new(session::shared_dir(&root)));
         let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard, shared);
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
-        let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal);
+        let helper = helper_address(&config, address);
+        let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal, helper.clone());
         sessions.restore().await?;
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
         tasks.push(outbox.take_orders());
         tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
-        let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics };
+        let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics, helper };
         let stop = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -143,6 +144,16 @@ impl Gateway {
         self.store.close().await;
         info!("stopped");
     }
+}
+
+/// Where people find the helper pages: where they are told, or where we listen.
+fn helper_address(config: &Config, listens: SocketAddr) -> HelperAddress {
+    if let Some(url) = &config.server.public_url {
+        return HelperAddress { base: url.trim_end_matches('/').to_owned(), local_only: false };
+    }
+    let everywhere = listens.ip().is_unspecified();
+    let at = if everywhere { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listens.port()) } else { listens };
+    HelperAddress { base: format!("http://{at}"), local_only: everywhere || listens.ip().is_loopback() }
 }
 
 /// The paces of the sessions that have one of their own.

@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::{journal::GatewayJournal, terminal};
 use crate::{
-    api::{SessionAction, SessionFailure},
+    api::{HelperAddress, SessionAction, SessionFailure},
     config::Config,
     model::ClientId,
     outbox::Outbox,
@@ -38,6 +38,7 @@ pub(super) struct Sessions {
     launcher: Arc<ChromiumLauncher>,
     journal: Arc<GatewayJournal>,
     starts: Arc<Semaphore>,
+    helper: HelperAddress,
     running: RwLock<BTreeMap<ClientId, Running>>,
     /// Making and taking away go one after the other.
     changing: Mutex<()>,
@@ -58,6 +59,7 @@ impl Sessions {
         plugins: Arc<PluginHost>,
         launcher: ChromiumLauncher,
         journal: GatewayJournal,
+        helper: HelperAddress,
     ) -> Self {
         Self {
             config,
@@ -67,6 +69,7 @@ impl Sessions {
             launcher: Arc::new(launcher),
             journal: Arc::new(journal),
             starts: Arc::new(Semaphore::new(STARTS)),
+            helper,
             running: RwLock::default(),
             changing: Mutex::default(),
         }
@@ -110,7 +113,7 @@ impl Sessions {
             linked: known.is_some_and(|row| row.linked),
             wanted,
         });
-        let tasks = [self.outbox.attach(client.clone(), handle.ready_page()), terminal::show_qr(&handle)];
+        let tasks = [self.outbox.attach(client.clone(), handle.ready_page()), terminal::show(&handle, self.helper.clone())];
         self.running.write().unwrap_or_else(PoisonError::into_inner).insert(client.clone(), Running { handle, tasks });
         Ok(())
     }

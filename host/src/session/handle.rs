@@ -8,7 +8,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::pairing::PairingView;
+use super::{
+    pairing::PairingView,
+    passkey::{PasskeyView, PastPasskey},
+};
 use crate::{
     model::{Account, ClientId, SessionState, Timestamp},
     whatsapp::{BrowserReport, ContractReport, Page, PageStatus},
@@ -30,6 +33,10 @@ pub struct Snapshot {
     pub qr: Option<QrView>,
     /// The code that can be typed on the phone now.
     pub pairing: Option<PairingView>,
+    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
+    pub passkey: Option<PasskeyView>,
+    /// Tokens of challenges that are over, oldest first.
+    pub past_passkeys: Vec<PastPasskey>,
     /// The profile holds a login, as far as is known.
     pub linked: bool,
     /// Me, as far as known.
@@ -56,6 +63,8 @@ impl Snapshot {
             since: Timestamp::now(),
             qr: None,
             pairing: None,
+            passkey: None,
+            past_passkeys: Vec::new(),
             linked: false,
             account: None,
             notices: Vec::new(),
@@ -116,6 +125,10 @@ pub enum Command {
     Stop,
     /// Ask WhatsApp to end the login.
     Logout,
+    /// Ask for a fresh passkey challenge, where one has just expired.
+    PasskeyAgain,
+    /// Give a passkey ceremony up.
+    PasskeyCancel,
     /// As [`Command::Stop`], answered when the browser is gone; the session ends.
     Shutdown,
 }

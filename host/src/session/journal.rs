@@ -23,6 +23,9 @@ pub trait Journal: Send + Sync + Debug {
     /// A code can be typed on the phone. It is a credential.
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
+    /// A step of a passkey ceremony, as the API shows it.
+    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value);
+
     /// A message arrived or was typed on the phone; `missed`: it was found later. One that was told before is not told
     /// again. False: it could not be recorded.
     async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool;

@@ -7,11 +7,13 @@ mod handle;
 mod journal;
 pub mod machine;
 mod pairing;
+mod passkey;
 pub mod profiles;
 mod supervisor;
 
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::Journal;
 pub use pairing::{PairingError, PairingView};
+pub use passkey::{PasskeyError, PasskeyStage, PasskeyView, PastPasskey};
 pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir, shared_dir};
 pub use supervisor::{Limits, Parts, spawn};

@@ -40,7 +40,7 @@ impl fmt::Debug for PairingView {
 /// Why there is no code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PairingError {
-    /// Only a page that waits for a link makes codes.
+    /// Only a page that waits for a link, and for no passkey, makes codes.
     #[error("the session is {state} ({reason}): a pairing code is made only while it is qr_ready")]
     NotWaiting {
         /// Where it stands.
@@ -64,7 +64,7 @@ impl SessionHandle {
             let now = self.snapshot.borrow();
             (now.state, now.reason.clone(), now.pairing.as_ref().map_or(1, |before| before.attempt + 1))
         };
-        let page = self.any_page.borrow().clone().filter(|_| state == SessionState::QrReady);
+        let page = self.any_page.borrow().clone().filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
         let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
         let code = page.pairing_code(number).await?;
         // The same news comes as an event; whoever has this answer must not be shown the QR of before any more.

@@ -18,6 +18,7 @@ use super::{
     page::{
         BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode, Stored,
     },
+    passkey::PasskeyOrder,
     script,
 };
 use crate::{
@@ -252,6 +253,10 @@ impl Page for ChromiumPage {
 
     async fn cancel_pairing(&self) -> Result<(), PageError> {
         self.call::<Value>("cancel_pairing", json!({}), self.limit).await.map(|_| ())
+    }
+
+    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
+        self.call::<Value>("passkey", json!(order), self.limit).await.map(|_| ())
     }
 
     async fn logout(&self) -> Result<(), PageError> {

@@ -1,13 +1,17 @@
 //! The only place that knows WhatsApp Web: bridge script, contract, probes.
 
+mod assertion;
 mod chromium;
 mod login;
 mod news;
 mod page;
+mod passkey;
 mod script;
 
+pub use assertion::{Assertion, AssertionFault, check_assertion};
 pub use chromium::{ChromiumLauncher, Profile};
 pub use page::{
     BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode,
     Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,
 };
+pub use passkey::{PasskeyNews, PasskeyOrder, PasskeyPurpose};

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     login::Entries,
     page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
+    passkey::PasskeyNews,
 };
 use crate::model::{AckLevel, Address, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
 
@@ -30,6 +31,7 @@ enum Raw {
     PairingEnded {
         reason: String,
     },
+    Passkey(PasskeyNews),
     Ack {
         id: MessageId,
         address: Address,
@@ -98,6 +100,7 @@ pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
         Raw::QrExhausted => PageEvent::QrExhausted,
         Raw::PairingCode(code) => PageEvent::PairingCode(code.into()),
         Raw::PairingEnded { reason } => PageEvent::PairingEnded(reason),
+        Raw::Passkey(news) => PageEvent::Passkey(news),
         Raw::Ack { id, address, level } => match AckLevel::from_number(level) {
             Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
             None => return Ok(None),
@@ -269,6 +272,20 @@ mod tests {
         assert_eq!(read(r#"{"fault":"IQErrorRateOverlimit"}"#), Err(PageError::RateLimited { what: "pairing_code" }));
         assert_eq!(read(r#"{"fault":"IQErrorFeatureNotAvailable"}"#), Err(PageError::NotAvailable { what: "pairing_code" }));
         assert!(matches!(read(r#"{"fault":"MissingCachedRefError"}"#), Err(PageError::Refused { reason, .. }) if reason == "MissingCachedRefError"));
+    }
+
+    #[test]
+    fn stages_of_a_passkey_are_read_and_their_codes_are_not_for_logs() {
+        let stage = |text: &str| match parse(&format!(r#"{{"page":"p","n":1,"type":"passkey",{text}}}"#)) {
+            Ok(Some(Said::News(PageEvent::Passkey(news)))) => news,
+            other => panic!("{other:?}"),
+        };
+        let signing = stage(r#""stage":"signing","id":"p-1","purpose":"checkpoint","publicKey":{"challenge":"AA"}"#);
+        let PasskeyNews::Signing { id, public_key, .. } = &signing else { panic!("{signing:?}") };
+        assert_eq!((id.as_str(), &public_key["challenge"]), ("p-1", &serde_json::json!("AA")));
+        assert_eq!(stage(r#""stage":"asked""#), PasskeyNews::Asked);
+        let confirm = stage(r#""stage":"confirm","code":"ABCDEFGH""#);
+        assert!(!format!("{confirm:?}").contains("ABCD"));
     }
 
     #[test]

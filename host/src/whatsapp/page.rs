@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::passkey::{PasskeyNews, PasskeyOrder};
 use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
 
 /// A running page of one session.
@@ -62,6 +63,10 @@ pub trait Page: Send + Sync + Debug {
 
     /// Gives the code up and goes back to QR codes.
     async fn cancel_pairing(&self) -> Result<(), PageError>;
+
+    /// Tells the page something about a passkey it asks for; `Ok` means that it was taken. A page that does not wait for
+    /// that refuses.
+    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError>;
 
     /// Unlinks the account and waits until the page says so or is reloaded.
     async fn logout(&self) -> Result<(), PageError>;
@@ -150,6 +155,8 @@ pub enum PageEvent {
     PairingCode(PairingCode),
     /// No code can be typed any more, for this reason.
     PairingEnded(String),
+    /// News of a passkey that WhatsApp asks for.
+    Passkey(PasskeyNews),
     /// News of an own message.
     Send(SendNews),
     /// A message arrived or was typed on the phone.

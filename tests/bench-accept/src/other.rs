@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
-    api::{Core, LinkFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
         RowState, Sending, StoreError,
     },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
-    session::{Cleanup, PairingView, ProfileFate, Snapshot},
+    session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
 
 /// The plugins' key-value storage where there is no database.
@@ -195,6 +195,23 @@ impl Core for Other {
 
     async fn pairing_code(&self, client: &ClientId, _: &str) -> Result<PairingView, LinkFailure> {
         Err(LinkFailure::Unknown(client.clone()))
+    }
+
+    fn helper(&self) -> &HelperAddress {
+        static HELPER: HelperAddress = HelperAddress { base: String::new(), local_only: true };
+        &HELPER
+    }
+
+    async fn answer_passkey(&self, client: &ClientId, _: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
+    }
+
+    async fn confirm_passkey(&self, client: &ClientId, _: &str) -> Result<PasskeyView, PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
+    }
+
+    async fn cancel_passkey(&self, client: &ClientId) -> Result<(), PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
     }
 
     async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure> {

@@ -22,7 +22,7 @@ use tokio::{
 use crate::{Api, processes::Family, until};
 
 /// Variables that would change the gateway under test.
-const FOREIGN: [&str; 6] = ["PORT", "HOST", "CLIENT_ID", "SESSION_PATH", "LOG_LEVEL", "WHARF_API_KEY"];
+const FOREIGN: [&str; 7] = ["PORT", "HOST", "PUBLIC_URL", "CLIENT_ID", "SESSION_PATH", "LOG_LEVEL", "WHARF_API_KEY"];
 
 /// Loading plugins the first time compiles them.
 const START: Duration = Duration::from_secs(60);

@@ -137,7 +137,7 @@ const comms = {
       // A job of the sync ends: the stream counts as connected from then on, whatever the connection is.
       case "sync-signal": return void setTimeout(() => Socket.set({ stream: "CONNECTED" }), frame.after || 0);
       case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
-      default: return undefined;
+      default: return passkey.take(frame);
     }
   },
 

@@ -26,6 +26,8 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
         .route("/_control/network", post(network))
         .route("/_control/logout", post(logout))
         .route("/_control/push", post(push))
+        .route("/_control/checkpoint", post(checkpoint))
+        .route("/_control/passkey-again", post(passkey_again))
         .with_state(Arc::clone(world))
 }
 
@@ -109,6 +111,18 @@ async fn logout(State(world): State<Arc<World>>, Json(target): Json<Target>) -> 
 async fn push(State(world): State<Arc<World>>, Json(target): Json<Target>) -> StatusCode {
     world.push(target.account.as_deref(), &target.frame);
     StatusCode::NO_CONTENT
+}
+
+async fn checkpoint(State(world): State<Arc<World>>) -> StatusCode {
+    world.checkpoint();
+    StatusCode::NO_CONTENT
+}
+
+async fn passkey_again(State(world): State<Arc<World>>) -> Response {
+    match world.ask_passkey_again() {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refuse(StatusCode::CONFLICT, &error),
+    }
 }
 
 async fn qr_png(State(world): State<Arc<World>>) -> Response {

@@ -3,10 +3,12 @@
 //! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done through its
 //! control API (`/_control/…`, see the README); unmodified third-party clients run on it.
 
+mod authenticator;
 mod control;
 mod linking;
 mod media;
 mod pages;
+mod passkey;
 mod settings;
 mod socket;
 mod tls;
@@ -18,8 +20,11 @@ use anyhow::{Context, Result};
 use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use authenticator::{Authenticator, Circumstances};
 pub use linking::LinkCode;
+pub use passkey::{Ask, Credential, PasskeySettings, PasskeyView, Phone};
 pub use settings::{Settings, SettingsPatch};
+use tls::Front;
 use world::World;
 pub use world::{Account, Inbound, Received, View};
 
@@ -28,7 +33,7 @@ pub use world::{Account, Inbound, Received, View};
 pub struct Standin {
     world: Arc<World>,
     address: SocketAddr,
-    tls: Option<SocketAddr>,
+    tls: Option<Front>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -77,7 +82,27 @@ impl Standin {
     /// Port of the HTTPS front.
     #[must_use]
     pub fn tls_port(&self) -> Option<u16> {
-        self.tls.map(|address| address.port())
+        self.tls.as_ref().map(|front| front.address.port())
+    }
+
+    /// SHA-256 of the public key of the front's certificate, as `--ignore-certificate-errors-spki-list` wants it: a browser
+    /// so started has a page without certificate errors, which is what it lets use passkeys.
+    #[must_use]
+    pub fn tls_key(&self) -> Option<&str> {
+        self.tls.as_ref().map(|front| front.key.as_str())
+    }
+
+    /// The server asks the page that waits for a passkey once more, with another challenge.
+    ///
+    /// # Errors
+    /// When none is awaited.
+    pub fn ask_passkey_again(&self) -> Result<()> {
+        self.world.ask_passkey_again()
+    }
+
+    /// Asks every page that is online for the passkey of its account.
+    pub fn checkpoint(&self) {
+        self.world.checkpoint();
     }
 
     /// What is going on.

@@ -115,6 +115,10 @@ impl World {
 
     /// Links the page with the account, if the page agrees that the secret is the one it has.
     async fn pair(&self, id: u64, adv: &str, account: Account) -> Result<()> {
+        if self.wants_passkey(id, adv, &account)? { Ok(()) } else { self.pair_now(id, adv, account).await }
+    }
+
+    pub(crate) async fn pair_now(&self, id: u64, adv: &str, account: Account) -> Result<()> {
         let noise = self.change(|state| {
             let connection = state.connections.get(&id).context("the page is gone")?;
             let number = u32::try_from(state.devices.len()).unwrap_or(0) + 1;

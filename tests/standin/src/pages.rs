@@ -13,13 +13,14 @@ use serde_json::json;
 
 use crate::world::World;
 
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     include_str!("../page/models.js"),
     include_str!("../page/kinds.js"),
     include_str!("../page/ids.js"),
     include_str!("../page/storage.js"),
     include_str!("../page/comms.js"),
     include_str!("../page/altlink.js"),
+    include_str!("../page/passkey.js"),
     include_str!("../page/media.js"),
     include_str!("../page/messages.js"),
     include_str!("../page/contacts.js"),
@@ -54,7 +55,9 @@ async fn index(State(world): State<Arc<World>>) -> Response {
         "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
         "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "storageFails": settings.storage_failures > 0,
     });
-    Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string())).into_response()
+    // As on the real page: no script of it calls another server by itself.
+    let policy = [(header::CONTENT_SECURITY_POLICY, "connect-src 'self' data: blob:")];
+    (policy, Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string()))).into_response()
 }
 
 fn app() -> String {

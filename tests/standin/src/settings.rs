@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::passkey::PasskeySettings;
+
 /// All knobs with their defaults: a fast, healthy WhatsApp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub link_preview_error: Option<u32>,
     /// A code for a phone number is refused with this error, e.g. `IQErrorRateOverlimit`.
     pub pairing_error: Option<String>,
+    /// When and how passkeys are asked for.
+    pub passkey: PasskeySettings,
     /// Users the account has blocked.
     pub blocked: Vec<String>,
     /// A change of the block list fails with this code.
@@ -91,6 +95,7 @@ impl Default for Settings {
             link_preview_delay: 0,
             link_preview_error: None,
             pairing_error: None,
+            passkey: PasskeySettings::default(),
             blocked: vec![],
             block_error: None,
             seen_ack: true,

@@ -16,7 +16,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::world::{World, now};
+use crate::{
+    passkey,
+    world::{World, now},
+};
 
 /// Refs in a batch of QR codes.
 const BATCH: usize = 6;
@@ -133,7 +136,7 @@ impl Page {
             "seen" => self.seen(text("chat"), &frame["request"]),
             "msg" => self.message(id, frame),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
-            _ => {}
+            _ => passkey::take(&self.world, id, &self.out, frame),
         }
     }
 
@@ -169,6 +172,7 @@ impl Page {
                 let _ = out.send(message);
             }
             let _ = out.send(json!({"type": "offline-end"}));
+            world.checkpoint_at_login(id);
         });
     }
 

@@ -3,6 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rcgen::PublicKeyData;
+use sha2::{Digest, Sha256};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -17,8 +20,16 @@ use tokio_rustls::{
     },
 };
 
-pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(SocketAddr, JoinHandle<()>)> {
+/// Where it listens, and the hash of its public key.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+}
+
+pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHandle<()>)> {
     let certified = rcgen::generate_simple_self_signed(vec!["web.whatsapp.com".into(), "localhost".into()])?;
+    let hash = BASE64_STANDARD.encode(Sha256::digest(certified.signing_key.subject_public_key_info()));
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -40,5 +51,5 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(SocketAddr, J
             });
         }
     });
-    Ok((address, task))
+    Ok((Front { address, key: hash }, task))
 }

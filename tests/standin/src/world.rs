@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     linking::{Hello, LinkCode},
+    passkey::{PasskeyView, Passkeys},
     settings::{Settings, SettingsPatch},
 };
 
@@ -127,6 +128,8 @@ pub struct View {
     pub reports: Vec<String>,
     /// Connections ever made.
     pub connections: u64,
+    /// Passkeys at linking and at checkpoints.
+    pub passkey: PasskeyView,
 }
 
 #[derive(Debug, Clone)]
@@ -141,6 +144,8 @@ pub(crate) struct Connection {
     identity: String,
     pub(crate) qr: Option<(String, String)>,
     pub(crate) online: bool,
+    /// The challenge of the checkpoint that is open.
+    pub(crate) checkpoint: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -163,6 +168,7 @@ pub(crate) struct State {
     pub(crate) hellos: Vec<Hello>,
     pub(crate) finished: HashMap<u64, Result<String, String>>,
     pub(crate) refuse_connections: bool,
+    pub(crate) passkeys: Passkeys,
 }
 
 #[derive(Debug)]
@@ -220,6 +226,7 @@ impl World {
             seen: state.seen.clone(),
             reports: state.reports.clone(),
             connections: state.made,
+            passkey: state.passkeys.view(),
         }
     }
 
@@ -250,7 +257,7 @@ impl World {
     pub(crate) fn connect(&self, out: mpsc::UnboundedSender<Value>, noise: String, identity: String) -> u64 {
         self.change(|state| {
             state.made += 1;
-            state.connections.insert(state.made, Connection { out, noise, identity, qr: None, online: false });
+            state.connections.insert(state.made, Connection { out, noise, identity, qr: None, online: false, checkpoint: None });
             state.made
         })
     }
@@ -259,6 +266,7 @@ impl World {
         self.change(|state| {
             state.connections.remove(&id);
             state.forget_hellos(id);
+            state.passkeys.forget(id);
         });
     }
 

@@ -60,6 +60,9 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
     let advice = match state.as_str() {
         "ready" | "loading" | "authenticated" => None,
         "reconnecting" => Some("it tries again by itself; the reason says why it has to"),
+        "qr_ready" if info["passkey"]["stage"].as_str().is_some_and(|stage| stage != "failed") => {
+            Some("WhatsApp asks for the account's passkey: open the link in GET /v1/sessions/<id>/passkey (docs/passkey.md)")
+        }
         "qr_ready" => Some("scan the QR: GET /v1/sessions/<id>/qr, or link by phone number"),
         "error" | "auth_failure" | "max_reconnect_exceeded" => Some("mend what the reason says, then POST /v1/sessions/<id>/reconnect"),
         _ => Some("POST /v1/sessions/<id>/start starts it"),
@@ -114,6 +117,16 @@ mod tests {
         assert!(said[3].contains("another module map"), "{said:?}");
         assert!(said[4].contains("\"_serialized\" of MsgKey is called \"$1\""), "{said:?}");
         assert_eq!(said.len(), 5);
+    }
+
+    #[test]
+    fn a_passkey_that_is_awaited_comes_before_a_scan() {
+        let advice = |stage: Value| {
+            let info = json!({"state": "qr_ready", "reason": "", "passkey": {"stage": stage}});
+            session("shop", &info).remove(0).advice.unwrap_or_default().to_string()
+        };
+        assert!(advice(json!("signing")).contains("/v1/sessions/shop/passkey"));
+        assert!(advice(json!("failed")).contains("/v1/sessions/shop/qr") && advice(Value::Null).contains("/qr"));
     }
 
     #[test]

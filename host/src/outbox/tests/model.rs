@@ -178,6 +178,9 @@ impl Page for World {
     async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
         Err(gone())
     }
+    async fn passkey(&self, _: &crate::whatsapp::PasskeyOrder) -> Result<(), PageError> {
+        Ok(())
+    }
     async fn cancel_pairing(&self) -> Result<(), PageError> {
         Ok(())
     }

@@ -32,6 +32,8 @@ fn words(input: &Input) -> String {
         Input::ContractBroken(_) => "the contract with the page is broken",
         Input::Qr => "a QR is shown",
         Input::QrExhausted => "the batch of QR codes is used up",
+        Input::PasskeyAsked => "WhatsApp asks for a passkey",
+        Input::PasskeyEnded => "the passkey is not awaited any more",
         Input::Navigated => "the page was loaded anew",
         Input::Refresh(_) => "the page should be loaded anew, at a quiet moment",
         Input::LoggedOut(_) => "WhatsApp ended the login",

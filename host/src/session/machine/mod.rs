@@ -37,6 +37,8 @@ pub struct Machine {
     pub reclaimed: bool,
     /// WhatsApp's socket is gone, the page is alive and mends it.
     pub mending: bool,
+    /// WhatsApp waits for the account's passkey before it links: whatever concerns QR codes would spoil that.
+    pub passkey: bool,
 }
 
 /// What happened to a session.
@@ -63,6 +65,10 @@ pub enum Input {
     Qr,
     /// The batch of QR codes is used up.
     QrExhausted,
+    /// WhatsApp asks for the account's passkey before it links.
+    PasskeyAsked,
+    /// It does not any more, and nothing is linked: QR codes follow.
+    PasskeyEnded,
     /// The page was loaded anew by itself.
     Navigated,
     /// The page should be loaded anew, and nobody needs it right now.
@@ -119,7 +125,7 @@ impl Machine {
     /// A session that does nothing yet; `linked` and `attempt` as they were stored.
     #[must_use]
     pub fn new(linked: bool) -> Self {
-        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false }
+        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false, passkey: false }
     }
 
     /// Takes one input; every combination of state and input has an answer.
@@ -158,7 +164,14 @@ impl Step<'_> {
             Input::LaunchFailed { fatal: true, reason } | Input::ContractBroken(reason) => self.fail(&reason),
             Input::LaunchFailed { fatal: false, reason } | Input::Lost(reason) => self.lose(&reason),
             Input::Page(stage) => self.page(stage),
+            // QR codes go on changing below the page's question for the passkey; whoever scanned one would spoil it.
+            Input::Qr | Input::QrExhausted if self.machine.passkey => {}
             Input::Qr => self.qr(),
+            Input::PasskeyAsked => self.passkey_asked(),
+            Input::PasskeyEnded => {
+                self.machine.passkey = false;
+                self.machine.qr_shown = 0;
+            }
             Input::QrExhausted if self.machine.state == QrReady => self.effects.push(Effect::RefreshQr),
             Input::QrExhausted => {}
             Input::Navigated => self.navigated(),
@@ -231,17 +244,8 @@ impl Step<'_> {
     }
 
     fn qr(&mut self) {
-        if !matches!(self.machine.state, Loading | QrReady | Authenticated) {
+        if !matches!(self.machine.state, Loading | QrReady | Authenticated) || !self.may_link() {
             return;
-        }
-        if self.machine.linked {
-            self.machine.linked = false;
-            let reason = "WhatsApp asks for a new scan: the login of this profile is gone";
-            if !self.rules.relink {
-                self.close();
-                return self.enter(AuthFailure, reason);
-            }
-            self.enter(AuthFailure, reason);
         }
         self.machine.qr_shown += 1;
         if self.machine.qr_shown > self.rules.qr_limit {
@@ -252,6 +256,32 @@ impl Step<'_> {
             self.enter(QrReady, "a QR can be scanned");
             self.timer(None);
         }
+    }
+
+    /// As a QR, but nothing is shown: some accounts are asked before they see one.
+    fn passkey_asked(&mut self) {
+        if !matches!(self.machine.state, Loading | QrReady | Authenticated) || !self.may_link() {
+            return;
+        }
+        if self.machine.state != QrReady {
+            self.enter(QrReady, "WhatsApp asks for the account's passkey");
+        }
+        self.timer(None);
+        self.machine.passkey = true;
+    }
+
+    /// A page that wants to link says that the login is gone. False: a person decides what comes now.
+    fn may_link(&mut self) -> bool {
+        if !self.machine.linked {
+            return true;
+        }
+        self.machine.linked = false;
+        let reason = "WhatsApp asks for a new scan: the login of this profile is gone";
+        if !self.rules.relink {
+            self.close();
+        }
+        self.enter(AuthFailure, reason);
+        self.rules.relink
     }
 
     fn navigated(&mut self) {
@@ -357,6 +387,7 @@ impl Step<'_> {
 
     fn enter(&mut self, after: SessionState, reason: &str) {
         let before = std::mem::replace(&mut self.machine.state, after);
+        self.machine.passkey &= after == QrReady;
         if before != after {
             self.effects.push(Effect::Enter { before, after, reason: reason.to_owned() });
         }

@@ -69,8 +69,11 @@ proptest! {
             prop_assert!(after.attempt <= rules.max_attempts);
             // A login is believed gone only on the page's word.
             if before.linked && !after.linked {
-                prop_assert!(matches!(input, Input::LoggedOut(_) | Input::Qr | Input::Page(Stage::NeedsLink)), "{:?}", input);
+                prop_assert!(matches!(input, Input::LoggedOut(_) | Input::Qr | Input::PasskeyAsked | Input::Page(Stage::NeedsLink)), "{:?}", input);
             }
+            // A passkey is awaited only where a QR would be, and no QR is asked for then.
+            prop_assert!(!after.passkey || (after.state == QrReady && after.open), "{:?}", after);
+            prop_assert!(!before.passkey || !effects.contains(&Effect::RefreshQr), "a new batch of QR codes spoils the passkey's ceremony");
             // What no person and no page will end, a timer does.
             let waits_for_us = matches!(after.state, Authenticated | Reconnecting) || (after.state == MaxReconnectExceeded && rules.slow_delay.is_some());
             prop_assert!(!waits_for_us || world.timer.is_some(), "{:?} waits for nothing", after);

@@ -29,6 +29,10 @@ pub struct Rules {
     pub mend_timeout: Duration,
     /// QR codes shown before the session waits for a person.
     pub qr_limit: u32,
+    /// A passkey's challenge may wait so long for its answer; what the options say is heeded where it is shorter.
+    pub passkey_timeout: Duration,
+    /// Phone, person and the end of the linking may each take so long then.
+    pub passkey_step: Duration,
     /// Show a new QR after the phone unlinked us.
     pub relink: bool,
 }
@@ -49,6 +53,8 @@ impl Rules {
             offline_grace: sessions.offline_grace.duration(),
             mend_timeout: sessions.mend_timeout.duration(),
             qr_limit: sessions.qr_limit,
+            passkey_timeout: whatsapp.passkey_timeout.duration(),
+            passkey_step: whatsapp.passkey_step.duration(),
             relink: sessions.relink == config::Relink::Auto,
         }
     }

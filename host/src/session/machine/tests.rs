@@ -15,6 +15,8 @@ pub(super) fn inputs() -> Vec<Input> {
         Input::ContractBroken(why()),
         Input::Qr,
         Input::QrExhausted,
+        Input::PasskeyAsked,
+        Input::PasskeyEnded,
         Input::Navigated,
         Input::Refresh(why()),
         Input::LoggedOut(why()),
@@ -198,6 +200,31 @@ fn unscanned_codes_end_and_a_manual_start_shows_new_ones() {
     let machine = at(false, &path);
     assert_eq!((machine.state, machine.open), (Disconnected, false));
     assert_eq!(run(machine, &[Input::Start, Input::Launched, Input::Qr]).0.state, QrReady);
+}
+
+#[test]
+fn while_a_passkey_is_awaited_nothing_about_qr_codes_happens() {
+    let rules = Rules { qr_limit: 2, ..rules() };
+    let step = |machine: Machine, inputs: &[Input]| {
+        inputs.iter().fold((machine, vec![]), |(machine, mut all), input| {
+            let (next, effects) = machine.step(input.clone(), &rules);
+            all.extend(effects);
+            (next, all)
+        })
+    };
+    let (asked, _) = step(Machine::new(false), &[Input::Start, Input::Launched, Input::Qr, Input::Qr, Input::PasskeyAsked]);
+    assert!(asked.passkey && asked.state == QrReady);
+    let (held, effects) = step(asked, &[Input::Qr, Input::QrExhausted, Input::Qr, Input::PasskeyAsked]);
+    assert_eq!((held.state, held.passkey), (QrReady, true), "{effects:?}");
+    assert!(effects.iter().all(|effect| *effect == Effect::Timer(None)), "{effects:?}");
+    // Given up: the count of codes that nobody scanned begins anew.
+    let (again, _) = step(held.clone(), &[Input::PasskeyEnded, Input::Qr, Input::Qr]);
+    assert_eq!((again.state, again.passkey, again.qr_shown), (QrReady, false, 2));
+    let linked = step(held, &[Input::Page(Stage::Syncing)]).0;
+    assert_eq!((linked.state, linked.passkey), (Authenticated, false));
+    // Some accounts see no QR before it, and the page is up by that.
+    let (without, effects) = step(Machine::new(false), &[Input::Start, Input::Launched, Input::PasskeyAsked]);
+    assert!(without.state == QrReady && effects.last() == Some(&Effect::Timer(None)), "{effects:?}");
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(super) struct Care {
     /// What the page said last of the time lock.
     pub(super) locked: Option<Option<TimeLock>>,
     status: Option<PageStatus>,
+    /// What is to be said of a passkey that is awaited.
+    pub(super) passkey: Option<String>,
 }
 
 impl Care {
@@ -62,6 +64,7 @@ impl Care {
             restrictions: Vec::new(),
             locked: None,
             status: None,
+            passkey: None,
         }
     }
 
@@ -95,7 +98,7 @@ impl Care {
     }
 
     fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
+        let mut notices: Vec<String> = self.passkey.iter().cloned().collect();
         if self.unacknowledged > 0 {
             notices.push(format!("degraded: {} sends have no acknowledgement though the session is ready", self.unacknowledged));
         }

@@ -9,6 +9,7 @@ mod care;
 mod catch_up;
 mod news;
 mod pairing;
+mod passkey;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use self::{
     body::{Body, Done},
     care::Care,
     catch_up::CatchUp,
+    passkey::Passkey,
 };
 use super::{
     handle::{Command, Order, SessionHandle, Snapshot},
@@ -79,6 +81,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         missed: false,
         catch_up: CatchUp::Due,
         care: Care::new(),
+        passkey: Passkey::default(),
     };
     tokio::spawn(supervisor.run(inbox));
     handle
@@ -98,6 +101,7 @@ struct Supervisor {
     missed: bool,
     catch_up: CatchUp,
     care: Care,
+    passkey: Passkey,
 }
 
 impl Supervisor {
@@ -108,7 +112,7 @@ impl Supervisor {
             self.take(Input::Start).await;
         }
         loop {
-            let timer = self.timer;
+            let (timer, passkey) = (self.timer, self.passkey.clock);
             tokio::select! {
                 order = inbox.recv() => {
                     let Some((command, done)) = order else { return self.shut_down().await };
@@ -124,6 +128,10 @@ impl Supervisor {
                     self.timer = None;
                     self.take(Input::Tick).await;
                 }
+                () = wait(passkey) => {
+                    self.passkey.clock = None;
+                    self.passkey_tick().await;
+                }
                 _ = health.tick() => self.check_health().await,
             }
         }
@@ -136,6 +144,8 @@ impl Supervisor {
             Command::Start | Command::Reconnect => self.take(Input::Start).await,
             Command::Stop => self.take(Input::Stop).await,
             Command::Logout => self.body.ask("logout", |page| async move { page.logout().await }),
+            Command::PasskeyAgain => self.passkey_again().await,
+            Command::PasskeyCancel => self.passkey_cancel().await,
             Command::Shutdown => self.shut_down().await,
         }
     }
@@ -164,6 +174,7 @@ impl Supervisor {
             }
         }
         self.publish();
+        self.passkey_follows().await;
         self.catch_up().await;
     }
 

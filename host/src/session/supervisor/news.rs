@@ -50,6 +50,7 @@ impl Supervisor {
             }
             PageEvent::PairingCode(code) => self.pairing_code(code).await,
             PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
+            PageEvent::Passkey(news) => self.passkey_news(news).await,
             PageEvent::Send(news) => self.sends(vec![news]).await,
             PageEvent::Message(message) => {
                 self.care.message();
@@ -142,7 +143,7 @@ impl Supervisor {
 
     async fn qr(&mut self, code: String, ttl: Duration) {
         self.take(Input::Qr).await;
-        if self.machine.state != SessionState::QrReady {
+        if self.machine.state != SessionState::QrReady || self.machine.passkey {
             return;
         }
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
@@ -155,7 +156,7 @@ impl Supervisor {
         let qr = self.snapshot.borrow().qr.clone();
         match self.machine.state {
             // The page's own rotation stops silently when it was offline at the wrong moment.
-            SessionState::QrReady if !self.is_pairing() && qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
+            SessionState::QrReady if !self.is_pairing() && !self.machine.passkey && qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
                 self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await });
                 self.body.check_health();
             }

@@ -11,7 +11,7 @@ use crate::{
 
 impl Supervisor {
     pub(super) async fn pairing_code(&mut self, code: PairingCode) {
-        if self.machine.state != SessionState::QrReady {
+        if self.machine.state != SessionState::QrReady || self.machine.passkey {
             return;
         }
         let attempt = self.snapshot.borrow().pairing.as_ref().map_or(1, |before| before.attempt + 1);

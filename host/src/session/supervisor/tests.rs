@@ -1,3 +1,5 @@
+mod passkey;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,8 +13,8 @@ use crate::{
     model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
     session::handle::HealthNote,
     whatsapp::{
-        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode, SendNews,
-        Stored, TimeLock,
+        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
+        PasskeyOrder, SendNews, Stored, TimeLock,
     },
 };
 
@@ -67,6 +69,16 @@ impl Page for ScriptedPage {
     async fn cancel_pairing(&self) -> Result<(), PageError> {
         Ok(())
     }
+    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
+        self.log.lock().expect("lock").push(match order {
+            PasskeyOrder::Answer { .. } => "answer",
+            PasskeyOrder::Confirm => "confirm",
+            PasskeyOrder::Expire => "expire",
+            PasskeyOrder::Again => "again",
+            PasskeyOrder::Cancel => "cancel",
+        });
+        Ok(())
+    }
     async fn logout(&self) -> Result<(), PageError> {
         Ok(())
     }
@@ -119,6 +131,7 @@ struct Notes {
     told: Mutex<Option<Timestamp>>,
     full: AtomicBool,
     restrictions: Mutex<Vec<Restriction>>,
+    passkey: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -131,6 +144,9 @@ impl Journal for Notes {
     }
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
+    }
+    async fn passkey(&self, _: &ClientId, _: Option<&Account>, step: &serde_json::Value) {
+        self.passkey.lock().expect("lock").push(step["stage"].as_str().unwrap_or_default().to_owned());
     }
     async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) -> bool {
         !self.full.load(Ordering::Relaxed)

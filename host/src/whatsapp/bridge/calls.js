@@ -90,7 +90,7 @@ function logout() {
 
 // What of the contract holds in this build: a part that is missing is named with the feature that is lost by it.
 function report() {
-  const capabilities = Object.entries(CONTRACT).map(([name, { feature }]) => ({ name, feature, ok: missing(name).length === 0, missing: missing(name) }));
+  const capabilities = Object.entries(CONTRACT).filter(([name]) => isPreloaded(name)).map(([name, { feature }]) => ({ name, feature, ok: missing(name).length === 0, missing: missing(name) }));
   return { version: window.Debug?.VERSION ?? null, loader: loaderKind(), capabilities, renamed: renamed() };
 }
 // Fields of a message key that this build calls otherwise, told by what they hold. The bridge reads keys from their text,
@@ -120,9 +120,10 @@ const CALLS = {
   find: { needs: "find", run: find },
   resend: { needs: "resend", run: resend },
   catch_up: { needs: "catch_up", run: catchUp },
-  refresh_qr: { needs: "refresh_qr", run: () => { if (pairing) return refused("a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
+  refresh_qr: { needs: "refresh_qr", run: () => { if (pairing || linking) return refused(linking ? "a passkey is awaited" : "a pairing code can be typed now"); use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR(); return {}; } },
   pairing_code: { needs: "pairing_code", run: pairingCode },
   cancel_pairing: { needs: "pairing_code", run: cancelPairing },
+  passkey: { needs: null, run: passkeyOrder },
   logout: { needs: "logout", run: logout },
 };
 const isUsable = () => !logoutTold && use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true && use("WAWebSocketModel.Socket")?.hasSynced === true;

@@ -32,7 +32,7 @@ function endPairing(reason) {
 
 const renewCode = safely(async () => {
   const flow = pairing;
-  if (!flow || !waitsForLink()) return;
+  if (!flow || linking || !waitsForLink()) return;
   flow.renewals += 1;
   let failure = `the code was renewed ${RENEWALS} times and nobody typed it`;
   if (flow.renewals <= RENEWALS) {
@@ -52,6 +52,7 @@ const pairingFault = (error) => String(error?.type?.name || (error?.name && erro
 
 async function pairingCode({ number }) {
   if (!waitsForLink()) return refused("the page does not wait for a link");
+  if (linking) return refused("a passkey is awaited: another code would end that");
   const flow = { phone: number, renewals: 0 };
   clearTimeout(pairing?.timer);
   pairing = flow;

@@ -16,7 +16,7 @@ const shownText = () => document.querySelector("div[data-ref]")?.getAttribute("d
 const tellQr = safely(async () => {
   const conn = use("WAWebConnModel.Conn");
   const ref = conn?.ref;
-  if (pairing || !ref || ref === lastRef || use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true) return;
+  if (pairing || linking || !ref || ref === lastRef || use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true) return;
   lastRef = ref;
   let code;
   try {
@@ -25,7 +25,7 @@ const tellQr = safely(async () => {
     await sleep(200);
     code = shownText();
   }
-  if (code && !pairing) emit("qr", { code, ttl: conn.refTTL ?? 20_000 });
+  if (code && !pairing && !linking) emit("qr", { code, ttl: conn.refTTL ?? 20_000 });
 });
 
 function watchQr() {

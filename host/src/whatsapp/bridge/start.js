@@ -24,6 +24,7 @@ async function start() {
   watchStatus();
   watchQr();
   watchPairing();
+  watchPasskey();
   await when(() => missing("inbound").length === 0);
   watchMessages();
   planStatus();

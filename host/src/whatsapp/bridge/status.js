@@ -38,7 +38,7 @@ function status() {
     timeLock: reachoutLock(),
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
     account: account(),
-    broken: hasSynced ? [...new Set(Object.keys(CONTRACT).flatMap(missing))] : [],
+    broken: hasSynced ? [...new Set(Object.keys(CONTRACT).filter(isPreloaded).flatMap(missing))] : [],
   };
 }
 
@@ -87,7 +87,7 @@ const LOGOUT = ["logout", "logout_from_bridge", "starting_logout", "starting_log
 function watchStatus() {
   const socket = use("WAWebSocketModel.Socket");
   socket.on("change:state change:stream change:hasSynced", safely(planStatus));
-  socket.on("change:state", safely((_, state) => state === "UNPAIRED_IDLE" && !pairing && emit("qr_exhausted")));
+  socket.on("change:state", safely((_, state) => state === "UNPAIRED_IDLE" && !pairing && !linking && emit("qr_exhausted")));
   use("WAWebStreamModel.Stream")?.on("change:mode change:needsUpdate", safely(planStatus));
   use("WAWebConnModel.Conn")?.on("change:pushname", safely(planStatus));
   const cmd = use("WAWebCmd.Cmd");

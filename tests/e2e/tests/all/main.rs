@@ -15,6 +15,7 @@ mod kinds;
 mod messages;
 mod offline;
 mod pairing;
+mod passkey;
 mod readme;
 mod restart;
 mod retention;

@@ -35,7 +35,7 @@ fn blocks(file: &str, info: &str) -> Vec<String> {
 
 #[test]
 fn its_pieces_of_configuration_are_understood() {
-    for file in ["README.md", "docs/plugins.md", "docs/operations.md"] {
+    for file in ["README.md", "docs/plugins.md", "docs/operations.md", "docs/passkey.md"] {
         for block in blocks(file, "toml") {
             let parsed: Result<wharf::config::Config, _> = toml::from_str(&block);
             assert!(parsed.is_ok(), "{file}: {:?}\n{block}", parsed.err());

@@ -1,0 +1,50 @@
+//! So many calls without a key within a minute, whoever makes them: a token of 128 bits cannot be guessed, but asking costs.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Calls in the present minute.
+#[derive(Debug)]
+pub(in crate::api) struct Limit {
+    most: u32,
+    now: Mutex<(Instant, u32)>,
+}
+
+impl Limit {
+    /// `most` calls a minute.
+    pub(in crate::api) fn new(most: u32) -> Self {
+        Self { most, now: Mutex::new((Instant::now(), 0)) }
+    }
+
+    /// Takes one call in, or says after how many seconds another is worth trying.
+    pub(in crate::api) fn take(&self) -> Result<(), u64> {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let (began, count) = &mut *now;
+        if began.elapsed() >= WINDOW {
+            (*began, *count) = (Instant::now(), 0);
+        }
+        if *count >= self.most {
+            return Err(WINDOW.saturating_sub(began.elapsed()).as_secs().max(1));
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_so_many_calls_and_the_next_one_has_as_many() {
+        let limit = Limit::new(2);
+        assert!(limit.take().is_ok() && limit.take().is_ok());
+        assert!(limit.take().is_err_and(|seconds| (1..=60).contains(&seconds)));
+        limit.now.lock().expect("lock").0 = Instant::now().checked_sub(WINDOW).expect("an hour ago");
+        assert!(limit.take().is_ok());
+    }
+}

@@ -1,0 +1,332 @@
+//! A passkey ceremony beside the session's state: at linking the state stays `qr_ready`, at a checkpoint `ready`.
+//!
+//! It has a clock of its own, because a session that is ready waits for something else at the same time. A failure of the
+//! page in sending the assertion is worth one fresh challenge on the same connection; so is an answer that comes late.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Supervisor;
+use crate::{
+    model::{SessionState, Timestamp},
+    session::{
+        machine::Input,
+        passkey::{PasskeyStage, PasskeyView, PastPasskey},
+    },
+    whatsapp::{PasskeyNews, PasskeyOrder, PasskeyPurpose},
+};
+
+/// So long after the request the page has what proves that no code need be compared.
+const CODE_WITHOUT: Duration = Duration::from_secs(300);
+/// Tokens that are over and still explained.
+const PAST: usize = 8;
+/// The reasons that a session shows with the state `qr_ready`.
+const AWAITED: &str = "WhatsApp asks for the account's passkey";
+const NOT_AWAITED: &str = "a QR can be scanned";
+
+/// What the supervisor remembers of it beside the snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Passkey {
+    pub(super) clock: Option<Instant>,
+    /// How long the present stage may take.
+    life: Duration,
+    /// The one fresh challenge was asked for.
+    retried: bool,
+}
+
+impl Supervisor {
+    fn passkey_view(&self) -> Option<PasskeyView> {
+        self.snapshot.borrow().passkey.clone()
+    }
+
+    pub(super) async fn passkey_news(&mut self, news: PasskeyNews) {
+        let stage = self.passkey_view().map(|view| view.stage);
+        let step = self.parts.rules.passkey_step;
+        match news {
+            PasskeyNews::Asked => self.passkey_asked().await,
+            PasskeyNews::Signing { id, purpose, public_key } => self.passkey_signing(id, purpose, public_key).await,
+            PasskeyNews::Phone => self.passkey_step(PasskeyStage::Phone, None, step).await,
+            PasskeyNews::Confirm { code } => {
+                let code = match code.split_at_checked(4) {
+                    Some((first, rest)) if rest.len() == 4 => format!("{first}-{rest}"),
+                    _ => code,
+                };
+                self.passkey_step(PasskeyStage::Confirm, Some(code), step).await;
+            }
+            PasskeyNews::Finishing => self.passkey_step(PasskeyStage::Finishing, None, step).await,
+            PasskeyNews::Failed { reason } => match stage {
+                // Whatever was sent, the server did not like it.
+                Some(PasskeyStage::Signing) if reason == "server_error" && !self.passkey.retried => {
+                    self.passkey_anew("WhatsApp refused the assertion (was it the passkey of this account?); sign once more").await;
+                }
+                // The page's own end of a question that has expired here.
+                Some(PasskeyStage::Failed) | None => {}
+                Some(stage) => self.passkey_failed(&words(stage, &reason, step), true).await,
+            },
+            PasskeyNews::Lost => self.passkey_failed("the connection to WhatsApp was lost; scan the new QR", false).await,
+            PasskeyNews::Ended { reason } => self.passkey_over(&reason).await,
+        }
+    }
+
+    async fn passkey_asked(&mut self) {
+        self.take(Input::PasskeyAsked).await;
+        if !self.machine.passkey {
+            return;
+        }
+        let now = Timestamp::now();
+        let life = self.parts.rules.passkey_timeout;
+        let view = PasskeyView {
+            // A second request in one ceremony takes the proof away.
+            code_without: self.passkey_view().is_none_or(|before| !before.is_pending()).then(|| now.plus_millis(millis(CODE_WITHOUT))),
+            expires_at: now.plus_millis(millis(life)),
+            ..PasskeyView::new(PasskeyStage::Asked, PasskeyPurpose::Link, now)
+        };
+        self.passkey.retried = false;
+        self.retire_token("WhatsApp has asked anew; open the newest link");
+        // Nobody may scan a QR now.
+        self.snapshot.send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
+        self.show_passkey(view, Some(life)).await;
+    }
+
+    async fn passkey_signing(&mut self, id: String, purpose: PasskeyPurpose, public_key: Value) {
+        if purpose == PasskeyPurpose::Link && !self.machine.passkey {
+            // A page that asks without a word before.
+            self.passkey_asked().await;
+            if !self.machine.passkey {
+                return;
+            }
+        }
+        let asked = self.passkey_view().filter(|view| view.stage == PasskeyStage::Asked && view.purpose == purpose);
+        let own = public_key["timeout"].as_u64().filter(|millis| *millis > 0).map_or(Duration::MAX, Duration::from_millis);
+        let life = self.parts.rules.passkey_timeout.min(own);
+        let now = Timestamp::now();
+        let asked_at = asked.as_ref().map_or(now, |view| view.asked_at);
+        if asked.is_none() {
+            self.passkey.retried = false;
+            self.retire_token("WhatsApp has asked anew; open the newest link");
+        }
+        let view = PasskeyView {
+            id: Some(id),
+            public_key: Some(public_key),
+            code_without: asked.as_ref().and_then(|view| view.code_without),
+            expires_at: now.plus_millis(millis(life)),
+            token: Some(format!("pk_{:032x}", rand::random::<u128>())),
+            reason: asked.and_then(|view| view.reason),
+            ..PasskeyView::new(PasskeyStage::Signing, purpose, asked_at)
+        };
+        self.show_passkey(view, Some(life)).await;
+    }
+
+    async fn passkey_step(&mut self, stage: PasskeyStage, code: Option<String>, life: Duration) {
+        let Some(view) = self.passkey_view().filter(PasskeyView::is_pending) else { return };
+        let expires_at = Timestamp::now().plus_millis(millis(life));
+        let view = PasskeyView { stage, id: None, public_key: None, code, code_without: None, expires_at, reason: None, ..view };
+        self.show_passkey(view, Some(life)).await;
+    }
+
+    /// Asks for a fresh challenge on the same connection.
+    async fn passkey_anew(&mut self, reason: &str) {
+        let Some(view) = self.passkey_view() else { return };
+        self.passkey.retried = true;
+        self.retire_token(reason);
+        let (now, life) = (Timestamp::now(), self.parts.rules.passkey_timeout);
+        // What proves that no code need be compared went with the first try.
+        let view = PasskeyView {
+            expires_at: now.plus_millis(millis(life)),
+            reason: Some(reason.to_owned()),
+            ..PasskeyView::new(PasskeyStage::Asked, view.purpose, now)
+        };
+        self.order(PasskeyOrder::Again);
+        self.show_passkey(view, Some(life)).await;
+    }
+
+    /// An answer has come late.
+    pub(super) async fn passkey_again(&mut self) {
+        if self.passkey_view().is_some_and(|view| view.again) {
+            self.passkey_anew("the answer came too late; sign once more").await;
+        }
+    }
+
+    pub(super) async fn passkey_cancel(&mut self) {
+        if self.passkey_view().is_some() {
+            self.order(PasskeyOrder::Cancel);
+            self.passkey_over("given up").await;
+        }
+    }
+
+    /// The clock of the present stage has ended.
+    pub(super) async fn passkey_tick(&mut self) {
+        let Some(view) = self.passkey_view() else { return };
+        let step = self.parts.rules.passkey_step;
+        match view.stage {
+            PasskeyStage::Asked | PasskeyStage::Signing => {
+                let again = !self.passkey.retried && view.public_key.is_some();
+                let words = format!("nobody answered the challenge within {} s", self.passkey.life.as_secs_f64().ceil());
+                if !again {
+                    return self.passkey_expired(&words).await;
+                }
+                // QR codes wait still: whoever comes late begins anew on this connection.
+                self.order(PasskeyOrder::Expire);
+                let expires_at = Timestamp::now().plus_millis(millis(step));
+                let view = PasskeyView { stage: PasskeyStage::Failed, id: None, expires_at, reason: Some(words), expired: true, again, ..view };
+                self.show_passkey(view, Some(step)).await;
+            }
+            PasskeyStage::Failed => {
+                let reason = view.reason.clone().unwrap_or_default();
+                self.passkey_expired(&reason).await;
+            }
+            stage => self.passkey_failed(&words(stage, "timeout", step), true).await,
+        }
+    }
+
+    /// Whoever answers from now on comes too late for good.
+    async fn passkey_expired(&mut self, reason: &str) {
+        self.snapshot.send_modify(|snapshot| {
+            if let Some(view) = &mut snapshot.passkey {
+                view.expired = true;
+            }
+        });
+        self.passkey_failed(reason, true).await;
+    }
+
+    /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was lost.
+    async fn passkey_failed(&mut self, reason: &str, cancel: bool) {
+        let Some(view) = self.passkey_view().filter(|view| view.is_pending() || view.again) else { return };
+        if cancel {
+            self.order(PasskeyOrder::Cancel);
+        }
+        let view = PasskeyView {
+            stage: PasskeyStage::Failed,
+            id: None,
+            public_key: None,
+            code: None,
+            code_without: None,
+            reason: Some(reason.to_owned()),
+            again: false,
+            ..view
+        };
+        self.show_passkey(view, None).await;
+        self.take(Input::PasskeyEnded).await;
+    }
+
+    /// Nothing is left of it.
+    async fn passkey_over(&mut self, reason: &str) {
+        let Some(view) = self.passkey_view() else { return };
+        self.retire_token(reason);
+        self.passkey = Passkey::default();
+        self.snapshot.send_modify(|snapshot| snapshot.passkey = None);
+        if view.is_pending() || view.again {
+            info!(client = %self.parts.client, reason, "no passkey is awaited any more");
+            let shape = json!({"stage": "done", "purpose": view.purpose, "reason": reason});
+            self.tell_passkey(&shape).await;
+        }
+        self.care.passkey = None;
+        self.notice(None).await;
+        // At linking a finished ceremony waits for the login; QR codes stay away until then.
+        if reason != "linked" && self.machine.passkey {
+            self.snapshot.send_modify(|snapshot| NOT_AWAITED.clone_into(&mut snapshot.reason));
+            Box::pin(self.take(Input::PasskeyEnded)).await;
+        }
+    }
+
+    /// A ceremony ends with the state it belongs to.
+    pub(super) async fn passkey_follows(&mut self) {
+        let Some(view) = self.passkey_view() else { return };
+        let state = self.machine.state;
+        let stays = match view.purpose {
+            PasskeyPurpose::Link => state == SessionState::QrReady,
+            PasskeyPurpose::Checkpoint => self.machine.open && !matches!(state, SessionState::Loading | SessionState::QrReady),
+        };
+        if stays {
+            return;
+        }
+        let linked = view.purpose == PasskeyPurpose::Link && matches!(state, SessionState::Authenticated | SessionState::Ready);
+        let reason = if linked { "linked".to_owned() } else { format!("the session is {state}: {}", self.snapshot.borrow().reason) };
+        self.passkey_over(&reason).await;
+    }
+
+    /// Publishes a step, tells and records it, and sets its clock.
+    async fn show_passkey(&mut self, view: PasskeyView, life: Option<Duration>) {
+        let client = &self.parts.client;
+        let (stage, reason) = (view.stage.as_str(), view.reason.as_deref());
+        match view.stage {
+            PasskeyStage::Failed => warn!(%client, stage, reason, "passkey"),
+            _ => info!(%client, stage, reason, purpose = ?view.purpose, "passkey"),
+        }
+        self.passkey.life = life.unwrap_or_default();
+        self.passkey.clock = life.and_then(|life| Instant::now().checked_add(life));
+        self.care.passkey = notice(&view, client.as_str());
+        let shape = view.shape();
+        self.snapshot.send_modify(|snapshot| {
+            if view.purpose == PasskeyPurpose::Link {
+                (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
+            }
+            snapshot.passkey = Some(view);
+        });
+        self.tell_passkey(&shape).await;
+        self.notice(None).await;
+    }
+
+    async fn tell_passkey(&self, shape: &Value) {
+        let account = self.snapshot.borrow().account.clone();
+        self.parts.journal.passkey(&self.parts.client, account.as_ref(), shape).await;
+    }
+
+    /// A token is for one challenge; whoever still has it is told what became of that.
+    fn retire_token(&self, reason: &str) {
+        self.snapshot.send_modify(|snapshot| {
+            if let Some(token) = snapshot.passkey.as_mut().and_then(|view| view.token.take()) {
+                snapshot.past_passkeys.push(PastPasskey { token, reason: reason.to_owned() });
+                let more = snapshot.past_passkeys.len().saturating_sub(PAST);
+                snapshot.past_passkeys.drain(..more);
+            }
+        });
+    }
+
+    fn order(&mut self, order: PasskeyOrder) {
+        self.body.ask("passkey", |page| async move { page.passkey(&order).await });
+    }
+}
+
+/// What an operator should know.
+fn notice(view: &PasskeyView, client: &str) -> Option<String> {
+    let place = format!("GET /v1/sessions/{client}/passkey");
+    match (view.stage, view.purpose) {
+        (PasskeyStage::Asked | PasskeyStage::Signing, PasskeyPurpose::Link) => {
+            Some(format!("passkey_needed: WhatsApp asks for the account's passkey before it links; open the helper page that {place} names"))
+        }
+        (PasskeyStage::Asked | PasskeyStage::Signing, PasskeyPurpose::Checkpoint) => {
+            Some(format!("passkey_needed: WhatsApp asks this account for its passkey and blocks the page; open the helper page that {place} names"))
+        }
+        (PasskeyStage::Confirm, _) => Some(format!("passkey_confirm: the phone shows a code that a person has to compare; {place} has the page's")),
+        (PasskeyStage::Failed, PasskeyPurpose::Checkpoint) => {
+            Some("passkey_needed: WhatsApp asked this account for its passkey and was not answered; restart the session to be asked again".into())
+        }
+        _ => None,
+    }
+}
+
+/// A failure in words.
+fn words(stage: PasskeyStage, reason: &str, step: Duration) -> String {
+    let within = format!("within {} s", step.as_secs().min(120));
+    match (stage, reason) {
+        (PasskeyStage::Phone, "timeout") => {
+            format!("the phone did not answer {within}: keep WhatsApp open on it and scan again (some Business accounts are known for this)")
+        }
+        (PasskeyStage::Confirm, "timeout") => format!("nobody confirmed the code {within}; scan again"),
+        (PasskeyStage::Finishing, "timeout") => format!("the linking did not complete {within}; scan again"),
+        (PasskeyStage::Asked | PasskeyStage::Signing, "server_error") => {
+            "WhatsApp refused the assertion: was it the passkey of this account? Scan again".into()
+        }
+        (_, "server_error") => "WhatsApp ended the linking with an error; scan again".into(),
+        (PasskeyStage::Asked, other) => format!("the page could not be asked for the challenge: {other}"),
+        (_, other) => format!("the page gave up: {other}; scan again"),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,350 @@
+//! Passkeys at linking and at a checkpoint: what the server asks, verifies and passes on, and what the phone does.
+//!
+//! Signatures are real: the settings name the public keys of credentials, whoever holds the private one is the user.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
+use p256::ecdsa::{DerSignature, VerifyingKey, signature::Verifier};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::world::{Account, State, World};
+
+const RP_ID: &str = "whatsapp.com";
+const ORIGIN: &str = "https://web.whatsapp.com";
+const USER_PRESENT: u8 = 1;
+const USER_VERIFIED: u8 = 4;
+
+/// How WhatsApp asks for passkeys. A patch of the settings replaces all of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct PasskeySettings {
+    /// When a passkey is asked for.
+    pub ask: Ask,
+    /// What the phone does once the assertion was sent.
+    pub phone: Phone,
+    /// How long the phone takes for it, in milliseconds.
+    pub after_ms: u64,
+    /// Milliseconds after which the page has forgotten the hand-off key, so that a code has to be compared.
+    pub handoff_ttl: u64,
+    /// Milliseconds after which the page and the server have forgotten a challenge.
+    pub options_ttl: u64,
+    /// `timeout` in the options, in milliseconds.
+    pub timeout: u64,
+    /// Whether the request brings its options; otherwise the page asks for them.
+    pub embedded_options: bool,
+    /// Whether the page says that no code has to be compared; early builds do not.
+    pub pass_skip: bool,
+    /// Passkeys of the accounts.
+    pub credentials: Vec<Credential>,
+}
+
+impl Default for PasskeySettings {
+    fn default() -> Self {
+        Self {
+            ask: Ask::Off,
+            phone: Phone::Answers,
+            after_ms: 20,
+            handoff_ttl: 300_000,
+            options_ttl: 600_000,
+            timeout: 600_000,
+            embedded_options: true,
+            pass_skip: true,
+            credentials: vec![],
+        }
+    }
+}
+
+/// When a passkey is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Never.
+    Off,
+    /// After the scan of a QR and after a typed code.
+    Link,
+    /// Of a linked account, at each login.
+    Checkpoint,
+}
+
+/// What the phone or the server does with an assertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phone {
+    /// Goes on.
+    Answers,
+    /// Says nothing more.
+    Silent,
+    /// The server refuses the assertion with an error of its own.
+    ServerError,
+}
+
+/// A passkey that the server knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credential {
+    /// Its id, base64url without padding.
+    pub id: String,
+    /// Its P-256 public key as an uncompressed point, base64url without padding.
+    pub public_key: String,
+}
+
+/// What can be seen of it from outside.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasskeyView {
+    /// Codes that phones show now, to be compared with the page's.
+    pub codes: Vec<String>,
+    /// Why assertions were refused, in order.
+    pub refused: Vec<String>,
+    /// Assertions that were accepted at linking.
+    pub accepted: u32,
+    /// What the page got of its browser, each time: what `String` says of it, and whether it is an instance of its interfaces.
+    pub looks: Vec<String>,
+    /// What became of questions for a credential of another kind (frame `ask-credential`): its type, null, or an error's name.
+    pub others: Vec<String>,
+    /// The prf output of each checkpoint that was passed; null: there was none.
+    pub checkpoints: Vec<Option<String>>,
+}
+
+/// The server's memory of it.
+#[derive(Debug, Default)]
+pub(crate) struct Passkeys {
+    ceremonies: HashMap<u64, Ceremony>,
+    refused: Vec<String>,
+    accepted: u32,
+    looks: Vec<String>,
+    others: Vec<String>,
+    checkpoints: Vec<Option<String>>,
+}
+
+#[derive(Debug)]
+struct Ceremony {
+    account: Account,
+    /// The secret that the phone has scanned or agreed on: the proof of the hand-off.
+    scanned: String,
+    challenge: Option<(String, std::time::Instant)>,
+    reference: Option<String>,
+    code: Option<String>,
+}
+
+impl Passkeys {
+    pub(crate) fn view(&self) -> PasskeyView {
+        PasskeyView {
+            codes: self.ceremonies.values().filter_map(|ceremony| ceremony.code.clone()).collect(),
+            refused: self.refused.clone(),
+            accepted: self.accepted,
+            looks: self.looks.clone(),
+            others: self.others.clone(),
+            checkpoints: self.checkpoints.clone(),
+        }
+    }
+
+    pub(crate) fn forget(&mut self, connection: u64) {
+        self.ceremonies.remove(&connection);
+    }
+}
+
+fn fresh() -> String {
+    BASE64URL.encode(rand::random::<[u8; 32]>())
+}
+
+/// The options as they were seen.
+fn options(challenge: &str, settings: &PasskeySettings) -> String {
+    json!({
+        "challenge": challenge, "timeout": settings.timeout, "rpId": RP_ID, "allowCredentials": [], "userVerification": "required",
+        "extensions": {"uvm": true},
+    })
+    .to_string()
+}
+
+fn challenge(ceremony: &mut Ceremony, settings: &PasskeySettings) -> String {
+    let challenge = fresh();
+    let until = std::time::Instant::now() + Duration::from_millis(settings.options_ttl);
+    ceremony.challenge = Some((challenge.clone(), until));
+    options(&challenge, settings)
+}
+
+fn request(state: &mut State, id: u64) -> Result<()> {
+    let settings = state.settings.passkey.clone();
+    let ceremony = state.passkeys.ceremonies.get_mut(&id).context("no passkey is awaited")?;
+    let options = settings.embedded_options.then(|| challenge(ceremony, &settings));
+    let page = state.connections.get(&id).context("the page is gone")?;
+    page.out
+        .send(json!({
+            "type": "passkey-prologue-request", "options": options, "handoffTtl": settings.handoff_ttl, "optionsTtl": settings.options_ttl,
+            "passSkip": settings.pass_skip,
+        }))
+        .context("the page is gone")
+}
+
+impl World {
+    /// Asks for the passkey in place of linking at once. False: none is asked for.
+    pub(crate) fn wants_passkey(&self, id: u64, adv: &str, account: &Account) -> Result<bool> {
+        self.change(|state| {
+            if state.settings.passkey.ask != Ask::Link {
+                return Ok(false);
+            }
+            let ceremony = Ceremony { account: account.clone(), scanned: adv.to_owned(), challenge: None, reference: None, code: None };
+            state.passkeys.ceremonies.insert(id, ceremony);
+            request(state, id).map(|()| true)
+        })
+    }
+
+    /// The server asks once more, with another challenge, whatever the page does.
+    pub(crate) fn ask_passkey_again(&self) -> Result<()> {
+        self.change(|state| {
+            let id = state.passkeys.ceremonies.keys().max().copied().context("no passkey is awaited")?;
+            request(state, id)
+        })
+    }
+
+    /// A checkpoint for every page that is online.
+    pub(crate) fn checkpoint(&self) {
+        self.change(|state| {
+            for connection in state.connections.values_mut().filter(|connection| connection.online) {
+                challenge_online(connection);
+            }
+        });
+    }
+
+    /// After each login, where accounts are asked then.
+    pub(crate) fn checkpoint_at_login(&self, id: u64) {
+        self.change(|state| {
+            if state.settings.passkey.ask == Ask::Checkpoint
+                && let Some(connection) = state.connections.get_mut(&id)
+            {
+                challenge_online(connection);
+            }
+        });
+    }
+}
+
+fn challenge_online(connection: &mut crate::world::Connection) {
+    let challenge = fresh();
+    connection.checkpoint = Some(challenge.clone());
+    // Fails when that page is gone.
+    let _ = connection.out.send(json!({"type": "integrity-challenge", "challenge": challenge}));
+}
+
+/// Takes a frame of the page that is about passkeys.
+pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, frame: &Value) {
+    let answer = |more: Value| {
+        let mut answer = json!({"type": "passkey-answer", "request": frame["request"]});
+        if let (Some(answer), Value::Object(more)) = (answer.as_object_mut(), more) {
+            answer.extend(more);
+        }
+        // Fails when the page is gone.
+        let _ = out.send(answer);
+    };
+    match frame["type"].as_str().unwrap_or_default() {
+        "passkey-options" => answer(world.change(|state| {
+            let settings = state.settings.passkey.clone();
+            match state.passkeys.ceremonies.get_mut(&id) {
+                Some(ceremony) => json!({"options": challenge(ceremony, &settings)}),
+                None => json!({"error": "no passkey is awaited"}),
+            }
+        })),
+        "passkey-ref" => answer(world.change(|state| {
+            let reference = fresh();
+            if let Some(ceremony) = state.passkeys.ceremonies.get_mut(&id) {
+                ceremony.reference = Some(reference.clone());
+            }
+            json!({"ref": reference})
+        })),
+        "passkey-prologue" => match world.change(|state| prologue(state, id, frame)) {
+            Ok(()) => {
+                answer(json!({}));
+                let settings = world.lock().settings.passkey.clone();
+                if settings.phone == Phone::Answers {
+                    let out = out.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(settings.after_ms)).await;
+                        // Fails when the page is gone.
+                        let _ = out.send(json!({"type": "crsc-continuation"}));
+                    });
+                }
+            }
+            Err(error) => {
+                world.change(|state| state.passkeys.refused.push(error.to_string()));
+                answer(json!({"error": error.to_string()}));
+            }
+        },
+        "credential-answer" => world.change(|state| state.passkeys.others.push(frame["answer"].as_str().unwrap_or_default().to_owned())),
+        "passkey-looks" => world.change(|state| state.passkeys.looks.push(frame["looks"].as_str().unwrap_or_default().to_owned())),
+        "passkey-code" => world.change(|state| {
+            if let Some(ceremony) = state.passkeys.ceremonies.get_mut(&id) {
+                ceremony.code = frame["code"].as_str().map(ToOwned::to_owned);
+            }
+        }),
+        "passkey-pair" => {
+            let (world, adv) = (Arc::clone(world), frame["adv"].as_str().unwrap_or_default().to_owned());
+            let Some(ceremony) = world.change(|state| state.passkeys.ceremonies.remove(&id)) else { return };
+            tokio::spawn(async move {
+                if let Err(error) = world.pair_now(id, &adv, ceremony.account).await {
+                    world.change(|state| state.passkeys.refused.push(error.to_string()));
+                }
+            });
+        }
+        "integrity-response" => {
+            let passed = world.change(|state| passed(state, id, &frame["response"]));
+            if let Err(error) = &passed {
+                world.change(|state| state.passkeys.refused.push(error.to_string()));
+            }
+            // Fails when the page is gone.
+            let _ = out.send(json!({"type": "answer", "request": frame["request"], "value": {"success": passed.is_ok()}}));
+        }
+        _ => {}
+    }
+}
+
+fn prologue(state: &mut State, id: u64, frame: &Value) -> Result<()> {
+    let settings = state.settings.passkey.clone();
+    let ceremony = state.passkeys.ceremonies.get_mut(&id).context("no passkey is awaited")?;
+    ensure!(settings.phone != Phone::ServerError, "internal-server-error");
+    ensure!(ceremony.reference.is_some() && ceremony.reference.as_deref() == frame["ref"].as_str(), "the ref belongs to another stream");
+    let (challenge, until) = ceremony.challenge.take().context("no challenge is open")?;
+    ensure!(until > std::time::Instant::now(), "the challenge has expired");
+    if let Some(proof) = frame["proof"].as_str() {
+        ensure!(proof == ceremony.scanned, "the hand-off proof is not of the secret that was scanned");
+    }
+    let response = &frame["assertion"]["response"];
+    let part = |name: &str| response[name].as_str().unwrap_or_default();
+    let id = frame["assertion"]["id"].as_str().unwrap_or_default();
+    verify(&settings, &challenge, id, [part("clientDataJSON"), part("authenticatorData"), part("signature")], USER_PRESENT | USER_VERIFIED)?;
+    state.passkeys.accepted += 1;
+    Ok(())
+}
+
+fn passed(state: &mut State, id: u64, response: &Value) -> Result<()> {
+    let settings = state.settings.passkey.clone();
+    let challenge = state.connections.get_mut(&id).and_then(|page| page.checkpoint.take()).context("no checkpoint is open")?;
+    let part = |name: &str| response[name].as_str().unwrap_or_default();
+    let parts = [part("client_data_json"), part("authenticator_data"), part("signature")];
+    verify(&settings, &challenge, part("credential_id"), parts, USER_PRESENT)?;
+    state.passkeys.checkpoints.push(response["prf_output"].as_str().map(ToOwned::to_owned));
+    Ok(())
+}
+
+/// As a relying party verifies an assertion.
+fn verify(settings: &PasskeySettings, challenge: &str, id: &str, parts: [&str; 3], flags: u8) -> Result<()> {
+    let decode = |text: &str| BASE64URL.decode(text).context("not base64url without padding");
+    let [client_data, authenticator_data, signature] = parts;
+    let (client_data, authenticator_data, signature) = (decode(client_data)?, decode(authenticator_data)?, decode(signature)?);
+    let said: Value = serde_json::from_slice(&client_data).context("clientDataJSON")?;
+    ensure!(said["type"] == "webauthn.get", "type {}", said["type"]);
+    ensure!(said["challenge"] == challenge, "the challenge is not the one that was asked");
+    ensure!(said["origin"] == ORIGIN, "origin {}", said["origin"]);
+    ensure!(authenticator_data.len() >= 37, "authenticatorData is too short");
+    ensure!(authenticator_data[..32] == Sha256::digest(RP_ID)[..], "rpIdHash");
+    ensure!(authenticator_data[32] & flags == flags, "flags {:#04x}", authenticator_data[32]);
+    let credential = settings.credentials.iter().find(|credential| credential.id == id).context("an unknown credential")?;
+    let key = VerifyingKey::from_sec1_bytes(&decode(&credential.public_key)?).context("the public key in the settings")?;
+    let signed = [authenticator_data.as_slice(), Sha256::digest(&client_data).as_slice()].concat();
+    let signature = DerSignature::from_bytes(&signature).context("the signature is not DER")?;
+    key.verify(&signed, &signature).context("the signature is not of this passkey")
+}
