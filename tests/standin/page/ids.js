@@ -62,8 +62,9 @@ class MsgKey {
     this.fromMe = !!fromMe;
     this.remote = remote;
     this.id = id;
-    if (participant) this.participant = participant;
-    const tail = (this.self ? "_" + this.self : "") + (participant ? "_" + participant : "");
+    // Null is a participant too, and leaves its underscore.
+    if (participant !== undefined) this.participant = participant;
+    const tail = (this.self ? "_" + this.self : "") + (participant === undefined ? "" : "_" + (participant ?? ""));
     const text = `${this.fromMe}_${remote}_${id}${tail}`;
     // Newer builds keep the text under a name of the minifier.
     this[site.hiddenSerialized ? "$1" : "_serialized"] = text;
