@@ -53,7 +53,7 @@ fn place(state: SessionState) -> usize {
 fn steps() -> Steps {
     let mut steps = Steps::new();
     for relink in [true, false] {
-        let rules = Rules { max_attempts: 1, qr_limit: 1, relink, ..rules() };
+        let rules = Rules { max_attempts: 1, qr_limit: 1, reload_limit: 1, relink, ..rules() };
         let mut seen = vec![Machine::new(false), Machine::new(true)];
         let mut next = 0;
         while next < seen.len() {

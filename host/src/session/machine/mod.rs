@@ -37,6 +37,8 @@ pub struct Machine {
     pub reclaimed: bool,
     /// WhatsApp's socket is gone, the page is alive and mends it.
     pub mending: bool,
+    /// Times that the page loaded itself anew since it last came to anything.
+    pub reloads: u32,
     /// WhatsApp waits for the account's passkey before it links: whatever concerns QR codes would spoil that.
     pub passkey: bool,
 }
@@ -125,7 +127,7 @@ impl Machine {
     /// A session that does nothing yet; `linked` and `attempt` as they were stored.
     #[must_use]
     pub fn new(linked: bool) -> Self {
-        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false, passkey: false }
+        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false, reloads: 0, passkey: false }
     }
 
     /// Takes one input; every combination of state and input has an answer.
@@ -290,6 +292,11 @@ impl Step<'_> {
             self.enter(Loading, "the page was loaded anew");
         }
         if self.machine.state == Loading {
+            // Each load has the whole time again, so a page that reloads for ever would never run out of it.
+            self.machine.reloads += 1;
+            if self.machine.reloads > self.rules.reload_limit {
+                return self.lose(&format!("the page loaded itself anew {} times and did not come up", self.rules.reload_limit));
+            }
             self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
         }
     }
@@ -387,6 +394,9 @@ impl Step<'_> {
 
     fn enter(&mut self, after: SessionState, reason: &str) {
         let before = std::mem::replace(&mut self.machine.state, after);
+        if after != Loading {
+            self.machine.reloads = 0;
+        }
         self.machine.passkey &= after == QrReady;
         if before != after {
             self.effects.push(Effect::Enter { before, after, reason: reason.to_owned() });

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::config;
 
+/// A log-out loads a page twice, an update once.
+const RELOADS: u32 = 10;
+
 /// Limits and pauses of one session.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -27,6 +30,8 @@ pub struct Rules {
     pub offline_grace: Duration,
     /// The page may try so long to reconnect before the browser is started anew. Its own back-off reaches 15 min.
     pub mend_timeout: Duration,
+    /// The page may load itself anew so often before it comes to anything.
+    pub reload_limit: u32,
     /// QR codes shown before the session waits for a person.
     pub qr_limit: u32,
     /// A passkey's challenge may wait so long for its answer; what the options say is heeded where it is shorter.
@@ -52,6 +57,7 @@ impl Rules {
             sync_timeout: whatsapp.sync_timeout.duration(),
             offline_grace: sessions.offline_grace.duration(),
             mend_timeout: sessions.mend_timeout.duration(),
+            reload_limit: RELOADS,
             qr_limit: sessions.qr_limit,
             passkey_timeout: whatsapp.passkey_timeout.duration(),
             passkey_step: whatsapp.passkey_step.duration(),

@@ -65,7 +65,7 @@ fn ready() -> Machine {
 /// Walks every machine reachable within a few inputs and looks at every step on the way.
 #[test]
 fn every_step_from_every_reachable_machine_keeps_the_table() {
-    let rules = Rules { max_attempts: 2, qr_limit: 2, ..rules() };
+    let rules = Rules { max_attempts: 2, reload_limit: 2, qr_limit: 2, ..rules() };
     let mut seen = vec![Machine::new(false), Machine::new(true)];
     let mut states = std::collections::HashSet::new();
     let mut next = 0;
@@ -162,6 +162,19 @@ fn a_short_loss_of_the_socket_is_no_event_and_a_long_one_counts_no_attempt() {
     let (machine, _) = run(ready(), &[Input::Page(Stage::Offline), Input::Tick]);
     assert_eq!((machine.state, machine.attempt, machine.open), (Reconnecting, 0, true));
     assert_eq!(run(machine, &[Input::Page(Stage::Ready)]).0.state, Ready);
+}
+
+#[test]
+fn a_page_that_loads_itself_anew_for_ever_is_lost_and_one_that_comes_up_is_forgiven() {
+    let rules = rules();
+    let times = |n: u32| vec![Input::Navigated; usize::try_from(n).expect("few")];
+    let loading = at(true, &[Input::Start, Input::Launched]);
+    let (machine, _) = run(loading.clone(), &times(rules.reload_limit));
+    assert_eq!((machine.state, machine.attempt), (Loading, 0));
+    let (lost, effects) = run(machine.clone(), &times(1));
+    assert_eq!((lost.state, lost.attempt, lost.open), (Reconnecting, 1, false), "{effects:?}");
+    let (machine, _) = run(machine, &[Input::Page(Stage::Syncing)]);
+    assert_eq!(run(machine, &times(rules.reload_limit)).0.state, Loading, "it had come up in between");
 }
 
 #[test]
