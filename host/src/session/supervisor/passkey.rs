@@ -259,7 +259,7 @@ impl Supervisor {
         self.passkey.life = life.unwrap_or_default();
         self.passkey.clock = life.and_then(|life| Instant::now().checked_add(life));
         self.care.passkey = notice(&view, client.as_str());
-        let shape = view.shape();
+        let shape = view.told();
         self.snapshot.send_modify(|snapshot| {
             if view.purpose == PasskeyPurpose::Link {
                 (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
