@@ -102,7 +102,17 @@ impl PasskeyView {
         self.stage != PasskeyStage::Failed
     }
 
-    /// As API and events show it.
+    /// As events tell it: without what lets its reader act, because events go to receivers of every kind and are kept.
+    #[must_use]
+    pub(super) fn told(&self) -> Value {
+        let mut shape = self.shape();
+        if let Some(shape) = shape.as_object_mut() {
+            shape.retain(|name, _| !matches!(name.as_str(), "code" | "helper"));
+        }
+        shape
+    }
+
+    /// As the API shows it.
     #[must_use]
     pub fn shape(&self) -> Value {
         json!({

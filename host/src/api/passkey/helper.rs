@@ -83,7 +83,7 @@ pub(in crate::api) async fn page(State(app): State<App>, Path(token): Path<Strin
 
 /// What the page needs to know; the rest of the ceremony is the operator's.
 fn state(view: &PasskeyView) -> Value {
-    let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &format!("{options:#}")));
+    let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
     json!({
         "stage": view.stage, "purpose": view.purpose, "code": view.code, "reason": view.reason, "snippet": snippet,
         "secondsLeft": view.expires_at.since(Timestamp::now()) / 1000,

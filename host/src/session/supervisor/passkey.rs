@@ -3,12 +3,15 @@
 //! It has a clock of its own, because a session that is ready waits for something else at the same time. A failure of the
 //! page in sending the assertion is worth one fresh challenge on the same connection; so is an answer that comes late.
 
+mod words;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::words::{notice, words};
 use super::Supervisor;
 use crate::{
     model::{SessionState, Timestamp},
@@ -259,7 +262,7 @@ impl Supervisor {
         self.passkey.life = life.unwrap_or_default();
         self.passkey.clock = life.and_then(|life| Instant::now().checked_add(life));
         self.care.passkey = notice(&view, client.as_str());
-        let shape = view.shape();
+        let shape = view.told();
         self.snapshot.send_modify(|snapshot| {
             if view.purpose == PasskeyPurpose::Link {
                 (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
@@ -288,42 +291,6 @@ impl Supervisor {
 
     fn order(&mut self, order: PasskeyOrder) {
         self.body.ask("passkey", |page| async move { page.passkey(&order).await });
-    }
-}
-
-/// What an operator should know.
-fn notice(view: &PasskeyView, client: &str) -> Option<String> {
-    let place = format!("GET /v1/sessions/{client}/passkey");
-    match (view.stage, view.purpose) {
-        (PasskeyStage::Asked | PasskeyStage::Signing, PasskeyPurpose::Link) => {
-            Some(format!("passkey_needed: WhatsApp asks for the account's passkey before it links; open the helper page that {place} names"))
-        }
-        (PasskeyStage::Asked | PasskeyStage::Signing, PasskeyPurpose::Checkpoint) => {
-            Some(format!("passkey_needed: WhatsApp asks this account for its passkey and blocks the page; open the helper page that {place} names"))
-        }
-        (PasskeyStage::Confirm, _) => Some(format!("passkey_confirm: the phone shows a code that a person has to compare; {place} has the page's")),
-        (PasskeyStage::Failed, PasskeyPurpose::Checkpoint) => {
-            Some("passkey_needed: WhatsApp asked this account for its passkey and was not answered; restart the session to be asked again".into())
-        }
-        _ => None,
-    }
-}
-
-/// A failure in words.
-fn words(stage: PasskeyStage, reason: &str, step: Duration) -> String {
-    let within = format!("within {} s", step.as_secs().min(120));
-    match (stage, reason) {
-        (PasskeyStage::Phone, "timeout") => {
-            format!("the phone did not answer {within}: keep WhatsApp open on it and scan again (some Business accounts are known for this)")
-        }
-        (PasskeyStage::Confirm, "timeout") => format!("nobody confirmed the code {within}; scan again"),
-        (PasskeyStage::Finishing, "timeout") => format!("the linking did not complete {within}; scan again"),
-        (PasskeyStage::Asked | PasskeyStage::Signing, "server_error") => {
-            "WhatsApp refused the assertion: was it the passkey of this account? Scan again".into()
-        }
-        (_, "server_error") => "WhatsApp ended the linking with an error; scan again".into(),
-        (PasskeyStage::Asked, other) => format!("the page could not be asked for the challenge: {other}"),
-        (_, other) => format!("the page gave up: {other}; scan again"),
     }
 }
 

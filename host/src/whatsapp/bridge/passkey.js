@@ -9,7 +9,7 @@ let asking = null; // {id, purpose, resolve, reject}: the page's question that w
 let gets = 0;
 let linking = null; // {}: WhatsApp has asked for a passkey at linking, and the gateway has not ended it
 let linkStage = "asked"; // beside the stages that are told: "void" while a question that we have ended is failing in the page
-const pressed = new WeakSet();
+const pressed = new WeakSet(); // dialogs of checkpoints
 // Its modules come with the screen that needs them: that they are not there says nothing.
 const isPreloaded = (capability) => capability !== "passkey";
 
@@ -138,20 +138,25 @@ function tellFailure(reason) {
   emit("passkey", { stage: "failed", reason });
 }
 
-// A checkpoint is a dialog with two buttons: one goes on, the other ends the login. It is pressed once; later by order.
+// A checkpoint is a dialog with two buttons: one goes on, the other ends the login. It is pressed once for each dialog, and
+// later by order.
 function checkpointButton() {
   const buttons = [...document.querySelectorAll('[data-animate-modal-popup="true"] button')];
   const icons = (one) => [...one.querySelectorAll("svg title")].map((title) => title.textContent).join();
   if (!buttons.some((one) => icons(one).includes("logout"))) return undefined;
   return buttons.find((one) => icons(one).includes("arrow-forward") && !icons(one).includes("logout") && !one.disabled);
 }
+function pressCheckpoint(button) {
+  pressed.add(button.closest('[data-animate-modal-popup="true"]'));
+  button.click();
+}
 const lookForCheckpoint = safely(() => {
   if (asking || linking) return undefined;
-  if (!use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents") && waitsForLink() && document.querySelector('[data-testid="shortcake_passkey_prompt_card"]')) return beginLinking();
+  const hears = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents") !== undefined;
+  if (!hears && waitsForLink() && document.querySelector('[data-testid="shortcake_passkey_prompt_card"]')) return beginLinking();
   const button = checkpointButton();
-  if (!button || pressed.has(button)) return undefined;
-  pressed.add(button);
-  return button.click();
+  if (!button || pressed.has(button.closest('[data-animate-modal-popup="true"]'))) return undefined;
+  return pressCheckpoint(button);
 });
 
 function endLinking() {
@@ -201,8 +206,7 @@ async function passkeyOrder({ order, id, assertion }) {
       } else {
         const button = checkpointButton();
         if (!button) return refused("the page's dialog is gone");
-        pressed.add(button);
-        button.click();
+        pressCheckpoint(button);
       }
       return {};
     case "cancel": {

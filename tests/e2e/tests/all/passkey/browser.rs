@@ -12,10 +12,9 @@ use chromiumoxide::{
 };
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
+use wharf::{browser::find_executable, config::BrowserKind};
 
 use super::*;
-
-const CHROMIUM: &str = "/usr/lib/chromium/chromium";
 
 /// A browser of a person; its process ends with [`Person::leave`].
 struct Person {
@@ -29,8 +28,9 @@ impl Person {
         let standin = &home.house.standin;
         let (port, key) = (standin.tls_port().context("https")?, standin.tls_key().context("https")?);
         let profile = tempfile::tempdir()?;
+        let (chromium, _) = find_executable(None, BrowserKind::Headless)?;
         let config = BrowserConfig::builder()
-            .chrome_executable(CHROMIUM)
+            .chrome_executable(chromium)
             .new_headless_mode()
             .no_sandbox()
             .respect_https_errors()

@@ -72,6 +72,7 @@ async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     let token = view["helper"].as_str().unwrap_or_default().trim_start_matches("/passkey/").to_owned();
     let leaked = gateway.log().lines().into_iter().find(|line| secrets.iter().chain([&token]).any(|secret| line.contains(secret.as_str())));
     ensure!(leaked.is_none(), "in the log: {leaked:?}");
+    ensure!(!delivered(home, &token), "the token went to a receiver of events");
     Ok(())
 }
 
@@ -127,5 +128,10 @@ async fn by_code(home: &Home, gateway: &Gateway) -> Result<()> {
     ensure!(matches!(twice.status, 404 | 409), "{}", twice.json);
     api.until_state("ready", BOOT).await?;
     ensure!(!gateway.log().lines().iter().any(|line| line.contains(&shown)), "the code is in the log");
+    ensure!(!delivered(home, &shown), "the code went to a receiver of events");
     Ok(())
+}
+
+fn delivered(home: &Home, text: &str) -> bool {
+    home.house.receiver.calls().iter().any(|call| String::from_utf8_lossy(&call.body).contains(text))
 }
