@@ -5,7 +5,7 @@ mod browser;
 mod ceremony;
 mod failures;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -87,6 +87,8 @@ fn refused(answer: Answer, status: u16, code: &str) -> Result<String> {
 
 /// The stages that receivers of events were told.
 fn told(home: &Home) -> Vec<String> {
-    let stage = |call: &wharf_e2e::Call| call.json["payload"]["stage"].as_str().map(ToOwned::to_owned);
-    home.house.receiver.filtered(|call| (call.event() == "session.passkey").then(|| stage(call)).flatten())
+    let stage = |call: &wharf_e2e::Call| Some((call.json["id"].as_str()?.to_owned(), call.json["payload"]["stage"].as_str()?.to_owned()));
+    let told = home.house.receiver.filtered(|call| (call.event() == "session.passkey").then(|| stage(call)).flatten());
+    // Deliveries overtake each other; the ids of events have their order.
+    told.into_iter().collect::<BTreeMap<_, _>>().into_values().collect()
 }
