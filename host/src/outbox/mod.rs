@@ -345,7 +345,12 @@ impl Outbox {
             None => FailureCode::RefusedByWhatsapp,
         };
         let Some(row) = self.inner.store.outbox_by_message(client, id).await? else { return Ok(()) };
-        let words = code.map_or_else(|| format!("WhatsApp refused it: {reason}"), |code| format!("WhatsApp refused it ({code}): {reason}"));
+        let words = match code {
+            None => format!("WhatsApp refused it: {reason}"),
+            // What the page made of the code says nothing beside it.
+            Some(code) if matches!(reason, "ack -1" | "ERROR_UNKNOWN") => format!("WhatsApp refused it with code {code}"),
+            Some(code) => format!("WhatsApp refused it with code {code}: {reason}"),
+        };
         self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await.map(drop)
     }
 }

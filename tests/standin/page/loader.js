@@ -57,7 +57,7 @@
   // Nothing but a help for those who debug: builds may lose it or give its records another form.
   function debug() {
     var kind = JSON.parse(document.getElementById("site-data").textContent).moduleMap;
-    if (kind === "none") return {};
+    if (kind === "none") return fail("__debug");
     if (kind !== "other") return { modulesMap: modules };
     return { modulesMap: Object.fromEntries(Object.keys(modules).map(function (name) { return [name, { i: name, d: modules[name].dependencies }]; })) };
   }

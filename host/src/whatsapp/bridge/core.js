@@ -20,12 +20,8 @@ function moduleOf(name) {
   return window.require(name);
 }
 function modulesMap() {
-  try {
-    const map = window.require("__debug")?.modulesMap;
-    return map !== null && typeof map === "object" ? map : undefined;
-  } catch {
-    return undefined;
-  }
+  const map = guardedImport("__debug")?.modulesMap;
+  return map !== null && typeof map === "object" ? map : undefined;
 }
 const isRecord = (record) =>
   record !== null && typeof record === "object" && "dependencies" in record && (record.dependencies == null || (Array.isArray(record.dependencies) && Number.isFinite(record.depPosition)));
