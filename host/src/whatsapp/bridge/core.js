@@ -44,9 +44,8 @@ function loaderKind() {
   return map && (some === undefined || isRecord(some)) ? "map" : "import";
 }
 
-const namesOf = (capability) => CONTRACT[capability].parts;
 function missing(capability) {
-  return namesOf(capability).filter((path) => use(path) === undefined);
+  return CONTRACT[capability].parts.filter((path) => use(path) === undefined);
 }
 
 const page = Math.random().toString(36).slice(2);

@@ -16,7 +16,8 @@ function watchCodes() {
   if (typeof send !== "function") return;
   codesWatched = true;
   const note = safely((record, answer) => {
-    const code = Number(answer?.error);
+    // Null as well as undefined is no refusal, and would be read as the code 0.
+    const code = Number(answer?.error ?? NaN);
     if (!Number.isInteger(code)) return;
     if (codes.size > 500) codes.delete(codes.keys().next().value);
     codes.set(partsOf(record.data.id).id, code);

@@ -11,13 +11,15 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
     let gateway = home.house.open().await?;
     let api = &gateway.api;
     let keyed = async |method: Method, path: &str| api::answer(api.request(method, path).bearer_auth(KEY)).await;
-    until("a scan", BOOT, async || {
-        ensure!(keyed(Method::GET, "/api/whatsapp/qr").await?.status != 401);
-        Ok(home.house.standin.scan(None, Account::default()).await.ok())
-    })
-    .await?;
-    let view =
-        until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
+    let asked = async || -> Result<Value> {
+        until("a scan", BOOT, async || {
+            ensure!(keyed(Method::GET, "/api/whatsapp/qr").await?.status != 401);
+            Ok(home.house.standin.scan(None, Account::default()).await.ok())
+        })
+        .await?;
+        until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await
+    };
+    let view = asked().await?;
     ensure!(api.get(PASSKEY).await?.status == 401, "the API needs its key");
     let path = view["helper"].as_str().context("a helper")?.to_owned();
     ensure!(view["helperUrl"] == format!("https://wharf.example.org/w{path}") && view["helperNote"].is_null(), "{view}");
@@ -49,13 +51,7 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
 
     // A code that differs is somebody else's phone: the person says no.
     api::answer(api.request(Method::POST, "/v1/sessions/default/logout").bearer_auth(KEY)).await?.expect(200)?;
-    until("a scan", BOOT, async || {
-        ensure!(keyed(Method::GET, "/api/whatsapp/qr").await?.status != 401);
-        Ok(home.house.standin.scan(None, Account::default()).await.ok())
-    })
-    .await?;
-    let view =
-        until("the challenge", BOOT, async || Ok(Some(keyed(Method::GET, PASSKEY).await?.json).filter(|view| view["stage"] == "signing"))).await?;
+    let view = asked().await?;
     let path = view["helper"].as_str().context("a helper")?.to_owned();
     api.post(&path, &home.sign(&view)).await?.expect(202)?;
     let state = until("the code", BOOT, async || Ok(Some(look(&path).await?.json).filter(|state| state["stage"] == "confirm"))).await?;
