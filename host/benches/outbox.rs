@@ -15,13 +15,13 @@ use wharf::{
 const ROWS: usize = 64;
 
 fn row() -> NewRow {
-    let number = PhoneNumber::parse("4915123456789", None).expect("number");
+    let number = "4915123456789".parse::<PhoneNumber>().expect("number");
     let to = Address::of_number(&number);
     NewRow {
         id: OutboxId(format!("out_{}", ulid::Ulid::generate())),
         client: "bench".parse().expect("id"),
         message_id: MessageId::from_random(rand::random()),
-        number,
+        recipient: number.into(),
         message: OutboundMessage { to, content: Content::text("hello"), reply_to: None, send_at: None, metadata: vec![] },
         priority: Priority::Interactive,
         expires_at: None,

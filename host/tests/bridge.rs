@@ -107,7 +107,7 @@ impl Open {
     }
 
     async fn resolve(&self, number: &str) -> Result<Option<Address>, PageError> {
-        self.page.resolve(&PhoneNumber::parse(number, None).expect("number")).await
+        self.page.resolve(&number.parse::<PhoneNumber>().expect("number")).await
     }
 }
 
@@ -250,7 +250,7 @@ async fn a_page_that_cannot_be_reached_is_named() {
 async fn a_typed_code_links_and_is_renewed_until_then() {
     let rig = rig(json!({})).await;
     let mut open = rig.open().await;
-    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     open.until("a QR", |event| matches!(event, PageEvent::Qr { .. })).await;
     let code = open.page.pairing_code(&number).await.expect("a code");
     assert_eq!((code.code.len(), code.code.find('-'), code.ttl), (9, Some(4), Duration::from_secs(180)));
@@ -274,7 +274,7 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
 async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     let rig = rig(json!({"pairingError": "IQErrorRateOverlimit", "clock": 0.2})).await;
     let mut open = rig.open().await;
-    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let is_qr = |event: &PageEvent| matches!(event, PageEvent::Qr { .. });
     open.until("a QR", is_qr).await;
     assert_eq!(open.page.pairing_code(&number).await, Err(PageError::RateLimited { what: "pairing_code" }));

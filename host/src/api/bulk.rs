@@ -15,7 +15,16 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{App, access::Caller, content, problem::Problem, reply::Failure, sending};
+use super::{
+    App,
+    access::Caller,
+    content,
+    object::{self, Object},
+    problem::Problem,
+    recipient::{self, Written},
+    reply::Failure,
+    sending,
+};
 use crate::{
     model::{ClientId, Priority},
     outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest, StoreError},
@@ -30,7 +39,7 @@ const PAGE: u32 = 500;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Wanted {
     session: ClientId,
-    recipients: Vec<Recipient>,
+    recipients: Vec<Object<Recipient>>,
     text: Option<String>,
     mentions: Option<Vec<String>>,
     link_preview: Option<bool>,
@@ -53,7 +62,7 @@ fn bulk() -> Priority {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recipient {
-    to: String,
+    to: Written,
     #[serde(default)]
     variables: BTreeMap<String, Value>,
 }
@@ -65,7 +74,7 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = sending::readable(&headers, body)?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
+    let wanted: Wanted = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
     let mut request = parse(&app, wanted)?;
     request.idempotency = sending::keyed(&headers, &caller, || json!([request.client, request.message, request.recipients]))?;
     let id = app.core.create_bulk(request).await.map_err(Failure::from)?;
@@ -82,7 +91,7 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     if text.is_some() == wanted.template.is_some() {
         return Err(Problem::bad("message_and_template", "give text or template, one of both"));
     }
-    let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
+    let own = wanted.recipients.iter().any(|Object(recipient)| !recipient.variables.is_empty());
     if text.is_some() && (own || !wanted.variables.is_empty()) {
         return Err(Problem::bad("invalid_body", "variables belong to a template; a text has none"));
     }
@@ -92,12 +101,12 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     }
     let (send_at, expires_at) = sending::times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
-    for (place, recipient) in wanted.recipients.into_iter().enumerate() {
-        let number = sending::number(app, &recipient.to).map_err(|failure| Problem::from(failure).with("recipient", place))?;
-        if !seen.insert(number.clone()) {
-            return Err(Problem::bad("duplicate_recipient", format!("recipient {place} is {number}, who is one before it")).with("recipient", place));
+    for (place, Object(recipient)) in wanted.recipients.into_iter().enumerate() {
+        let to = recipient::read(app, recipient.to.text()).map_err(|failure| Problem::from(failure).with("recipient", place))?;
+        if !seen.insert(to.clone()) {
+            return Err(Problem::bad("duplicate_recipient", format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
         }
-        recipients.push((number, recipient.variables));
+        recipients.push((to, recipient.variables));
     }
     let link_preview = text.as_ref().is_none_or(|text| text.preview_links);
     let (text, mentions) = text.map(|text| (text.body, text.mentions)).unzip();
@@ -153,7 +162,7 @@ pub(super) async fn recipients(
     let rows = app.core.bulk_recipients(&order, page.state.as_deref(), page.cursor, PAGE).await.map_err(|error| broken(&error))?;
     let full = rows.len() >= PAGE as usize;
     let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
-    let shape = |row: &BulkRecipient| json!({"recipient": row.place, "number": row.number, "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
+    let shape = |row: &BulkRecipient| json!({"recipient": row.place, "to": row.recipient, "number": (!row.recipient.contains('@')).then_some(&row.recipient), "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
     Ok(Json(json!({"recipients": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
 }
 

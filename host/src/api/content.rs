@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, SendFailure, reply::Failure, seed::bad, sending};
+use super::{App, SendFailure, reply::Failure, seed::bad};
 use crate::{
-    model::{Contact, Content, Delete, Edit, Location, Media, MediaKind, MessageId, Poll, Reaction, Text},
+    model::{Contact, Content, Delete, Edit, Location, Media, MediaKind, MessageId, Poll, Reaction, Recipient, Text},
     outbox::{Requested, sendable},
     plugins::RenderRequest,
 };
@@ -172,14 +172,11 @@ pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
 
 /// User and server of whom is mentioned.
 fn mentioned(app: &App, text: &str) -> Result<(String, &'static str), String> {
-    let wrong = || "it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid".to_owned();
-    if !text.contains('@') {
-        return sending::number(app, text).map(|number| (number.digits().to_owned(), "c.us")).map_err(|_| wrong());
+    match Recipient::read(text, app.core.region()).map_err(|error| error.to_string())? {
+        Recipient::Number(number) => Ok((number.digits().to_owned(), "c.us")),
+        Recipient::Chat(chat) if chat.is_group() => Err("a group cannot be mentioned; a person can".into()),
+        Recipient::Chat(chat) => Ok((chat.as_str().trim_end_matches("@lid").to_owned(), "lid")),
     }
-    let (user, server) = text.split_once('@').ok_or_else(wrong)?;
-    let server = ["c.us", "lid"].into_iter().find(|known| *known == server).ok_or_else(wrong)?;
-    let digits = !user.is_empty() && user.len() <= 20 && user.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { Ok((user.to_owned(), server)) } else { Err(wrong()) }
 }
 
 /// Whether `@user` is in the text, and not only as the beginning of a longer number.

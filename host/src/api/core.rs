@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{HelperAddress, LinkFailure, PasskeyFailure};
 use crate::{
-    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Restriction, SessionState, Timestamp},
+    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Recipient, Region, Restriction, SessionState, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
         OutboxRow, Requested, Sending, StoreError, Until,
@@ -21,8 +21,8 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// The client id of calls that name none.
     fn default_client(&self) -> &ClientId;
 
-    /// The calling code that completes national numbers.
-    fn national_prefix(&self) -> Option<&'static str>;
+    /// The region that completes national numbers.
+    fn region(&self) -> Option<Region>;
 
     /// A session now; none: there is no such session.
     fn session(&self, client: &ClientId) -> Option<Snapshot>;
@@ -88,7 +88,7 @@ pub trait Core: Send + Sync + Debug + 'static {
     async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure>;
 
     /// A code that links a session when the owner of `number` types it on the phone.
-    async fn pairing_code(&self, client: &ClientId, number: &str) -> Result<PairingView, LinkFailure>;
+    async fn pairing_code(&self, client: &ClientId, number: &PhoneNumber) -> Result<PairingView, LinkFailure>;
 
     /// Gives that code up and shows QR codes again.
     async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure>;
@@ -121,7 +121,7 @@ pub struct SendCall {
     /// By which session.
     pub client: ClientId,
     /// To whom.
-    pub number: PhoneNumber,
+    pub to: Recipient,
     /// What.
     pub content: Requested,
     /// Bare id of the message it answers.

@@ -11,13 +11,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    App,
+    App, object,
     problem::Problem,
+    recipient::{self, Written},
     reply::{Failure, success},
     seed::{self, Whose, bad},
 };
 use crate::{
-    model::{ClientId, InvalidClientId, InvalidNumber},
+    model::{ClientId, InvalidClientId},
     session::{PairingError, PairingView},
     whatsapp::PageError,
 };
@@ -31,9 +32,6 @@ pub enum LinkFailure {
     /// There is no such session.
     #[error("there is no session {0}")]
     Unknown(ClientId),
-    /// Not a phone number.
-    #[error(transparent)]
-    Number(#[from] InvalidNumber),
     /// The session, or WhatsApp.
     #[error(transparent)]
     Pairing(#[from] PairingError),
@@ -43,7 +41,6 @@ impl LinkFailure {
     fn status(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client", "Unknown client"),
-            Self::Number(_) => (StatusCode::BAD_REQUEST, "invalid_number", "Invalid phone number format"),
             Self::Pairing(PairingError::NotWaiting { .. }) => (StatusCode::CONFLICT, "not_waiting_for_link", "Session does not wait for a link"),
             Self::Pairing(PairingError::Page(PageError::RateLimited { .. })) => {
                 (StatusCode::TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes")
@@ -91,28 +88,14 @@ impl From<LinkFailure> for Problem {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wanted {
-    number: Number,
+    number: Written,
     client_id: Option<String>,
 }
 
-/// The original service takes numbers in both forms.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Text(String),
-    Digits(u64),
-}
-
 impl Wanted {
-    fn read(body: &[u8]) -> Result<(String, Option<String>), String> {
+    fn read(body: &[u8]) -> Result<Self, String> {
         // The words of the error may quote the body.
-        let wanted: Self =
-            serde_json::from_slice(body).map_err(|_| "the body must be JSON: {\"number\": \"<international phone number>\"}".to_owned())?;
-        let number = match wanted.number {
-            Number::Text(text) => text,
-            Number::Digits(digits) => digits.to_string(),
-        };
-        Ok((number, wanted.client_id))
+        object::from_slice(body).map_err(|_| "the body must be a JSON object: {\"number\": \"<international phone number>\"}".to_owned())
     }
 }
 
@@ -124,8 +107,9 @@ fn shape(code: &PairingView) -> Value {
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 pub(super) async fn seed_code(State(app): State<App>, whose: Query<Whose>, body: Bytes) -> Result<Response, Failure> {
-    let (number, named) = Wanted::read(&body).map_err(|words| bad("missing_fields", "Missing required fields", words))?;
-    let client = match named {
+    let wanted = Wanted::read(&body).map_err(|words| bad("missing_fields", "Missing required fields", words))?;
+    let number = recipient::number(&app, wanted.number.text())?;
+    let client = match wanted.client_id {
         Some(id) => id.parse().map_err(|error: InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
         None => seed::client(&app, &whose)?,
     };
@@ -143,7 +127,8 @@ fn client(id: &str) -> Result<ClientId, Problem> {
 }
 
 pub(super) async fn code(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let (number, _) = Wanted::read(&body).map_err(|words| Problem::bad("invalid_body", words))?;
+    let wanted = Wanted::read(&body).map_err(|words| Problem::bad("invalid_body", words))?;
+    let number = recipient::number(&app, wanted.number.text())?;
     let code = app.core.pairing_code(&client(&id)?, &number).await?;
     Ok((NO_STORE, Json(shape(&code))).into_response())
 }

@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, access::Caller, content, problem::Problem, sending as calls};
+use super::{App, access::Caller, content, problem::Problem, recipient, sending as calls};
 use crate::{
     model::{ClientId, Restriction, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState, StoreError},
@@ -23,7 +23,7 @@ const MAX_PAGE: u32 = 200;
 pub(super) fn shape(row: &OutboxRow) -> Value {
     json!({
         "id": row.id, "session": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
-        "number": row.number, "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome(),
+        "recipient": row.recipient, "number": row.recipient.number().cloned().or_else(|| row.message.to.number()), "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome(),
         "priority": row.priority, "attempt": row.attempt, "sendAt": row.message.send_at.map(Timestamp::rfc3339),
         "expiresAt": row.expires_at.map(Timestamp::rfc3339), "createdAt": row.created_at.rfc3339(), "updatedAt": row.updated_at.rfc3339(),
     })
@@ -105,16 +105,10 @@ fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
         };
         text.map(read).transpose()
     };
-    let (number, chat) = match search.to {
-        Some(to) if to.contains('@') => (None, Some(to)),
-        Some(to) => (Some(calls::number(app, &to)?.digits().to_owned()), None),
-        None => (None, None),
-    };
     Ok(Filter {
         client: search.session.as_deref().map(client).transpose()?,
         state: search.state,
-        number,
-        chat,
+        to: search.to.as_deref().map(|to| recipient::read(app, to)).transpose()?,
         since: time("since", search.since)?,
         until: time("until", search.until)?,
         before: search.cursor,

@@ -64,6 +64,7 @@ impl Failure {
             FailureCode::Cancelled => (StatusCode::CONFLICT, "Message was cancelled"),
             FailureCode::Restricted => (StatusCode::SERVICE_UNAVAILABLE, "WhatsApp restricts this account"),
             FailureCode::RefusedByWhatsapp => (StatusCode::BAD_GATEWAY, "WhatsApp refused the message"),
+            FailureCode::ChatNotFound => (StatusCode::UNPROCESSABLE_ENTITY, "No such chat"),
             FailureCode::PageError => (StatusCode::BAD_GATEWAY, "WhatsApp Web could not take the message"),
         };
         Self::new(status, code.as_str(), error, reason)

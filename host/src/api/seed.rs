@@ -19,7 +19,8 @@ use serde_json::{Map, Value, json};
 use super::{
     App, SendCall, SendFailure, SendReply,
     access::Caller,
-    content,
+    content, object,
+    recipient::{self, Written},
     reply::{Failure, success},
     sending,
 };
@@ -210,12 +211,24 @@ fn value<T: serde::de::DeserializeOwned>(fields: &Map<String, Value>, name: &str
     fields.get(name).cloned().map_or(Ok(None), serde_json::from_value)
 }
 
+/// The field `number` of a body that was found to be an object; none: it is not there, null or empty.
+fn number(body: &[u8]) -> Result<Option<Written>, Failure> {
+    #[derive(Deserialize)]
+    struct Fields {
+        number: Option<Written>,
+    }
+
+    let wrong = |error: serde_json::Error| bad("invalid_number", "Invalid phone number format", error.to_string());
+    let Fields { number } = object::from_slice(body).map_err(wrong)?;
+    Ok(number.filter(|written| !written.text().is_empty()))
+}
+
 fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
+    let whole: Value = serde_json::from_slice(body).map_err(|error| {
         // The words of the error may quote the body.
         bad("invalid_json", "Invalid JSON", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
     })?;
-    let Value::Object(fields) = body else { return Err(bad("invalid_json", "Invalid JSON", "the body must be a JSON object")) };
+    let Value::Object(fields) = whole else { return Err(bad("invalid_json", "Invalid JSON", "the body must be a JSON object")) };
     if let Some(unknown) = sending::unknown_field(fields.keys(), &FIELDS) {
         return Err(unknown);
     }
@@ -223,13 +236,11 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) if name == "number" => Ok(Some(number.to_string())),
         Some(_) => Err(bad("invalid_field", "Invalid field", format!("{name} must be a text"))),
     };
-    let (number, message, template) = (text("number")?, text("message")?, text("template")?);
+    let (to, message, template) = (number(body)?, text("message")?, text("template")?);
     let missing = || bad("missing_fields", "Missing required fields", "number and message are required (or number and template)");
-    let number = number.ok_or_else(missing)?;
-    let number = sending::number(app, &number)?;
+    let to = recipient::read(app, to.ok_or_else(missing)?.text())?;
     let wrong = |message: &str| bad("invalid_field", "Invalid field", message);
     let mentions: Option<Vec<String>> = value(&fields, "mentions").map_err(|_| wrong("mentions must be a list of texts"))?;
     let link_preview: Option<bool> = value(&fields, "linkPreview").map_err(|_| wrong("linkPreview must be true or false"))?;
@@ -259,7 +270,7 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
     let (send_at, expires_at) = sending::times(fields.get("sendAt"), fields.get("expiresAt"))?;
     Ok(SendCall {
         client,
-        number,
+        to,
         content,
         reply_to: text("replyTo")?.as_deref().map(content::bare).transpose()?,
         send_at,

@@ -19,12 +19,14 @@ use super::{
     access::{Caller, is_json},
     content::{self, Said},
     messages,
+    object::{self, Object},
     problem::Problem,
+    recipient::{self, Written},
     reply::Failure,
     seed::bad,
 };
 use crate::{
-    model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Timestamp},
+    model::{ClientId, MessageId, Outcome, Priority, Timestamp},
     outbox::{Accepted, Idempotency, OutboxId, Requested, RowState, Until},
     plugins::RenderRequest,
 };
@@ -43,20 +45,20 @@ const AHEAD: i64 = 366 * 86_400_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Wanted {
-    to: String,
+    to: Written,
     text: Option<String>,
     mentions: Option<Vec<String>>,
     link_preview: Option<bool>,
     template: Option<String>,
     locale: Option<String>,
     variables: Option<BTreeMap<String, Value>>,
-    location: Option<content::LocationFields>,
-    contact: Option<content::ContactFields>,
-    poll: Option<content::PollFields>,
-    reaction: Option<content::ReactionFields>,
-    edit: Option<content::EditFields>,
-    delete: Option<content::DeleteFields>,
-    media: Option<content::MediaFields>,
+    location: Option<Object<content::LocationFields>>,
+    contact: Option<Object<content::ContactFields>>,
+    poll: Option<Object<content::PollFields>>,
+    reaction: Option<Object<content::ReactionFields>>,
+    edit: Option<Object<content::EditFields>>,
+    delete: Option<Object<content::DeleteFields>>,
+    media: Option<Object<content::MediaFields>>,
     reply_to: Option<String>,
     send_at: Option<Value>,
     expires_at: Option<Value>,
@@ -134,22 +136,26 @@ pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>)
     Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message))
 }
 
+fn fields<T>(Object(fields): Object<T>) -> T {
+    fields
+}
+
 fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
-    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| bad("invalid_body", "Invalid body", error.to_string()))?;
+    let wanted: Wanted = object::from_slice(body).map_err(|error| bad("invalid_body", "Invalid body", error.to_string()))?;
     let client: ClientId =
         id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
-    let number = number(app, &wanted.to)?;
+    let to = recipient::read(app, wanted.to.text())?;
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
     let said = Said {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
         template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
-        location: wanted.location,
-        contact: wanted.contact,
-        poll: wanted.poll,
-        reaction: wanted.reaction,
-        edit: wanted.edit,
-        delete: wanted.delete,
-        media: wanted.media,
+        location: wanted.location.map(fields),
+        contact: wanted.contact.map(fields),
+        poll: wanted.poll.map(fields),
+        reaction: wanted.reaction.map(fields),
+        edit: wanted.edit.map(fields),
+        delete: wanted.delete.map(fields),
+        media: wanted.media.map(fields),
     };
     let content = content::requested(app, said)?;
     if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
@@ -159,7 +165,7 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
     let (send_at, expires_at) = times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     Ok(SendCall {
         client,
-        number,
+        to,
         content,
         reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
         send_at,
@@ -169,11 +175,6 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
         idempotency: None,
         until: if send_at.is_some() { Until::Accepted } else { Until::Sent },
     })
-}
-
-/// A number as people write it.
-pub(super) fn number(app: &App, text: &str) -> Result<PhoneNumber, Failure> {
-    PhoneNumber::parse(text, app.core.national_prefix()).map_err(|error| bad("invalid_number", "Invalid phone number format", error.to_string()))
 }
 
 /// `sendAt` and `expiresAt`. A `sendAt` that has just passed is none: the message goes at once.
@@ -236,7 +237,7 @@ pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall)
             Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
         };
         let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
-        json!([call.client, call.number, content, how])
+        json!([call.client, call.to, content, how])
     })
 }
 

@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, SessionAction, SessionFailure, problem::Problem, seed};
+use super::{App, SessionAction, SessionFailure, object, problem::Problem, seed};
 use crate::{
     model::{ClientId, SessionState},
     session::{PasskeyView, ProfileFate, Snapshot},
@@ -63,7 +63,7 @@ fn yes() -> bool {
 }
 
 pub(super) async fn create(State(app): State<App>, body: Bytes) -> Result<Response, Problem> {
-    let create: Create = serde_json::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
+    let create: Create = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
     let too_long = create.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR);
     if create.metadata.len() > MAX_METADATA || too_long {
         let limits = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 
 use super::{BrowserKind, BrowserMode, Config, Millis};
-use crate::model::calling_code;
+use crate::model::Region;
 
 /// Where configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -143,7 +143,7 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if !url::Url::parse(&config.whatsapp.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         errors.push(format!("[whatsapp] url = {:?} must be an http or https URL", config.whatsapp.url));
     }
-    if let Some(region) = config.send.default_region.as_deref().filter(|region| calling_code(region).is_none()) {
+    if let Some(region) = config.send.default_region.as_deref().filter(|region| region.parse::<Region>().is_err()) {
         errors.push(format!("[send] default_region = {region:?} must be a region such as \"DE\""));
     }
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {

@@ -10,7 +10,7 @@ use super::{sessions::Sessions, upkeep};
 use crate::{
     api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
-    model::{ClientId, PhoneNumber, Restriction, SessionState, Transition, calling_code},
+    model::{ClientId, PhoneNumber, Region, Restriction, SessionState, Transition},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
         SendRequest, Sending, StoreError, Until,
@@ -38,8 +38,9 @@ impl Core for GatewayCore {
         &self.config.sessions.default_client
     }
 
-    fn national_prefix(&self) -> Option<&'static str> {
-        self.config.send.default_region.as_deref().and_then(calling_code)
+    fn region(&self) -> Option<Region> {
+        // It was checked when the configuration was read.
+        self.config.send.default_region.as_deref().and_then(|region| region.parse().ok())
     }
 
     fn session(&self, client: &ClientId) -> Option<Snapshot> {
@@ -103,7 +104,7 @@ impl Core for GatewayCore {
         }
         let request = SendRequest {
             client: call.client,
-            to: call.number,
+            to: call.to,
             content: call.content,
             reply_to: call.reply_to,
             send_at: call.send_at,
@@ -193,10 +194,9 @@ impl Core for GatewayCore {
         self.control_session(client, SessionAction::Restart).await
     }
 
-    async fn pairing_code(&self, client: &ClientId, number: &str) -> Result<PairingView, LinkFailure> {
+    async fn pairing_code(&self, client: &ClientId, number: &PhoneNumber) -> Result<PairingView, LinkFailure> {
         let handle = self.sessions.get(client).ok_or_else(|| LinkFailure::Unknown(client.clone()))?;
-        let number = PhoneNumber::parse(number, self.national_prefix())?;
-        Ok(handle.pairing_code(&number).await?)
+        Ok(handle.pairing_code(number).await?)
     }
 
     async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure> {
@@ -243,7 +243,7 @@ impl GatewayCore {
         if now.state != SessionState::Ready {
             return Ok(Some(SendFailure::NotReady { state: now.state, reason: now.reason }));
         }
-        Ok(self.outbox.held_back(&call.client, &call.number).await?.map(SendFailure::HeldBack))
+        Ok(self.outbox.held_back(&call.client, &call.to).await?.map(SendFailure::HeldBack))
     }
 }
 

@@ -2,19 +2,20 @@
 //!
 //! Nothing here does I/O or knows a library of another room, so every room can speak it. Values are
 //! parsed once at the border and cannot be wrong afterwards: a `ClientId` is a safe folder name, a
-//! `PhoneNumber` is international digits.
+//! `Recipient` is international digits or the id of a chat.
 
 mod address;
 mod client;
 mod event;
 mod message;
 mod outcome;
+mod recipient;
 mod region;
 mod restriction;
 mod session;
 mod time;
 
-pub use address::{Address, InvalidNumber, PhoneNumber};
+pub use address::Address;
 pub use client::{ClientId, InvalidClientId};
 pub use event::{Account, Envelope, Event, EventId};
 pub use message::{
@@ -22,7 +23,8 @@ pub use message::{
     Reaction, Text,
 };
 pub use outcome::{FailureCode, Outcome};
-pub use region::calling_code;
+pub use recipient::{ChatId, InvalidRecipient, PhoneNumber, Recipient};
+pub use region::{Region, UnknownRegion};
 pub use restriction::{Restriction, RestrictionKind};
 pub use session::{SessionState, Transition};
 pub use time::Timestamp;

@@ -53,6 +53,8 @@ pub enum FailureCode {
     Blocked,
     /// The message it answers is not in the chat, or may not be answered.
     QuoteNotFound,
+    /// This account has no such chat: it is in no group of that id.
+    ChatNotFound,
     /// The page could not make the message (contract broken, bad content).
     PageError,
 }
@@ -71,6 +73,7 @@ impl FailureCode {
             Self::Restricted => "restricted",
             Self::Blocked => "blocked",
             Self::QuoteNotFound => "quote_not_found",
+            Self::ChatNotFound => "chat_not_found",
             Self::PageError => "page_error",
         }
     }

@@ -1,22 +1,49 @@
-//! Calling codes of regions: what a national number with a leading 0 is completed with.
+//! Regions, by their ISO 3166 code: how the people of one write their numbers, as Google's libphonenumber knows it.
 
-/// ISO 3166 region and its calling code, as one word each.
-const REGIONS: &str = "AC247 AD376 AE971 AF93 AG1 AI1 AL355 AM374 AO244 AR54 AS1 AT43 AU61 AW297 AX358 AZ994 BA387 BB1 BD880 BE32 BF226 BG359 BH973 \
-BI257 BJ229 BL590 BM1 BN673 BO591 BQ599 BR55 BS1 BT975 BW267 BY375 BZ501 CA1 CC61 CD243 CF236 CG242 CH41 CI225 CK682 CL56 CM237 CN86 CO57 CR506 \
-CU53 CV238 CW599 CX61 CY357 CZ420 DE49 DJ253 DK45 DM1 DO1 DZ213 EC593 EE372 EG20 EH212 ER291 ES34 ET251 FI358 FJ679 FK500 FM691 FO298 FR33 GA241 \
-GB44 GD1 GE995 GF594 GG44 GH233 GI350 GL299 GM220 GN224 GP590 GQ240 GR30 GT502 GU1 GW245 GY592 HK852 HN504 HR385 HT509 HU36 ID62 IE353 IL972 IM44 \
-IN91 IO246 IQ964 IR98 IS354 IT39 JE44 JM1 JO962 JP81 KE254 KG996 KH855 KI686 KM269 KN1 KP850 KR82 KW965 KY1 KZ7 LA856 LB961 LC1 LI423 LK94 LR231 \
-LS266 LT370 LU352 LV371 LY218 MA212 MC377 MD373 ME382 MF590 MG261 MH692 MK389 ML223 MM95 MN976 MO853 MP1 MQ596 MR222 MS1 MT356 MU230 MV960 MW265 \
-MX52 MY60 MZ258 NA264 NC687 NE227 NF672 NG234 NI505 NL31 NO47 NP977 NR674 NU683 NZ64 OM968 PA507 PE51 PF689 PG675 PH63 PK92 PL48 PM508 PR1 PS970 \
-PT351 PW680 PY595 QA974 RE262 RO40 RS381 RU7 RW250 SA966 SB677 SC248 SD249 SE46 SG65 SH290 SI386 SJ47 SK421 SL232 SM378 SN221 SO252 SR597 SS211 \
-ST239 SV503 SX1 SY963 SZ268 TA290 TC1 TD235 TG228 TH66 TJ992 TK690 TL670 TM993 TN216 TO676 TR90 TT1 TV688 TW886 TZ255 UA380 UG256 US1 UY598 UZ998 \
-VA39 VC1 VE58 VG1 VI1 VN84 VU678 WF681 WS685 XK383 YE967 YT262 ZA27 ZM260 ZW263";
+use std::{fmt, str::FromStr};
 
-/// The calling code of a region, e.g. `49` for `DE`; none when there is no such region.
-#[must_use]
-pub fn calling_code(region: &str) -> Option<&'static str> {
-    let region = region.to_ascii_uppercase();
-    REGIONS.split_whitespace().find_map(|entry| entry.split_at_checked(2).filter(|(name, _)| *name == region).map(|(_, code)| code))
+use phonenumber::{country, metadata::DATABASE};
+
+/// A region with telephones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Region(country::Id);
+
+/// There is no such region, or it has no telephones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a region is written as two letters of ISO 3166, such as DE")]
+pub struct UnknownRegion;
+
+impl FromStr for Region {
+    type Err = UnknownRegion;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id: country::Id = text.to_ascii_uppercase().parse().map_err(|_| UnknownRegion)?;
+        if DATABASE.by_id(id.as_ref()).is_some() { Ok(Self(id)) } else { Err(UnknownRegion) }
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Region {
+    pub(super) fn id(self) -> country::Id {
+        self.0
+    }
+
+    /// How many of the digits are what people of this region dial before a foreign number; none: they are no such number.
+    pub(super) fn exit_code(self, digits: &str) -> Option<usize> {
+        let prefix = DATABASE.by_id(self.0.as_ref())?.international_prefix()?;
+        prefix.find(digits).filter(|found| found.start() == 0).map(|found| found.end())
+    }
 }
 
 #[cfg(test)]
@@ -24,12 +51,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_have_calling_codes() {
-        assert_eq!(calling_code("de"), Some("49"));
-        assert_eq!(calling_code("US"), Some("1"));
-        for none in ["", "D", "XX", "DE49"] {
-            assert_eq!(calling_code(none), None, "{none}");
+    fn regions_are_read_in_both_cases_and_known() {
+        assert_eq!("de".parse::<Region>().map(|region| region.to_string()).as_deref(), Ok("DE"));
+        for none in ["", "D", "XX", "DE49", "001"] {
+            assert_eq!(none.parse::<Region>(), Err(UnknownRegion), "{none}");
         }
-        assert!(REGIONS.split_whitespace().all(|entry| entry[2..].parse::<u16>().is_ok_and(|code| code > 0)));
+    }
+
+    #[test]
+    fn each_region_has_its_own_exit_code() {
+        let code = |region: &str, digits| region.parse::<Region>().expect("region").exit_code(digits);
+        assert_eq!(code("DE", "0049151"), Some(2));
+        assert_eq!(code("US", "01149151"), Some(3));
+        assert_eq!(code("AU", "001149151"), Some(4));
+        assert_eq!(code("AU", "0049151"), None);
     }
 }

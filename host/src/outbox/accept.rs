@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Outbox;
 use crate::{
-    model::{Address, ClientId, Content, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
+    model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
     store::{Accept, Accepted, NewRow, OutboxId, RowState, Step, StoreError},
 };
@@ -17,7 +17,7 @@ pub struct SendRequest {
     /// By which session.
     pub client: ClientId,
     /// To whom.
-    pub to: PhoneNumber,
+    pub to: Recipient,
     /// What.
     pub content: Requested,
     /// Bare id of the message it answers.
@@ -116,9 +116,9 @@ impl Outbox {
         if length > limit {
             return Err(AcceptError::TooLong { length, limit });
         }
-        let address = self.address(&request.client, &request.to).await?;
+        let (to, looked_up) = self.address(&request.client, &request.to).await?;
         let message = OutboundMessage {
-            to: address.clone().unwrap_or_else(|| Address::of_number(&request.to)),
+            to: to.clone(),
             content,
             reply_to: request.reply_to,
             send_at: request.send_at,
@@ -138,14 +138,13 @@ impl Outbox {
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
         let at_once = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
-        let ticket = address.as_ref().filter(|_| at_once).and_then(|_| inner.lanes.ticket(&request.client, &id));
+        let ticket = if looked_up && at_once { inner.lanes.ticket(&request.client, &id) } else { None };
         // No plugin may move it in time, or to somebody else.
-        let to = address.unwrap_or_else(|| message.to.clone());
         let row = NewRow {
             id: id.clone(),
             client: request.client,
             message_id: message_id.clone(),
-            number: request.to,
+            recipient: request.to,
             message: OutboundMessage { send_at: request.send_at, to, ..message },
             priority: request.priority,
             expires_at: request.expires_at,
@@ -168,11 +167,17 @@ impl Outbox {
         }
     }
 
-    /// Both forms when they were looked up lately, so that plugins see what the page will.
-    async fn address(&self, client: &ClientId, number: &PhoneNumber) -> Result<Option<Address>, StoreError> {
-        let ttl = self.inner.settings.address_ttl.duration();
-        let oldest = Timestamp(Timestamp::now().0 - i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        self.inner.store.cached_address(client, number, oldest).await
+    /// What is known of the recipient, and whether that is what the page will use: then plugins need not be asked again.
+    async fn address(&self, client: &ClientId, recipient: &Recipient) -> Result<(Address, bool), StoreError> {
+        let (store, oldest) = (&self.inner.store, self.inner.oldest_address());
+        if let Recipient::Number(number) = recipient
+            && let Some(address) = store.cached_address(client, number, oldest).await?
+        {
+            return Ok((address, true));
+        }
+        let known = store.known_address(client, recipient).await?;
+        let looked_up = recipient.is_group() || (recipient.is_lid() && known.pn.is_some());
+        Ok((known, looked_up))
     }
 
     async fn known(&self, accept: Accept) -> Result<Accepted, AcceptError> {

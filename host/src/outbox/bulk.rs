@@ -12,7 +12,7 @@ use tracing::error;
 
 use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
 use crate::{
-    model::{ClientId, Content, FailureCode, PhoneNumber, Priority, Text, Timestamp},
+    model::{ClientId, Content, FailureCode, Priority, Recipient, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
     store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError},
 };
@@ -62,7 +62,7 @@ pub struct BulkRequest {
     /// What.
     pub message: BulkMessage,
     /// To whom, with variables of their own.
-    pub recipients: Vec<(PhoneNumber, BTreeMap<String, Value>)>,
+    pub recipients: Vec<(Recipient, BTreeMap<String, Value>)>,
     /// So that a retry is not a second order.
     pub idempotency: Option<Idempotency>,
 }
@@ -76,8 +76,8 @@ impl Outbox {
         self.check_template(&request).await?;
         let id = format!("bulk_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase());
         let mut recipients = Vec::with_capacity(request.recipients.len());
-        for (number, variables) in request.recipients {
-            recipients.push((number, serde_json::to_string(&variables).map_err(StoreError::from)?));
+        for (recipient, variables) in request.recipients {
+            recipients.push((recipient, serde_json::to_string(&variables).map_err(StoreError::from)?));
         }
         let new = NewBulk {
             id: id.clone(),
@@ -199,7 +199,7 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
     let key = format!("{}/{}", recipient.id, recipient.place);
     Ok(SendRequest {
         client: recipient.client.clone(),
-        to: recipient.number.clone(),
+        to: recipient.recipient.clone(),
         content,
         reply_to: None,
         send_at: wanted.send_at,

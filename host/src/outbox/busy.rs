@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Outbox, pace};
 use crate::{
     config::WhenBusy,
-    model::{ClientId, PhoneNumber, Timestamp},
+    model::{ClientId, Recipient, Timestamp},
     store::StoreError,
 };
 
@@ -22,11 +22,11 @@ pub struct HeldBack {
 }
 
 impl Outbox {
-    /// Why a send to `number` is to be refused now. None: it may wait its turn, or there is nothing to wait for.
+    /// Why a send to `recipient` is to be refused now. None: it may wait its turn, or there is nothing to wait for.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn held_back(&self, client: &ClientId, number: &PhoneNumber) -> Result<Option<HeldBack>, StoreError> {
+    pub async fn held_back(&self, client: &ClientId, recipient: &Recipient) -> Result<Option<HeldBack>, StoreError> {
         if self.inner.settings.when_busy == WhenBusy::Wait {
             return Ok(None);
         }
@@ -41,7 +41,7 @@ impl Outbox {
         };
         let paced =
             if pacing.counts() { until(pace::next(pacing, store, client, sending, now).await?, "the session's pace allows no send") } else { None };
-        if paced.is_some() || store.knows(client, number).await? {
+        if paced.is_some() || store.knows(client, recipient).await? {
             return Ok(paced);
         }
         let restricted = store.restrictions(client).await?.into_iter().map(|restriction| restriction.until).max();

@@ -356,6 +356,12 @@ impl Outbox {
 }
 
 impl Inner {
+    /// Looked up before, an address is not believed any more.
+    fn oldest_address(&self) -> Timestamp {
+        let ttl = i64::try_from(self.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
+        Timestamp(Timestamp::now().0.saturating_sub(ttl))
+    }
+
     /// How fast a session sends.
     fn pacing(&self, client: &ClientId) -> &config::Pacing {
         self.pacings.get(client).unwrap_or(&self.settings.pacing)

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config,
-    model::{Address, ClientId, FailureCode, MessageId, OutboundMessage, PhoneNumber, Timestamp},
+    model::{Address, ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
     plugins::{Decision, Subject},
     store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     whatsapp::{Page, PageError, PageSend, Stored},
@@ -74,7 +74,7 @@ enum Resolved {
 
 /// What of a chat may be sent now.
 struct Prepared {
-    number: PhoneNumber,
+    line: Recipient,
     /// There is more that has to wait.
     waits: bool,
     rows: Vec<Ready>,
@@ -274,23 +274,23 @@ impl Sender {
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
             let mut parked = Vec::new();
             for row in rows {
-                let cold = strangers.contains(&row.number);
+                let cold = strangers.contains(&row.line);
                 // Behind one that is parked it would come before it.
-                let behind = first.get(&(row.number.clone(), row.priority)).is_some_and(|seq| *seq < row.seq);
+                let behind = first.get(&(row.line.clone(), row.priority)).is_some_and(|seq| *seq < row.seq);
                 if cold && (!strangers_may || behind) {
-                    waiting.insert(row.number.clone());
+                    waiting.insert(row.line.clone());
                     parked.push(row.seq);
                     continue;
                 }
-                if waiting.contains(&row.number) {
+                if waiting.contains(&row.line) {
                     continue;
                 }
                 if pauses(&row) {
-                    waiting.insert(row.number.clone());
+                    waiting.insert(row.line.clone());
                     continue;
                 }
                 if !pacing.counts() {
-                    match together.iter_mut().find(|chat| chat.first().is_some_and(|first| first.number == row.number)) {
+                    match together.iter_mut().find(|chat| chat.first().is_some_and(|first| first.line == row.line)) {
                         Some(chat) => chat.push(row),
                         None => together.push(vec![row]),
                     }
@@ -332,25 +332,25 @@ impl Sender {
     }
 
     /// Who of the recipients is a stranger. A chat that is older than the gateway is known to the page alone.
-    async fn strangers(&self, page: &Arc<dyn Page>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<PhoneNumber>, StoreError> {
+    async fn strangers(&self, page: &Arc<dyn Page>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
         let store = &self.inner.store;
         let mut strangers = HashSet::new();
         for row in rows {
-            if !strangers.contains(&row.number) && !store.knows(&self.client, &row.number).await? {
-                strangers.insert(row.number.clone());
+            if !strangers.contains(&row.line) && !store.knows(&self.client, &row.line).await? {
+                strangers.insert(row.line.clone());
             }
         }
         if strangers.is_empty() || !(sending.restricted || self.pacing.cold_per_day > 0) {
             return Ok(strangers);
         }
-        let asked: Vec<PhoneNumber> = strangers.iter().cloned().collect();
+        let asked: Vec<Recipient> = strangers.iter().cloned().collect();
         // Who cannot be asked about stays a stranger.
         let known = page.established(&asked).await.unwrap_or_else(|error| {
             debug!(client = %self.client, %error, "the page cannot say whom it has a chat with");
             vec![]
         });
         if !known.is_empty() {
-            strangers.retain(|number| !known.contains(number));
+            strangers.retain(|stranger| !known.contains(stranger));
             store.know(&self.client, known).await?;
         }
         Ok(strangers)
@@ -358,7 +358,7 @@ impl Sender {
 
     /// Sends the rows of some chats, each chat's in order. Returns whose have to wait, or may be in the page; nothing of
     /// the same chat may pass them.
-    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<PhoneNumber>, StoreError> {
+    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<Recipient>, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let chats: Vec<Prepared> = preparing.try_collect().await?;
         if counted.is_some() {
@@ -368,14 +368,14 @@ impl Sender {
         let beginning = chats.into_iter().map(|chat| async move {
             let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
             let rows = begun.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, StoreError>((chat.number, chat.waits, rows))
+            Ok::<_, StoreError>((chat.line, chat.waits, rows))
         });
         let begun = join_all(beginning).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let delivering = stream::iter(begun.into_iter().map(|(number, waits, rows)| async move {
+        let delivering = stream::iter(begun.into_iter().map(|(line, waits, rows)| async move {
             let done = self.deliver(page, rows).await?;
-            Ok::<_, StoreError>((waits || !done).then_some(number))
+            Ok::<_, StoreError>((waits || !done).then_some(line))
         }));
-        let held: Vec<Option<PhoneNumber>> = delivering.buffered(CHATS).try_collect().await?;
+        let held: Vec<Option<Recipient>> = delivering.buffered(CHATS).try_collect().await?;
         Ok(held.into_iter().flatten().collect())
     }
 
@@ -395,14 +395,13 @@ impl Sender {
 
     /// Finds out what of a chat's rows may be sent now, and where to.
     async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
-        let number = rows.first().map(|row| row.number.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
-        let mut prepared = Prepared { number, waits: false, rows: Vec::with_capacity(rows.len()) };
+        let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
+        let mut prepared = Prepared { line, waits: false, rows: Vec::with_capacity(rows.len()) };
         for row in rows {
             if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
                 self.expire(&row).await?;
                 continue;
             }
-            let Some((message, judged)) = self.still_allowed(&row).await? else { continue };
             let address = match self.resolve(page, &row).await? {
                 Resolved::Address(address) => address,
                 Resolved::Ended => continue,
@@ -411,7 +410,7 @@ impl Sender {
                     break;
                 }
             };
-            let message = OutboundMessage { to: address, ..message };
+            let Some((message, judged)) = self.still_allowed(&row, address).await? else { continue };
             let send = page_send(&row.message_id, &message);
             prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
         }
@@ -457,8 +456,12 @@ impl Sender {
                 Ok(true)
             }
             // Nothing was begun in the page.
-            Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. } | PageError::QuoteNotFound { .. })) => {
-                let code = if matches!(error, PageError::QuoteNotFound { .. }) { FailureCode::QuoteNotFound } else { FailureCode::PageError };
+            Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. } | PageError::QuoteNotFound { .. } | PageError::NoSuchChat)) => {
+                let code = match error {
+                    PageError::QuoteNotFound { .. } => FailureCode::QuoteNotFound,
+                    PageError::NoSuchChat => FailureCode::ChatNotFound,
+                    _ => FailureCode::PageError,
+                };
                 self.inner.finish(row, BEGUN, Finish::NotSent(code, error.to_string()), vec![]).await?;
                 Ok(true)
             }
@@ -473,15 +476,19 @@ impl Sender {
         }
     }
 
-    /// Quiet hours and caps judge the moment of sending, not that of the request.
-    async fn still_allowed(&self, row: &OutboxRow) -> Result<Option<(OutboundMessage, Vec<Step>)>, StoreError> {
+    /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever judged an address judges the
+    /// one that is used.
+    async fn still_allowed(&self, row: &OutboxRow, to: Address) -> Result<Option<(OutboundMessage, Vec<Step>)>, StoreError> {
         let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
-        if waited < JUDGED_FOR && row.message.send_at.is_none() {
-            return Ok(Some((row.message.clone(), vec![])));
+        let judged_for = to == row.message.to;
+        let message = OutboundMessage { to: to.clone(), ..row.message.clone() };
+        if judged_for && waited < JUDGED_FOR && row.message.send_at.is_none() {
+            return Ok(Some((message, vec![])));
         }
         let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
-        let (decision, verdicts) = match self.inner.pipeline.validate(&subject, row.message.clone()).await {
-            Decision::Allow(message, verdicts) => (Ok(message), verdicts),
+        let (decision, verdicts) = match self.inner.pipeline.validate(&subject, message).await {
+            // No plugin may move it to somebody else.
+            Decision::Allow(message, verdicts) => (Ok(OutboundMessage { to, ..message }), verdicts),
             Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
         };
         let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
@@ -497,18 +504,20 @@ impl Sender {
 
     async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Resolved, StoreError> {
         let store = &self.inner.store;
-        let ttl = i64::try_from(self.inner.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
-        let oldest = Timestamp(Timestamp::now().0.saturating_sub(ttl));
-        if let Some(address) = store.cached_address(&self.client, &row.number, oldest).await? {
+        let number = match &row.recipient {
+            Recipient::Number(number) => number,
+            Recipient::Chat(_) => return self.known(page, row).await.map(Resolved::Address),
+        };
+        if let Some(address) = store.cached_address(&self.client, number, self.inner.oldest_address()).await? {
             return Ok(Resolved::Address(address));
         }
-        match page.resolve(&row.number).await {
+        match page.resolve(number).await {
             Ok(Some(address)) => {
-                store.cache_address(&self.client, &row.number, &address).await?;
+                store.cache_address(&self.client, number, &address).await?;
                 Ok(Resolved::Address(address))
             }
             Ok(None) => {
-                let words = format!("{} has no WhatsApp account", row.number);
+                let words = format!("{number} has no WhatsApp account");
                 self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::NotOnWhatsapp, words), vec![]).await?;
                 Ok(Resolved::Ended)
             }
@@ -521,6 +530,27 @@ impl Sender {
                 debug!(client = %self.client, id = %row.id, %error, "the look-up failed; tried again later");
                 store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &format!("the look-up of the number failed: {error}")).await?;
                 Ok(Resolved::Later)
+            }
+        }
+    }
+
+    /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all the same: plugins judge by
+    /// it, and what goes to that number stands in the same line.
+    async fn known(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Address, StoreError> {
+        let address = self.inner.store.known_address(&self.client, &row.recipient).await?;
+        if address.pn.is_some() || row.recipient.is_group() {
+            return Ok(address);
+        }
+        match page.address(&address.chat).await {
+            Ok(Address { pn: Some(pn), .. }) => {
+                let address = Address { pn: Some(pn), ..address };
+                self.inner.store.learn(&self.client, &address).await?;
+                Ok(address)
+            }
+            Ok(_) => Ok(address),
+            Err(error) => {
+                debug!(client = %self.client, id = %row.id, %error, "the page cannot say whose id this is");
+                Ok(address)
             }
         }
     }

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority},
+    model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
     plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
@@ -74,8 +74,12 @@ impl Page for FakeWhatsApp {
         *self.looked_up.lock().expect("lock") += 1;
         Ok((!self.unknown_number).then(chat))
     }
-    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
-        Ok(numbers.iter().filter(|number| self.established.contains(number.digits())).cloned().collect())
+    async fn address(&self, chat: &str) -> Result<Address, PageError> {
+        let known = Address { chat: chat.into(), ..self::chat() };
+        Ok(if chat == "77@lid" { known } else { Address { pn: None, ..known } })
+    }
+    async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
+        Ok(recipients.iter().filter(|recipient| self.established.contains(&recipient.to_string())).cloned().collect())
     }
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
         self.typed.lock().expect("lock").push((chat.to_owned(), how_long));
@@ -261,7 +265,7 @@ impl Gateway {
 fn request(text: &str, key: Option<&str>) -> SendRequest {
     SendRequest {
         client: client(),
-        to: PhoneNumber::parse("4915123456789", None).expect("number"),
+        to: "4915123456789".parse().expect("number"),
         content: Requested::Content(Content::text(text)),
         reply_to: None,
         send_at: None,

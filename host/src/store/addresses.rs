@@ -9,8 +9,8 @@ use std::{
 
 use sqlx::Row;
 
-use super::{Store, StoreError, readers::Readers};
-use crate::model::{Address, ClientId, PhoneNumber, Timestamp};
+use super::{Store, StoreError, aliases, readers::Readers};
+use crate::model::{Address, ClientId, InvalidRecipient, PhoneNumber, Timestamp};
 
 /// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
 const KEPT: usize = 50_000;
@@ -40,7 +40,7 @@ impl Addresses {
         for row in &rows {
             let (client, number): (String, String) = (row.try_get("client")?, row.try_get("number")?);
             let client = client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
-            let number = PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let number: PhoneNumber = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
             let address = serde_json::from_str(&row.try_get::<String, _>("address")?)?;
             addresses.insert((client, number), (address, Timestamp(row.try_get("at")?)));
         }
@@ -84,16 +84,27 @@ impl Store {
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// Remembers an address.
+    /// Remembers an address, and who is behind its opaque id.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn cache_address(&self, client: &ClientId, number: &PhoneNumber, address: &Address) -> Result<(), StoreError> {
         let at = Timestamp::now();
         let (key, kept) = ((client.clone(), number.clone()), address.clone());
-        let (client, number, address) = (client.to_string(), number.to_string(), serde_json::to_string(address)?);
-        let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
-        self.writer.statement(sqlx::query(sql).bind(client).bind(number).bind(address).bind(at.0)).await?;
+        let (pair, canonical) = (aliases::pair(address), address.number().filter(|canonical| canonical != number));
+        let (client, number, address) = (client.to_string(), number.clone(), serde_json::to_string(address)?);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
+                    sqlx::query(sql).bind(&client).bind(number.digits()).bind(address).bind(at.0).execute(&mut *connection).await?;
+                    if let Some(canonical) = canonical {
+                        aliases::renumber(connection, &client, number.digits(), canonical.digits()).await?;
+                    }
+                    aliases::learn(connection, &client, pair.as_slice()).await
+                })
+            })
+            .await?;
         self.addresses.keep(key, kept, at);
         Ok(())
     }
@@ -107,7 +118,7 @@ mod tests {
     async fn an_address_is_believed_for_a_while_and_survives_a_restart() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
-        let (client, number): (ClientId, _) = ("test".parse().expect("id"), PhoneNumber::parse("4915123456789", None).expect("number"));
+        let (client, number): (ClientId, _) = ("test".parse().expect("id"), "4915123456789".parse::<PhoneNumber>().expect("number"));
         let address = Address { lid: Some("77@lid".into()), ..Address::of_number(&number) };
         let store = Store::open(&path).await.expect("store");
         assert_eq!(store.cached_address(&client, &number, Timestamp(0)).await, Ok(None));

@@ -3,7 +3,7 @@
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{OutboxId, RowState, Store, StoreError};
-use crate::model::{ClientId, PhoneNumber, Timestamp};
+use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
 /// A bulk order to be stored.
 #[derive(Debug, Clone)]
@@ -14,8 +14,8 @@ pub struct NewBulk {
     pub client: ClientId,
     /// What all have in common, JSON.
     pub wanted: String,
-    /// Number and variables (a JSON object) of each.
-    pub recipients: Vec<(PhoneNumber, String)>,
+    /// Who, and variables (a JSON object) of each.
+    pub recipients: Vec<(Recipient, String)>,
     /// Scope, key and fingerprint of the request.
     pub idempotency: Option<(String, String, String)>,
 }
@@ -45,7 +45,7 @@ pub struct Pending {
     /// Counted from 0.
     pub place: i64,
     /// To whom.
-    pub number: PhoneNumber,
+    pub recipient: Recipient,
     /// A JSON object.
     pub variables: String,
 }
@@ -68,8 +68,8 @@ pub struct BulkReport {
 pub struct BulkRecipient {
     /// Counted from 0.
     pub place: i64,
-    /// Digits.
-    pub number: String,
+    /// As it was asked for.
+    pub recipient: String,
     /// Its message, once it is accepted.
     pub message: Option<OutboxId>,
     /// `pending`, `refused` or the state of the message.
@@ -86,7 +86,7 @@ macro_rules! recipients {
         concat!(
             "SELECT ",
             $columns,
-            " FROM (SELECT place, r.number, r.outbox_id, coalesce(o.state, iif(r.code IS NOT NULL, 'refused', iif(r.outbox_id IS NULL, 'pending', 'forgotten'))) AS standing, ",
+            " FROM (SELECT place, r.recipient, r.outbox_id, coalesce(o.state, iif(r.code IS NOT NULL, 'refused', iif(r.outbox_id IS NULL, 'pending', 'forgotten'))) AS standing, ",
             "coalesce(r.code, o.code) AS why, coalesce(r.reason, o.reason) AS words FROM bulk_recipient r ",
             "LEFT JOIN outbox o ON o.id = r.outbox_id WHERE r.bulk = ?1) ",
             $rest
@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn create_bulk(&self, new: NewBulk) -> Result<BulkAccept, StoreError> {
-        let recipients: Vec<(&str, &str)> = new.recipients.iter().map(|(number, variables)| (number.digits(), variables.as_str())).collect();
+        let recipients: Vec<(&Recipient, &str)> = new.recipients.iter().map(|(recipient, variables)| (recipient, variables.as_str())).collect();
         let recipients = serde_json::to_string(&recipients)?;
         self.writer
             .write(move |connection| {
@@ -123,7 +123,7 @@ impl Store {
                         .execute(&mut *connection)
                         .await?;
                     let sql =
-                        "INSERT INTO bulk_recipient (bulk, place, number, variables) SELECT ?2, key, value ->> 0, value ->> 1 FROM json_each(?1)";
+                        "INSERT INTO bulk_recipient (bulk, place, recipient, variables) SELECT ?2, key, value ->> 0, value ->> 1 FROM json_each(?1)";
                     sqlx::query(sql).bind(recipients).bind(done.last_insert_rowid()).execute(connection).await?;
                     Ok(BulkAccept::New)
                 })
@@ -136,7 +136,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
-        let sql = "SELECT bulk, id, client, wanted, place, number, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
+        let sql = "SELECT bulk, id, client, wanted, place, recipient, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
                    WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
         let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(pending).collect()
@@ -211,7 +211,7 @@ impl Store {
         let read = |row: &SqliteRow| {
             Ok(BulkRecipient {
                 place: row.try_get("place")?,
-                number: row.try_get("number")?,
+                recipient: row.try_get("recipient")?,
                 message: row.try_get::<Option<String>, _>("outbox_id")?.map(OutboxId),
                 state: row.try_get("standing")?,
                 code: row.try_get("why")?,
@@ -237,14 +237,14 @@ fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
-    let number: String = row.try_get("number")?;
+    let recipient: String = row.try_get("recipient")?;
     Ok(Pending {
         bulk: row.try_get("bulk")?,
         id: row.try_get("id")?,
         client: client(row)?,
         wanted: row.try_get("wanted")?,
         place: row.try_get("place")?,
-        number: PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+        recipient: recipient.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?,
         variables: row.try_get("variables")?,
     })
 }

@@ -1,6 +1,6 @@
 //! Which messages were told, and until when all of them were.
 
-use super::{Store, StoreError, events, pacing};
+use super::{Store, StoreError, aliases, events, pacing};
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
@@ -19,10 +19,14 @@ impl Store {
                     let done = sqlx::query(sql).bind(envelope.session.as_str()).bind(id).bind(envelope.at.0).execute(&mut *connection).await?;
                     let new = done.rows_affected() == 1;
                     if new {
-                        if let Event::MessageReceived(message) = &envelope.event
-                            && let Some(who) = message.chat.pn.as_deref().and_then(|pn| pn.strip_suffix("@c.us")).or(message.chat.lid.as_deref())
-                        {
-                            pacing::know(connection, envelope.session.as_str(), &[who.to_owned()]).await?;
+                        if let Event::MessageReceived(message) = &envelope.event {
+                            let session = envelope.session.as_str();
+                            let pairs: Vec<_> = [&message.chat, &message.sender].into_iter().filter_map(aliases::pair).collect();
+                            aliases::learn(connection, session, &pairs).await?;
+                            let number = message.chat.number().map(|number| number.digits().to_owned());
+                            if let Some(who) = number.or_else(|| message.chat.lid.clone()) {
+                                pacing::know(connection, session, &[who]).await?;
+                            }
                         }
                         events::insert(connection, &envelope).await?;
                     }

@@ -4,6 +4,7 @@
 //! costs little. Readers have their own connections and never wait for the writer.
 
 mod addresses;
+mod aliases;
 mod bracket;
 mod bulk;
 mod deliveries;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, outbox, script::Script};
-use crate::model::{ClientId, PhoneNumber, Timestamp};
+use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
 /// Whether a session may send.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,12 +34,13 @@ pub(super) fn count(script: &mut Script, client: &str, message: i64, cold: bool,
     script.bind(now)
 }
 
-/// Notes who is no stranger: numbers, or chats of the form `…@lid` while their number is not known.
+/// Notes who is no stranger, by numbers and by chats: a chat whose number is known is known by that.
 pub(super) async fn know(connection: &mut SqliteConnection, client: &str, who: &[String]) -> Result<(), StoreError> {
     if who.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT OR IGNORE INTO recipient (client, number) SELECT ?, value FROM json_each(?) RETURNING number";
+    let sql = "INSERT OR IGNORE INTO acquaintance (client, line)
+               SELECT ?1, coalesce((SELECT number FROM alias WHERE client = ?1 AND lid = value), value) FROM json_each(?2) RETURNING line";
     let new: Vec<String> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(who)?).fetch_all(&mut *connection).await?;
     for who in new {
         outbox::unpark_known(connection, client, &who).await?;
@@ -56,16 +57,16 @@ impl Store {
         self.look(client).await.map(|(sending, _)| sending)
     }
 
-    /// As [`Store::sending`]; and to whom sends were begun of which the page may or may not know.
+    /// As [`Store::sending`]; and the lines in which sends were begun of which the page may or may not know.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn look(&self, client: &ClientId) -> Result<(Sending, HashSet<PhoneNumber>), StoreError> {
+    pub async fn look(&self, client: &ClientId) -> Result<(Sending, HashSet<Recipient>), StoreError> {
         let sql =
             "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
                    EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
-                   (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
+                   (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
                        AND profile_gone = 0) AS in_doubt";
         let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
@@ -76,8 +77,8 @@ impl Store {
             parked: row.try_get("parked")?,
         };
         let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
-        let number = |digits: &String| PhoneNumber::parse(digits, None).map_err(|error| StoreError::Corrupt(error.to_string()));
-        Ok((sending, in_doubt.iter().map(number).collect::<Result<_, _>>()?))
+        let line = |text: &String| text.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
+        Ok((sending, in_doubt.iter().map(line).collect::<Result<_, _>>()?))
     }
 
     /// Pauses the sends of a session, or lets them go on. It holds across restarts.
@@ -105,27 +106,30 @@ impl Store {
         Ok(at.map(Timestamp))
     }
 
-    /// Whether somebody has had a message of the session, or wrote to it.
+    /// Whether somebody has had a message of the session, or wrote to it. A group is nobody new: this account is in it.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn knows(&self, client: &ClientId, number: &PhoneNumber) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM recipient WHERE client = ?1 AND number = ?2) OR EXISTS (SELECT 1 FROM recipient
-                   WHERE client = ?1 AND number = (SELECT address ->> '$.lid' FROM address WHERE client = ?1 AND number = ?2))";
-        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(number.digits()).fetch_one(&mut *self.readers.get().await?).await?)
+    pub async fn knows(&self, client: &ClientId, recipient: &Recipient) -> Result<bool, StoreError> {
+        if recipient.is_group() {
+            return Ok(true);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ?1 AND line IN (?2, (SELECT number FROM alias WHERE client = ?1 AND lid = ?2),
+                       (SELECT replace(address ->> '$.pn', '@c.us', '') FROM address WHERE client = ?1 AND number = ?2)))";
+        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(recipient.to_string()).fetch_one(&mut *self.readers.get().await?).await?)
     }
 
     /// Notes people whom the session has a chat with.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn know(&self, client: &ClientId, numbers: Vec<PhoneNumber>) -> Result<(), StoreError> {
+    pub async fn know(&self, client: &ClientId, who: Vec<Recipient>) -> Result<(), StoreError> {
         let client = client.to_string();
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let numbers: Vec<String> = numbers.iter().map(|number| number.digits().to_owned()).collect();
-                    know(connection, &client, &numbers).await
+                    let who: Vec<String> = who.iter().map(Recipient::to_string).collect();
+                    know(connection, &client, &who).await
                 })
             })
             .await

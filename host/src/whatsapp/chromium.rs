@@ -24,7 +24,7 @@ use super::{
 use crate::{
     browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError},
     config,
-    model::{Address, ClientId, MessageId, PhoneNumber, Timestamp},
+    model::{Address, ClientId, MessageId, PhoneNumber, Recipient, Timestamp},
 };
 
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -188,6 +188,9 @@ impl ChromiumPage {
         if answer.get("booting").is_some() {
             return Err(PageError::Booting { what });
         }
+        if answer.get("noChat").is_some() {
+            return Err(PageError::NoSuchChat);
+        }
         if let Some(reason) = answer.get("unquotable").and_then(Value::as_str) {
             return Err(PageError::QuoteNotFound { reason: reason.to_owned() });
         }
@@ -213,9 +216,15 @@ impl Page for ChromiumPage {
         Ok(answer.found)
     }
 
-    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
-        let answer: Established = self.call("established", json!({"numbers": numbers}), self.limit).await?;
-        Ok(answer.numbers)
+    async fn address(&self, chat: &str) -> Result<Address, PageError> {
+        self.call("address", json!({"chat": chat}), self.limit).await
+    }
+
+    async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
+        let chats: Vec<String> = recipients.iter().map(|recipient| Address::of(recipient).chat).collect();
+        let answer: Established = self.call("established", json!({"chats": chats}), self.limit).await?;
+        let known = recipients.iter().zip(&chats).filter(|(_, chat)| answer.chats.contains(chat));
+        Ok(known.map(|(recipient, _)| recipient.clone()).collect())
     }
 
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {

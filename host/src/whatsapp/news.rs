@@ -9,7 +9,7 @@ use super::{
     page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
     passkey::PasskeyNews,
 };
-use crate::model::{AckLevel, Address, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
+use crate::model::{AckLevel, Address, Content, InboundMessage, MessageId, Timestamp};
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
@@ -220,7 +220,7 @@ impl From<KnownMessage> for Found {
 
 #[derive(Deserialize)]
 pub(super) struct Established {
-    pub(super) numbers: Vec<PhoneNumber>,
+    pub(super) chats: Vec<String>,
 }
 
 #[derive(Deserialize)]

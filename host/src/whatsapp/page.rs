@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::passkey::{PasskeyNews, PasskeyOrder};
-use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Timestamp};
+use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Recipient, Timestamp};
 
 /// A running page of one session.
 ///
@@ -33,8 +33,11 @@ pub trait Page: Send + Sync + Debug {
     /// look-up is an error and says nothing about the number.
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError>;
 
-    /// Those of the numbers with whom there has been a conversation, as far as this page knows without asking anybody.
-    async fn established(&self, numbers: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError>;
+    /// Both forms of a chat's address, as far as this page knows them without asking anybody.
+    async fn address(&self, chat: &str) -> Result<Address, PageError>;
+
+    /// Those of the recipients with whom there has been a conversation, as far as this page knows without asking anybody.
+    async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError>;
 
     /// Shows the other side of a chat that somebody types, and ends when that is over. It works as long as the page wants
     /// to: no send depends on it.
@@ -419,6 +422,9 @@ pub enum PageError {
         /// Which of both.
         reason: String,
     },
+    /// This account has no such chat, e.g. is not in that group: nothing was begun.
+    #[error("this account has no chat of that id: it is in no such group")]
+    NoSuchChat,
     /// WhatsApp Web refused before anything was stored: nothing was begun.
     #[error("WhatsApp Web refused {what}: {reason}")]
     Refused {

@@ -42,7 +42,7 @@ async fn asked(settings: Value) -> (Rig, Open, Authenticator) {
 async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_has_its_time() {
     let (rig, mut open, key) = asked(json!({})).await;
     let question = open.question().await;
-    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let refused = |result: Result<(), PageError>| assert!(matches!(result, Err(PageError::Refused { .. })), "{result:?}");
     refused(open.page.refresh_qr().await);
     refused(open.page.pairing_code(&number).await.map(|_| ()));

@@ -66,12 +66,12 @@ async fn store(
 ) -> Result<(), sqlx::Error> {
     let now = Timestamp::now().0;
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let sql = "INSERT INTO outbox (id, client, message_id, number, state, created_at, updated_at, message) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)";
+    let sql = "INSERT INTO outbox (id, client, message_id, recipient, state, created_at, updated_at, message) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)";
     let row = sqlx::query(sql)
         .bind(&id.0)
         .bind(call.client.as_str())
         .bind(&message_id.0)
-        .bind(call.number.digits())
+        .bind(call.to.to_string())
         .bind(now)
         .bind(now)
         .bind(json!(message).to_string())
@@ -91,7 +91,7 @@ impl Core for Other {
         &self.client
     }
 
-    fn national_prefix(&self) -> Option<&'static str> {
+    fn region(&self) -> Option<Region> {
         None
     }
 
@@ -100,7 +100,7 @@ impl Core for Other {
         let message_id = MessageId::from_random(rand::random());
         let subject = Subject { session: call.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
         let Requested::Content(content) = &call.content else { return Err(SendFailure::UnknownClient(call.client)) };
-        let to = Address::of_number(&call.number);
+        let to = Address::of(&call.to);
         let message = OutboundMessage { to, content: content.clone(), reply_to: None, send_at: None, metadata: vec![] };
         let (message, verdicts) = match self.plugins.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
@@ -193,7 +193,7 @@ impl Core for Other {
         Err(SessionFailure::Failed(NOT_HERE.into()))
     }
 
-    async fn pairing_code(&self, client: &ClientId, _: &str) -> Result<PairingView, LinkFailure> {
+    async fn pairing_code(&self, client: &ClientId, _: &PhoneNumber) -> Result<PairingView, LinkFailure> {
         Err(LinkFailure::Unknown(client.clone()))
     }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, NO_STORE, Problem, over};
+use super::{App, NO_STORE, Problem, object, over};
 use crate::{
     api::access::is_json,
     model::{ClientId, Timestamp},
@@ -120,7 +120,7 @@ pub(in crate::api) async fn confirm(State(app): State<App>, Path(token): Path<St
     let client = need(open(&app, &token)?, &headers)?;
     // The words of the error may quote the body.
     let wrong = |_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\", \"same\": true}");
-    let Comparison { code, same } = serde_json::from_slice(&body).map_err(wrong)?;
+    let Comparison { code, same } = object::from_slice(&body).map_err(wrong)?;
     if !same {
         app.core.cancel_passkey(&client).await?;
         return Ok((StatusCode::ACCEPTED, NO_STORE, Json(over("given up: the codes differ"))).into_response());

@@ -17,7 +17,7 @@ pub(super) use self::{
     helper::{answer as helper_answer, confirm as helper_confirm, page as helper_page},
     limit::Limit,
 };
-use super::{App, problem::Problem};
+use super::{App, object, problem::Problem};
 use crate::{
     model::{ClientId, InvalidClientId},
     session::{PasskeyError, PasskeyView},
@@ -117,7 +117,7 @@ struct Confirmation {
 
 fn confirmation(body: &[u8]) -> Result<Confirmation, Problem> {
     // The words of the error may quote the body.
-    serde_json::from_slice(body)
+    object::from_slice(body)
         .map_err(|_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\"}, as page and phone show it"))
 }
 

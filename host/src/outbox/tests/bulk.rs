@@ -9,7 +9,7 @@ const MANY: usize = 150;
 
 fn order(key: Option<&str>, count: usize) -> BulkRequest {
     let recipient = |place: usize| {
-        let number = PhoneNumber::parse(&format!("49151{place:08}"), None).expect("number");
+        let number = format!("49151{place:08}").parse().expect("number");
         (number, BTreeMap::from([("name".to_owned(), serde_json::json!(if place == 3 { "nobody".into() } else { format!("Ada {place}") }))]))
     };
     let message = BulkMessage {

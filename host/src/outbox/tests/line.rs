@@ -4,7 +4,7 @@ use super::*;
 use crate::{model::Priority, whatsapp::TimeLock};
 
 fn to(number: &str, text: &str) -> SendRequest {
-    SendRequest { to: PhoneNumber::parse(number, None).expect("number"), ..request(text, None) }
+    SendRequest { to: number.parse().expect("number"), ..request(text, None) }
 }
 
 pub(super) async fn until_stored(whatsapp: &FakeWhatsApp, count: usize) {

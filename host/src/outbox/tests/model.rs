@@ -93,8 +93,8 @@ struct State {
     lookups_fail: bool,
 }
 
-fn number(chat: u8) -> PhoneNumber {
-    PhoneNumber::parse(&format!("49151000000{chat}"), None).expect("number")
+fn number(chat: u8) -> Recipient {
+    format!("49151000000{chat}").parse().expect("number")
 }
 
 impl World {
@@ -126,7 +126,10 @@ impl Page for World {
         let state = self.alive()?;
         if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
     }
-    async fn established(&self, _: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+    async fn address(&self, chat: &str) -> Result<Address, PageError> {
+        Ok(Address { chat: chat.into(), pn: None, lid: None })
+    }
+    async fn established(&self, _: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
         Ok(vec![])
     }
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {

@@ -9,8 +9,8 @@ use crate::{
 const KNOWN: &str = "4915100000001";
 const STRANGER: &str = "4915100000002";
 
-fn number(digits: &str) -> PhoneNumber {
-    PhoneNumber::parse(digits, None).expect("number")
+fn number(digits: &str) -> Recipient {
+    digits.parse().expect("number")
 }
 
 async fn accept(gateway: &Gateway, digits: &str) -> Accepted {
@@ -89,7 +89,7 @@ async fn who_writes_is_no_stranger_any_more_and_what_waited_for_them_goes_in_its
         let gateway = acquainted(dir.path(), &whatsapp).await;
         gateway.outbox.time_lock(&client(), None, Some(TimeLock::default())).await.expect("locked");
         if by_lid {
-            gateway.store.cache_address(&client(), &number(STRANGER), &chat()).await.expect("cached");
+            gateway.store.cache_address(&client(), &STRANGER.parse().expect("number"), &chat()).await.expect("cached");
         }
         let waits = [accept(&gateway, STRANGER).await, accept(&gateway, STRANGER).await, accept(&gateway, "4915100000003").await];
         parked(&gateway, &waits[2]).await;

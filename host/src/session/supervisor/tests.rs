@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
+    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
     session::handle::HealthNote,
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
@@ -40,7 +40,10 @@ impl Page for ScriptedPage {
     async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
         Ok(None)
     }
-    async fn established(&self, _: &[PhoneNumber]) -> Result<Vec<PhoneNumber>, PageError> {
+    async fn address(&self, chat: &str) -> Result<Address, PageError> {
+        Ok(Address { chat: chat.into(), pn: None, lid: None })
+    }
+    async fn established(&self, _: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
         Ok(vec![])
     }
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
@@ -251,7 +254,7 @@ async fn a_session_links_sends_and_closes_its_browser() {
 async fn a_pairing_code_stands_in_for_the_qr_until_it_ends() {
     let rig = rig(vec![]);
     rig.launched(1).await;
-    let number = PhoneNumber::parse("4915112345678", None).expect("number");
+    let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let early = rig.handle.pairing_code(&number).await.expect_err("no page waits yet");
     assert!(early.to_string().contains("the session is loading (started)"), "{early}");
     rig.launcher.tell(PageEvent::Qr { code: "secret".into(), ttl: Duration::from_secs(60) });

@@ -20,7 +20,7 @@ fn client() -> ClientId {
 }
 
 fn number() -> PhoneNumber {
-    PhoneNumber::parse(NUMBER, None).expect("number")
+    NUMBER.parse::<PhoneNumber>().expect("number")
 }
 
 fn future() -> Timestamp {
@@ -38,7 +38,7 @@ fn row(name: &str, text: &str) -> NewRow {
         id: OutboxId(name.into()),
         client: client(),
         message_id: MessageId(format!("3EB0{name}")),
-        number: number(),
+        recipient: number().into(),
         message: message(text),
         priority: Priority::Interactive,
         expires_at: None,
@@ -219,7 +219,7 @@ async fn an_order_says_nothing_any_more_once_everybody_is_taken_in() {
     for (id, recipients) in [("bulk_small", 3), ("bulk_large", 250), ("bulk_open", 3)] {
         let text = format!("body-{}", &id[5..]);
         let wanted = json!({"text": text, "template": null, "locale": null, "variables": {"a": text}, "metadata": [["m", "kept"]]}).to_string();
-        let recipients = (0..recipients).map(|n| (number(), json!({"name": format!("{text}-{n}")}).to_string())).collect();
+        let recipients = (0..recipients).map(|n| (number().into(), json!({"name": format!("{text}-{n}")}).to_string())).collect();
         store.create_bulk(NewBulk { id: id.into(), client: client(), wanted, recipients, idempotency: None }).await.expect("stored");
     }
     for recipient in store.pending(255).await.expect("read") {
@@ -236,7 +236,7 @@ async fn an_order_says_nothing_any_more_once_everybody_is_taken_in() {
     store.redact(future()).await.expect("redacted");
     assert_eq!(count(&store, "SELECT count(*) FROM bulk_recipient WHERE variables <> '{}'").await, 0);
     assert_eq!(count(&store, "SELECT count(*) FROM bulk WHERE wanted LIKE '%kept%' AND wanted NOT LIKE '%body-%'").await, 3);
-    assert_eq!(count(&store, "SELECT count(*) FROM bulk_recipient WHERE code IS NOT NULL AND number <> ''").await, 256);
+    assert_eq!(count(&store, "SELECT count(*) FROM bulk_recipient WHERE code IS NOT NULL AND recipient <> ''").await, 256);
     store.prune_outbox(future(), future()).await.expect("pruned");
     assert_eq!(count(&store, "SELECT (SELECT count(*) FROM bulk) + (SELECT count(*) FROM bulk_recipient)").await, 0);
 }
@@ -359,7 +359,7 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     older.run(&pool).await.expect("the older tables");
     let text = serde_json::to_string(&message(&"body-old ".repeat(1000))).expect("json");
     for n in 0..300_i64 {
-        let sql = "INSERT INTO outbox (id, client, message_id, number, state, attempt, created_at, updated_at, message)
+        let sql = "INSERT INTO outbox (id, client, message_id, recipient, state, attempt, created_at, updated_at, message)
                    VALUES ('out_' || ?1, 'test', '3EB0' || ?1, '4915123456789', 'sent', 1, 5, 5, ?2)";
         sqlx::query(sql).bind(n).bind(&text).execute(&pool).await.expect("inserted");
     }

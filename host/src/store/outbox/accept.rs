@@ -13,7 +13,7 @@ use super::{
     history::{self, Step},
 };
 use crate::{
-    model::{ClientId, MessageId, OutboundMessage, PhoneNumber, Priority, Timestamp},
+    model::{ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     store::{Store, StoreError, bracket::Bracket, many},
 };
 
@@ -27,7 +27,7 @@ pub struct NewRow {
     /// Made by us.
     pub message_id: MessageId,
     /// To whom.
-    pub number: PhoneNumber,
+    pub recipient: Recipient,
     /// What; its `send_at` is when.
     pub message: OutboundMessage,
     /// What goes first.
@@ -139,6 +139,7 @@ async fn together(connection: &mut SqliteConnection, bracket: &mut Bracket, rows
     let mut opening = bracket.opening();
     let mut answers = keys(connection, &mut opening, rows, now).await?;
     let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
+    let new = in_line(connection, &mut opening, new).await?;
     if !new.is_empty() {
         let begin = clear(connection, &mut opening, &new, now).await?;
         let begun = messages(connection, &mut opening, &new, &begin, now, last).await?;
@@ -187,14 +188,38 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
     Ok(answers)
 }
 
+/// A send with the line that it stands in.
+type InLine<'a> = (&'a NewRow, Recipient);
+
+/// Whose line each stands in: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
+/// that was asked for. A group has its own.
+async fn in_line<'a>(connection: &mut SqliteConnection, opening: &mut &'static str, rows: Vec<&'a NewRow>) -> Result<Vec<InLine<'a>>, StoreError> {
+    let lids: Vec<(&ClientId, &Recipient)> = rows.iter().filter(|row| row.recipient.is_lid()).map(|row| (&row.client, &row.recipient)).collect();
+    let mut known = HashMap::new();
+    if !lids.is_empty() {
+        let sql = "SELECT client, lid, number FROM json_each(?) AS asked JOIN alias ON client = asked.value ->> 0 AND lid = asked.value ->> 1";
+        let found: Vec<(String, String, String)> =
+            sqlx::query_as(opened(opening, sql)).bind(serde_json::to_string(&lids)?).fetch_all(connection).await?;
+        for (client, lid, number) in found {
+            let number: Recipient = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
+            known.insert((client, lid), number);
+        }
+    }
+    let line = |row: &NewRow| match &row.recipient {
+        Recipient::Chat(chat) => known.get(&(row.client.to_string(), chat.to_string())).unwrap_or(&row.recipient).clone(),
+        Recipient::Number(_) => row.message.to.number().map_or_else(|| row.recipient.clone(), Recipient::Number),
+    };
+    Ok(rows.into_iter().map(|row| (row, line(row))).collect())
+}
+
 /// What holds back the sends of a session.
 struct Held {
     /// The lease of its sender.
     token: Option<i64>,
     /// All of them.
     all: bool,
-    /// Those to these numbers, because the page may or may not have one before.
-    numbers: HashSet<String>,
+    /// Those in these lines, because the page may or may not have one before.
+    lines: HashSet<Recipient>,
 }
 
 async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, client: &ClientId) -> Result<Held, StoreError> {
@@ -202,37 +227,37 @@ async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, cli
                    EXISTS (SELECT 1 FROM sending WHERE client = ?1 AND paused_at IS NOT NULL) OR EXISTS (SELECT 1 FROM restriction WHERE client = ?1)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
-                   (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
+                   (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
                        AND profile_gone = 0) AS in_doubt";
     let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
-    Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, numbers: serde_json::from_str(row.try_get("in_doubt")?)? })
+    Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, lines: serde_json::from_str(row.try_get("in_doubt")?)? })
 }
 
 /// Which of the rows begin at once: those that may, and before which nothing of their session waits.
-async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[&NewRow], now: i64) -> Result<Vec<bool>, StoreError> {
-    if rows.iter().all(|row| row.shortcut.is_none()) {
+async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[InLine<'_>], now: i64) -> Result<Vec<bool>, StoreError> {
+    if rows.iter().all(|(row, _)| row.shortcut.is_none()) {
         return Ok(vec![false; rows.len()]);
     }
     let mut sessions: HashMap<&ClientId, Held> = HashMap::new();
     let mut clear = Vec::with_capacity(rows.len());
-    for row in rows {
+    for (row, line) in rows {
         let session = match sessions.entry(&row.client) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(held(connection, opening, &row.client).await?),
         };
         let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
-        // The next one of that number waits for this one.
-        let begins = may && !session.all && session.numbers.insert(row.number.digits().to_owned());
+        // The next one of that line waits for this one.
+        let begins = may && !session.all && session.lines.insert(line.clone());
         session.all |= !begins && not_before(row) <= now;
         clear.push(begins);
     }
     Ok(clear)
 }
 
-const HEAD: &str = "INSERT INTO outbox (id, client, message_id, number, state, chat, attempt, token, priority, held, not_before, expires_at, \
+const HEAD: &str = "INSERT INTO outbox (id, client, message_id, recipient, line, state, chat, attempt, token, priority, held, not_before, expires_at, \
                     created_at, updated_at, message)";
-const QUEUED: &str = "(?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)";
-const BEGUN: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+const QUEUED: &str = "(?,?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)";
+const BEGUN: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 const HISTORY: &str = "INSERT INTO message_history (message, step, at, kind, detail)";
 
 fn not_before(row: &NewRow) -> i64 {
@@ -244,21 +269,21 @@ fn not_before(row: &NewRow) -> i64 {
 async fn messages<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
-    rows: &[&'a NewRow],
+    rows: &'a [InLine<'a>],
     begin: &[bool],
     now: i64,
     last: bool,
 ) -> Result<Vec<Option<OutboxRow>>, StoreError> {
-    let with_step = |(row, begins): (&&'a NewRow, &bool)| {
-        (*row, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
+    let with_step = |((row, line), begins): (&'a InLine<'a>, &bool)| {
+        (*row, line, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
     };
-    let rows: Vec<(&NewRow, Option<(i64, Step)>)> = rows.iter().zip(begin).map(with_step).collect();
+    let rows: Vec<(&NewRow, &Recipient, Option<(i64, Step)>)> = rows.iter().zip(begin).map(with_step).collect();
     let mut begun = Vec::with_capacity(rows.len());
     let mut pieces = many::pieces(&rows).peekable();
     while let Some(piece) = pieces.next() {
-        let none_begins = piece.iter().all(|(_, begins)| begins.is_none());
+        let none_begins = piece.iter().all(|(_, _, begins)| begins.is_none());
         let mut steps = Vec::with_capacity(piece.len());
-        for (behind, (row, begins)) in (0..piece.len()).rev().zip(piece) {
+        for (behind, (row, _, begins)) in (0..piece.len()).rev().zip(piece) {
             let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
             if !history.is_empty() {
                 steps.push((i64::try_from(behind).unwrap_or(0), history::row(&history)?));
@@ -272,8 +297,8 @@ async fn messages<'a>(
             sql.push_str("COMMIT");
         }
         let mut insert = sqlx::query(AssertSqlSafe(sql));
-        for (row, begins) in piece {
-            insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.number.digits());
+        for (row, line, begins) in piece {
+            insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.recipient.to_string()).bind(line.to_string());
             if !none_begins {
                 let (state, token) = begins.as_ref().map_or((RowState::Queued, 0), |(token, _)| (RowState::Sending, *token));
                 insert = insert.bind(state).bind(begins.as_ref().map(|_| row.message.to.chat.as_str())).bind(begins.is_some()).bind(token);
@@ -287,18 +312,19 @@ async fn messages<'a>(
         // Nobody else writes: their places follow each other. The table of their history has no places.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
-        begun.extend((first..).zip(piece).map(|(seq, (row, begins))| begins.as_ref().map(|_| as_begun(row, seq, Timestamp(now)))));
+        begun.extend((first..).zip(piece).map(|(seq, (row, line, begins))| begins.as_ref().map(|_| as_begun(row, line, seq, Timestamp(now)))));
     }
     Ok(begun)
 }
 
-fn as_begun(row: &NewRow, seq: i64, now: Timestamp) -> OutboxRow {
+fn as_begun(row: &NewRow, line: &Recipient, seq: i64, now: Timestamp) -> OutboxRow {
     OutboxRow {
         seq,
         id: row.id.clone(),
         client: row.client.clone(),
         message_id: row.message_id.clone(),
-        number: row.number.clone(),
+        recipient: row.recipient.clone(),
+        line: line.clone(),
         message: row.message.clone(),
         state: RowState::Sending,
         code: None,

@@ -73,7 +73,7 @@ impl Store {
                         if before.last().is_some_and(|before: &OutboxRow| before.state != RowState::Sent) {
                             steps.push(Step::new("sent", json!({"chat": row.chat, "messageKey": row.message_key})));
                             if !*known {
-                                new.push(row.number.digits().to_owned());
+                                new.push(row.line.to_string());
                             }
                         }
                         steps.push(Step::new("ack", json!({"level": ack.level})));
@@ -96,7 +96,7 @@ impl Store {
 async fn named(connection: &mut SqliteConnection, client: &ClientId, acks: &[Ack]) -> Result<HashMap<MessageId, (OutboxRow, bool)>, StoreError> {
     let ids: Vec<&MessageId> = acks.iter().map(|ack| &ack.id).collect();
     let sql = select!(
-        also "EXISTS (SELECT 1 FROM recipient WHERE recipient.client = outbox.client AND recipient.number = outbox.number) AS known";
+        also "EXISTS (SELECT 1 FROM acquaintance WHERE acquaintance.client = outbox.client AND acquaintance.line = outbox.line) AS known";
         "WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0"
     );
     let rows = sqlx::query(sql).bind(client.as_str()).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;

@@ -5,7 +5,7 @@
 
 use super::{OutboxRow, RowState, read, select};
 use crate::{
-    model::{ClientId, Timestamp},
+    model::{Address, ClientId, Recipient, Timestamp},
     store::{Store, StoreError},
 };
 
@@ -19,10 +19,8 @@ pub struct Filter {
     pub client: Option<ClientId>,
     /// In this state.
     pub state: Option<RowState>,
-    /// To this number, digits.
-    pub number: Option<String>,
-    /// In this chat, as WhatsApp calls it.
-    pub chat: Option<String>,
+    /// To this recipient, under whichever of the forms by which they are known.
+    pub to: Option<Recipient>,
     /// Accepted then or later.
     pub since: Option<Timestamp>,
     /// Accepted before.
@@ -52,16 +50,16 @@ impl Store {
         let before = filter.before.map_or(newest, |before| before.min(newest));
         let floor = before.saturating_sub(LOOKED_AT).max(0);
         let sql = select!(
-            "WHERE seq < ?1 AND seq >= ?2 AND (?3 IS NULL OR client = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR number = ?5) ",
-            "AND (?6 IS NULL OR chat = ?6) AND (?7 IS NULL OR created_at >= ?7) AND (?8 IS NULL OR created_at < ?8) ORDER BY seq DESC LIMIT ?9"
+            "WHERE seq < ?1 AND seq >= ?2 AND (?3 IS NULL OR client = ?3) AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR recipient = ?5 OR line = ?5 OR chat = ?6 ",
+            "OR line = (SELECT number FROM alias WHERE alias.client = outbox.client AND lid = ?5)) AND (?7 IS NULL OR created_at >= ?7) AND (?8 IS NULL OR created_at < ?8) ORDER BY seq DESC LIMIT ?9"
         );
         let rows = sqlx::query(sql)
             .bind(before)
             .bind(floor)
             .bind(filter.client.as_ref().map(ClientId::as_str))
             .bind(filter.state)
-            .bind(&filter.number)
-            .bind(&filter.chat)
+            .bind(filter.to.as_ref().map(Recipient::to_string))
+            .bind(filter.to.as_ref().map(|to| Address::of(to).chat))
             .bind(filter.since.map(|at| at.0))
             .bind(filter.until.map(|at| at.0))
             .bind(filter.limit)

@@ -23,7 +23,7 @@ pub(super) use parked::unpark_known;
 pub use steps::Begin;
 
 use super::{Store, StoreError};
-use crate::model::{ClientId, FailureCode, MessageId, OutboundMessage, Outcome, PhoneNumber, Priority, Timestamp};
+use crate::model::{ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority, Recipient, Timestamp};
 
 /// Names one accepted send: `out_` and a lower-case ULID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,8 +78,10 @@ pub struct OutboxRow {
     pub client: ClientId,
     /// WhatsApp's id of the message, made before anything else.
     pub message_id: MessageId,
-    /// To whom.
-    pub number: PhoneNumber,
+    /// To whom, as it was asked for.
+    pub recipient: Recipient,
+    /// In whose line it stands: the recipient, or the number that is known to be behind their opaque id.
+    pub line: Recipient,
     /// What.
     pub message: OutboundMessage,
     /// Where it stands.
@@ -143,7 +145,7 @@ pub enum Finish {
 macro_rules! select {
     ($(also $column:literal;)? $($rest:literal),+) => {
         concat!(
-            "SELECT seq, id, client, message_id, number, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
+            "SELECT seq, id, client, message_id, recipient, line, message, state, code, reason, chat, message_key, ack, priority, attempt, retry_at, ",
             "expires_at, profile_gone, redacted, created_at, updated_at", $(", ", $column,)? " FROM outbox ",
             $($rest),+
         )
@@ -155,13 +157,16 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
     let json = |text: String| serde_json::from_str(&text);
     let code: Option<String> = row.try_get("code")?;
     let client: String = row.try_get("client")?;
-    let number: String = row.try_get("number")?;
+    let who = |column: &str| -> Result<Recipient, StoreError> {
+        row.try_get::<String, _>(column)?.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))
+    };
     Ok(OutboxRow {
         seq: row.try_get("seq")?,
         id: OutboxId(row.try_get("id")?),
         client: client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
         message_id: MessageId(row.try_get("message_id")?),
-        number: PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+        recipient: who("recipient")?,
+        line: who("line")?,
         message: json(row.try_get("message")?)?,
         state: row.try_get("state")?,
         code: code.map(|code| serde_json::from_value(code.into())).transpose()?,

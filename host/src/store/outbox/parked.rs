@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::history::{Step, note};
 use crate::{
-    model::{ClientId, PhoneNumber, Priority},
+    model::{ClientId, InvalidRecipient, Priority, Recipient},
     store::{Store, StoreError},
 };
 
@@ -23,8 +23,8 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let sql = "UPDATE outbox SET held = 2 WHERE seq IN (SELECT value FROM json_each(?1)) AND state = 'queued' AND held = 0
-                               AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.client = ?2 AND (recipient.number = outbox.number OR recipient.number =
-                                   (SELECT address ->> '$.lid' FROM address WHERE address.client = ?2 AND address.number = outbox.number))) RETURNING seq";
+                               AND NOT EXISTS (SELECT 1 FROM acquaintance WHERE acquaintance.client = ?2 AND acquaintance.line = outbox.line)
+                               RETURNING seq";
                     let parked: Vec<i64> =
                         sqlx::query_scalar(sql).bind(serde_json::to_string(&places)?).bind(client).fetch_all(&mut *connection).await?;
                     let step = Step::new("held", json!({"reason": reason}));
@@ -47,27 +47,26 @@ impl Store {
         self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(limit)).await.map(drop)
     }
 
-    /// The first parked send of each of the numbers, for each priority.
+    /// The first parked send in each of the lines, for each priority.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn first_parked(&self, client: &ClientId, numbers: &HashSet<PhoneNumber>) -> Result<HashMap<(PhoneNumber, Priority), i64>, StoreError> {
-        let sql = "SELECT number, priority, min(seq) FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2
-                   AND number IN (SELECT value FROM json_each(?2)) GROUP BY number, priority";
+    pub async fn first_parked(&self, client: &ClientId, lines: &HashSet<Recipient>) -> Result<HashMap<(Recipient, Priority), i64>, StoreError> {
+        let sql = "SELECT line, priority, min(seq) FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2
+                   AND line IN (SELECT value FROM json_each(?2)) GROUP BY line, priority";
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as(sql).bind(client.as_str()).bind(serde_json::to_string(numbers)?).fetch_all(&mut *self.readers.get().await?).await?;
-        let read = |(number, priority, seq): (String, i64, i64)| {
-            let number = PhoneNumber::parse(&number, None).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            Ok(((number, Priority::from_number(priority)), seq))
+            sqlx::query_as(sql).bind(client.as_str()).bind(serde_json::to_string(lines)?).fetch_all(&mut *self.readers.get().await?).await?;
+        let read = |(line, priority, seq): (String, i64, i64)| {
+            let line = line.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
+            Ok(((line, Priority::from_number(priority)), seq))
         };
         rows.into_iter().map(read).collect()
     }
 }
 
-/// Somebody is no stranger any more (a number, or a chat of the form `…@lid`): what was parked for them is in line again.
-pub(in crate::store) async fn unpark_known(connection: &mut SqliteConnection, client: &str, who: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET held = 0 WHERE client = ?1 AND state = 'queued' AND held = 2
-               AND (number = ?2 OR number IN (SELECT number FROM address WHERE client = ?1 AND address ->> '$.lid' = ?2))";
-    sqlx::query(sql).bind(client).bind(who).execute(connection).await?;
+/// Who is in this line is no stranger any more: what was parked for them is in line again.
+pub(in crate::store) async fn unpark_known(connection: &mut SqliteConnection, client: &str, line: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET held = 0 WHERE client = ? AND state = 'queued' AND held = 2 AND line = ?";
+    sqlx::query(sql).bind(client).bind(line).execute(connection).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ fn client() -> ClientId {
 }
 
 fn row(name: &str) -> NewRow {
-    let number = PhoneNumber::parse("4915123456789", None).expect("number");
+    let number = "4915123456789".parse::<crate::model::PhoneNumber>().expect("number");
     NewRow {
         id: OutboxId(name.into()),
         client: client(),
@@ -23,7 +23,7 @@ fn row(name: &str) -> NewRow {
             send_at: None,
             metadata: vec![],
         },
-        number,
+        recipient: number.into(),
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
@@ -201,7 +201,7 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
     older.run(&pool).await.expect("the older tables");
     let message = serde_json::to_string(&row("x").message).expect("json");
     for (seq, id, state, attempt) in [(7, "out_waits", "queued", 0), (9, "out_sent", "sent", 1)] {
-        let sql = "INSERT INTO outbox (seq, id, client, message_id, number, message, state, attempt, not_before, created_at, updated_at)
+        let sql = "INSERT INTO outbox (seq, id, client, message_id, recipient, message, state, attempt, not_before, created_at, updated_at)
                    VALUES (?1, ?2, 'test', '3EB0' || ?1, '4915123456789', ?3, ?4, ?5, 5, 5, 5)";
         sqlx::query(sql).bind(seq).bind(id).bind(&message).bind(state).bind(attempt).execute(&pool).await.expect("inserted");
     }
@@ -213,6 +213,6 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
     assert_eq!((sent.id.0.as_str(), sent.state), ("out_sent", RowState::Sent));
     store.accept(row("out_new")).await.expect("stored");
     assert_eq!(store.outbox_row(&OutboxId("out_new".into())).await.expect("read").expect("there").seq, 10, "no place is given twice");
-    let number = PhoneNumber::parse("4915123456789", None).expect("number");
-    assert_eq!(store.knows(&client(), &number).await, Ok(true), "who had a message is no stranger");
+    let number = "4915123456789".parse::<crate::model::PhoneNumber>().expect("number");
+    assert_eq!(store.knows(&client(), &number.into()).await, Ok(true), "who had a message is no stranger");
 }

@@ -18,10 +18,10 @@ async function resolve({ number }) {
 // With whom something was said already, by the page's memory or its database. What the page shows in every new chat is
 // nothing that was said.
 const LOOK_BACK = 20;
-async function established({ numbers }) {
+async function established({ chats }) {
   const said = (msg) => !NOT_CHAT.has(msg.type) && (partsOf(msg.id).fromMe !== true || msg.ack >= 1);
-  const isKnown = async (number) => {
-    for (const form of formsOf(`${number}@c.us`)) {
+  const isKnown = async (asked) => {
+    for (const form of formsOf(asked)) {
       const chat = use("WAWebCollections.Chat").get(form);
       if (!chat) continue;
       if (chat.msgs.getModelsArray().some(said)) return true;
@@ -31,8 +31,8 @@ async function established({ numbers }) {
     return false;
   };
   const acquainted = [];
-  for (const number of numbers) if ((await isKnown(number).catch((error) => fault("established", error))) === true) acquainted.push(number);
-  return { numbers: acquainted };
+  for (const chat of chats) if ((await isKnown(chat).catch((error) => fault("established", error))) === true) acquainted.push(chat);
+  return { chats: acquainted };
 }
 
 // The page itself ends it after 2.5 s.
@@ -114,6 +114,7 @@ const CALLS = {
   status: { needs: null, run: () => status() },
   contract: { needs: null, run: () => report() },
   resolve: { needs: "resolve", run: resolve },
+  address: { needs: null, run: ({ chat }) => address(wid(chat)) },
   send: { needs: ({ content, replyTo }) => [kindOf(content)?.needs, replyTo ? "reply" : undefined], run: send },
   established: { needs: "established", run: established },
   typing: { needs: "typing", run: typing },

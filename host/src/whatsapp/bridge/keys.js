@@ -22,12 +22,14 @@ function newKey(chat, id) {
   return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
 }
 
+class NoSuchChat extends Error {}
+
 // A chat with somebody is made where there is none. A group that this account is not in must not be made: WhatsApp Web
 // would do so for any id.
 async function openChat(to) {
   const there = to.isUser?.() ? undefined : use("WAWebCollections.Chat").get(to);
   if (there) return there;
-  if (!to.isUser?.()) throw new Error("this account has no such chat");
+  if (!to.isUser?.()) throw new NoSuchChat();
   return (await use("WAWebFindChatAction.findOrCreateLatestChat")(to, "createChat")).chat;
 }
 // The forms under which a chat may be known: as it is asked for, by number, by LID.

@@ -79,6 +79,7 @@ async function send({ id, chat: to, content, replyTo }) {
       ...quote?.fields,
     };
   } catch (error) {
+    if (error instanceof NoSuchChat && isUsable()) return { noChat: true };
     // A page that is being logged out or loaded anew has nothing against the message.
     return isUsable() ? refused(error?.message ?? error) : { booting: true };
   } finally {

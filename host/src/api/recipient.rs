@@ -1,0 +1,115 @@
+//! Recipients in calls: one reader for whoever is written to, mentioned, linked or searched for.
+//!
+//! A JSON number is read from its digits as they stand in the body: as a floating-point number it may already be another.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+
+use super::{App, reply::Failure, seed::bad};
+use crate::model::{InvalidRecipient, PhoneNumber, Recipient};
+
+/// A recipient as a caller wrote it: a text, or a JSON number that is a whole one.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Written(String);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written")
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <Box<RawValue>>::deserialize(deserializer)?;
+        let json = raw.get().trim();
+        if json.starts_with('"') {
+            return serde_json::from_str(json).map(Self).map_err(|_| de::Error::custom("a recipient is no text that can be read"));
+        }
+        let whole = json.starts_with(|c: char| c.is_ascii_digit()).then(|| whole(json)).flatten();
+        whole.map(Self).ok_or_else(|| de::Error::custom("a recipient is a text, such as \"+49 151 23456789\", or a whole JSON number"))
+    }
+}
+
+impl Written {
+    /// As it was written.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Written {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// The digits of a JSON number that is not negative; none: it is not whole, or longer than any phone number.
+fn whole(json: &str) -> Option<String> {
+    /// Longer than any number of WhatsApp's.
+    const LONGEST: usize = 32;
+    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
+    let (units, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent: i32 = exponent.parse().ok()?;
+    let point = i32::try_from(units.len()).ok()?.checked_add(exponent)?;
+    let digits = format!("{units}{fraction}");
+    let point = usize::try_from(point).ok().filter(|point| *point <= LONGEST)?;
+    let zeros = |text: &str| text.bytes().all(|digit| digit == b'0');
+    match digits.get(point..) {
+        Some(rest) => zeros(rest).then(|| digits[..point].to_owned()),
+        None => Some(format!("{digits:0<point$}")),
+    }
+}
+
+/// Whoever a caller names.
+pub(super) fn read(app: &App, written: &str) -> Result<Recipient, Failure> {
+    Ok(Recipient::read(written, app.core.region())?)
+}
+
+/// A phone number, where nothing else will do.
+pub(super) fn number(app: &App, written: &str) -> Result<PhoneNumber, Failure> {
+    match read(app, written)? {
+        Recipient::Number(number) => Ok(number),
+        Recipient::Chat(_) => Err(InvalidRecipient::NotUnderstood("it must be a phone number; this is the id of a chat".into()).into()),
+    }
+}
+
+impl From<InvalidRecipient> for Failure {
+    fn from(error: InvalidRecipient) -> Self {
+        match error {
+            InvalidRecipient::NotUnderstood(_) => bad("invalid_number", "Invalid phone number format", error.to_string()),
+            InvalidRecipient::NotSupported { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "recipient_not_supported", "Recipient not supported", error.to_string())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_numbers_are_read_when_they_are_whole() {
+        for (json, want) in [
+            ("4915123456789", Some("4915123456789")),
+            ("4915123456789.0", Some("4915123456789")),
+            ("4.915123456789e12", Some("4915123456789")),
+            ("49151234567890E-1", Some("4915123456789")),
+            ("4915e3", Some("4915000")),
+            ("\"+49 151\"", Some("+49 151")),
+            ("491512345678.9", None),
+            // As a floating-point number it would be a whole one, and somebody else's.
+            ("491512345678.99999999", None),
+            ("4.915123456789e11", None),
+            ("1e400", None),
+            ("-4915123456789", None),
+            ("true", None),
+            ("[4915]", None),
+        ] {
+            assert_eq!(serde_json::from_str::<Written>(json).ok().map(|written| written.0).as_deref(), want, "{json}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who a message goes to: a phone number, or a chat by its id.
+//!
+//! A text is understood whole or refused with the part that was not understood: whatever is dropped in between had a
+//! meaning, and what is left is somebody else's number.
+
+mod id;
+mod number;
+mod scan;
+mod zero;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+pub use id::ChatId;
+pub use number::PhoneNumber;
+
+use super::Region;
+
+/// The recipient of a message, as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Recipient {
+    /// Whose chat has to be looked up.
+    Number(PhoneNumber),
+    /// A person by their opaque id, or a group.
+    Chat(ChatId),
+}
+
+/// Why a text names no recipient; the words name the part that is wrong and say what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRecipient {
+    /// It is not understood.
+    #[error("{0}")]
+    NotUnderstood(String),
+    /// It is understood, and cannot be written to yet.
+    #[error("{what} cannot be written to yet; a phone number, a person's id (…@lid) and a group's id (…@g.us) can")]
+    NotSupported {
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+impl InvalidRecipient {
+    fn because(words: impl Into<String>) -> Self {
+        Self::NotUnderstood(words.into())
+    }
+}
+
+impl Recipient {
+    /// Reads what a caller wrote: a number as people write it (a leading `0` is completed by `region`), or an id of
+    /// WhatsApp's, which its server tells apart.
+    ///
+    /// # Errors
+    /// See [`InvalidRecipient`].
+    pub fn read(text: &str, region: Option<Region>) -> Result<Self, InvalidRecipient> {
+        if text.contains('@') { id::read(text.trim()) } else { PhoneNumber::read(text, region).map(Self::Number) }
+    }
+
+    /// The number, if it was asked for by number.
+    #[must_use]
+    pub fn number(&self) -> Option<&PhoneNumber> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Chat(_) => None,
+        }
+    }
+
+    /// Whether it is a group.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        matches!(self, Self::Chat(chat) if chat.is_group())
+    }
+
+    /// Whether it is a person known by their opaque id alone.
+    #[must_use]
+    pub fn is_lid(&self) -> bool {
+        matches!(self, Self::Chat(chat) if !chat.is_group())
+    }
+}
+
+impl From<PhoneNumber> for Recipient {
+    fn from(number: PhoneNumber) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// Digits, or the chat's id.
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Chat(chat) => chat.fmt(f),
+        }
+    }
+}
+
+/// The reverse of `Display`, and nothing more: callers' texts are for [`Recipient::read`].
+impl FromStr for Recipient {
+    type Err = InvalidRecipient;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('@') { text.parse().map(Self::Chat) } else { text.parse().map(Self::Number) }
+    }
+}
+
+impl From<Recipient> for String {
+    fn from(recipient: Recipient) -> Self {
+        recipient.to_string()
+    }
+}
+
+impl TryFrom<String> for Recipient {
+    type Error = InvalidRecipient;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests;

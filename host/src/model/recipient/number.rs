@@ -1,0 +1,71 @@
+//! Phone numbers, as people write them.
+//!
+//! The library that knows the world's numbering plans reads zeros and exit codes. It is not asked whether a number
+//! exists: that is WhatsApp's answer, and it knows numbers that no plan has.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{InvalidRecipient, scan, zero};
+use crate::model::Region;
+
+/// An international phone number: 1 to 16 digits, the first not 0, no plus sign.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PhoneNumber(String);
+
+impl PhoneNumber {
+    /// Reads a number as people write it: digits with spaces, dashes, dots and brackets between them and a plus in front,
+    /// or behind one of the prefixes `tel:`, `whatsapp:` and `https://wa.me/`. `00` stands for the plus; a single leading
+    /// `0` is national and completed by `region`; a zero that belongs to no international number is left out.
+    ///
+    /// # Errors
+    /// [`InvalidRecipient::NotUnderstood`], naming the part.
+    pub fn read(text: &str, region: Option<Region>) -> Result<Self, InvalidRecipient> {
+        let written = scan::scan(scan::bare(text)?)?;
+        let digits = zero::international(&written, region)?;
+        if digits.len() > 16 {
+            let words = format!("a phone number has at most 16 digits, this one has {}; one number at a time can be given", digits.len());
+            return Err(InvalidRecipient::because(words));
+        }
+        digits.parse()
+    }
+
+    /// The digits, without plus.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Digits and nothing else, as they are stored.
+impl FromStr for PhoneNumber {
+    type Err = InvalidRecipient;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let words = "a phone number is written internationally: optional '+', then 1 to 16 digits of which the first is not 0";
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidRecipient::because(words)) }
+    }
+}
+
+impl From<PhoneNumber> for String {
+    fn from(number: PhoneNumber) -> Self {
+        number.0
+    }
+}
+
+impl TryFrom<String> for PhoneNumber {
+    type Error = InvalidRecipient;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
