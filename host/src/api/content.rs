@@ -172,7 +172,8 @@ pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
 
 /// User and server of whom is mentioned.
 fn mentioned(app: &App, text: &str) -> Result<(String, &'static str), String> {
-    match Recipient::read(text, app.core.region()).map_err(|error| error.to_string())? {
+    let wrong = |error| format!("it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid: {error}");
+    match Recipient::read(text, app.core.region()).map_err(wrong)? {
         Recipient::Number(number) => Ok((number.digits().to_owned(), "c.us")),
         Recipient::Chat(chat) if chat.is_group() => Err("a group cannot be mentioned; a person can".into()),
         Recipient::Chat(chat) => Ok((chat.as_str().trim_end_matches("@lid").to_owned(), "lid")),

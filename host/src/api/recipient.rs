@@ -112,4 +112,29 @@ mod tests {
             assert_eq!(serde_json::from_str::<Written>(json).ok().map(|written| written.0).as_deref(), want, "{json}");
         }
     }
+
+    #[derive(Deserialize)]
+    struct Cases {
+        recipients: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        region: Option<String>,
+        json: String,
+        right: Vec<String>,
+    }
+
+    #[test]
+    fn the_fields_cases_are_read_rightly() {
+        let cases: Cases = serde_json::from_str(include_str!("../../../tests/cases/recipients.json")).expect("cases");
+        assert_eq!(cases.recipients.len(), 27);
+        for Case { region, json, right } in cases.recipients {
+            let region = region.map(|region| region.parse().expect("region"));
+            let written = serde_json::from_str::<Written>(&json).ok();
+            let read = written.and_then(|written| Recipient::read(written.text(), region).ok()).map(|recipient| recipient.to_string());
+            let read = read.map_or("refuse".into(), |text| text.strip_suffix("@lid").map_or(text.clone(), |id| format!("lid:{id}")));
+            assert!(right.contains(&read), "{json} is read as {read}, right is {right:?}");
+        }
+    }
 }

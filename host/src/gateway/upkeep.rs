@@ -82,6 +82,7 @@ async fn forget_once(store: &Store, keep: &Storage, rows: bool) -> Result<bool, 
         went |= store.prune_events(events).await?;
     }
     went |= store.redact(before(keep.keep_bodies)).await?;
+    went |= store.forget_copies(before(keep.keep_bodies)).await?;
     went |= store.give_back().await?;
     Ok(went)
 }

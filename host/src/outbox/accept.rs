@@ -117,13 +117,7 @@ impl Outbox {
             return Err(AcceptError::TooLong { length, limit });
         }
         let (to, looked_up) = self.address(&request.client, &request.to).await?;
-        let message = OutboundMessage {
-            to: to.clone(),
-            content,
-            reply_to: request.reply_to,
-            send_at: request.send_at,
-            metadata: request.metadata,
-        };
+        let message = OutboundMessage { to: to.clone(), content, reply_to: request.reply_to, send_at: request.send_at, metadata: request.metadata };
         let (message, verdicts) = match inner.pipeline.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => {

@@ -1,6 +1,7 @@
 mod bulk;
 mod line;
 mod model;
+mod recipients;
 mod strangers;
 
 use std::{
@@ -43,6 +44,8 @@ struct FakeWhatsApp {
     mute: AtomicBool,
     /// What it got, in order.
     got: Mutex<Vec<PageSend>>,
+    /// Groups that this account is in.
+    groups: HashSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,6 +90,9 @@ impl Page for FakeWhatsApp {
     }
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         self.got.lock().expect("lock").push(send.clone());
+        if send.chat.ends_with("@g.us") && !self.groups.contains(&send.chat) {
+            return Err(PageError::NoSuchChat);
+        }
         if let Some(target) = send.reply_to.as_ref().filter(|target| !self.known.lock().expect("lock").contains_key(target)) {
             return Err(PageError::QuoteNotFound { reason: format!("there is no {target} in this chat") });
         }
@@ -152,6 +158,10 @@ struct Words;
 impl Pipeline for Words {
     async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision {
         match message.content.body() {
+            Some("not by id") if message.to.lid.is_some() => {
+                let rejection = Rejection { plugin: "words".into(), code: "by_id".into(), reason: "an id".into(), retry_after: None };
+                Decision::Reject(rejection, vec![])
+            }
             Some(text) if text == "reject me" || (text == "reject me later" && subject.attempt > 1) => {
                 let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
                 Decision::Reject(rejection, vec![])

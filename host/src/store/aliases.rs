@@ -20,15 +20,19 @@ pub(super) fn pair(address: &Address) -> Option<Pair> {
 pub(super) async fn learn(connection: &mut SqliteConnection, client: &str, pairs: &[Pair]) -> Result<(), StoreError> {
     for (lid, number) in pairs {
         let number = number.digits();
-        let known: Option<String> =
-            sqlx::query_scalar("SELECT number FROM alias WHERE client = ? AND lid = ?").bind(client).bind(lid).fetch_optional(&mut *connection).await?;
+        let known: Option<String> = sqlx::query_scalar("SELECT number FROM alias WHERE client = ? AND lid = ?")
+            .bind(client)
+            .bind(lid)
+            .fetch_optional(&mut *connection)
+            .await?;
         if known.as_deref() == Some(number) {
             continue;
         }
         // A number that has changed hands is nobody else's any more.
         let sql = "INSERT OR REPLACE INTO alias (client, lid, number) VALUES (?, ?, ?)";
         sqlx::query(sql).bind(client).bind(lid).bind(number).execute(&mut *connection).await?;
-        let sql = "UPDATE outbox SET line = ?3 WHERE client = ?1 AND line = ?2 AND substr(line, -4) = '@lid' AND state IN ('queued', 'sending', 'unknown')";
+        let sql =
+            "UPDATE outbox SET line = ?3 WHERE client = ?1 AND line = ?2 AND substr(line, -4) = '@lid' AND state IN ('queued', 'sending', 'unknown')";
         sqlx::query(sql).bind(client).bind(lid).bind(number).execute(&mut *connection).await?;
         let sql = "DELETE FROM acquaintance WHERE client = ? AND line = ?";
         if sqlx::query(sql).bind(client).bind(lid).execute(&mut *connection).await?.rows_affected() > 0 {

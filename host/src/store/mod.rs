@@ -7,6 +7,7 @@ mod addresses;
 mod aliases;
 mod bracket;
 mod bulk;
+mod copies;
 mod deliveries;
 mod events;
 mod forget;
@@ -24,7 +25,7 @@ mod space;
 mod wishes;
 mod writer;
 
-use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions,
@@ -104,6 +105,7 @@ impl From<serde_json::Error> for StoreError {
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
+    path: Arc<Path>,
     writer: Writer,
     readers: Readers,
     addresses: Addresses,
@@ -111,7 +113,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date.
+    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date; before that it is copied
+    /// beside itself.
     ///
     /// # Errors
     /// When the file cannot be used or was written by a newer gateway.
@@ -134,7 +137,9 @@ impl Store {
             space::found(&writing).await.map_err(|error| wrong(error.to_string()))?;
         }
         let mut connection = writing.connect().await.map_err(|error| wrong(error.to_string()))?;
-        sqlx::migrate!("src/store/migrations").run(&mut connection).await.map_err(|error| match error {
+        let steps = sqlx::migrate!("src/store/migrations");
+        copies::keep(&mut connection, &steps, path).await?;
+        steps.run(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::VersionMissing(_) => StoreError::TooNew { path: name.clone() },
             other => wrong(other.to_string()),
         })?;
@@ -142,7 +147,7 @@ impl Store {
         let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
         let addresses = Addresses::load(&readers).await?;
         let writer = Writer::start(writing, connection).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { writer, readers, addresses, recent: Recent::default() })
+        Ok(Self { path: path.into(), writer, readers, addresses, recent: Recent::default() })
     }
 
     /// Writes what is waiting and closes the file.

@@ -114,7 +114,8 @@ impl Store {
         if recipient.is_group() {
             return Ok(true);
         }
-        let sql = "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ?1 AND line IN (?2, (SELECT number FROM alias WHERE client = ?1 AND lid = ?2),
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ?1 AND line IN (?2, (SELECT number FROM alias WHERE client = ?1 AND lid = ?2),
                        (SELECT replace(address ->> '$.pn', '@c.us', '') FROM address WHERE client = ?1 AND number = ?2)))";
         Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(recipient.to_string()).fetch_one(&mut *self.readers.get().await?).await?)
     }

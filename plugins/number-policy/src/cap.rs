@@ -19,26 +19,34 @@ const KEEP: Duration = Duration::from_secs(48 * 3600);
 pub(crate) fn refusal(most: u16, ctx: &CallContext, to: &Address, clock: Clock, leaves: u64) -> Result<Option<Rejection>, Error> {
     let local = clock.local(leaves);
     let key = format!("cap/{}/{}", to.number().unwrap_or(&to.chat), local.date());
+    // What was counted while only the opaque id was known counts for the number too.
+    let by_id = to.number().and(to.lid.as_deref()).map(|lid| format!("cap/{lid}/{}", local.date()));
+    let earlier = match by_id.map(|key| kv::get(&key).map(|value| (key, value))).transpose()? {
+        Some((key, Some(value))) => subjects(&key, &value.value)?,
+        _ => Vec::new(),
+    };
     let ttl = Duration::from_millis(leaves.saturating_sub(ctx.now)) + KEEP;
     let counted = kv::update(&key, Some(ttl), |value| {
-        let mut subjects: Vec<String> = match value {
-            None => Vec::new(),
-            Some(json) => serde_json::from_slice(json).map_err(|_| kv::Error::Corrupt(key.clone()))?,
-        };
-        if subjects.contains(&ctx.subject_id) {
+        let mut counted = value.map_or_else(|| Ok(Vec::new()), |json| subjects(&key, json))?;
+        if counted.contains(&ctx.subject_id) || earlier.contains(&ctx.subject_id) {
             return Ok((None, true));
         }
-        if subjects.len() >= usize::from(most) {
+        if counted.len() + earlier.len() >= usize::from(most) {
             return Ok((None, false));
         }
-        subjects.push(ctx.subject_id.clone());
-        let json = serde_json::to_vec(&subjects).map_err(|error| kv::Error::Unavailable(error.to_string()))?;
+        counted.push(ctx.subject_id.clone());
+        let json = serde_json::to_vec(&counted).map_err(|error| kv::Error::Unavailable(error.to_string()))?;
         Ok((Some(json), true))
     })?;
     Ok((!counted).then(|| {
         let wait = tomorrow(clock, local, leaves).saturating_sub(ctx.now);
         Rejection::new("daily_cap", format!("this recipient has had {most} messages that day")).retry_after(Duration::from_millis(wait))
     }))
+}
+
+/// The messages of a day.
+fn subjects(key: &str, json: &[u8]) -> Result<Vec<String>, kv::Error> {
+    serde_json::from_slice(json).map_err(|_| kv::Error::Corrupt(key.to_owned()))
 }
 
 /// The first minute of the recipient's next day, milliseconds since the epoch.

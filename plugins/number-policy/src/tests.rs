@@ -90,6 +90,23 @@ fn a_message_asked_about_twice_counts_once() {
 }
 
 #[test]
+fn a_person_has_one_cap_under_both_forms_of_their_address() {
+    let host = Host::new();
+    let policy = policy(json!({"daily_cap": 2, "zone": "UTC"}));
+    let by_id = |number: Option<&str>| {
+        let pn = number.map(|number| format!("{number}@c.us"));
+        OutboundMessage::new(Address { chat: "77@lid".into(), pn, lid: Some("77@lid".into()) }, Content::text("Hello"))
+    };
+    assert_eq!(ask(&policy, &host, "a", &by_id(None)), None);
+    assert_eq!(ask(&policy, &host, "a", &by_id(Some("4915123456789"))), None, "asked again when the number is known");
+    assert_eq!(ask(&policy, &host, "b", &by_id(Some("4915123456789"))), None);
+    assert_eq!(ask(&policy, &host, "c", &by_id(Some("4915123456789"))).map(|refusal| refusal.0).as_deref(), Some("daily_cap"));
+    let group = OutboundMessage::new(Address { chat: "120363041477902123@g.us".into(), pn: None, lid: None }, Content::text("Hello"));
+    let refusals = ["a", "b", "c"].map(|subject| ask(&policy, &host, subject, &group).map(|refusal| refusal.0));
+    assert_eq!(refusals, [None, None, Some("daily_cap".into())], "a group is one recipient");
+}
+
+#[test]
 fn the_cap_begins_anew_at_the_recipients_midnight() {
     let host = Host::new();
     let policy = policy(json!({"daily_cap": 1}));

@@ -117,8 +117,7 @@ struct Confirmation {
 
 fn confirmation(body: &[u8]) -> Result<Confirmation, Problem> {
     // The words of the error may quote the body.
-    object::from_slice(body)
-        .map_err(|_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\"}, as page and phone show it"))
+    object::from_slice(body).map_err(|_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\"}, as page and phone show it"))
 }
 
 pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {

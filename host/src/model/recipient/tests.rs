@@ -91,13 +91,13 @@ fn an_id_is_what_its_server_says() {
             ("4915123456789-1600000000@g.us", "4915123456789-1600000000@g.us"),
         ],
     );
-    refuses("", &["@lid", "abc@lid", "12a@c.us", "@c.us", "0151@c.us", "a@b", "1@2@c.us", "12345@g.us", "-@g.us", "+49 151 2@c.us", "1.2@lid", "5:x@lid"]);
-    for (text, what) in [
-        ("4915123456@newsletter", "channel"),
-        ("49151234567@broadcast", "list"),
-        ("status@broadcast", "status"),
-        ("867051314767696@bot", "bot"),
-    ] {
+    refuses(
+        "",
+        &["@lid", "abc@lid", "12a@c.us", "@c.us", "0151@c.us", "a@b", "1@2@c.us", "12345@g.us", "-@g.us", "+49 151 2@c.us", "1.2@lid", "5:x@lid"],
+    );
+    for (text, what) in
+        [("4915123456@newsletter", "channel"), ("49151234567@broadcast", "list"), ("status@broadcast", "status"), ("867051314767696@bot", "bot")]
+    {
         let error = read(text, "").expect_err(text);
         assert!(matches!(error, InvalidRecipient::NotSupported { .. }) && error.to_string().contains(what), "{text}: {error}");
     }

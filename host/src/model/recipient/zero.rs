@@ -38,7 +38,9 @@ fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>,
     match (real(own), real(2)) {
         (true, false) => Ok(Some(own)),
         (false, true) => Ok(Some(2)),
-        _ => Err(InvalidRecipient::because(format!("what it begins with can be read in two ways in {region}; write it with a plus, such as +49 151 23456789"))),
+        _ => Err(InvalidRecipient::because(format!(
+            "what it begins with can be read in two ways in {region}; write it with a plus, such as +49 151 23456789"
+        ))),
     }
 }
 
@@ -88,6 +90,8 @@ fn at_home(digits: &str, region: Region) -> Result<String, InvalidRecipient> {
         format!("0{}", number.national()) == digits || number.is_valid()
     });
     number.as_ref().map(digits_of).ok_or_else(|| {
-        InvalidRecipient::because(format!("it begins with 0 and is no national number of {region}; write it internationally, such as +49 151 23456789"))
+        InvalidRecipient::because(format!(
+            "it begins with 0 and is no national number of {region}; write it internationally, such as +49 151 23456789"
+        ))
     })
 }

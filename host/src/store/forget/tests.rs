@@ -359,7 +359,7 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     older.run(&pool).await.expect("the older tables");
     let text = serde_json::to_string(&message(&"body-old ".repeat(1000))).expect("json");
     for n in 0..300_i64 {
-        let sql = "INSERT INTO outbox (id, client, message_id, recipient, state, attempt, created_at, updated_at, message)
+        let sql = "INSERT INTO outbox (id, client, message_id, number, state, attempt, created_at, updated_at, message)
                    VALUES ('out_' || ?1, 'test', '3EB0' || ?1, '4915123456789', 'sent', 1, 5, 5, ?2)";
         sqlx::query(sql).bind(n).bind(&text).execute(&pool).await.expect("inserted");
     }
@@ -380,6 +380,7 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     assert_eq!(store.redact(future()).await, Ok(true));
     assert_eq!(store.give_back().await, Ok(true));
     settle(&store).await;
+    assert_eq!(store.forget_copies(future()).await, Ok(true), "the copy from before the upgrade");
     assert_eq!(bodies(dir.path()), Vec::<String>::new(), "also of rows from before");
     assert!(size() < before / 2, "{} of {before}", size());
     store.close().await;

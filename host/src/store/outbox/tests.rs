@@ -201,7 +201,7 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
     older.run(&pool).await.expect("the older tables");
     let message = serde_json::to_string(&row("x").message).expect("json");
     for (seq, id, state, attempt) in [(7, "out_waits", "queued", 0), (9, "out_sent", "sent", 1)] {
-        let sql = "INSERT INTO outbox (seq, id, client, message_id, recipient, message, state, attempt, not_before, created_at, updated_at)
+        let sql = "INSERT INTO outbox (seq, id, client, message_id, number, message, state, attempt, not_before, created_at, updated_at)
                    VALUES (?1, ?2, 'test', '3EB0' || ?1, '4915123456789', ?3, ?4, ?5, 5, 5, 5)";
         sqlx::query(sql).bind(seq).bind(id).bind(&message).bind(state).bind(attempt).execute(&pool).await.expect("inserted");
     }

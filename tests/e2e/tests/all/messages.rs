@@ -125,7 +125,8 @@ async fn before_there_is_a_login(api: &Api) -> Result<String> {
     }
     ensure!(all(api, "state=queued&session=default").await?.len() == 4);
     ensure!(all(api, "to=%2B49%20151%2000000003").await?.len() == 2, "by recipient");
-    ensure!(all(api, "to=4915100000002%40c.us").await?.is_empty(), "no chat before the page has it");
+    ensure!(all(api, "to=4915100000002%40c.us").await?.len() == 1, "by the id of the same recipient");
+    problem(api.get("/v1/messages?to=49151000%2F2").await?, 400, "invalid_number")?;
     ensure!(all(api, "q=key-1").await?[0]["id"] == id, "by idempotency key");
     ensure!(all(api, &format!("q={}", accepted.json["messageId"].as_str().unwrap_or_default())).await?[0]["id"] == id, "by WhatsApp's id");
     ensure!(all(api, "until=2020-01-01T00:00:00Z").await?.is_empty() && all(api, "since=2020-01-01T00:00:00Z").await?.len() == 4);

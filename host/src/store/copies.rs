@@ -1,0 +1,116 @@
+//! A copy of the database beside itself before its tables change: the way back to the version before.
+//!
+//! It holds what messages say, so it is forgotten when those texts are.
+
+use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
+
+use sqlx::{AssertSqlSafe, SqliteConnection, migrate::Migrator};
+use tracing::{info, warn};
+
+use super::{Store, StoreError};
+use crate::model::Timestamp;
+
+/// Copies the database, if it has tables and a step of `steps` is missing in it, to `<name>.before-<version>` of the first
+/// such step.
+pub(super) async fn keep(connection: &mut SqliteConnection, steps: &Migrator, path: &Path) -> Result<(), StoreError> {
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+    if !sqlx::query_scalar(there).fetch_one(&mut *connection).await? {
+        return Ok(());
+    }
+    let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&mut *connection).await?;
+    let (Some(newest), Some(step)) = (newest, steps.iter().find(|step| newest.is_some_and(|newest| step.version > newest))) else { return Ok(()) };
+    let target = path.with_file_name(format!("{}.before-{:04}", name(path), step.version));
+    let wrong = |reason: String| {
+        let path = path.display().to_string();
+        StoreError::Open { path, reason: format!("it cannot be copied before its upgrade from version {newest}, and is left as it is: {reason}") }
+    };
+    // Made new, for its owner alone, under a name that nobody can have taken; SQLite writes into it because it is empty.
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let draft = tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(|error| wrong(error.to_string()))?;
+    let quoted = draft.path().display().to_string().replace('\'', "''");
+    sqlx::query(AssertSqlSafe(format!("VACUUM INTO '{quoted}'"))).execute(connection).await.map_err(|error| wrong(error.to_string()))?;
+    draft.as_file().sync_all().map_err(|error| wrong(error.to_string()))?;
+    draft.persist(&target).map_err(|error| wrong(error.to_string()))?;
+    info!(copy = %target.display(), "the database was copied before its upgrade; docs/operations.md says how to go back");
+    Ok(())
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+impl Store {
+    /// Deletes copies from before an upgrade that were made before `oldest`. True: there were some.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a copy not be deleted.
+    pub async fn forget_copies(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+        let path = Arc::clone(&self.path);
+        let done = tokio::task::spawn_blocking(move || forget(&path, oldest)).await.map_err(|error| error.to_string());
+        let wrong = |error: String| StoreError::Database(format!("copies from before an upgrade cannot be deleted: {error}"));
+        done.and_then(|done| done.map_err(|error| error.to_string())).map_err(wrong)
+    }
+}
+
+fn forget(path: &Path, oldest: Timestamp) -> io::Result<bool> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = format!("{}.before-", name(path));
+    let mut went = false;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let version = entry.file_name().to_string_lossy().strip_prefix(&prefix).map(str::to_owned);
+        if !version.is_some_and(|version| version.len() == 4 && version.bytes().all(|byte| byte.is_ascii_digit())) {
+            continue;
+        }
+        let made = entry.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        if i64::try_from(made).unwrap_or(i64::MAX) < oldest.0 {
+            fs::remove_file(entry.path())?;
+            warn!(copy = %entry.path().display(), "the copy from before an upgrade is deleted: what messages in it say has reached its age");
+            went = true;
+        }
+    }
+    Ok(went)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
+
+    use super::*;
+
+    /// A database as the version before had it, with a send that waits.
+    async fn older(path: &Path, newest: i64) {
+        let mut steps = sqlx::migrate!("src/store/migrations");
+        steps.migrations = steps.migrations.iter().filter(|step| step.version <= newest).cloned().collect();
+        let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.expect("made");
+        steps.run(&mut connection).await.expect("the older tables");
+        let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES ('kept', 1, 1, '[]')";
+        sqlx::query(sql).execute(&mut connection).await.expect("inserted");
+        connection.close().await.expect("closed");
+    }
+
+    #[tokio::test]
+    async fn the_way_back_is_kept_before_an_upgrade_and_forgotten_with_what_messages_say() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        older(&path, 9).await;
+        let store = Store::open(&path).await.expect("upgraded");
+        let copy = dir.path().join("wharf.db.before-0010");
+        assert_eq!(fs::metadata(&copy).expect("a copy").permissions().mode() & 0o777, 0o600);
+        let mut older = SqliteConnectOptions::new().filename(&copy).read_only(true).connect().await.expect("opened");
+        let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
+        assert_eq!(count("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut older).await.expect("read"), 9);
+        assert_eq!(count("SELECT count(*) FROM session_wish").fetch_one(&mut older).await.expect("read"), 1);
+        older.close().await.expect("closed");
+        assert_eq!(store.forget_copies(Timestamp(1)).await, Ok(false));
+        assert!(copy.exists());
+        assert_eq!(store.forget_copies(Timestamp::now().plus_millis(60_000)).await, Ok(true));
+        assert!(!copy.exists());
+        store.close().await;
+        drop(Store::open(&path).await.expect("opened again"));
+        let names: Vec<_> = fs::read_dir(dir.path()).expect("read").map(|entry| entry.expect("entry").file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().contains("before")), "nothing changes, nothing is copied: {names:?}");
+    }
+}
