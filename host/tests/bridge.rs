@@ -107,7 +107,7 @@ impl Open {
     }
 
     async fn resolve(&self, number: &str) -> Result<Option<Address>, PageError> {
-        self.page.resolve(&number.parse::<PhoneNumber>().expect("number")).await
+        self.page.resolve(&PhoneNumber::read(number, None).expect("number")).await
     }
 }
 

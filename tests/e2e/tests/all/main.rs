@@ -17,6 +17,7 @@ mod offline;
 mod pairing;
 mod passkey;
 mod readme;
+mod recipients;
 mod restart;
 mod retention;
 mod seed_table;
