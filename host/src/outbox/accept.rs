@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Outbox;
+use super::{Outbox, previews};
 use crate::{
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
@@ -131,7 +131,9 @@ impl Outbox {
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
-        let at_once = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
+        // What the phone is asked for first waits in the line, where it holds up its own chat alone.
+        let now = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
+        let at_once = now && !previews::may_have_link(&message.content);
         let ticket = if looked_up && at_once { inner.lanes.ticket(&request.client, &id) } else { None };
         // No plugin may move it in time, or to somebody else.
         let row = NewRow {

@@ -9,6 +9,7 @@ mod busy;
 mod doubts;
 mod lane;
 mod pace;
+mod previews;
 mod restrict;
 mod sender;
 #[cfg(test)]

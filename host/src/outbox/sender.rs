@@ -24,6 +24,7 @@ use super::{
     Inner,
     accept::{JUDGED_FOR, judged},
     pace::{self, Turn},
+    previews::Previews,
 };
 use crate::{
     config,
@@ -74,7 +75,8 @@ enum Resolved {
 
 /// What of a chat may be sent now.
 struct Prepared {
-    line: Recipient,
+    /// Two, when the look-up has just found out whose line it is.
+    lines: Vec<Recipient>,
     /// There is more that has to wait.
     waits: bool,
     rows: Vec<Ready>,
@@ -105,6 +107,7 @@ pub(super) struct Sender {
     pub(super) token: i64,
     /// The line was looked at and was not empty: what is in it may wait for one on the short way.
     pub(super) line_waits: AtomicBool,
+    previews: Previews,
 }
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
@@ -155,7 +158,7 @@ impl Sender {
             match inner.store.lease(&client).await {
                 Ok(token) => {
                     let pacing = inner.pacing(&client).clone();
-                    return Self { inner, client, pacing, token, line_waits: AtomicBool::new(false) };
+                    return Self { inner, client, pacing, token, line_waits: AtomicBool::new(false), previews: Previews::default() };
                 }
                 Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
             }
@@ -165,6 +168,7 @@ impl Sender {
 
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+        self.previews.forget();
         self.settle(page).await?;
         if self.pacing.counts() {
             return self.work_off(page).await;
@@ -301,7 +305,7 @@ impl Sender {
                 }
                 let held = self.send(page, vec![vec![row]], Some(cold)).await?;
                 went |= held.is_empty();
-                waiting.extend(held);
+                waiting.extend(held.into_iter().flatten());
                 strangers_may = strangers_may && (!cold || pace::strangers(pacing, store, &self.client, sending).await?);
             }
             if !parked.is_empty() {
@@ -310,7 +314,7 @@ impl Sender {
             let chats = together.len();
             let held = self.send(page, together, None).await?;
             went |= held.len() < chats;
-            waiting.extend(held);
+            waiting.extend(held.into_iter().flatten());
             if all {
                 // Who comes meanwhile is told of.
                 return Ok(Passed::Nothing);
@@ -356,11 +360,20 @@ impl Sender {
         Ok(strangers)
     }
 
-    /// Sends the rows of some chats, each chat's in order. Returns whose have to wait, or may be in the page; nothing of
-    /// the same chat may pass them.
-    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<Recipient>, StoreError> {
+    /// Sends the rows of some chats, each chat's in order. Returns the lines of those that have to wait, or may be in the
+    /// page; nothing in the same line may pass them.
+    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<Vec<Recipient>>, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
-        let chats: Vec<Prepared> = preparing.try_collect().await?;
+        let mut chats: Vec<Prepared> = preparing.try_collect().await?;
+        // Two that turn out to be one go in the order of acceptance: the later one with the next look at the line.
+        let mut lines = HashSet::new();
+        for chat in &mut chats {
+            if chat.lines.iter().any(|line| lines.contains(line)) {
+                chat.waits = true;
+                chat.rows.clear();
+            }
+            lines.extend(chat.lines.iter().cloned());
+        }
         if counted.is_some() {
             self.type_first(page, &chats).await;
         }
@@ -368,14 +381,14 @@ impl Sender {
         let beginning = chats.into_iter().map(|chat| async move {
             let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
             let rows = begun.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, StoreError>((chat.line, chat.waits, rows))
+            Ok::<_, StoreError>((chat.lines, chat.waits, rows))
         });
         let begun = join_all(beginning).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let delivering = stream::iter(begun.into_iter().map(|(line, waits, rows)| async move {
+        let delivering = stream::iter(begun.into_iter().map(|(lines, waits, rows)| async move {
             let done = self.deliver(page, rows).await?;
-            Ok::<_, StoreError>((waits || !done).then_some(line))
+            Ok::<_, StoreError>((waits || !done).then_some(lines))
         }));
-        let held: Vec<Option<Recipient>> = delivering.buffered(CHATS).try_collect().await?;
+        let held: Vec<Option<Vec<Recipient>>> = delivering.buffered(CHATS).try_collect().await?;
         Ok(held.into_iter().flatten().collect())
     }
 
@@ -396,7 +409,7 @@ impl Sender {
     /// Finds out what of a chat's rows may be sent now, and where to.
     async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
         let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
-        let mut prepared = Prepared { line, waits: false, rows: Vec::with_capacity(rows.len()) };
+        let mut prepared = Prepared { lines: vec![line], waits: false, rows: Vec::with_capacity(rows.len()) };
         for row in rows {
             if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
                 self.expire(&row).await?;
@@ -410,7 +423,12 @@ impl Sender {
                     break;
                 }
             };
+            prepared.lines.extend(address.number().map(Recipient::Number).filter(|line| !prepared.lines.contains(line)));
             let Some((message, judged)) = self.still_allowed(&row, address).await? else { continue };
+            if self.previews.holds(&self.inner, page, &row, &message) {
+                prepared.waits = true;
+                break;
+            }
             let send = page_send(&row.message_id, &message);
             prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
         }

@@ -1,6 +1,7 @@
 mod bulk;
 mod line;
 mod model;
+mod previews;
 mod recipients;
 mod strangers;
 
@@ -46,6 +47,11 @@ struct FakeWhatsApp {
     got: Mutex<Vec<PageSend>>,
     /// Groups that this account is in.
     groups: HashSet<String>,
+    /// Messages whose preview was asked for.
+    previews: Mutex<Vec<MessageId>>,
+    /// Previews do not come until it is on.
+    phone_off: AtomicBool,
+    phone_on: Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +81,8 @@ impl Page for FakeWhatsApp {
             return Err(gone());
         }
         *self.looked_up.lock().expect("lock") += 1;
-        Ok((!self.unknown_number).then(chat))
+        let address = if number.digits() == "4915123456789" { chat() } else { Address::of_number(number) };
+        Ok((!self.unknown_number).then_some(address))
     }
     async fn address(&self, chat: &str) -> Result<Address, PageError> {
         let known = Address { chat: chat.into(), ..self::chat() };
@@ -87,6 +94,13 @@ impl Page for FakeWhatsApp {
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
         self.typed.lock().expect("lock").push((chat.to_owned(), how_long));
         Err(gone())
+    }
+    async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
+        self.previews.lock().expect("lock").push(send.id.clone());
+        if self.phone_off.load(Ordering::Relaxed) {
+            self.phone_on.notified().await;
+        }
+        Ok(())
     }
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         self.got.lock().expect("lock").push(send.clone());

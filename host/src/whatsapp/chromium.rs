@@ -232,6 +232,10 @@ impl Page for ChromiumPage {
         self.call::<Value>("typing", json!({"chat": chat, "millis": millis}), self.limit.saturating_add(how_long)).await.map(|_| ())
     }
 
+    async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
+        self.call::<Value>("preview", json!(send), self.limit).await.map(|_| ())
+    }
+
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         let known: KnownMessage = self.call("send", json!(send), self.limit).await?;
         Ok(known.into())

@@ -43,6 +43,10 @@ pub trait Page: Send + Sync + Debug {
     /// to: no send depends on it.
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError>;
 
+    /// Asks for the preview of a message's link, which the phone makes, and keeps it for [`Page::send`] of the same id. It
+    /// ends in a few seconds, whatever became of it; nobody is sent anything.
+    async fn preview(&self, send: &PageSend) -> Result<(), PageError>;
+
     /// Puts a message of whatever kind with our own id into the page's queue; `Ok` means the page has stored it durably,
     /// not that the server has it: that comes as [`PageEvent::Send`]. A kind that the page cannot make is refused.
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError>;

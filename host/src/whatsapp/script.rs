@@ -11,7 +11,7 @@ use super::login::Entries;
 pub(super) const BINDING: &str = "__wharfTell";
 
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     include_str!("bridge/core.js"),
     include_str!("bridge/keys.js"),
     include_str!("bridge/login.js"),
@@ -21,6 +21,7 @@ const PARTS: [&str; 12] = [
     include_str!("bridge/passkey.js"),
     include_str!("bridge/messages.js"),
     include_str!("bridge/refusals.js"),
+    include_str!("bridge/previews.js"),
     include_str!("bridge/send.js"),
     include_str!("bridge/calls.js"),
     include_str!("bridge/start.js"),

@@ -135,6 +135,9 @@ impl Page for World {
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
         Ok(())
     }
+    async fn preview(&self, _: &PageSend) -> Result<(), PageError> {
+        Ok(())
+    }
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         let mut state = self.alive()?;
         if state.dies == Some(Death::BeforeStoring) {

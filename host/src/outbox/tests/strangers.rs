@@ -195,7 +195,7 @@ async fn a_pace_of_its_own_takes_the_place_of_the_common_one_and_somebody_is_sho
         gateway.until(&accepted.id, RowState::Sending).await;
     }
     let typed = whatsapp.typed.lock().expect("lock").clone();
-    assert_eq!(typed, vec![("77@lid".to_owned(), Duration::from_millis(50)); 2], "10 ms for each of 5 characters");
+    assert_eq!(typed, [KNOWN, STRANGER].map(|digits| (format!("{digits}@c.us"), Duration::from_millis(50))), "10 ms for each of 5 characters");
 }
 
 #[tokio::test]

@@ -49,6 +49,9 @@ impl Page for ScriptedPage {
     async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
         Ok(())
     }
+    async fn preview(&self, _: &PageSend) -> Result<(), PageError> {
+        Ok(())
+    }
     async fn send(&self, _: &PageSend) -> Result<Stored, PageError> {
         Err(PageError::Refused { what: "send", reason: "not in this test".into() })
     }

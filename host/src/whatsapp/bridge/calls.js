@@ -115,6 +115,7 @@ const CALLS = {
   contract: { needs: null, run: () => report() },
   resolve: { needs: "resolve", run: resolve },
   address: { needs: null, run: ({ chat }) => address(wid(chat)) },
+  preview: { needs: null, run: preview },
   send: { needs: ({ content, replyTo }) => [kindOf(content)?.needs, replyTo ? "reply" : undefined], run: send },
   established: { needs: "established", run: established },
   typing: { needs: "typing", run: typing },

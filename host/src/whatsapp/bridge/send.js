@@ -1,7 +1,6 @@
 // Sending: what each kind of content looks like in WhatsApp Web, which part of the contract it needs, and the one way out.
-const PREVIEW_WAIT = 3_000;
 
-// A kind that is not in this table cannot be sent. What a maker returns goes into the message; it may be a promise.
+// A kind that is not in this table cannot be sent. What a maker returns goes into the message.
 const KINDS = {
   text: { needs: "send_text", make: textFields },
   location: { needs: "send_text", make: ({ latitude, longitude, name }) => ({ type: "location", lat: latitude, lng: longitude, loc: name ?? undefined }) },
@@ -9,21 +8,12 @@ const KINDS = {
 };
 const kindOf = (content) => (Object.hasOwn(KINDS, content.kind) ? KINDS[content.kind] : undefined);
 
-function textFields({ body, mentions, preview_links }, chat) {
+function textFields({ body, mentions }, chat, id) {
   const fields = mentions.length > 0 ? mentioning(body, mentions, chat) : { body };
-  fields.type = "chat";
-  const link = preview_links ? linkIn(body) : null;
-  return link ? withPreview(fields, link, chat) : fields;
+  const found = previews.get(id);
+  previews.delete(id);
+  return { ...(found ? { ...found, ...fields, subtype: "url", preview: true } : fields), type: "chat" };
 }
-// There is no link without a dot: most texts need no more than that look.
-function linkIn(body) {
-  try {
-    return body.includes(".") && missing("link_preview").length === 0 ? use("WALinkify.findLink")(body) : null;
-  } catch {
-    return null;
-  }
-}
-
 // A group that speaks in LIDs shows a mention only by LID, in the text as in the list.
 function mentioning(text, mentions, chat) {
   const byLid = chat.id.isGroup?.() && chat.groupMetadata?.isLidAddressingMode === true;
@@ -36,16 +26,6 @@ function mentioning(text, mentions, chat) {
     return lid;
   });
   return { body, mentionedJidList };
-}
-
-// It may ask the phone. Whatever becomes of it, the message goes.
-async function withPreview(fields, link, chat) {
-  try {
-    const found = await Promise.race([use("WAWebLinkPreviewChatAction.getLinkPreview")(link, chat), sleep(PREVIEW_WAIT)]);
-    return found?.data ? { ...found.data, ...fields, subtype: "url", preview: true } : fields;
-  } catch {
-    return fields;
-  }
 }
 
 // The message that is answered must be in this chat: another one's words are not for these eyes.
@@ -69,8 +49,7 @@ async function send({ id, chat: to, content, replyTo }) {
     chat = await openChat(wid(to));
     const quote = replyTo ? await quoteOf(chat, replyTo) : undefined;
     if (quote?.unquotable) return quote;
-    const made = kind.make(content, chat);
-    const fields = typeof made.then === "function" ? await made : made;
+    const fields = kind.make(content, chat, id);
     const from = myself(chat);
     message = {
       ...fields,

@@ -127,8 +127,23 @@ async fn previews(house: &House, api: &Api) -> Result<()> {
     let late = received(house, &send(api, &body).await?)?;
     ensure!(late.preview.is_none() && late.body == "see https://example.org/1" && late.transmissions == 1, "{late:?}");
     ensure!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    hold_up_nobody(house, api).await.context("links while the phone is off")?;
     house.standin.set(json!({"linkPreviewDelay": 0, "linkPreviewError": 500}));
     ensure!(received(house, &send(api, &body).await?)?.preview.is_none(), "there was none");
+    Ok(())
+}
+
+/// Twenty links to twenty people, then a code to somebody else: the code does not wait for the phone.
+async fn hold_up_nobody(house: &House, api: &Api) -> Result<()> {
+    let link = "all of it: https://example.org/2";
+    for n in 0..20 {
+        let body = json!({"to": format!("49151100000{n:02}"), "text": link});
+        api::answer(api.request(Method::POST, SEND).header("Prefer", "respond-async").json(&body)).await?.expect(202)?;
+    }
+    send(api, &json!({"to": "4915120000000", "text": "code 123456"})).await?;
+    let before = house.arrived(link);
+    ensure!(before < 20, "the code waited for every link");
+    house.standin.wait_for("the links", BOOT, |view| view.messages.iter().filter(|message| message.body == link).count() == 20).await?;
     Ok(())
 }
 
