@@ -22,6 +22,8 @@ mod restrictions;
 mod script;
 mod sessions;
 mod space;
+#[cfg(test)]
+mod upgrade;
 mod wishes;
 mod writer;
 
