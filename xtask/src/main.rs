@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod faults;
 mod guests;
+mod numbers;
 mod peers;
 mod picture;
 mod plugins;
@@ -36,6 +37,7 @@ const USAGE: &str = "cargo xtask <verb>
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   ci                what is checked before a change lands: fmt, clippy, docs, test
+  numbers           writes the plugins' table of numbering plans anew, after an update of the library
   picture           records the demo into docs/demo.svg";
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn run(args: &[String]) -> Result<()> {
     match verb {
         "setup" => setup::run(),
         "plugins" => plugins::run(),
+        "numbers" => numbers::run(),
         "demo" => demo::run(rest),
         "up" => up::run(rest),
         "standin" => standin::run(rest),

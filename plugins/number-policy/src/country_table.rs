@@ -1,10 +1,9 @@
 //! The calling codes of ITU-T E.164 with the lengths their numbers can have, and the zone most of the
-//! people behind them live in.
+//! people behind them live in. Made by `cargo xtask numbers` of `countries.txt` and libphonenumber's plans.
 //!
 //! Lengths span fixed and mobile lines, and forms WhatsApp still knows though the country changed its
-//! plan (Mexico's `521…`, Benin and Côte d'Ivoire with 8 digits): refusing a real number is worse than
-//! passing a wrong one on, which WhatsApp refuses anyway. Rows longer than a calling code are places
-//! that share one with a country in another zone.
+//! plan: refusing a real number is worse than passing a wrong one on, which WhatsApp refuses anyway. Rows
+//! longer than a calling code are places that share one with a country in another zone.
 
 /// Prefix, fewest and most digits of the whole number, zone (empty: not bound to a place); sorted by prefix.
 #[rustfmt::skip]
@@ -87,7 +86,7 @@ pub(crate) const COUNTRIES: &[(&str, u8, u8, &str)] = &[
     ("262", 12, 12, "Indian/Reunion"),
     ("262269", 12, 12, "Indian/Mayotte"),
     ("262639", 12, 12, "Indian/Mayotte"),
-    ("263", 12, 13, "Africa/Harare"),
+    ("263", 8, 13, "Africa/Harare"),
     ("264", 11, 12, "Africa/Windhoek"),
     ("265", 10, 12, "Africa/Blantyre"),
     ("266", 11, 11, "Africa/Maseru"),
