@@ -4,6 +4,7 @@
 const CATCH_UP_PAGES = 20;
 const CATCH_UP_ROWS = 50;
 const CATCH_UP_WAITING = 500;
+const CATCH_UP_READ = 30_000;
 let catchUps = 0;
 // Begins it. Its end is told behind the messages, with whether that was all of them; null: not all could be read. Another
 // catch-up takes the place of one that goes on.
@@ -50,7 +51,8 @@ async function missedIn(chat, start) {
   let anchor = { remote: chat.id };
   let complete = false;
   for (let pages = 0; pages < CATCH_UP_PAGES && !complete; pages += 1) {
-    const rows = (await use("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS })).messages;
+    // A read that does not end is one that fails.
+    const rows = (await within(CATCH_UP_READ, use("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS }))).messages;
     messages.unshift(...rows.filter(isMissed));
     complete = rows.length < CATCH_UP_ROWS || !rows.some((msg) => timeOf(msg) >= start);
     anchor = rows[0]?.id;
