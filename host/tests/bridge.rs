@@ -2,8 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+#[path = "bridge/flood.rs"]
+mod flood;
 #[path = "bridge/kinds.rs"]
 mod kinds;
+#[path = "bridge/odd.rs"]
+mod odd;
 #[path = "bridge/passkey.rs"]
 mod passkey;
 #[path = "bridge/real.rs"]
@@ -12,7 +16,7 @@ mod real;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;
-use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
+use tokio::{sync::mpsc::Receiver, time::timeout};
 use wharf::{
     browser::Guard,
     config,
@@ -31,7 +35,7 @@ struct Rig {
 
 struct Open {
     page: Arc<dyn Page>,
-    events: UnboundedReceiver<PageEvent>,
+    events: Receiver<PageEvent>,
 }
 
 async fn rig(settings: serde_json::Value) -> Rig {
@@ -63,11 +67,20 @@ impl Rig {
 }
 
 impl Open {
+    /// The next news; of messages the page hears that they are recorded.
+    async fn next(&mut self) -> PageEvent {
+        let event = self.events.recv().await.expect("the page lives");
+        if matches!(event, PageEvent::Message(_) | PageEvent::Missed(_)) {
+            self.page.recorded(1).await.expect("told");
+        }
+        event
+    }
+
     async fn until(&mut self, what: &str, wanted: impl Fn(&PageEvent) -> bool) -> PageEvent {
         let mut others = Vec::new();
         let waiting = async {
             loop {
-                let event = self.events.recv().await.expect("the page lives");
+                let event = self.next().await;
                 if wanted(&event) {
                     return event;
                 }

@@ -67,7 +67,7 @@ impl Guard {
 ///
 /// # Errors
 /// See [`BrowserError`]. Nothing is left running then.
-pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), BrowserError> {
+pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
     let connection = start(options, false).await?;
     match tab::open(connection.clone(), options.tag.clone()).await {
         Ok(opened) => Ok(opened),

@@ -10,6 +10,7 @@ mod lock;
 mod process;
 mod shared;
 mod tab;
+mod text;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,12 +20,15 @@ pub use lock::{MARKS, ProfileLock, hold_profile, profile_user};
 pub use process::Report;
 pub use shared::SharedBrowser;
 pub use tab::Tab;
+pub use text::read_json;
 
 /// News of a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrowserEvent {
     /// The page called the binding.
     Binding(String),
+    /// The page called the binding with more than is taken at a time: so many bytes, which are gone.
+    TooLarge(usize),
     /// The renderer died.
     Crashed(String),
     /// The browser is gone; nothing follows.

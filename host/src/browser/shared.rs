@@ -69,7 +69,7 @@ impl SharedBrowser {
     ///
     /// # Errors
     /// See [`BrowserError`].
-    pub async fn open(self: &Arc<Self>, options: &LaunchOptions) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), BrowserError> {
+    pub async fn open(self: &Arc<Self>, options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
         let failed = |error: TabError| BrowserError::Failed(error.to_string());
         let (folder, profile) = (self.folder.clone(), options.profile.clone());
         let linking = tokio::task::spawn_blocking(move || link(&folder, &profile)).await;

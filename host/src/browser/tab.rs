@@ -17,6 +17,7 @@ use chromiumoxide::{
     error::CdpError,
 };
 use futures_util::StreamExt;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt,
@@ -30,10 +31,15 @@ use super::{
     BrowserEvent, TabError,
     process::{Report, measure},
     shared::Place,
+    text::read_json,
 };
 
 /// For what answers at once in a healthy browser.
 const QUICK: Duration = Duration::from_secs(10);
+/// News that wait to be taken; a page that says more waits with it in the library's own queue.
+const NEWS: usize = 1024;
+/// Bytes that a page may say at a time.
+const SAID: usize = 8 << 20;
 
 /// The processes behind a page.
 #[derive(Debug)]
@@ -105,6 +111,21 @@ impl Connection {
     }
 }
 
+/// How a call into the page ended.
+#[derive(Deserialize)]
+struct Outcome {
+    /// What it returned.
+    #[serde(default, deserialize_with = "some")]
+    v: Option<Value>,
+    /// What it threw.
+    e: Option<String>,
+}
+
+/// A null that was returned is a value.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 /// A page. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tab {
@@ -115,7 +136,7 @@ pub struct Tab {
 }
 
 /// Opens a blank page as the only one and starts to listen.
-pub(super) async fn open(connection: Connection, tag: String) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), TabError> {
+pub(super) async fn open(connection: Connection, tag: String) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
     let page = quick(async { connection.browser.lock().await.new_page("about:blank").await }).await?;
     close_others(&*connection.browser.lock().await, &page).await;
     attach(connection, page, None, tag).await
@@ -127,8 +148,8 @@ pub(super) async fn attach(
     page: Page,
     place: Option<Arc<Place>>,
     tag: String,
-) -> Result<(Tab, mpsc::UnboundedReceiver<BrowserEvent>), TabError> {
-    let (sender, events) = mpsc::unbounded_channel();
+) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
+    let (sender, events) = mpsc::channel(NEWS);
     let opening = async {
         let crashes = connection.browser.lock().await.event_listener::<EventTargetCrashed>().await?;
         // Service workers never start while new targets wait for a debugger.
@@ -143,20 +164,22 @@ pub(super) async fn attach(
     tokio::spawn(async move {
         let said = end.wait_for(Option::is_some).await.ok().and_then(|said| said.clone()).unwrap_or_default();
         // Fails when nobody listens any more: the page is being closed.
-        let _ = ended.send(BrowserEvent::Closed(said));
+        let _ = ended.send(BrowserEvent::Closed(said)).await;
     });
     let news = sender.clone();
     tokio::spawn(async move {
         while let Some(call) = bindings.next().await {
+            let size = call.payload.len();
+            let event = if size > SAID { BrowserEvent::TooLarge(size) } else { BrowserEvent::Binding(call.payload.clone()) };
             // Fails when nobody listens any more: the page is being closed.
-            let _ = news.send(BrowserEvent::Binding(call.payload.clone()));
+            let _ = news.send(event).await;
         }
     });
     let target = page.target_id().clone();
     tokio::spawn(async move {
         while let Some(crash) = crashes.next().await {
             if crash.target_id == target {
-                let _ = sender.send(BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code)));
+                let _ = sender.send(BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code))).await;
             }
         }
     });
@@ -258,22 +281,22 @@ impl Tab {
     /// [`TabError::Script`] when it throws; the others when there is no answer.
     pub async fn call(&self, function: &str, args: &[Value], limit: Duration) -> Result<Value, TabError> {
         let args = args.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
-        // A result of null cannot be told from none over CDP: both ways out are wrapped.
+        // A result of null cannot be told from none over CDP: both ways out are wrapped. As text, because the library drops
+        // an answer with half a surrogate pair in it, and whoever asked would wait for it.
         let expression = format!(
-            "(async()=>{{try{{const v=await({function})({args});return{{v:v===undefined?null:v}}}}\
-             catch(e){{return{{e:String((e&&e.message)||e)}}}}}})()"
+            "(async()=>{{try{{const v=await({function})({args});return JSON.stringify({{v:v===undefined?null:v}})}}\
+             catch(e){{return JSON.stringify({{e:String((e&&e.message)||e)}})}}}})()"
         );
         let params = EvaluateParams::builder().expression(expression).await_promise(true).return_by_value(true).build().map_err(TabError::Script)?;
         let answer = bounded(limit, self.page.execute(params)).await?.result;
         if let Some(exception) = answer.exception_details {
             return Err(TabError::Script(exception.exception.and_then(|e| e.description).unwrap_or(exception.text)));
         }
-        match answer.result.value {
-            Some(Value::Object(mut wrapped)) => match (wrapped.remove("v"), wrapped.remove("e")) {
-                (Some(value), _) => Ok(value),
-                (None, error) => Err(TabError::Script(error.and_then(|e| e.as_str().map(str::to_owned)).unwrap_or_default())),
-            },
-            _ => Err(TabError::Gone("the page was loaded anew".into())),
+        let Some(Value::String(text)) = answer.result.value else { return Err(TabError::Gone("the page was loaded anew".into())) };
+        match read_json(&text) {
+            Ok(Outcome { v: Some(value), .. }) => Ok(value),
+            Ok(Outcome { e, .. }) => Err(TabError::Script(e.unwrap_or_default())),
+            Err(error) => Err(TabError::Gone(format!("an unreadable answer ({:?})", error.classify()))),
         }
     }
 

@@ -7,9 +7,9 @@ use tracing::error;
 
 use crate::{
     events::Events,
-    model::{Account, ClientId, Envelope, Event, InboundMessage, Restriction, Timestamp, Transition},
+    model::{Account, ClientId, Envelope, Event, Restriction, Timestamp, Transition},
     outbox::{Outbox, StoreError},
-    session::{HealthNote, Journal},
+    session::{Arrival, HealthNote, Journal},
     store::{HealthRow, Store},
     whatsapp::{SendNews, TimeLock},
 };
@@ -64,17 +64,22 @@ impl Journal for GatewayJournal {
         said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
     }
 
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool {
-        let id = message.id.clone();
-        let envelope = Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) };
-        let appended = self.store.append_inbound(&id, envelope).await;
+    async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool {
+        let prepare = |Arrival { message, missed }| {
+            let id = message.id.clone();
+            (id, Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) })
+        };
+        let appended = self.store.append_inbound(messages.into_iter().map(prepare).collect()).await;
         self.events.committed();
-        if appended == Ok(true) {
-            metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(1);
-        }
+        metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(appended.as_ref().map_or(0, |new| *new));
         let recorded = appended.is_ok();
         said(client, "an inbound message", appended);
         recorded
+    }
+
+    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value) {
+        let event = Event::Other { kind: "bridge.fault".into(), json: fault.to_string() };
+        said(client, "a fault of the bridge", self.events.append(client, account, event).await);
     }
 
     async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp> {

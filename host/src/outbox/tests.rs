@@ -137,8 +137,11 @@ impl Page for FakeWhatsApp {
         *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;
         Ok(())
     }
-    async fn catch_up(&self, _: Timestamp) -> Result<bool, PageError> {
-        Ok(true)
+    async fn catch_up(&self, _: Timestamp) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn recorded(&self, _: usize) -> Result<(), PageError> {
+        Ok(())
     }
     async fn refresh_qr(&self) -> Result<(), PageError> {
         Ok(())

@@ -11,6 +11,15 @@ use crate::{
     whatsapp::{SendNews, TimeLock},
 };
 
+/// A message that arrived or was typed on the phone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// The message.
+    pub message: InboundMessage,
+    /// It was found later.
+    pub missed: bool,
+}
+
 /// Takes a session's news. The calls return when the news is durable; a failure is the journal's to report.
 #[async_trait]
 pub trait Journal: Send + Sync + Debug {
@@ -26,9 +35,12 @@ pub trait Journal: Send + Sync + Debug {
     /// A step of a passkey ceremony, as the API shows it.
     async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value);
 
-    /// A message arrived or was typed on the phone; `missed`: it was found later. One that was told before is not told
-    /// again. False: it could not be recorded.
-    async fn message(&self, client: &ClientId, account: Option<&Account>, message: InboundMessage, missed: bool) -> bool;
+    /// Messages arrived or were typed on the phone, in this order. One that was told before is not told again. False: not
+    /// all could be recorded.
+    async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool;
+
+    /// A fault of the bridge, as an event says it.
+    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value);
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
     async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp>;

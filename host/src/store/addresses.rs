@@ -101,7 +101,7 @@ impl Store {
                     if let Some(canonical) = canonical {
                         aliases::renumber(connection, &client, number.digits(), canonical.digits()).await?;
                     }
-                    aliases::learn(connection, &client, pair.as_slice()).await
+                    aliases::learn(connection, &client, pair.into_iter().collect()).await
                 })
             })
             .await?;

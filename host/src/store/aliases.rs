@@ -17,17 +17,16 @@ pub(super) fn pair(address: &Address) -> Option<Pair> {
 }
 
 /// Notes who is behind whom, and makes one line of two where that is news.
-pub(super) async fn learn(connection: &mut SqliteConnection, client: &str, pairs: &[Pair]) -> Result<(), StoreError> {
-    for (lid, number) in pairs {
+pub(super) async fn learn(connection: &mut SqliteConnection, client: &str, mut pairs: Vec<Pair>) -> Result<(), StoreError> {
+    pairs.dedup();
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT key FROM json_each(?2) AS said
+               WHERE NOT EXISTS (SELECT 1 FROM alias WHERE client = ?1 AND lid = said.value ->> 0 AND number = said.value ->> 1)";
+    let new: Vec<i64> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(&pairs)?).fetch_all(&mut *connection).await?;
+    for (lid, number) in new.iter().filter_map(|place| pairs.get(usize::try_from(*place).ok()?)) {
         let number = number.digits();
-        let known: Option<String> = sqlx::query_scalar("SELECT number FROM alias WHERE client = ? AND lid = ?")
-            .bind(client)
-            .bind(lid)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if known.as_deref() == Some(number) {
-            continue;
-        }
         // A number that has changed hands is nobody else's any more.
         let sql = "INSERT OR REPLACE INTO alias (client, lid, number) VALUES (?, ?, ?)";
         sqlx::query(sql).bind(client).bind(lid).bind(number).execute(&mut *connection).await?;
@@ -66,7 +65,7 @@ impl Store {
     pub async fn learn(&self, client: &ClientId, address: &Address) -> Result<(), StoreError> {
         let Some(pair) = pair(address) else { return Ok(()) };
         let client = client.to_string();
-        self.writer.write(move |connection| Box::pin(async move { learn(connection, &client, &[pair]).await })).await
+        self.writer.write(move |connection| Box::pin(async move { learn(connection, &client, vec![pair]).await })).await
     }
 
     /// What is known of a recipient without asking WhatsApp: an opaque id with the number behind it, a number with its id.

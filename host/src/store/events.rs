@@ -26,8 +26,8 @@ pub(super) async fn insert(connection: &mut SqliteConnection, envelope: &Envelop
 }
 
 /// As [`insert`], several in their order.
-pub(super) fn insert_all(script: &mut Script, envelopes: &[Envelope]) -> Result<(), StoreError> {
-    let mut rows = Vec::with_capacity(envelopes.len());
+pub(super) fn insert_all<'a>(script: &mut Script, envelopes: impl IntoIterator<Item = &'a Envelope>) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
     for envelope in envelopes {
         rows.push((&envelope.id, envelope.at, serde_json::to_string(envelope)?, envelope.event.has_message()));
     }

@@ -1,36 +1,49 @@
 //! Which messages were told, and until when all of them were.
 
-use super::{Store, StoreError, aliases, events, pacing};
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError, aliases, events, pacing, script::Script};
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
-    /// Appends the event of a message that arrived, unless that message was told before or is one of the outbox; both
-    /// in one commit. True: it is new.
+    /// Appends the events of messages that arrived in one session, in their order, unless a message was told before or is one
+    /// of the outbox; all in one commit with the note that they were told. How many were new.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn append_inbound(&self, id: &MessageId, envelope: Envelope) -> Result<bool, StoreError> {
-        let id = id.0.clone();
+    /// When the database refuses. One that it cannot store does not take its neighbours with it.
+    pub async fn append_inbound(&self, arrived: Vec<(MessageId, Envelope)>) -> Result<u64, StoreError> {
+        match self.append_together(arrived.clone()).await {
+            Err(StoreError::Database(_) | StoreError::Corrupt(_)) if arrived.len() > 1 => {}
+            appended => return appended,
+        }
+        let (mut new, mut failed) = (0, None);
+        for one in arrived {
+            match self.append_together(vec![one]).await {
+                Ok(appended) => new += appended,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(new), Err)
+    }
+
+    async fn append_together(&self, arrived: Vec<(MessageId, Envelope)>) -> Result<u64, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_then(move |connection| {
                 Box::pin(async move {
-                    let sql = "INSERT OR IGNORE INTO inbound (client, message_id, at) SELECT ?1, ?2, ?3 \
-                               WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0)";
-                    let done = sqlx::query(sql).bind(envelope.session.as_str()).bind(id).bind(envelope.at.0).execute(&mut *connection).await?;
-                    let new = done.rows_affected() == 1;
-                    if new {
-                        if let Event::MessageReceived(message) = &envelope.event {
-                            let session = envelope.session.as_str();
-                            let pairs: Vec<_> = [&message.chat, &message.sender].into_iter().filter_map(aliases::pair).collect();
-                            aliases::learn(connection, session, &pairs).await?;
-                            let number = message.chat.number().map(|number| number.digits().to_owned());
-                            if let Some(who) = number.or_else(|| message.chat.lid.clone()) {
-                                pacing::know(connection, session, &[who]).await?;
-                            }
-                        }
-                        events::insert(connection, &envelope).await?;
+                    let mut rest = Script::default();
+                    let Some((_, first)) = arrived.first() else { return Ok((0, rest)) };
+                    let client = first.session.as_str();
+                    let new = untold(connection, client, &arrived).await?;
+                    let ids: Vec<_> = new.iter().map(|(id, envelope)| (id, envelope.at)).collect();
+                    let sql = "INSERT INTO inbound (client, message_id, at) SELECT ?, value ->> 0, value ->> 1 FROM json_each(?)";
+                    sqlx::query(sql).bind(client).bind(serde_json::to_string(&ids)?).execute(&mut *connection).await?;
+                    aliases::learn(connection, client, new.iter().flat_map(|(_, envelope)| pairs(envelope)).collect()).await?;
+                    let who: Vec<_> = new.iter().filter_map(|(_, envelope)| sender(envelope)).collect();
+                    pacing::know(connection, client, &who).await?;
+                    if !new.is_empty() {
+                        events::insert_all(&mut rest, new.iter().map(|(_, envelope)| envelope))?;
                     }
-                    Ok(new)
+                    Ok((new.len() as u64, rest))
                 })
             })
             .await
@@ -55,6 +68,34 @@ impl Store {
     }
 }
 
+/// Those of the messages that were not told, each once, in their order. By their place, not by their id: what SQLite makes of
+/// an odd text is not to be compared with it.
+async fn untold<'a>(
+    connection: &mut SqliteConnection,
+    client: &str,
+    arrived: &'a [(MessageId, Envelope)],
+) -> Result<Vec<&'a (MessageId, Envelope)>, StoreError> {
+    let ids: Vec<&MessageId> = arrived.iter().map(|(id, _)| id).collect();
+    let sql = "SELECT min(key) FROM json_each(?2) AS one
+               WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
+               GROUP BY value ORDER BY min(key)";
+    let places: Vec<i64> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
+    Ok(places.iter().filter_map(|place| arrived.get(usize::try_from(*place).ok()?)).collect())
+}
+
+/// Who is no stranger any more: a number, or a chat by its LID while its number is not known.
+fn sender(envelope: &Envelope) -> Option<String> {
+    let Event::MessageReceived(message) = &envelope.event else { return None };
+    message.chat.number().map(|number| number.digits().to_owned()).or_else(|| message.chat.lid.clone())
+}
+
+/// Whose opaque ids a message tells.
+fn pairs(envelope: &Envelope) -> Vec<aliases::Pair> {
+    let Event::MessageReceived(message) = &envelope.event else { return vec![] };
+    [&message.chat, &message.sender].into_iter().filter_map(aliases::pair).collect()
+}
+
 /// An account's number stays when its other form becomes known later.
 fn name(account: &Account) -> &str {
     account.pn.as_deref().or(account.lid.as_deref()).unwrap_or_default()
@@ -77,12 +118,43 @@ mod tests {
     #[tokio::test]
     async fn a_message_becomes_one_event() {
         let (_dir, store) = scratch().await;
-        let id = MessageId("3EB0".into());
-        assert_eq!(store.append_inbound(&id, envelope("1", 5)).await, Ok(true));
-        assert_eq!(store.append_inbound(&id, envelope("2", 6)).await, Ok(false));
+        let one = |id: &str, event: &str, at| (MessageId(id.into()), envelope(event, at));
+        assert_eq!(store.append_inbound(vec![one("3EB0", "1", 5)]).await, Ok(1));
+        assert_eq!(store.append_inbound(vec![one("3EB0", "2", 6)]).await, Ok(0));
         assert_eq!(store.events_after(0, 10).await.expect("read").len(), 1);
         store.prune_inbound(Timestamp(6)).await.expect("pruned");
-        assert_eq!(store.append_inbound(&id, envelope("3", 7)).await, Ok(true), "forgotten");
+        assert_eq!(store.append_inbound(vec![one("3EB0", "3", 7)]).await, Ok(1), "forgotten");
+        assert_eq!(store.append_inbound(vec![]).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn messages_that_come_together_are_told_together_in_their_order_and_each_once() {
+        let (_dir, store) = scratch().await;
+        let one = |id: &str, event: &str| (MessageId(id.into()), envelope(event, 5));
+        assert_eq!(store.append_inbound(vec![one("known", "a")]).await, Ok(1));
+        let (odd, other) = ("half \u{0} of \" \u{FFFD} an id", "half \u{0} another");
+        let arrived = [("z", "b"), ("known", "c"), (odd, "d"), ("a", "e"), ("z", "f"), (odd, "g"), (other, "h")].map(|(id, event)| one(id, event));
+        assert_eq!(store.append_inbound(arrived.to_vec()).await, Ok(4));
+        assert_eq!(store.append_inbound(arrived.to_vec()).await, Ok(0));
+        let told: Vec<_> = store.events_after(0, 10).await.expect("read").into_iter().map(|event| event.envelope.id.0).collect();
+        assert_eq!(told, ["evt_a", "evt_b", "evt_d", "evt_e", "evt_h"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_stored_does_not_take_its_neighbours_with_it() {
+        let (_dir, store) = scratch().await;
+        let poison = store.writer.write(|connection| {
+            Box::pin(async move {
+                let sql = "CREATE TRIGGER poison BEFORE INSERT ON inbound WHEN NEW.message_id = 'poison' BEGIN SELECT RAISE(ABORT, 'no'); END";
+                sqlx::query(sql).execute(connection).await?;
+                Ok(())
+            })
+        });
+        poison.await.expect("made");
+        let arrived = ["a", "poison", "b"].map(|id| (MessageId(id.into()), envelope(id, 5)));
+        assert!(matches!(store.append_inbound(arrived.to_vec()).await, Err(StoreError::Database(_))), "the page is asked again");
+        let told: Vec<_> = store.events_after(0, 10).await.expect("read").into_iter().map(|event| event.envelope.id.0).collect();
+        assert_eq!(told, ["evt_a", "evt_b"]);
     }
 
     #[tokio::test]

@@ -14,12 +14,14 @@ use tracing::warn;
 
 use super::{
     login,
-    news::{Answer, CaughtUp, CodeAnswer, Established, KnownMessage, Said, parse},
+    news::{Answer, CodeAnswer, Established, KnownMessage, Said, parse},
     page::{
-        BrowserReport, ContractReport, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode, Stored,
+        BrowserReport, ContractReport, Fault, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode,
+        Stored,
     },
     passkey::PasskeyOrder,
     script,
+    window::Window,
 };
 use crate::{
     browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError},
@@ -31,8 +33,8 @@ const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
 /// A log-out waits for the server's word, bounded in the page itself.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
-/// Reads pages of every chat that had something.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
+/// News that wait for the session; a page says more of it as soon as there is room.
+const NEWS: usize = 1024;
 
 /// Starts Chromium on a session's profile and opens WhatsApp Web in it.
 #[derive(Debug)]
@@ -91,8 +93,9 @@ impl Launcher for ChromiumLauncher {
             None => browser::launch(&options).await?,
             Some(shared) => shared.open(&options).await?,
         };
-        let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(forward(client.clone(), profile, browser_events, sender));
+        let (sender, events) = mpsc::channel(NEWS);
+        let window = Arc::new(Window::default());
+        tokio::spawn(forward(client.clone(), profile, browser_events, sender, Arc::clone(&window)));
         let opened = async {
             tab.prepare(script::BINDING, &script).await?;
             tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration()).await
@@ -104,7 +107,7 @@ impl Launcher for ChromiumLauncher {
                 other => LaunchError::Failed(other.to_string()),
             });
         }
-        let page: Arc<dyn Page> = Arc::new(ChromiumPage { tab, limit: self.whatsapp.call_timeout.duration() });
+        let page: Arc<dyn Page> = Arc::new(ChromiumPage { tab, window, limit: self.whatsapp.call_timeout.duration() });
         Ok(Launched { page, events })
     }
 }
@@ -121,30 +124,31 @@ impl From<BrowserError> for LaunchError {
 }
 
 /// Turns the browser's news into the page's. Every document says hello first: the second one is a reload.
-async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::UnboundedReceiver<BrowserEvent>, page: mpsc::UnboundedSender<PageEvent>) {
+async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Receiver<BrowserEvent>, page: mpsc::Sender<PageEvent>, window: Arc<Window>) {
     let mut greeted = false;
     while let Some(event) = browser.recv().await {
         let event = match event {
             BrowserEvent::Binding(payload) => match parse(&payload) {
-                Ok(Some(Said::Login(entries))) => {
+                Some(Said::Login(entries)) => {
                     let profile = profile.clone();
                     warn_of(&client, "kept", move || login::keep(&profile, &entries)).await;
                     continue;
                 }
-                Ok(Some(Said::Fault(place, error))) => {
-                    warn!(%client, place, error, "the bridge stumbled over something the page did; what it was about may be lost");
-                    metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(1);
-                    continue;
+                Some(Said::News(PageEvent::Navigated)) if !std::mem::replace(&mut greeted, true) => continue,
+                Some(Said::News(event)) => event,
+                Some(Said::Message(event, ticket)) => {
+                    match event {
+                        PageEvent::Fault(_) => window.lost(ticket),
+                        _ => window.told(ticket),
+                    }
+                    event
                 }
-                Ok(Some(Said::News(PageEvent::Navigated))) if !std::mem::replace(&mut greeted, true) => continue,
-                Ok(Some(Said::News(event))) => event,
-                Ok(None) => continue,
-                Err(error) => {
-                    // The text may hold a message, so only the kind of the error is told.
-                    warn!(%client, error = ?error.classify(), "the bridge said something unreadable");
-                    continue;
-                }
+                None => continue,
             },
+            BrowserEvent::TooLarge(bytes) => {
+                warn!(%client, bytes, "the bridge said more at a time than is taken");
+                PageEvent::Fault(Fault { place: "what the bridge says at a time".into(), error: "TooLarge".into(), count: 1 })
+            }
             BrowserEvent::Crashed(reason) => PageEvent::Crashed(reason),
             BrowserEvent::Closed(reason) => PageEvent::Closed(reason),
         };
@@ -152,7 +156,7 @@ async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Unbounde
             let profile = profile.clone();
             warn_of(&client, "removed", move || login::forget(&profile)).await;
         }
-        if page.send(event).is_err() {
+        if page.send(event).await.is_err() {
             return;
         }
     }
@@ -168,6 +172,7 @@ async fn warn_of(client: &ClientId, what: &str, work: impl FnOnce() -> std::io::
 #[derive(Debug)]
 struct ChromiumPage {
     tab: Tab,
+    window: Arc<Window>,
     limit: Duration,
 }
 
@@ -204,7 +209,8 @@ impl ChromiumPage {
 #[async_trait]
 impl Page for ChromiumPage {
     async fn status(&self) -> Result<PageStatus, PageError> {
-        self.call("status", json!({}), self.limit).await
+        let recorded = self.window.recorded(0);
+        self.call("status", recorded.map_or_else(|| json!({}), |ticket| json!(ticket)), self.limit).await
     }
 
     async fn contract(&self) -> Result<ContractReport, PageError> {
@@ -250,9 +256,15 @@ impl Page for ChromiumPage {
         self.call::<Value>("resend", json!({"id": id, "chat": chat}), self.limit).await.map(|_| ())
     }
 
-    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError> {
-        let answer: CaughtUp = self.call("catch_up", json!({"since": since}), CATCH_UP_TIMEOUT).await?;
-        Ok(answer.complete)
+    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
+        self.call::<Value>("catch_up", json!({"since": since}), self.limit).await.map(|_| ())
+    }
+
+    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
+        match self.window.recorded(messages) {
+            Some(ticket) => self.call::<Value>("recorded", json!(ticket), self.limit).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     async fn refresh_qr(&self) -> Result<(), PageError> {

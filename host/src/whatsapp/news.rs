@@ -1,15 +1,21 @@
-//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is an error, never a panic.
+//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is a fault, never a panic.
 
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
+    inbound,
     login::Entries,
-    page::{Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
+    page::{Fault, Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
     passkey::PasskeyNews,
+    window::Ticket,
 };
-use crate::model::{AckLevel, Address, Content, InboundMessage, MessageId, Timestamp};
+use crate::{
+    browser::read_json,
+    model::{AckLevel, Address, MessageId, Timestamp},
+};
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
@@ -42,17 +48,19 @@ enum Raw {
         address: Address,
         reason: String,
         #[serde(default)]
-        code: Option<u32>,
+        code: Value,
         #[serde(default)]
         until: Option<f64>,
     },
     Fault {
         r#where: String,
         error: String,
+        #[serde(default = "one")]
+        count: u64,
     },
-    Message {
-        message: RawMessage,
-        missed: bool,
+    Message(RawMessage),
+    CaughtUp {
+        complete: Option<bool>,
     },
     LoggedOut {
         reason: String,
@@ -66,34 +74,49 @@ enum Raw {
     },
 }
 
+fn one() -> u64 {
+    1
+}
+
+/// A message, and its place among those of its document.
+#[derive(Deserialize)]
+struct RawMessage {
+    #[serde(default)]
+    message: Value,
+    #[serde(default)]
+    missed: Value,
+    #[serde(default)]
+    page: Value,
+    #[serde(default)]
+    number: Value,
+}
+
 /// What the bridge said.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "lives for one step, never in a collection")]
 pub(super) enum Said {
     /// News for the session.
     News(PageEvent),
+    /// A message, or a fault in its place, which the page wants to hear of when it is recorded.
+    Message(PageEvent, Option<Ticket>),
     /// What makes the login: kept by this room.
     Login(Entries),
-    /// Something of the bridge itself failed: where, and the kind of the error.
-    Fault(String, String),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawMessage {
-    id: MessageId,
-    chat: Address,
-    sender: Address,
-    from_me: bool,
-    push_name: Option<String>,
-    sent_at: i64,
-    content: Content,
-    reply_to: Option<MessageId>,
+/// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation. What cannot
+/// be read is a fault, which names the kind of the error alone: the text may hold a message.
+pub(super) fn parse(payload: &str) -> Option<Said> {
+    match read_json(payload) {
+        Ok(raw) => said(raw),
+        Err(error) => Some(Said::News(unreadable(&format!("{:?}", error.classify())))),
+    }
 }
 
-/// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation.
-pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
-    let event = match serde_json::from_str(payload)? {
+fn unreadable(error: &str) -> PageEvent {
+    PageEvent::Fault(Fault { place: "reading what the bridge says".into(), error: error.to_owned(), count: 1 })
+}
+
+fn said(raw: Raw) -> Option<Said> {
+    let event = match raw {
         Raw::Hello => PageEvent::Navigated,
         Raw::Status { status } => PageEvent::Status(status),
         Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: life(ttl, LONGEST_QR) },
@@ -101,22 +124,30 @@ pub(super) fn parse(payload: &str) -> Result<Option<Said>, serde_json::Error> {
         Raw::PairingCode(code) => PageEvent::PairingCode(code.into()),
         Raw::PairingEnded { reason } => PageEvent::PairingEnded(reason),
         Raw::Passkey(news) => PageEvent::Passkey(news),
-        Raw::Ack { id, address, level } => match AckLevel::from_number(level) {
-            Some(level) => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(level) }),
-            None => return Ok(None),
-        },
+        Raw::Ack { id, address, level } => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(AckLevel::from_number(level)?) }),
         Raw::Refused { id, address, reason, code, until } => {
+            let code = code.as_u64().and_then(|code| u32::try_from(code).ok());
             let code = code.or_else(|| (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475));
             PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, until: until.and_then(moment), reason } })
         }
-        Raw::Fault { r#where, error } => return Ok(Some(Said::Fault(r#where, error))),
-        Raw::Message { message, missed: false } => PageEvent::Message(message.into()),
-        Raw::Message { message, missed: true } => PageEvent::Missed(message.into()),
+        Raw::Fault { r#where, error, count } => PageEvent::Fault(Fault { place: r#where, error, count }),
+        Raw::Message(raw) => return Some(message(raw)),
+        Raw::CaughtUp { complete } => PageEvent::CaughtUp { complete },
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
-        Raw::Login { entries } => return Ok(Some(Said::Login(entries))),
+        Raw::Login { entries } => return Some(Said::Login(entries)),
         Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
     };
-    Ok(Some(Said::News(event)))
+    Some(Said::News(event))
+}
+
+fn message(mut raw: RawMessage) -> Said {
+    let ticket = raw.page.as_str().zip(raw.number.as_u64()).map(|(page, number)| Ticket { page: page.to_owned(), number });
+    let event = match raw.message.as_object_mut().and_then(inbound::read) {
+        Some(message) if raw.missed == true => PageEvent::Missed(message),
+        Some(message) => PageEvent::Message(message),
+        None => unreadable("NoMessage"),
+    };
+    Said::Message(event, ticket)
 }
 
 /// Milliseconds as the page gave them, within reason.
@@ -178,21 +209,6 @@ fn ban_end(expire: f64) -> Option<Timestamp> {
     }
 }
 
-impl From<RawMessage> for InboundMessage {
-    fn from(raw: RawMessage) -> Self {
-        Self {
-            id: raw.id,
-            chat: raw.chat,
-            sender: raw.sender,
-            from_me: raw.from_me,
-            push_name: raw.push_name,
-            sent_at: Timestamp(raw.sent_at),
-            content: raw.content,
-            reply_to: raw.reply_to,
-        }
-    }
-}
-
 /// The answers of calls.
 #[derive(Deserialize)]
 pub(super) struct KnownMessage {
@@ -224,11 +240,6 @@ pub(super) struct Established {
 }
 
 #[derive(Deserialize)]
-pub(super) struct CaughtUp {
-    pub(super) complete: bool,
-}
-
-#[derive(Deserialize)]
 pub(super) struct Answer<T> {
     pub(super) found: Option<T>,
 }
@@ -241,29 +252,36 @@ mod tests {
     fn what_the_page_says_is_read() {
         let address = r#"{"chat":"1@lid","pn":"2@c.us","lid":"1@lid"}"#;
         let ack = parse(&format!(r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#));
-        let Ok(Some(Said::News(PageEvent::Send(news)))) = ack else { panic!("{ack:?}") };
+        let Some(Said::News(PageEvent::Send(news))) = ack else { panic!("{ack:?}") };
         assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
 
         let message = format!(
             r#"{{"type":"message","missed":false,"message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
             "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
         );
-        let Ok(Some(Said::News(PageEvent::Message(message)))) = parse(&message) else { panic!("no message") };
+        let Some(Said::Message(PageEvent::Message(message), None)) = parse(&message) else { panic!("no message") };
         assert_eq!((message.content.body(), message.sent_at), (Some("hi"), Timestamp(1000)));
     }
 
     #[test]
-    fn nonsense_is_an_error_and_no_panic() {
+    fn nonsense_is_a_fault_and_no_panic() {
         for text in ["", "null", "{}", r#"{"type":"new in 2030"}"#, r#"{"type":"ack","id":1}"#, r#"{"type":"qr","code":"x","ttl":"long"}"#] {
-            assert!(parse(text).is_err(), "{text}");
+            let said = parse(text);
+            assert!(matches!(&said, Some(Said::News(PageEvent::Fault(Fault { error, .. }))) if !error.contains("2030")), "{text}: {said:?}");
         }
         let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#);
-        assert!(matches!(qr, Ok(Some(Said::News(PageEvent::Qr { ttl: LONGEST_QR, .. })))), "{qr:?}");
+        assert!(matches!(qr, Some(Said::News(PageEvent::Qr { ttl: LONGEST_QR, .. }))), "{qr:?}");
+        let half = parse(r#"{"type":"logged_out","reason":"half \ud83d"}"#);
+        assert!(matches!(&half, Some(Said::News(PageEvent::LoggedOut(reason))) if reason == "half \u{FFFD}"), "{half:?}");
+        let address = r#"{"chat":"1@lid","pn":null,"lid":null}"#;
+        let refused = parse(&format!(r#"{{"type":"refused","id":"A","address":{address},"reason":"r","code":-1,"until":null}}"#));
+        let Some(Said::News(PageEvent::Send(news))) = refused else { panic!("{refused:?}") };
+        assert_eq!(news.what, SendProgress::Refused { code: None, until: None, reason: "r".into() }, "an odd code costs the code");
     }
 
     #[test]
     fn a_pairing_code_is_shown_in_two_halves_and_its_errors_have_names() {
-        let Ok(Some(Said::News(PageEvent::PairingCode(code)))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else {
+        let Some(Said::News(PageEvent::PairingCode(code))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else {
             panic!("no code")
         };
         assert_eq!((code.code.as_str(), code.ttl), ("ABCD-1234", Duration::from_secs(180)));
@@ -277,7 +295,7 @@ mod tests {
     #[test]
     fn stages_of_a_passkey_are_read_and_their_codes_are_not_for_logs() {
         let stage = |text: &str| match parse(&format!(r#"{{"page":"p","n":1,"type":"passkey",{text}}}"#)) {
-            Ok(Some(Said::News(PageEvent::Passkey(news)))) => news,
+            Some(Said::News(PageEvent::Passkey(news))) => news,
             other => panic!("{other:?}"),
         };
         let signing = stage(r#""stage":"signing","id":"p-1","purpose":"checkpoint","publicKey":{"challenge":"AA"}"#);

@@ -57,9 +57,13 @@ pub trait Page: Send + Sync + Debug {
     /// Sends a message again that the page knows but the server never took, under the same id.
     async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError>;
 
-    /// Tells what arrived at or after `since` as [`PageEvent::Missed`], also what was told before. False: there is more
-    /// than could be read.
-    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError>;
+    /// Begins to tell what arrived at or after `since` as [`PageEvent::Missed`], also what was told before;
+    /// [`PageEvent::CaughtUp`] follows. One that still goes on is given up for this one.
+    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError>;
+
+    /// Says that so many more of the messages that were told, [`PageEvent::Message`] and [`PageEvent::Missed`] in their
+    /// order, are recorded: a page tells only a few of them ahead.
+    async fn recorded(&self, messages: usize) -> Result<(), PageError>;
 
     /// Asks for a fresh batch of QR codes.
     async fn refresh_qr(&self) -> Result<(), PageError>;
@@ -103,7 +107,7 @@ pub struct Launched {
     /// Its page.
     pub page: Arc<dyn Page>,
     /// Its news, in order.
-    pub events: mpsc::UnboundedReceiver<PageEvent>,
+    pub events: mpsc::Receiver<PageEvent>,
 }
 
 /// A message to send, as the bridge gets it.
@@ -170,6 +174,14 @@ pub enum PageEvent {
     Message(InboundMessage),
     /// A message that the page has had for some time; nobody may have been told of it.
     Missed(InboundMessage),
+    /// All that [`Page::catch_up`] found was told. `complete`: that was everything; false: there is more than could be read;
+    /// none: some of it could not be read now.
+    CaughtUp {
+        /// See above.
+        complete: Option<bool>,
+    },
+    /// Something in the bridge went wrong; what it was about is not told, or told as unknown.
+    Fault(Fault),
     /// The login is going or gone, with WhatsApp's reason.
     LoggedOut(String),
     /// A temporary ban.
@@ -185,6 +197,17 @@ pub enum PageEvent {
     Crashed(String),
     /// The browser is gone.
     Closed(String),
+}
+
+/// A fault of the bridge. Names no words of the error: they may be somebody's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the bridge.
+    pub place: String,
+    /// The kind of the error, e.g. `TypeError`.
+    pub error: String,
+    /// How often since it was told last; at least 1.
+    pub count: u64,
 }
 
 /// A code that links when it is typed on the phone.
@@ -263,6 +286,10 @@ pub struct PageStatus {
     pub account: Option<Account>,
     /// Names of contract entries that are missing though the page has synced.
     pub broken: Vec<String>,
+    /// Since when, in milliseconds since the epoch, the oldest message waits to be told and recorded; none: no one waits. In
+    /// answers of [`Page::status`] alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untold_since: Option<Timestamp>,
 }
 
 /// The reach-out time lock, as the page knows it.

@@ -11,15 +11,18 @@ use super::login::Entries;
 pub(super) const BINDING: &str = "__wharfTell";
 
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 16] = [
     include_str!("bridge/core.js"),
+    include_str!("bridge/tell.js"),
     include_str!("bridge/keys.js"),
     include_str!("bridge/login.js"),
     include_str!("bridge/status.js"),
     include_str!("bridge/qr.js"),
     include_str!("bridge/pairing.js"),
     include_str!("bridge/passkey.js"),
+    include_str!("bridge/content.js"),
     include_str!("bridge/messages.js"),
+    include_str!("bridge/catch_up.js"),
     include_str!("bridge/refusals.js"),
     include_str!("bridge/previews.js"),
     include_str!("bridge/send.js"),

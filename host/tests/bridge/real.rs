@@ -19,18 +19,18 @@ async fn linked(settings: serde_json::Value) -> (Rig, Open, Address) {
 
 impl Open {
     /// All that is told until then.
-    async fn all_until(&mut self, what: &str, last: impl Fn(&PageEvent) -> bool) -> Vec<PageEvent> {
+    pub(super) async fn all_until(&mut self, what: &str, last: impl Fn(&PageEvent) -> bool) -> Vec<PageEvent> {
         let mut told = Vec::new();
         let waiting = async {
             while !told.last().is_some_and(&last) {
-                told.push(self.events.recv().await.expect("the page lives"));
+                told.push(self.next().await);
             }
         };
         timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("no {what}"));
         told
     }
 
-    async fn reload(&mut self) {
+    pub(super) async fn reload(&mut self) {
         self.page.reload().await.expect("loaded anew");
         self.until("a new document", |event| *event == PageEvent::Navigated).await;
         self.ready().await;
@@ -181,13 +181,15 @@ async fn what_was_missed_is_read_from_the_database_page_by_page() {
         .await;
     assert_eq!(told.iter().filter(|event| matches!(event, PageEvent::Message(_))).count(), 120);
     open.reload().await;
-    assert_eq!(open.page.catch_up(began).await, Ok(true));
+    open.page.catch_up(began).await.expect("begun");
     let mut bodies = Vec::new();
     while bodies.len() < 120 {
         let PageEvent::Missed(message) = open.until("what was missed", |event| matches!(event, PageEvent::Missed(_))).await else { unreachable!() };
         bodies.push(message.content.body().expect("text").to_owned());
     }
     assert_eq!(bodies, (0..120).map(|n| format!("message {n}")).collect::<Vec<_>>());
+    let end = open.until("the end", |event| matches!(event, PageEvent::CaughtUp { .. })).await;
+    assert_eq!(end, PageEvent::CaughtUp { complete: Some(true) });
     open.page.close().await;
 }
 

@@ -74,7 +74,7 @@ const chatActions = {
 Msgs.on("add", (msg) => {
   const chat = Chats.get(msg.id.remote);
   const last = chat?.lastReceivedKey && Msgs.get(chat.lastReceivedKey);
-  if (!chat || (last && last.t > msg.t)) return;
+  if (!chat || (last && Number.isFinite(last.t) && Number.isFinite(msg.t) && last.t > msg.t)) return;
   chat.set({ lastReceivedKey: msg.id, t: msg.t });
   if (msg.isNewMsg && !msg.id.fromMe && !UNANSWERABLE.includes(msg.type)) chat.set({ archive: false });
   if (chat.groupMetadata && msg.author) groupMember(chat.groupMetadata, userWid(msg.author));

@@ -35,16 +35,19 @@ const KEYS = ["latestEditMsgKey", "protocolMessageKey"];
 function row(msg) {
   const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), rowId: rowId(msg) };
   for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
-  for (const name of [...WIDS, ...KEYS]) if (msg[name]) out[name] = String(msg[name]);
-  if (msg.mentionedJidList) out.mentionedJidList = msg.mentionedJidList.map(String);
+  for (const name of [...WIDS, ...KEYS]) if (msg[name]) out[name] = oddOr(String)(msg[name]);
+  if (msg.mentionedJidList) out.mentionedJidList = eachOf(msg.mentionedJidList, oddOr(String));
   return out;
 }
+// What a sender's program has made of it is stored as it is.
+const eachOf = (list, make) => (Array.isArray(list) ? list.map(make) : list);
+const oddOr = (make) => (value) => { try { return make(value); } catch { return value; } };
 function fromRow(r) {
   const out = { id: new MsgKey({ fromMe: r.fromMe, remote: createWid(r.chat), id: r.keyId, participant: r.participant && createWid(r.participant) }), rowId: r.rowId };
   for (const name of FIELDS) out[name] = r[name];
-  for (const name of WIDS) out[name] = r[name] && createWid(r[name]);
+  for (const name of WIDS) out[name] = r[name] && oddOr(createWid)(r[name]);
   for (const name of KEYS) if (r[name]) out[name] = MsgKey.fromString(r[name]);
-  if (r.mentionedJidList) out.mentionedJidList = r.mentionedJidList.map(createWid);
+  if (r.mentionedJidList) out.mentionedJidList = eachOf(r.mentionedJidList, oddOr(createWid));
   return out;
 }
 // Rows as they lie in the table: ids are texts, and what a message says is sealed.

@@ -24,6 +24,7 @@ pub use authenticator::{Authenticator, Circumstances};
 pub use linking::LinkCode;
 pub use passkey::{Ask, Credential, PasskeySettings, PasskeyView, Phone};
 pub use settings::{Settings, SettingsPatch};
+pub use socket::HALF_EMOJI;
 use tls::Front;
 use world::World;
 pub use world::{Account, Inbound, Received, View};

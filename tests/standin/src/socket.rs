@@ -35,6 +35,14 @@ async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> 
     upgrade.on_upgrade(move |socket| serve(world, socket))
 }
 
+/// Half a surrogate pair, which a text of Rust cannot hold and one of JavaScript can: somebody's program has cut an emoji in
+/// two. In whatever is said to a page this character stands for it.
+pub const HALF_EMOJI: char = '\u{F8FF}';
+
+fn for_a_page(frame: &Value) -> String {
+    frame.to_string().replace(HALF_EMOJI, "\\ud83d")
+}
+
 struct Page {
     world: Arc<World>,
     out: mpsc::UnboundedSender<Value>,
@@ -48,7 +56,7 @@ async fn serve(world: Arc<World>, mut socket: WebSocket) {
         tokio::select! {
             frame = frames.recv() => {
                 let Some(frame) = frame else { break };
-                if frame["type"] == "_close" || socket.send(Message::text(frame.to_string())).await.is_err() {
+                if frame["type"] == "_close" || socket.send(Message::text(for_a_page(&frame))).await.is_err() {
                     break;
                 }
             }

@@ -196,8 +196,11 @@ impl Page for World {
     async fn reload(&self) -> Result<(), PageError> {
         Ok(())
     }
-    async fn catch_up(&self, _: Timestamp) -> Result<bool, PageError> {
-        Ok(true)
+    async fn catch_up(&self, _: Timestamp) -> Result<(), PageError> {
+        Ok(())
+    }
+    async fn recorded(&self, _: usize) -> Result<(), PageError> {
+        Ok(())
     }
     async fn browser(&self) -> BrowserReport {
         BrowserReport::default()

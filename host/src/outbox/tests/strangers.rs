@@ -106,7 +106,7 @@ async fn who_writes_is_no_stranger_any_more_and_what_waited_for_them_goes_in_its
             reply_to: None,
         };
         let envelope = gateway.outbox.inner.events.prepare(&client(), None, Event::MessageReceived(message));
-        assert_eq!(gateway.store.append_inbound(&MessageId("in".into()), envelope).await, Ok(true));
+        assert_eq!(gateway.store.append_inbound(vec![(MessageId("in".into()), envelope)]).await, Ok(1));
         // A row says that it has begun before the page has it.
         until_stored(&whatsapp, 3).await;
         let order = whatsapp.order.lock().expect("lock").clone();

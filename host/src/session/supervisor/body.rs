@@ -1,24 +1,19 @@
 //! The browser of a session: asked for, running, or being closed; and the tasks that work on it.
 
-use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
-    time::{Instant, timeout_at},
 };
 use tracing::warn;
 
+use super::heard::Heard;
 use crate::{
-    model::{AckLevel, ClientId, Timestamp},
-    session::Journal,
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews, SendProgress},
+    model::{ClientId, Timestamp},
+    session::{Arrival, Journal},
+    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
 };
-
-/// Events taken at a time.
-const HEARD: usize = 64;
-/// What nobody waits for waits so long for company.
-const LINGER: Duration = Duration::from_millis(20);
 
 pub(super) struct Body {
     client: ClientId,
@@ -34,11 +29,7 @@ pub(super) struct Body {
 
 struct Running {
     page: Arc<dyn Page>,
-    events: mpsc::UnboundedReceiver<PageEvent>,
-    /// Taken from there, not yet looked at.
-    heard: VecDeque<PageEvent>,
-    /// All that was heard waits for company, at the longest until then.
-    waits_until: Option<Instant>,
+    heard: Heard,
     permit: OwnedSemaphorePermit,
 }
 
@@ -53,6 +44,8 @@ pub(super) enum Done {
     Event(PageEvent),
     /// News of sends that came one behind the other: noted together, they share a commit.
     Sends(Vec<SendNews>),
+    /// Messages that came one behind the other.
+    Messages(Vec<Arrival>),
     Launched {
         generation: u64,
         result: Result<Start, LaunchError>,
@@ -61,9 +54,10 @@ pub(super) enum Done {
         generation: u64,
         result: Result<ContractReport, PageError>,
     },
-    CaughtUp {
+    /// The page did not begin to catch up.
+    NoCatchUp {
         generation: u64,
-        result: Result<bool, PageError>,
+        error: PageError,
     },
     Health {
         generation: u64,
@@ -123,7 +117,7 @@ impl Body {
         let current = self.is_current(generation);
         match result {
             Ok(Start { launched, permit }) => {
-                let running = Running { page: launched.page, events: launched.events, heard: VecDeque::new(), waits_until: None, permit };
+                let running = Running { page: launched.page, heard: Heard::new(launched.events), permit };
                 if current {
                     self.running = Some(running);
                 } else {
@@ -176,7 +170,22 @@ impl Body {
     pub(super) fn catch_up(&mut self, since: Timestamp) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
-        self.work.spawn(async move { Done::CaughtUp { generation, result: page.catch_up(since).await } });
+        self.work.spawn(async move {
+            match page.catch_up(since).await {
+                Ok(()) => Done::Nothing,
+                Err(error) => Done::NoCatchUp { generation, error },
+            }
+        });
+    }
+
+    /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the next health check.
+    pub(super) fn recorded(&mut self, messages: usize) {
+        let Some(page) = self.page() else { return };
+        self.work.spawn(async move {
+            // A page that is gone has its own end.
+            let _ = page.recorded(messages).await;
+            Done::Nothing
+        });
     }
 
     pub(super) fn check_health(&mut self) {
@@ -192,41 +201,9 @@ impl Body {
 }
 
 async fn heard(running: Option<&mut Running>, journal: &dyn Journal) -> Done {
-    let Some(Running { events, heard, waits_until, .. }) = running else { return std::future::pending().await };
-    if heard.is_empty() {
-        let mut some = Vec::new();
-        events.recv_many(&mut some, HEARD).await;
-        heard.extend(some);
-    }
-    // May be dropped at any `await` and begun anew: what was heard is kept, and so is the end of the wait.
-    while (1..HEARD).contains(&heard.len()) && heard.iter().all(|event| can_wait(event, journal)) {
-        let end = *waits_until.get_or_insert_with(|| Instant::now() + LINGER);
-        let mut some = Vec::new();
-        match timeout_at(end, events.recv_many(&mut some, HEARD)).await {
-            Ok(came) if came > 0 => heard.extend(some),
-            _ => break,
-        }
-    }
-    *waits_until = None;
-    let mut sends = Vec::new();
-    while let Some(event) = heard.pop_front() {
-        match event {
-            PageEvent::Send(news) => sends.push(news),
-            other if sends.is_empty() => return Done::Event(other),
-            other => {
-                heard.push_front(other);
-                break;
-            }
-        }
-    }
-    if sends.is_empty() { Done::Event(PageEvent::Closed("the browser is gone".into())) } else { Done::Sends(sends) }
-}
-
-/// Nobody waits for what comes after the server's acknowledgement, and often not for that.
-fn can_wait(event: &PageEvent, journal: &dyn Journal) -> bool {
-    match event {
-        PageEvent::Send(SendNews { what: SendProgress::Ack(level), .. }) => *level > AckLevel::Server || !journal.outcome_awaited(),
-        _ => false,
+    match running {
+        Some(running) => running.heard.next(journal).await,
+        None => std::future::pending().await,
     }
 }
 

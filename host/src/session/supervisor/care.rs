@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Supervisor;
+use super::{Supervisor, faults::Faults};
 use crate::{
     model::{Restriction, RestrictionKind, SessionState},
     session::machine::Input,
@@ -48,6 +48,7 @@ pub(super) struct Care {
     status: Option<PageStatus>,
     /// What is to be said of a passkey that is awaited.
     pub(super) passkey: Option<String>,
+    pub(super) faults: Faults,
 }
 
 impl Care {
@@ -65,6 +66,7 @@ impl Care {
             locked: None,
             status: None,
             passkey: None,
+            faults: Faults::default(),
         }
     }
 
@@ -97,7 +99,7 @@ impl Care {
         u32::try_from(spent.saturating_mul(100) / passed).ok()
     }
 
-    fn notices(&self) -> Vec<String> {
+    fn notices(&mut self) -> Vec<String> {
         let mut notices: Vec<String> = self.passkey.iter().cloned().collect();
         if self.unacknowledged > 0 {
             notices.push(format!("degraded: {} sends have no acknowledgement though the session is ready", self.unacknowledged));
@@ -117,6 +119,7 @@ impl Care {
             };
             notices.push(format!("{why}; sends to strangers wait"));
         }
+        notices.extend(self.faults.notice());
         notices
     }
 }

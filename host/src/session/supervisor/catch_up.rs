@@ -10,17 +10,25 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Supervisor;
-use crate::{
-    model::{InboundMessage, Timestamp},
-    whatsapp::PageError,
-};
+use crate::{model::Timestamp, session::Arrival, whatsapp::PageError};
 
 /// Clocks differ, and a message is stamped when it is sent.
 const MARGIN: Duration = Duration::from_secs(600);
 
+/// So often a document is asked again for what could not be read.
+const ATTEMPTS: u8 = 3;
+
 /// How far the present document has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CatchUp {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct CatchUp {
+    stage: Stage,
+    /// How often not everything could be read.
+    failures: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
     Due,
     Asked,
     Done,
@@ -29,53 +37,72 @@ pub(super) enum CatchUp {
 impl Supervisor {
     /// Asks the page, once per document.
     pub(super) async fn catch_up(&mut self) {
-        if self.catch_up != CatchUp::Due || !self.machine.can_send() {
+        if self.catch_up.stage != Stage::Due || !self.machine.can_send() {
             return;
         }
         let Some(account) = self.snapshot.borrow().account.clone() else { return };
         match self.parts.journal.told_until(&self.parts.client, &account).await {
             Some(until) => {
-                self.catch_up = CatchUp::Asked;
+                self.catch_up.stage = Stage::Asked;
                 self.body.catch_up(until.minus(MARGIN));
             }
             None => {
-                self.catch_up = CatchUp::Done;
-                self.all_told().await;
+                self.catch_up.stage = Stage::Done;
+                self.all_told(None).await;
             }
         }
     }
 
-    pub(super) async fn caught_up(&mut self, result: Result<bool, PageError>) {
+    /// The page has told all that it found; see [`PageEvent::CaughtUp`](crate::whatsapp::PageEvent::CaughtUp).
+    pub(super) async fn caught_up(&mut self, complete: Option<bool>) {
         let client = &self.parts.client;
-        if self.catch_up == CatchUp::Asked {
-            self.catch_up = CatchUp::Done;
+        // Otherwise one of them was not recorded, and is asked for again.
+        if self.catch_up.stage != Stage::Asked {
+            return;
         }
-        match result {
-            Ok(true) => info!(%client, "caught up with what arrived meanwhile"),
-            Ok(false) => warn!(%client, "more has arrived than could be read; the oldest of it is not told"),
-            Err(error @ PageError::ContractBroken { .. }) => warn!(%client, %error, "what arrived meanwhile cannot be read"),
-            // The next health check asks again.
-            Err(error) => {
-                self.catch_up = CatchUp::Due;
-                warn!(%client, %error, "what arrived meanwhile was not read");
+        self.catch_up.stage = Stage::Done;
+        match complete {
+            Some(true) => info!(%client, "caught up with what arrived meanwhile"),
+            Some(false) => warn!(%client, "more has arrived than could be read; the oldest of it is not told"),
+            None => {
+                self.catch_up.failures += 1;
+                let again = self.catch_up.failures < ATTEMPTS;
+                if again {
+                    self.catch_up.stage = Stage::Due;
+                }
+                warn!(%client, again, "some of what arrived meanwhile was not read");
             }
         }
-        self.all_told().await;
+        self.all_told(None).await;
     }
 
-    /// Tells a message. One that cannot be told now (a full disk) is asked for again.
-    pub(super) async fn message(&mut self, message: InboundMessage, missed: bool) {
-        let account = self.snapshot.borrow().account.clone();
-        if !self.parts.journal.message(&self.parts.client, account.as_ref(), message, missed).await {
-            self.catch_up = CatchUp::Due;
+    pub(super) async fn no_catch_up(&mut self, error: &PageError) {
+        let client = &self.parts.client;
+        // The next health check asks again, unless that changes nothing.
+        self.catch_up.stage = if matches!(error, PageError::ContractBroken { .. }) { Stage::Done } else { Stage::Due };
+        warn!(%client, %error, "what arrived meanwhile was not read");
+        self.all_told(None).await;
+    }
+
+    /// Tells messages. What cannot be recorded now (a full disk) is asked for again.
+    pub(super) async fn messages(&mut self, messages: Vec<Arrival>) {
+        if messages.iter().any(|arrival| !arrival.missed) {
+            self.care.message();
         }
+        let account = self.snapshot.borrow().account.clone();
+        let count = messages.len();
+        if !self.parts.journal.messages(&self.parts.client, account.as_ref(), messages).await {
+            self.catch_up.stage = Stage::Due;
+        }
+        self.body.recorded(count);
     }
 
-    /// Notes that nothing older is untold.
-    pub(super) async fn all_told(&self) {
+    /// Notes that nothing older is untold than what the page holds back, if anything.
+    pub(super) async fn all_told(&self, held_back: Option<Timestamp>) {
         let Some(account) = self.snapshot.borrow().account.clone() else { return };
-        if self.catch_up == CatchUp::Done && self.machine.can_send() {
-            self.parts.journal.all_told(&self.parts.client, &account, Timestamp::now()).await;
+        if self.catch_up.stage == Stage::Done && self.machine.can_send() {
+            let now = Timestamp::now();
+            self.parts.journal.all_told(&self.parts.client, &account, held_back.map_or(now, |since| since.min(now))).await;
         }
     }
 }

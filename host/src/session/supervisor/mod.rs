@@ -7,6 +7,8 @@
 mod body;
 mod care;
 mod catch_up;
+mod faults;
+mod heard;
 mod news;
 mod pairing;
 mod passkey;
@@ -79,7 +81,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
         timer: None,
         probing: false,
         missed: false,
-        catch_up: CatchUp::Due,
+        catch_up: CatchUp::default(),
         care: Care::new(),
         passkey: Passkey::default(),
     };
@@ -165,7 +167,7 @@ impl Supervisor {
                 Effect::Close => {
                     self.probing = false;
                     self.missed = false;
-                    self.catch_up = CatchUp::Due;
+                    self.catch_up = CatchUp::default();
                     self.body.close();
                 }
                 Effect::Reload => self.body.ask("reload", |page| async move { page.reload().await }),

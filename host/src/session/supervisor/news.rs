@@ -8,6 +8,7 @@ use super::{Supervisor, body::Done, catch_up::CatchUp};
 use crate::{
     model::{SessionState, Timestamp},
     session::{
+        Arrival,
         handle::{HealthNote, QrView},
         machine::Input,
     },
@@ -26,6 +27,7 @@ impl Supervisor {
         match done {
             Done::Event(event) => self.event(event).await,
             Done::Sends(news) => self.sends(news).await,
+            Done::Messages(messages) => self.messages(messages).await,
             Done::Launched { generation, result } => match self.body.launched(generation, result) {
                 Some(Ok(())) => self.take(Input::Launched).await,
                 Some(Err(error)) => self.take(launch_failed(&error)).await,
@@ -35,8 +37,8 @@ impl Supervisor {
             Done::Health { generation, page_millis, result, browser } if self.body.is_current(generation) => {
                 self.healthy(page_millis, result, browser).await;
             }
-            Done::CaughtUp { generation, result } if self.body.is_current(generation) => self.caught_up(result).await,
-            Done::Contract { .. } | Done::CaughtUp { .. } | Done::Health { .. } | Done::Nothing => {}
+            Done::NoCatchUp { generation, error } if self.body.is_current(generation) => self.no_catch_up(&error).await,
+            Done::Contract { .. } | Done::NoCatchUp { .. } | Done::Health { .. } | Done::Nothing => {}
         }
     }
 
@@ -52,11 +54,10 @@ impl Supervisor {
             PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
             PageEvent::Passkey(news) => self.passkey_news(news).await,
             PageEvent::Send(news) => self.sends(vec![news]).await,
-            PageEvent::Message(message) => {
-                self.care.message();
-                self.message(message, false).await;
-            }
-            PageEvent::Missed(message) => self.message(message, true).await,
+            PageEvent::Message(message) => self.messages(vec![Arrival { message, missed: false }]).await,
+            PageEvent::Missed(message) => self.messages(vec![Arrival { message, missed: true }]).await,
+            PageEvent::CaughtUp { complete } => self.caught_up(complete).await,
+            PageEvent::Fault(fault) => self.fault(fault).await,
             PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
             PageEvent::Banned { until, code } => {
                 let wait = match until {
@@ -74,7 +75,7 @@ impl Supervisor {
             PageEvent::Navigated => {
                 self.probing = false;
                 self.missed = false;
-                self.catch_up = CatchUp::Due;
+                self.catch_up = CatchUp::default();
                 self.snapshot.send_modify(|snapshot| snapshot.page = None);
                 self.take(Input::Navigated).await;
             }
@@ -184,9 +185,10 @@ impl Supervisor {
             Ok(status) => {
                 self.missed = false;
                 self.look_for_restrictions().await;
+                let untold_since = status.untold_since;
                 self.status(status).await;
                 self.catch_up().await;
-                self.all_told().await;
+                self.all_told(untold_since).await;
                 self.look_after(&browser).await;
             }
             // Once: it may just be loaded anew. Again: it went to a place where no bridge is.

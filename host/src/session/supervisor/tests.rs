@@ -1,8 +1,9 @@
+mod arrivals;
 mod passkey;
 
 use std::sync::{
     Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use super::*;
 use crate::{
     config,
     model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
-    session::handle::HealthNote,
+    session::{Arrival, handle::HealthNote},
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
         PasskeyOrder, SendNews, Stored, TimeLock,
@@ -26,6 +27,7 @@ struct ScriptedPage {
     log: Mutex<Vec<&'static str>>,
     browser: Mutex<BrowserReport>,
     caught_up: Mutex<Vec<Timestamp>>,
+    recorded: AtomicUsize,
 }
 
 #[async_trait]
@@ -61,9 +63,13 @@ impl Page for ScriptedPage {
     async fn resend(&self, _: &MessageId, _: &str) -> Result<(), PageError> {
         Ok(())
     }
-    async fn catch_up(&self, since: Timestamp) -> Result<bool, PageError> {
+    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
         self.caught_up.lock().expect("lock").push(since);
-        Ok(true)
+        Ok(())
+    }
+    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
+        self.recorded.fetch_add(messages, Ordering::Relaxed);
+        Ok(())
     }
     async fn refresh_qr(&self) -> Result<(), PageError> {
         self.log.lock().expect("lock").push("refresh_qr");
@@ -104,13 +110,13 @@ impl Page for ScriptedPage {
 #[derive(Debug, Default)]
 struct ScriptedLauncher {
     page: Arc<ScriptedPage>,
-    news: Mutex<Vec<mpsc::UnboundedSender<PageEvent>>>,
+    news: Mutex<Vec<mpsc::Sender<PageEvent>>>,
     failures: Mutex<Vec<LaunchError>>,
 }
 
 impl ScriptedLauncher {
     fn tell(&self, event: PageEvent) {
-        self.news.lock().expect("lock").last().expect("a page").send(event).expect("a listener");
+        self.news.lock().expect("lock").last().expect("a page").try_send(event).expect("a listener with room");
     }
 }
 
@@ -120,15 +126,20 @@ impl Launcher for ScriptedLauncher {
         if let Some(error) = self.failures.lock().expect("lock").pop() {
             return Err(error);
         }
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::channel(1024);
         self.news.lock().expect("lock").push(sender);
         let page: Arc<dyn Page> = Arc::<ScriptedPage>::clone(&self.page);
         Ok(Launched { page, events })
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Notes {
+    /// Ids of messages and of sends, in the order in which something of them was noted.
+    noted: Mutex<Vec<String>>,
+    /// Messages are noted while there is a permit.
+    turns: Semaphore,
+    faults: Mutex<Vec<serde_json::Value>>,
     entered: Mutex<Vec<SessionState>>,
     codes: Mutex<Vec<u32>>,
     pairing_codes: Mutex<Vec<u32>>,
@@ -138,6 +149,25 @@ struct Notes {
     full: AtomicBool,
     restrictions: Mutex<Vec<Restriction>>,
     passkey: Mutex<Vec<String>>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(1),
+            noted: Mutex::default(),
+            faults: Mutex::default(),
+            entered: Mutex::default(),
+            codes: Mutex::default(),
+            pairing_codes: Mutex::default(),
+            health: Mutex::default(),
+            stuck: AtomicU64::default(),
+            told: Mutex::default(),
+            full: AtomicBool::default(),
+            restrictions: Mutex::default(),
+            passkey: Mutex::default(),
+        }
+    }
 }
 
 #[async_trait]
@@ -154,8 +184,13 @@ impl Journal for Notes {
     async fn passkey(&self, _: &ClientId, _: Option<&Account>, step: &serde_json::Value) {
         self.passkey.lock().expect("lock").push(step["stage"].as_str().unwrap_or_default().to_owned());
     }
-    async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) -> bool {
+    async fn messages(&self, _: &ClientId, _: Option<&Account>, messages: Vec<Arrival>) -> bool {
+        let _turn = self.turns.acquire().await;
+        self.noted.lock().expect("lock").extend(messages.into_iter().map(|arrival| arrival.message.id.0));
         !self.full.load(Ordering::Relaxed)
+    }
+    async fn fault(&self, _: &ClientId, _: Option<&Account>, fault: &serde_json::Value) {
+        self.faults.lock().expect("lock").push(fault.clone());
     }
     async fn told_until(&self, _: &ClientId, _: &Account) -> Option<Timestamp> {
         *self.told.lock().expect("lock")
@@ -163,7 +198,9 @@ impl Journal for Notes {
     async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
         *self.told.lock().expect("lock") = Some(at);
     }
-    async fn send_news(&self, _: &ClientId, _: Option<&Account>, _: Vec<SendNews>) {}
+    async fn send_news(&self, _: &ClientId, _: Option<&Account>, news: Vec<SendNews>) {
+        self.noted.lock().expect("lock").extend(news.into_iter().map(|news| news.id.0));
+    }
     fn outcome_awaited(&self) -> bool {
         true
     }
@@ -382,6 +419,7 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(asked(), [told.minus(Duration::from_secs(600))], "once, and with a margin");
+    rig.launcher.tell(PageEvent::CaughtUp { complete: Some(true) });
 
     rig.notes.full.store(true, Ordering::Relaxed);
     rig.launcher.tell(PageEvent::Message(inbound()));

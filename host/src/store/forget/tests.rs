@@ -109,7 +109,7 @@ async fn receive(store: &Store, name: &str, text: &str) {
         reply_to: None,
     };
     let id = message.id.clone();
-    assert_eq!(store.append_inbound(&id, event(name, Event::MessageReceived(message))).await, Ok(true));
+    assert_eq!(store.append_inbound(vec![(id, event(name, Event::MessageReceived(message)))]).await, Ok(1));
 }
 
 /// Routes every event there is; those named `pending…` to a receiver.

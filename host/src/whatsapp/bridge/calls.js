@@ -111,7 +111,9 @@ function renamed() {
 const same = (value, wanted) => value === wanted || (value != null && typeof value === "object" && String(value) === wanted);
 
 const CALLS = {
-  status: { needs: null, run: () => status() },
+  // Also tells what is recorded, should the word of it have been lost.
+  status: { needs: null, run: (told) => { recorded(told); return { ...status(), untoldSince: untoldSince() }; } },
+  recorded: { needs: null, run: recorded },
   contract: { needs: null, run: () => report() },
   resolve: { needs: "resolve", run: resolve },
   address: { needs: null, run: ({ chat }) => address(wid(chat)) },

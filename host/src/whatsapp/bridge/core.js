@@ -48,45 +48,6 @@ function missing(capability) {
   return CONTRACT[capability].parts.filter((path) => use(path) === undefined);
 }
 
-const page = Math.random().toString(36).slice(2);
-let count = 0;
-function emit(type, data) {
-  const tell = window[BINDING];
-  if (tell) tell(JSON.stringify({ page, n: ++count, type, ...data }));
-}
-
-// WhatsApp Web reports every error it sees to its makers, and a listener that throws stops its work half way: none of ours
-// may get out. What went wrong here is told to the gateway, by the kind of the error and never by its words, which may be
-// somebody's message.
-const FAULTS = 20;
-let faults = 0;
-function fault(where, error) {
-  faults += 1;
-  if (faults <= FAULTS) emit("fault", { where, error: String(error?.name ?? typeof error).slice(0, 80) });
-}
-function safely(work, where = work.name || "a listener") {
-  return (...args) => {
-    try {
-      const result = work(...args);
-      if (result && typeof result.then === "function") result.then(undefined, (error) => fault(where, error));
-      return result;
-    } catch (error) {
-      fault(where, error);
-      return undefined;
-    }
-  };
-}
-// Where a failure is an answer like any other.
-function attempt(work) {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
-}
-const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
-const within = (millis, promise) => Promise.race([promise, sleep(millis)]);
-
 // Both forms of an address, as far as this page knows them without asking the server.
 function address(wid) {
   const chat = String(wid);

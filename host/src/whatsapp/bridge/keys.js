@@ -1,6 +1,6 @@
 // Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename the fields of the
 // object, and rows of the page's database have nothing but the text.
-const KEY = /^(true|false)_([^_]+@[^_]+)_(.+?)(?:_([^_]+@[^_]+|out|in))?$/;
+const KEY = /^(true|false)_([^_]+@[^_]+)_(.+?)(?:_([^_]+@[^_]+|out|in))?$/s;
 
 function partsOf(key) {
   const match = KEY.exec(String(key));

@@ -2,43 +2,51 @@
 
 // Looks like a new message and is none.
 const NOT_CHAT = new Set(["protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log", "reaction", "newsletter_notification", "broadcast_notification", "revoked", "debug", "keep_in_chat", "pin_message", "poll_update"]);
-const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
 
-const seen = new Set();
 const ours = new Set();
 
-// The gateway's own vocabulary, in which it also sends.
-function content(msg) {
-  if (msg.type === "chat") {
-    return { kind: "text", body: msg.body ?? "", mentions: (msg.mentionedJidList ?? []).map(String), preview_links: false };
-  }
-  if (MEDIA[msg.type]) {
-    return { kind: "media", media_kind: MEDIA[msg.type], mime_type: msg.mimetype ?? "", size_bytes: msg.size ?? 0, file_name: msg.filename ?? null, caption: msg.caption ?? null };
-  }
-  if (msg.type === "location") return { kind: "location", latitude: msg.lat, longitude: msg.lng, name: msg.loc || null };
-  if (msg.type === "vcard") return { kind: "contact", display_name: msg.vcardFormattedName ?? "", vcard: msg.body ?? "" };
-  if (msg.type === "poll_creation") {
-    const options = (msg.pollOptions ?? []).map((option) => String(option.name ?? ""));
-    return { kind: "poll", question: msg.pollName ?? "", options, selectable: Math.max(0, Math.trunc(msg.pollSelectableOptionsCount ?? 0)) };
-  }
-  return { kind: "other", type: String(msg.type), json: "{}" };
-}
+// Messages are told in the order in which they came, and only so many as the gateway has not recorded yet: a flood waits
+// here, where it is in memory anyway, and acknowledgements do not wait behind it. One counts as seen once it was told.
+const WINDOW = 256;
+const WINDOW_CHARACTERS = 1 << 20;
+const seen = new Set();
+const waiting = new Map();
+let unrecorded = [];
+let numbered = 0;
+
+const hasRoom = () => unrecorded.length < WINDOW && unrecorded.reduce((sum, { size }) => sum + size, 0) < WINDOW_CHARACTERS;
+// Since when the oldest message waits to be recorded, in milliseconds since the epoch.
+const untoldSince = () => unrecorded[0]?.since ?? waiting.values().next().value?.since ?? null;
 
 // A model, or a row of the database.
 function tellMessage(msg, missed) {
   const key = String(msg.id);
   // Of what was missed the gateway knows better: it may have been told and not recorded.
-  if (seen.has(key) && !missed) return;
-  bounded(seen, key);
-  const { fromMe, chat, id, participant } = partsOf(key);
-  const sender = fromMe ? (msg.from ?? chat) : (msg.author ?? participant ?? msg.from ?? chat);
-  emit("message", {
-    missed,
-    message: {
-      id, chat: address(chat), sender: address(sender), fromMe, pushName: msg.notifyName ?? null,
-      sentAt: Number(msg.t ?? 0) * 1000, content: content(msg), replyTo: msg.quotedStanzaID ?? null,
-    },
-  });
+  if (waiting.has(key) || (seen.has(key) && !missed)) return;
+  waiting.set(key, { since: Date.now(), said: { missed, message: shape(msg) } });
+  tellWaiting();
+}
+function tellWaiting() {
+  for (const [key, { since, said, end }] of waiting) {
+    if (!hasRoom()) return;
+    waiting.delete(key);
+    if (end) {
+      emit("caught_up", end);
+      continue;
+    }
+    numbered += 1;
+    const size = safely(emit, "telling a message")("message", { number: numbered, ...said });
+    if (size === undefined) continue;
+    unrecorded.push({ number: numbered, size, since });
+    bounded(seen, key);
+  }
+}
+// All up to that number are recorded.
+function recorded({ page: of, number } = {}) {
+  if (of !== page) return {};
+  unrecorded = unrecorded.filter((one) => one.number > number);
+  tellWaiting();
+  return {};
 }
 
 // Status posts are messages like any other to the page, and belong to no chat.
@@ -56,39 +64,6 @@ const take = safely(function take(msg) {
   }
   tellMessage(msg, false);
 });
-
-// What the page has taken and confirmed while nobody listened is not new to it any more; it is read from its database,
-// backwards from the end of each chat, which changes nothing in the page. `complete` says whether that was enough. Rows
-// lie in the order in which they arrived, not in that of their time: a whole page of older ones ends a chat.
-const CATCH_UP_PAGES = 20;
-const CATCH_UP_ROWS = 50;
-async function catchUp({ since }) {
-  const start = since / 1000;
-  const isMissed = (msg) => msg.t >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && (!partsOf(msg.id).fromMe || msg.ack >= 1 || msg.latestEditMsgKey);
-  let complete = true;
-  let told = 0;
-  // The list is the live one.
-  for (const chat of [...use("WAWebCollections.Chat").getModelsArray()]) {
-    if (isStatus(chat.id) || !(chat.t >= start || chat.msgs.getModelsArray().some((msg) => msg.t >= start))) continue;
-    const found = [];
-    let anchor = { remote: chat.id };
-    for (let pages = 0; ; pages += 1) {
-      if (pages === CATCH_UP_PAGES) {
-        complete = false;
-        break;
-      }
-      const { messages } = await use("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS });
-      found.unshift(...messages.filter(isMissed));
-      if (messages.length < CATCH_UP_ROWS || !messages.some((msg) => msg.t >= start)) break;
-      anchor = messages[0].id;
-    }
-    for (const msg of found.sort((a, b) => a.t - b.t)) {
-      told += 1;
-      tellMessage(msg, true);
-    }
-  }
-  return { told, complete };
-}
 
 // Events of a revocation and of an edit come without a message or without an ack.
 const tellAck = safely(function tellAck(msg, ack) {

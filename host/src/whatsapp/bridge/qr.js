@@ -25,7 +25,7 @@ const tellQr = safely(async () => {
     await sleep(200);
     code = shownText();
   }
-  if (code && !pairing && !linking) emit("qr", { code, ttl: conn.refTTL ?? 20_000 });
+  if (code && !pairing && !linking) emit("qr", { code, ttl: Number(conn.refTTL) || 20_000 });
 });
 
 function watchQr() {

@@ -35,7 +35,7 @@ let lockAsked = 0;
 function reachoutLock() {
   if (use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() !== true) return null;
   const kept = attempt(() => use("WAWebUserPrefsIndexedDBStorage.userPrefsIdb").get(use("WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY")));
-  const until = Number(kept?.time_enforcement_ends);
+  const until = Math.trunc(Number(kept?.time_enforcement_ends));
   if (!(until > 0)) return { until: null };
   if (until > Date.now()) return { until };
   if (Date.now() - lockAsked > 60_000) safely(askLock)();

@@ -80,7 +80,7 @@ async function send({ id, chat: to, content, replyTo }) {
 // The result resolves for most failures; it rejects for a duplicate, which is no failure, and a blocked contact.
 function follow(sent, id, chat) {
   sent.then(
-    (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, result.messageSendResult); },
+    (result) => { if (result && result.messageSendResult !== "OK") tellRefused(id, chat, String(result.messageSendResult)); },
     (error) => { if (error?.name !== "DuplicateMessageError") tellRefused(id, chat, /block/i.test(`${error?.name} ${error?.message}`) ? "ContactBlocked" : error?.name || "rejected"); },
   );
 }

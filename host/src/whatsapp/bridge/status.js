@@ -9,7 +9,7 @@ function account() {
   const lid = use("WAWebUserPrefsMeUser.getMaybeMeLidUser")?.();
   if (!pn && !lid) return null;
   const name = use("WAWebConnModel.Conn")?.pushname ?? use("WAWebUserPrefsMeUser.getMaybeMeDisplayName")?.();
-  return { pn: pn ? String(pn) : null, lid: lid ? String(lid) : null, pushName: name ?? null };
+  return { pn: pn ? String(pn) : null, lid: lid ? String(lid) : null, pushName: text(name, SHORT) };
 }
 
 function status() {
@@ -36,7 +36,7 @@ function status() {
     outdated,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     timeLock: reachoutLock(),
-    syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
+    syncPercent: progress?.hasInitOfflineResumeManager?.() ? wholeNumber(Math.round(progress.getOfflineDeliveryProgress()), 100) : null,
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).filter(isPreloaded).flatMap(missing))] : [],
   };

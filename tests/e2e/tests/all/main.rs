@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod arrives;
 mod bad_plugins;
 mod callers;
 mod crash;

@@ -49,7 +49,12 @@ impl Control {
     }
 
     pub(crate) async fn ask(&self, command: &str, body: Value) -> Result<Value> {
-        let answer = self.http.post(format!("{}__control/{command}", self.url)).body(body.to_string()).send().await.context("the page's server")?;
+        self.ask_text(command, body.to_string()).await
+    }
+
+    /// As [`Control::ask`], with JSON that no value of Rust can hold.
+    pub(crate) async fn ask_text(&self, command: &str, body: String) -> Result<Value> {
+        let answer = self.http.post(format!("{}__control/{command}", self.url)).body(body).send().await.context("the page's server")?;
         let answer: Value = serde_json::from_str(&answer.text().await?).with_context(|| format!("the answer to {command}"))?;
         match (&answer["error"], &answer["result"]["error"]) {
             (Value::Null, Value::Null) => Ok(answer["result"].clone()),

@@ -29,7 +29,7 @@ const HELP: &str = "THE SERVER
   pages                        {connected}: pages that can be controlled now
   login {pn, lidMigrated}      the phone of that number scans the QR on show
   enterCode {code, pn, lidMigrated}   the phone's owner types a pairing code
-  inbound {from, text, id}     somebody writes; fromPhone {to, text}: the account's own phone does
+  inbound {from, text, id, pushname, proto}   somebody writes; proto: the end-to-end message; fromPhone {to, text}: the account's own phone does
   msgs                         what went out, by id: {to, plain, count, acked}; plain: the message before encryption, as
                                JSON, count: how often it was transmitted
   holdAcks {on}                nothing is acknowledged, until it is off

@@ -53,9 +53,37 @@ pub(crate) async fn run(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     ensure!(self::told(scene, "typed on the phone").await?["fromMe"] == true, "it does not count as ours");
     scene.passed("typed on the phone", "");
 
+    odd(scene).await.context("a message that is odd")?;
+
     let missing = api.send("99955501234", "nobody").await?;
     ensure!(missing.json["code"] == "not_on_whatsapp", "{}", missing.json);
     scene.passed("not on WhatsApp", "");
+    Ok(())
+}
+
+/// What other people's programs send: each of it is told, whatever the page makes of it.
+async fn odd(scene: &mut Scene) -> Result<()> {
+    for (step, inbound, end) in [
+        ("half an emoji", json!({"text": "half HALF", "pushname": "Ann HALF"}), Some("half \u{FFFD}")),
+        ("a text that is too long", json!({"text": "x".repeat(200_000)}), Some("x… [cut: 200000 characters]")),
+        ("a place that is none", json!({"proto": {"locationMessage": {"name": "nowhere"}}}), None),
+        ("a place out of the world", json!({"proto": {"locationMessage": {"degreesLatitude": 1e9, "degreesLongitude": 2}}}), None),
+        ("a card without a card", json!({"proto": {"contactMessage": {}}}), None),
+    ] {
+        let mut inbound = inbound;
+        inbound["from"] = json!(ANN);
+        let id = scene.control.ask_text("inbound", inbound.to_string().replace("HALF", "\\ud83d")).await?["id"].as_str().context("no id")?.to_owned();
+        let is_it = |call: &wharf_e2e::Call| call.event() == "message" && call.json["payload"]["id"].as_str().is_some_and(|key| key.contains(&id));
+        let told = scene.house.receiver.until_call(step, LIMIT, is_it).await?;
+        let body = told.json["payload"]["body"].as_str().unwrap_or_default();
+        ensure!(
+            end.is_none_or(|end| body.ends_with(end)),
+            "{} bytes, which end with {:?}",
+            body.len(),
+            body.chars().rev().take(40).collect::<String>()
+        );
+        scene.passed(step, told.json["payload"]["_data"]["type"].as_str().unwrap_or_default());
+    }
     Ok(())
 }
 

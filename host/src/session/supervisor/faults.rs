@@ -1,0 +1,109 @@
+//! Faults of the bridge: told once, then counted. Whatever they were about is not told or told as unknown, so an operator has
+//! to know; what goes wrong with each message must not become an event for each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Supervisor;
+use crate::{model::Timestamp, whatsapp::Fault};
+
+/// A kind that goes on is told again after so long, and forgotten when it has not happened for so long.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// Kinds that are told apart.
+const KINDS: usize = 64;
+
+/// Faults by place and error.
+#[derive(Debug, Default)]
+pub(super) struct Faults(BTreeMap<(String, String), Kind>);
+
+#[derive(Debug)]
+struct Kind {
+    count: u64,
+    since: Timestamp,
+    told: Instant,
+    last: Instant,
+}
+
+impl Faults {
+    /// Counts a fault; what is to be told of it, if it is time for that.
+    fn note(&mut self, fault: Fault) -> Option<Value> {
+        let mut key = (fault.place, fault.error);
+        if self.0.len() >= KINDS && !self.0.contains_key(&key) {
+            key = ("other places".into(), "other errors".into());
+        }
+        let now = Instant::now();
+        let known = self.0.get_mut(&key).map(|kind| {
+            kind.count = kind.count.saturating_add(fault.count);
+            kind.last = now;
+            let due = now.duration_since(kind.told) >= AGAIN;
+            if due {
+                kind.told = now;
+            }
+            (due, kind.count, kind.since)
+        });
+        let (due, count, since) = known.unwrap_or_else(|| (true, fault.count, Timestamp::now()));
+        let told = due.then(|| json!({"place": key.0, "error": key.1, "count": count, "since": since.rfc3339()}));
+        self.0.entry(key).or_insert(Kind { count, since, told: now, last: now });
+        told
+    }
+
+    /// What an operator should know. Says no number, so that it changes only when something else goes wrong.
+    pub(super) fn notice(&mut self) -> Option<String> {
+        self.0.retain(|_, kind| kind.last.elapsed() < AGAIN);
+        if self.0.is_empty() {
+            return None;
+        }
+        let kinds = self.0.keys().map(|(place, error)| format!("{place}: {error}")).collect::<Vec<_>>().join("; ");
+        Some(format!("the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"))
+    }
+}
+
+impl Supervisor {
+    pub(super) async fn fault(&mut self, fault: Fault) {
+        let client = self.parts.client.clone();
+        metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(fault.count);
+        if let Some(event) = self.care.faults.note(fault) {
+            warn!(%client, place = %event["place"], error = %event["error"], count = %event["count"], "the bridge stumbled over something the page did");
+            let account = self.snapshot.borrow().account.clone();
+            self.parts.journal.fault(&client, account.as_ref(), &event).await;
+            self.notice(None).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(place: &str, count: u64) -> Fault {
+        Fault { place: place.into(), error: "TypeError".into(), count }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_is_told_once_an_hour_with_its_number_and_forgotten_when_it_is_over() {
+        let mut faults = Faults::default();
+        let count = |told: Option<Value>| told.map(|told| told["count"].as_u64().expect("a number"));
+        assert_eq!(count(faults.note(fault("here", 1))), Some(1));
+        for _ in 0..1000 {
+            assert_eq!(faults.note(fault("here", 2)), None);
+        }
+        assert_eq!(count(faults.note(fault("there", 1))), Some(1));
+        let notice = faults.notice().expect("a notice");
+        assert!(notice.contains("here: TypeError; there: TypeError"), "{notice}");
+        tokio::time::advance(AGAIN).await;
+        assert_eq!(count(faults.note(fault("here", 1))), Some(2002));
+        assert!(!faults.notice().expect("a notice").contains("there"));
+        tokio::time::advance(AGAIN).await;
+        assert_eq!(faults.notice(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn kinds_without_end_are_one_kind() {
+        let mut faults = Faults::default();
+        let told = (0..1000).filter(|n| faults.note(fault(&n.to_string(), 1)).is_some()).count();
+        assert_eq!(told, KINDS + 1);
+    }
+}

@@ -1,0 +1,67 @@
+// Telling the gateway, and what becomes of errors.
+//
+// What is told is always JSON that everybody reads: half a surrogate pair, which `JSON.stringify` writes as an escape of
+// its own, is no character to the gateway, and the whole message would be lost by it.
+const page = Math.random().toString(36).slice(2);
+let count = 0;
+// Says how many characters that were.
+function emit(type, data) {
+  const said = written({ page, n: ++count, type, ...data });
+  window[BINDING]?.(said);
+  return said.length;
+}
+function written(value) {
+  const text = JSON.stringify(value);
+  // A half pair is the only thing that is written so; a backslash that somebody wrote is found too, and costs a look.
+  return text.includes("\\ud") ? JSON.stringify(value, (_, part) => (typeof part === "string" ? wellFormed(part) : part)) : text;
+}
+const wellFormed = (text) => (text.toWellFormed ? text.toWellFormed() : text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, "\uFFFD"));
+
+// WhatsApp Web reports every error it sees to its makers, and a listener that throws stops its work half way: none of ours
+// may get out. What went wrong here is told to the gateway, by the kind of the error and never by its words, which may be
+// somebody's message. What goes wrong again and again is told once and then, with its number, once a minute.
+const FAULTS = 50;
+const FAULT_PAUSE = 60_000;
+const faults = new Map();
+function fault(where, error) {
+  let [place, kind] = [where, String(attempt(() => error?.name) ?? typeof error).slice(0, 80)];
+  // Kinds without end are no kinds.
+  if (!faults.has(`${place} ${kind}`) && faults.size >= FAULTS) [place, kind] = ["other places", "other errors"];
+  const known = faults.get(`${place} ${kind}`);
+  if (known) {
+    known.count += 1;
+    return;
+  }
+  if (faults.size === 0) setInterval(tellFaults, FAULT_PAUSE);
+  faults.set(`${place} ${kind}`, { where: place, error: kind, count: 1 });
+  tellFaults();
+}
+function tellFaults() {
+  for (const one of faults.values()) {
+    if (one.count > 0) attempt(() => emit("fault", one));
+    one.count = 0;
+  }
+}
+function safely(work, where = work.name || "a listener") {
+  return (...args) => {
+    try {
+      const result = work(...args);
+      if (result && typeof result.then === "function") result.then(undefined, (error) => fault(where, error));
+      return result;
+    } catch (error) {
+      fault(where, error);
+      return undefined;
+    }
+  };
+}
+// Where a failure is an answer like any other.
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+const within = (millis, promise) => Promise.race([promise, sleep(millis)]);
+

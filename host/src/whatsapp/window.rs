@@ -1,0 +1,81 @@
+//! Which of its messages a page knows to be recorded.
+//!
+//! A page tells its messages one behind the other, and only so many as it has no word of: what more there is waits in the
+//! page, where it is in memory anyway. So a flood of them fills no queue of ours, and news that somebody waits for does not
+//! stand behind it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::Serialize;
+
+/// A message's place among those of its document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Ticket {
+    /// Names the document.
+    pub(super) page: String,
+    /// From 1 on.
+    pub(super) number: u64,
+}
+
+/// Messages that were told, in their order, until they are recorded.
+#[derive(Debug, Default)]
+pub(super) struct Window(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// None: of a script that does not number its messages.
+    waiting: VecDeque<Option<Ticket>>,
+    recorded: Option<Ticket>,
+}
+
+impl Window {
+    pub(super) fn told(&self, ticket: Option<Ticket>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(ticket);
+    }
+
+    /// Of one that cannot be read there is nothing to record: it goes with the one before.
+    pub(super) fn lost(&self, ticket: Option<Ticket>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ticket.is_some() {
+            let told = &mut *told;
+            *told.waiting.back_mut().unwrap_or(&mut told.recorded) = ticket;
+        }
+    }
+
+    /// So many more are recorded; the last of all that are.
+    pub(super) fn recorded(&self, messages: usize) -> Option<Ticket> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = messages.min(told.waiting.len());
+        if let Some(last) = told.waiting.drain(..messages).flatten().last() {
+            told.recorded = Some(last);
+        }
+        told.recorded.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_that_is_recorded_is_named_and_named_again() {
+        let window = Window::default();
+        let ticket = |page: &str, number| Some(Ticket { page: page.into(), number });
+        assert_eq!(window.recorded(1), None, "nothing was told");
+        for number in 1..=3 {
+            window.told(ticket("a", number));
+        }
+        window.told(None);
+        window.told(ticket("b", 1));
+        assert_eq!(window.recorded(2), ticket("a", 2));
+        assert_eq!(window.recorded(0), ticket("a", 2));
+        assert_eq!(window.recorded(2), ticket("a", 3));
+        window.lost(ticket("b", 2));
+        assert_eq!(window.recorded(9), ticket("b", 2));
+        window.lost(ticket("b", 3));
+        assert_eq!(window.recorded(0), ticket("b", 3));
+    }
+}
