@@ -1,37 +1,25 @@
 //! A gateway that runs on this configuration: its sessions, and what of the contract with the page they are on holds.
 
-use std::time::Duration;
-
-use reqwest::{Client, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::Finding;
-use crate::config::{Config, Sources};
-
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    config::{Config, Sources},
+    gateway::local::LocalGateway,
+};
 
 /// None: no gateway answers.
 pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Finding>> {
-    let host = match config.server.host {
-        any if any.is_unspecified() => "127.0.0.1".to_owned(),
-        one if one.is_ipv6() => format!("[{one}]"),
-        one => one.to_string(),
-    };
-    let base = format!("http://{host}:{}", config.server.port);
-    let client = Client::builder().timeout(TIMEOUT).no_proxy().build().ok()?;
-    let alive = client.get(format!("{base}/livez")).send().await.ok()?;
-    if !alive.status().is_success() {
-        let seen = format!("something answers at {base}, but not as this gateway ({})", alive.status());
+    let gateway = LocalGateway::of(config, sources).ok()?;
+    let base = gateway.base();
+    let alive = gateway.alive().await.ok()?;
+    if !alive.is_success() {
+        let seen = format!("something answers at {base}, but not as this gateway ({alive})");
         return Some(vec![Finding::look(seen, "another program has the port: end it, or set [server] port")]);
     }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
-    let get = async |path: &str| {
-        let mut request = client.get(format!("{base}{path}"));
-        if let Some(key) = sources.get("WHARF_API_KEY") {
-            request = request.bearer_auth(key);
-        }
-        request.send().await
-    };
+    let get = async |path: &str| gateway.call(Method::GET, path, &[]).await;
     match get("/v1/sessions").await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             findings.push(Finding::look("it asks for an API key", "set WHARF_API_KEY to one of the keys, to see the sessions as well"));
