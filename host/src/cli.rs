@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::model::ClientId;
 
@@ -37,6 +37,9 @@ pub enum Command {
     /// Profiles: the logins on the disk.
     #[command(subcommand)]
     Profile(Profile),
+    /// Deliveries of events: what waits for its receiver, and what was given up. Asks the running gateway.
+    #[command(subcommand)]
+    Deliveries(Deliveries),
 }
 
 /// What can be done with keys.
@@ -85,6 +88,71 @@ pub enum Profile {
     },
 }
 
+/// What can be done with deliveries. The gateway must run; `WHARF_API_KEY` is one of its keys, where it asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Deliveries {
+    /// Show the receivers: what waits for each, what is dead, and how it fails.
+    Receivers,
+    /// Show deliveries, newest first.
+    List {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// pending, delivered, dead or stale.
+        #[arg(long, default_value = "dead")]
+        state: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one delivery.
+    Show {
+        /// As `list` shows it.
+        id: String,
+    },
+    /// Deliver again: one, or all that is meant, with all attempts before it.
+    Retry {
+        /// As `list` shows it.
+        #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
+        id: Option<String>,
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// dead, or pending: what waits is tried now.
+        #[arg(long, default_value = "dead")]
+        state: String,
+    },
+    /// Delete for good: one, or all that is meant.
+    Purge {
+        /// As `list` shows it.
+        #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
+        id: Option<String>,
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// dead, or pending: what waits is not delivered any more.
+        #[arg(long, default_value = "dead")]
+        state: String,
+    },
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Which {
+    /// Of this notifier.
+    #[arg(long)]
+    pub plugin: Option<String>,
+    /// To this receiver, as the notifier's configuration names it.
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Made then or later: 2026-01-31T09:00:00Z, or milliseconds since 1970.
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Made before.
+    #[arg(long)]
+    pub until: Option<String>,
+}
+
 impl Cli {
     /// The file to read: the one that was named, or `gateway.toml` where it exists.
     #[must_use]
@@ -106,6 +174,12 @@ mod tests {
         let wanted = Profile::Adopt { dir: "old".into(), client: Some("shop".parse().expect("id")) };
         assert_eq!(adopt, Some(Command::Profile(wanted)));
         assert!(Cli::try_parse_from(["wharf", "profile", "backup", "../x", "f"]).is_err(), "not a client id");
+        let retry = |words: &[&str]| Cli::try_parse_from(["wharf", "deliveries", "retry"].iter().chain(words));
+        let which = Which { target: Some("crm".into()), since: Some("2026-01-31T09:00:00Z".into()), ..Which::default() };
+        let wanted = Deliveries::Retry { id: None, which, state: "dead".into() };
+        let all = retry(&["--target", "crm", "--since", "2026-01-31T09:00:00Z"]).expect("good");
+        assert_eq!(all.command, Some(Command::Deliveries(wanted)));
+        assert!(retry(&["dlv_1"]).is_ok() && retry(&[]).is_err() && retry(&["dlv_1", "--target", "crm"]).is_err(), "one, or which");
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 use wharf::{
     browser,
-    cli::{Cli, Command, Keys, Profile},
+    cli::{Cli, Command, Deliveries, Keys, Profile},
     config::{self, Config, Sources},
-    gateway::{Gateway, check, doctor, profiles},
+    gateway::{Gateway, check, deliveries, doctor, profiles},
     telemetry,
 };
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Profile(command)) => profile(&config, &command),
+        Some(Command::Deliveries(command)) => runtime.block_on(deliveries(&config, &sources, &command)),
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),
@@ -97,7 +98,15 @@ async fn doctor(config: &Config, sources: Arc<Sources>, offline: bool) -> ExitCo
 }
 
 fn profile(config: &Config, command: &Profile) -> ExitCode {
-    match profiles::run(config, command) {
+    shown(profiles::run(config, command))
+}
+
+async fn deliveries(config: &Config, sources: &Sources, command: &Deliveries) -> ExitCode {
+    shown(deliveries::run(config, sources, command).await)
+}
+
+fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {
+    match done {
         Ok(lines) => {
             lines.iter().for_each(|line| println!("{line}"));
             ExitCode::SUCCESS

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{HelperAddress, LinkFailure, PasskeyFailure};
 use crate::{
+    events::{DeliveryFilter, Letter, ReceiverReport},
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Recipient, Region, Restriction, SessionState, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
@@ -71,6 +72,27 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Pauses the sends of a session, or lets them go on.
     async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure>;
+
+    /// One page of deliveries, newest first, and where the next one begins.
+    async fn deliveries(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError>;
+
+    /// One delivery.
+    async fn delivery(&self, id: &str) -> Result<Option<Letter>, StoreError>;
+
+    /// The receivers for which something waits or is dead, and those that fail.
+    async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError>;
+
+    /// Makes a dead letter, or a delivery that waits, due now. False: it is neither.
+    async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// The same with all that is meant; how many.
+    async fn retry_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError>;
+
+    /// Deletes a dead letter, or a delivery that waits. False: it is neither.
+    async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// The same with all that is meant; how many.
+    async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;

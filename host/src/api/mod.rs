@@ -4,6 +4,7 @@ mod access;
 mod bulk;
 mod content;
 mod core;
+mod deliveries;
 mod linking;
 mod messages;
 mod object;
@@ -92,6 +93,11 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/messages/{id}", get(messages::get))
         .route("/v1/messages/{id}/cancel", post(messages::cancel))
         .route("/v1/messages/{id}/retry", post(messages::retry))
+        .route("/v1/deliveries", get(deliveries::list).delete(deliveries::purge_all))
+        .route("/v1/deliveries/receivers", get(deliveries::receivers))
+        .route("/v1/deliveries/retry", post(deliveries::retry_all))
+        .route("/v1/deliveries/{id}", get(deliveries::get).delete(deliveries::purge))
+        .route("/v1/deliveries/{id}/retry", post(deliveries::retry))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics));

@@ -155,10 +155,10 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if config.send.max_length == 0 {
         errors.push("[send] max_length must be at least 1".into());
     }
-    if config.delivery.concurrency == 0 || config.delivery.max_attempts == 0 {
-        errors.push("[delivery] concurrency and max_attempts must be at least 1".into());
+    if config.delivery.concurrency == 0 || config.delivery.per_receiver == 0 || config.delivery.max_attempts == 0 {
+        errors.push("[delivery] concurrency, per_receiver and max_attempts must be at least 1".into());
     }
-    let durations: [(&str, Millis); 12] = [
+    let durations: [(&str, Millis); 13] = [
         ("[server] shutdown", server.shutdown),
         ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
         ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
@@ -171,6 +171,7 @@ fn check(config: &Config, errors: &mut Vec<String>) {
         ("[send] ack_timeout", config.send.ack_timeout),
         ("[delivery] timeout", config.delivery.timeout),
         ("[delivery] max_delay", config.delivery.max_delay),
+        ("[delivery] max_age", config.delivery.max_age),
     ];
     errors.extend(durations.iter().filter(|(_, time)| time.0 == 0).map(|(name, _)| format!("{name} must be longer than 0")));
     let mut names: Vec<&str> = config.plugin.iter().map(|plugin| plugin.name.as_str()).collect();

@@ -111,6 +111,8 @@ pub struct Storage {
     pub keep_messages: Millis,
     /// How long events are kept. Default 7d.
     pub keep_events: Millis,
+    /// How long a dead letter is kept, and with it its event, from the moment it was given up. Default 90d.
+    pub keep_dead_letters: Millis,
     /// How long an idempotency key is remembered. Default 24h.
     pub keep_idempotency: Millis,
 }
@@ -123,6 +125,7 @@ impl Default for Storage {
             keep_bodies: Millis(7 * DAY),
             keep_messages: Millis(90 * DAY),
             keep_events: Millis(7 * DAY),
+            keep_dead_letters: Millis(90 * DAY),
             keep_idempotency: Millis(DAY),
         }
     }
@@ -432,17 +435,28 @@ impl Default for Send {
 pub struct Delivery {
     /// One HTTP call. Default 10s.
     pub timeout: Millis,
-    /// At the same time. Default 16.
+    /// Calls at the same time, those to which no answer has come for more than a second not counted. Default 32.
     pub concurrency: usize,
+    /// Calls to one receiver at the same time, however long they take. Default 8.
+    pub per_receiver: usize,
     /// Attempts before the dead letters, whatever a plugin says. Default 100.
     pub max_attempts: u32,
     /// Longest wait between attempts. Default 1h.
     pub max_delay: Millis,
+    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default 3d.
+    pub max_age: Millis,
 }
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { timeout: Millis::secs(10), concurrency: 16, max_attempts: 100, max_delay: Millis(3_600_000) }
+        Self {
+            timeout: Millis::secs(10),
+            concurrency: 32,
+            per_receiver: 8,
+            max_attempts: 100,
+            max_delay: Millis(3_600_000),
+            max_age: Millis(3 * 86_400_000),
+        }
     }
 }
 

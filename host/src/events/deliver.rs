@@ -1,192 +1,298 @@
-//! Deliveries: due rows are tried, several at a time; what comes of each is written down before it is forgotten.
+//! Deliveries: what is due is tried, receiver by receiver, and what came of it is written down before it is forgotten.
+//!
+//! A row stays pending while it is tried, so the ids that are under way are kept here, each until its outcome is on the
+//! disk. An attempt that panics ends itself alone: its row has lost an attempt and waits, like any other.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::{task::JoinSet, time::Instant};
-use tracing::{debug, warn};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::{Instant, sleep, sleep_until},
+};
+use tracing::{debug, error, warn};
 
-use super::{Inner, http::Caller};
+use super::{
+    Inner,
+    attempt::{self, Done, FIRST_PAUSE},
+    http::Caller,
+    receivers::ReceiverId,
+};
 use crate::{
-    model::{Envelope, Timestamp},
-    plugins::{AttemptResult, CallFailure, FailureKind, Judgement, Subject},
-    store::{Delivery, Due, StoreError, Update},
+    model::Timestamp,
+    store::{Delivery, StoreError, Update},
 };
 
 /// The longest sleep between two looks at the table, whatever wakes us.
 const IDLE: Duration = Duration::from_secs(30);
-/// First pause after a failure of the plugin itself; doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Outcomes that wait to be written down before nothing new is begun: what cannot be noted must not pile up.
+const UNNOTED: usize = 512;
+
+/// Outcomes that are not written down yet and that a look may have to read past, after each call that ended.
+const PAST: usize = 64;
 
 pub(super) async fn run(inner: Arc<Inner>) {
     let caller = match Caller::new() {
         Ok(caller) => Arc::new(caller),
-        Err(error) => return warn!(%error, "no HTTP client: nothing is delivered"),
+        Err(error) => return error!(%error, "no HTTP client: nothing is delivered"),
     };
-    let mut running: JoinSet<Tried> = JoinSet::new();
-    // What came of attempts while others were being noted is noted together afterwards.
-    let (mut tried, mut noting): (Vec<Tried>, JoinSet<Vec<Tried>>) = (vec![], JoinSet::new());
-    let mut busy: HashSet<String> = HashSet::new();
-    let mut next = Next { look: Some(Instant::now()), more: false };
+    let mut work = Work::new(inner, caller);
     loop {
-        if next.look.is_none_or(|at| at <= Instant::now()) {
-            next = start_due(&inner, &caller, &mut running, &mut busy).await.unwrap_or_else(|error| {
-                warn!(%error, "deliveries cannot be read");
-                Next { look: Some(Instant::now() + FIRST_PAUSE), more: false }
-            });
-        }
-        if !tried.is_empty() && noting.is_empty() {
-            noting.spawn(note(Arc::clone(&inner), std::mem::take(&mut tried)));
-        }
-        let look = next.look.unwrap_or_else(Instant::now);
-        tokio::select! {
-            Some(done) = running.join_next(), if !running.is_empty() => match done {
-                Ok(done) => tried.push(done),
-                Err(error) => {
-                    warn!(%error, "a delivery ended early; it will be tried again");
-                    busy.clear();
-                    next.look = None;
-                }
-            },
-            Some(noted) = noting.join_next(), if !noting.is_empty() => match noted {
-                Ok(noted) => {
-                    // A delivery that is over tells nothing new of the others.
-                    if next.more || !noted.iter().all(|tried| tried.over) {
-                        next.look = None;
-                    }
-                    for Tried { id, .. } in noted {
-                        busy.remove(&id);
-                    }
-                }
-                Err(error) => {
-                    warn!(%error, "the outcome of a delivery was not stored; it will be tried again");
-                    busy.clear();
-                    next.look = None;
-                }
-            },
-            () = inner.due.notified() => next.look = None,
-            () = tokio::time::sleep_until(look) => {}
-        }
+        work.step().await;
     }
 }
 
-/// A delivery that was tried.
-struct Tried {
-    id: String,
-    update: Update,
-    /// It will not be tried again.
-    over: bool,
+/// An attempt under way.
+#[derive(Debug)]
+struct Begun {
+    receiver: ReceiverId,
+    delivery: Delivery,
+    at: Instant,
 }
 
-/// Writes down what came of attempts; what could not be written is tried again.
-async fn note(inner: Arc<Inner>, mut tried: Vec<Tried>) -> Vec<Tried> {
-    let attempts: Vec<_> = tried.iter().map(|tried| (tried.id.clone(), tried.update.clone())).collect();
-    if let Err(error) = inner.store.attempted(&attempts).await {
-        warn!(deliveries = tried.len(), %error, "the outcome of deliveries was not stored; they will be tried again");
-        tokio::time::sleep(FIRST_PAUSE).await;
-        tried.iter_mut().for_each(|tried| tried.over = false);
-    }
-    tried
-}
-
-/// When to look at the table again.
-struct Next {
-    /// None: at once.
-    look: Option<Instant>,
-    /// There are more than can be tried at a time.
+struct Work {
+    inner: Arc<Inner>,
+    caller: Arc<Caller>,
+    running: JoinSet<Done>,
+    begun: HashMap<task::Id, Begun>,
+    /// Those that are tried, and those whose outcome is not on the disk yet.
+    busy: HashMap<String, ReceiverId>,
+    tried: Vec<(String, Update)>,
+    /// What is being written down; kept until it is.
+    batch: Arc<Vec<(String, Update)>>,
+    noting: JoinSet<()>,
+    look_at: Instant,
+    /// More is due than could be begun.
     more: bool,
 }
 
-async fn start_due(inner: &Arc<Inner>, caller: &Arc<Caller>, running: &mut JoinSet<Tried>, busy: &mut HashSet<String>) -> Result<Next, StoreError> {
-    let (now, concurrency) = (Timestamp::now(), inner.delivery.concurrency);
-    // What is being tried is still due in the table.
-    let limit = concurrency + busy.len();
-    let due = inner.store.due_deliveries(now, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
-    let more = due.len() >= limit;
-    for Due { delivery, envelope } in due {
-        if busy.len() >= concurrency {
-            return Ok(Next { look: Some(Instant::now() + FIRST_PAUSE), more: true });
-        }
-        if busy.insert(delivery.id.clone()) {
-            let (inner, caller) = (Arc::clone(inner), Arc::clone(caller));
-            running.spawn(attempt(inner, caller, delivery, envelope));
+impl Work {
+    fn new(inner: Arc<Inner>, caller: Arc<Caller>) -> Self {
+        inner.receivers().forget_calls();
+        Self {
+            inner,
+            caller,
+            running: JoinSet::new(),
+            begun: HashMap::new(),
+            busy: HashMap::new(),
+            tried: Vec::new(),
+            batch: Arc::default(),
+            noting: JoinSet::new(),
+            look_at: Instant::now(),
+            more: false,
         }
     }
-    let pause = inner.store.next_delivery_at(now).await?.map_or(IDLE, |at| Duration::from_millis(at.since(Timestamp::now())).min(IDLE));
-    Ok(Next { look: Some(Instant::now() + pause), more })
-}
 
-async fn attempt(inner: Arc<Inner>, caller: Arc<Caller>, delivery: Delivery, envelope: Option<Envelope>) -> Tried {
-    let tried = |update: Update, over: bool| Tried { id: delivery.id.clone(), update, over };
-    let Some(envelope) = envelope else {
-        return tried(Update::Dead("its event is not in the log any more".into()), true);
-    };
-    let envelope = inner.complete(envelope);
-    if delivery.target.is_empty() {
-        // The notifier could not say who is told; a replay asks it again.
-        return tried(route_again(&inner, &delivery, envelope).await, false);
+    async fn step(&mut self) {
+        if self.look_at <= Instant::now() {
+            self.look().await;
+        }
+        if !self.tried.is_empty() && self.noting.is_empty() {
+            self.batch = Arc::new(std::mem::take(&mut self.tried));
+            self.noting.spawn(note(Arc::clone(&self.inner), Arc::clone(&self.batch), Duration::ZERO));
+        }
+        tokio::select! {
+            Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
+            Some(noted) = self.noting.join_next(), if !self.noting.is_empty() => self.noted(noted),
+            () = self.inner.due.notified() => self.look_at = Instant::now(),
+            () = sleep_until(self.look_at) => {}
+        }
     }
-    let number = delivery.attempt + 1;
-    let subject = Subject { session: envelope.session.clone(), id: delivery.id.clone(), traceparent: String::new(), attempt: number };
-    let update = match inner.notifiers.request(&delivery.plugin, &subject, &delivery.target, &envelope).await {
-        Err(failure) => after_failure(&inner, number, &failure),
-        Ok(request) => {
-            let answer = caller.call(request, inner.delivery.timeout.duration()).await;
-            match inner.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
-                Ok(Judgement::Delivered) => Update::Delivered,
-                Ok(Judgement::GiveUp(reason)) => Update::Dead(reason),
-                Ok(Judgement::RetryAfter(wish)) => again(&inner, number, wish, said(&answer)),
-                Err(failure) => after_failure(&inner, number, &failure),
+
+    async fn look(&mut self) {
+        self.look_at = Instant::now() + IDLE;
+        self.more = true;
+        if self.tried.len() + self.batch.len() >= UNNOTED {
+            return;
+        }
+        if let Err(error) = self.begin_due().await {
+            warn!(%error, "deliveries cannot be read");
+            self.look_at = Instant::now() + FIRST_PAUSE;
+        }
+    }
+
+    /// Begins what is due and has room. Says when to look again.
+    async fn begin_due(&mut self) -> Result<(), StoreError> {
+        let mut of_one = HashMap::<&ReceiverId, usize>::new();
+        for receiver in self.busy.values() {
+            *of_one.entry(receiver).or_default() += 1;
+        }
+        let each = of_one.values().max().unwrap_or(&0) + self.inner.delivery.per_receiver + 1;
+        let rows = self.inner.store.delivery_lines(u32::try_from(each).unwrap_or(u32::MAX)).await?;
+        let mut lines = Lines::of(rows, each, Timestamp::now(), |id| self.busy.contains_key(id));
+        let chosen = lines.choose(&self.inner);
+        self.more = lines.more();
+        self.look_at = lines.look_at;
+        let seqs: Vec<i64> = chosen.iter().map(|(_, delivery)| delivery.event_seq).collect();
+        let mut envelopes = if seqs.is_empty() { HashMap::new() } else { self.inner.store.envelopes(&seqs).await? };
+        // Several receivers are told of one event.
+        let mut envelope_of = |seq: i64, last: bool| if last { envelopes.remove(&seq) } else { envelopes.get(&seq).cloned() };
+        for (place, (receiver, delivery)) in chosen.into_iter().enumerate() {
+            let last = !seqs.iter().skip(place + 1).any(|seq| *seq == delivery.event_seq);
+            let envelope = envelope_of(delivery.event_seq, last);
+            let (inner, caller, row) = (Arc::clone(&self.inner), Arc::clone(&self.caller), delivery.clone());
+            let at = Instant::now();
+            self.inner.receivers().begin(&receiver, &delivery.id, at);
+            self.busy.insert(delivery.id.clone(), receiver.clone());
+            let task = self.running.spawn(async move { attempt::attempt(&inner, &caller, &row, envelope).await });
+            self.begun.insert(task.id(), Begun { receiver, delivery, at });
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: Result<(task::Id, Done), JoinError>) {
+        let (id, done) = match ended {
+            Ok((id, done)) => (id, Some(done)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(Begun { receiver, delivery, at }) = self.begun.remove(&id) else { return };
+        let number = delivery.attempt.saturating_add(1);
+        let Done { update, seen } = done.unwrap_or_else(|| {
+            // The words of a panic may quote anything; the panic hook has them.
+            error!(
+                delivery = delivery.id,
+                plugin = delivery.plugin,
+                receiver = delivery.target,
+                attempt = number,
+                "an attempt panicked; it counts as failed"
+            );
+            attempt::failed(&self.inner, number, "the gateway panicked during the attempt; its log says more".into())
+        });
+        let (result, dead) = match &update {
+            Update::Delivered => ("delivered", None),
+            Update::Retry(..) => ("retry", None),
+            Update::Dead(reason) => ("dead", Some(reason.as_str())),
+            Update::Stale(_) => ("stale", None),
+        };
+        debug!(delivery = delivery.id, plugin = delivery.plugin, receiver = delivery.target, attempt = number, result, "delivery");
+        let (name, left) = {
+            let mut receivers = self.inner.receivers();
+            (receivers.end(&receiver, &delivery.id, seen, dead, Instant::now()), receivers.calls(&receiver))
+        };
+        let plugin = receiver.plugin;
+        metrics::counter!("wharf_deliveries_total", "plugin" => plugin.clone(), "target" => name.clone(), "result" => result).increment(1);
+        metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name).record(at.elapsed().as_secs_f64());
+        self.tried.push((delivery.id, update));
+        // The next ones need not wait until this is on the disk, only until half of the room is free: a look costs the same
+        // for one as for several. While much is not written down they do wait, because each look reads past that.
+        if self.more && left <= self.inner.delivery.per_receiver / 2 && self.tried.len() + self.batch.len() < PAST {
+            self.look_at = Instant::now();
+        }
+    }
+
+    fn noted(&mut self, noted: Result<(), JoinError>) {
+        let batch = std::mem::take(&mut self.batch);
+        if noted.is_err() {
+            // Until it is written down it is not tried again: who had it would get it twice.
+            error!(deliveries = batch.len(), "writing down what came of deliveries panicked; it is done again");
+            self.noting.spawn(note(Arc::clone(&self.inner), Arc::clone(&batch), FIRST_PAUSE));
+            self.batch = batch;
+            return;
+        }
+        let now = Timestamp::now();
+        for (id, update) in batch.iter() {
+            self.busy.remove(id);
+            if let Update::Retry(at, _) = update {
+                self.look_at = self.look_at.min(Instant::now() + Duration::from_millis(at.since(now)));
             }
         }
-    };
-    let result = match &update {
-        Update::Delivered => "delivered",
-        Update::Retry(..) => "retry",
-        Update::Dead(reason) => {
-            warn!(delivery = delivery.id, plugin = delivery.plugin, target = delivery.target, reason, "given up; kept as a dead letter");
-            "dead"
+        if self.more {
+            self.look_at = Instant::now();
         }
-    };
-    debug!(delivery = delivery.id, plugin = delivery.plugin, attempt = number, result, "delivery");
-    metrics::counter!("wharf_deliveries_total", "plugin" => delivery.plugin.clone(), "result" => result).increment(1);
-    let over = !matches!(update, Update::Retry(..));
-    tried(update, over)
-}
-
-async fn route_again(inner: &Inner, delivery: &Delivery, envelope: Envelope) -> Update {
-    let new = inner.targets(envelope).await;
-    if let Some(reason) = new.iter().find_map(|delivery| delivery.dead.clone()) {
-        return Update::Dead(reason);
-    }
-    match inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await {
-        Ok(()) => Update::Delivered,
-        Err(error) => again(inner, delivery.attempt + 1, FIRST_PAUSE, error.to_string()),
     }
 }
 
-fn said(answer: &AttemptResult) -> String {
-    match answer {
-        AttemptResult::Answered { status, .. } => format!("the receiver answered {status}"),
-        AttemptResult::Unreachable(reason) => reason.clone(),
+/// Writes down what came of attempts, as often as it takes: what is not written would be done again.
+async fn note(inner: Arc<Inner>, batch: Arc<Vec<(String, Update)>>, pause: Duration) {
+    sleep(pause).await;
+    let mut told = false;
+    while let Err(error) = inner.store.attempted(&batch).await {
+        if !std::mem::replace(&mut told, true) {
+            warn!(deliveries = batch.len(), %error, "what came of deliveries cannot be written down; they are held until it can");
+        }
+        sleep(FIRST_PAUSE).await;
     }
 }
 
-fn after_failure(inner: &Inner, number: u32, failure: &CallFailure) -> Update {
-    let transient =
-        matches!(failure.kind, FailureKind::Failed { transient: true } | FailureKind::TimedOut | FailureKind::OverCpu | FailureKind::Host);
-    if transient {
-        again(inner, number, FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number - 1)), failure.to_string())
-    } else {
-        Update::Dead(failure.to_string())
-    }
+/// What waits of one receiver.
+#[derive(Debug, Default)]
+struct Line {
+    /// What could be begun now, the next one last.
+    due: Vec<Delivery>,
+    /// There may be more than was read.
+    cut: bool,
 }
 
-/// The plugin's wish within the operator's bounds, and a little later than asked so that receivers that come back are
-/// not met by everything at once.
-fn again(inner: &Inner, number: u32, wish: Duration, reason: String) -> Update {
-    if number >= inner.delivery.max_attempts {
-        return Update::Dead(format!("{number} attempts, the last: {reason}"));
+/// What waits, by receiver.
+#[derive(Debug)]
+struct Lines {
+    lines: BTreeMap<ReceiverId, Line>,
+    look_at: Instant,
+}
+
+impl Lines {
+    /// `rows` in the order in which they are due, at most `each` of a receiver.
+    fn of(rows: Vec<Delivery>, each: usize, now: Timestamp, is_busy: impl Fn(&str) -> bool) -> Self {
+        let begin = Instant::now();
+        let mut read = BTreeMap::<ReceiverId, usize>::new();
+        let mut all = Self { lines: BTreeMap::new(), look_at: begin + IDLE };
+        for row in rows {
+            let id = ReceiverId { plugin: row.plugin.clone(), target: row.target.clone() };
+            *read.entry(id.clone()).or_default() += 1;
+            if is_busy(&row.id) {
+                continue;
+            }
+            if row.next_at > now {
+                all.look_at = all.look_at.min(begin + Duration::from_millis(row.next_at.since(now)));
+            } else {
+                all.lines.entry(id).or_default().due.push(row);
+            }
+        }
+        for (id, line) in &mut all.lines {
+            line.due.reverse();
+            line.cut = read.get(id).is_some_and(|read| *read >= each);
+        }
+        all
     }
-    let pause = wish.min(inner.delivery.max_delay.duration()).mul_f64(rand::random_range(1.0..=1.1));
-    Update::Retry(Timestamp::now().plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)), reason)
+
+    /// Takes out what is begun now: of the receiver with the fewest calls first, and of those the one that was called
+    /// longest ago.
+    fn choose(&mut self, inner: &Inner) -> Vec<(ReceiverId, Delivery)> {
+        let (mut chosen, now, receivers) = (Vec::new(), Instant::now(), inner.receivers());
+        let (mut places, more_at) = receivers.places(now);
+        let mut rooms = Vec::with_capacity(self.lines.len());
+        for (id, line) in &mut self.lines {
+            let room = receivers.room(id, now);
+            if let Some(at) = room.more_at {
+                self.look_at = self.look_at.min(at);
+            }
+            if receivers.is_open(id) {
+                // The single call that finds out is made with what was tried least: it says more of the receiver.
+                line.due.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
+            }
+            rooms.push((room.order, room.calls, line, id));
+        }
+        drop(receivers);
+        while places > 0 {
+            let next = rooms.iter_mut().filter(|(_, calls, line, _)| *calls > 0 && !line.due.is_empty()).min_by_key(|(order, ..)| *order);
+            let Some((order, calls, line, id)) = next else { break };
+            let Some(delivery) = line.due.pop() else { break };
+            chosen.push(((*id).clone(), delivery));
+            (places, *calls, order.0) = (places - 1, *calls - 1, order.0 + 1);
+        }
+        if places == 0
+            && let Some(at) = more_at.or(Some(now + FIRST_PAUSE))
+        {
+            self.look_at = self.look_at.min(at);
+        }
+        chosen
+    }
+
+    /// Whether more is due than was taken out.
+    fn more(&self) -> bool {
+        self.lines.values().any(|line| line.cut || !line.due.is_empty())
+    }
 }

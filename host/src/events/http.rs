@@ -15,6 +15,7 @@ use reqwest::{
     redirect::Policy,
 };
 
+use super::limits;
 use crate::plugins::{AttemptResult, HttpGrant, NotifyRequest};
 
 /// Bytes of an answer that are read.
@@ -61,7 +62,11 @@ impl Caller {
     }
 
     async fn attempt(&self, request: NotifyRequest) -> Result<AttemptResult, String> {
-        let url = Url::parse(&request.url).map_err(|error| format!("{:?} is no URL: {error}", request.url))?;
+        if let Some(fault) = limits::fault(&request) {
+            return Err(fault);
+        }
+        // The address itself may hold a secret.
+        let url = Url::parse(&request.url).map_err(|error| format!("the plugin's request has no URL that can be read: {error}"))?;
         check(&url, &request.allowed)?;
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| format!("{:?} is no HTTP method", request.method))?;
         let client = if request.allowed.private { &self.private } else { &self.public };
@@ -176,6 +181,7 @@ mod tests {
             ("http://127.0.0.1:9/", &["http://127.0.0.1:9"][..], "private network"),
             ("http://localhost:9/", &["http://localhost:9"][..], "private networks"),
             ("file:///etc/passwd", &[][..], "only http and https"),
+            ("https://token@", &[][..], "no URL that can be read"),
         ] {
             let answer = caller.call(request(url, origins), Duration::from_secs(5)).await;
             assert!(matches!(&answer, AttemptResult::Unreachable(reason) if reason.contains(said)), "{url}: {answer:?}");

@@ -2,30 +2,35 @@
 //!
 //! Appending is all that others wait for. Routing and delivery read the log behind them, from a durable cursor.
 
+mod attempt;
+mod credentials;
 mod deliver;
+mod gauges;
 mod http;
+mod letters;
+mod limits;
+mod receivers;
+mod route;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::{sync::Notify, task::JoinHandle};
-use tracing::warn;
 
+use self::{credentials::Credentials, receivers::Receivers};
+pub use self::{
+    letters::{Letter, ReceiverReport},
+    receivers::Failing,
+};
+pub use crate::store::{Delivery, DeliveryFilter, DeliveryState};
 use crate::{
     config,
     model::{Account, ClientId, Envelope, Event, EventId, Timestamp},
-    plugins::{Notifiers, Subject},
-    store::{NewDelivery, Store, StoreError},
+    plugins::Notifiers,
+    store::{Store, StoreError},
 };
 
-/// Events routed at a time.
-const BATCH: u32 = 64;
-/// Events rarely come alone; those of this time are routed together, in one commit.
-const GATHER: std::time::Duration = std::time::Duration::from_millis(10);
-/// QR texts kept for delivery. They live a minute, so a few are plenty.
-const QR_KEPT: usize = 8;
 const CURSOR: &str = "deliveries";
 
 /// The event log and its deliveries. Cheap to clone.
@@ -40,8 +45,8 @@ struct Inner {
     notifiers: Arc<dyn Notifiers>,
     delivery: config::Delivery,
     ids: Mutex<ulid::Generator>,
-    /// A QR text is a credential: it is kept here for those who were granted it, never in the log.
-    qr_texts: Mutex<VecDeque<(EventId, String)>>,
+    credentials: Mutex<Credentials>,
+    receivers: Mutex<Receivers>,
     appended: Notify,
     due: Notify,
 }
@@ -53,9 +58,10 @@ impl Events {
         let inner = Inner {
             store,
             notifiers,
+            receivers: Mutex::new(Receivers::new(delivery.per_receiver, delivery.concurrency)),
             delivery,
             ids: Mutex::new(ulid::Generator::new()),
-            qr_texts: Mutex::new(VecDeque::new()),
+            credentials: Mutex::default(),
             appended: Notify::new(),
             due: Notify::new(),
         };
@@ -65,16 +71,10 @@ impl Events {
     /// Makes the envelope of an event that is committed together with something else; [`Events::committed`] afterwards.
     #[must_use]
     pub fn prepare(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Envelope {
-        let id = EventId::new(&self.inner.next_ulid());
-        if let Some(code) = event.credential() {
-            let mut texts = self.inner.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
-            texts.push_back((id.clone(), std::mem::take(code)));
-            if texts.len() > QR_KEPT {
-                texts.pop_front();
-            }
-        }
+        let (id, at) = (EventId::new(&self.inner.next_ulid()), Timestamp::now());
+        self.inner.credentials.lock().unwrap_or_else(PoisonError::into_inner).take(session, &id, &mut event, at);
         metrics::counter!("wharf_events_total", "kind" => event.kind().to_owned()).increment(1);
-        Envelope { id, at: Timestamp::now(), session: session.clone(), account: account.cloned(), replayed: false, event }
+        Envelope { id, at, session: session.clone(), account: account.cloned(), replayed: false, event }
     }
 
     /// Events were committed: they are routed now.
@@ -92,20 +92,11 @@ impl Events {
         Ok(())
     }
 
-    /// Starts routing and delivering; they end with the handles.
+    /// Starts routing, delivering and counting; they end with the handles.
     #[must_use]
     pub fn start(&self) -> Vec<JoinHandle<()>> {
-        vec![tokio::spawn(route(Arc::clone(&self.inner))), tokio::spawn(deliver::run(Arc::clone(&self.inner)))]
-    }
-
-    /// Takes a dead letter up again. False when there is none of that name.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn replay(&self, delivery: &str) -> Result<bool, StoreError> {
-        let revived = self.inner.store.revive(delivery).await?;
-        self.inner.due.notify_one();
-        Ok(revived)
+        let inner = || Arc::clone(&self.inner);
+        vec![tokio::spawn(route::run(inner())), tokio::spawn(deliver::run(inner())), tokio::spawn(gauges::run(inner()))]
     }
 }
 
@@ -117,69 +108,12 @@ impl Inner {
         ids.generate().unwrap_or_else(|_| ulid::Ulid::generate()).to_string().to_ascii_lowercase()
     }
 
-    /// The event as notifiers see it: with its QR text, while that is known.
-    fn complete(&self, mut envelope: Envelope) -> Envelope {
-        if envelope.event.is_credential() {
-            let texts = self.qr_texts.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = texts.iter().find(|(id, _)| *id == envelope.id);
-            if let (Some((_, text)), Some(code)) = (known, envelope.event.credential()) {
-                code.clone_from(text);
-            }
-        }
-        envelope
+    /// The event as notifiers see it: with its code, if it has one. None: that can be used no more.
+    fn complete(&self, envelope: Envelope) -> Option<Envelope> {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner).complete(envelope, Timestamp::now())
     }
 
-    /// The deliveries that an event gives rise to.
-    async fn targets(&self, envelope: Envelope) -> Vec<NewDelivery> {
-        let mut new = Vec::new();
-        for plugin in self.notifiers.interested(&envelope) {
-            let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt: 1 };
-            let delivery =
-                |target: String, dead: Option<String>| NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.clone(), target, dead };
-            match self.notifiers.route(&plugin, &subject, &envelope).await {
-                Ok(targets) => new.extend(targets.into_iter().map(|target| delivery(target, None))),
-                Err(failure) => {
-                    warn!(event = envelope.id.0, %failure, "a notifier could not say who is told; kept as a dead letter");
-                    new.push(delivery(String::new(), Some(failure.to_string())));
-                }
-            }
-        }
-        new
+    fn receivers(&self) -> MutexGuard<'_, Receivers> {
+        self.receivers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn route(inner: Arc<Inner>) {
-    let mut cursor = None;
-    loop {
-        match route_batch(&inner, &mut cursor).await {
-            Ok(true) => {}
-            Ok(false) => {
-                inner.appended.notified().await;
-                tokio::time::sleep(GATHER).await;
-            }
-            Err(error) => {
-                cursor = None;
-                warn!(%error, "events cannot be routed");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-/// Turns the events after the cursor (none: as stored) into deliveries. False: there are no more.
-async fn route_batch(inner: &Inner, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
-    let after = match *cursor {
-        Some(seq) => seq,
-        None => inner.store.cursor(CURSOR).await?,
-    };
-    let events = inner.store.events_after(after, BATCH).await?;
-    let targets = events.iter().map(|event| inner.targets(inner.complete(event.envelope.clone())));
-    let new = futures_util::future::join_all(targets).await;
-    let any = new.iter().flatten().any(|delivery| delivery.dead.is_none());
-    inner.store.route(CURSOR, events.iter().map(|event| event.seq).zip(new).collect()).await?;
-    *cursor = Some(events.last().map_or(after, |event| event.seq));
-    if any {
-        inner.due.notify_one();
-    }
-    Ok(events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX))
 }

@@ -10,6 +10,7 @@ use super::{sessions::Sessions, upkeep};
 use crate::{
     api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
+    events::{DeliveryFilter, Events, Letter, ReceiverReport},
     model::{ClientId, PhoneNumber, Region, Restriction, SessionState, Transition},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
@@ -28,6 +29,7 @@ pub(super) struct GatewayCore {
     pub(super) sessions: Arc<Sessions>,
     pub(super) store: Store,
     pub(super) outbox: Outbox,
+    pub(super) events: Events,
     pub(super) metrics: PrometheusHandle,
     pub(super) helper: HelperAddress,
 }
@@ -188,6 +190,34 @@ impl Core for GatewayCore {
 
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {
         self.outbox.cancel_queued(client, "purged by the caller").await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+        self.events.deliveries(filter, before, limit).await
+    }
+
+    async fn delivery(&self, id: &str) -> Result<Option<Letter>, StoreError> {
+        self.events.delivery(id).await
+    }
+
+    async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
+        self.events.receivers().await
+    }
+
+    async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError> {
+        self.events.retry_delivery(id).await
+    }
+
+    async fn retry_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
+        self.events.retry_deliveries(filter).await
+    }
+
+    async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError> {
+        self.events.purge_delivery(id).await
+    }
+
+    async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
+        self.events.purge_deliveries(filter).await
     }
 
     async fn reconnect(&self, client: &ClientId) -> Result<(), SessionFailure> {

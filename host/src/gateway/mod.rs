@@ -2,8 +2,10 @@
 
 pub mod check;
 mod core;
+pub mod deliveries;
 pub mod doctor;
 mod journal;
+mod local;
 pub mod profiles;
 mod sessions;
 mod terminal;
@@ -110,7 +112,8 @@ impl Gateway {
         tasks.push(outbox.take_orders());
         tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
-        let core = GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, metrics, helper };
+        let core =
+            GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, events, metrics, helper };
         let stop = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::sessions::Sessions;
 use crate::{
-    config::{Config, Millis, Storage},
+    config::{Config, Millis},
     model::{ClientId, SessionState, Timestamp},
     session::{self, Cleanup, SessionHandle},
     store::{Store, StoreError},
@@ -24,7 +24,7 @@ const BODIES: Duration = Duration::from_secs(60);
 const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 2] {
-    [tokio::spawn(forget(store, config.storage.clone())), tokio::spawn(tidy(config, sessions))]
+    [tokio::spawn(forget(store, Arc::clone(&config))), tokio::spawn(tidy(config, sessions))]
 }
 
 async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {
@@ -41,7 +41,7 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {
     }
 }
 
-async fn forget(store: Store, keep: Storage) {
+async fn forget(store: Store, config: Arc<Config>) {
     let mut clock = interval(BODIES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rows_at = Instant::now();
@@ -50,7 +50,7 @@ async fn forget(store: Store, keep: Storage) {
     loop {
         clock.tick().await;
         let rows = rows_at <= Instant::now();
-        match forget_once(&store, &keep, rows).await {
+        match forget_once(&store, &config, rows).await {
             Ok(went) => {
                 in_log |= went;
                 if rows {
@@ -72,13 +72,21 @@ async fn forget(store: Store, keep: Storage) {
 }
 
 /// Forgets what is old, in small steps. True: there was something.
-async fn forget_once(store: &Store, keep: &Storage, rows: bool) -> Result<bool, StoreError> {
-    let mut went = false;
+async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool, StoreError> {
+    let (keep, mut went) = (&config.storage, false);
     if rows {
         let events = before(keep.keep_events);
         store.prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400))).await?;
         went |= store.prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency)).await?;
         went |= store.prune_inbound(events).await?;
+        let given_up = store.give_up_deliveries(before(config.delivery.max_age)).await?;
+        if given_up > 0 {
+            warn!(
+                deliveries = given_up,
+                "receivers took nothing for longer than [delivery] max_age; what waited for them is dead: wharf deliveries receivers"
+            );
+        }
+        went |= store.prune_dead_letters(before(keep.keep_dead_letters)).await?;
         went |= store.prune_events(events).await?;
     }
     went |= store.redact(before(keep.keep_bodies)).await?;

@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::timeout;
 use tracing::{Instrument, debug, debug_span};
 use wasmtime::{
@@ -146,9 +147,11 @@ impl Plugin {
             let instance = self.pre.instantiate_async(&mut store).await?;
             work(Call { store, instance, points: self.points.clone(), config: Arc::clone(&self.config), context }).await
         });
-        match timeout(limit, Metered { inner, meter }).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
+        // Should what a guest says ever make the host panic, that is the end of its call and of nothing else.
+        match timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await {
+            Ok(Err(_)) => Err(failed(FailureKind::Host, "the gateway panicked during the call; its log says more".into())),
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => {
                 let (kind, mut words) = classify(&error);
                 let said = stderr.text();
                 // What a plugin says of a message may quote it; what it says when it is loaded quotes nobody.

@@ -37,7 +37,7 @@ use sqlx::{
 
 use addresses::Addresses;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
-pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
+pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step};
 pub use pacing::Sending;
@@ -164,6 +164,16 @@ pub(crate) async fn scratch() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("tempdir");
     let store = Store::open(&dir.path().join("wharf.db")).await.expect("store");
     (dir, store)
+}
+
+/// Keeps every other connection from writing until what this returns is awaited.
+#[cfg(test)]
+pub(crate) async fn hold(path: &Path) -> impl Future<Output = ()> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("begun");
+    async move {
+        sqlx::query("ROLLBACK").execute(&mut connection).await.expect("ended");
+    }
 }
 
 #[cfg(test)]

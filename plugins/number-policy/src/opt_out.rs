@@ -2,11 +2,19 @@
 //!
 //! A key `optout/<digits>` is all that counts, so an operator can write or delete it by hand. People known
 //! only by their opaque id have `optout/<id>@lid`; both forms are written when both are known.
+//!
+//! The last word counts by when it was written, not by when it is heard: a message can be told late, when this plugin
+//! failed before. So a START is remembered for a while under `optin/…`.
+
+use std::time::Duration;
 
 use serde_json::json;
 use wharf_plugin::{Address, Content, Envelope, Error, Event, InboundMessage, Rejection, kv, log};
 
 use crate::config;
+
+/// Longer than any event waits to be told ([delivery] max_age, 3 days unless the operator says otherwise).
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug)]
 pub(crate) struct OptOut {
@@ -24,35 +32,54 @@ impl OptOut {
     pub(crate) fn observe(&self, envelope: &Envelope) -> Result<(), Error> {
         let Event::MessageReceived(message) = &envelope.event else { return Ok(()) };
         let Some(word) = word(message) else { return Ok(()) };
-        if self.stop.contains(&word) {
-            let note = json!({"since": message.sent_at, "by": "message"}).to_string();
-            for key in keys(&message.sender) {
-                kv::set(&key, note.as_bytes(), None)?;
-            }
-            log::info("a recipient opted out", &[]);
-        } else if self.start.contains(&word) {
-            for key in keys(&message.sender) {
-                kv::delete(&key)?;
-            }
-            log::info("a recipient opted in again", &[]);
+        let note = json!({"since": message.sent_at, "by": "message"}).to_string();
+        let (stop, start) = (self.stop.contains(&word), self.start.contains(&word));
+        if !stop && !start {
+            return Ok(());
         }
+        for id in ids(&message.sender) {
+            if said_later(&opt_in(&id), message.sent_at)? || said_later(&opt_out(&id), message.sent_at)? {
+                continue;
+            }
+            if stop {
+                kv::set(&opt_out(&id), note.as_bytes(), None)?;
+            } else {
+                kv::delete(&opt_out(&id))?;
+                kv::set(&opt_in(&id), note.as_bytes(), Some(REMEMBERED))?;
+            }
+        }
+        log::info(if stop { "a recipient opted out" } else { "a recipient opted in again" }, &[]);
         Ok(())
     }
 }
 
+/// Whether the note under a key is of a message written after `at`. A key written by hand is of no time.
+fn said_later(key: &str, at: u64) -> Result<bool, Error> {
+    let note = kv::get(key)?.and_then(|entry| serde_json::from_slice::<serde_json::Value>(&entry.value).ok());
+    Ok(note.and_then(|note| note.get("since")?.as_u64()).is_some_and(|since| since > at))
+}
+
 pub(crate) fn refusal(to: &Address) -> Result<Option<Rejection>, Error> {
-    for key in keys(to) {
-        if kv::get(&key)?.is_some() {
+    for id in ids(to) {
+        if kv::get(&opt_out(&id))?.is_some() {
             return Ok(Some(Rejection::new("opted_out", "the recipient wants no messages")));
         }
     }
     Ok(None)
 }
 
-/// The keys of a person; none for a group.
-fn keys(address: &Address) -> Vec<String> {
+fn opt_out(id: &str) -> String {
+    format!("optout/{id}")
+}
+
+fn opt_in(id: &str) -> String {
+    format!("optin/{id}")
+}
+
+/// The names of a person; none for a group.
+fn ids(address: &Address) -> Vec<String> {
     let lid = address.lid.as_deref().or_else(|| address.chat.ends_with("@lid").then_some(address.chat.as_str()));
-    address.number().into_iter().chain(lid).map(|id| format!("optout/{id}")).collect()
+    address.number().into_iter().chain(lid).map(str::to_owned).collect()
 }
 
 /// The one word a person wrote to this account, plain.

@@ -173,6 +173,35 @@ fn people_opt_out_and_in_by_a_word() {
 }
 
 #[test]
+fn the_last_word_counts_by_when_it_was_written_however_late_it_is_heard() {
+    let policy = policy(json!({"opt_out": {"stop_words": ["STOP"], "start_words": ["START"]}}));
+    let person = || Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) };
+    for (heard, out) in [
+        (&[("STOP", 1000), ("START", 2000)][..], false),
+        (&[("START", 2000), ("STOP", 1000)], false),
+        (&[("STOP", 3000), ("START", 2000)], true),
+        (&[("START", 2000), ("STOP", 3000)], true),
+        (&[("START", 1000), ("START", 4000), ("STOP", 3000)], false),
+        (&[("STOP", 5000), ("START", 2000), ("STOP", 1000), ("START", 4000)], true),
+    ] {
+        let host = Host::new();
+        for (body, sent_at) in heard {
+            let mut told = received(person(), body);
+            let Event::MessageReceived(message) = &mut told.event else { panic!("a message") };
+            message.sent_at = *sent_at;
+            assert_eq!(policy.route(&host.call("e"), &told), Ok(Vec::new()));
+        }
+        let refused = ask(&policy, &host, "1", &message("4915123456789")).is_some();
+        assert_eq!(refused, out, "{heard:?}");
+    }
+    // A key written by hand is of no time: a START takes it away.
+    let host = Host::new();
+    host.set_kv("optout/4915123456789", b"by hand");
+    assert_eq!(policy.route(&host.call("e"), &received(person(), "START")), Ok(Vec::new()));
+    assert_eq!(ask(&policy, &host, "1", &message("4915123456789")), None);
+}
+
+#[test]
 fn only_a_persons_own_word_counts() {
     let host = Host::new();
     let policy = policy(json!({"opt_out": {"stop_words": ["STOP"]}}));

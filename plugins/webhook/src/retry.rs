@@ -1,4 +1,7 @@
 //! What an attempt means: delivered, again later, or never.
+//!
+//! Only 410 is a receiver's word that it never wants to hear of the event. Everything else a person can mend on the
+//! receiver's side: a path that is missing between two versions, a token that has changed, an address that moved.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,10 +16,8 @@ pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -
     let (what, wish) = match attempt {
         AttemptResult::Answered(answer) => match answer.status {
             200..300 => return Judgement::Delivered,
-            408 | 425 | 429 | 500..600 => (format!("status {}", answer.status), wish(answer, ctx.now)),
             410 => return Judgement::GiveUp("status 410: the receiver is gone for good".into()),
-            300..400 => return Judgement::GiveUp(format!("status {}: redirects are not followed; configure the new address", answer.status)),
-            status => return Judgement::GiveUp(format!("status {status}: the receiver refuses the event")),
+            status => (format!("status {status}{}", advice(status)), wish(answer, ctx.now)),
         },
         AttemptResult::Unreachable(why) => (format!("unreachable: {why}"), None),
     };
@@ -25,6 +26,16 @@ pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -
     }
     let wait = delay(retry, ctx.attempt).max(wish.unwrap_or_default().min(LONGEST));
     Judgement::RetryAfter(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a person can do about it.
+fn advice(status: u16) -> &'static str {
+    match status {
+        300..=399 => ": redirects are not followed; set the target's url to where it leads",
+        401 | 403 => ": the receiver does not let us in; look at the target's headers and secrets",
+        404 | 405 => ": the receiver has no such path; look at the target's url",
+        _ => "",
+    }
 }
 
 /// The wait after this attempt, by the policy.
@@ -75,12 +86,10 @@ mod tests {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(after(&retry, 1, &answered(status, None)), Judgement::Delivered, "{status}");
         }
-        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+        for status in [0, 100, 301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 422, 425, 429, 500, 502, 503, 504, 599, 600] {
             assert_eq!(after(&retry, 1, &answered(status, None)), Judgement::RetryAfter(2000), "{status}");
         }
-        for status in [0, 100, 301, 307, 400, 401, 403, 404, 410, 413, 422, 600] {
-            assert!(matches!(after(&retry, 1, &answered(status, None)), Judgement::GiveUp(_)), "{status}");
-        }
+        assert!(matches!(after(&retry, 1, &answered(410, None)), Judgement::GiveUp(_)));
         assert_eq!(after(&retry, 1, &AttemptResult::Unreachable("dns".into())), Judgement::RetryAfter(2000));
     }
 

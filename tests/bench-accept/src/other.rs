@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
     api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    events::{DeliveryFilter, Letter, ReceiverReport},
     model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
@@ -139,6 +140,34 @@ impl Core for Other {
 
     async fn retry_message(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
         Err(ChangeError::Missing)
+    }
+
+    async fn deliveries(&self, _: &DeliveryFilter, _: Option<&str>, _: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+        Ok((vec![], None))
+    }
+
+    async fn delivery(&self, _: &str) -> Result<Option<Letter>, StoreError> {
+        Ok(None)
+    }
+
+    async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn retry_delivery(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn retry_deliveries(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn purge_delivery(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn purge_deliveries(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure> {

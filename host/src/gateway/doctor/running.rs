@@ -1,37 +1,25 @@
 //! A gateway that runs on this configuration: its sessions, and what of the contract with the page they are on holds.
 
-use std::time::Duration;
-
-use reqwest::{Client, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::Finding;
-use crate::config::{Config, Sources};
-
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    config::{Config, Sources},
+    gateway::local::LocalGateway,
+};
 
 /// None: no gateway answers.
 pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Finding>> {
-    let host = match config.server.host {
-        any if any.is_unspecified() => "127.0.0.1".to_owned(),
-        one if one.is_ipv6() => format!("[{one}]"),
-        one => one.to_string(),
-    };
-    let base = format!("http://{host}:{}", config.server.port);
-    let client = Client::builder().timeout(TIMEOUT).no_proxy().build().ok()?;
-    let alive = client.get(format!("{base}/livez")).send().await.ok()?;
-    if !alive.status().is_success() {
-        let seen = format!("something answers at {base}, but not as this gateway ({})", alive.status());
+    let gateway = LocalGateway::of(config, sources).ok()?;
+    let base = gateway.base();
+    let alive = gateway.alive().await.ok()?;
+    if !alive.is_success() {
+        let seen = format!("something answers at {base}, but not as this gateway ({alive})");
         return Some(vec![Finding::look(seen, "another program has the port: end it, or set [server] port")]);
     }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
-    let get = async |path: &str| {
-        let mut request = client.get(format!("{base}{path}"));
-        if let Some(key) = sources.get("WHARF_API_KEY") {
-            request = request.bearer_auth(key);
-        }
-        request.send().await
-    };
+    let get = async |path: &str| gateway.call(Method::GET, path, &[]).await;
     match get("/v1/sessions").await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             findings.push(Finding::look("it asks for an API key", "set WHARF_API_KEY to one of the keys, to see the sessions as well"));
@@ -49,7 +37,28 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
         }
         Err(error) => findings.push(Finding::look(format!("it does not answer /v1/sessions: {error}"), "look at its log")),
     }
+    if let Ok(answer) = get("/v1/deliveries/receivers").await
+        && answer.status().is_success()
+    {
+        let list: Value = answer.json().await.unwrap_or_default();
+        findings.extend(list["receivers"].as_array().into_iter().flatten().filter_map(receiver));
+    }
     Some(findings)
+}
+
+/// A receiver of events that needs somebody; none: it does not.
+fn receiver(report: &Value) -> Option<Finding> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = report["target"].as_str().map_or_else(|| text(&report["plugin"]), |target| format!("{}/{target}", text(&report["plugin"])));
+    let failing = &report["failing"];
+    if !failing.is_null() {
+        let seen =
+            format!("receiver {name}: takes nothing since {}: {}; {} wait", text(&failing["since"]), text(&failing["reason"]), report["pending"]);
+        return Some(Finding::look(seen, "mend it, or its entry in gateway.toml; what waits goes out by itself"));
+    }
+    let dead = report["dead"].as_u64().filter(|dead| *dead > 0)?;
+    let seen = format!("receiver {name}: {dead} dead letters");
+    Some(Finding::look(seen, "look at them with wharf deliveries list, then wharf deliveries retry or purge (docs/operations.md)"))
 }
 
 /// What a session says of itself.
@@ -117,6 +126,19 @@ mod tests {
         assert!(said[3].contains("another module map"), "{said:?}");
         assert!(said[4].contains("\"_serialized\" of MsgKey is called \"$1\""), "{said:?}");
         assert_eq!(said.len(), 5);
+    }
+
+    #[test]
+    fn a_receiver_that_fails_or_has_dead_letters_needs_somebody() {
+        let failing = json!({"since": "2026-01-31T09:00:00.000Z", "failures": 7, "reason": "no answer within 10s", "circuit": "open"});
+        let said = |target: Value, pending: u64, dead: u64, failing: &Value| {
+            receiver(&json!({"plugin": "webhook", "target": target, "pending": pending, "dead": dead, "failing": failing})).map(|it| it.to_string())
+        };
+        let one = said(json!("crm"), 40, 2, &failing).expect("it fails");
+        assert!(one.contains("webhook/crm: takes nothing since 2026-01-31T09:00:00.000Z: no answer within 10s; 40 wait"), "{one}");
+        let one = said(Value::Null, 0, 2, &Value::Null).expect("letters");
+        assert!(one.contains("receiver webhook: 2 dead letters") && one.contains("wharf deliveries retry"), "{one}");
+        assert_eq!(said(json!("crm"), 3, 0, &Value::Null), None);
     }
 
     #[test]

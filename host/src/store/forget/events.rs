@@ -43,7 +43,7 @@ impl Store {
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_events(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         // Nothing says which are the oldest but their place: the log is read from its beginning, as far as it is old.
-        let find = "SELECT seq, at < ?1, NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state <> 'delivered') \
+        let find = "SELECT seq, at < ?1, NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state NOT IN ('delivered', 'stale')) \
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
         let (mut walk, mut after) = (Walk::begin(), 0);
         loop {
@@ -64,7 +64,7 @@ impl Store {
     async fn forget_events(&self, seqs: String) -> Result<(), StoreError> {
         let work = self.writer.write_soon(move |connection| {
             Box::pin(async move {
-                let sql = "DELETE FROM delivery WHERE state = 'delivered' AND event_seq IN (SELECT value FROM json_each(?))";
+                let sql = "DELETE FROM delivery WHERE state IN ('delivered', 'stale') AND event_seq IN (SELECT value FROM json_each(?))";
                 sqlx::query(sql).bind(&seqs).execute(&mut *connection).await?;
                 let sql = "DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq)";
                 sqlx::query(sql).bind(seqs).execute(connection).await?;

@@ -117,7 +117,7 @@ async fn route(store: &Store) {
     let events = store.events_after(0, 10_000).await.expect("read");
     let new = events.iter().map(|event| {
         let name = event.envelope.id.0.clone();
-        let told = name.contains("pending").then(|| NewDelivery { id: name, plugin: "p".into(), target: "t".into(), dead: None });
+        let told = name.contains("pending").then(|| NewDelivery { id: name, plugin: "p".into(), target: "t".into(), attempt: 0, again: None });
         (event.seq, told.into_iter().collect())
     });
     store.route("deliveries", new.collect()).await.expect("routed");
@@ -208,9 +208,10 @@ async fn what_is_still_to_be_delivered_keeps_its_text() {
     store.redact(future()).await.expect("redacted");
     settle(&store).await;
     assert_eq!(bodies(dir.path()), Vec::<String>::new(), "delivered, given up, and nobody's");
-    assert_eq!(store.revive("evt_pending-two").await, Ok(true));
-    let due = store.due_deliveries(future(), 9).await.expect("read");
-    assert!(matches!(&due[0].envelope.as_ref().expect("there").event, Event::MessageReceived(message) if message.content.body().is_none()));
+    assert_eq!(store.retry_delivery("evt_pending-two").await, Ok(true));
+    let seq = store.delivery_lines(9).await.expect("read")[0].event_seq;
+    let told = store.envelopes(&[seq]).await.expect("read").remove(&seq).expect("there").expect("readable");
+    assert!(matches!(&told.event, Event::MessageReceived(message) if message.content.body().is_none()));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod arrives;
 mod bad_plugins;
 mod callers;
 mod crash;
+mod deliveries;
 mod demo;
 mod doctor;
 mod idempotency;

@@ -1,0 +1,116 @@
+//! One attempt: the notifier shapes the call, we make it, the notifier says what the answer means.
+//!
+//! Nothing that a person can mend ends a delivery: whatever fails, a plugin too, is tried again until the attempts or the
+//! time are over, and then it is a dead letter that can be delivered again.
+
+use std::time::Duration;
+
+use super::{Inner, http::Caller, receivers::Seen};
+use crate::{
+    model::{Envelope, Timestamp},
+    plugins::{AttemptResult, Judgement, Subject},
+    store::{Delivery, Update},
+};
+
+/// The shortest pause between two attempts, and the first after a failure of the plugin itself, which doubles.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of a reason that is stored. A plugin's can be as long as it likes.
+const MAX_REASON: usize = 500;
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) update: Update,
+    pub(super) seen: Seen,
+}
+
+/// Tries one delivery. `envelope`: its event, or why it cannot be read; none when it is not in the log any more.
+pub(super) async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery, envelope: Option<Result<Envelope, String>>) -> Done {
+    let nothing = |update| Done { update, seen: Seen::Nothing };
+    let envelope = match envelope {
+        Some(Ok(envelope)) => envelope,
+        Some(Err(reason)) => return nothing(dead(format!("its event cannot be read: {reason}"))),
+        None => return nothing(dead("its event is not in the log any more".into())),
+    };
+    let Some(envelope) = inner.complete(envelope) else {
+        return nothing(Update::Stale("the code has expired, or the gateway was started anew since it was shown".into()));
+    };
+    if delivery.target.is_empty() {
+        return route_again(inner, delivery, envelope).await;
+    }
+    let number = delivery.attempt.saturating_add(1);
+    let subject = Subject { session: envelope.session.clone(), id: delivery.id.clone(), traceparent: String::new(), attempt: number };
+    let request = match inner.notifiers.request(&delivery.plugin, &subject, &delivery.target, &envelope).await {
+        Ok(request) => request,
+        Err(failure) => return failed(inner, number, failure.to_string()),
+    };
+    let answer = caller.call(request, inner.delivery.timeout.duration()).await;
+    match inner.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
+        Ok(Judgement::Delivered) => Done { update: Update::Delivered, seen: Seen::Well },
+        // A receiver that answered is there, whatever it thinks of this event.
+        Ok(Judgement::GiveUp(reason)) if matches!(answer, AttemptResult::Answered { .. }) => nothing(dead(reason)),
+        Ok(Judgement::GiveUp(reason)) => Done { update: dead(reason.clone()), seen: Seen::Failed(bounded(reason)) },
+        Ok(Judgement::RetryAfter(wish)) => again(inner, number, wish, said(&answer)),
+        Err(failure) => failed(inner, number, failure.to_string()),
+    }
+}
+
+/// The notifier could not say who is told: it is asked again, and who is told then becomes a delivery each.
+async fn route_again(inner: &Inner, delivery: &Delivery, envelope: Envelope) -> Done {
+    let number = delivery.attempt.saturating_add(1);
+    let targets = match inner.targets_of(&delivery.plugin, &envelope, number).await {
+        Ok(targets) => targets,
+        Err(reason) => return failed(inner, number, reason),
+    };
+    let new = targets.into_iter().map(|target| inner.new_delivery(&delivery.plugin, target, None)).collect();
+    match inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await {
+        Ok(()) => {
+            inner.due.notify_one();
+            Done { update: Update::Delivered, seen: Seen::Well }
+        }
+        Err(error) => again(inner, number, FIRST_PAUSE, error.to_string()),
+    }
+}
+
+fn said(answer: &AttemptResult) -> String {
+    match answer {
+        AttemptResult::Answered { status, .. } => format!("the receiver answered {status}"),
+        AttemptResult::Unreachable(reason) => reason.clone(),
+    }
+}
+
+/// After a failure that is not the receiver's: the plugin's, or our own.
+pub(super) fn failed(inner: &Inner, number: u32, reason: String) -> Done {
+    again(inner, number, plugin_pause(number), reason)
+}
+
+/// Doubles with each attempt.
+pub(super) fn plugin_pause(number: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)))
+}
+
+/// The wish for a pause within the operator's bounds, and a little later than asked so that receivers that come back are
+/// not met by everything at once.
+fn again(inner: &Inner, number: u32, wish: Duration, reason: String) -> Done {
+    let reason = bounded(reason);
+    let update = if number >= inner.delivery.max_attempts {
+        dead(format!("{number} attempts, the last: {reason}"))
+    } else {
+        Update::Retry(later(inner, wish), reason.clone())
+    };
+    Done { update, seen: Seen::Failed(reason) }
+}
+
+pub(super) fn later(inner: &Inner, wish: Duration) -> Timestamp {
+    let pause = wish.max(FIRST_PAUSE).min(inner.delivery.max_delay.duration()).mul_f64(rand::random_range(1.0..=1.1));
+    Timestamp::now().plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn dead(reason: String) -> Update {
+    Update::Dead(bounded(reason))
+}
+
+pub(super) fn bounded(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(MAX_REASON));
+    reason
+}

@@ -1,0 +1,143 @@
+//! Routing: events become deliveries.
+//!
+//! A notifier may remember what it is told here (an opt-out, for one), so no event passes it by. Where it fails, a delivery
+//! without a target is stored in its place, which asks it again, as often as any delivery is tried.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::join_all};
+use tracing::{debug, warn};
+
+use super::{
+    CURSOR, Inner,
+    attempt::{FIRST_PAUSE, bounded, later},
+    receivers::{ReceiverId, Seen},
+};
+use crate::{
+    model::{Envelope, Event, Timestamp},
+    plugins::Subject,
+    store::{NewDelivery, StoreError, StoredEvent},
+};
+
+/// Events routed at a time.
+const BATCH: u32 = 64;
+/// Events rarely come alone; those of this time are routed together, in one commit.
+const GATHER: Duration = Duration::from_millis(10);
+/// Targets of one event, and bytes of a target's name.
+const MAX_TARGETS: usize = 1000;
+const MAX_NAME: usize = 200;
+
+pub(super) async fn run(inner: Arc<Inner>) {
+    let mut cursor = None;
+    loop {
+        match route_batch(&inner, &mut cursor).await {
+            Ok(true) => {}
+            Ok(false) => {
+                inner.appended.notified().await;
+                tokio::time::sleep(GATHER).await;
+            }
+            Err(error) => {
+                cursor = None;
+                warn!(%error, "events cannot be routed");
+                tokio::time::sleep(FIRST_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Turns the events after the cursor (none: as stored) into deliveries. False: there are no more.
+async fn route_batch(inner: &Inner, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
+    let after = match *cursor {
+        Some(seq) => seq,
+        None => inner.store.cursor(CURSOR).await?,
+    };
+    let events = inner.store.events_after(after, BATCH).await?;
+    let (full, last) = (events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX), events.last().map_or(after, |event| event.seq));
+    let new: Vec<_> = join_all(by_chat(events).into_iter().map(|events| in_order(inner, events))).await.into_iter().flatten().collect();
+    let any = new.iter().any(|(_, new)| !new.is_empty());
+    inner.store.route(CURSOR, new).await?;
+    *cursor = Some(last);
+    if any {
+        inner.due.notify_one();
+    }
+    Ok(full)
+}
+
+/// What came from one chat stays in its order: of STOP and START the last counts. All else goes side by side.
+fn by_chat(events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
+    let (mut chats, mut others) = (BTreeMap::<(String, String), Vec<StoredEvent>>::new(), Vec::new());
+    for event in events {
+        match &event.envelope.event {
+            Event::MessageReceived(message) => {
+                let chat = (event.envelope.session.to_string(), message.chat.chat.clone());
+                chats.entry(chat).or_default().push(event);
+            }
+            _ => others.push(vec![event]),
+        }
+    }
+    chats.into_values().chain(others).collect()
+}
+
+async fn in_order(inner: &Inner, events: Vec<StoredEvent>) -> Vec<(i64, Vec<NewDelivery>)> {
+    let mut all = Vec::with_capacity(events.len());
+    for StoredEvent { seq, envelope } in events {
+        all.push((seq, inner.route(envelope).await));
+    }
+    all
+}
+
+impl Inner {
+    /// The deliveries that an event gives rise to.
+    async fn route(&self, envelope: Envelope) -> Vec<NewDelivery> {
+        let id = envelope.id.0.clone();
+        let Some(envelope) = self.complete(envelope) else {
+            debug!(event = id, "nobody is told of a code that has expired");
+            return Vec::new();
+        };
+        let mut new = Vec::new();
+        for plugin in self.notifiers.interested(&envelope) {
+            let unnamed = ReceiverId { plugin: plugin.clone(), target: String::new() };
+            // One that fails again and again is not waited for by the events of all others.
+            if self.receivers().is_open(&unnamed) {
+                new.push(self.new_delivery(&plugin, String::new(), Some((0, Timestamp::now(), "it was not asked yet: it failed before".into()))));
+                continue;
+            }
+            match self.targets_of(&plugin, &envelope, 1).await {
+                Ok(targets) => {
+                    self.receivers().routed(&unnamed, &id, Seen::Well);
+                    new.extend(targets.into_iter().map(|target| self.new_delivery(&plugin, target, None)));
+                }
+                Err(reason) => {
+                    self.receivers().routed(&unnamed, &id, Seen::Failed(reason.clone()));
+                    new.push(self.new_delivery(&plugin, String::new(), Some((1, later(self, FIRST_PAUSE), reason))));
+                }
+            }
+        }
+        new
+    }
+
+    /// Whom a notifier wants to tell of an event.
+    pub(super) async fn targets_of(&self, plugin: &str, envelope: &Envelope, attempt: u32) -> Result<Vec<String>, String> {
+        let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt };
+        // Whatever happens in there costs this event an attempt and no other its turn.
+        let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope)).catch_unwind().await;
+        let targets = match asked {
+            Ok(Ok(targets)) => targets,
+            Ok(Err(failure)) => return Err(bounded(failure.to_string())),
+            Err(_) => return Err("the gateway panicked while it asked who is told; its log says more".into()),
+        };
+        if targets.len() > MAX_TARGETS {
+            return Err(format!("it named {} targets, and may name {MAX_TARGETS}", targets.len()));
+        }
+        if targets.iter().any(|target| target.is_empty() || target.len() > MAX_NAME) {
+            return Err(format!("it named a target whose name is empty or longer than {MAX_NAME} bytes"));
+        }
+        Ok(targets)
+    }
+
+    /// `again`: the attempts so far, when the next one is due, and why.
+    pub(super) fn new_delivery(&self, plugin: &str, target: String, again: Option<(u32, Timestamp, String)>) -> NewDelivery {
+        let (attempt, again) = again.map_or((0, None), |(attempt, at, reason)| (attempt, Some((at, reason))));
+        NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.to_owned(), target, attempt, again }
+    }
+}

@@ -1,0 +1,50 @@
+//! The gateway that runs on this configuration, as a command of the same configuration speaks to it: over its own API.
+//! Whoever changed its database beside it would change it behind its back.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, Response, StatusCode, Url};
+
+use crate::config::{Config, Sources};
+
+/// Longer than any answer to a command takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) struct LocalGateway {
+    base: String,
+    client: Client,
+    key: Option<String>,
+}
+
+impl LocalGateway {
+    pub(super) fn of(config: &Config, sources: &Sources) -> Result<Self, reqwest::Error> {
+        let host = match config.server.host {
+            any if any.is_unspecified() => "127.0.0.1".to_owned(),
+            one if one.is_ipv6() => format!("[{one}]"),
+            one => one.to_string(),
+        };
+        let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        Ok(Self { base: format!("http://{host}:{}", config.server.port), client, key: sources.get("WHARF_API_KEY").map(str::to_owned) })
+    }
+
+    /// `http://host:port`
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether anything answers there. The key is not shown: it may be another program.
+    pub(super) async fn alive(&self) -> Result<StatusCode, reqwest::Error> {
+        Ok(self.client.get(format!("{}/livez", self.base)).timeout(Duration::from_secs(10)).send().await?.status())
+    }
+
+    /// Calls it, with the key where there is one.
+    pub(super) async fn call(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<Response, reqwest::Error> {
+        let address = format!("{}{path}", self.base);
+        let address = Url::parse_with_params(&address, query).map_or(address, String::from);
+        let mut request = self.client.request(method, address);
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        request.send().await
+    }
+}
