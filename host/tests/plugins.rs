@@ -14,5 +14,7 @@ mod docks;
 mod doors;
 #[path = "plugins/loading.rs"]
 mod loading;
+#[path = "plugins/room.rs"]
+mod room;
 #[path = "plugins/support.rs"]
 mod support;

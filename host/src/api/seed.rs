@@ -123,13 +123,13 @@ pub(super) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<
 
 pub(super) async fn session_info(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
-    let info = app.core.session_info(&client).await.map_err(Failure::internal)?;
+    let info = app.core.session_info(&client).await?;
     Ok(success(&info, "Session information retrieved successfully"))
 }
 
 pub(super) async fn reconnect(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
-    app.core.reconnect(&client).await.map_err(|error| Failure::internal(error.to_string()))?;
+    app.core.reconnect(&client).await?;
     let data = json!({"message": "The session is being started anew", "timestamp": now()});
     Ok(success(&data, "Reconnection initiated successfully"))
 }

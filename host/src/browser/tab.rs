@@ -101,7 +101,8 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.end.borrow().is_none()
+        // Whoever drives it may have broken off without a word.
+        self.end.borrow().is_none() && self.end.has_changed().is_ok()
     }
 }
 
@@ -302,7 +303,7 @@ impl Tab {
     pub async fn close(&self) {
         match &self.place {
             None => self.connection.process.leave().await,
-            Some(place) => place.leave(self.page.target_id()).await,
+            Some(place) => place.leave().await,
         }
     }
 }

@@ -118,7 +118,7 @@ async fn start_due(inner: &Arc<Inner>, caller: &Arc<Caller>, running: &mut JoinS
 async fn attempt(inner: Arc<Inner>, caller: Arc<Caller>, delivery: Delivery, envelope: Option<Envelope>) -> Tried {
     let tried = |update: Update, over: bool| Tried { id: delivery.id.clone(), update, over };
     let Some(envelope) = envelope else {
-        return tried(Update::Dead("its event is not in the log any more".into()), true);
+        return tried(Update::Dead("its event is not in the log any more, or cannot be read".into()), true);
     };
     let envelope = inner.complete(envelope);
     if delivery.target.is_empty() {
@@ -172,8 +172,10 @@ fn said(answer: &AttemptResult) -> String {
 }
 
 fn after_failure(inner: &Inner, number: u32, failure: &CallFailure) -> Update {
-    let transient =
-        matches!(failure.kind, FailureKind::Failed { transient: true } | FailureKind::TimedOut | FailureKind::OverCpu | FailureKind::Host);
+    let transient = matches!(
+        failure.kind,
+        FailureKind::Failed { transient: true } | FailureKind::TimedOut | FailureKind::OverCpu | FailureKind::Busy | FailureKind::Host
+    );
     if transient {
         again(inner, number, FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number - 1)), failure.to_string())
     } else {

@@ -18,6 +18,7 @@ use crate::{
     model::{Account, ClientId, Envelope, Event, EventId, Timestamp},
     plugins::{Notifiers, Subject},
     store::{NewDelivery, Store, StoreError},
+    tasks,
 };
 
 /// Events routed at a time.
@@ -95,7 +96,11 @@ impl Events {
     /// Starts routing and delivering; they end with the handles.
     #[must_use]
     pub fn start(&self) -> Vec<JoinHandle<()>> {
-        vec![tokio::spawn(route(Arc::clone(&self.inner))), tokio::spawn(deliver::run(Arc::clone(&self.inner)))]
+        let (routing, delivering) = (Arc::clone(&self.inner), Arc::clone(&self.inner));
+        vec![
+            tasks::forever("events.route", move || route(Arc::clone(&routing))),
+            tasks::forever("events.deliver", move || deliver::run(Arc::clone(&delivering))),
+        ]
     }
 
     /// Takes a dead letter up again. False when there is none of that name.

@@ -72,6 +72,15 @@ enum Resolved {
     Later,
 }
 
+/// What the plugins say of a row that waited.
+enum Judged {
+    Allowed(OutboundMessage, Vec<Step>),
+    /// It was refused; the send has ended.
+    Ended,
+    /// A plugin could not be asked; the send waits.
+    Later,
+}
+
 /// What of a chat may be sent now.
 struct Prepared {
     number: PhoneNumber,
@@ -230,6 +239,7 @@ impl Sender {
         let mut sending = store.sending(&self.client).await?;
         if sending.restricted {
             self.inner.lift(&self.client, None, |restriction| restriction.until <= now).await?;
+            store.lift_unknown(&self.client, Some(now)).await?;
             sending = store.sending(&self.client).await?;
         }
         if sending.parked && pace::strangers(&self.pacing, store, &self.client, sending).await? {
@@ -402,7 +412,14 @@ impl Sender {
                 self.expire(&row).await?;
                 continue;
             }
-            let Some((message, judged)) = self.still_allowed(&row).await? else { continue };
+            let (message, judged) = match self.still_allowed(&row).await? {
+                Judged::Allowed(message, judged) => (message, judged),
+                Judged::Ended => continue,
+                Judged::Later => {
+                    prepared.waits = true;
+                    break;
+                }
+            };
             let address = match self.resolve(page, &row).await? {
                 Resolved::Address(address) => address,
                 Resolved::Ended => continue,
@@ -474,23 +491,27 @@ impl Sender {
     }
 
     /// Quiet hours and caps judge the moment of sending, not that of the request.
-    async fn still_allowed(&self, row: &OutboxRow) -> Result<Option<(OutboundMessage, Vec<Step>)>, StoreError> {
+    async fn still_allowed(&self, row: &OutboxRow) -> Result<Judged, StoreError> {
         let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
         if waited < JUDGED_FOR && row.message.send_at.is_none() {
-            return Ok(Some((row.message.clone(), vec![])));
+            return Ok(Judged::Allowed(row.message.clone(), vec![]));
         }
         let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
         let (decision, verdicts) = match self.inner.pipeline.validate(&subject, row.message.clone()).await {
             Decision::Allow(message, verdicts) => (Ok(message), verdicts),
             Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
+            Decision::Busy(busy, _) => {
+                self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &busy.to_string()).await?;
+                return Ok(Judged::Later);
+            }
         };
         let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
         match decision {
-            Ok(message) => Ok(Some((message, steps))),
+            Ok(message) => Ok(Judged::Allowed(message, steps)),
             Err(rejection) => {
                 let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
                 self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;
-                Ok(None)
+                Ok(Judged::Ended)
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct Delivery {
 pub struct Due {
     /// The delivery.
     pub delivery: Delivery,
-    /// What it is to tell; none: its event is not in the log any more.
+    /// What it is to tell; none: its event is not in the log any more, or cannot be read.
     pub envelope: Option<Envelope>,
 }
 
@@ -121,9 +121,11 @@ impl Store {
         let rows = sqlx::query(sql).bind(now.0).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         let due = |row: &SqliteRow| {
             let envelope: Option<String> = row.try_get("envelope")?;
-            Ok(Due { delivery: read(row)?, envelope: envelope.map(|text| serde_json::from_str(&text)).transpose()? })
+            let delivery = read(row)?;
+            let envelope = envelope.and_then(|text| self.aside.readable("event", || delivery.event_seq.to_string(), serde_json::from_str(&text)));
+            Ok::<_, StoreError>(Due { delivery, envelope })
         };
-        rows.iter().map(due).collect()
+        Ok(rows.iter().filter_map(|row| self.aside.readable("delivery", || row.try_get("id").unwrap_or_default(), due(row))).collect())
     }
 
     /// When the next delivery after `now` is due.
@@ -146,7 +148,7 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
-        rows.iter().map(read).collect()
+        Ok(rows.iter().filter_map(|row| self.aside.readable("delivery", || row.try_get("id").unwrap_or_default(), read(row))).collect())
     }
 
     /// Notes attempts, each of another delivery.

@@ -4,6 +4,7 @@
 //! costs little. Readers have their own connections and never wait for the writer.
 
 mod addresses;
+mod aside;
 mod bracket;
 mod bulk;
 mod deliveries;
@@ -14,6 +15,7 @@ mod kv;
 mod many;
 mod outbox;
 mod pacing;
+mod place;
 mod readers;
 mod recent;
 mod restrictions;
@@ -32,11 +34,13 @@ use sqlx::{
 };
 
 use addresses::Addresses;
-pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
+use aside::Aside;
+pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
 pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step};
 pub use pacing::Sending;
+use place::Place;
 use readers::Readers;
 use recent::Recent;
 pub use sessions::{HealthRow, SessionRow};
@@ -63,9 +67,15 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
-    /// More writes wait than can be done soon.
-    #[error("the database is busy: too many writes are waiting")]
+    /// More writes wait than can be done soon, or another program holds the write lock.
+    #[error("the database is busy: too many writes are waiting, or another program holds its lock")]
     Busy,
+    /// The file is not at its place any more: what is written would be gone with the process.
+    #[error("the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway")]
+    Moved {
+        /// Where it was opened.
+        path: String,
+    },
     /// The file system of the database is full.
     #[error("the disk is full: the database cannot be written; free space, or move [storage] database")]
     Full,
@@ -81,22 +91,34 @@ impl StoreError {
     fn closed() -> Self {
         Self::Database("the store is closed".into())
     }
+
+    fn broken_off() -> Self {
+        Self::Database("a write broke off; nothing of its batch is kept".into())
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        /// `SQLITE_FULL`, see <https://www.sqlite.org/rescode.html>.
-        const FULL: &str = "13";
-        match error.as_database_error().and_then(DatabaseError::code) {
-            Some(code) if code == FULL => Self::Full,
+        match primary_code(&error) {
+            // `SQLITE_BUSY` and `SQLITE_LOCKED`.
+            Some(5 | 6) => Self::Busy,
+            // `SQLITE_FULL`.
+            Some(13) => Self::Full,
             _ => Self::Database(error.to_string()),
         }
     }
 }
 
+/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is not the database's.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error().and_then(DatabaseError::code)?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Corrupt(error.to_string())
+        // Its own words may quote what a message says.
+        Self::Corrupt(format!("JSON: {:?} error in line {}, column {}", error.classify(), error.line(), error.column()))
     }
 }
 
@@ -107,6 +129,8 @@ pub struct Store {
     readers: Readers,
     addresses: Addresses,
     recent: Recent,
+    aside: Aside,
+    place: Place,
 }
 
 impl Store {
@@ -138,10 +162,14 @@ impl Store {
             other => wrong(other.to_string()),
         })?;
         space::convert(&mut connection, path).await.map_err(|error| wrong(error.to_string()))?;
+        addresses::drop_broken(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
+        outbox::look_again(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
         let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
-        let addresses = Addresses::load(&readers).await?;
+        let aside = Aside::default();
+        let addresses = Addresses::load(&readers, &aside).await?;
+        let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
         let writer = Writer::start(writing, connection).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { writer, readers, addresses, recent: Recent::default() })
+        Ok(Self { writer, readers, addresses, recent: Recent::default(), aside, place })
     }
 
     /// Writes what is waiting and closes the file.

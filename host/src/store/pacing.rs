@@ -66,7 +66,7 @@ impl Store {
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
                    EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
                    (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0) AS in_doubt";
+                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
         let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
         let sending = Sending {
@@ -76,8 +76,11 @@ impl Store {
             parked: row.try_get("parked")?,
         };
         let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
-        let number = |digits: &String| PhoneNumber::parse(digits, None).map_err(|error| StoreError::Corrupt(error.to_string()));
-        Ok((sending, in_doubt.iter().map(number).collect::<Result<_, _>>()?))
+        // One that is no number is none that a send could wait for.
+        let number = |digits: &String| {
+            self.aside.readable("outbox", || digits.clone(), PhoneNumber::parse(digits, None).map_err(|error| StoreError::Corrupt(error.to_string())))
+        };
+        Ok((sending, in_doubt.iter().filter_map(number).collect()))
     }
 
     /// Pauses the sends of a session, or lets them go on. It holds across restarts.

@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::{
     model::{AckLevel, ClientId, Timestamp},
     session::Journal,
+    tasks,
     whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews, SendProgress},
 };
 
@@ -114,7 +115,9 @@ impl Body {
                 let launched = launcher.launch(&client).await?;
                 Ok(Start { launched, permit })
             };
-            Done::Launched { generation, result: result.await }
+            // The session waits for the result: it is told of one in any case.
+            let result = tasks::unless_panics(result).await.unwrap_or_else(|| Err(LaunchError::Failed("the launch broke off".into())));
+            Done::Launched { generation, result }
         });
     }
 
@@ -170,13 +173,13 @@ impl Body {
     pub(super) fn probe_contract(&mut self) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
-        self.work.spawn(async move { Done::Contract { generation, result: page.contract().await } });
+        self.work.spawn(async move { Done::Contract { generation, result: answer("contract", page.contract()).await } });
     }
 
     pub(super) fn catch_up(&mut self, since: Timestamp) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
-        self.work.spawn(async move { Done::CaughtUp { generation, result: page.catch_up(since).await } });
+        self.work.spawn(async move { Done::CaughtUp { generation, result: answer("catch_up", page.catch_up(since)).await } });
     }
 
     pub(super) fn check_health(&mut self) {
@@ -184,11 +187,16 @@ impl Body {
         let generation = self.generation;
         self.work.spawn(async move {
             let began = tokio::time::Instant::now();
-            let result = page.status().await;
+            let result = answer("status", page.status()).await;
             let page_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             Done::Health { generation, page_millis, result, browser: page.browser().await }
         });
     }
+}
+
+/// The answer of a page for which the session waits; a call that panics is a refusal.
+async fn answer<T>(what: &'static str, call: impl Future<Output = Result<T, PageError>>) -> Result<T, PageError> {
+    tasks::unless_panics(call).await.unwrap_or_else(|| Err(PageError::Refused { what, reason: "the call broke off".into() }))
 }
 
 async fn heard(running: Option<&mut Running>, journal: &dyn Journal) -> Done {

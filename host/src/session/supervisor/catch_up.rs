@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::Supervisor;
 use crate::{
     model::{InboundMessage, Timestamp},
+    session::Unread,
     whatsapp::PageError,
 };
 
@@ -34,14 +35,16 @@ impl Supervisor {
         }
         let Some(account) = self.snapshot.borrow().account.clone() else { return };
         match self.parts.journal.told_until(&self.parts.client, &account).await {
-            Some(until) => {
+            Ok(Some(until)) => {
                 self.catch_up = CatchUp::Asked;
                 self.body.catch_up(until.minus(MARGIN));
             }
-            None => {
+            Ok(None) => {
                 self.catch_up = CatchUp::Done;
                 self.all_told().await;
             }
+            // Taken for "nothing", what was missed would never be told: it stays due.
+            Err(Unread) => {}
         }
     }
 

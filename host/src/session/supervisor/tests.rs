@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     config,
     model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
-    session::handle::HealthNote,
+    session::{Unread, handle::HealthNote},
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
         PasskeyOrder, SendNews, Stored, TimeLock,
@@ -132,6 +132,10 @@ struct Notes {
     full: AtomicBool,
     restrictions: Mutex<Vec<Restriction>>,
     passkey: Mutex<Vec<String>>,
+    /// Panics at the next QR.
+    panics: AtomicBool,
+    /// Does not know what was told.
+    unreadable: AtomicBool,
 }
 
 #[async_trait]
@@ -140,6 +144,7 @@ impl Journal for Notes {
         self.entered.lock().expect("lock").push(transition.after);
     }
     async fn qr(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "of its own free will");
         self.codes.lock().expect("lock").push(attempt);
     }
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
@@ -151,8 +156,8 @@ impl Journal for Notes {
     async fn message(&self, _: &ClientId, _: Option<&Account>, _: InboundMessage, _: bool) -> bool {
         !self.full.load(Ordering::Relaxed)
     }
-    async fn told_until(&self, _: &ClientId, _: &Account) -> Option<Timestamp> {
-        *self.told.lock().expect("lock")
+    async fn told_until(&self, _: &ClientId, _: &Account) -> Result<Option<Timestamp>, Unread> {
+        if self.unreadable.load(Ordering::Relaxed) { Err(Unread) } else { Ok(*self.told.lock().expect("lock")) }
     }
     async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
         *self.told.lock().expect("lock") = Some(at);
@@ -245,6 +250,21 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_panics_begins_anew_with_another_browser() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.notes.panics.store(true, Ordering::Relaxed);
+    rig.launcher.tell(PageEvent::Qr { code: "secret".into(), ttl: Duration::from_secs(60) });
+    rig.launched(2).await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "the browser of the one before is gone");
+    assert!(rig.notes.entered.lock().expect("lock").contains(&SessionState::Disconnected));
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    rig.handle.tell(Command::Shutdown).await;
+    assert_eq!(rig.handle.snapshot().borrow().state, SessionState::Disconnected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,6 +402,28 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
     while asked().len() < 2 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_stays_due_while_nobody_knows_what_was_told() {
+    let status = PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() };
+    let rig = rig(vec![]);
+    let asked = || rig.launcher.page.caught_up.lock().expect("lock").clone();
+    *rig.notes.told.lock().expect("lock") = Some(Timestamp(700_000));
+    rig.notes.unreadable.store(true, Ordering::Relaxed);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(status.clone()));
+    rig.reaches(SessionState::Ready).await;
+    *rig.launcher.page.status.lock().expect("lock") = Some(status);
+    while rig.notes.health.lock().expect("lock").len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!((asked(), *rig.notes.told.lock().expect("lock")), (vec![], Some(Timestamp(700_000))), "nothing counts as told");
+    rig.notes.unreadable.store(false, Ordering::Relaxed);
+    while asked().is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(asked(), [Timestamp(100_000)]);
 }
 
 fn inbound() -> InboundMessage {

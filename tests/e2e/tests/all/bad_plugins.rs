@@ -90,7 +90,8 @@ async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
 }
 
 /// Name, settings, and words the reason has.
-const UNUSABLE: [(&str, &str, &str); 5] = [
+const UNUSABLE: [(&str, &str, &str); 6] = [
+    ("no-validate", "", "`validate`"),
     ("wrong-version", "", "0.2.0"),
     ("no-lifecycle", "", "lifecycle"),
     ("foreign-import", "", "test:guests/telepathy"),
