@@ -180,6 +180,14 @@ impl Store {
 }
 
 #[cfg(test)]
+impl Store {
+    /// Does to the rows what another version, or a broken disk, might have done.
+    pub(crate) async fn spoil(&self, sql: &'static str) {
+        assert!(self.writer.statement(sqlx::query(sql)).await.expect("spoilt") > 0, "{sql}");
+    }
+}
+
+#[cfg(test)]
 pub(crate) async fn scratch() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("tempdir");
     let store = Store::open(&dir.path().join("wharf.db")).await.expect("store");

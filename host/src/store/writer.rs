@@ -422,6 +422,10 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, 
                     Err(failure) => {
                         let told = failure.clone();
                         replies.push(Box::new(move |_| reply(Err(told))));
+                        // How much SQLite has undone by itself depends on the statement: nothing of it is relied on.
+                        if failure == StoreError::Full {
+                            return Err(failure);
+                        }
                         // There is nothing to go back to when SQLite has ended the transaction: the first reason says why.
                         bracket.undo(connection).await.map_err(|_| failure)?;
                     }
@@ -477,6 +481,7 @@ async fn alone(connection: &mut SqliteConnection, asking: Asking, jobs: &mut Vec
             replies.push(reply);
             match rest {
                 Ok(rest) => rest.run(connection, "", "COMMIT").await,
+                Err(StoreError::Full) => return Err(StoreError::Full),
                 Err(error) => return say(connection, "ROLLBACK").await.map_err(|_| error),
             }
         }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{JoinError, JoinSet},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::warn;
 
@@ -18,6 +18,8 @@ use crate::{
 
 /// Events taken at a time.
 const HEARD: usize = 64;
+/// A launch that takes longer does not count among those that run at the same time.
+const SLOW: Duration = Duration::from_secs(10);
 /// What nobody waits for waits so long for company.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -111,8 +113,16 @@ impl Body {
             let result = async {
                 let closed = |_| LaunchError::Failed("the gateway is stopping".into());
                 let permit = profile.acquire_owned().await.map_err(closed)?;
-                let _turn = starts.acquire().await.map_err(closed)?;
-                let launched = launcher.launch(&client).await?;
+                let turn = starts.acquire().await.map_err(closed)?;
+                let mut launching = launcher.launch(&client);
+                let launched = match timeout(SLOW, &mut launching).await {
+                    Ok(launched) => launched?,
+                    // It hangs, or the machine is slow: others do not wait for that.
+                    Err(_) => {
+                        drop(turn);
+                        launching.await?
+                    }
+                };
                 Ok(Start { launched, permit })
             };
             // The session waits for the result: it is told of one in any case.

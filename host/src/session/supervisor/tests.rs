@@ -100,6 +100,8 @@ struct ScriptedLauncher {
     page: Arc<ScriptedPage>,
     news: Mutex<Vec<mpsc::UnboundedSender<PageEvent>>>,
     failures: Mutex<Vec<LaunchError>>,
+    /// Launches that never end.
+    hanging: AtomicU64,
 }
 
 impl ScriptedLauncher {
@@ -113,6 +115,10 @@ impl Launcher for ScriptedLauncher {
     async fn launch(&self, _: &ClientId) -> Result<Launched, LaunchError> {
         if let Some(error) = self.failures.lock().expect("lock").pop() {
             return Err(error);
+        }
+        if self.hanging.load(Ordering::Relaxed) > 0 {
+            self.hanging.fetch_sub(1, Ordering::Relaxed);
+            std::future::pending::<()>().await;
         }
         let (sender, events) = mpsc::unbounded_channel();
         self.news.lock().expect("lock").push(sender);
@@ -189,7 +195,12 @@ struct Rig {
 }
 
 fn rig(failures: Vec<LaunchError>) -> Rig {
-    let launcher = Arc::new(ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() });
+    beside(&Arc::new(Semaphore::new(1)), ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() })
+}
+
+/// A session that shares the right to start with others.
+fn beside(starts: &Arc<Semaphore>, launcher: ScriptedLauncher) -> Rig {
+    let launcher = Arc::new(launcher);
     *launcher.page.contract.lock().expect("lock") = report(true);
     let notes = Arc::new(Notes::default());
     let handle = spawn(Parts {
@@ -199,7 +210,7 @@ fn rig(failures: Vec<LaunchError>) -> Rig {
         rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
         health_interval: Duration::from_secs(60),
         limits: Limits { ack_watchdog: Duration::from_secs(120), memory_hard: 2 << 30, ..Limits::default() },
-        starts: Arc::new(Semaphore::new(1)),
+        starts: Arc::clone(starts),
         linked: false,
         wanted: true,
     });
@@ -250,6 +261,22 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_hangs_holds_up_no_other_session() {
+    let starts = Arc::new(Semaphore::new(1));
+    let hanging = beside(&starts, ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
+    hanging.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    // Its launch has begun and holds the one permit.
+    while starts.available_permits() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let began = Instant::now();
+    let other = beside(&starts, ScriptedLauncher::default());
+    other.launched(1).await;
+    assert!(began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
+    assert_eq!(hanging.handle.snapshot().borrow().launches, 1, "that one still hangs");
 }
 
 #[tokio::test(start_paused = true)]
@@ -461,4 +488,13 @@ async fn restrictions_are_notices_of_a_session_that_is_ready() {
     let mut snapshot = rig.handle.snapshot();
     let noticed = snapshot.wait_for(|now| !now.notices.is_empty()).await.expect("a supervisor").notices.clone();
     assert!(noticed[0].contains("463"), "{noticed:?}");
+
+    // A build of the page that cannot say is none that says no.
+    rig.launcher.tell(PageEvent::Status(PageStatus { sync_percent: Some(7), ..ready_status() }));
+    snapshot.wait_for(|now| now.page.as_ref().is_some_and(|page| page.sync_percent == Some(7))).await.expect("a supervisor");
+    // Taken when the status was dealt with.
+    rig.handle.tell(Command::Start).await;
+    assert_eq!(rig.notes.restrictions.lock().expect("lock").len(), 1);
+    rig.launcher.tell(PageEvent::Status(PageStatus { time_lock_known: true, ..ready_status() }));
+    snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
 }

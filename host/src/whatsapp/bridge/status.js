@@ -36,6 +36,7 @@ function status() {
     outdated,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     timeLock: reachoutLock(),
+    timeLockKnown: isLockKnown(),
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? Math.round(progress.getOfflineDeliveryProgress()) : null,
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).filter(isPreloaded).flatMap(missing))] : [],
