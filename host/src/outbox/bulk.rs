@@ -176,6 +176,8 @@ impl Outbox {
             Ok(accepted) => Ok(accepted.id),
             // Taken in before a crash, and not noted.
             Err(AcceptError::InFlight(id)) => Ok(id),
+            // Taken in before, and what was stored cannot be read.
+            Err(AcceptError::Store(StoreError::Corrupt(_))) => Err(unreadable()),
             Err(AcceptError::Store(error)) => return Err(error),
             // Neither allowed nor refused: asked again.
             Err(AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_))) => return Err(StoreError::Busy),

@@ -74,7 +74,7 @@ enum Resolved {
 
 /// What the plugins say of a row that waited.
 enum Judged {
-    Allowed(OutboundMessage, Vec<Step>),
+    Allowed(Box<OutboundMessage>, Vec<Step>),
     /// It was refused; the send has ended.
     Ended,
     /// A plugin could not be asked; the send waits.
@@ -413,7 +413,7 @@ impl Sender {
                 continue;
             }
             let (message, judged) = match self.still_allowed(&row).await? {
-                Judged::Allowed(message, judged) => (message, judged),
+                Judged::Allowed(message, judged) => (*message, judged),
                 Judged::Ended => continue,
                 Judged::Later => {
                     prepared.waits = true;
@@ -494,7 +494,7 @@ impl Sender {
     async fn still_allowed(&self, row: &OutboxRow) -> Result<Judged, StoreError> {
         let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
         if waited < JUDGED_FOR && row.message.send_at.is_none() {
-            return Ok(Judged::Allowed(row.message.clone(), vec![]));
+            return Ok(Judged::Allowed(Box::new(row.message.clone()), vec![]));
         }
         let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
         let (decision, verdicts) = match self.inner.pipeline.validate(&subject, row.message.clone()).await {
@@ -507,7 +507,7 @@ impl Sender {
         };
         let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
         match decision {
-            Ok(message) => Ok(Judged::Allowed(message, steps)),
+            Ok(message) => Ok(Judged::Allowed(Box::new(message), steps)),
             Err(rejection) => {
                 let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
                 self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;

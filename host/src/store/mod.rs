@@ -168,7 +168,7 @@ impl Store {
         let aside = Aside::default();
         let addresses = Addresses::load(&readers, &aside).await?;
         let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
-        let writer = Writer::start(writing, connection).map_err(|error| wrong(error.to_string()))?;
+        let writer = Writer::start(writing, connection, place.clone()).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { writer, readers, addresses, recent: Recent::default(), aside, place })
     }
 

@@ -49,7 +49,7 @@ impl Place {
     }
 
     /// Looks at the place; a change is logged.
-    fn look(&self) -> Result<(), StoreError> {
+    pub(super) fn look(&self) -> Result<(), StoreError> {
         let moved = match file(&self.0.path) {
             Ok(there) => there != self.0.file,
             // Any other error says nothing of the file: SQLite has it open.

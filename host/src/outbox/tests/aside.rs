@@ -58,6 +58,19 @@ async fn an_order_that_cannot_be_read_is_reported_and_the_next_one_is_taken_in()
 }
 
 #[tokio::test]
+async fn a_recipient_whose_message_cannot_be_read_stops_no_order() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let id = gateway.outbox.bulk(order("hello")).await.expect("stored");
+    // As a crash between the accept of one and the note of it.
+    let pending = gateway.store.pending(1).await.expect("pending");
+    gateway.outbox.accept(crate::outbox::bulk::request(&pending[0]).expect("a request")).await.expect("accepted");
+    gateway.store.spoil("UPDATE outbox SET message = 'no JSON'").await;
+    while gateway.outbox.take_some().await.expect("taken") {}
+    assert_eq!(counts(&gateway, &id).await, counted(&[("queued", 1), ("refused", 1)]));
+}
+
+#[tokio::test]
 async fn a_want_of_room_neither_allows_nor_ends_a_send() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;

@@ -92,7 +92,7 @@ async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
 
 #[tokio::test]
 async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothing() -> Result<()> {
-    let entry = "[[plugin]]\nname = 'greedy'\nsessions = ['greedy']\non_error = 'allow'\ntimeout = '1s'\n";
+    let entry = "[[plugin]]\nname = 'greedy'\nsessions = ['greedy']\non_error = 'allow'\ncpu = '10s'\ntimeout = '1s'\n";
     let house = House::build(plan(entry)).await?;
     let gateway = house.open().await?;
     gateway.api.post("/v1/sessions", &json!({"id": "greedy", "start": false})).await?.expect(201)?;

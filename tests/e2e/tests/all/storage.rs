@@ -41,6 +41,10 @@ fn refused(answer: Answer, code: &str) -> Result<()> {
     Ok(())
 }
 
+fn unavailable(answer: Answer) -> Option<Answer> {
+    (answer.status == 503).then_some(answer)
+}
+
 /// Takes the lock that SQLite's writers hold on a database with a write-ahead log, as another program's transaction does.
 fn write_lock(house: &House) -> Result<File> {
     const WAL_WRITE_LOCK: i64 = 120;
@@ -60,7 +64,9 @@ async fn a_held_write_lock_is_busy_for_probes_sends_and_sessions() -> Result<()>
 
     let lock = write_lock(&house)?;
     let session = json!({"id": "shop", "start": false});
-    let (probe, accept, create) = tokio::join!(gateway.api.get("/readyz"), send(&gateway), gateway.api.post("/v1/sessions", &session));
+    // What the probe found out is repeated for a second.
+    let probe = until("noticed by the probe", NOTICED, async || Ok(unavailable(gateway.api.get("/readyz").await?)));
+    let (probe, accept, create) = tokio::join!(probe, send(&gateway), gateway.api.post("/v1/sessions", &session));
     for answer in [probe?, accept?, create?] {
         refused(answer, "busy")?;
     }
@@ -80,8 +86,7 @@ async fn a_database_that_is_moved_away_is_noticed_and_nothing_is_accepted_into_i
     send(&gateway).await?.expect(202)?;
     let (there, away) = (database(&house), house.folder().join("away.db"));
     fs::rename(&there, &away)?;
-    let code = |answer: Answer| (answer.status == 503).then_some(answer);
-    let probe = until("noticed by the probe", NOTICED, async || Ok(code(gateway.api.get("/readyz").await?))).await?;
+    let probe = until("noticed by the probe", NOTICED, async || Ok(unavailable(gateway.api.get("/readyz").await?))).await?;
     refused(probe, "storage_moved")?;
     refused(send(&gateway).await?, "storage_moved")?;
     let said = |line: &String| line.contains("moved away") && line.contains("wharf.db");
