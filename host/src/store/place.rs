@@ -113,6 +113,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_cannot_go_on_without_the_writer_hears_of_its_end() {
+        let (_dir, store) = scratch().await;
+        let mut ended = Box::pin(store.ended());
+        assert!(futures_util::poll!(&mut ended).is_pending());
+        store.close().await;
+        ended.await;
+    }
+
+    #[tokio::test]
     async fn a_held_write_lock_is_told_within_two_seconds() {
         use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 

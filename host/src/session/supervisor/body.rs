@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::{JoinError, JoinSet},
     time::{Instant, timeout, timeout_at},
 };
@@ -78,8 +78,13 @@ pub(super) enum Done {
 }
 
 impl Body {
-    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, journal: Arc<dyn Journal>, starts: Arc<Semaphore>) -> Self {
-        let profile = Arc::new(Semaphore::new(1));
+    pub(super) fn new(
+        client: ClientId,
+        launcher: Arc<dyn Launcher>,
+        journal: Arc<dyn Journal>,
+        starts: Arc<Semaphore>,
+        profile: Arc<Semaphore>,
+    ) -> Self {
         Self { client, launcher, journal, starts, profile, running: None, generation: 0, work: JoinSet::new() }
     }
 
@@ -109,7 +114,9 @@ impl Body {
         let generation = self.generation;
         let (client, launcher) = (self.client.clone(), Arc::clone(&self.launcher));
         let (profile, starts) = (Arc::clone(&self.profile), Arc::clone(&self.starts));
-        self.work.spawn(async move {
+        let (tell, told) = oneshot::channel();
+        // Not one of our own tasks, which end with us: a browser that comes up when nobody waits for it is closed again.
+        tokio::spawn(async move {
             let result = async {
                 let closed = |_| LaunchError::Failed("the gateway is stopping".into());
                 let permit = profile.acquire_owned().await.map_err(closed)?;
@@ -125,8 +132,14 @@ impl Body {
                 };
                 Ok(Start { launched, permit })
             };
+            if let Err(Ok(Start { launched, permit })) = tell.send(result.await) {
+                launched.page.close().await;
+                drop(permit);
+            }
+        });
+        self.work.spawn(async move {
             // The session waits for the result: it is told of one in any case.
-            let result = tasks::unless_panics(result).await.unwrap_or_else(|| Err(LaunchError::Failed("the launch broke off".into())));
+            let result = told.await.unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
             Done::Launched { generation, result }
         });
     }

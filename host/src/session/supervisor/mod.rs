@@ -90,7 +90,9 @@ struct Shown {
 /// Runs the supervisor. One that panics is begun anew with a new browser; whoever holds the session's handle notices a
 /// session that starts again, and nothing else.
 async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
-    while tasks::unless_panics(Supervisor::new(parts.clone(), shown.clone()).run(&mut inbox)).await.is_none() {
+    // The same for one after the other: the browser of the one before may still be closing.
+    let profile = Arc::new(Semaphore::new(1));
+    while tasks::unless_panics(Supervisor::new(parts.clone(), shown.clone(), Arc::clone(&profile)).run(&mut inbox)).await.is_none() {
         tasks::begins_anew("session.supervisor", "it panicked");
         let (client, at, reason) = (parts.client.clone(), Timestamp::now(), "the session's task broke off; it begins anew".to_owned());
         let (before, account) = (shown.snapshot.borrow().state, shown.snapshot.borrow().account.clone());
@@ -127,10 +129,10 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(parts: Parts, shown: Shown) -> Self {
+    fn new(parts: Parts, shown: Shown, profile: Arc<Semaphore>) -> Self {
         Self {
             machine: Machine::new(parts.linked),
-            body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts)),
+            body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts), profile),
             parts,
             snapshot: shown.snapshot,
             ready_page: shown.ready_page,

@@ -100,8 +100,9 @@ struct ScriptedLauncher {
     page: Arc<ScriptedPage>,
     news: Mutex<Vec<mpsc::UnboundedSender<PageEvent>>>,
     failures: Mutex<Vec<LaunchError>>,
-    /// Launches that never end.
+    /// Launches that hang until they are let go on.
     hanging: AtomicU64,
+    goes_on: tokio::sync::Notify,
 }
 
 impl ScriptedLauncher {
@@ -118,7 +119,7 @@ impl Launcher for ScriptedLauncher {
         }
         if self.hanging.load(Ordering::Relaxed) > 0 {
             self.hanging.fetch_sub(1, Ordering::Relaxed);
-            std::future::pending::<()>().await;
+            self.goes_on.notified().await;
         }
         let (sender, events) = mpsc::unbounded_channel();
         self.news.lock().expect("lock").push(sender);
@@ -140,6 +141,8 @@ struct Notes {
     passkey: Mutex<Vec<String>>,
     /// Panics at the next QR.
     panics: AtomicBool,
+    /// Panics at the next transition.
+    refuses: AtomicBool,
     /// Does not know what was told.
     unreadable: AtomicBool,
 }
@@ -147,6 +150,7 @@ struct Notes {
 #[async_trait]
 impl Journal for Notes {
     async fn entered(&self, transition: &Transition, _: Option<&Account>, _: bool) {
+        assert!(!self.refuses.swap(false, Ordering::Relaxed), "of its own free will");
         self.entered.lock().expect("lock").push(transition.after);
     }
     async fn qr(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
@@ -277,6 +281,22 @@ async fn a_launch_that_hangs_holds_up_no_other_session() {
     other.launched(1).await;
     assert!(began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
     assert_eq!(hanging.handle.snapshot().borrow().launches, 1, "that one still hangs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_the_next_one() {
+    let rig = beside(&Arc::new(Semaphore::new(2)), ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
+    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    while rig.launcher.hanging.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    rig.notes.refuses.store(true, Ordering::Relaxed);
+    // The launch takes too long, which is a transition.
+    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 2).await.expect("a supervisor");
+    assert_eq!(rig.launcher.news.lock().expect("lock").len(), 0, "the profile is not free yet");
+    rig.launcher.goes_on.notify_one();
+    rig.launched(2).await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::{
     fcntl::{FcntlArg, fcntl},
     libc,
 };
 use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::{Answer, Gateway, House, Plan, api, until};
+use wharf_e2e::{Answer, Gateway, House, Plan, api, gateway::command, until};
 
 /// The gateway looks at the place of its database every few seconds.
 const NOTICED: Duration = Duration::from_secs(20);
@@ -91,6 +91,14 @@ async fn a_database_that_is_moved_away_is_noticed_and_nothing_is_accepted_into_i
     refused(send(&gateway).await?, "storage_moved")?;
     let said = |line: &String| line.contains("moved away") && line.contains("wharf.db");
     ensure!(gateway.log().lines().iter().any(said), "not in the log:\n{}", gateway.log().tail());
+
+    // The doctor, by the port that the system chose.
+    let config = house.folder().join("gateway.toml");
+    let port = gateway.api.url.rsplit(':').next().context("a port")?;
+    fs::write(&config, fs::read_to_string(&config)?.replace("port = 0", &format!("port = {port}")))?;
+    let doctor = command(house.folder())?.args(["doctor", "--offline"]).output().await?;
+    let doctor = String::from_utf8(doctor.stdout)?;
+    ensure!(doctor.lines().any(|line| line.starts_with("LOOK") && line.contains("moved away")), "{doctor}");
 
     fs::rename(&away, &there)?;
     until("ready again", NOTICED, async || Ok((gateway.api.get("/readyz").await?.status == 200).then_some(()))).await?;
