@@ -291,7 +291,9 @@ async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_th
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     rig.notes.refuses.store(true, Ordering::Relaxed);
-    // The launch takes too long, which is a transition.
+    // It breaks off while it stops, so the next one rests until it is told to start.
+    rig.handle.tell(Command::Stop).await;
+    rig.handle.tell(Command::Start).await;
     rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 2).await.expect("a supervisor");
     assert_eq!(rig.launcher.news.lock().expect("lock").len(), 0, "the profile is not free yet");
     rig.launcher.goes_on.notify_one();
