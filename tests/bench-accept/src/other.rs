@@ -127,7 +127,7 @@ impl Core for Other {
     }
 
     async fn messages(&self, _: &Filter) -> Result<Listed, StoreError> {
-        Ok(Listed { rows: vec![], next: None })
+        Ok(Listed { rows: vec![], unreadable: vec![], next: None })
     }
 
     async fn search_messages(&self, _: &str, _: &str) -> Result<Vec<OutboxRow>, StoreError> {
