@@ -51,7 +51,8 @@ fn write_lock(house: &House) -> Result<File> {
     let file = File::options().read(true).write(true).open(database(house).with_extension("db-shm"))?;
     let lock =
         libc::flock { l_type: i16::try_from(libc::F_WRLCK)?, l_whence: i16::try_from(libc::SEEK_SET)?, l_start: WAL_WRITE_LOCK, l_len: 1, l_pid: 0 };
-    fcntl(&file, FcntlArg::F_SETLK(&lock))?;
+    // Waits for a write of the gateway that is just being made.
+    fcntl(&file, FcntlArg::F_SETLKW(&lock))?;
     Ok(file)
 }
 
