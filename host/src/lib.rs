@@ -14,6 +14,7 @@ pub mod plugins;
 pub mod qr;
 pub mod session;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod whatsapp;
 

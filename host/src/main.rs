@@ -60,19 +60,23 @@ async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
         error!("cannot listen for signals");
         return ExitCode::FAILURE;
     };
-    let gateway = match Gateway::start(config, sources, metrics).await {
+    let mut gateway = match Gateway::start(config, sources, metrics).await {
         Ok(gateway) => gateway,
         Err(failure) => {
             error!(error = %failure, "the gateway did not start");
             return ExitCode::FAILURE;
         }
     };
+    let code = tokio::select! {
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        part = gateway.failed() => {
+            error!(part, "a part of the gateway has ended that it cannot go on without; it stops, to be started anew");
+            ExitCode::FAILURE
+        }
+    };
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::select! {
-        () = gateway.stop() => ExitCode::SUCCESS,
+        () = gateway.stop() => code,
         // Asked twice: at once. The guards close the browsers.
         _ = interrupt.recv() => ExitCode::FAILURE,
     }

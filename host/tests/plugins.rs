@@ -19,5 +19,7 @@ mod notifiers;
 #[allow(dead_code, reason = "the unit tests use more of it")]
 #[path = "../src/events/tests/receiver.rs"]
 mod receiver;
+#[path = "plugins/room.rs"]
+mod room;
 #[path = "plugins/support.rs"]
 mod support;

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, Priority},
-    outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest, StoreError},
+    outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest},
 };
 
 /// Recipients of one order.
@@ -131,12 +131,8 @@ fn shape(id: &str, order: &BulkReport) -> Value {
     json!({"id": id, "session": order.client, "createdAt": order.created_at.rfc3339(), "total": total, "counts": counts, "location": format!("/v1/bulk/{id}")})
 }
 
-fn broken(error: &StoreError) -> Problem {
-    Problem::internal(error.to_string())
-}
-
 async fn find(app: &App, id: &str) -> Result<BulkReport, Problem> {
-    let found = app.core.bulk(id).await.map_err(|error| broken(&error))?;
+    let found = app.core.bulk(id).await?;
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no bulk order of that id"))
 }
 
@@ -159,7 +155,7 @@ pub(super) async fn recipients(
 ) -> Result<Response, Problem> {
     let Query(page) = query.map_err(|error| Problem::bad("invalid_query", format!("{}; there are state and cursor", error.body_text())))?;
     let order = find(&app, &id).await?;
-    let rows = app.core.bulk_recipients(&order, page.state.as_deref(), page.cursor, PAGE).await.map_err(|error| broken(&error))?;
+    let rows = app.core.bulk_recipients(&order, page.state.as_deref(), page.cursor, PAGE).await?;
     let full = rows.len() >= PAGE as usize;
     let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
     let shape = |row: &BulkRecipient| json!({"recipient": row.place, "to": row.recipient, "number": (!row.recipient.contains('@')).then_some(&row.recipient), "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
@@ -168,6 +164,6 @@ pub(super) async fn recipients(
 
 pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let order = find(&app, &id).await?;
-    let cancelled = app.core.cancel_bulk(&order).await.map_err(|error| broken(&error))?;
+    let cancelled = app.core.cancel_bulk(&order).await?;
     Ok(Json(json!({"id": id, "cancelled": cancelled})).into_response())
 }

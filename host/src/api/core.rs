@@ -29,7 +29,7 @@ pub trait Core: Send + Sync + Debug + 'static {
     fn session(&self, client: &ClientId) -> Option<Snapshot>;
 
     /// Everything that is known of a session, as a JSON object.
-    async fn session_info(&self, client: &ClientId) -> Result<Value, String>;
+    async fn session_info(&self, client: &ClientId) -> Result<Value, SessionFailure>;
 
     /// Accepts a send, and waits for its outcome unless told otherwise.
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
@@ -133,8 +133,8 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;
 
-    /// Why the gateway cannot serve now; empty: it can.
-    async fn problems(&self) -> Vec<String>;
+    /// Whether the gateway can accept sends now, and why not.
+    async fn ready(&self) -> Result<(), StoreError>;
 }
 
 /// A send, as a caller wants it.

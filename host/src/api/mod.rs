@@ -16,6 +16,7 @@ mod reply;
 mod seed;
 mod sending;
 mod sessions;
+mod storage;
 
 use std::{any::Any, io, sync::Arc, time::Instant};
 

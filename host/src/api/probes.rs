@@ -8,19 +8,22 @@ use axum::{
 };
 use serde_json::json;
 
-use super::App;
+use super::{App, storage};
 
 /// The process answers.
 pub(super) async fn live() -> Response {
     Json(json!({"status": "ok"})).into_response()
 }
 
-/// The gateway can accept sends: database and plugins. A session that is not linked yet is no reason to restart it.
+/// The gateway can accept sends: the database takes a write. A session that is not linked yet is no reason to restart it.
 pub(super) async fn ready(State(app): State<App>) -> Response {
-    let problems = app.core.problems().await;
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = if problems.is_empty() { "ready" } else { "not_ready" };
-    (status, Json(json!({"status": word, "problems": problems}))).into_response()
+    let Err(error) = app.core.ready().await else {
+        return Json(json!({"status": "ready", "problems": []})).into_response();
+    };
+    let answer = storage::answer(&error);
+    let body = Json(json!({"status": "not_ready", "code": answer.code, "problems": [error.to_string()]}));
+    let retry_after = answer.retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after.unwrap_or([(header::RETRY_AFTER, "60".to_owned())]), body).into_response()
 }
 
 pub(super) async fn metrics(State(app): State<App>) -> Response {

@@ -64,6 +64,9 @@ impl IntoResponse for Problem {
 
 impl From<SessionFailure> for Problem {
     fn from(failure: SessionFailure) -> Self {
+        if let SessionFailure::Store(error) = failure {
+            return error.into();
+        }
         let (status, code) = match &failure {
             SessionFailure::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client"),
             SessionFailure::Exists(_) => (StatusCode::CONFLICT, "session_exists"),

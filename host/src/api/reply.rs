@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{SendFailure, problem::Problem};
+use super::{SendFailure, SessionFailure, problem::Problem};
 use crate::{
     model::{FailureCode, Timestamp},
     outbox::AcceptError,
@@ -93,6 +93,7 @@ impl From<SendFailure> for Failure {
                 RenderFailure::UnknownTemplate { .. } => unprocessable("unknown_template", "Unknown template"),
                 RenderFailure::MissingVariable { .. } => unprocessable("missing_variable", "Missing template variable"),
                 RenderFailure::BadVariable { .. } => unprocessable("bad_variable", "Invalid template variable"),
+                RenderFailure::Busy(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", words).after(1),
                 RenderFailure::Failed { .. } => unprocessable("template_failed", "Template failed"),
             },
             SendFailure::Refused(AcceptError::KindNotSupported { .. }) => unprocessable("kind_not_supported", "Kind of message not supported"),
@@ -101,14 +102,21 @@ impl From<SendFailure> for Failure {
                 Self::new(StatusCode::CONFLICT, "idempotency_in_flight", "Request in flight", words).with(json!({"id": id})).after(1)
             }
             SendFailure::Refused(AcceptError::KeyReused) => unprocessable("idempotency_key_reused", "Idempotency key reused"),
-            SendFailure::Refused(AcceptError::Store(crate::outbox::StoreError::Busy)) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", words).after(1)
-            }
-            SendFailure::Refused(AcceptError::Store(crate::outbox::StoreError::Full)) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", "Disk is full", words).after(60)
-            }
-            SendFailure::Refused(AcceptError::Store(_)) => Self::internal(words),
+            // Neither allowed nor refused: the gateway had no room to ask.
+            SendFailure::Refused(AcceptError::Busy(_)) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", words).after(1),
+            SendFailure::Refused(AcceptError::Store(error)) => error.into(),
         }
+    }
+}
+
+impl From<SessionFailure> for Failure {
+    fn from(failure: SessionFailure) -> Self {
+        let (status, code, error) = match failure {
+            SessionFailure::Store(error) => return error.into(),
+            SessionFailure::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client", "Unknown client"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        };
+        Self::new(status, code, error, failure.to_string())
     }
 }
 

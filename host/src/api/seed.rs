@@ -124,13 +124,13 @@ pub(super) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<
 
 pub(super) async fn session_info(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
-    let info = app.core.session_info(&client).await.map_err(Failure::internal)?;
+    let info = app.core.session_info(&client).await?;
     Ok(success(&info, "Session information retrieved successfully"))
 }
 
 pub(super) async fn reconnect(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
-    app.core.reconnect(&client).await.map_err(|error| Failure::internal(error.to_string()))?;
+    app.core.reconnect(&client).await?;
     let data = json!({"message": "The session is being started anew", "timestamp": now()});
     Ok(success(&data, "Reconnection initiated successfully"))
 }
@@ -164,11 +164,12 @@ pub(super) async fn cleanup(State(app): State<App>, wanted: Result<Query<Cleanin
 pub(super) async fn send(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    whose: Query<Whose>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
     let body = sending::readable(&headers, body)?;
-    let mut call = parse(&app, &body)?;
+    let mut call = parse(&app, &whose, &body)?;
     if sending::prefers_async(&headers) {
         call.until = Until::Accepted;
     }
@@ -223,7 +224,7 @@ fn number(body: &[u8]) -> Result<Option<Written>, Failure> {
     Ok(number.filter(|written| !written.text().is_empty()))
 }
 
-fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
+fn parse(app: &App, whose: &Query<Whose>, body: &[u8]) -> Result<SendCall, Failure> {
     let whole: Value = serde_json::from_slice(body).map_err(|error| {
         // The words of the error may quote the body.
         bad("invalid_json", "Invalid JSON", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
@@ -257,9 +258,13 @@ fn parse(app: &App, body: &[u8]) -> Result<SendCall, Failure> {
         }
         (None, None) => return Err(missing()),
     };
-    let client = match text("clientId")? {
-        Some(id) => id.parse::<ClientId>().map_err(|error| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
-        None => app.core.default_client().clone(),
+    let client = match (text("clientId")?, &whose.client_id) {
+        (Some(id), Some(other)) if id != *other => {
+            return Err(bad("invalid_client_id", "Invalid client id", "the body and the address name two sessions; name one"));
+        }
+        (Some(id), _) => id.parse::<ClientId>().map_err(|error| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
+        // As every other call: a message must not leave by the default session because its own is named in the address.
+        (None, _) => client(app, whose)?,
     };
     let priority = match text("priority")? {
         None => Priority::default(),

@@ -77,7 +77,7 @@ pub(super) async fn create(State(app): State<App>, body: Bytes) -> Result<Respon
 
 pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let (client, now) = find(&app, &id)?;
-    let mut all = app.core.session_info(&client).await.map_err(Problem::internal)?;
+    let mut all = app.core.session_info(&client).await?;
     if let (Some(all), Value::Object(short)) = (all.as_object_mut(), shape(&client, &now)) {
         all.extend(short);
     }

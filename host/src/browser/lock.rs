@@ -52,10 +52,15 @@ pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
 /// The process that uses a profile now, as far as can be seen without writing into it. 0: one that is not known by pid.
 #[must_use]
 pub fn profile_user(profile: &Path) -> Option<i32> {
-    let ours = File::open(profile.join(LOCK)).ok().and_then(|file| match Flock::lock(file, FlockArg::LockSharedNonblock) {
-        Err((file, Errno::EWOULDBLOCK)) => Some(recorded(file).unwrap_or(0)),
-        _ => None,
-    });
+    let ours = match File::open(profile.join(LOCK)) {
+        Ok(file) => match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Err((file, Errno::EWOULDBLOCK)) => Some(recorded(file).unwrap_or(0)),
+            _ => None,
+        },
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+        // A lock that cannot be looked at, another user's for example, may be held.
+        Err(_) => Some(0),
+    };
     ours.or_else(|| foreign_user(profile))
 }
 
@@ -109,6 +114,10 @@ mod tests {
         assert!(matches!(hold_profile(dir.path()), Err(BrowserError::ProfileInUse { .. })));
         drop(held);
         assert_eq!(profile_user(dir.path()), None);
+        // A lock that cannot be opened, here by a link to itself: who holds it is not known.
+        let odd = tempfile::tempdir().expect("tempdir");
+        std::os::unix::fs::symlink(LOCK, odd.path().join(LOCK)).expect("a link");
+        assert_eq!(profile_user(odd.path()), Some(0));
         hold_profile(dir.path()).expect("free again");
     }
 

@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, symlink},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -20,9 +20,9 @@ use chromiumoxide::{
 use tokio::{
     process::Command,
     sync::{Mutex, mpsc},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     BrowserError, BrowserEvent, LaunchOptions, ProfileLock, Tab, TabError,
@@ -35,25 +35,48 @@ use crate::config::BrowserKind;
 /// Where Chromium keeps a profile inside of its folder when nobody names one.
 const DEFAULT: &str = "Default";
 
+/// How long a page that was asked for in vain may still appear.
+const LATE: Duration = Duration::from_secs(60);
+
 /// The browser that all share; started by the first who comes, closed by the last who leaves.
 #[derive(Debug)]
 pub struct SharedBrowser {
     /// Chromium's own folder, beside the profiles.
     folder: PathBuf,
-    running: Mutex<Option<Running>>,
+    /// Held while the browser itself is started or closed, which concerns everybody; never while a page is opened.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    /// The last start that failed, and when.
+    failed: Option<(Instant, BrowserError)>,
 }
 
 #[derive(Debug)]
 struct Running {
     connection: Connection,
-    pages: Vec<TargetId>,
+    /// Pages in it, those that are being opened included.
+    places: u64,
 }
 
-/// The place of one page in it.
+/// The place of one page in it, from before the page is opened until it is closed. Dropped, it is left too.
 #[derive(Debug)]
 pub(super) struct Place {
     browser: Arc<SharedBrowser>,
     connection: Connection,
+    /// None: it was left.
+    held: std::sync::Mutex<Option<Held>>,
+}
+
+/// What a place holds until it is left.
+#[derive(Debug)]
+struct Held {
+    /// What the page is asked for by.
+    url: String,
+    /// None: it has not appeared yet.
+    page: Option<TargetId>,
     /// Nobody else works in the profile meanwhile.
     _lock: ProfileLock,
 }
@@ -62,23 +85,52 @@ impl SharedBrowser {
     /// `folder` is made when the first page is opened.
     #[must_use]
     pub fn new(folder: PathBuf) -> Arc<Self> {
-        Arc::new(Self { folder, running: Mutex::new(None) })
+        Arc::new(Self { folder, state: Mutex::default() })
     }
 
     /// Opens a blank page in a profile, named by `options.profile` as for [`launch()`]. Switches of the first one count.
+    /// Pages are opened beside each other; a page that cannot be opened is closed again.
     ///
     /// # Errors
     /// See [`BrowserError`].
     pub async fn open(self: &Arc<Self>, options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
-        let failed = |error: TabError| BrowserError::Failed(error.to_string());
         let (folder, profile) = (self.folder.clone(), options.profile.clone());
         let linking = tokio::task::spawn_blocking(move || link(&folder, &profile)).await;
         let (lock, directory) = linking.map_err(|error| BrowserError::Failed(error.to_string()))??;
+        let place = Arc::new(self.enter(options, lock).await?);
+        let opened = async {
+            let page = match timeout(options.launch_timeout, place.hand_over(options, &directory)).await {
+                Ok(page) => page?,
+                Err(_) => {
+                    return Err(BrowserError::Failed(format!("the shared browser did not open the profile within {:?}", options.launch_timeout)));
+                }
+            };
+            let attached = attach(place.connection.clone(), page, Some(Arc::clone(&place)), options.tag.clone()).await;
+            attached.map_err(|error| BrowserError::Failed(error.to_string()))
+        };
+        let opened = opened.await;
+        if opened.is_err() {
+            place.leave().await;
+        }
+        opened
+    }
 
-        let mut running = self.running.lock().await;
-        let connection = match running.as_ref().filter(|running| running.connection.is_alive()) {
-            Some(running) => running.connection.clone(),
+    /// Takes a place in the browser, and starts it for the first one.
+    async fn enter(self: &Arc<Self>, options: &LaunchOptions, lock: ProfileLock) -> Result<Place, BrowserError> {
+        let came = Instant::now();
+        let mut state = self.state.lock().await;
+        let connection = match state.running.as_mut().filter(|running| running.connection.is_alive()) {
+            Some(running) => {
+                running.places += 1;
+                running.connection.clone()
+            }
             None => {
+                // Who waited for a start that failed does not wait for another one.
+                if let Some((at, error)) = &state.failed
+                    && *at >= came
+                {
+                    return Err(error.clone());
+                }
                 let options = LaunchOptions {
                     profile: self.folder.clone(),
                     // New headless and the shell take no profiles of others.
@@ -86,33 +138,79 @@ impl SharedBrowser {
                     tag: "shared".into(),
                     ..options.clone()
                 };
-                let connection = launch::start(&options, true).await?;
-                *running = Some(Running { connection: connection.clone(), pages: Vec::new() });
-                connection
+                match launch::start(&options, true).await {
+                    Ok(connection) => {
+                        state.running = Some(Running { connection: connection.clone(), places: 1 });
+                        connection
+                    }
+                    Err(error) => {
+                        state.failed = Some((Instant::now(), error.clone()));
+                        return Err(error);
+                    }
+                }
             }
         };
-        let opened = timeout(options.launch_timeout, self.hand_over(options, &connection, &directory)).await;
-        let page = match opened {
-            Ok(Ok(page)) => page,
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(BrowserError::Failed(format!("the shared browser did not open the profile within {:?}", options.launch_timeout))),
-        };
-        if let Some(running) = running.as_mut() {
-            running.pages.push(page.target_id().clone());
+        // Of `about:` Chromium makes its start page.
+        let url = format!("data:text/html,wharf-{:016x}", rand::random::<u64>());
+        Ok(Place { browser: Arc::clone(self), connection, held: Some(Held { url, page: None, _lock: lock }).into() })
+    }
+
+    /// Leaves a place: closes its page, and the browser when nobody else has a place in it. A browser that does not answer
+    /// any more goes with all its pages: each session starts anew.
+    async fn leave(&self, connection: &Connection, held: Held) {
+        // One that is gone took its pages along; and whoever starts the next one is not waited for.
+        if !connection.is_alive() {
+            return;
         }
-        drop(running);
-        let place = Arc::new(Place { browser: Arc::clone(self), connection: connection.clone(), _lock: lock });
-        attach(connection, page, Some(place), options.tag.clone()).await.map_err(failed)
+        let mut state = self.state.lock().await;
+        let Some(now) = state.running_on(connection) else { return };
+        now.places = now.places.saturating_sub(1);
+        if now.places == 0 {
+            connection.process.leave().await;
+            state.running = None;
+            return;
+        }
+        drop(state);
+        let page = match held.page {
+            Some(page) => page,
+            None => match find(connection, &held.url).await {
+                Some(page) => page.target_id().clone(),
+                None => return drop(tokio::spawn(close_late(connection.clone(), held.url))),
+            },
+        };
+        if let Err(error) = close(connection, page).await {
+            let answers = quick(async { connection.browser.lock().await.version().await }).await.is_ok();
+            warn!(%error, answers, "a page of the shared browser did not close");
+            if !answers {
+                connection.process.kill().await;
+                let mut state = self.state.lock().await;
+                if state.running_on(connection).is_some() {
+                    state.running = None;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// What runs, if it is this browser.
+    fn running_on(&mut self, connection: &Connection) -> Option<&mut Running> {
+        self.running.as_mut().filter(|now| Arc::ptr_eq(&now.connection.process, &connection.process))
+    }
+}
+
+impl Place {
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the second Chromium and finds the page it asked for by its address.
-    async fn hand_over(&self, options: &LaunchOptions, connection: &Connection, directory: &str) -> Result<Page, BrowserError> {
+    async fn hand_over(&self, options: &LaunchOptions, directory: &str) -> Result<Page, BrowserError> {
         let (executable, _) = find_executable(options.executable.as_deref(), BrowserKind::Headless)?;
-        // Of `about:` Chromium makes its start page.
-        let url = format!("data:text/html,wharf-{:016x}", rand::random::<u64>());
+        let url = self.held().as_ref().map(|held| held.url.clone()).unwrap_or_default();
         let root = nix::unistd::geteuid().is_root();
         let status = Command::new(&executable)
-            .args(hand_over_command_line(&self.folder, directory, &url, root))
+            .args(hand_over_command_line(&self.browser.folder, directory, &url, root))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -123,52 +221,70 @@ impl SharedBrowser {
             .map_err(|error| BrowserError::Failed(format!("cannot start {}: {error}", executable.display())))?;
         debug!(%status, directory, "profile handed over");
         loop {
-            if !connection.is_alive() {
+            if !self.connection.is_alive() {
                 return Err(BrowserError::Failed("the shared browser ended".into()));
             }
-            let pages = quick(async { connection.browser.lock().await.pages().await }).await.unwrap_or_default();
-            for page in pages {
-                if quick(page.url()).await.ok().flatten().is_some_and(|there| there == url) {
-                    return Ok(page);
+            if let Some(page) = find(&self.connection, &url).await {
+                if let Some(held) = self.held().as_mut() {
+                    held.page = Some(page.target_id().clone());
                 }
+                return Ok(page);
             }
             sleep(Duration::from_millis(20)).await;
         }
     }
-}
 
-impl Place {
     /// Pages in the browser, this one included.
     pub(super) async fn neighbours(&self) -> u64 {
-        let running = self.browser.running.lock().await;
-        running.as_ref().map_or(1, |running| running.pages.len() as u64)
+        if !self.connection.is_alive() {
+            return 1;
+        }
+        self.browser.state.lock().await.running_on(&self.connection).map_or(1, |running| running.places)
     }
 
-    /// Closes a page. A browser that does not answer any more goes with all its pages: each session starts anew.
-    pub(super) async fn leave(&self, page: &TargetId) {
-        let mut running = self.browser.running.lock().await;
-        if !self.connection.is_alive() {
-            return;
+    /// Closes the page; returns when it is gone, or its browser.
+    pub(super) async fn leave(&self) {
+        let held = self.held().take();
+        if let Some(held) = held {
+            self.browser.leave(&self.connection, held).await;
         }
-        let Some(now) = running.as_mut().filter(|now| Arc::ptr_eq(&now.connection.process, &self.connection.process)) else { return };
-        now.pages.retain(|other| other != page);
-        if now.pages.is_empty() {
-            self.connection.process.leave().await;
-            *running = None;
-            return;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let held = self.held().take();
+        if let (Some(held), Ok(runtime)) = (held, tokio::runtime::Handle::try_current()) {
+            let (browser, connection) = (Arc::clone(&self.browser), self.connection.clone());
+            runtime.spawn(async move { browser.leave(&connection, held).await });
         }
-        let closing = async {
-            let browser = self.connection.browser.lock().await;
-            browser.execute(CloseTargetParams::new(page.clone())).await
-        };
-        if let Err(error) = quick(closing).await {
-            let answers = quick(async { self.connection.browser.lock().await.version().await }).await.is_ok();
-            warn!(%error, answers, "a page of the shared browser did not close");
-            if !answers {
-                self.connection.process.kill().await;
-                *running = None;
-            }
+    }
+}
+
+/// The page of that address.
+async fn find(connection: &Connection, url: &str) -> Option<Page> {
+    let pages = quick(async { connection.browser.lock().await.pages().await }).await.unwrap_or_default();
+    for page in pages {
+        if quick(page.url()).await.ok().flatten().is_some_and(|there| there == url) {
+            return Some(page);
         }
+    }
+    None
+}
+
+async fn close(connection: &Connection, page: TargetId) -> Result<(), TabError> {
+    quick(async { connection.browser.lock().await.execute(CloseTargetParams::new(page)).await }).await.map(drop)
+}
+
+/// A page that was asked for may appear when nobody waits for it any more. It would stay for ever.
+async fn close_late(connection: Connection, url: String) {
+    let until = Instant::now() + LATE;
+    while connection.is_alive() && Instant::now() < until {
+        if let Some(page) = find(&connection, &url).await {
+            let closed = close(&connection, page.target_id().clone()).await;
+            return info!(closed = closed.is_ok(), "a page of the shared browser came late, and nobody waited for it");
+        }
+        sleep(Duration::from_millis(250)).await;
     }
 }
 

@@ -107,7 +107,8 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.end.borrow().is_none()
+        // Whoever drives it may have broken off without a word.
+        self.end.borrow().is_none() && self.end.has_changed().is_ok()
     }
 }
 
@@ -325,7 +326,7 @@ impl Tab {
     pub async fn close(&self) {
         match &self.place {
             None => self.connection.process.leave().await,
-            Some(place) => place.leave(self.page.target_id()).await,
+            Some(place) => place.leave().await,
         }
     }
 }

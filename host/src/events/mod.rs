@@ -29,6 +29,7 @@ use crate::{
     model::{Account, ClientId, Envelope, Event, EventId, Timestamp},
     plugins::Notifiers,
     store::{Store, StoreError},
+    tasks,
 };
 
 const CURSOR: &str = "deliveries";
@@ -95,8 +96,12 @@ impl Events {
     /// Starts routing, delivering and counting; they end with the handles.
     #[must_use]
     pub fn start(&self) -> Vec<JoinHandle<()>> {
-        let inner = || Arc::clone(&self.inner);
-        vec![tokio::spawn(route::run(inner())), tokio::spawn(deliver::run(inner())), tokio::spawn(gauges::run(inner()))]
+        let [routing, delivering, gauging] = [(); 3].map(|()| Arc::clone(&self.inner));
+        vec![
+            tasks::forever("events.route", move || route::run(Arc::clone(&routing))),
+            tasks::forever("events.deliver", move || deliver::run(Arc::clone(&delivering))),
+            tasks::forever("events.gauges", move || gauges::run(Arc::clone(&gauging))),
+        ]
     }
 }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{sessions::Sessions, upkeep};
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 
 /// Transitions and health checks shown in `session-info`.
 const SHOWN: u32 = 20;
+/// A probe's answer is repeated for so long.
+const CHECKED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct GatewayCore {
@@ -32,6 +35,8 @@ pub(super) struct GatewayCore {
     pub(super) events: Events,
     pub(super) metrics: PrometheusHandle,
     pub(super) helper: HelperAddress,
+    /// What the database last said to a probe.
+    pub(super) checked: Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
 
 #[async_trait]
@@ -65,14 +70,14 @@ impl Core for GatewayCore {
         self.sessions.delete(client, fate).await
     }
 
-    async fn session_info(&self, client: &ClientId) -> Result<Value, String> {
-        let handle = self.sessions.get(client).ok_or_else(|| format!("there is no session {client}"))?;
-        let words = |error: StoreError| error.to_string();
-        let transitions = self.store.transitions(client, SHOWN).await.map_err(words)?;
-        let health = self.store.health(client, SHOWN).await.map_err(words)?;
+    async fn session_info(&self, client: &ClientId) -> Result<Value, SessionFailure> {
+        let handle = self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        let transitions = self.store.transitions(client, SHOWN).await?;
+        let health = self.store.health(client, SHOWN).await?;
         let browser = handle.browser().await;
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
-        let profile = tokio::task::spawn_blocking(move || session::facts(&root, &owner)).await.map_err(|error| error.to_string())?;
+        let profile = tokio::task::spawn_blocking(move || session::facts(&root, &owner)).await;
+        let profile = profile.map_err(|error| SessionFailure::Failed(error.to_string()))?;
         let now = handle.snapshot().borrow().clone();
         Ok(json!({
             "clientId": client, "state": now.state, "connectionStatus": now.state, "isReady": now.state == SessionState::Ready,
@@ -258,8 +263,17 @@ impl Core for GatewayCore {
         self.metrics.render()
     }
 
-    async fn problems(&self) -> Vec<String> {
-        self.store.outbox_depth().await.err().map(|error| error.to_string()).into_iter().collect()
+    async fn ready(&self) -> Result<(), StoreError> {
+        // The path needs no key: however often it is asked, the database is asked once a second.
+        let mut last = self.checked.lock().await;
+        match &*last {
+            Some((at, result)) if at.elapsed() < CHECKED_FOR => result.clone(),
+            _ => {
+                let result = self.store.check().await;
+                *last = Some((Instant::now(), result.clone()));
+                result
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     events::Events,
     model::{Account, ClientId, Envelope, Event, Restriction, Timestamp, Transition},
     outbox::{Outbox, StoreError},
-    session::{Arrival, HealthNote, Journal},
+    session::{Arrival, HealthNote, Journal, Unread},
     store::{HealthRow, Store},
     whatsapp::{SendNews, TimeLock},
 };
@@ -82,10 +82,10 @@ impl Journal for GatewayJournal {
         said(client, "a fault of the bridge", self.events.append(client, account, event).await);
     }
 
-    async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp> {
-        self.store.told_until(client, account).await.unwrap_or_else(|error| {
-            error!(%client, %error, "it is not known what was told");
-            None
+    async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread> {
+        self.store.told_until(client, account).await.map_err(|error| {
+            error!(%client, %error, "it is not known what was told; asked again soon");
+            Unread
         })
     }
 

@@ -22,7 +22,7 @@ use std::{
 
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -112,8 +112,16 @@ impl Gateway {
         tasks.push(outbox.take_orders());
         tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
-        let core =
-            GatewayCore { config: Arc::clone(&config), sessions: Arc::clone(&sessions), store: store.clone(), outbox, events, metrics, helper };
+        let core = GatewayCore {
+            config: Arc::clone(&config),
+            sessions: Arc::clone(&sessions),
+            store: store.clone(),
+            outbox,
+            events,
+            metrics,
+            helper,
+            checked: Mutex::default(),
+        };
         let stop = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -126,13 +134,22 @@ impl Gateway {
         self.address
     }
 
+    /// Resolves when a part has ended without which the gateway cannot serve: the API's server, or the writer of the
+    /// database. Everything else is begun anew by its owner.
+    pub async fn failed(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.server => "the API's server",
+            () = self.store.ended() => "the writer of the database",
+        }
+    }
+
     /// Stops in order and within the budget: no new calls, what is in flight ends, browsers close cleanly (so that
     /// logins are flushed), the database is closed. What is cut off here is found out after the next start.
     pub async fn stop(self) {
         info!(budget = ?self.budget, "stopping");
         self.stop.cancel();
         let mut server = self.server;
-        if timeout(self.budget / 2, &mut server).await.is_err() {
+        if !server.is_finished() && timeout(self.budget / 2, &mut server).await.is_err() {
             warn!("calls that are still in flight are cut off");
             server.abort();
         }

@@ -3,64 +3,66 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     api::HelperAddress,
-    model::Timestamp,
+    model::{ClientId, Timestamp},
     qr,
-    session::{PasskeyStage, PasskeyView, SessionHandle},
+    session::{PasskeyStage, PasskeyView, SessionHandle, Snapshot},
+    tasks,
     whatsapp::PasskeyPurpose,
 };
 
 pub(super) fn show(handle: &SessionHandle, helper: HelperAddress) -> JoinHandle<()> {
-    let (client, mut snapshot) = (handle.client().clone(), handle.snapshot());
-    tokio::spawn(async move {
-        if !stdout().is_terminal() {
+    let (client, snapshot) = (handle.client().clone(), handle.snapshot());
+    tasks::until_done("terminal", move || tell(client.clone(), snapshot.clone(), helper.clone()))
+}
+
+async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper: HelperAddress) {
+    if !stdout().is_terminal() {
+        return;
+    }
+    let (mut shown, mut typed, mut asked) = (None, None, None);
+    loop {
+        let (code, pairing, passkey, past) = {
+            let now = snapshot.borrow_and_update();
+            (now.qr.clone(), now.pairing.clone(), now.passkey.clone(), now.past_passkeys.last().map(|past| past.reason.clone()))
+        };
+        if pairing != typed {
+            if let Some(pairing) = &pairing {
+                let (code, life) = (&pairing.code, pairing.expires_at.rfc3339());
+                // A closed terminal is no reason to stop.
+                let _ = writeln!(
+                    stdout(),
+                    "\n    {code}\n\nType this in WhatsApp (Linked devices, Link with phone number) for session {client}; it is valid until {life}.\n"
+                );
+            }
+            typed = pairing;
+        }
+        if passkey != asked {
+            let words = match (&passkey, &asked) {
+                (Some(view), _) => words(view, &helper, Timestamp::now()),
+                (None, Some(before)) if before.is_pending() => past.map(|reason| format!("the passkey's part is over: {reason}")),
+                (None, _) => None,
+            };
+            if let Some(words) = words {
+                let _ = writeln!(stdout(), "\nSession {client}: {words}\n");
+            }
+            asked = passkey;
+        }
+        if code != shown {
+            if let Some(Ok(picture)) = code.as_ref().map(|code| qr::terminal(&code.code)) {
+                let life = code.as_ref().map(|code| code.expires_at.rfc3339()).unwrap_or_default();
+                // A closed terminal is no reason to stop.
+                let _ = writeln!(stdout(), "\n{picture}\nScan this with WhatsApp (Linked devices) for session {client}; it is valid until {life}.\n");
+            }
+            shown = code;
+        }
+        if snapshot.changed().await.is_err() {
             return;
         }
-        let (mut shown, mut typed, mut asked) = (None, None, None);
-        loop {
-            let (code, pairing, passkey, past) = {
-                let now = snapshot.borrow_and_update();
-                (now.qr.clone(), now.pairing.clone(), now.passkey.clone(), now.past_passkeys.last().map(|past| past.reason.clone()))
-            };
-            if pairing != typed {
-                if let Some(pairing) = &pairing {
-                    let (code, life) = (&pairing.code, pairing.expires_at.rfc3339());
-                    // A closed terminal is no reason to stop.
-                    let _ = writeln!(
-                        stdout(),
-                        "\n    {code}\n\nType this in WhatsApp (Linked devices, Link with phone number) for session {client}; it is valid until {life}.\n"
-                    );
-                }
-                typed = pairing;
-            }
-            if passkey != asked {
-                let words = match (&passkey, &asked) {
-                    (Some(view), _) => words(view, &helper, Timestamp::now()),
-                    (None, Some(before)) if before.is_pending() => past.map(|reason| format!("the passkey's part is over: {reason}")),
-                    (None, _) => None,
-                };
-                if let Some(words) = words {
-                    let _ = writeln!(stdout(), "\nSession {client}: {words}\n");
-                }
-                asked = passkey;
-            }
-            if code != shown {
-                if let Some(Ok(picture)) = code.as_ref().map(|code| qr::terminal(&code.code)) {
-                    let life = code.as_ref().map(|code| code.expires_at.rfc3339()).unwrap_or_default();
-                    // A closed terminal is no reason to stop.
-                    let _ =
-                        writeln!(stdout(), "\n{picture}\nScan this with WhatsApp (Linked devices) for session {client}; it is valid until {life}.\n");
-                }
-                shown = code;
-            }
-            if snapshot.changed().await.is_err() {
-                return;
-            }
-        }
-    })
+    }
 }
 
 /// What a person has to do about a passkey now. None: nothing yet.

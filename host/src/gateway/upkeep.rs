@@ -14,6 +14,7 @@ use crate::{
     model::{ClientId, SessionState, Timestamp},
     session::{self, Cleanup, SessionHandle},
     store::{Store, StoreError},
+    tasks,
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
@@ -23,8 +24,26 @@ const BODIES: Duration = Duration::from_secs(60);
 /// The seed's age of what may go. Logins never do, however old.
 const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 2] {
-    [tokio::spawn(forget(store, Arc::clone(&config))), tokio::spawn(tidy(config, sessions))]
+/// Between two looks at whether the database is at its place.
+const PLACE: Duration = Duration::from_secs(5);
+
+pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 3] {
+    let (watched, keep) = (store.clone(), Arc::clone(&config));
+    [
+        tasks::forever("upkeep.place", move || watch_place(watched.clone())),
+        tasks::forever("upkeep.forget", move || forget(store.clone(), Arc::clone(&keep))),
+        tasks::forever("upkeep.tidy", move || tidy(Arc::clone(&config), Arc::clone(&sessions))),
+    ]
+}
+
+/// Notices that the database was moved away or is back; what follows from that is the store's.
+async fn watch_place(store: Store) {
+    let mut clock = interval(PLACE);
+    loop {
+        clock.tick().await;
+        // Said in the log when it changes.
+        let _ = store.look_at_place();
+    }
 }
 
 async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {

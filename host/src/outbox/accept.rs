@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Outbox, previews};
 use crate::{
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
-    plugins::{Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
+    plugins::{Busy, Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
     store::{Accept, Accepted, NewRow, OutboxId, RowState, Step, StoreError},
 };
 
@@ -63,6 +63,9 @@ pub enum AcceptError {
     /// A plugin said no.
     #[error("{}: {}", .0.plugin, .0.reason)]
     Rejected(Rejection),
+    /// A plugin could not be asked for want of room in the gateway: the message is neither allowed nor refused.
+    #[error(transparent)]
+    Busy(Busy),
     /// It is known and cannot be sent by this version.
     #[error("a message of the kind {kind} cannot be sent yet; those that can are {}", Content::SENDABLE.join(", "))]
     KindNotSupported {
@@ -124,6 +127,7 @@ impl Outbox {
                 metrics::counter!("wharf_sends_total", "outcome" => "rejected").increment(1);
                 return Err(AcceptError::Rejected(rejection));
             }
+            Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy)),
         };
         // A plugin may have made something else of it.
         sendable(&message.content)?;

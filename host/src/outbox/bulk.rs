@@ -3,7 +3,7 @@
 //! The order is stored whole, then its recipients go one by one through the door that every send goes through, each
 //! under a key of its own: a crash in the middle doubles nobody and forgets nobody.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,8 @@ use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendReques
 use crate::{
     model::{ClientId, Content, FailureCode, Priority, Recipient, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
-    store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError},
+    store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError, unreadable},
+    tasks,
 };
 
 /// Recipients taken in at a time.
@@ -140,19 +141,21 @@ impl Outbox {
     /// Takes the recipients of orders in, until the handle is aborted.
     #[must_use]
     pub fn take_orders(&self) -> JoinHandle<()> {
-        let outbox = Self { inner: Arc::clone(&self.inner) };
-        tokio::spawn(async move {
-            loop {
-                match outbox.take_some().await {
-                    Ok(true) => {}
-                    Ok(false) => outbox.inner.ordered.notified().await,
-                    Err(error) => {
-                        error!(%error, "recipients of a bulk order cannot be taken in");
-                        sleep(TICK).await;
-                    }
+        let outbox = self.clone();
+        tasks::forever("outbox.orders", move || outbox.clone().taking_orders())
+    }
+
+    async fn taking_orders(self) {
+        loop {
+            match self.take_some().await {
+                Ok(true) => {}
+                Ok(false) => self.inner.ordered.notified().await,
+                Err(error) => {
+                    error!(%error, "recipients of a bulk order cannot be taken in");
+                    sleep(TICK).await;
                 }
             }
-        })
+        }
     }
 
     /// False: there are none.
@@ -164,11 +167,20 @@ impl Outbox {
     }
 
     async fn take(&self, recipient: &Pending) -> Result<(), StoreError> {
-        let done = match self.accept(request(recipient)?).await {
+        let Ok(request) = request(recipient) else {
+            // Its order was written by another version, or is broken; the others go on.
+            error!(order = recipient.id, recipient = recipient.place, "a recipient of a bulk order cannot be read; the report says so");
+            return self.inner.store.taken_in(recipient.bulk, recipient.place, Err(unreadable())).await.map(drop);
+        };
+        let done = match self.accept(request).await {
             Ok(accepted) => Ok(accepted.id),
             // Taken in before a crash, and not noted.
             Err(AcceptError::InFlight(id)) => Ok(id),
+            // Taken in before, and what was stored cannot be read.
+            Err(AcceptError::Store(StoreError::Corrupt(_))) => Err(unreadable()),
             Err(AcceptError::Store(error)) => return Err(error),
+            // Neither allowed nor refused: asked again.
+            Err(AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_))) => return Err(StoreError::Busy),
             Err(error) => Err((code(&error), error.to_string())),
         };
         let wanted = self.inner.store.taken_in(recipient.bulk, recipient.place, done.clone()).await?;
@@ -220,6 +232,7 @@ fn code(error: &AcceptError) -> String {
         AcceptError::Render(RenderFailure::Failed { .. }) => "template_failed".into(),
         AcceptError::TooLong { .. } => "message_too_long".into(),
         AcceptError::KindNotSupported { .. } => "kind_not_supported".into(),
+        AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_)) => "busy".into(),
         AcceptError::InFlight(OutboxId(_)) | AcceptError::KeyReused | AcceptError::Store(_) => FailureCode::PageError.as_str().into(),
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Lanes(Mutex<HashMap<ClientId, Lane>>);
 struct Lane {
     token: i64,
     going: Going,
-    begun: mpsc::UnboundedSender<Begun>,
+    begun: mpsc::Sender<Begun>,
 }
 
 /// Sends on the short way, from before they are begun until the page has answered.
@@ -55,7 +55,7 @@ pub(super) struct Begun {
 pub(super) struct Ticket {
     pub(super) shortcut: Shortcut,
     place: Place,
-    begun: mpsc::UnboundedSender<Begun>,
+    begun: mpsc::Sender<Begun>,
 }
 
 /// The end of a lane at its page; closed when dropped.
@@ -63,7 +63,7 @@ pub(super) struct Ticket {
 pub(super) struct Open {
     lanes: Arc<Lanes>,
     client: ClientId,
-    begun: mpsc::UnboundedReceiver<Begun>,
+    begun: mpsc::Receiver<Begun>,
 }
 
 impl Lanes {
@@ -73,7 +73,8 @@ impl Lanes {
 
     /// Opens the lane of a session; `token` is that of its sender's lease.
     pub(super) fn open(self: &Arc<Self>, client: ClientId, token: i64) -> Open {
-        let (sender, begun) = mpsc::unbounded_channel();
+        // There are never more than there are places.
+        let (sender, begun) = mpsc::channel(PLACES);
         self.all().insert(client.clone(), Lane { token, going: Going::default(), begun: sender });
         Open { lanes: Arc::clone(self), client, begun }
     }
@@ -115,7 +116,7 @@ impl Drop for Place {
 impl Ticket {
     /// Hands a send that was begun to its page. If that is gone, the next one is asked what became of it.
     pub(super) fn go(self, row: OutboxRow) {
-        let _ = self.begun.send(Begun { row, _place: self.place });
+        let _ = self.begun.try_send(Begun { row, _place: self.place });
     }
 }
 

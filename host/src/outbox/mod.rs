@@ -39,6 +39,7 @@ use crate::{
     model::{Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, Outcome, RestrictionKind, Timestamp},
     plugins::Pipeline,
     store::{Ack, Finish, Step, Store},
+    tasks,
     whatsapp::{Page, SendNews, SendProgress},
 };
 
@@ -127,7 +128,8 @@ impl Outbox {
 
     /// Sends the rows of a session while it has a page; ends when the session does.
     pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn Page>>>) -> JoinHandle<()> {
-        tokio::spawn(sender::run(Arc::clone(&self.inner), client, pages))
+        let inner = Arc::clone(&self.inner);
+        tasks::until_done("outbox.sender", move || sender::run(Arc::clone(&inner), client.clone(), pages.clone()))
     }
 
     /// Cancels what a session has not begun; how many those were.
@@ -136,6 +138,7 @@ impl Outbox {
     /// When the database fails; the rest stays queued.
     pub async fn cancel_queued(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
         let mut cancelled = self.inner.store.cancel_pending_of(client, reason).await?;
+        cancelled += self.inner.store.cancel_unreadable(client, reason).await?;
         loop {
             let rows = self.inner.store.queued(client).await?;
             if rows.is_empty() {

@@ -45,6 +45,7 @@ impl Outbox {
     /// When the database refuses.
     pub async fn lift(&self, client: &ClientId) -> Result<(), StoreError> {
         self.inner.lift(client, None, |_| true).await?;
+        self.inner.store.lift_unknown(client, None).await?;
         self.inner.accepted.notify_waiters();
         Ok(())
     }

@@ -73,6 +73,15 @@ enum Resolved {
     Later,
 }
 
+/// What the plugins say of a row that waited.
+enum Judged {
+    Allowed(Box<OutboundMessage>, Vec<Step>),
+    /// It was refused; the send has ended.
+    Ended,
+    /// A plugin could not be asked; the send waits.
+    Later,
+}
+
 /// What of a chat may be sent now.
 struct Prepared {
     /// Two, when the look-up has just found out whose line it is.
@@ -234,6 +243,7 @@ impl Sender {
         let mut sending = store.sending(&self.client).await?;
         if sending.restricted {
             self.inner.lift(&self.client, None, |restriction| restriction.until <= now).await?;
+            store.lift_unknown(&self.client, Some(now)).await?;
             sending = store.sending(&self.client).await?;
         }
         if sending.parked && pace::strangers(&self.pacing, store, &self.client, sending).await? {
@@ -424,7 +434,14 @@ impl Sender {
                 }
             };
             prepared.lines.extend(address.number().map(Recipient::Number).filter(|line| !prepared.lines.contains(line)));
-            let Some((message, judged)) = self.still_allowed(&row, address).await? else { continue };
+            let (message, judged) = match self.still_allowed(&row, address).await? {
+                Judged::Allowed(message, judged) => (*message, judged),
+                Judged::Ended => continue,
+                Judged::Later => {
+                    prepared.waits = true;
+                    break;
+                }
+            };
             if self.previews.holds(&self.inner, page, &row, &message) {
                 prepared.waits = true;
                 break;
@@ -496,26 +513,30 @@ impl Sender {
 
     /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever judged an address judges the
     /// one that is used.
-    async fn still_allowed(&self, row: &OutboxRow, to: Address) -> Result<Option<(OutboundMessage, Vec<Step>)>, StoreError> {
+    async fn still_allowed(&self, row: &OutboxRow, to: Address) -> Result<Judged, StoreError> {
         let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
         let judged_for = to == row.message.to;
         let message = OutboundMessage { to: to.clone(), ..row.message.clone() };
         if judged_for && waited < JUDGED_FOR && row.message.send_at.is_none() {
-            return Ok(Some((message, vec![])));
+            return Ok(Judged::Allowed(Box::new(message), vec![]));
         }
         let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
         let (decision, verdicts) = match self.inner.pipeline.validate(&subject, message).await {
             // No plugin may move it to somebody else.
             Decision::Allow(message, verdicts) => (Ok(OutboundMessage { to, ..message }), verdicts),
             Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
+            Decision::Busy(busy, _) => {
+                self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &busy.to_string()).await?;
+                return Ok(Judged::Later);
+            }
         };
         let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
         match decision {
-            Ok(message) => Ok(Some((message, steps))),
+            Ok(message) => Ok(Judged::Allowed(Box::new(message), steps)),
             Err(rejection) => {
                 let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
                 self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;
-                Ok(None)
+                Ok(Judged::Ended)
             }
         }
     }

@@ -1,3 +1,4 @@
+mod aside;
 mod bulk;
 mod line;
 mod model;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
-    plugins::{AttemptResult, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
+    plugins::{AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
 
@@ -167,6 +168,9 @@ impl Page for FakeWhatsApp {
     async fn close(&self) {}
 }
 
+/// There was no room for the text "no room later", once.
+static NO_ROOM: AtomicBool = AtomicBool::new(false);
+
 /// Rejects texts that say so, and tells nobody of anything.
 #[derive(Debug)]
 struct Words;
@@ -182,6 +186,10 @@ impl Pipeline for Words {
             Some(text) if text == "reject me" || (text == "reject me later" && subject.attempt > 1) => {
                 let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
                 Decision::Reject(rejection, vec![])
+            }
+            Some("no room") => Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![]),
+            Some("no room later") if subject.attempt > 1 && !NO_ROOM.swap(true, Ordering::Relaxed) => {
+                Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![])
             }
             _ => Decision::Allow(message, vec![]),
         }

@@ -4,15 +4,34 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
 use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, ports::HttpGrant};
-use crate::config;
+use crate::{config, model::ClientId};
 
 const PACKAGE: &str = "wharf:plugin/";
 /// The compatibility line this host speaks.
 const LINE: &str = "0.1.";
-const POINTS: [&str; 3] = ["send-validation", "message-templating", "event-notification"];
+/// The interface that every plugin exports.
+pub(super) const LIFECYCLE: &str = "lifecycle";
+/// The extension points.
+pub(super) const VALIDATION: &str = "send-validation";
+pub(super) const TEMPLATING: &str = "message-templating";
+pub(super) const NOTIFICATION: &str = "event-notification";
+const POINTS: [&str; 3] = [VALIDATION, TEMPLATING, NOTIFICATION];
+/// Interfaces of types alone, which an author's tools may export beside the points.
+const TYPES: [&str; 2] = ["calls", "messages"];
 
 pub(super) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
+}
+
+/// Sessions that can exist: of any other word the plugin would never be asked, and nothing would say so.
+pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
+    if entry.sessions.is_empty() {
+        return Err("`sessions` names nobody; leave it out for all, or say `enabled = false`".into());
+    }
+    match entry.sessions.iter().find(|name| *name != "*" && name.parse::<ClientId>().is_err()) {
+        Some(name) => Err(format!("`sessions` names {name:?}, which no session can be called; name client ids, or \"*\" for all")),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn pin(entry: &config::Plugin, component: &str) -> Result<(), String> {
@@ -33,8 +52,25 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// The interfaces of the package that a component exports, each once.
+#[derive(Debug)]
+pub(super) struct Named(Vec<String>);
+
+impl Named {
+    /// The functions of an extension point. None: the component does not name it. A point that is named and lacks a
+    /// function is a mistake of its author: passed over, a validator would let everything through.
+    pub(super) fn point<T>(&self, point: &str, functions: impl FnOnce() -> wasmtime::Result<T>) -> Result<Option<T>, String> {
+        self.0.iter().any(|name| name == point).then(|| whole(point, functions())).transpose()
+    }
+}
+
+/// The functions of an interface, all of which must be there.
+pub(super) fn whole<T>(interface: &str, functions: wasmtime::Result<T>) -> Result<T, String> {
+    functions.map_err(|error| format!("its {interface} is not whole: {error:#}"))
+}
+
 /// The interfaces, by name and version.
-pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<(), String> {
+pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Named, String> {
     let kind = component.component_type();
     let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
@@ -48,9 +84,26 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<(), S
             ));
         }
     }
-    let has = |interface: &str| exports.iter().any(|name| name.starts_with(&format!("{PACKAGE}{interface}@")));
-    if !has("lifecycle") {
-        return Err(format!("it does not export {PACKAGE}lifecycle, which every plugin must"));
+    let mut named: Vec<String> = Vec::new();
+    for name in &exports {
+        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let Some((interface, _)) = rest.split_once('@') else {
+            return Err(format!("it exports {name} without a version; this gateway speaks {LINE}x: build it with the SDK of this gateway"));
+        };
+        if TYPES.contains(&interface) {
+            continue;
+        }
+        if interface != LIFECYCLE && !POINTS.contains(&interface) {
+            return Err(format!("it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}", POINTS.join(", ")));
+        }
+        if named.iter().any(|known| known == interface) {
+            return Err(format!("it exports {PACKAGE}{interface} in two versions; one of them would never be called"));
+        }
+        named.push(interface.to_owned());
+    }
+    let has = |interface: &str| named.iter().any(|name| name == interface);
+    if !has(LIFECYCLE) {
+        return Err(format!("it does not export {PACKAGE}{LIFECYCLE}, which every plugin must"));
     }
     if !POINTS.iter().any(|point| has(point)) {
         return Err(format!("it exports no extension point; there are {}", POINTS.join(", ")));
@@ -58,7 +111,7 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<(), S
     let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
     match imports.iter().find(|name| !known(name)) {
         Some(name) => Err(format!("it imports {name}, which this gateway does not provide")),
-        None => Ok(()),
+        None => Ok(Named(named)),
     }
 }
 

@@ -8,10 +8,10 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, debug, debug_span};
 use wasmtime::{
-    Store, Trap, UpdateDeadline, WasmBacktrace,
+    PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace,
     component::{Instance, InstancePre},
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Points {
 pub(super) struct Plugin {
     pub(super) entry: config::Plugin,
     pub(super) wasm: Wasm,
+    /// Calls that may run at the same time: all that fit into the plugin's share of the pool.
+    pub(super) turns: Arc<Semaphore>,
     pub(super) pre: InstancePre<Guest>,
     pub(super) points: Points,
     /// The config as the plugin gets it.
@@ -124,9 +126,9 @@ impl Plugin {
     ) -> Result<T, CallFailure> {
         let failed = |kind, detail: String| CallFailure { plugin: self.entry.name.clone(), kind, detail };
         let limit = self.entry.timeout.duration();
-        let turn = timeout(limit, self.wasm.turns.acquire()).await;
+        let turn = timeout(limit, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
-            return Err(failed(FailureKind::Host, format!("no room for the call within {limit:?}")));
+            return Err(failed(FailureKind::Busy, format!("too many of its calls are running; no room for another within {limit:?}")));
         };
         let call_id = ulid::Ulid::generate().to_string();
         let now = Timestamp::now();
@@ -141,14 +143,19 @@ impl Plugin {
         };
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
         let guest = Guest::new(&self.entry.name, &call_id, Duration::from_millis(context.now), doors, memory, self.entry.cpu.duration());
-        let (meter, stderr) = (Arc::clone(&guest.cpu), guest.stderr.clone());
+        let (meter, stderr, storage) = (Arc::clone(&guest.cpu), guest.stderr.clone(), Arc::clone(&guest.storage));
         let inner = Box::pin(async {
             let mut store = self.store(guest);
             let instance = self.pre.instantiate_async(&mut store).await?;
             work(Call { store, instance, points: self.points.clone(), config: Arc::clone(&self.config), context }).await
         });
         // Should what a guest says ever make the host panic, that is the end of its call and of nothing else.
-        match timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await {
+        let result = timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await;
+        // Whatever a plugin made of it: what it would have said with its storage is not known.
+        if storage.failed() || (result.is_err() && storage.waits()) {
+            return Err(failed(FailureKind::Busy, "the gateway's storage did not answer it".into()));
+        }
+        match result {
             Ok(Err(_)) => Err(failed(FailureKind::Host, "the gateway panicked during the call; its log says more".into())),
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => {
@@ -191,6 +198,9 @@ pub(super) fn probe_subject() -> Subject {
 }
 
 fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        return (FailureKind::Busy, full.to_string());
+    }
     if let Some(over) = error.downcast_ref::<OverCpu>() {
         return (FailureKind::OverCpu, over.to_string());
     }

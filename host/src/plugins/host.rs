@@ -85,7 +85,8 @@ impl PluginHost {
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
-        let loader = Loader::new(&settings.dir, cache_dir, kv, secrets)?;
+        let enabled = entries.iter().filter(|entry| entry.enabled).count();
+        let loader = Loader::new(&settings.dir, cache_dir, enabled, kv, secrets)?;
         let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();

@@ -5,7 +5,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
-    engine::CpuMeter,
+    engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
     ports::{KvError, KvSpace, KvStore},
     stderr::Stderr,
 };
@@ -46,6 +49,7 @@ pub(super) struct Guest {
     lines: u32,
     pub(super) stderr: Stderr,
     pub(super) memory: Memory,
+    pub(super) storage: Arc<Storage>,
     pub(super) cpu: Arc<CpuMeter>,
     pub(super) cpu_limit: Duration,
 }
@@ -84,9 +88,39 @@ impl Guest {
             lines: 0,
             stderr,
             memory: Memory { limit: memory, used: 0 },
+            storage: Arc::default(),
             cpu: Arc::default(),
             cpu_limit,
         }
+    }
+}
+
+/// What became of a call's requests to the storage, as far as the gateway is to blame.
+#[derive(Debug, Default)]
+pub(super) struct Storage {
+    waits: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Storage {
+    /// The storage has been asked and has not answered.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    /// The storage could not answer: it is busy, full or broken.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, kv::Error>>) -> Kv<T> {
+        self.waits.store(true, Ordering::Relaxed);
+        let answer = asked.await;
+        self.waits.store(false, Ordering::Relaxed);
+        if matches!(answer, Err(kv::Error::Unavailable(_))) {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 }
 
@@ -159,13 +193,13 @@ impl ResourceLimiter for Memory {
         Ok(desired <= 20_000)
     }
     fn instances(&self) -> usize {
-        128
+        CALL_INSTANCES as usize
     }
     fn tables(&self) -> usize {
-        32
+        CALL_TABLES as usize
     }
     fn memories(&self) -> usize {
-        8
+        CALL_MEMORIES as usize
     }
 }
 
@@ -270,19 +304,19 @@ async fn list(door: Door, prefix: String, cursor: Option<String>, limit: u32) ->
 
 impl kv::Host for Guest {
     async fn get(&mut self, key: String) -> Kv<Option<kv::Entry>> {
-        Ok(read(self.kv(), key).await)
+        self.storage.ask(read(self.kv(), key)).await
     }
     async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Kv<()> {
-        Ok(write(self.kv(), key, None, value, ttl).await.map(|_| ()))
+        Ok(self.storage.ask(write(self.kv(), key, None, value, ttl)).await?.map(drop))
     }
     async fn compare_and_set(&mut self, key: String, expected: Option<u64>, value: Vec<u8>, ttl: Option<u64>) -> Kv<bool> {
-        Ok(write(self.kv(), key, Some(expected), value, ttl).await)
+        self.storage.ask(write(self.kv(), key, Some(expected), value, ttl)).await
     }
     async fn delete(&mut self, key: String) -> Kv<()> {
-        Ok(delete(self.kv(), key).await)
+        self.storage.ask(delete(self.kv(), key)).await
     }
     async fn list_keys(&mut self, prefix: String, cursor: Option<String>, limit: u32) -> Kv<Vec<String>> {
-        Ok(list(self.kv(), prefix, cursor, limit).await)
+        self.storage.ask(list(self.kv(), prefix, cursor, limit)).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
         exports::wharf::plugin::{event_notification, lifecycle, message_templating, send_validation},
         wharf::plugin::{calls, kv, log, messages, secrets},
     },
-    check,
+    check::{self, whole},
     engine::Wasm,
     guest::{Plugin, Points},
     hostcalls::Guest,
@@ -58,9 +59,10 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    pub(super) fn new(dir: &Path, cache_dir: &Path, kv: Arc<dyn KvStore>, secrets: Secrets) -> Result<Self, LoadError> {
+    /// A loader for so many plugins.
+    pub(super) fn new(dir: &Path, cache_dir: &Path, plugins: usize, kv: Arc<dyn KvStore>, secrets: Secrets) -> Result<Self, LoadError> {
         private_dir(cache_dir).map_err(|error| LoadError::Engine(format!("{}: {error}", cache_dir.display())))?;
-        let wasm = Wasm::new(cache_dir).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let wasm = Wasm::new(cache_dir, plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linker = linker(&wasm).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         Ok(Self { wasm, linker, dir: dir.to_owned(), kv, secrets })
     }
@@ -81,6 +83,7 @@ impl Loader {
         }
         let bytes = fs::read(&path).map_err(|error| format!("{error}; the bundled plugins are built by `cargo xtask plugins`"))?;
         let component = check::digest(&bytes);
+        check::sessions(entry)?;
         check::pin(entry, &component)?;
         check::is_component(&bytes)?;
         let http = check::http(&entry.grants)?;
@@ -91,13 +94,14 @@ impl Loader {
         // Compiling takes up to seconds when the code is not in the cache.
         let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes)).await.map_err(|error| error.to_string())?;
         let compiled = compiled.map_err(|error| format!("it cannot be compiled: {error:#}"))?;
-        check::interfaces(&self.wasm.engine, &compiled)?;
+        let named = check::interfaces(&self.wasm.engine, &compiled)?;
+        let turns = self.turns(&compiled)?;
         let pre = self.linker.instantiate_pre(&compiled).map_err(|error| format!("it does not fit this gateway: {error:#}"))?;
         let points = Points {
-            lifecycle: lifecycle::GuestIndices::new(&pre).map_err(|error| format!("its lifecycle does not fit: {error:#}"))?,
-            validation: send_validation::GuestIndices::new(&pre).ok(),
-            templating: message_templating::GuestIndices::new(&pre).ok(),
-            notification: event_notification::GuestIndices::new(&pre).ok(),
+            lifecycle: whole(check::LIFECYCLE, lifecycle::GuestIndices::new(&pre))?,
+            validation: named.point(check::VALIDATION, || send_validation::GuestIndices::new(&pre))?,
+            templating: named.point(check::TEMPLATING, || message_templating::GuestIndices::new(&pre))?,
+            notification: named.point(check::NOTIFICATION, || event_notification::GuestIndices::new(&pre))?,
         };
         let config = serde_json::to_value(&entry.config).map_err(|error| error.to_string())?;
         let secret = |name: &String| {
@@ -107,6 +111,7 @@ impl Loader {
         };
         let mut plugin = Plugin {
             wasm: self.wasm.clone(),
+            turns: Arc::new(Semaphore::new(turns)),
             pre,
             points,
             config: config.to_string().into(),
@@ -120,6 +125,13 @@ impl Loader {
         };
         let described = probe(&mut plugin, &config).await?;
         Ok((plugin, described))
+    }
+
+    /// How many calls of the plugin fit into its share of the pool.
+    fn turns(&self, compiled: &Component) -> Result<usize, String> {
+        let needed = compiled.resources_required().ok_or("it imports core modules, which this gateway does not provide")?;
+        let turns = self.wasm.share.turns(needed.num_memories, needed.num_tables)?;
+        Ok(usize::try_from(turns).unwrap_or(1))
     }
 }
 

@@ -19,6 +19,6 @@ mod stderr;
 pub use host::{PluginHost, PluginReport, PluginState};
 pub use load::LoadError;
 pub use ports::{
-    AttemptResult, CallFailure, Decision, FailureKind, HttpGrant, Judgement, KvError, KvSpace, KvStore, Notifiers, NotifyRequest, Pipeline,
+    AttemptResult, Busy, CallFailure, Decision, FailureKind, HttpGrant, Judgement, KvError, KvSpace, KvStore, Notifiers, NotifyRequest, Pipeline,
     Rejection, RenderFailure, RenderRequest, Subject, Verdict,
 };

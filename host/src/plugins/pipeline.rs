@@ -10,7 +10,7 @@ use super::{
     convert,
     guest::Plugin,
     host::PluginHost,
-    ports::{CallFailure, Decision, FailureKind, Pipeline, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
+    ports::{Busy, CallFailure, Decision, FailureKind, Pipeline, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
 };
 use crate::{
     config::{OnError, PluginMode},
@@ -56,6 +56,10 @@ impl Pipeline for PluginHost {
                 Ok(Word::Allow) => {}
                 Ok(Word::Modify(changed)) => message = *changed,
                 Ok(Word::Reject(rejection)) => return Decision::Reject(rejection, verdicts),
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    warn!(%failure, subject = subject.id, "a plugin could not be asked");
+                    return Decision::Busy(Busy { plugin: failure.plugin, reason: failure.detail }, verdicts);
+                }
                 Err(failure) => {
                     warn!(%failure, subject = subject.id, on_error = ?plugin.entry.on_error, "a plugin failed");
                     if plugin.entry.on_error == OnError::Reject {
@@ -95,6 +99,7 @@ impl Pipeline for PluginHost {
                 Err(RenderFailure::BadVariable { template, variable, reason })
             }
             Ok(Err(message_templating::RenderError::Failed(error))) => Err(failed(convert::failure(&plugin.entry.name, error).detail)),
+            Err(failure) if failure.kind == FailureKind::Busy => Err(RenderFailure::Busy(Busy { plugin: failure.plugin, reason: failure.detail })),
             Err(failure) => Err(failed(format!("{}: {}", failure.kind, failure.detail))),
         }
     }

@@ -40,6 +40,18 @@ pub enum Decision {
     Allow(OutboundMessage, Vec<Verdict>),
     /// It may not; the last verdict says why.
     Reject(Rejection, Vec<Verdict>),
+    /// A plugin could not be asked: the gateway itself lacks room. Neither allowed nor refused, whatever `on_error` says.
+    Busy(Busy, Vec<Verdict>),
+}
+
+/// A plugin that could not be asked for want of room in the gateway. Asking again later may help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plugin {plugin} could not be asked: {reason}; try again")]
+pub struct Busy {
+    /// The plugin.
+    pub plugin: String,
+    /// What was short.
+    pub reason: String,
 }
 
 /// A refusal.
@@ -64,7 +76,8 @@ pub struct Verdict {
     pub plugin: String,
     /// SHA-256 of the component, hex.
     pub component: String,
-    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`, `timed_out`, `failed`, `host`).
+    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`, `timed_out`, `failed`, `busy`,
+    /// `host`).
     pub verdict: String,
     /// The rejection's code or the failure's words.
     pub detail: Option<String>,
@@ -112,6 +125,9 @@ pub enum RenderFailure {
         /// What would be right.
         reason: String,
     },
+    /// The plugin could not be asked for want of room in the gateway.
+    #[error(transparent)]
+    Busy(Busy),
     /// The plugin itself failed.
     #[error("plugin {plugin} could not render {template:?}: {reason}")]
     Failed {
@@ -221,6 +237,8 @@ pub enum FailureKind {
     OverMemory,
     /// It took too long.
     TimedOut,
+    /// The gateway had no room for the call, or its storage did not answer: no fault of the plugin.
+    Busy,
     /// The host could not call it.
     Host,
 }
@@ -235,6 +253,7 @@ impl FailureKind {
             Self::OverCpu => "over_cpu",
             Self::OverMemory => "over_memory",
             Self::TimedOut => "timed_out",
+            Self::Busy => "busy",
             Self::Host => "host",
         }
     }

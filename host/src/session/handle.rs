@@ -151,7 +151,7 @@ pub enum LogoutError {
 #[derive(Debug, Clone)]
 pub struct SessionHandle {
     pub(super) client: ClientId,
-    pub(super) commands: mpsc::UnboundedSender<Order>,
+    pub(super) commands: mpsc::Sender<Order>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
     pub(super) ready_page: watch::Receiver<Option<Arc<dyn Page>>>,
     pub(super) any_page: watch::Receiver<Option<Arc<dyn Page>>>,
@@ -186,7 +186,7 @@ impl SessionHandle {
     pub async fn tell(&self, command: Command) {
         let (done, taken) = oneshot::channel();
         // Fails only when the supervisor has ended, and so does the waiting.
-        let _ = self.commands.send((command, done));
+        let _ = self.commands.send((command, done)).await;
         let _ = taken.await;
     }
 

@@ -20,6 +20,10 @@ pub struct Arrival {
     pub missed: bool,
 }
 
+/// What the journal knows could not be read now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread;
+
 /// Takes a session's news. The calls return when the news is durable; a failure is the journal's to report.
 #[async_trait]
 pub trait Journal: Send + Sync + Debug {
@@ -43,7 +47,10 @@ pub trait Journal: Send + Sync + Debug {
     async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value);
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
-    async fn told_until(&self, client: &ClientId, account: &Account) -> Option<Timestamp>;
+    ///
+    /// # Errors
+    /// When that cannot be read now: it is not known what was told.
+    async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread>;
 
     /// Every message that arrived before `at` was told.
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp);

@@ -12,7 +12,7 @@ pub mod profiles;
 mod supervisor;
 
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
-pub use journal::{Arrival, Journal};
+pub use journal::{Arrival, Journal, Unread};
 pub use pairing::{PairingError, PairingView};
 pub use passkey::{PasskeyError, PasskeyStage, PasskeyView, PastPasskey};
 pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir, shared_dir};

@@ -7,9 +7,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, aliases, readers::Readers};
+use super::{Store, StoreError, aliases, aside::Aside, readers::Readers};
 use crate::model::{Address, ClientId, InvalidRecipient, PhoneNumber, Timestamp};
 
 /// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
@@ -31,19 +31,29 @@ enum Answer {
     AskTheTable,
 }
 
+/// Forgets what is no JSON: it would fail the statements that look into addresses, and is looked up anew.
+pub(super) async fn drop_broken(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM address WHERE NOT json_valid(address)").execute(connection).await.map(drop)
+}
+
+type Entry = ((ClientId, PhoneNumber), (Address, Timestamp));
+
+fn read(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let (client, number): (String, String) = (row.try_get("client")?, row.try_get("number")?);
+    let client = client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
+    let number = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
+    let address = serde_json::from_str(&row.try_get::<String, _>("address")?)?;
+    Ok(((client, number), (address, Timestamp(row.try_get("at")?))))
+}
+
 impl Addresses {
-    pub(super) async fn load(readers: &Readers) -> Result<Self, StoreError> {
+    pub(super) async fn load(readers: &Readers, aside: &Aside) -> Result<Self, StoreError> {
         let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
         let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?").bind(limit).fetch_all(&mut *readers.get().await?).await?;
         let mut addresses = HashMap::with_capacity(rows.len());
         let complete = rows.len() < KEPT;
-        for row in &rows {
-            let (client, number): (String, String) = (row.try_get("client")?, row.try_get("number")?);
-            let client = client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
-            let number: PhoneNumber = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
-            let address = serde_json::from_str(&row.try_get::<String, _>("address")?)?;
-            addresses.insert((client, number), (address, Timestamp(row.try_get("at")?)));
-        }
+        // One that cannot be read is looked up anew, and written over then.
+        addresses.extend(rows.iter().filter_map(|row| aside.readable("address", || row.try_get("number").unwrap_or_default(), read(row))));
         Ok(Self(Arc::new(RwLock::new(Known { addresses, complete }))))
     }
 
@@ -81,7 +91,7 @@ impl Store {
             .bind(oldest.0)
             .fetch_optional(&mut *self.readers.get().await?)
             .await?;
-        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+        Ok(text.and_then(|text| self.aside.readable("address", || number.to_string(), serde_json::from_str(&text))))
     }
 
     /// Remembers an address, and who is behind its opaque id.

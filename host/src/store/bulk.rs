@@ -102,6 +102,7 @@ impl Store {
     pub async fn create_bulk(&self, new: NewBulk) -> Result<BulkAccept, StoreError> {
         let recipients: Vec<(&Recipient, &str)> = new.recipients.iter().map(|(recipient, variables)| (recipient, variables.as_str())).collect();
         let recipients = serde_json::to_string(&recipients)?;
+        self.place.check()?;
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -138,8 +139,23 @@ impl Store {
     pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT bulk, id, client, wanted, place, recipient, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
                    WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
-        let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(pending).collect()
+        loop {
+            let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
+            let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
+            for row in &rows {
+                let (bulk, place): (i64, i64) = (row.try_get("bulk")?, row.try_get("place")?);
+                match self.aside.readable("bulk_recipient", || format!("{bulk}/{place}"), pending(row)) {
+                    Some(recipient) => good.push(recipient),
+                    None => bad.push((bulk, place)),
+                }
+            }
+            for (bulk, place) in &bad {
+                self.taken_in(*bulk, *place, Err(unreadable())).await?;
+            }
+            if bad.is_empty() || !good.is_empty() {
+                return Ok(good);
+            }
+        }
     }
 
     /// Notes what became of a recipient: the name of the message, or code and reason of the refusal. False: the recipient
@@ -234,6 +250,12 @@ impl Store {
 fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {
     let client: String = row.try_get("client")?;
     client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
+}
+
+/// Code and words of a recipient that cannot be read.
+#[must_use]
+pub fn unreadable() -> (String, String) {
+    ("unreadable".into(), "the gateway cannot read this recipient or its order: written by another version, or broken".into())
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {

@@ -44,17 +44,29 @@ impl Store {
         self.writer.write(move |connection| Box::pin(async move { insert(connection, &envelope).await })).await
     }
 
-    /// Events after a place, in order.
+    /// Events after a place, in order. Those that cannot be read are left out; fewer than `limit` are all there are.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows = sqlx::query("SELECT seq, envelope FROM event WHERE seq > ? ORDER BY seq LIMIT ?")
-            .bind(seq)
-            .bind(limit)
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        rows.iter().map(read).collect()
+        let (mut events, mut after, wanted) = (Vec::new(), seq, usize::try_from(limit).unwrap_or(usize::MAX));
+        loop {
+            let rows = sqlx::query("SELECT seq, envelope FROM event WHERE seq > ? ORDER BY seq LIMIT ?")
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
+            for row in &rows {
+                after = row.try_get("seq")?;
+                events.extend(self.aside.readable("event", || after.to_string(), read(row)));
+                if events.len() == wanted {
+                    return Ok(events);
+                }
+            }
+            if rows.len() < wanted {
+                return Ok(events);
+            }
+        }
     }
 
     /// How far `name` has come.

@@ -18,6 +18,8 @@ const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 1 << 20;
 /// Keys in one list.
 const MAX_LIST: u32 = 1000;
+const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(key, 1, length(?4)) = ?4 \
+                    AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
 
 fn session(space: &KvSpace) -> String {
     space.session.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -81,15 +83,16 @@ impl KvStore for Store {
 
     async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError> {
         // SQLite compares text by bytes; LIKE would fold case and know wildcards.
-        let sql = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND substr(key, 1, length(?4)) = ?4 \
-                   AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
-        let rows = sqlx::query_scalar(sql)
+        // A range of keys, so that no others are looked at: what follows a prefix sorts before as many of the last character.
+        let last = format!("{prefix}{}", "\u{10FFFF}".repeat(MAX_KEY / 4));
+        let rows = sqlx::query_scalar(LIST)
             .bind(&space.plugin)
             .bind(session(space))
             .bind(cursor.unwrap_or(""))
             .bind(prefix)
             .bind(now())
             .bind(limit.min(MAX_LIST))
+            .bind(last)
             .fetch_all(&mut *self.readers.get().await?)
             .await;
         Ok(rows.map_err(StoreError::from)?)
@@ -113,6 +116,17 @@ enum Written {
     Full,
 }
 
+/// Expired keys that go with a write. Each write makes at most one, so they do not pile up.
+const SWEPT: u32 = 16;
+const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
+const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key IN \
+                     (SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4)";
+const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
+                     SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
+
+/// Costs the same whatever the namespace holds: it looks at one key, at the namespace's sum, and at the first of what has
+/// expired.
 async fn set(
     connection: &mut SqliteConnection,
     space: &KvSpace,
@@ -122,44 +136,37 @@ async fn set(
     expires: Option<i64>,
 ) -> Result<Written, StoreError> {
     let (plugin, session, now) = (&space.plugin, session(space), now());
-    sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND expires_at <= ?")
-        .bind(plugin)
-        .bind(&session)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
-    let version: Option<i64> = sqlx::query_scalar("SELECT version FROM kv WHERE plugin = ? AND session = ? AND key = ?")
-        .bind(plugin)
-        .bind(&session)
-        .bind(key)
-        .fetch_optional(&mut *connection)
-        .await?;
-    let found = version.map(|version| u64::try_from(version).unwrap_or(0));
-    if expected.is_some_and(|expected| expected != found) {
+    sweep(connection, space, now).await?;
+    let found: Option<(i64, i64, Option<i64>)> = sqlx::query_as(FIND).bind(plugin).bind(&session).bind(key).fetch_optional(&mut *connection).await?;
+    // One that has expired is not there, and still takes its room.
+    let (version, size) = match found {
+        Some((_, size, Some(at))) if at <= now => (None, size),
+        Some((version, size, _)) => (Some(version), size),
+        None => (None, 0),
+    };
+    if expected.is_some_and(|expected| expected != version.map(|version| u64::try_from(version).unwrap_or(0))) {
         return Ok(Written::Unexpected);
     }
-    let used: i64 = sqlx::query_scalar(
-        "SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) FROM kv WHERE plugin = ? AND session = ? AND key <> ?",
-    )
-    .bind(plugin)
-    .bind(&session)
-    .bind(key)
-    .fetch_one(&mut *connection)
-    .await?;
-    let wanted = u64::try_from(used).unwrap_or(0) + u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX);
-    if wanted > space.quota {
-        return Ok(Written::Full);
+    let added = i64::try_from(key.len() + value.len()).unwrap_or(i64::MAX);
+    let quota = i64::try_from(space.quota).unwrap_or(i64::MAX);
+    loop {
+        let used: Option<i64> = sqlx::query_scalar(USED).bind(plugin).bind(&session).fetch_optional(&mut *connection).await?;
+        if used.unwrap_or(0).saturating_sub(size).saturating_add(added) <= quota {
+            break;
+        }
+        // Expired keys take no room from others.
+        if sweep(connection, space, now).await? == 0 {
+            return Ok(Written::Full);
+        }
     }
-    sqlx::query("INSERT OR REPLACE INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(plugin)
-        .bind(&session)
-        .bind(key)
-        .bind(value)
-        .bind(version.unwrap_or(0) + 1)
-        .bind(expires)
-        .execute(connection)
-        .await?;
+    sqlx::query(WRITE).bind(plugin).bind(&session).bind(key).bind(value).bind(version.unwrap_or(0) + 1).bind(expires).execute(connection).await?;
     Ok(Written::Yes)
+}
+
+/// Deletes some expired keys of a namespace; how many.
+async fn sweep(connection: &mut SqliteConnection, space: &KvSpace, now: i64) -> Result<u64, StoreError> {
+    let sweep = sqlx::query(SWEEP).bind(&space.plugin).bind(session(space)).bind(now).bind(SWEPT);
+    Ok(sweep.execute(connection).await?.rows_affected())
 }
 
 #[cfg(test)]
@@ -186,6 +193,99 @@ mod tests {
         assert_eq!(store.set(&mine, &"k".repeat(513), None, b"", None).await, Err(KvError::TooLarge));
         assert_eq!(store.set(&mine, "gone", None, b"x", Some(Duration::ZERO)).await, Ok(true));
         assert_eq!(store.get(&mine, "gone").await, Ok(None));
+    }
+
+    /// Steps of SQLite's virtual machine that a write takes.
+    async fn steps(connection: &mut SqliteConnection, space: &KvSpace, key: &str, value: &[u8]) -> u64 {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+        };
+
+        let counted = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&counted);
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            true
+        };
+        connection.lock_handle().await.expect("the connection").set_progress_handler(1, count);
+        let written = set(connection, space, key, None, value.to_vec(), None).await.expect("set");
+        connection.lock_handle().await.expect("the connection").remove_progress_handler();
+        assert!(matches!(written, Written::Yes));
+        counted.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_write_costs_the_same_whatever_the_namespace_holds() {
+        use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+
+        let (dir, store) = scratch().await;
+        let mine = space(None, 100 << 20);
+        let mut connection = SqliteConnectOptions::new().filename(dir.path().join("wharf.db")).connect().await.expect("a connection");
+        let fill = |from: u32, to: u32, expires: &'static str| {
+            let sql = format!(
+                "WITH RECURSIVE n (n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM n WHERE n < {to})
+                 INSERT INTO kv (plugin, session, key, value, version, expires_at) SELECT 'p', '', 'fill/' || n, x'00', 1, {expires} FROM n"
+            );
+            store.writer.statement(sqlx::query(sqlx::AssertSqlSafe(sql)))
+        };
+        fill(1, 100, "NULL").await.expect("filled");
+        let few = (steps(&mut connection, &mine, "new/1", b"1").await, steps(&mut connection, &mine, "new/1", b"22").await);
+        fill(101, 50_000, "NULL").await.expect("filled");
+        // Far in the future: none of them is looked at.
+        fill(50_001, 80_000, "9000000000000").await.expect("filled");
+        let many = (steps(&mut connection, &mine, "new/2", b"1").await, steps(&mut connection, &mine, "new/2", b"22").await);
+        assert!(few.0 > 10, "{few:?}");
+        assert!(many.0 <= few.0 + 20 && many.1 <= few.1 + 20, "{few:?} steps with 100 keys, {many:?} with 80,000");
+        // And no statement of it walks through the namespace.
+        for sql in [FIND, USED, SWEEP, WRITE, LIST] {
+            let plan: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut connection).await.expect("a plan");
+            let whole = |line: &str| line.starts_with("SCAN") || line.contains("TEMP B-TREE") || line.contains("(plugin=? AND session=?)");
+            let walks: Vec<_> = plan.iter().map(|row| row.3.as_str()).filter(|line| whole(line) && !line.contains("kv_space")).collect();
+            assert_eq!(walks, Vec::<&str>::new(), "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sum_of_a_namespace_is_right_whatever_is_done_to_it() {
+        let (_dir, store) = scratch().await;
+        let mine = space(None, 40);
+        let sum = async || {
+            let sql = "SELECT (SELECT bytes FROM kv_space WHERE plugin = 'p' AND session = ''), \
+                       (SELECT sum(length(CAST(key AS BLOB)) + length(value)) FROM kv WHERE plugin = 'p' AND session = '')";
+            let (kept, counted): (i64, Option<i64>) =
+                sqlx::query_as(sql).fetch_one(&mut *store.readers.get().await.expect("reader")).await.expect("read");
+            assert_eq!(kept, counted.unwrap_or(0));
+            kept
+        };
+        store.set(&mine, "ä", None, b"12345", None).await.expect("set");
+        assert_eq!(sum().await, 7, "bytes, not characters");
+        store.set(&mine, "ä", None, b"1", None).await.expect("set");
+        assert_eq!(sum().await, 3);
+        store.set(&mine, "gone", None, &[0; 30], Some(Duration::ZERO)).await.expect("set");
+        assert_eq!(store.set(&mine, "big", None, &[0; 30], None).await, Ok(true), "what has expired takes no room");
+        assert_eq!(sum().await, 36);
+        assert_eq!(store.set(&mine, "more", None, &[0; 1], None).await, Err(KvError::QuotaExceeded));
+        store.delete(&mine, "big").await.expect("deleted");
+        store.delete(&mine, "big").await.expect("deleted");
+        assert_eq!(sum().await, 3);
+        assert_eq!(store.set(&mine, "big", None, &[0; 34], None).await, Ok(true), "exactly full");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
+        let (_dir, store) = scratch().await;
+        let mine = space(None, 1 << 20);
+        // More than one write sweeps away.
+        for n in 0..40 {
+            store.set(&mine, &format!("old/{n:02}"), None, b"x", Some(Duration::from_secs(60))).await.expect("set");
+        }
+        assert_eq!(store.read(&mine, "old/39").await.expect("read").map(|value| value.version), Some(1));
+        store.writer.statement(sqlx::query("UPDATE kv SET expires_at = 1")).await.expect("a minute later");
+        assert_eq!(store.set(&mine, "old/39", Some(Some(1)), b"y", None).await, Ok(false));
+        assert_eq!(store.set(&mine, "old/39", Some(None), b"y", None).await, Ok(true));
+        assert_eq!(store.get(&mine, "old/39").await, Ok(Some((b"y".to_vec(), 1))));
     }
 
     #[tokio::test]

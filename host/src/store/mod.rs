@@ -5,6 +5,7 @@
 
 mod addresses;
 mod aliases;
+mod aside;
 mod bracket;
 mod bulk;
 mod copies;
@@ -16,6 +17,7 @@ mod kv;
 mod many;
 mod outbox;
 mod pacing;
+mod place;
 mod readers;
 mod recent;
 mod restrictions;
@@ -36,11 +38,13 @@ use sqlx::{
 };
 
 use addresses::Addresses;
-pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
+use aside::Aside;
+pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
 pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step};
 pub use pacing::Sending;
+use place::Place;
 use readers::Readers;
 use recent::Recent;
 pub use sessions::{HealthRow, SessionRow};
@@ -67,9 +71,15 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
-    /// More writes wait than can be done soon.
-    #[error("the database is busy: too many writes are waiting")]
+    /// More writes wait than can be done soon, or another program holds the write lock.
+    #[error("the database is busy: too many writes are waiting, or another program holds its lock")]
     Busy,
+    /// The file is not at its place any more: what is written would be gone with the process.
+    #[error("the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway")]
+    Moved {
+        /// Where it was opened.
+        path: String,
+    },
     /// The file system of the database is full.
     #[error("the disk is full: the database cannot be written; free space, or move [storage] database")]
     Full,
@@ -85,22 +95,34 @@ impl StoreError {
     fn closed() -> Self {
         Self::Database("the store is closed".into())
     }
+
+    fn broken_off() -> Self {
+        Self::Database("a write broke off; nothing of its batch is kept".into())
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        /// `SQLITE_FULL`, see <https://www.sqlite.org/rescode.html>.
-        const FULL: &str = "13";
-        match error.as_database_error().and_then(DatabaseError::code) {
-            Some(code) if code == FULL => Self::Full,
+        match primary_code(&error) {
+            // `SQLITE_BUSY` and `SQLITE_LOCKED`.
+            Some(5 | 6) => Self::Busy,
+            // `SQLITE_FULL`.
+            Some(13) => Self::Full,
             _ => Self::Database(error.to_string()),
         }
     }
 }
 
+/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is not the database's.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error().and_then(DatabaseError::code)?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Corrupt(error.to_string())
+        // Its own words may quote what a message says.
+        Self::Corrupt(format!("JSON: {:?} error in line {}, column {}", error.classify(), error.line(), error.column()))
     }
 }
 
@@ -112,6 +134,8 @@ pub struct Store {
     readers: Readers,
     addresses: Addresses,
     recent: Recent,
+    aside: Aside,
+    place: Place,
 }
 
 impl Store {
@@ -146,16 +170,28 @@ impl Store {
             other => wrong(other.to_string()),
         })?;
         space::convert(&mut connection, path).await.map_err(|error| wrong(error.to_string()))?;
+        addresses::drop_broken(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
+        outbox::look_again(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
         let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
-        let addresses = Addresses::load(&readers).await?;
-        let writer = Writer::start(writing, connection).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path: path.into(), writer, readers, addresses, recent: Recent::default() })
+        let aside = Aside::default();
+        let addresses = Addresses::load(&readers, &aside).await?;
+        let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
+        let writer = Writer::start(writing, connection, place.clone()).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { path: path.into(), writer, readers, addresses, recent: Recent::default(), aside, place })
     }
 
     /// Writes what is waiting and closes the file.
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Does to the rows what another version, or a broken disk, might have done.
+    pub(crate) async fn spoil(&self, sql: &'static str) {
+        assert!(self.writer.statement(sqlx::query(sql)).await.expect("spoilt") > 0, "{sql}");
     }
 }
 

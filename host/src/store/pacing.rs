@@ -67,7 +67,7 @@ impl Store {
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
                    EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0) AS in_doubt";
+                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
         let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
         let sending = Sending {
@@ -77,8 +77,12 @@ impl Store {
             parked: row.try_get("parked")?,
         };
         let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
-        let line = |text: &String| text.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
-        Ok((sending, in_doubt.iter().map(line).collect::<Result<_, _>>()?))
+        // One that is no recipient is none that a send could wait for.
+        let line = |text: &String| {
+            let read = text.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
+            self.aside.readable("outbox", || text.clone(), read)
+        };
+        Ok((sending, in_doubt.iter().filter_map(line).collect()))
     }
 
     /// Pauses the sends of a session, or lets them go on. It holds across restarts.
@@ -116,7 +120,7 @@ impl Store {
         }
         let sql =
             "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ?1 AND line IN (?2, (SELECT number FROM alias WHERE client = ?1 AND lid = ?2),
-                       (SELECT replace(address ->> '$.pn', '@c.us', '') FROM address WHERE client = ?1 AND number = ?2)))";
+                       (SELECT replace(iif(json_valid(address), address ->> '$.pn', NULL), '@c.us', '') FROM address WHERE client = ?1 AND number = ?2)))";
         Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(recipient.to_string()).fetch_one(&mut *self.readers.get().await?).await?)
     }
 

@@ -61,6 +61,19 @@ struct Slots {
     age: u64,
 }
 
+impl Slots {
+    /// Gives slots up when there are too many. True: it did.
+    fn make_room(&mut self) -> bool {
+        let full = self.map.len() >= KEPT;
+        if full {
+            // What is being written stays, or its end would not be seen.
+            self.map.retain(|_, slot| slot.writing > 0);
+            self.age += 1;
+        }
+        full
+    }
+}
+
 #[derive(Debug, Default, Clone)]
 pub(super) struct Recent(Arc<Mutex<Slots>>);
 
@@ -92,10 +105,7 @@ impl Recent {
         if slots.age != since.age {
             return;
         }
-        if slots.map.len() >= KEPT {
-            // What is being written stays, or its end would not be seen.
-            slots.map.retain(|_, slot| slot.writing > 0);
-            slots.age += 1;
+        if slots.make_room() {
             return;
         }
         let slot = slots.map.entry(place).or_default();
@@ -108,6 +118,7 @@ impl Recent {
     /// does not know when it is done.
     pub(super) fn writing(&self, place: &Place) {
         let mut slots = self.slots();
+        slots.make_room();
         let slot = slots.map.entry(place.clone()).or_default();
         slot.value = None;
         slot.writing += 1;
@@ -152,6 +163,16 @@ mod tests {
         assert!(matches!(recent.find(&place), Found::Kept(None)));
         recent.writing(&place);
         assert!(unknown(&recent, &place).is_some(), "what was kept is old");
+    }
+
+    #[test]
+    fn keys_that_are_only_written_do_not_pile_up() {
+        let recent = Recent::default();
+        for n in 0..3 * KEPT {
+            recent.writing(&place(&n.to_string()));
+            recent.written(&place(&n.to_string()));
+        }
+        assert!(recent.slots().map.len() <= KEPT);
     }
 
     #[test]

@@ -15,14 +15,27 @@ fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
 }
 
 impl Store {
-    /// What a session is not allowed to do.
+    /// What a session is not allowed to do. A restriction of a kind that this version does not know still holds strangers
+    /// back, and is not among them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn restrictions(&self, client: &ClientId) -> Result<Vec<Restriction>, StoreError> {
         let sql = "SELECT kind, since, until FROM restriction WHERE client = ? ORDER BY kind";
         let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(read).collect()
+        let name = |row: &SqliteRow| format!("{client} {}", row.try_get::<String, _>("kind").unwrap_or_default());
+        Ok(rows.iter().filter_map(|row| self.aside.readable("restriction", || name(row), read(row))).collect())
+    }
+
+    /// Lifts the restrictions of a kind that this version does not know; those that are over by `now`, or all.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn lift_unknown(&self, client: &ClientId, now: Option<Timestamp>) -> Result<(), StoreError> {
+        let known = [RestrictionKind::ReachOutTimeLock, RestrictionKind::NewChatLimit].map(RestrictionKind::as_str);
+        let sql = "DELETE FROM restriction WHERE client = ?1 AND kind NOT IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR until <= ?3)";
+        let delete = sqlx::query(sql).bind(client.to_string()).bind(serde_json::to_string(&known)?).bind(now.map(|now| now.0));
+        self.writer.statement(delete).await.map(drop)
     }
 
     /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true then. An end that

@@ -93,13 +93,16 @@ impl Store {
             .await?;
         row.map(|row| {
             let account: Option<String> = row.try_get("account")?;
+            // What cannot be read must not hide whether there is a login.
+            let name = || client.to_string();
+            let account = account.and_then(|text| self.aside.readable("session", name, serde_json::from_str(&text)));
             Ok(SessionRow {
                 client: client.clone(),
-                state: state(&row, "state")?,
+                state: self.aside.readable("session", name, state(&row, "state")).unwrap_or(SessionState::Disconnected),
                 reason: row.try_get("reason")?,
                 since: Timestamp(row.try_get("since")?),
                 linked: row.try_get("linked")?,
-                account: account.map(|text| serde_json::from_str(&text)).transpose()?,
+                account,
             })
         })
         .transpose()
@@ -110,22 +113,22 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn transitions(&self, client: &ClientId, limit: u32) -> Result<Vec<Transition>, StoreError> {
-        let rows = sqlx::query("SELECT at, before, after, reason FROM transition WHERE client = ? ORDER BY seq DESC LIMIT ?")
+        let rows = sqlx::query("SELECT seq, at, before, after, reason FROM transition WHERE client = ? ORDER BY seq DESC LIMIT ?")
             .bind(client.as_str())
             .bind(limit)
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Transition {
-                    client: client.clone(),
-                    at: Timestamp(row.try_get("at")?),
-                    before: state(row, "before")?,
-                    after: state(row, "after")?,
-                    reason: row.try_get("reason")?,
-                })
+        let transition = |row: &SqliteRow| {
+            Ok::<_, StoreError>(Transition {
+                client: client.clone(),
+                at: Timestamp(row.try_get("at")?),
+                before: state(row, "before")?,
+                after: state(row, "after")?,
+                reason: row.try_get("reason")?,
             })
-            .collect()
+        };
+        let name = |row: &SqliteRow| row.try_get::<i64, _>("seq").unwrap_or_default().to_string();
+        Ok(rows.iter().filter_map(|row| self.aside.readable("transition", || name(row), transition(row))).collect())
     }
 
     /// Records a health check.

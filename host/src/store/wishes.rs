@@ -1,6 +1,6 @@
 //! What people want of sessions: which shall run, and which exist because somebody made them through the API.
 
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
 use crate::model::ClientId;
@@ -26,18 +26,20 @@ impl Store {
     pub async fn session_wishes(&self) -> Result<Vec<SessionWish>, StoreError> {
         let rows =
             sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client").fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter()
-            .map(|row| {
-                let client: String = row.try_get("client")?;
-                let metadata: String = row.try_get("metadata")?;
-                Ok(SessionWish {
-                    client: client.parse().map_err(|error: crate::model::InvalidClientId| StoreError::Corrupt(error.to_string()))?,
-                    wanted: row.try_get("wanted")?,
-                    made: row.try_get("made")?,
-                    metadata: serde_json::from_str(&metadata)?,
-                })
+        let name = |row: &SqliteRow| row.try_get("client").unwrap_or_default();
+        let read = |row: &SqliteRow| {
+            let client: String = row.try_get("client")?;
+            let metadata: String = row.try_get("metadata")?;
+            // A session is not lost with its pairs.
+            let metadata = self.aside.readable("session_wish", || name(row), serde_json::from_str(&metadata)).unwrap_or_default();
+            Ok::<_, StoreError>(SessionWish {
+                client: client.parse().map_err(|error: crate::model::InvalidClientId| StoreError::Corrupt(error.to_string()))?,
+                wanted: row.try_get("wanted")?,
+                made: row.try_get("made")?,
+                metadata,
             })
-            .collect()
+        };
+        Ok(rows.iter().filter_map(|row| self.aside.readable("session_wish", || name(row), read(row))).collect())
     }
 
     /// Notes a wish; of one that is known only `wanted` changes.

@@ -2,6 +2,8 @@
 //!
 //! Whatever has queued up while the last commit was flushed goes into the next transaction. Each piece of work has a
 //! savepoint of its own, so one that fails does not take its neighbours with it; answers are given after the commit.
+//! A statement that fails by its own fault (a constraint, broken JSON) is undone alone too; work that panics costs its batch
+//! and the connection, and the writer goes on.
 //! Accepted sends, the one kind of work that comes in floods, go in together, a statement per table for all of them.
 //! Work that nobody waits for waits a moment for company: a transaction of its own costs more than the work. It holds up
 //! nobody: work that somebody waits for does not wait for it, unless there is so much that it makes no difference.
@@ -13,17 +15,20 @@
 //! The writer has a thread of its own: each statement is a trip to sqlx's thread and back, and on the way back it would
 //! stand in line behind whatever else the runtime has to do.
 
-use std::{fmt, io, mem, sync::Arc, thread, time::Duration};
+#[cfg(test)]
+mod tests;
 
-use futures_util::future::BoxFuture;
+use std::{fmt, io, mem, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{
     ConnectOptions, Connection, Sqlite, SqliteConnection,
     query::Query,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult},
+    sqlite::{SqliteArguments, SqliteConnectOptions},
 };
 use tokio::{
     runtime::{self, Handle},
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
 use tracing::error;
@@ -32,6 +37,8 @@ use super::{
     StoreError,
     bracket::{Bracket, say},
     outbox::{self, Accept, NewRow},
+    place::Place,
+    primary_code,
     script::Script,
     space,
 };
@@ -51,8 +58,8 @@ type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What became of work.
 struct Done {
-    /// What is left to be said for it; none: it is not to be kept.
-    rest: Option<Script>,
+    /// What is left to be said for it, or why it is not to be kept.
+    rest: Result<Script, StoreError>,
     reply: Reply,
 }
 
@@ -78,8 +85,8 @@ where
         Box::pin(async move {
             let Self { work, answer } = *self;
             match work(connection).await {
-                Ok((value, rest)) => Done { rest: Some(rest), reply: told(answer, Ok(value)) },
-                Err(error) => Done { rest: None, reply: told(answer, Err(error)) },
+                Ok((value, rest)) => Done { rest: Ok(rest), reply: told(answer, Ok(value)) },
+                Err(error) => Done { rest: Err(error.clone()), reply: told(answer, Err(error)) },
             }
         })
     }
@@ -137,8 +144,8 @@ impl Asking {
 pub(super) struct Writer {
     jobs: Arc<Mutex<Option<mpsc::Sender<Asking>>>>,
     sender: mpsc::WeakSender<Asking>,
-    /// Resolves when the thread has done its last work.
-    ended: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
+    /// True when the thread has done its last work; closed when it broke off.
+    over: watch::Receiver<bool>,
 }
 
 impl fmt::Debug for Writer {
@@ -148,18 +155,18 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// `connection` was made of `options`.
-    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> io::Result<Self> {
+    /// `connection` was made of `options`, and is to the file of `place`.
+    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection, place: Place) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(QUEUE);
-        let (end, ended) = oneshot::channel();
+        let (end, over) = watch::channel(false);
         let askers = Handle::current();
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("wharf-writer".into()).spawn(move || {
-            runtime.block_on(run(Link { options, open: Some(connection) }, inbox, askers));
+            runtime.block_on(run(Link { options, place, open: Some(connection) }, inbox, askers));
             // Fails when nobody waits for the end.
-            let _ = end.send(());
+            let _ = end.send(true);
         })?;
-        Ok(Self { sender: sender.downgrade(), jobs: Arc::new(Mutex::new(Some(sender))), ended: Arc::new(Mutex::new(Some(ended))) })
+        Ok(Self { sender: sender.downgrade(), jobs: Arc::new(Mutex::new(Some(sender))), over })
     }
 
     /// Runs `work` inside the next transaction; returns when that is on the disk.
@@ -248,15 +255,19 @@ impl Writer {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
         })?;
-        result.await.unwrap_or_else(|_| Err(StoreError::closed()))
+        // Nobody answers when the work panicked, or when the writer has ended meanwhile.
+        result.await.unwrap_or_else(|_| Err(if self.sender.upgrade().is_some() { StoreError::broken_off() } else { StoreError::closed() }))
+    }
+
+    /// Resolves when the thread that writes has ended: nothing is written any more.
+    pub(super) async fn ended(&self) {
+        let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
     /// Does what is queued and ends.
     pub(super) async fn close(&self) {
         self.jobs.lock().await.take();
-        if let Some(ended) = self.ended.lock().await.take()
-            && ended.await.is_err()
-        {
+        if self.over.clone().wait_for(|over| *over).await.is_err() {
             error!("the writer of the database ended badly");
         }
     }
@@ -265,14 +276,20 @@ impl Writer {
 /// The connection, made anew after a failure.
 struct Link {
     options: SqliteConnectOptions,
+    /// Of the file that the readers have open.
+    place: Place,
     open: Option<SqliteConnection>,
 }
 
 impl Link {
-    async fn get(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+    async fn get(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         let connection = match self.open.take() {
             Some(connection) => connection,
-            None => self.options.connect().await?,
+            None => {
+                // Another file at that place would get what belongs to this one.
+                self.place.look()?;
+                self.options.connect().await?
+            }
         };
         Ok(self.open.insert(connection))
     }
@@ -290,17 +307,15 @@ impl Link {
 async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
     let mut line = Line { inbox, later: Vec::new(), end: Instant::now() };
     while let Some(mut jobs) = line.next().await {
-        for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
-            if let Asking::EmptyLog(answer) = asking {
-                drop(answer.send(empty_log(&mut link).await.map_err(StoreError::from)));
-            }
-        }
-        if jobs.is_empty() {
-            continue;
-        }
         let many = jobs.len() > FEW;
         let mut replies = Vec::with_capacity(jobs.len());
-        let result = batch(&mut link, &mut jobs, &mut replies).await.map_err(StoreError::from);
+        let result = match AssertUnwindSafe(round(&mut link, &mut jobs, &mut replies)).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => {
+                link.close().await;
+                Err(StoreError::broken_off())
+            }
+        };
         if let Err(error) = &result {
             error!(%error, "a batch of writes was not committed");
         }
@@ -357,12 +372,31 @@ impl Line {
     }
 }
 
-async fn empty_log(link: &mut Link) -> Result<bool, sqlx::Error> {
-    space::empty_log(link.get().await?).await
+/// What was asked for at a time: first what goes between two transactions. When it fails, what was not begun is still in
+/// `jobs`.
+async fn round(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    for asking in jobs.extract_if(.., |asking| matches!(asking, Asking::EmptyLog(_))) {
+        if let Asking::EmptyLog(answer) = asking {
+            drop(answer.send(empty_log(link).await));
+        }
+    }
+    if jobs.is_empty() { Ok(()) } else { batch(link, jobs, replies).await }
+}
+
+async fn empty_log(link: &mut Link) -> Result<bool, StoreError> {
+    Ok(space::empty_log(link.get().await?).await?)
+}
+
+/// Whether `SQLite` has undone the statement that failed and nothing else: the statement itself is to blame, and the
+/// transaction goes on. A full disk, an I/O error or a lock concern all of them.
+fn own_fault(error: &sqlx::Error) -> bool {
+    /// `ERROR`, `TOOBIG`, `CONSTRAINT`, `MISMATCH` and `RANGE`, see <https://www.sqlite.org/rescode.html>.
+    const OWN: [i32; 5] = [1, 18, 19, 20, 25];
+    primary_code(error).is_some_and(|code| OWN.contains(&code))
 }
 
 /// One transaction. When it fails, what was not begun is still in `jobs`.
-async fn batch(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+async fn batch(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
     let result = transaction(link.get().await?, jobs, replies).await;
     if result.is_err() {
         // Nobody knows how far SQLite has ended the transaction by itself.
@@ -371,7 +405,7 @@ async fn batch(link: &mut Link, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>
     result
 }
 
-async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
+async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
     if jobs.len() == 1
         && let Some(asking) = jobs.pop_if(|asking| !matches!(asking, Asking::Accept(..)))
     {
@@ -386,69 +420,98 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &mut Vec<Asking>, 
             Asking::Work(job, haste) => {
                 if let Err(error) = say(connection, bracket.opening()).await {
                     jobs.push(Asking::Work(job, haste));
-                    return Err(error);
+                    return Err(error.into());
                 }
                 let Done { rest, reply } = job.run(connection).await;
-                let failure = match rest {
-                    None => Some(None),
-                    Some(rest) if rest.is_empty() => None,
-                    Some(rest) => rest.run(connection, "", "").await.err().map(|error| Some(StoreError::from(error))),
+                let done = match rest {
+                    Ok(rest) if !rest.is_empty() => rest.run(connection, "", "").await.map_err(StoreError::from),
+                    rest => rest.map(drop),
                 };
-                match failure {
-                    None => replies.push(reply),
-                    Some(failure) => {
-                        replies.push(Box::new(move |committed| reply(failure.map_or(committed, Err))));
-                        bracket.undo(connection).await?;
+                match done {
+                    Ok(()) => replies.push(reply),
+                    Err(failure) => {
+                        let told = failure.clone();
+                        replies.push(Box::new(move |_| reply(Err(told))));
+                        // How much SQLite has undone by itself depends on the statement: nothing of it is relied on.
+                        if failure == StoreError::Full {
+                            return Err(failure);
+                        }
+                        // There is nothing to go back to when SQLite has ended the transaction: the first reason says why.
+                        bracket.undo(connection).await.map_err(|_| failure)?;
                     }
                 }
             }
             Asking::Statement(statement, answer, haste) => {
                 if let Err(error) = say(connection, bracket.keeping()).await {
                     jobs.push(Asking::Statement(statement, answer, haste));
-                    return Err(error);
+                    return Err(error.into());
                 }
                 state(connection, statement, answer, replies).await?;
             }
-            Asking::Script(script, answer, _) => {
-                replies.push(told(answer, Ok(())));
-                script.run(connection, bracket.keeping(), "").await?;
-            }
+            Asking::Script(script, answer, _) => match script.run(connection, bracket.opening(), "").await {
+                Err(error) if own_fault(&error) => {
+                    replies.push(told(answer, Err(error.into())));
+                    bracket.undo(connection).await?;
+                }
+                done => {
+                    replies.push(told(answer, Ok(())));
+                    done?;
+                }
+            },
             Asking::Accept(..) | Asking::EmptyLog(_) => {}
         }
     }
-    if accept(connection, &mut bracket, jobs, replies).await { Ok(()) } else { say(connection, "COMMIT").await }
+    if !accept(connection, &mut bracket, jobs, replies).await {
+        say(connection, "COMMIT").await?;
+    }
+    Ok(())
 }
 
 /// One piece of work, which has no neighbours to be kept from harm.
-async fn alone(connection: &mut SqliteConnection, asking: Asking, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
-    match asking {
+async fn alone(connection: &mut SqliteConnection, asking: Asking, jobs: &mut Vec<Asking>, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    let done = match asking {
         // It is a transaction by itself.
         Asking::Statement(statement, answer, _) => state(connection, statement, answer, replies).await,
-        Asking::Script(script, answer, _) => {
-            replies.push(told(answer, Ok(())));
-            script.run(connection, "BEGIN IMMEDIATE; ", "COMMIT").await
-        }
+        Asking::Script(script, answer, _) => match script.run(connection, "BEGIN IMMEDIATE; ", "COMMIT").await {
+            Err(error) if own_fault(&error) => {
+                replies.push(told(answer, Err(error.into())));
+                say(connection, "ROLLBACK").await
+            }
+            done => {
+                replies.push(told(answer, Ok(())));
+                done
+            }
+        },
         Asking::Work(job, haste) => {
             if let Err(error) = say(connection, "BEGIN IMMEDIATE").await {
                 jobs.push(Asking::Work(job, haste));
-                return Err(error);
+                return Err(error.into());
             }
             let Done { rest, reply } = job.run(connection).await;
             replies.push(reply);
             match rest {
-                Some(rest) => rest.run(connection, "", "COMMIT").await,
-                None => say(connection, "ROLLBACK").await,
+                Ok(rest) => rest.run(connection, "", "COMMIT").await,
+                Err(StoreError::Full) => return Err(StoreError::Full),
+                Err(error) => return say(connection, "ROLLBACK").await.map_err(|_| error),
             }
         }
         Asking::Accept(..) | Asking::EmptyLog(_) => Ok(()),
-    }
+    };
+    Ok(done?)
 }
 
-/// Runs a statement. That it fails, on a full disk most likely, ends the batch: its asker hears of it with the others.
+/// Runs a statement. One that fails by its own fault is alone in it; any other failure, a full disk most likely, ends the
+/// batch, and its asker hears of that with the others.
 async fn state(connection: &mut SqliteConnection, statement: Statement, answer: Answer<u64>, replies: &mut Vec<Reply>) -> Result<(), sqlx::Error> {
-    let done = statement.execute(connection).await;
-    replies.push(told(answer, Ok(done.as_ref().map_or(0, SqliteQueryResult::rows_affected))));
-    done.map(drop)
+    match statement.execute(connection).await {
+        Ok(done) => replies.push(told(answer, Ok(done.rows_affected()))),
+        Err(error) if own_fault(&error) => replies.push(told(answer, Err(error.into()))),
+        Err(error) => {
+            replies.push(told(answer, Ok(0)));
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Tells the asker what came of it, once that is on the disk.
@@ -472,105 +535,4 @@ async fn accept(connection: &mut SqliteConnection, bracket: &mut Bracket, jobs: 
     let (done, committed) = outbox::accept_all(connection, bracket, &rows).await;
     replies.extend(answers.into_iter().zip(done).map(|(answer, done)| told(answer, done)));
     committed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::scratch;
-
-    #[tokio::test]
-    async fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
-        let (_dir, store) = scratch().await;
-        let limit = async |connection: &mut SqliteConnection| {
-            // The limit is the connection's, and a connection that has failed is not used again.
-            sqlx::query("PRAGMA max_page_count = 1").execute(connection).await?;
-            Ok(())
-        };
-        store.writer.write(move |connection| Box::pin(async move { limit(connection).await })).await.expect("limited");
-        let large = || {
-            store.writer.write(|connection| {
-                Box::pin(async move {
-                    let sql = "INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', hex(randomblob(8)), randomblob(100000), 1)";
-                    sqlx::query(sql).execute(connection).await?;
-                    Ok(())
-                })
-            })
-        };
-        let results = futures_util::future::join_all([large(), large(), large()]).await;
-        assert_eq!(results[0], Err(StoreError::Full));
-        assert!(results.iter().all(|result| !matches!(result, Err(StoreError::Database(reason)) if reason.contains("closed"))), "{results:?}");
-        assert_eq!(large().await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn a_statement_that_fails_ends_its_batch_and_nothing_of_it_is_kept() {
-        let (_dir, store) = scratch().await;
-        let insert = |key: &'static str| {
-            let sql = "INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', ?, x'', 1)";
-            store.writer.statement(sqlx::query(sql).bind(key))
-        };
-        assert_eq!(insert("alone").await, Ok(1));
-        // Asked while the writer is busy: one batch.
-        let ((begun, is_begun), (end, ended)) = (oneshot::channel(), oneshot::channel());
-        let busy = store.writer.write(move |_| {
-            Box::pin(async move {
-                let _ = begun.send(());
-                ended.await.map_err(|_| StoreError::closed())
-            })
-        });
-        let asked = async {
-            is_begun.await.expect("begun");
-            let all = futures_util::future::join_all([insert("before"), insert("alone"), insert("behind")]);
-            let release = async { end.send(()).expect("busy") };
-            tokio::join!(all, release).0
-        };
-        let (busy, results) = tokio::join!(busy, asked);
-        assert_eq!(busy, Ok(()));
-        assert!(results.iter().all(|result| matches!(result, Err(StoreError::Database(reason)) if reason.contains("UNIQUE"))), "{results:?}");
-        assert_eq!(insert("before").await, Ok(1), "nothing of the batch was kept, and the writer goes on");
-    }
-
-    /// A script that stores a row for each of the keys.
-    fn rows(keys: &[&'static str]) -> Script {
-        let mut script = Script::default();
-        for key in keys {
-            script.add("INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', 's', ?, x'', 1)");
-            script.bind(*key).expect("text");
-        }
-        script
-    }
-
-    async fn count(store: &crate::store::Store) -> i64 {
-        let count =
-            store.writer.write(|connection| Box::pin(async move { Ok(sqlx::query_scalar("SELECT count(*) FROM kv").fetch_one(connection).await?) }));
-        count.await.expect("counted")
-    }
-
-    #[tokio::test]
-    async fn what_can_wait_comes_along_before_what_cannot() {
-        let (_dir, store) = scratch().await;
-        let (along, soon) = (store.writer.script_along(rows(&["along"])), store.writer.script_soon(rows(&["soon"])));
-        let (along, soon, counted) = tokio::join!(along, soon, count(&store));
-        assert_eq!((along, soon), (Ok(()), Ok(())));
-        assert!(counted >= 1, "what waits to come along is done before");
-        assert_eq!(count(&store).await, 2);
-    }
-
-    #[tokio::test]
-    async fn statements_that_belong_together_are_done_all_or_none() {
-        let (_dir, store) = scratch().await;
-        let failed = store.writer.script_soon(rows(&["one", "two", "one"])).await;
-        assert!(matches!(&failed, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{failed:?}");
-        assert_eq!(count(&store).await, 0);
-        assert_eq!(store.writer.script_soon(rows(&["one", "two"])).await, Ok(()));
-        // What work leaves to be done with the commit goes with it, alone as among others.
-        let leaves = |key| store.writer.write_then(move |_| Box::pin(async move { Ok(((), rows(&[key]))) }));
-        assert!(leaves("one").await.is_err());
-        assert_eq!(leaves("three").await, Ok(()));
-        let (bad, good, other) = tokio::join!(leaves("two"), leaves("four"), leaves("five"));
-        assert!(matches!(&bad, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{bad:?}");
-        assert_eq!((good, other), (Ok(()), Ok(())), "its neighbours come to no harm");
-        assert_eq!(count(&store).await, 5);
-    }
 }

@@ -280,6 +280,8 @@ pub struct PageStatus {
     pub modal: bool,
     /// WhatsApp lets this account write to nobody new for a while (463).
     pub time_lock: Option<TimeLock>,
+    /// The page can say whether there is a time lock. False: that it names none means nothing.
+    pub time_lock_known: bool,
     /// Sync progress in percent, while known.
     pub sync_percent: Option<u8>,
     /// Me.

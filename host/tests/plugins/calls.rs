@@ -64,11 +64,6 @@ async fn waiting_counts_as_wall_time_and_not_as_cpu_time() {
 }
 
 #[tokio::test]
-async fn a_slow_host_call_ends_at_the_wall_time() {
-    assert_fails("slow-kv", "timeout = \"150ms\"\ngrants.kv = \"1MiB\"", "timed_out", "").await;
-}
-
-#[tokio::test]
 async fn an_answer_of_any_size_does_not_reach_the_gateway() {
     let host = odd("huge", "memory = \"64MiB\"").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);

@@ -28,6 +28,66 @@ async fn a_component_of_the_wrong_shape_is_named_with_what_is_wrong() {
     assert_refused(&place, "foreign-import", "", &["test:guests/telepathy"]).await;
 }
 
+/// Every function of every interface of the package that a plugin exports.
+const FUNCTIONS: [(&str, &str); 8] = [
+    ("lifecycle", "describe"),
+    ("lifecycle", "configure"),
+    ("send-validation", "validate"),
+    ("message-templating", "templates"),
+    ("message-templating", "render"),
+    ("event-notification", "route"),
+    ("event-notification", "request"),
+    ("event-notification", "judge"),
+];
+
+/// The component with another name for a function, wherever it has it: an author's misspelling.
+fn without(component: &[u8], function: &str) -> Vec<u8> {
+    let (name, mut other) = (function.as_bytes(), function.as_bytes().to_vec());
+    other.reverse();
+    let (mut changed, mut at) = (component.to_vec(), 0);
+    while at + name.len() <= changed.len() {
+        if &changed[at..at + name.len()] == name {
+            changed[at..at + name.len()].copy_from_slice(&other);
+        }
+        at += 1;
+    }
+    changed
+}
+
+#[tokio::test]
+async fn a_component_that_lacks_a_function_of_an_interface_it_names_is_refused() {
+    let place = Place::with(&["good.wasm", "no_validate.wasm"]).await;
+    for (interface, function) in FUNCTIONS {
+        let less = without(&guest("good.wasm"), function);
+        std::fs::write(place.dir.path().join("plugins/less.wasm"), less).expect("a component");
+        assert_refused(&place, "less", "", &[interface, &format!("`{function}`")]).await;
+    }
+    assert_refused(&place, "no-validate", "", &["send-validation", "`validate`"]).await;
+}
+
+#[test]
+fn no_function_of_the_package_is_forgotten() {
+    let mut exported = Vec::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/v0.1")).expect("the package") {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("text");
+        let mut interface = "";
+        for line in text.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("interface ") {
+                interface = name.trim_end_matches(" {");
+            }
+            if let Some((name, _)) = line.split_once(": func(")
+                && FUNCTIONS.iter().any(|(known, _)| *known == interface)
+            {
+                exported.push((interface.to_owned(), name.to_owned()));
+            }
+        }
+    }
+    exported.sort();
+    let mut known = FUNCTIONS.map(|(interface, function)| (interface.to_owned(), function.to_owned())).to_vec();
+    known.sort();
+    assert_eq!(exported, known);
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_component_is_named_with_what_to_do() {
     let place = Place::with(&["good.wasm"]).await;
@@ -53,6 +113,8 @@ async fn an_entry_that_does_not_fit_its_file_is_named() {
     assert_refused(&place, "odd", &format!("{pin}\nconfig.behaviour = \"allow\""), &["SHA-256", "0000"]).await;
     assert_refused(&place, "odd", "config.behaviour = \"allow\"\ngrants.http = [\"hooks.example.org/x\"]", &["grants.http", "hooks.example.org/x"])
         .await;
+    assert_refused(&place, "odd", "sessions = [\"shop*\"]\nconfig.behaviour = \"allow\"", &["sessions", "shop*"]).await;
+    assert_refused(&place, "odd", "sessions = []\nconfig.behaviour = \"allow\"", &["sessions"]).await;
     let error = place.load("[[plugin]]\nname = \"good\"\n[[plugin]]\nname = \"good\"\n").await.expect_err("two of one name").to_string();
     assert!(error.contains("good"), "{error}");
 }

@@ -94,6 +94,7 @@ pub(crate) fn rejected(decision: Decision) -> (Rejection, Vec<Verdict>) {
     match decision {
         Decision::Reject(rejection, verdicts) => (rejection, verdicts),
         Decision::Allow(_, verdicts) => panic!("allowed: {verdicts:?}"),
+        Decision::Busy(busy, verdicts) => panic!("{busy}: {verdicts:?}"),
     }
 }
 
@@ -101,10 +102,11 @@ pub(crate) fn allowed(decision: Decision) -> (OutboundMessage, Vec<Verdict>) {
     match decision {
         Decision::Allow(message, verdicts) => (message, verdicts),
         Decision::Reject(rejection, verdicts) => panic!("rejected: {rejection:?} {verdicts:?}"),
+        Decision::Busy(busy, verdicts) => panic!("{busy}: {verdicts:?}"),
     }
 }
 
-/// A real store whose key `slow` is never read to the end.
+/// A real store whose key `slow` is never read to the end, and whose key `broken` cannot be read.
 #[derive(Debug)]
 struct Stalling(Store);
 
@@ -113,6 +115,9 @@ impl KvStore for Stalling {
     async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
         if key == "slow" {
             std::future::pending::<()>().await;
+        }
+        if key == "broken" {
+            return Err(KvError::Unavailable("the disk is broken".into()));
         }
         self.0.get(space, key).await
     }

@@ -45,7 +45,7 @@ impl Plugin for NumberPolicy {
             clock: zone::Clocks::new(&config, &mut issues),
             quiet: quiet::QuietHours::new(&config.quiet_hours, &mut issues),
             daily_cap: config.checked_daily_cap(&mut issues),
-            opt_out: config.opt_out.map(opt_out::OptOut::new),
+            opt_out: config.opt_out.map(|config| opt_out::OptOut::new(config, &mut issues)),
         };
         issues.or(plugin)
     }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_plugin::{Address, Content, Envelope, Error, Event, InboundMessage, Rejection, kv, log};
+use wharf_plugin::{Address, ConfigIssues, Content, Envelope, Error, Event, InboundMessage, Rejection, kv, log};
 
 use crate::config;
 
@@ -23,9 +23,16 @@ pub(crate) struct OptOut {
 }
 
 impl OptOut {
-    pub(crate) fn new(config: config::OptOut) -> Self {
-        let plain = |words: Vec<String>| words.iter().map(|word| plain(word)).collect();
-        Self { stop: plain(config.stop_words), start: plain(config.start_words) }
+    pub(crate) fn new(config: config::OptOut, issues: &mut ConfigIssues) -> Self {
+        let mut words = |key: &str, words: Vec<String>| {
+            let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
+            // Without a letter or digit nothing is left of it, and nobody could ever opt out by it.
+            for index in (0..words.len()).filter(|index| words.get(*index).is_some_and(String::is_empty)) {
+                issues.add(format!("/opt_out/{key}/{index}"), "has no letter and no digit, so no message can match it");
+            }
+            words
+        };
+        Self { stop: words("stop_words", config.stop_words), start: words("start_words", config.start_words) }
     }
 
     /// Takes note of a person's "STOP" or "START".

@@ -258,6 +258,13 @@ fn every_issue_of_a_configuration_is_reported() {
 }
 
 #[test]
+fn a_word_that_no_message_can_match_is_an_issue() {
+    let found = issues(json!({"opt_out": {"stop_words": ["STOP", "🛑", "!"], "start_words": [" "]}}));
+    let paths: Vec<_> = found.iter().map(|issue| issue.path.as_str()).collect();
+    assert_eq!(paths, ["/opt_out/stop_words/1", "/opt_out/stop_words/2", "/opt_out/start_words/0"]);
+}
+
+#[test]
 fn unknown_keys_are_issues() {
     assert_eq!(issues(json!({"daily_cop": 1})).len(), 1);
     assert_eq!(issues(json!({"text": {"max": 1}})).first().map(|issue| issue.path.as_str()), Some("/text/max"));

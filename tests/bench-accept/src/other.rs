@@ -106,6 +106,7 @@ impl Core for Other {
         let (message, verdicts) = match self.plugins.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => return Err(AcceptError::Rejected(rejection).into()),
+            Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy).into()),
         };
         if let Some(pool) = &self.pool {
             let stored = store(pool, &id, &message_id, &call, &message, &json!(verdicts)).await;
@@ -118,8 +119,8 @@ impl Core for Other {
         None
     }
 
-    async fn session_info(&self, _: &ClientId) -> Result<Value, String> {
-        Err(NOT_HERE.into())
+    async fn session_info(&self, _: &ClientId) -> Result<Value, SessionFailure> {
+        Err(SessionFailure::Failed(NOT_HERE.into()))
     }
 
     async fn message(&self, _: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
@@ -127,7 +128,7 @@ impl Core for Other {
     }
 
     async fn messages(&self, _: &Filter) -> Result<Listed, StoreError> {
-        Ok(Listed { rows: vec![], next: None })
+        Ok(Listed { rows: vec![], unreadable: vec![], next: None })
     }
 
     async fn search_messages(&self, _: &str, _: &str) -> Result<Vec<OutboxRow>, StoreError> {
@@ -255,7 +256,7 @@ impl Core for Other {
         String::new()
     }
 
-    async fn problems(&self) -> Vec<String> {
-        vec![]
+    async fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -20,6 +20,18 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
     let get = async |path: &str| gateway.call(Method::GET, path, &[]).await;
+    if let Ok(answer) = get("/readyz").await
+        && !answer.status().is_success()
+    {
+        let said: Value = answer.json().await.unwrap_or_default();
+        let seen = format!("it accepts no sends now: {}", said["problems"][0].as_str().unwrap_or("it does not say why"));
+        findings.push(Finding::look(seen, "see \"When the database is in trouble\" in docs/operations.md"));
+    }
+    if let Ok(answer) = get("/metrics").await
+        && answer.status().is_success()
+    {
+        findings.extend(unreadable(&answer.text().await.unwrap_or_default()));
+    }
     match get("/v1/sessions").await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             findings.push(Finding::look("it asks for an API key", "set WHARF_API_KEY to one of the keys, to see the sessions as well"));
@@ -59,6 +71,14 @@ fn receiver(report: &Value) -> Option<Finding> {
     let dead = report["dead"].as_u64().filter(|dead| *dead > 0)?;
     let seen = format!("receiver {name}: {dead} dead letters");
     Some(Finding::look(seen, "look at them with wharf deliveries list, then wharf deliveries retry or purge (docs/operations.md)"))
+}
+
+/// Rows of the database that the gateway has set aside, by its metrics.
+fn unreadable(metrics: &str) -> Option<Finding> {
+    let rows = metrics.lines().filter_map(|line| line.strip_prefix("wharf_unreadable_rows_total{table=\"")?.split_once("\"} "));
+    let named: Vec<String> = rows.map(|(table, count)| format!("{count} of {table}")).collect();
+    let seen = format!("rows of its database cannot be read: {}", named.join(", "));
+    (!named.is_empty()).then(|| Finding::look(seen, "they were written by another version, or are broken; its log names them"))
 }
 
 /// What a session says of itself.
@@ -111,6 +131,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn rows_that_cannot_be_read_are_counted_by_table() {
+        assert!(unreadable("# TYPE wharf_events_total counter\nwharf_events_total{kind=\"message\"} 3\n").is_none());
+        let metrics = "wharf_unreadable_rows_total{table=\"outbox\"} 2\nwharf_unreadable_rows_total{table=\"event\"} 1\n";
+        assert!(unreadable(metrics).expect("a finding").to_string().contains("2 of outbox, 1 of event"));
+    }
 
     #[test]
     fn what_is_broken_is_named_with_what_to_do() {

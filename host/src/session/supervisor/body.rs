@@ -1,10 +1,11 @@
 //! The browser of a session: asked for, running, or being closed; and the tasks that work on it.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::{JoinError, JoinSet},
+    time::timeout,
 };
 use tracing::warn;
 
@@ -12,8 +13,12 @@ use super::heard::Heard;
 use crate::{
     model::{ClientId, Timestamp},
     session::{Arrival, Journal},
+    tasks,
     whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
 };
+
+/// A launch that takes longer does not count among those that run at the same time.
+const SLOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Body {
     client: ClientId,
@@ -69,8 +74,13 @@ pub(super) enum Done {
 }
 
 impl Body {
-    pub(super) fn new(client: ClientId, launcher: Arc<dyn Launcher>, journal: Arc<dyn Journal>, starts: Arc<Semaphore>) -> Self {
-        let profile = Arc::new(Semaphore::new(1));
+    pub(super) fn new(
+        client: ClientId,
+        launcher: Arc<dyn Launcher>,
+        journal: Arc<dyn Journal>,
+        starts: Arc<Semaphore>,
+        profile: Arc<Semaphore>,
+    ) -> Self {
         Self { client, launcher, journal, starts, profile, running: None, generation: 0, work: JoinSet::new() }
     }
 
@@ -100,15 +110,33 @@ impl Body {
         let generation = self.generation;
         let (client, launcher) = (self.client.clone(), Arc::clone(&self.launcher));
         let (profile, starts) = (Arc::clone(&self.profile), Arc::clone(&self.starts));
-        self.work.spawn(async move {
+        let (tell, told) = oneshot::channel();
+        // Not one of our own tasks, which end with us: a browser that comes up when nobody waits for it is closed again.
+        tokio::spawn(async move {
             let result = async {
                 let closed = |_| LaunchError::Failed("the gateway is stopping".into());
                 let permit = profile.acquire_owned().await.map_err(closed)?;
-                let _turn = starts.acquire().await.map_err(closed)?;
-                let launched = launcher.launch(&client).await?;
+                let turn = starts.acquire().await.map_err(closed)?;
+                let mut launching = launcher.launch(&client);
+                let launched = match timeout(SLOW, &mut launching).await {
+                    Ok(launched) => launched?,
+                    // It hangs, or the machine is slow: others do not wait for that.
+                    Err(_) => {
+                        drop(turn);
+                        launching.await?
+                    }
+                };
                 Ok(Start { launched, permit })
             };
-            Done::Launched { generation, result: result.await }
+            if let Err(Ok(Start { launched, permit })) = tell.send(result.await) {
+                launched.page.close().await;
+                drop(permit);
+            }
+        });
+        self.work.spawn(async move {
+            // The session waits for the result: it is told of one in any case.
+            let result = told.await.unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
+            Done::Launched { generation, result }
         });
     }
 
@@ -164,14 +192,14 @@ impl Body {
     pub(super) fn probe_contract(&mut self) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
-        self.work.spawn(async move { Done::Contract { generation, result: page.contract().await } });
+        self.work.spawn(async move { Done::Contract { generation, result: answer("contract", page.contract()).await } });
     }
 
     pub(super) fn catch_up(&mut self, since: Timestamp) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
         self.work.spawn(async move {
-            match page.catch_up(since).await {
+            match answer("catch_up", page.catch_up(since)).await {
                 Ok(()) => Done::Nothing,
                 Err(error) => Done::NoCatchUp { generation, error },
             }
@@ -193,11 +221,16 @@ impl Body {
         let generation = self.generation;
         self.work.spawn(async move {
             let began = tokio::time::Instant::now();
-            let result = page.status().await;
+            let result = answer("status", page.status()).await;
             let page_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             Done::Health { generation, page_millis, result, browser: page.browser().await }
         });
     }
+}
+
+/// The answer of a page for which the session waits; a call that panics is a refusal.
+async fn answer<T>(what: &'static str, call: impl Future<Output = Result<T, PageError>>) -> Result<T, PageError> {
+    tasks::unless_panics(call).await.unwrap_or_else(|| Err(PageError::Refused { what, reason: "the call broke off".into() }))
 }
 
 async fn heard(running: Option<&mut Running>, journal: &dyn Journal) -> Done {

@@ -10,7 +10,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Supervisor;
-use crate::{model::Timestamp, session::Arrival, whatsapp::PageError};
+use crate::{
+    model::Timestamp,
+    session::{Arrival, Unread},
+    whatsapp::PageError,
+};
 
 /// Clocks differ, and a message is stamped when it is sent.
 const MARGIN: Duration = Duration::from_secs(600);
@@ -42,14 +46,16 @@ impl Supervisor {
         }
         let Some(account) = self.snapshot.borrow().account.clone() else { return };
         match self.parts.journal.told_until(&self.parts.client, &account).await {
-            Some(until) => {
+            Ok(Some(until)) => {
                 self.catch_up.stage = Stage::Asked;
                 self.body.catch_up(until.minus(MARGIN));
             }
-            None => {
+            Ok(None) => {
                 self.catch_up.stage = Stage::Done;
                 self.all_told(None).await;
             }
+            // Taken for "nothing", what was missed would never be told: it stays due.
+            Err(Unread) => {}
         }
     }
 

@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, mpsc, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{info, warn};
 
@@ -37,11 +37,12 @@ use super::{
 };
 use crate::{
     model::{ClientId, SessionState, Timestamp, Transition},
+    tasks,
     whatsapp::{Launcher, Page},
 };
 
 /// What a supervisor is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Parts {
     /// Whose session.
     pub client: ClientId,
@@ -63,30 +64,53 @@ pub struct Parts {
     pub wanted: bool,
 }
 
+/// Commands that wait for a session to take them; whoever has one more waits too.
+const COMMANDS: usize = 32;
+/// Before a supervisor is begun anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Starts the supervisor of one session.
 #[must_use]
 pub fn spawn(parts: Parts) -> SessionHandle {
-    let (commands, inbox) = mpsc::unbounded_channel();
+    let (commands, inbox) = mpsc::channel(COMMANDS);
     let (snapshot_tx, snapshot) = watch::channel(Snapshot::new("not started yet"));
     let (ready_tx, ready_page) = watch::channel(None);
     let (any_tx, any_page) = watch::channel(None);
     let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
-    let supervisor = Supervisor {
-        machine: Machine::new(parts.linked),
-        body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts)),
-        parts,
-        snapshot: snapshot_tx,
-        ready_page: ready_tx,
-        any_page: any_tx,
-        timer: None,
-        probing: false,
-        missed: false,
-        catch_up: CatchUp::default(),
-        care: Care::new(),
-        passkey: Passkey::default(),
-    };
-    tokio::spawn(supervisor.run(inbox));
+    tokio::spawn(own(parts, Shown { snapshot: snapshot_tx, ready_page: ready_tx, any_page: any_tx }, inbox));
     handle
+}
+
+/// What others see of a session.
+#[derive(Clone)]
+struct Shown {
+    snapshot: watch::Sender<Snapshot>,
+    ready_page: watch::Sender<Option<Arc<dyn Page>>>,
+    any_page: watch::Sender<Option<Arc<dyn Page>>>,
+}
+
+/// Runs the supervisor. One that panics is begun anew with a new browser; whoever holds the session's handle notices a
+/// session that starts again, and nothing else.
+async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
+    // The same for one after the other: the browser of the one before may still be closing.
+    let profile = Arc::new(Semaphore::new(1));
+    while tasks::unless_panics(Supervisor::new(parts.clone(), shown.clone(), Arc::clone(&profile)).run(&mut inbox)).await.is_none() {
+        tasks::begins_anew("session.supervisor", "it panicked");
+        let (client, at, reason) = (parts.client.clone(), Timestamp::now(), "the session's task broke off; it begins anew".to_owned());
+        let (before, account) = (shown.snapshot.borrow().state, shown.snapshot.borrow().account.clone());
+        (parts.linked, parts.wanted) = (shown.snapshot.borrow().linked, before != SessionState::Disconnected);
+        shown.ready_page.send_replace(None);
+        if let Some(page) = shown.any_page.send_replace(None) {
+            page.close().await;
+        }
+        shown.snapshot.send_modify(|snapshot| {
+            *snapshot = Snapshot { launches: snapshot.launches, linked: parts.linked, account: account.clone(), ..Snapshot::new(&reason) };
+        });
+        let transition = Transition { client, at, before, after: SessionState::Disconnected, reason };
+        // The journal may be what panicked.
+        let _ = tasks::unless_panics(parts.journal.entered(&transition, account.as_ref(), parts.linked)).await;
+        sleep(PAUSE).await;
+    }
 }
 
 struct Supervisor {
@@ -107,7 +131,24 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+    fn new(parts: Parts, shown: Shown, profile: Arc<Semaphore>) -> Self {
+        Self {
+            machine: Machine::new(parts.linked),
+            body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts), profile),
+            parts,
+            snapshot: shown.snapshot,
+            ready_page: shown.ready_page,
+            any_page: shown.any_page,
+            timer: None,
+            probing: false,
+            missed: false,
+            catch_up: CatchUp::default(),
+            care: Care::new(),
+            passkey: Passkey::default(),
+        }
+    }
+
+    async fn run(mut self, inbox: &mut mpsc::Receiver<Order>) {
         let mut health = tokio::time::interval(self.parts.health_interval);
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         if self.parts.wanted {

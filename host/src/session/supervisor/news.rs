@@ -105,7 +105,8 @@ impl Supervisor {
             }
             snapshot.page = Some(status.clone());
         });
-        if stage == Stage::Ready {
+        // No word is not the word that there is none: what was noted holds until its end.
+        if stage == Stage::Ready && (status.time_lock.is_some() || status.time_lock_known) {
             self.time_lock(status.time_lock).await;
         }
         self.notice(Some(status)).await;

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     config,
     model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
-    session::{Arrival, handle::HealthNote},
+    session::{Arrival, Unread, handle::HealthNote},
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
         PasskeyOrder, SendNews, Stored, TimeLock,
@@ -112,6 +112,9 @@ struct ScriptedLauncher {
     page: Arc<ScriptedPage>,
     news: Mutex<Vec<mpsc::Sender<PageEvent>>>,
     failures: Mutex<Vec<LaunchError>>,
+    /// Launches that hang until they are let go on.
+    hanging: AtomicU64,
+    goes_on: tokio::sync::Notify,
 }
 
 impl ScriptedLauncher {
@@ -125,6 +128,10 @@ impl Launcher for ScriptedLauncher {
     async fn launch(&self, _: &ClientId) -> Result<Launched, LaunchError> {
         if let Some(error) = self.failures.lock().expect("lock").pop() {
             return Err(error);
+        }
+        if self.hanging.load(Ordering::Relaxed) > 0 {
+            self.hanging.fetch_sub(1, Ordering::Relaxed);
+            self.goes_on.notified().await;
         }
         let (sender, events) = mpsc::channel(1024);
         self.news.lock().expect("lock").push(sender);
@@ -149,6 +156,12 @@ struct Notes {
     full: AtomicBool,
     restrictions: Mutex<Vec<Restriction>>,
     passkey: Mutex<Vec<String>>,
+    /// Panics at the next QR.
+    panics: AtomicBool,
+    /// Panics at the next transition.
+    refuses: AtomicBool,
+    /// Does not know what was told.
+    unreadable: AtomicBool,
 }
 
 impl Default for Notes {
@@ -166,6 +179,9 @@ impl Default for Notes {
             full: AtomicBool::default(),
             restrictions: Mutex::default(),
             passkey: Mutex::default(),
+            panics: AtomicBool::default(),
+            refuses: AtomicBool::default(),
+            unreadable: AtomicBool::default(),
         }
     }
 }
@@ -173,9 +189,11 @@ impl Default for Notes {
 #[async_trait]
 impl Journal for Notes {
     async fn entered(&self, transition: &Transition, _: Option<&Account>, _: bool) {
+        assert!(!self.refuses.swap(false, Ordering::Relaxed), "of its own free will");
         self.entered.lock().expect("lock").push(transition.after);
     }
     async fn qr(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "of its own free will");
         self.codes.lock().expect("lock").push(attempt);
     }
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
@@ -192,8 +210,8 @@ impl Journal for Notes {
     async fn fault(&self, _: &ClientId, _: Option<&Account>, fault: &serde_json::Value) {
         self.faults.lock().expect("lock").push(fault.clone());
     }
-    async fn told_until(&self, _: &ClientId, _: &Account) -> Option<Timestamp> {
-        *self.told.lock().expect("lock")
+    async fn told_until(&self, _: &ClientId, _: &Account) -> Result<Option<Timestamp>, Unread> {
+        if self.unreadable.load(Ordering::Relaxed) { Err(Unread) } else { Ok(*self.told.lock().expect("lock")) }
     }
     async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
         *self.told.lock().expect("lock") = Some(at);
@@ -227,7 +245,12 @@ struct Rig {
 }
 
 fn rig(failures: Vec<LaunchError>) -> Rig {
-    let launcher = Arc::new(ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() });
+    beside(&Arc::new(Semaphore::new(1)), ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() })
+}
+
+/// A session that shares the right to start with others.
+fn beside(starts: &Arc<Semaphore>, launcher: ScriptedLauncher) -> Rig {
+    let launcher = Arc::new(launcher);
     *launcher.page.contract.lock().expect("lock") = report(true);
     let notes = Arc::new(Notes::default());
     let handle = spawn(Parts {
@@ -237,7 +260,7 @@ fn rig(failures: Vec<LaunchError>) -> Rig {
         rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
         health_interval: Duration::from_secs(60),
         limits: Limits { ack_watchdog: Duration::from_secs(120), memory_hard: 2 << 30, ..Limits::default() },
-        starts: Arc::new(Semaphore::new(1)),
+        starts: Arc::clone(starts),
         linked: false,
         wanted: true,
     });
@@ -288,6 +311,55 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_hangs_holds_up_no_other_session() {
+    let starts = Arc::new(Semaphore::new(1));
+    let hanging = beside(&starts, ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
+    hanging.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    // Its launch has begun and holds the one permit.
+    while starts.available_permits() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let began = Instant::now();
+    let other = beside(&starts, ScriptedLauncher::default());
+    other.launched(1).await;
+    assert!(began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
+    assert_eq!(hanging.handle.snapshot().borrow().launches, 1, "that one still hangs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_the_next_one() {
+    let rig = beside(&Arc::new(Semaphore::new(2)), ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
+    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    while rig.launcher.hanging.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    rig.notes.refuses.store(true, Ordering::Relaxed);
+    // It breaks off while it stops, so the next one rests until it is told to start.
+    rig.handle.tell(Command::Stop).await;
+    rig.handle.tell(Command::Start).await;
+    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 2).await.expect("a supervisor");
+    assert_eq!(rig.launcher.news.lock().expect("lock").len(), 0, "the profile is not free yet");
+    rig.launcher.goes_on.notify_one();
+    rig.launched(2).await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_panics_begins_anew_with_another_browser() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.notes.panics.store(true, Ordering::Relaxed);
+    rig.launcher.tell(PageEvent::Qr { code: "secret".into(), ttl: Duration::from_secs(60) });
+    rig.launched(2).await;
+    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "the browser of the one before is gone");
+    assert!(rig.notes.entered.lock().expect("lock").contains(&SessionState::Disconnected));
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    rig.handle.tell(Command::Shutdown).await;
+    assert_eq!(rig.handle.snapshot().borrow().state, SessionState::Disconnected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,6 +500,28 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_stays_due_while_nobody_knows_what_was_told() {
+    let status = PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() };
+    let rig = rig(vec![]);
+    let asked = || rig.launcher.page.caught_up.lock().expect("lock").clone();
+    *rig.notes.told.lock().expect("lock") = Some(Timestamp(700_000));
+    rig.notes.unreadable.store(true, Ordering::Relaxed);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(status.clone()));
+    rig.reaches(SessionState::Ready).await;
+    *rig.launcher.page.status.lock().expect("lock") = Some(status);
+    while rig.notes.health.lock().expect("lock").len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!((asked(), *rig.notes.told.lock().expect("lock")), (vec![], Some(Timestamp(700_000))), "nothing counts as told");
+    rig.notes.unreadable.store(false, Ordering::Relaxed);
+    while asked().is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(asked(), [Timestamp(100_000)]);
+}
+
 fn inbound() -> InboundMessage {
     let address = Address { chat: "2@c.us".into(), pn: None, lid: None };
     InboundMessage {
@@ -463,4 +557,13 @@ async fn restrictions_are_notices_of_a_session_that_is_ready() {
     let mut snapshot = rig.handle.snapshot();
     let noticed = snapshot.wait_for(|now| !now.notices.is_empty()).await.expect("a supervisor").notices.clone();
     assert!(noticed[0].contains("463"), "{noticed:?}");
+
+    // A build of the page that cannot say is none that says no.
+    rig.launcher.tell(PageEvent::Status(PageStatus { sync_percent: Some(7), ..ready_status() }));
+    snapshot.wait_for(|now| now.page.as_ref().is_some_and(|page| page.sync_percent == Some(7))).await.expect("a supervisor");
+    // Taken when the status was dealt with.
+    rig.handle.tell(Command::Start).await;
+    assert_eq!(rig.notes.restrictions.lock().expect("lock").len(), 1);
+    rig.launcher.tell(PageEvent::Status(PageStatus { time_lock_known: true, ..ready_status() }));
+    snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
 }

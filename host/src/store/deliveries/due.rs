@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Delivery, read, select};
 use crate::{
@@ -39,7 +39,8 @@ impl Store {
         );
         let rows = sqlx::query(sql).bind(each).fetch_all(&mut *self.readers.get().await?).await?;
         // One that cannot be read keeps no other from its receiver.
-        let mut lines: Vec<_> = rows.iter().filter_map(|row| read(row).ok()).collect();
+        let mut lines: Vec<_> =
+            rows.iter().filter_map(|row| self.aside.readable("delivery", || row.try_get("id").unwrap_or_default(), read(row))).collect();
         // Within a receiver, the event that came first goes first where two are due at the same moment.
         lines.sort_by_key(|delivery| (delivery.next_at, delivery.event_seq));
         Ok(lines)
@@ -50,7 +51,6 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn envelopes(&self, seqs: &[i64]) -> Result<HashMap<i64, Result<Envelope, String>>, StoreError> {
-        use sqlx::Row;
         let sql = "SELECT seq, envelope FROM event WHERE seq IN (SELECT value FROM json_each(?))";
         let rows = sqlx::query(sql).bind(serde_json::to_string(seqs)?).fetch_all(&mut *self.readers.get().await?).await?;
         let one = |row: &SqliteRow| {

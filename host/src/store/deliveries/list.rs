@@ -3,7 +3,7 @@
 //! Dead letters have an index of their own. For the other states a page looks at a bounded number of rows, so it may be
 //! short or empty and still name a next one.
 
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Delivery, DeliveryState, read, select};
 use crate::{
@@ -87,9 +87,10 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
-        let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = if full { rows.last().map(|row| row.id.clone()) } else { floor };
+        let id = |row: &SqliteRow| row.try_get::<String, _>("id");
+        let next = if full { rows.last().map(id).transpose()? } else { floor };
+        let rows = rows.iter().filter_map(|row| self.aside.readable("delivery", || id(row).unwrap_or_default(), read(row))).collect();
         Ok(DeliveryPage { rows, next })
     }
 
@@ -112,7 +113,7 @@ impl Store {
                    SELECT plugin, target, 0, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' GROUP BY plugin, target)
                    GROUP BY plugin, target ORDER BY plugin, target";
         let rows = sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await?;
-        let count = |row: &sqlx::sqlite::SqliteRow| {
+        let count = |row: &SqliteRow| {
             let number = |name| row.try_get::<i64, _>(name).map(|count| u64::try_from(count).unwrap_or(0));
             Ok(DeliveryCount { plugin: row.try_get("plugin")?, target: row.try_get("target")?, pending: number("pending")?, dead: number("dead")? })
         };

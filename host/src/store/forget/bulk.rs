@@ -16,7 +16,8 @@ impl Store {
             let variables = "UPDATE bulk_recipient SET variables = '{}' WHERE bulk = ? AND place BETWEEN ? AND ? AND variables <> '{}'";
             self.each_recipient(variables, order, walk).await?;
             let wanted = "UPDATE bulk SET redacted = 1, \
-                          wanted = json_replace(wanted, '$.text', NULL, '$.variables', json('{}'), '$.mentions', json('[]')) WHERE seq = ?";
+                          wanted = CASE WHEN json_valid(wanted) \
+                          THEN json_replace(wanted, '$.text', NULL, '$.variables', json('{}'), '$.mentions', json('[]')) ELSE '{}' END WHERE seq = ?";
             self.with_order(wanted, order).await?;
             walk.rest().await;
         }

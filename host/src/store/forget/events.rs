@@ -15,7 +15,8 @@ impl Store {
         let find = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
                     AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
         // Wherever an event has what a message says, and only there.
-        let change = "UPDATE event SET body = 0, envelope = json_replace(envelope, '$.event.content', json(?1), '$.event.message.content', json(?1)) \
+        let change = "UPDATE event SET body = 0, envelope = CASE WHEN json_valid(envelope) \
+                      THEN json_replace(envelope, '$.event.content', json(?1), '$.event.message.content', json(?1)) ELSE '{}' END \
                       WHERE seq IN (SELECT value FROM json_each(?2)) \
                       AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending')";
         let mut after = (i64::MIN, i64::MIN);

@@ -19,7 +19,7 @@ impl Store {
     /// Deletes the texts of some sends that were over before `oldest`. False: there are none.
     pub(in crate::store) async fn redact_sends(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = concat!(
-            "UPDATE outbox SET redacted = 1, message = json_set(message, '$.content', json(?)) WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
+            "UPDATE outbox SET redacted = 1, message = CASE WHEN json_valid(message) THEN json_set(message, '$.content', json(?)) ELSE '{}' END WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
             over!(),
             " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
         );

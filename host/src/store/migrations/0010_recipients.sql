@@ -10,7 +10,7 @@ CREATE TABLE alias (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX alias_number ON alias (client, number);
 INSERT OR REPLACE INTO alias (client, lid, number)
-SELECT client, address ->> '$.lid', number FROM address WHERE address ->> '$.lid' IS NOT NULL ORDER BY at;
+SELECT client, address ->> '$.lid', number FROM address WHERE iif(json_valid(address), address ->> '$.lid', NULL) IS NOT NULL ORDER BY at;
 
 ALTER TABLE outbox RENAME COLUMN number TO recipient;
 -- In whose line a send stands: the recipient, or the number that is known to be behind it. Order, strangers and what

@@ -88,8 +88,9 @@ impl Store {
     /// The commit point of a send: on the disk when this returns. Of many at once with one key, one is stored.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too many writes wait; when the database refuses.
+    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database refuses.
     pub async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
+        self.place.check()?;
         self.writer.accept(row).await
     }
 }
@@ -228,7 +229,7 @@ async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, cli
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0) AS in_doubt";
+                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
     let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
     Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, lines: serde_json::from_str(row.try_get("in_doubt")?)? })
 }

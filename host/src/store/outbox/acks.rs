@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     OutboxRow, RowState,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{AckLevel, Address, ClientId, Envelope, MessageId, Timestamp},
-    store::{Store, StoreError, events, pacing, script::Script},
+    store::{Store, StoreError, aside::Aside, events, pacing, script::Script},
 };
 
 /// An acknowledgement.
@@ -56,12 +56,12 @@ impl Store {
         acks: Vec<Ack>,
         tell: impl Fn(&OutboxRow, &Ack) -> Vec<Envelope> + Send + 'static,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let client = client.clone();
+        let (client, aside) = (client.clone(), self.aside.clone());
         self.writer
             .write_then(move |connection| {
                 Box::pin(async move {
                     let mut rest = Script::default();
-                    let mut rows = named(connection, &client, &acks).await?;
+                    let mut rows = named(connection, &client, &acks, &aside).await?;
                     let mut before = Vec::with_capacity(acks.len());
                     let (mut events, mut new, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
                     for ack in &acks {
@@ -93,14 +93,20 @@ impl Store {
 }
 
 /// The begun sends that the acknowledgements name, and whether their recipients are known.
-async fn named(connection: &mut SqliteConnection, client: &ClientId, acks: &[Ack]) -> Result<HashMap<MessageId, (OutboxRow, bool)>, StoreError> {
+async fn named(
+    connection: &mut SqliteConnection,
+    client: &ClientId,
+    acks: &[Ack],
+    aside: &Aside,
+) -> Result<HashMap<MessageId, (OutboxRow, bool)>, StoreError> {
     let ids: Vec<&MessageId> = acks.iter().map(|ack| &ack.id).collect();
     let sql = select!(
         also "EXISTS (SELECT 1 FROM acquaintance WHERE acquaintance.client = outbox.client AND acquaintance.line = outbox.line) AS known";
         "WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0"
     );
     let rows = sqlx::query(sql).bind(client.as_str()).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
-    rows.iter().map(|row| read(row).and_then(|found| Ok((found.message_id.clone(), (found, row.try_get("known")?))))).collect()
+    let found = |row: &SqliteRow| read(row).and_then(|found| Ok((found.message_id.clone(), (found, row.try_get("known")?))));
+    Ok(rows.iter().filter_map(|row| aside.readable("outbox", || row.try_get("id").unwrap_or_default(), found(row))).collect())
 }
 
 /// Writes the rows as they are now.

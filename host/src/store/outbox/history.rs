@@ -88,8 +88,11 @@ impl Store {
         let mut steps = Vec::with_capacity(rows.len() * 2);
         for row in &rows {
             let (at, kind, detail) = (Timestamp(row.try_get("at")?), row.try_get::<String, _>("kind")?, row.try_get::<&str, _>("detail")?);
-            let together: Vec<(String, Value)> =
-                if kind.is_empty() { serde_json::from_str(detail)? } else { vec![(kind, serde_json::from_str(detail)?)] };
+            let together =
+                if kind.is_empty() { serde_json::from_str(detail) } else { serde_json::from_str(detail).map(|detail| vec![(kind, detail)]) };
+            let together: Option<Vec<(String, Value)>> = self.aside.readable("message_history", || message.to_string(), together);
+            // It says that there was something.
+            let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
             steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow { at, kind, detail }));
         }
         Ok(steps)

@@ -3,7 +3,9 @@
 //! No index serves these filters, because each would cost every accept; instead a page looks at a bounded number of
 //! rows. A page may therefore be short or empty and still name a next one.
 
-use super::{OutboxRow, RowState, read, select};
+use sqlx::Row;
+
+use super::{OutboxId, OutboxRow, RowState, select};
 use crate::{
     model::{Address, ClientId, Recipient, Timestamp},
     store::{Store, StoreError},
@@ -36,6 +38,8 @@ pub struct Filter {
 pub struct Listed {
     /// Newest first.
     pub rows: Vec<OutboxRow>,
+    /// Sends of the page that cannot be read: written by another version, or broken.
+    pub unreadable: Vec<OutboxId>,
     /// [`Filter::before`] of the next page; none: this was the last.
     pub next: Option<i64>,
 }
@@ -65,11 +69,17 @@ impl Store {
             .bind(filter.limit)
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
-        let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let full = rows.len() >= usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        let reached = if full { rows.last().map_or(floor, |row| row.seq) } else { floor };
+        let reached = if full { rows.last().map_or(Ok(floor), |row| row.try_get("seq"))? } else { floor };
+        let (mut read, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            match self.named_aside(row) {
+                Some(row) => read.push(row),
+                None => unreadable.push(OutboxId(row.try_get("id")?)),
+            }
+        }
         // Places begin at 1.
-        Ok(Listed { rows, next: (reached > 1).then_some(reached) })
+        Ok(Listed { rows: read, unreadable, next: (reached > 1).then_some(reached) })
     }
 
     /// The sends that `words` name: an id of ours, one of WhatsApp's (bare or as a key), or an idempotency key of `scope`.
@@ -85,6 +95,6 @@ impl Store {
             "UNION SELECT outbox.seq FROM idempotency JOIN outbox ON outbox.id = outbox_id WHERE scope = ?3 AND key = ?1) ORDER BY seq DESC LIMIT 50"
         );
         let rows = sqlx::query(sql).bind(words).bind(bare).bind(scope).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(read).collect()
+        Ok(rows.iter().filter_map(|row| self.named_aside(row)).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod acks;
+mod aside;
 mod history;
 mod list;
 mod parked;
@@ -17,6 +18,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, NewRow, Shortcut};
 pub use acks::Ack;
+pub(super) use aside::look_again;
 pub use history::{HistoryRow, Step};
 pub use list::{Filter, Listed};
 pub(super) use parked::unpark_known;
@@ -205,7 +207,8 @@ impl Store {
             .bind(&id.0)
             .fetch_optional(&mut *self.readers.get().await?)
             .await?;
-        row.as_ref().map(read).transpose()
+        // News of one that cannot be read must not keep news of the others from being noted.
+        Ok(row.as_ref().and_then(|row| self.named_aside(row)))
     }
 
     /// The next sends in line after a place in it: interactive ones first, then in the order of acceptance. Those whose
@@ -216,8 +219,13 @@ impl Store {
     pub async fn line(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
         let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
-        let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(read).collect()
+        loop {
+            let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
+            // With one that is set aside there is room for another.
+            if let Some(rows) = self.all_readable(&rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 
     /// Sends that have not begun, due or not; at most 500.
@@ -231,9 +239,13 @@ impl Store {
             select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
         ] {
-            let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-            if !rows.is_empty() {
-                return rows.iter().map(read).collect();
+            loop {
+                let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+                match self.all_readable(&rows).await? {
+                    None => {}
+                    Some(rows) if rows.is_empty() => break,
+                    Some(rows) => return Ok(rows),
+                }
             }
         }
         Ok(vec![])
@@ -244,9 +256,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at LIMIT 500");
+        let sql = select!(
+            "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held <> 3 ORDER BY expires_at LIMIT 500"
+        );
         let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(read).collect()
+        self.readable(&rows).await
     }
 
     /// Whether a send waits for its time, and it has come.
@@ -272,9 +286,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) ORDER BY seq");
+        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) AND held <> 3 ORDER BY seq");
         let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-        rows.iter().map(read).collect()
+        self.readable(&rows).await
     }
 
     /// How many sends were begun before `oldest` and have no outcome.
@@ -282,7 +296,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND updated_at < ?";
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND held <> 3 AND updated_at < ?";
         let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }

@@ -58,9 +58,10 @@ impl Store {
             sqlx::query_as(sql).bind(client.as_str()).bind(serde_json::to_string(lines)?).fetch_all(&mut *self.readers.get().await?).await?;
         let read = |(line, priority, seq): (String, i64, i64)| {
             let line = line.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
-            Ok(((line, Priority::from_number(priority)), seq))
+            Ok::<_, StoreError>(((line, Priority::from_number(priority)), seq))
         };
-        rows.into_iter().map(read).collect()
+        let read = |row: (String, i64, i64)| self.aside.readable("outbox", || row.0.clone(), read(row.clone()));
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 }
 

@@ -32,6 +32,10 @@ function watchCodes() {
 // The lock on writing to people without a chat: none, or its end as far as it is known. The page keeps a lock until the
 // server says otherwise; one whose end is past is asked about and does not count.
 let lockAsked = 0;
+// A build that cannot say is not one that says no.
+function isLockKnown() {
+  return typeof use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked") === "function";
+}
 function reachoutLock() {
   if (use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked")?.() !== true) return null;
   const kept = attempt(() => use("WAWebUserPrefsIndexedDBStorage.userPrefsIdb").get(use("WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY")));

@@ -37,6 +37,7 @@ function status() {
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     timeLock: reachoutLock(),
     syncPercent: progress?.hasInitOfflineResumeManager?.() ? wholeNumber(Math.round(progress.getOfflineDeliveryProgress()), 100) : null,
+    timeLockKnown: isLockKnown(),
     account: account(),
     broken: hasSynced ? [...new Set(Object.keys(CONTRACT).filter(isPreloaded).flatMap(missing))] : [],
   };

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use wharf_e2e::{Answer, Gateway, House, Plan, api};
@@ -89,8 +90,43 @@ async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothing() -> Result<()> {
+    let entry = "[[plugin]]\nname = 'greedy'\nsessions = ['greedy']\non_error = 'allow'\ncpu = '10s'\ntimeout = '1s'\n";
+    let house = House::build(plan(entry)).await?;
+    let gateway = house.open().await?;
+    gateway.api.post("/v1/sessions", &json!({"id": "greedy", "start": false})).await?.expect(201)?;
+    let of_greedy = |_| {
+        let body = json!({"number": "4915123456789", "message": "hello"});
+        let request = gateway.api.request(Method::POST, "/api/whatsapp/send?clientId=greedy").header("Prefer", "respond-async");
+        api::answer(request.json(&body))
+    };
+    let others = async {
+        for _ in 0..20 {
+            send(&gateway, "hello").await?.expect(202)?;
+            gateway.api.get("/readyz").await?.expect(200)?;
+        }
+        serves_on(&gateway).await
+    };
+    let (answers, others) = tokio::join!(join_all((0..120).map(of_greedy)), others);
+    others?;
+    let mut busy = 0;
+    for answer in answers {
+        let answer = answer?;
+        // Its time was over, and the operator lets it pass; or there was no room to ask it, which nothing lets pass.
+        match answer.status {
+            202 => {}
+            503 if answer.json["code"] == "busy" && answer.header("retry-after") == "1" => busy += 1,
+            _ => bail!("{}: {}", answer.status, answer.json),
+        }
+    }
+    ensure!(busy > 0, "calls beyond its share had room");
+    Ok(())
+}
+
 /// Name, settings, and words the reason has.
-const UNUSABLE: [(&str, &str, &str); 5] = [
+const UNUSABLE: [(&str, &str, &str); 6] = [
+    ("no-validate", "", "`validate`"),
     ("wrong-version", "", "0.2.0"),
     ("no-lifecycle", "", "lifecycle"),
     ("foreign-import", "", "test:guests/telepathy"),

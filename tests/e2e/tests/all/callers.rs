@@ -79,3 +79,24 @@ async fn a_misspelt_key_is_refused_with_file_line_and_key() -> Result<()> {
     ensure!(said.contains("gateway.toml") && said.contains("timeuot") && said.contains("line") | said.contains("gateway.toml:"), "{said}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_send_leaves_by_the_session_that_the_address_names_or_not_at_all() -> Result<()> {
+    let house = House::build(bare("")).await?;
+    let gateway = house.open().await?;
+    let send = |path: &'static str, client: serde_json::Value| {
+        let body = serde_json::json!({"number": "4915123456789", "message": "hello", "clientId": client});
+        api::answer(gateway.api.request(Method::POST, path).header("Prefer", "respond-async").json(&body))
+    };
+    let null = serde_json::Value::Null;
+    ensure!(send("/api/whatsapp/send?clientId=nobody", null.clone()).await?.expect(404)?.json["code"] == "unknown_client");
+    ensure!(send("/api/whatsapp/send?clientId=nobody", "default".into()).await?.expect(400)?.json["code"] == "invalid_client_id");
+    for (path, client) in [
+        ("/api/whatsapp/send?clientId=default", null.clone()),
+        ("/api/whatsapp/send?clientId=default", "default".into()),
+        ("/api/whatsapp/send", null),
+    ] {
+        send(path, client).await?.expect(202)?;
+    }
+    Ok(())
+}

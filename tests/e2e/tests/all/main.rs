@@ -25,6 +25,7 @@ mod retention;
 mod seed_table;
 mod sessions;
 mod shared;
+mod storage;
 mod strangers;
 mod sync_delay;
 mod webhooks;

@@ -86,6 +86,11 @@ mod guest {
                     other => seen(&format!("{other:?}")),
                 },
                 "count" => count(),
+                // Whatever the storage says.
+                "broken-kv" => {
+                    let _ = kv::get("broken");
+                    Ok(Verdict::Allow)
+                }
                 "slow-kv" => seen(&format!("{:?}", kv::get("slow"))),
                 "secret" => seen(&secrets::get("WHARF_TEST_SECRET").unwrap_or_else(|| "none".into())),
                 "socket" => seen(&TcpStream::connect("127.0.0.1:9").map_or_else(|error| format!("{:?}", error.kind()), |_| "open".into())),

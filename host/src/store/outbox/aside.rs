@@ -1,0 +1,167 @@
+//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the line
+//! and of what the page is asked about (`held = 3`), so that nothing waits behind them. Each start looks at them again:
+//! after an upgrade they may be readable.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{OutboxRow, read};
+use crate::{
+    model::{ClientId, Timestamp},
+    store::{Store, StoreError},
+};
+
+impl Store {
+    /// The rows that can be read; the others are set aside.
+    pub(super) async fn readable(&self, rows: &[SqliteRow]) -> Result<Vec<OutboxRow>, StoreError> {
+        let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            match self.named_aside(row) {
+                Some(row) => good.push(row),
+                None => bad.push(row.try_get::<i64, _>("seq")?),
+            }
+        }
+        if !bad.is_empty() {
+            let sql = "UPDATE outbox SET held = 3 WHERE seq IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'sending', 'unknown')";
+            self.writer.statement(sqlx::query(sql).bind(serde_json::to_string(&bad)?)).await?;
+        }
+        Ok(good)
+    }
+
+    /// As [`Store::readable`]. None: some were set aside, so that others may be found in their places.
+    pub(super) async fn all_readable(&self, rows: &[SqliteRow]) -> Result<Option<Vec<OutboxRow>>, StoreError> {
+        let good = self.readable(rows).await?;
+        Ok((good.len() == rows.len()).then_some(good))
+    }
+
+    /// A row. None: it cannot be read, and that is named.
+    pub(super) fn named_aside(&self, row: &SqliteRow) -> Option<OutboxRow> {
+        self.aside.readable("outbox", || row.try_get("id").unwrap_or_default(), read(row))
+    }
+
+    /// Ends the queued sends of a session that cannot be read, without an event: nobody can say what they were. How many
+    /// those were.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn cancel_unreadable(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
+        let sql =
+            "UPDATE outbox SET state = 'not_sent', code = 'cancelled', reason = ?, updated_at = ? WHERE held = 3 AND client = ? AND state = 'queued'";
+        self.writer.statement(sqlx::query(sql).bind(reason.to_owned()).bind(Timestamp::now().0).bind(client.to_string())).await
+    }
+}
+
+/// Puts what was set aside back to where it is looked at.
+pub(in crate::store) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE outbox SET held = (state = 'queued' AND not_before > ?) WHERE held = 3";
+    sqlx::query(sql).bind(Timestamp::now().0).execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{AckLevel, Address, Content, MessageId, OutboundMessage, PhoneNumber, Priority},
+        store::{Ack, Filter, NewRow, OutboxId, scratch},
+    };
+
+    fn client() -> ClientId {
+        "test".parse().expect("id")
+    }
+
+    async fn accepted(store: &Store, name: &str, number: &str) {
+        let number = number.parse::<PhoneNumber>().expect("number");
+        let message =
+            OutboundMessage { to: Address::of_number(&number), content: Content::text("hello"), reply_to: None, send_at: None, metadata: vec![] };
+        let row = NewRow {
+            id: OutboxId(name.into()),
+            client: client(),
+            message_id: MessageId(format!("3EB0{name}")),
+            recipient: number.into(),
+            message,
+            priority: Priority::Interactive,
+            expires_at: None,
+            idempotency: None,
+            history: vec![],
+            shortcut: None,
+        };
+        store.accept(row).await.expect("accepted");
+    }
+
+    fn names(rows: &[OutboxRow]) -> Vec<&str> {
+        rows.iter().map(|row| row.id.0.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_stops_no_line_and_no_list_and_comes_back_after_an_upgrade() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let store = Store::open(&path).await.expect("store");
+        for n in 0..40 {
+            accepted(&store, &format!("out_{n:02}"), "4915123456789").await;
+        }
+        // All but one: more than are looked at at a time.
+        store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram') WHERE id <> 'out_39'").await;
+        for _ in 0..2 {
+            assert_eq!(names(&store.line(&client(), None, 16).await.expect("read")), ["out_39"]);
+        }
+        assert_eq!(names(&store.queued(&client()).await.expect("read")), ["out_39"]);
+        let listed = store.messages(&Filter { limit: 10, ..Filter::default() }).await.expect("read");
+        assert_eq!((names(&listed.rows), listed.unreadable.len()), (vec!["out_39"], 9));
+        assert_eq!(listed.unreadable[0], OutboxId("out_38".into()));
+        let rest = store.messages(&Filter { limit: 200, before: listed.next, ..Filter::default() }).await.expect("read");
+        assert_eq!((rest.rows.len(), rest.unreadable.len()), (0, 30));
+        assert_eq!(names(&store.find_messages("out_39", "api").await.expect("read")), ["out_39"]);
+        assert!(matches!(store.outbox_row(&OutboxId("out_00".into())).await, Err(StoreError::Corrupt(_))), "one that is asked for by name is told");
+
+        // Of the version that wrote them.
+        store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text') WHERE id < 'out_10'").await;
+        store.close().await;
+        let store = Store::open(&path).await.expect("store");
+        assert_eq!(store.line(&client(), None, 16).await.expect("read").len(), 11);
+        assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(29));
+        assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn a_begun_row_that_cannot_be_read_holds_nobody_back_and_no_acknowledgement() {
+        let (_dir, store) = scratch().await;
+        accepted(&store, "out_1", "4915123456781").await;
+        accepted(&store, "out_2", "4915123456782").await;
+        store.spoil("UPDATE outbox SET state = 'sending', attempt = 1").await;
+        store.spoil("UPDATE outbox SET message = 'no JSON' WHERE id = 'out_1'").await;
+        let in_doubt = async || store.look(&client()).await.expect("read").1.len();
+        assert_eq!(in_doubt().await, 2);
+        assert_eq!(names(&store.begun(&client()).await.expect("read")), ["out_2"]);
+        assert_eq!(in_doubt().await, 1, "its chat waits for nobody's answer");
+        assert_eq!(store.unacknowledged(&client(), Timestamp::now().plus_millis(1000)).await, Ok(1));
+        assert_eq!(store.outbox_by_message(&client(), &MessageId("3EB0out_1".into())).await, Ok(None));
+
+        let ack = |name: &str| {
+            let address = Address { chat: "1@c.us".into(), pn: None, lid: None };
+            Ack { id: MessageId(format!("3EB0{name}")), address, level: AckLevel::Server, at: Timestamp(1) }
+        };
+        let before = store.acknowledge(&client(), vec![ack("out_1"), ack("out_2")], |_, _| vec![]).await.expect("noted");
+        assert_eq!(names(&before), ["out_2"]);
+    }
+
+    #[tokio::test]
+    async fn deadlines_histories_and_texts_pass_over_what_cannot_be_read() {
+        let (_dir, store) = scratch().await;
+        for name in ["out_1", "out_2", "out_3"] {
+            accepted(&store, name, "4915123456781").await;
+        }
+        store.spoil("UPDATE outbox SET message = 'no JSON', expires_at = 1 WHERE id = 'out_1'").await;
+        store.spoil("UPDATE outbox SET expires_at = 1 WHERE id = 'out_2'").await;
+        for _ in 0..2 {
+            assert_eq!(names(&store.expired(&client(), Timestamp(2)).await.expect("read")), ["out_2"]);
+        }
+        store.spoil("UPDATE outbox SET state = 'sent', updated_at = 1").await;
+        store.redact(Timestamp(2)).await.expect("forgotten");
+        let row = store.outbox_row(&OutboxId("out_3".into())).await.expect("read").expect("there");
+        assert_eq!((row.redacted, row.message.content.body()), (true, None), "though one before it is no JSON");
+
+        store.spoil("INSERT INTO message_history VALUES (3, 1, 1, 'accepted', 'no JSON'), (3, 2, 1, 'sent', '{}')").await;
+        let history = store.history(3).await.expect("read");
+        assert_eq!(history.iter().map(|step| step.kind.as_str()).collect::<Vec<_>>(), ["unreadable", "sent"]);
+    }
+}

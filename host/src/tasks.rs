@@ -1,0 +1,105 @@
+//! Tasks that run as long as the gateway, or as long as what they serve. Each has a name and an owner: one that panics, or
+//! ends before its time, is said by name, counted, and begun anew.
+//!
+//! What such a task does lies in the database, so that to begin anew is as good as a restart of the gateway for it.
+
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::{task::JoinHandle, time::sleep};
+use tracing::error;
+
+/// Before a task is begun anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs a task until the handle is aborted.
+pub fn forever<F, Fut>(name: &'static str, begin: F) -> JoinHandle<()>
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(run(name, false, begin))
+}
+
+/// Runs a task until it ends.
+pub fn until_done<F, Fut>(name: &'static str, begin: F) -> JoinHandle<()>
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(run(name, true, begin))
+}
+
+async fn run<F, Fut>(name: &'static str, may_end: bool, mut begin: F)
+where
+    F: FnMut() -> Fut + Send,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let why = match unless_panics(async { begin().await }).await {
+            Some(()) if may_end => return,
+            Some(()) => "it ended",
+            None => "it panicked",
+        };
+        begins_anew(name, why);
+        sleep(PAUSE).await;
+    }
+}
+
+/// What came of it; none: it panicked.
+pub async fn unless_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
+/// Says that a task is begun anew.
+pub fn begins_anew(name: &'static str, why: &str) {
+    metrics::counter!("wharf_task_restarts_total", "task" => name).increment(1);
+    error!(task = name, why, "a task of the gateway broke off; it begins anew");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_or_ends_is_begun_anew() {
+        let (begun, third) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let (count, told) = (Arc::clone(&begun), Arc::clone(&third));
+        let task = forever("test", move || {
+            let (count, told) = (Arc::clone(&count), Arc::clone(&told));
+            async move {
+                match count.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("of its own free will"),
+                    1 => {}
+                    _ => {
+                        told.notify_one();
+                        std::future::pending().await
+                    }
+                }
+            }
+        });
+        third.notified().await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
+        task.abort();
+        assert!(task.await.expect_err("it does not end by itself").is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_may_end_is_begun_anew_after_a_panic_alone() {
+        let begun = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&begun);
+        let task = until_done("test", move || {
+            let count = Arc::clone(&count);
+            async move { assert!(count.fetch_add(1, Ordering::Relaxed) > 0, "of its own free will") }
+        });
+        task.await.expect("done");
+        assert_eq!(begun.load(Ordering::Relaxed), 2);
+    }
+}
