@@ -14,5 +14,10 @@ mod docks;
 mod doors;
 #[path = "plugins/loading.rs"]
 mod loading;
+#[path = "plugins/notifiers.rs"]
+mod notifiers;
+#[allow(dead_code, reason = "the unit tests use more of it")]
+#[path = "../src/events/tests/receiver.rs"]
+mod receiver;
 #[path = "plugins/support.rs"]
 mod support;

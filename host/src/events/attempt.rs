@@ -64,7 +64,10 @@ async fn route_again(inner: &Inner, delivery: &Delivery, envelope: Envelope) -> 
     };
     let new = targets.into_iter().map(|target| inner.new_delivery(&delivery.plugin, target, None)).collect();
     match inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await {
-        Ok(()) => Done { update: Update::Delivered, seen: Seen::Well },
+        Ok(()) => {
+            inner.due.notify_one();
+            Done { update: Update::Delivered, seen: Seen::Well }
+        }
         Err(error) => again(inner, number, FIRST_PAUSE, error.to_string()),
     }
 }

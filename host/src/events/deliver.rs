@@ -151,7 +151,7 @@ impl Work {
             error!(
                 delivery = delivery.id,
                 plugin = delivery.plugin,
-                target = delivery.target,
+                receiver = delivery.target,
                 attempt = number,
                 "an attempt panicked; it counts as failed"
             );
@@ -163,7 +163,7 @@ impl Work {
             Update::Dead(reason) => ("dead", Some(reason.as_str())),
             Update::Stale(_) => ("stale", None),
         };
-        debug!(delivery = delivery.id, plugin = delivery.plugin, target = delivery.target, attempt = number, result, "delivery");
+        debug!(delivery = delivery.id, plugin = delivery.plugin, receiver = delivery.target, attempt = number, result, "delivery");
         let name = self.inner.receivers().end(&receiver, &delivery.id, seen, dead, Instant::now());
         let plugin = receiver.plugin;
         metrics::counter!("wharf_deliveries_total", "plugin" => plugin.clone(), "target" => name.clone(), "result" => result).increment(1);

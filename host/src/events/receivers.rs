@@ -200,7 +200,7 @@ impl Receiver {
         if told.0 {
             info!(
                 plugin = id.plugin,
-                target = id.target,
+                receiver = id.target,
                 failures = failing.failures,
                 since = failing.since.rfc3339(),
                 "a receiver takes its deliveries again"
@@ -234,14 +234,14 @@ impl Receiver {
             warn!(
                 plugin,
                 reason,
-                "a notifier fails to say who is told; its events wait and it is asked again. Mend the plugin or its configuration: wharf deliveries list --plugin {plugin}"
+                "a notifier fails to say who is told; its events wait and it is asked again. Mend the plugin or its configuration: wharf deliveries receivers"
             );
         } else {
             warn!(
                 plugin,
-                target,
+                receiver = target,
                 reason,
-                "a receiver does not take its deliveries; they wait and are tried again. Mend the receiver or its entry in gateway.toml: wharf deliveries list --target {target}"
+                "a receiver does not take its deliveries; they wait and are tried again. Mend the receiver or its entry in gateway.toml: wharf deliveries receivers"
             );
         }
     }
@@ -253,7 +253,7 @@ impl Receiver {
         let again = if id.target.is_empty() { format!("--plugin {}", id.plugin) } else { format!("--target {}", id.target) };
         warn!(
             plugin = id.plugin,
-            target = id.target,
+            receiver = id.target,
             delivery,
             reason,
             "deliveries of a receiver are given up and kept as dead letters. Once it is mended: wharf deliveries retry {again}"

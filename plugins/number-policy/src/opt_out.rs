@@ -33,22 +33,22 @@ impl OptOut {
         let Event::MessageReceived(message) = &envelope.event else { return Ok(()) };
         let Some(word) = word(message) else { return Ok(()) };
         let note = json!({"since": message.sent_at, "by": "message"}).to_string();
-        if self.stop.contains(&word) {
-            for id in ids(&message.sender) {
-                if !said_later(&opt_in(&id), message.sent_at)? {
-                    kv::set(&opt_out(&id), note.as_bytes(), None)?;
-                }
-            }
-            log::info("a recipient opted out", &[]);
-        } else if self.start.contains(&word) {
-            for id in ids(&message.sender) {
-                if !said_later(&opt_out(&id), message.sent_at)? {
-                    kv::delete(&opt_out(&id))?;
-                    kv::set(&opt_in(&id), note.as_bytes(), Some(REMEMBERED))?;
-                }
-            }
-            log::info("a recipient opted in again", &[]);
+        let (stop, start) = (self.stop.contains(&word), self.start.contains(&word));
+        if !stop && !start {
+            return Ok(());
         }
+        for id in ids(&message.sender) {
+            if said_later(&opt_in(&id), message.sent_at)? || said_later(&opt_out(&id), message.sent_at)? {
+                continue;
+            }
+            if stop {
+                kv::set(&opt_out(&id), note.as_bytes(), None)?;
+            } else {
+                kv::delete(&opt_out(&id))?;
+                kv::set(&opt_in(&id), note.as_bytes(), Some(REMEMBERED))?;
+            }
+        }
+        log::info(if stop { "a recipient opted out" } else { "a recipient opted in again" }, &[]);
         Ok(())
     }
 }

@@ -29,6 +29,8 @@ struct Teller {
     panics: Mutex<Vec<String>>,
     /// So often `route` fails for an event that says so.
     deaf: Mutex<HashMap<String, u32>>,
+    /// So often it fails for whatever event.
+    fails: Mutex<u32>,
     /// The attempts it was asked about, by event and by delivery.
     asked: Mutex<Vec<(String, u32)>>,
 }
@@ -56,6 +58,12 @@ impl Notifiers for Teller {
 
     async fn route(&self, _: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<String>, CallFailure> {
         of(&self.asked).push((envelope.event.kind().to_owned(), subject.attempt));
+        let mut fails = of(&self.fails);
+        if *fails > 0 {
+            *fails -= 1;
+            return Err(Self::failure(FailureKind::TimedOut));
+        }
+        drop(fails);
         if let Some(left) = of(&self.deaf).get_mut(envelope.event.kind())
             && *left > 0
         {

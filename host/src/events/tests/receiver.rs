@@ -1,8 +1,8 @@
-//! A receiver of deliveries: a real server that hangs, refuses or takes them.
+//! A receiver of deliveries: a real server that hangs, refuses or takes them. The tests of the plugin host use it too.
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,11 +12,13 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::of;
+fn of<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How it answers.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     /// With this status.
     Says(u16),
     /// With 200, after this time.
@@ -35,7 +37,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     shared: Arc<Shared>,
     address: SocketAddr,
     task: JoinHandle<()>,
@@ -48,7 +50,7 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    pub(super) async fn that(manner: Manner) -> Self {
+    pub(crate) async fn that(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared { manner: Mutex::new(manner), calls: Mutex::default(), taken: Mutex::default() });
@@ -56,19 +58,19 @@ impl Receiver {
         Self { shared, address, task }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(super) fn now(&self, manner: Manner) {
+    pub(crate) fn now(&self, manner: Manner) {
         *of(&self.shared.manner) = manner;
     }
 
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         of(&self.shared.calls).clone()
     }
 
-    pub(super) fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         of(&self.shared.taken).clone()
     }
 }

@@ -34,10 +34,15 @@ async fn what_nobody_could_say_of_is_a_dead_letter_in_the_end_and_can_be_taken_u
 async fn a_notifier_that_fails_again_and_again_is_not_waited_for_and_misses_nothing() {
     let receiver = Receiver::that(Manner::Says(200)).await;
     let house = House::of(Teller::to(&[("one", &receiver.url())]), settings()).await;
+    *of(&house.teller.fails) = 8;
     for n in 0..40 {
-        of(&house.teller.deaf).insert(format!("e.{n}"), 1);
         house.tell(&format!("e.{n}")).await;
     }
+    until("an open circuit", async || {
+        house.events.receivers().await.expect("read").iter().any(|it| it.failing.as_ref().is_some_and(|it| it.open)).then_some(())
+    })
+    .await;
+    assert!(of(&house.teller.asked).len() <= 20, "the others did not wait for it");
     until("everything", async || (receiver.taken().len() == 40).then_some(())).await;
     let once: std::collections::BTreeSet<_> = receiver.calls().into_iter().collect();
     assert_eq!((once.len(), receiver.calls().len()), (40, 40));

@@ -8,6 +8,7 @@
 mod bad_plugins;
 mod callers;
 mod crash;
+mod deliveries;
 mod demo;
 mod doctor;
 mod idempotency;

@@ -67,7 +67,7 @@ mod guest {
                 method: "POST".into(),
                 url: format!("{url}/{target}"),
                 headers: vec![],
-                body: envelope.id.into_bytes(),
+                body: format!("{target} {}", envelope.id).into_bytes(),
                 timeout_ms: None,
             };
             match (target.as_str(), behaviour) {
