@@ -443,7 +443,7 @@ pub struct Delivery {
     pub max_attempts: u32,
     /// Longest wait between attempts. Default 1h.
     pub max_delay: Millis,
-    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default 7d.
+    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default 3d.
     pub max_age: Millis,
 }
 
@@ -455,7 +455,7 @@ impl Default for Delivery {
             per_receiver: 8,
             max_attempts: 100,
             max_delay: Millis(3_600_000),
-            max_age: Millis(7 * 86_400_000),
+            max_age: Millis(3 * 86_400_000),
         }
     }
 }

@@ -22,7 +22,7 @@ use wharf::{
 
 use crate::{
     receiver::{Manner, Receiver},
-    support::{Place, rejected, subject, text},
+    support::{Place, assert_serves_on, odd, odd_and_good, rejected, subject, text},
 };
 
 struct Running {
@@ -178,4 +178,47 @@ async fn an_opt_out_is_kept_though_it_could_not_be_written_at_first() {
     assert_eq!(rejected(running.host.validate(&subject("odd"), text("hello")).await).0.code, "opted_out");
     until("it is noted", async || running.state(DeliveryState::Delivered).await.len() == 1).await;
     assert!(running.state(DeliveryState::Dead).await.is_empty());
+}
+
+#[tokio::test]
+async fn headers_that_a_plugin_makes_for_itself_are_bounded_too() {
+    let host = odd("fields", "").await;
+    let (rejection, _) = rejected(host.validate(&subject("odd"), text("hello")).await);
+    let taken: u32 = rejection.reason.split(' ').next().and_then(|taken| taken.parse().ok()).expect("a number");
+    assert!(rejection.code == "fields" && (1..10_000).contains(&taken), "{rejection:?}");
+    assert_serves_on(&host).await;
+}
+
+/// A store in which something is very wrong.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl KvStore for Broken {
+    async fn get(&self, _: &KvSpace, _: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
+        panic!("as the test wants")
+    }
+    async fn set(&self, _: &KvSpace, _: &str, _: Option<Option<u64>>, _: &[u8], _: Option<Duration>) -> Result<bool, KvError> {
+        Ok(true)
+    }
+    async fn delete(&self, _: &KvSpace, _: &str) -> Result<(), KvError> {
+        Ok(())
+    }
+    async fn list(&self, _: &KvSpace, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, KvError> {
+        Ok(vec![])
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_during_a_call_is_a_failure_of_that_call() {
+    let mut place = Place::with(&["odd.wasm", "good.wasm"]).await;
+    place.store = Arc::new(Broken);
+    let host = place.load(&odd_and_good("kv", "grants.kv = \"1MiB\"")).await.expect("both load");
+    for _ in 0..3 {
+        let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
+        assert_eq!((rejection.code.as_str(), verdicts[0].verdict.as_str()), ("plugin_failed", "host"));
+        let detail = verdicts[0].detail.clone().unwrap_or_default();
+        assert!(detail.contains("panicked") && !detail.contains("as the test wants"), "{detail}");
+    }
+    assert_serves_on(&host).await;
 }

@@ -34,7 +34,7 @@ async fn what_nobody_could_say_of_is_a_dead_letter_in_the_end_and_can_be_taken_u
 async fn a_notifier_that_fails_again_and_again_is_not_waited_for_and_misses_nothing() {
     let receiver = Receiver::that(Manner::Says(200)).await;
     let house = House::of(Teller::to(&[("one", &receiver.url())]), settings()).await;
-    *of(&house.teller.fails) = 8;
+    *of(&house.teller.fails) = 6;
     for n in 0..40 {
         house.tell(&format!("e.{n}")).await;
     }

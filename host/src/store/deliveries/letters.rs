@@ -43,13 +43,13 @@ impl Store {
         let sql = match filter.state {
             Some(DeliveryState::Pending) => concat!(
                 "UPDATE delivery SET attempt = 0, next_at = ?5, waits_since = ?5, updated_at = ?5 WHERE id IN ",
-                "(SELECT id FROM delivery WHERE state = 'pending' AND next_at > ?5",
+                "(SELECT id FROM delivery INDEXED BY delivery_line WHERE state = 'pending' AND next_at > ?5",
                 meant!(),
                 " LIMIT ?6)"
             ),
             _ => concat!(
                 "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?5, waits_since = ?5, updated_at = ?5 WHERE id IN ",
-                "(SELECT id FROM delivery WHERE state = 'dead' AND updated_at <= ?5",
+                "(SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at <= ?5",
                 meant!(),
                 " LIMIT ?6)"
             ),
@@ -73,12 +73,16 @@ impl Store {
     pub async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
         let sql = match filter.state {
             Some(DeliveryState::Pending) => concat!(
-                "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND updated_at <= ?5",
+                "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_line WHERE state = 'pending' AND updated_at <= ?5",
                 meant!(),
                 " LIMIT ?6)"
             ),
             _ => {
-                concat!("DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state = 'dead' AND updated_at <= ?5", meant!(), " LIMIT ?6)")
+                concat!(
+                    "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at <= ?5",
+                    meant!(),
+                    " LIMIT ?6)"
+                )
             }
         };
         self.in_steps(sql, filter, Timestamp::now()).await
@@ -91,7 +95,7 @@ impl Store {
     pub async fn give_up_deliveries(&self, oldest: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE delivery SET state = 'dead', updated_at = ?1, \
                    reason = 'it waited longer than [delivery] max_age; last: ' || coalesce(reason, 'it was not tried') \
-                   WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND waits_since < ?2 LIMIT ?3)";
+                   WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_line WHERE state = 'pending' AND waits_since < ?2 LIMIT ?3)";
         let mut all = 0;
         loop {
             let statement = sqlx::query(sql).bind(Timestamp::now().0).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));
@@ -109,7 +113,8 @@ impl Store {
     /// # Errors
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_dead_letters(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state = 'dead' AND updated_at < ? LIMIT ?)";
+        let sql =
+            "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at < ? LIMIT ?)";
         let mut any = false;
         loop {
             let statement = sqlx::query(sql).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));

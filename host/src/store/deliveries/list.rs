@@ -64,10 +64,10 @@ impl Store {
             let sql = "SELECT id FROM delivery WHERE (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT 1 OFFSET ?2";
             sqlx::query_scalar(sql).bind(before).bind(LOOKED_AT - 1).fetch_optional(&mut *self.readers.get().await?).await?
         };
-        // A literal state is what the index of dead letters is found by.
+        // Left to itself, SQLite would walk through all rows in the order of the answer until it has seen enough dead ones.
         let sql = if dead {
             select!(
-                "delivery WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) AND ?2 IS ?2 AND ?3 IS ?3 AND (?4 IS NULL OR plugin = ?4) ",
+                "delivery INDEXED BY delivery_dead WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) AND ?2 IS ?2 AND ?3 IS ?3 AND (?4 IS NULL OR plugin = ?4) ",
                 "AND (?5 IS NULL OR target = ?5) AND (?6 IS NULL OR made_at >= ?6) AND (?7 IS NULL OR made_at < ?7) ORDER BY id DESC LIMIT ?8"
             )
         } else {
@@ -108,8 +108,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StoreError> {
         let sql = "SELECT plugin, target, sum(pending) AS pending, sum(dead) AS dead FROM (
-                   SELECT plugin, target, count(*) AS pending, 0 AS dead FROM delivery WHERE state = 'pending' GROUP BY plugin, target UNION ALL
-                   SELECT plugin, target, 0, count(*) FROM delivery WHERE state = 'dead' GROUP BY plugin, target)
+                   SELECT plugin, target, count(*) AS pending, 0 AS dead FROM delivery INDEXED BY delivery_line WHERE state = 'pending' GROUP BY plugin, target UNION ALL
+                   SELECT plugin, target, 0, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' GROUP BY plugin, target)
                    GROUP BY plugin, target ORDER BY plugin, target";
         let rows = sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await?;
         let count = |row: &sqlx::sqlite::SqliteRow| {

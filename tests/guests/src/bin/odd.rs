@@ -95,6 +95,11 @@ mod guest {
                 "write" => seen(&std::fs::write("odd.txt", "x").map_or_else(|error| format!("refused: {error}"), |()| "written".into())),
                 "environment" => seen(&format!("{} variables, {} arguments", std::env::vars().count(), std::env::args().count())),
                 "http" => seen(&request()),
+                "fields" => {
+                    let fields = Fields::new();
+                    let taken = (0..26_000).take_while(|n| fields.append(&format!("x-{n}"), b"v").is_ok()).count();
+                    seen(&format!("{taken} of 26000"))
+                }
                 "clock" => {
                     let shown = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
                     std::thread::sleep(Duration::from_millis(20));
