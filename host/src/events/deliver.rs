@@ -68,6 +68,7 @@ struct Work {
 
 impl Work {
     fn new(inner: Arc<Inner>, caller: Arc<Caller>) -> Self {
+        inner.receivers().forget_calls();
         Self {
             inner,
             caller,

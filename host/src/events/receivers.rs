@@ -67,8 +67,8 @@ struct Trouble {
     /// When the next single call may be made; none: the circuit is closed.
     next: Option<Instant>,
     pause: Duration,
-    /// The operator was told of failures, and of dead letters.
-    told: (bool, bool),
+    /// The operator was told.
+    told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +78,8 @@ struct Receiver {
     /// The turn in which it was last called.
     turn: u64,
     trouble: Option<Trouble>,
+    /// The operator was told of dead letters, since it last took something.
+    gave_up: bool,
     /// Whether metrics have its name.
     named: bool,
 }
@@ -160,6 +162,11 @@ impl Receivers {
         name
     }
 
+    /// No call is under way: whoever made them is gone.
+    pub(super) fn forget_calls(&mut self) {
+        self.known.values_mut().for_each(|receiver| receiver.calls.clear());
+    }
+
     /// A notifier was asked who is told, outside of any delivery.
     pub(super) fn routed(&mut self, id: &ReceiverId, event: &str, seen: Seen) {
         // The notifiers that are well need no record of it.
@@ -196,8 +203,9 @@ impl Receivers {
 
 impl Receiver {
     fn well(&mut self, id: &ReceiverId) {
+        self.gave_up = false;
         let Some(Trouble { failing, told, .. }) = self.trouble.take() else { return };
-        if told.0 {
+        if told {
             info!(
                 plugin = id.plugin,
                 receiver = id.target,
@@ -214,7 +222,7 @@ impl Receiver {
             deliveries: HashSet::new(),
             next: None,
             pause: PAUSE.0,
-            told: (false, false),
+            told: false,
         });
         trouble.failing.failures = trouble.failing.failures.saturating_add(1);
         trouble.failing.reason = reason;
@@ -226,7 +234,7 @@ impl Receiver {
             trouble.next = Some(now + trouble.pause);
             trouble.pause = (trouble.pause * 2).min(PAUSE.1);
         }
-        if trouble.failing.failures < TOLD_AT || std::mem::replace(&mut trouble.told.0, true) {
+        if trouble.failing.failures < TOLD_AT || std::mem::replace(&mut trouble.told, true) {
             return;
         }
         let (plugin, target, reason) = (&id.plugin, &id.target, &trouble.failing.reason);
@@ -247,7 +255,7 @@ impl Receiver {
     }
 
     fn gave_up(&mut self, id: &ReceiverId, delivery: &str, reason: &str) {
-        if self.trouble.as_mut().is_some_and(|trouble| std::mem::replace(&mut trouble.told.1, true)) {
+        if std::mem::replace(&mut self.gave_up, true) {
             return;
         }
         let again = if id.target.is_empty() { format!("--plugin {}", id.plugin) } else { format!("--target {}", id.target) };

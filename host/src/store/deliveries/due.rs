@@ -38,7 +38,8 @@ impl Store {
                 AND target = receiver ORDER BY next_at LIMIT ?)"
         );
         let rows = sqlx::query(sql).bind(each).fetch_all(&mut *self.readers.get().await?).await?;
-        let mut lines = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        // One that cannot be read keeps no other from its receiver.
+        let mut lines: Vec<_> = rows.iter().filter_map(|row| read(row).ok()).collect();
         // Within a receiver, the event that came first goes first where two are due at the same moment.
         lines.sort_by_key(|delivery| (delivery.next_at, delivery.event_seq));
         Ok(lines)
