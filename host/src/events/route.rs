@@ -99,7 +99,7 @@ impl Inner {
             let unnamed = ReceiverId { plugin: plugin.clone(), target: String::new() };
             // One that fails again and again is not waited for by the events of all others.
             if self.receivers().is_open(&unnamed) {
-                new.push(self.new_delivery(&plugin, String::new(), Some((Timestamp::now(), "it was not asked yet: it failed before".into()))));
+                new.push(self.new_delivery(&plugin, String::new(), Some((0, Timestamp::now(), "it was not asked yet: it failed before".into()))));
                 continue;
             }
             match self.targets_of(&plugin, &envelope, 1).await {
@@ -109,7 +109,7 @@ impl Inner {
                 }
                 Err(reason) => {
                     self.receivers().routed(&unnamed, &id, Seen::Failed(reason.clone()));
-                    new.push(self.new_delivery(&plugin, String::new(), Some((later(self, FIRST_PAUSE), reason))));
+                    new.push(self.new_delivery(&plugin, String::new(), Some((1, later(self, FIRST_PAUSE), reason))));
                 }
             }
         }
@@ -135,8 +135,9 @@ impl Inner {
         Ok(targets)
     }
 
-    /// `again`: it was tried already, in vain.
-    pub(super) fn new_delivery(&self, plugin: &str, target: String, again: Option<(Timestamp, String)>) -> NewDelivery {
-        NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.to_owned(), target, again }
+    /// `again`: the attempts so far, when the next one is due, and why.
+    pub(super) fn new_delivery(&self, plugin: &str, target: String, again: Option<(u32, Timestamp, String)>) -> NewDelivery {
+        let (attempt, again) = again.map_or((0, None), |(attempt, at, reason)| (attempt, Some((at, reason))));
+        NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.to_owned(), target, attempt, again }
     }
 }

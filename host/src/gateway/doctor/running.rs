@@ -37,7 +37,28 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
         }
         Err(error) => findings.push(Finding::look(format!("it does not answer /v1/sessions: {error}"), "look at its log")),
     }
+    if let Ok(answer) = get("/v1/deliveries/receivers").await
+        && answer.status().is_success()
+    {
+        let list: Value = answer.json().await.unwrap_or_default();
+        findings.extend(list["receivers"].as_array().into_iter().flatten().filter_map(receiver));
+    }
     Some(findings)
+}
+
+/// A receiver of events that needs somebody; none: it does not.
+fn receiver(report: &Value) -> Option<Finding> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = report["target"].as_str().map_or_else(|| text(&report["plugin"]), |target| format!("{}/{target}", text(&report["plugin"])));
+    let failing = &report["failing"];
+    if !failing.is_null() {
+        let seen =
+            format!("receiver {name}: takes nothing since {}: {}; {} wait", text(&failing["since"]), text(&failing["reason"]), report["pending"]);
+        return Some(Finding::look(seen, "mend it, or its entry in gateway.toml; what waits goes out by itself"));
+    }
+    let dead = report["dead"].as_u64().filter(|dead| *dead > 0)?;
+    let seen = format!("receiver {name}: {dead} dead letters");
+    Some(Finding::look(seen, "look at them with wharf deliveries list, then wharf deliveries retry or purge (docs/operations.md)"))
 }
 
 /// What a session says of itself.
@@ -105,6 +126,19 @@ mod tests {
         assert!(said[3].contains("another module map"), "{said:?}");
         assert!(said[4].contains("\"_serialized\" of MsgKey is called \"$1\""), "{said:?}");
         assert_eq!(said.len(), 5);
+    }
+
+    #[test]
+    fn a_receiver_that_fails_or_has_dead_letters_needs_somebody() {
+        let failing = json!({"since": "2026-01-31T09:00:00.000Z", "failures": 7, "reason": "no answer within 10s", "circuit": "open"});
+        let said = |target: Value, pending: u64, dead: u64, failing: &Value| {
+            receiver(&json!({"plugin": "webhook", "target": target, "pending": pending, "dead": dead, "failing": failing})).map(|it| it.to_string())
+        };
+        let one = said(json!("crm"), 40, 2, &failing).expect("it fails");
+        assert!(one.contains("webhook/crm: takes nothing since 2026-01-31T09:00:00.000Z: no answer within 10s; 40 wait"), "{one}");
+        let one = said(Value::Null, 0, 2, &Value::Null).expect("letters");
+        assert!(one.contains("receiver webhook: 2 dead letters") && one.contains("wharf deliveries retry"), "{one}");
+        assert_eq!(said(json!("crm"), 3, 0, &Value::Null), None);
     }
 
     #[test]

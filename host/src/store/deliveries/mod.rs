@@ -51,7 +51,9 @@ pub struct NewDelivery {
     pub plugin: String,
     /// The notifier's name for the receiver; empty while it could not say who is told.
     pub target: String,
-    /// It was tried already, in vain: again then, for this reason.
+    /// Attempts so far.
+    pub attempt: u32,
+    /// When it is to be tried, and why not now; none: now.
     pub again: Option<(Timestamp, String)>,
 }
 
@@ -120,7 +122,7 @@ pub(super) fn insert_all(script: &mut Script, events: &[(i64, Vec<NewDelivery>)]
     let now = Timestamp::now();
     let columns = |seq: i64, new: &NewDelivery| {
         let (next_at, reason) = new.again.as_ref().map_or((now, None), |(at, reason)| (*at, Some(reason)));
-        json!([new.id, seq, new.plugin, new.target, u8::from(new.again.is_some()), next_at, reason])
+        json!([new.id, seq, new.plugin, new.target, new.attempt, next_at, reason])
     };
     let rows: Vec<_> = events.iter().flat_map(|(seq, all)| all.iter().map(|new| columns(*seq, new))).collect();
     if rows.is_empty() {

@@ -12,7 +12,7 @@ async fn event(store: &Store, name: &str) -> i64 {
 }
 
 fn new(id: String, plugin: &str, target: &str) -> NewDelivery {
-    NewDelivery { id, plugin: plugin.into(), target: target.into(), again: None }
+    NewDelivery { id, plugin: plugin.into(), target: target.into(), attempt: 0, again: None }
 }
 
 #[tokio::test]

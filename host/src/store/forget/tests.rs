@@ -117,7 +117,7 @@ async fn route(store: &Store) {
     let events = store.events_after(0, 10_000).await.expect("read");
     let new = events.iter().map(|event| {
         let name = event.envelope.id.0.clone();
-        let told = name.contains("pending").then(|| NewDelivery { id: name, plugin: "p".into(), target: "t".into(), again: None });
+        let told = name.contains("pending").then(|| NewDelivery { id: name, plugin: "p".into(), target: "t".into(), attempt: 0, again: None });
         (event.seq, told.into_iter().collect())
     });
     store.route("deliveries", new.collect()).await.expect("routed");

@@ -1,0 +1,78 @@
+//! Rooms, circuits and names of receivers, at a clock that the test moves.
+
+use super::*;
+
+fn id(target: &str) -> ReceiverId {
+    ReceiverId { plugin: "webhook".into(), target: target.into() }
+}
+
+fn failed() -> Seen {
+    Seen::Failed("status 500".into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_holds_its_receivers_room_and_nobody_elses() {
+    let mut all = Receivers::new(4, 4);
+    let begun = Instant::now();
+    for n in 0..4 {
+        all.begin(&id("slow"), &n.to_string(), begun);
+    }
+    assert_eq!((all.places(begun), all.room(&id("slow"), begun).calls), ((0, Some(begun + YOUNG)), 0));
+    let later = begun + YOUNG;
+    assert_eq!((all.places(later), all.room(&id("slow"), later).calls), ((4, None), 0));
+    assert_eq!(all.room(&id("ok"), later).calls, 4);
+    assert!(all.room(&id("ok"), later).order < all.room(&id("slow"), later).order);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_fails_is_asked_once_in_a_while_until_it_takes_something() {
+    let mut all = Receivers::new(8, 32);
+    let mut now = Instant::now();
+    for n in 0..8 {
+        all.begin(&id("dead"), &n.to_string(), now);
+    }
+    for n in 0..8 {
+        all.end(&id("dead"), &n.to_string(), failed(), None, now);
+    }
+    let mut pauses = vec![];
+    for n in 8..14 {
+        let room = all.room(&id("dead"), now);
+        assert_eq!(room.calls, 0);
+        let next = room.more_at.expect("a time");
+        pauses.push((next - now).as_secs());
+        now = next;
+        assert_eq!(all.room(&id("dead"), now).calls, 1, "one call to see");
+        all.begin(&id("dead"), &n.to_string(), now);
+        assert_eq!(all.room(&id("dead"), now).calls, 0, "and no second one beside it");
+        all.end(&id("dead"), &n.to_string(), failed(), None, now);
+    }
+    assert_eq!(pauses, [2, 4, 8, 16, 30, 30]);
+    assert!(all.failing()[&id("dead")].open && all.failing()[&id("dead")].failures == 14);
+    all.end(&id("dead"), "late", Seen::Well, None, now);
+    assert_eq!(all.room(&id("dead"), now).calls, 8);
+    assert!(all.failing().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_event_that_is_refused_again_and_again_keeps_no_other_from_its_receiver() {
+    let mut all = Receivers::new(8, 32);
+    let now = Instant::now();
+    for _ in 0..50 {
+        all.begin(&id("picky"), "poison", now);
+        all.end(&id("picky"), "poison", failed(), None, now);
+    }
+    assert_eq!(all.room(&id("picky"), now).calls, 8);
+    assert_eq!(all.failing()[&id("picky")].failures, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_without_end_are_neither_kept_nor_counted_one_by_one() {
+    let mut all = Receivers::new(8, 32);
+    let now = Instant::now();
+    for n in 0..1000 {
+        all.begin(&id(&format!("t{n}")), "d", now);
+        let label = all.end(&id(&format!("t{n}")), "d", Seen::Well, None, now);
+        assert_eq!(label == "(other)", n >= NAMED, "{n}");
+    }
+    assert_eq!(all.known.len(), NAMED);
+}
