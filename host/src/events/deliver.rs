@@ -31,6 +31,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Outcomes that wait to be written down before nothing new is begun: what cannot be noted must not pile up.
 const UNNOTED: usize = 512;
 
+/// Outcomes that are not written down yet and that a look may have to read past, after each call that ended.
+const PAST: usize = 64;
+
 pub(super) async fn run(inner: Arc<Inner>) {
     let caller = match Caller::new() {
         Ok(caller) => Arc::new(caller),
@@ -165,11 +168,19 @@ impl Work {
             Update::Stale(_) => ("stale", None),
         };
         debug!(delivery = delivery.id, plugin = delivery.plugin, receiver = delivery.target, attempt = number, result, "delivery");
-        let name = self.inner.receivers().end(&receiver, &delivery.id, seen, dead, Instant::now());
+        let (name, left) = {
+            let mut receivers = self.inner.receivers();
+            (receivers.end(&receiver, &delivery.id, seen, dead, Instant::now()), receivers.calls(&receiver))
+        };
         let plugin = receiver.plugin;
         metrics::counter!("wharf_deliveries_total", "plugin" => plugin.clone(), "target" => name.clone(), "result" => result).increment(1);
         metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name).record(at.elapsed().as_secs_f64());
         self.tried.push((delivery.id, update));
+        // The next ones need not wait until this is on the disk, only until half of the room is free: a look costs the same
+        // for one as for several. While much is not written down they do wait, because each look reads past that.
+        if self.more && left <= self.inner.delivery.per_receiver / 2 && self.tried.len() + self.batch.len() < PAST {
+            self.look_at = Instant::now();
+        }
     }
 
     fn noted(&mut self, noted: Result<(), JoinError>) {

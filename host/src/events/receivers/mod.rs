@@ -165,6 +165,11 @@ impl Receivers {
         name
     }
 
+    /// Its calls under way.
+    pub(super) fn calls(&self, id: &ReceiverId) -> usize {
+        self.known.get(id).map_or(0, |receiver| receiver.calls.len())
+    }
+
     /// No call is under way: whoever made them is gone.
     pub(super) fn forget_calls(&mut self) {
         self.known.values_mut().for_each(|receiver| receiver.calls.clear());
