@@ -204,7 +204,7 @@ async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, cli
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
                    (SELECT json_group_array(number) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
+                       AND profile_gone = 0 AND held < 4) AS in_doubt";
     let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
     Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, numbers: serde_json::from_str(row.try_get("in_doubt")?)? })
 }
