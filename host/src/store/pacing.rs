@@ -67,7 +67,7 @@ impl Store {
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
                    EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
+                       AND profile_gone = 0 AND held < 4) AS in_doubt";
         let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
         let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
         let sending = Sending {

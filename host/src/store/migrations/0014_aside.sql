@@ -25,8 +25,8 @@ END;
 
 CREATE INDEX kv_expiry ON kv (plugin, session, expires_at) WHERE expires_at IS NOT NULL;
 
--- held = 3: it cannot be read, and is out of the line until the next start.
-CREATE INDEX outbox_aside ON outbox (client) WHERE held = 3;
+-- held: 4 and more, it cannot be read; the rest is why it was held before. Out of the line until the next start.
+CREATE INDEX outbox_aside ON outbox (client) WHERE held >= 4;
 
 -- Written when somebody asks whether the database takes writes.
 CREATE TABLE probe (

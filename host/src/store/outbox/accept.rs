@@ -220,7 +220,7 @@ struct Held {
     /// All of them.
     all: bool,
     /// Those in these lines, because the page may or may not have one before.
-    lines: HashSet<Recipient>,
+    lines: HashSet<String>,
 }
 
 async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, client: &ClientId) -> Result<Held, StoreError> {
@@ -229,7 +229,7 @@ async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, cli
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0 AND held <> 3) AS in_doubt";
+                       AND profile_gone = 0 AND held < 4) AS in_doubt";
     let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
     Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, lines: serde_json::from_str(row.try_get("in_doubt")?)? })
 }
@@ -248,7 +248,7 @@ async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, ro
         };
         let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
         // The next one of that line waits for this one.
-        let begins = may && !session.all && session.lines.insert(line.clone());
+        let begins = may && !session.all && session.lines.insert(line.to_string());
         session.all |= !begins && not_before(row) <= now;
         clear.push(begins);
     }

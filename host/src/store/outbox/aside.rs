@@ -1,5 +1,5 @@
 //! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the line
-//! and of what the page is asked about (`held = 3`), so that nothing waits behind them. Each start looks at them again:
+//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits behind them. Each start looks at them again:
 //! after an upgrade they may be readable.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -21,7 +21,7 @@ impl Store {
             }
         }
         if !bad.is_empty() {
-            let sql = "UPDATE outbox SET held = 3 WHERE seq IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'sending', 'unknown')";
+            let sql = "UPDATE outbox SET held = held + 4 WHERE seq IN (SELECT value FROM json_each(?)) AND held < 4 AND state IN ('queued', 'sending', 'unknown')";
             self.writer.statement(sqlx::query(sql).bind(serde_json::to_string(&bad)?)).await?;
         }
         Ok(good)
@@ -44,16 +44,14 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn cancel_unreadable(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
-        let sql =
-            "UPDATE outbox SET state = 'not_sent', code = 'cancelled', reason = ?, updated_at = ? WHERE held = 3 AND client = ? AND state = 'queued'";
+        let sql = "UPDATE outbox SET state = 'not_sent', code = 'cancelled', reason = ?, updated_at = ? WHERE held >= 4 AND client = ? AND state = 'queued'";
         self.writer.statement(sqlx::query(sql).bind(reason.to_owned()).bind(Timestamp::now().0).bind(client.to_string())).await
     }
 }
 
 /// Puts what was set aside back to where it is looked at.
 pub(in crate::store) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE outbox SET held = (state = 'queued' AND not_before > ?) WHERE held = 3";
-    sqlx::query(sql).bind(Timestamp::now().0).execute(connection).await.map(drop)
+    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4").execute(connection).await.map(drop)
 }
 
 #[cfg(test)]
@@ -120,6 +118,27 @@ mod tests {
         assert_eq!(store.line(&client(), None, 16).await.expect("read").len(), 11);
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(29));
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn what_was_held_before_is_held_again_when_it_can_be_read() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let store = Store::open(&path).await.expect("store");
+        for name in ["out_1", "out_2", "out_3"] {
+            accepted(&store, name, "4915123456789").await;
+        }
+        store.spoil("UPDATE outbox SET held = 1, not_before = 9000000000000 WHERE id = 'out_1'").await;
+        store.spoil("UPDATE outbox SET held = 2 WHERE id = 'out_2'").await;
+        store.spoil("UPDATE outbox SET message = 'no JSON'").await;
+        assert_eq!(store.queued(&client()).await, Ok(vec![]));
+        store.close().await;
+        let store = Store::open(&path).await.expect("store");
+        let held: Vec<i64> = sqlx::query_scalar("SELECT held FROM outbox ORDER BY id")
+            .fetch_all(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("read");
+        assert_eq!(held, [1, 2, 0]);
     }
 
     #[tokio::test]

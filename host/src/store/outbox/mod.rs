@@ -257,7 +257,7 @@ impl Store {
     /// When the database cannot be read.
     pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = select!(
-            "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held <> 3 ORDER BY expires_at LIMIT 500"
+            "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
         );
         let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
         self.readable(&rows).await
@@ -286,7 +286,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) AND held <> 3 ORDER BY seq");
+        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) AND held < 4 ORDER BY seq");
         let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
         self.readable(&rows).await
     }
@@ -296,7 +296,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND held <> 3 AND updated_at < ?";
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND held < 4 AND updated_at < ?";
         let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
