@@ -48,7 +48,7 @@ async fn an_order_that_cannot_be_read_is_reported_and_the_next_one_is_taken_in()
     let broken = gateway.outbox.bulk(order("broken")).await.expect("stored");
     gateway.store.spoil("UPDATE bulk SET wanted = 'no JSON'").await;
     let odd = gateway.outbox.bulk(order("odd")).await.expect("stored");
-    gateway.store.spoil("UPDATE bulk_recipient SET number = 'nobody' WHERE bulk = 2 AND place = 0").await;
+    gateway.store.spoil("UPDATE bulk_recipient SET recipient = 'nobody' WHERE bulk = 2 AND place = 0").await;
     while gateway.outbox.take_some().await.expect("taken") {}
     assert_eq!(counts(&gateway, &broken).await, counted(&[("refused", 2)]));
     assert_eq!(counts(&gateway, &odd).await, counted(&[("queued", 1), ("refused", 1)]));
