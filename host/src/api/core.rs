@@ -30,6 +30,10 @@ pub trait Core: Send + Sync + Debug + 'static {
     /// Everything that is known of a session, as a JSON object.
     async fn session_info(&self, client: &ClientId) -> Result<Value, String>;
 
+    /// The answer to a send that was accepted under that key before; none: the key is new. `until` is what its caller wants
+    /// to know.
+    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure>;
+
     /// Accepts a send, and waits for its outcome unless told otherwise.
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
 
@@ -50,6 +54,9 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Takes back every send of a session that has not begun; how many those were.
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError>;
+
+    /// The bulk order that was taken in under that key before; none: the key is new.
+    async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, SendFailure>;
 
     /// Takes one message to many in; the order's name.
     async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure>;

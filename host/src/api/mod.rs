@@ -6,6 +6,7 @@ mod content;
 mod core;
 mod linking;
 mod messages;
+mod once;
 mod passkey;
 mod probes;
 mod problem;

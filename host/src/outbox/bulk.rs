@@ -68,6 +68,18 @@ pub struct BulkRequest {
 }
 
 impl Outbox {
+    /// The order that was taken in under a key before; none: the key is new.
+    ///
+    /// # Errors
+    /// When the key belongs to another request, or the database cannot be read.
+    pub async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, AcceptError> {
+        match self.inner.store.known_order(key).await? {
+            None | Some(BulkAccept::New) => Ok(None),
+            Some(BulkAccept::Known(id)) => Ok(Some(id)),
+            Some(BulkAccept::Reused) => Err(AcceptError::KeyReused),
+        }
+    }
+
     /// Takes an order in; its name. It is on the disk when this returns, with every recipient.
     ///
     /// # Errors
@@ -84,7 +96,7 @@ impl Outbox {
             client: request.client,
             wanted: serde_json::to_string(&request.message).map_err(StoreError::from)?,
             recipients,
-            idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+            idempotency: request.idempotency,
         };
         match self.inner.store.create_bulk(new).await? {
             BulkAccept::New => {
@@ -164,7 +176,17 @@ impl Outbox {
     }
 
     async fn take(&self, recipient: &Pending) -> Result<(), StoreError> {
-        let done = match self.accept(request(recipient)?).await {
+        let request = request(recipient)?;
+        let known = match &request.idempotency {
+            Some(key) => self.repeated(key).await,
+            None => Ok(None),
+        };
+        let taken = match known {
+            Ok(None) => self.accept(request).await,
+            Ok(Some(known)) => Ok(known),
+            Err(error) => Err(error),
+        };
+        let done = match taken {
             Ok(accepted) => Ok(accepted.id),
             // Taken in before a crash, and not noted.
             Err(AcceptError::InFlight(id)) => Ok(id),
@@ -206,7 +228,7 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
         expires_at: wanted.expires_at,
         priority: wanted.priority,
         metadata: wanted.metadata,
-        idempotency: Some(Idempotency { scope: "bulk".into(), fingerprint: key.clone(), key }),
+        idempotency: Some(Idempotency::own("bulk", key)),
     })
 }
 

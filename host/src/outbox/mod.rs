@@ -24,13 +24,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use accept::{AcceptError, Idempotency, Requested, SendRequest, sendable};
+pub use accept::{AcceptError, Requested, SendRequest, sendable};
 pub use bulk::{BulkMessage, BulkRequest};
 pub use busy::HeldBack;
 use lane::Lanes;
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
+pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
 
 use crate::{
     config,

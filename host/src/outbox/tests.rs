@@ -268,7 +268,7 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
         expires_at: None,
         priority: Priority::Interactive,
         metadata: vec![],
-        idempotency: key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: text.into() }),
+        idempotency: key.map(|key| Idempotency { fingerprint: text.into(), ..Idempotency::own("api", key.into()) }),
     }
 }
 

@@ -9,8 +9,8 @@ use wharf::{
     api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
-        RowState, Sending, StoreError,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow,
+        Requested, RowState, Sending, StoreError, Until,
     },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
@@ -93,6 +93,14 @@ impl Core for Other {
 
     fn national_prefix(&self) -> Option<&'static str> {
         None
+    }
+
+    async fn repeated(&self, _: &Idempotency, _: Until) -> Result<Option<SendReply>, SendFailure> {
+        Ok(None)
+    }
+
+    async fn repeated_bulk(&self, _: &Idempotency) -> Result<Option<String>, SendFailure> {
+        Ok(None)
     }
 
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
