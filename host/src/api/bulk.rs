@@ -83,13 +83,7 @@ pub(super) async fn create(
 
 /// The name of the order: a new one, or that of the same request before. `request` is what is understood, or why it is not;
 /// its times are as given.
-async fn ordered(
-    app: &App,
-    headers: &HeaderMap,
-    caller: &Caller,
-    body: &[u8],
-    request: Result<BulkRequest, Problem>,
-) -> Result<String, Problem> {
+async fn ordered(app: &App, headers: &HeaderMap, caller: &Caller, body: &[u8], request: Result<BulkRequest, Problem>) -> Result<String, Problem> {
     let mut key = None;
     if once::is_keyed(headers)
         && let Some(asked) = Asked::bulk(body)

@@ -95,8 +95,9 @@ impl Asked {
     /// # Errors
     /// When the header is no key.
     pub(super) fn key(&self, app: &App, headers: &HeaderMap, caller: &Caller, earlier: Vec<String>) -> Result<Idempotency, Failure> {
-        let wrong =
-            || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
+        let wrong = || {
+            bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"))
+        };
         let key = headers.get(KEY).and_then(|key| key.to_str().ok()).filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
         let fingerprint = digest(&self.understood(&|written| recipient(app, written), &|mention| content::mention(app, mention)));
         let written = Some(digest(&Value::Object(self.0.clone())));
@@ -188,7 +189,9 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn is_default(name: &str, value: &Value) -> bool {
-    is_nothing(value) || (matches!(name, "linkPreview" | "forEveryone") && *value == true) || (matches!(name, "selectable" | "sizeBytes") && *value == 0)
+    is_nothing(value)
+        || (matches!(name, "linkPreview" | "forEveryone") && *value == true)
+        || (matches!(name, "selectable" | "sizeBytes") && *value == 0)
 }
 
 fn tidy_kind(fields: &mut Map<String, Value>) {

@@ -12,8 +12,8 @@ use crate::{
     config::Config,
     model::{ClientId, PhoneNumber, Restriction, SessionState, Transition, calling_code},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, Outbox, OutboxId, OutboxRow,
-        SendRequest, Sending, StoreError, Until,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, Outbox, OutboxId,
+        OutboxRow, SendRequest, Sending, StoreError, Until,
     },
     session::{self, Cleanup, PairingError, PairingView, PasskeyView, ProfileFate, SessionHandle, Snapshot},
     store::{HealthRow, Store},

@@ -7,6 +7,7 @@ mod accept;
 mod bulk;
 mod busy;
 mod doubts;
+mod going;
 mod lane;
 mod pace;
 mod restrict;
@@ -30,7 +31,9 @@ pub use busy::HeldBack;
 use lane::Lanes;
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
+pub use crate::store::{
+    Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError,
+};
 
 use crate::{
     config,
@@ -375,8 +378,9 @@ impl Inner {
                 ("not_sent", code.as_str(), reason.clone(), event)
             }
             // Not a failure: whoever takes it for one sends the message twice.
-            Finish::Unknown(reason) => {
-                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to}).to_string();
+            Finish::Unknown(reason) | Finish::Lost(reason) => {
+                let for_good = matches!(finish, Finish::Lost(_));
+                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to, "final": for_good}).to_string();
                 ("unknown", "outcome_unknown", reason.clone(), Event::Other { kind: "message.unknown".into(), json })
             }
         };

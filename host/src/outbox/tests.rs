@@ -1,4 +1,5 @@
 mod bulk;
+mod doubts;
 mod line;
 mod model;
 mod strangers;
@@ -43,6 +44,10 @@ struct FakeWhatsApp {
     mute: AtomicBool,
     /// What it got, in order.
     got: Mutex<Vec<PageSend>>,
+    /// It does not answer when it is asked about a message.
+    hangs: bool,
+    /// It has forgotten each message when it is asked about it.
+    keeps_to_itself: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,6 +108,12 @@ impl Page for FakeWhatsApp {
     }
     async fn find(&self, id: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
         *self.asked.lock().expect("lock") += 1;
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        if self.keeps_to_itself {
+            return Ok(None);
+        }
         if self.mute.load(Ordering::Relaxed) {
             return Err(gone());
         }

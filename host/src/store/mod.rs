@@ -37,7 +37,9 @@ pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
 pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;
-pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step};
+pub use outbox::{
+    Accept, Accepted, Ack, Begin, Begun, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step,
+};
 pub use pacing::Sending;
 use readers::Readers;
 use recent::Recent;

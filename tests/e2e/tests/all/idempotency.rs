@@ -123,7 +123,8 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
     let national = json!({"to": "0151 23456789", "text": "national"});
     let long = json!({"to": NUMBER, "text": "longer than ten characters"});
     let rendered = json!({"to": NUMBER, "template": "greeting", "variables": {"name": "Ada", "order": "9"}});
-    let blocked = json!({"session": "default", "template": "greeting", "variables": {"name": "Ada", "order": "9"}, "recipients": [{"to": "0151 23456782"}]});
+    let blocked =
+        json!({"session": "default", "template": "greeting", "variables": {"name": "Ada", "order": "9"}, "recipients": [{"to": "0151 23456782"}]});
     let mut ids = Vec::new();
     for (key, body) in [("national", &national), ("long", &long), ("rendered", &rendered)] {
         ids.push(keyed(api, SEND, key, body, None).await?.expect(200)?.json["id"].clone());

@@ -24,4 +24,5 @@ mod sessions;
 mod shared;
 mod strangers;
 mod sync_delay;
+mod twice;
 mod webhooks;
