@@ -9,8 +9,8 @@ use super::{HelperAddress, LinkFailure, PasskeyFailure};
 use crate::{
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Restriction, SessionState, Timestamp},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
-        OutboxRow, Requested, Sending, StoreError, Until,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HeldBack, HistoryRow, Idempotency, Listed,
+        OutboxId, OutboxRow, Requested, Sending, StoreError, Until,
     },
     session::{Cleanup, LogoutError, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
@@ -78,6 +78,12 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Pauses the sends of a session, or lets them go on.
     async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure>;
+
+    /// What waits to be sent and was accepted for another account than the session has now.
+    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure>;
+
+    /// Releases or cancels that; how much it was.
+    async fn change_held(&self, client: &ClientId, action: HeldAction) -> Result<Held, SessionFailure>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;
@@ -176,6 +182,15 @@ pub enum SendFailure {
     /// Template, plugin, key or database.
     #[error(transparent)]
     Refused(#[from] AcceptError),
+}
+
+/// What can be done with what was accepted for another account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldAction {
+    /// It leaves with the account that the session has now.
+    Release,
+    /// It does not leave.
+    Cancel,
 }
 
 /// What a session can be told.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, HeldAction, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     model::{ClientId, PhoneNumber, Restriction, SessionState, Transition, calling_code},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Idempotency, Listed, Outbox, OutboxId,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, Outbox, OutboxId,
         OutboxRow, SendRequest, Sending, StoreError, Until,
     },
     session::{self, Cleanup, PairingError, PairingView, PasskeyView, ProfileFate, SessionHandle, Snapshot},
@@ -172,6 +172,19 @@ impl Core for GatewayCore {
         self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
         self.outbox.pause(client, pause).await?;
         Ok(())
+    }
+
+    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.held(client).await?)
+    }
+
+    async fn change_held(&self, client: &ClientId, action: HeldAction) -> Result<Held, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(match action {
+            HeldAction::Release => self.outbox.release_held(client).await?,
+            HeldAction::Cancel => self.outbox.cancel_held(client).await?,
+        })
     }
 
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {

@@ -136,6 +136,10 @@ impl Sessions {
         if self.get(&client).is_some() {
             return Err(SessionFailure::Exists(client));
         }
+        if self.store.session(&client).await?.is_none() {
+            // Whatever an earlier one of that name has left behind is not this one's.
+            self.store.begin_anew(&client).await?;
+        }
         let wish = SessionWish { client: client.clone(), wanted: start, made: true, metadata: metadata.clone() };
         self.store.wish_session(wish).await?;
         self.plugins.set_metadata(client.clone(), metadata);
@@ -174,10 +178,8 @@ impl Sessions {
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
         let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
         let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
-        if fate == ProfileFate::Delete {
-            // Nobody can be asked about what it has begun: that is forgotten in its time.
-            self.store.profile_gone(client).await?;
-        }
+        // Nobody is asked any more about what it has begun: that is forgotten in its time.
+        self.outbox.login_ended(client, "the session was deleted before WhatsApp acknowledged it").await?;
         self.store.forget_session(client).await?;
         info!(%client, ?fate, "session deleted");
         Ok(done)

@@ -169,6 +169,7 @@ impl Outbox {
 
     /// False: there are none.
     pub(super) async fn take_some(&self) -> Result<bool, StoreError> {
+        let _orders = self.inner.orders.lock().await;
         let pending = self.inner.store.pending(AT_ONCE).await?;
         let all = futures_util::future::join_all(pending.iter().map(|recipient| self.take(recipient))).await;
         all.into_iter().collect::<Result<Vec<()>, _>>()?;

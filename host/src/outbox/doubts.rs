@@ -5,18 +5,22 @@
 //! acknowledge it after that, it counts as sent all the same.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    collections::HashSet,
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 use tracing::warn;
 
 use super::{Inner, Outbox, sender::Sender};
 use crate::{
-    model::{ClientId, Timestamp},
-    store::{Doubtful, Finish, OutboxRow, RowState, StoreError},
+    model::{ClientId, PhoneNumber, Timestamp},
+    store::{DOUBTS, Doubtful, Finish, OutboxRow, RowState, StoreError},
     whatsapp::{Page, PageError, SendNews, SendProgress},
 };
 
@@ -28,7 +32,7 @@ const ASK_SOON: Duration = Duration::from_secs(2);
 const PAUSES: (u64, u64) = (30_000, 3_600_000);
 /// In between, a question comes when it has been unknown for so much longer, as a part of its age.
 const GROWTH: u64 = 4;
-/// Sends asked about at a time. The page has one thread: more would only wait in it.
+/// Chats asked about at a time. The page has one thread: more would only wait in it.
 const AT_ONCE: usize = 4;
 /// What was begun and is not over.
 const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
@@ -67,9 +71,30 @@ impl Inner {
 }
 
 impl Sender {
-    /// Finds out what became of sends, until it is dropped with its page.
-    pub(super) async fn find_out(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    /// Holds back the chats of which a new page may have to send something again: until they are settled nothing of them
+    /// may pass that.
+    pub(super) async fn unsettle(&self) -> Result<(), StoreError> {
+        let (mut chats, mut after) = (HashSet::new(), 0);
+        loop {
+            let rows = self.inner.store.begun(&self.client, Doubtful::All, after).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            chats.extend(rows.into_iter().map(|row| row.number));
+        }
+        *self.unsettled() = chats;
+        Ok(())
+    }
+
+    /// Chats that wait until the page was asked what became of those that were begun before it was there.
+    pub(super) fn unsettled(&self) -> MutexGuard<'_, HashSet<PhoneNumber>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds out what became of sends, until it is dropped with its page. `settled` hears when those are settled that were
+    /// begun before this page was there.
+    pub(super) async fn find_out(&self, page: &Arc<dyn Page>, settled: &Notify) -> Result<(), StoreError> {
         self.settle(page).await?;
+        settled.notify_one();
         let mut asked_soon = Instant::now();
         loop {
             sleep(TICK).await;
@@ -83,7 +108,17 @@ impl Sender {
 
     /// Finds out what became of those that were begun before this page was there, whenever they were asked about last.
     pub(super) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        self.each(Doubtful::All, |row| self.ask(page, row)).await
+        self.each(Doubtful::All, |row| self.ask(page, row)).await?;
+        self.unsettled().clear();
+        self.look_again();
+        Ok(())
+    }
+
+    /// What is in the line may have waited for a send that somebody worked on.
+    fn look_again(&self) {
+        if self.line_waits.swap(false, Ordering::AcqRel) {
+            self.inner.accepted.notify_waiters();
+        }
     }
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is
@@ -112,9 +147,36 @@ impl Sender {
             let rows = self.inner.store.begun(&self.client, which, after).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.seq;
-            let working = rows.into_iter().map(|row| self.alone(row, &what));
-            stream::iter(working).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            let whole = rows.len() < DOUBTS;
+            // One chat's go one after the other: those that are sent again keep their order.
+            let mut chats: Vec<Vec<OutboxRow>> = Vec::new();
+            for row in rows {
+                match chats.iter_mut().find(|chat| chat.first().is_some_and(|first| first.number == row.number)) {
+                    Some(chat) => chat.push(row),
+                    None => chats.push(vec![row]),
+                }
+            }
+            let asking = chats.into_iter().map(|chat| self.chat(chat, whole, &what));
+            stream::iter(asking).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         }
+    }
+
+    /// Does something with the sends of one chat, one after the other; `whole`: there are no more of it.
+    async fn chat<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        rows: Vec<OutboxRow>,
+        whole: bool,
+        what: &impl Fn(OutboxRow) -> F,
+    ) -> Result<(), StoreError> {
+        let number = rows.first().map(|row| row.number.clone());
+        for row in rows {
+            self.alone(row, what).await?;
+        }
+        if let Some(number) = number.filter(|_| whole) {
+            self.unsettled().remove(&number);
+        }
+        self.look_again();
+        Ok(())
     }
 
     /// Does something with a send that was begun, unless somebody works on it.
@@ -128,10 +190,6 @@ impl Sender {
             what(row).await?;
         }
         drop(place);
-        // What is in the line may have waited for it.
-        if self.line_waits.swap(false, Ordering::AcqRel) {
-            self.inner.accepted.notify_waiters();
-        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod bulk;
 mod busy;
 mod doubts;
 mod going;
+mod held;
 mod lane;
 mod pace;
 mod restrict;
@@ -32,7 +33,7 @@ use lane::Lanes;
 use waiters::Waiters;
 
 pub use crate::store::{
-    Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError,
+    Accepted, BulkRecipient, BulkReport, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError,
 };
 
 use crate::{
@@ -64,6 +65,9 @@ struct Inner {
     accepted: Notify,
     /// A bulk order was accepted.
     ordered: Notify,
+    /// Held while recipients of orders are taken in, and while a session gets another account: whoever is on the way into
+    /// the line would be missed.
+    orders: tokio::sync::Mutex<()>,
 }
 
 /// What a caller waits for.
@@ -106,7 +110,20 @@ impl Outbox {
         pacings: BTreeMap<ClientId, config::Pacing>,
     ) -> Self {
         let (waiters, lanes, accepted, ordered) = (Waiters::default(), Arc::default(), Notify::new(), Notify::new());
-        Self { inner: Arc::new(Inner { store, pipeline, events, settings, pacings, waiters, lanes, accepted, ordered }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                pipeline,
+                events,
+                settings,
+                pacings,
+                waiters,
+                lanes,
+                accepted,
+                ordered,
+                orders: tokio::sync::Mutex::default(),
+            }),
+        }
     }
 
     /// One send.

@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, Notify, watch},
     time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, error, warn};
@@ -128,6 +128,8 @@ pub(super) struct Sender {
     /// Held while the line is read, and while a row is put back into it: one that came back in between would be passed by
     /// those behind it.
     reading: Mutex<()>,
+    /// See [`Sender::unsettled`].
+    pub(super) unsettled: std::sync::Mutex<HashSet<PhoneNumber>>,
     lease_lost: AtomicBool,
 }
 
@@ -194,6 +196,7 @@ impl Sender {
                         line_waits: AtomicBool::new(false),
                         going: Going::default(),
                         reading: Mutex::default(),
+                        unsettled: std::sync::Mutex::default(),
                         lease_lost: AtomicBool::new(false),
                     };
                 }
@@ -205,17 +208,19 @@ impl Sender {
 
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        if self.pacing.counts() {
-            return tokio::select! {
-                result = self.work_off(page) => result,
-                result = self.find_out(page) => result,
-            };
-        }
-        let lane = self.lane();
+        self.unsettle().await?;
+        let settled = Notify::new();
+        let short_way = async {
+            settled.notified().await;
+            if self.pacing.counts() {
+                return std::future::pending().await;
+            }
+            self.short_way(page, self.lane()).await
+        };
         tokio::select! {
             result = self.work_off(page) => result,
-            result = self.short_way(page, lane) => result,
-            result = self.find_out(page) => result,
+            result = short_way => result,
+            result = self.find_out(page, &settled) => result,
         }
     }
 
@@ -293,6 +298,7 @@ impl Sender {
         self.line_waits.store(true, Ordering::Release);
         let (sending, mut waiting) = store.look(&self.client).await?;
         drop(reading);
+        waiting.extend(self.unsettled().iter().cloned());
         if sending.paused_at.is_some() {
             return Ok(Passed::Nothing);
         }

@@ -1,5 +1,6 @@
 mod bulk;
 mod doubts;
+mod held;
 mod line;
 mod model;
 mod strangers;

@@ -132,13 +132,13 @@ impl Store {
             .await
     }
 
-    /// Recipients who have to be taken in, in order.
+    /// Recipients who have to be taken in, in order; not those of orders that are held.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT bulk, id, client, wanted, place, number, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
-                   WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
+                   WHERE r.outbox_id IS NULL AND r.code IS NULL AND b.kept = 0 ORDER BY r.bulk, r.place LIMIT ?";
         let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
         rows.iter().map(pending).collect()
     }

@@ -3,6 +3,7 @@
 //! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
 //! costs little. Readers have their own connections and never wait for the writer.
 
+mod accounts;
 mod addresses;
 mod bracket;
 mod bulk;
@@ -32,13 +33,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+pub use accounts::{Held, Relinked};
 use addresses::Addresses;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending};
 pub use deliveries::{Delivery, DeliveryState, Due, NewDelivery, Update};
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;
 pub use outbox::{
-    Accept, Accepted, Ack, Begin, Begun, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step,
+    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step,
 };
 pub use pacing::Sending;
 use readers::Readers;

@@ -43,6 +43,8 @@ pub(super) struct Care {
     stalled: bool,
     unacknowledged: u64,
     pub(super) restrictions: Vec<Restriction>,
+    /// Messages that were accepted for another account.
+    held: u64,
     /// What the page said last of the time lock.
     pub(super) locked: Option<Option<TimeLock>>,
     status: Option<PageStatus>,
@@ -62,6 +64,7 @@ impl Care {
             stalled: false,
             unacknowledged: 0,
             restrictions: Vec::new(),
+            held: 0,
             locked: None,
             status: None,
             passkey: None,
@@ -110,6 +113,12 @@ impl Care {
                 notices.push("WhatsApp Web has a new version; the page is loaded anew at a quiet moment".into());
             }
         }
+        if self.held > 0 {
+            notices.push(format!(
+                "{} messages were accepted for another account than the session has now and are held: release or cancel them (/v1/sessions/<id>/held)",
+                self.held
+            ));
+        }
         for Restriction { kind, .. } in &self.restrictions {
             let why = match kind {
                 RestrictionKind::ReachOutTimeLock => "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)",
@@ -134,6 +143,7 @@ impl Supervisor {
 
     pub(super) async fn look_for_restrictions(&mut self) {
         self.care.restrictions = self.parts.journal.restrictions(&self.parts.client).await;
+        self.care.held = self.parts.journal.held(&self.parts.client).await;
     }
 
     /// Publishes what changed of the notices.

@@ -4,6 +4,7 @@
 //! come back as [`Done`], stamped with the generation they belong to. News of an older generation is dropped.
 //! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
 
+mod account;
 mod body;
 mod care;
 mod catch_up;
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 
 pub use self::care::Limits;
 use self::{
+    account::Owner,
     body::{Body, Done},
     care::Care,
     catch_up::CatchUp,
@@ -71,6 +73,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
     let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
     let supervisor = Supervisor {
         machine: Machine::new(parts.linked),
+        owner: Owner::new(parts.linked),
         body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts)),
         parts,
         snapshot: snapshot_tx,
@@ -90,6 +93,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
 struct Supervisor {
     parts: Parts,
     machine: Machine,
+    owner: Owner,
     body: Body,
     snapshot: watch::Sender<Snapshot>,
     ready_page: watch::Sender<Option<Arc<dyn Page>>>,
@@ -152,6 +156,7 @@ impl Supervisor {
 
     /// Feeds the machine and performs what it says.
     async fn take(&mut self, input: Input) {
+        let linked = self.machine.linked;
         let machine = self.machine.clone();
         let (machine, effects) = machine.step(input, &self.parts.rules);
         self.machine = machine;
@@ -173,6 +178,9 @@ impl Supervisor {
                 Effect::Timer(wait) => self.set_timer(wait),
             }
         }
+        if linked && !self.machine.linked {
+            self.disowned();
+        }
         self.publish();
         self.passkey_follows().await;
         self.catch_up().await;
@@ -190,6 +198,7 @@ impl Supervisor {
         metrics::counter!("wharf_session_transitions_total", "session" => client.to_string(), "after" => after.as_str()).increment(1);
         if after == SessionState::Ready {
             self.care.became_ready();
+            self.owned().await;
         }
         let linked = self.machine.linked;
         let account = self.snapshot.borrow().account.clone();
@@ -204,7 +213,7 @@ impl Supervisor {
     /// Makes what others see agree with the machine.
     fn publish(&mut self) {
         let page = self.body.page();
-        let ready = page.clone().filter(|_| self.machine.can_send());
+        let ready = page.clone().filter(|_| self.machine.can_send() && self.owner.noted);
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
         let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);

@@ -98,12 +98,8 @@ impl Supervisor {
 
     async fn status(&mut self, status: PageStatus) {
         let stage = status.stage();
-        self.snapshot.send_modify(|snapshot| {
-            if status.account.is_some() {
-                snapshot.account.clone_from(&status.account);
-            }
-            snapshot.page = Some(status.clone());
-        });
+        self.account(&status).await;
+        self.snapshot.send_modify(|snapshot| snapshot.page = Some(status.clone()));
         if stage == Stage::Ready {
             self.time_lock(status.time_lock).await;
         }

@@ -1,3 +1,4 @@
+mod account;
 mod passkey;
 
 use std::sync::{
@@ -130,6 +131,7 @@ struct Notes {
     stuck: AtomicU64,
     told: Mutex<Option<Timestamp>>,
     full: AtomicBool,
+    accounts: Mutex<Vec<Option<Account>>>,
     restrictions: Mutex<Vec<Restriction>>,
     passkey: Mutex<Vec<String>>,
 }
@@ -169,6 +171,13 @@ impl Journal for Notes {
         self.restrictions.lock().expect("lock").clone()
     }
     async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
+    async fn account(&self, _: &ClientId, account: Option<&Account>) -> bool {
+        self.accounts.lock().expect("lock").push(account.cloned());
+        !self.full.load(Ordering::Relaxed)
+    }
+    async fn held(&self, _: &ClientId) -> u64 {
+        0
+    }
     async fn unacknowledged(&self, _: &ClientId, _: Duration) -> u64 {
         self.stuck.load(Ordering::Relaxed)
     }

@@ -3,6 +3,7 @@
 mod accept;
 mod acks;
 mod history;
+mod kept;
 mod list;
 mod parked;
 mod steps;
@@ -18,6 +19,7 @@ pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, NewRow, Shortcut};
 pub use acks::Ack;
 pub use history::{HistoryRow, Step};
+pub(super) use kept::{hold_all, release_all};
 pub use list::{Filter, Listed};
 pub(super) use parked::unpark_known;
 pub use steps::{Begin, Begun};
@@ -153,7 +155,7 @@ pub enum Doubtful {
 }
 
 /// Rows of a page of doubtful sends.
-const DOUBTS: u32 = 200;
+pub const DOUBTS: usize = 200;
 /// No row is asked about later. One that seems to be was written before the clock went back.
 const LONGEST_DOUBT: u64 = 3_600_000;
 
@@ -242,6 +244,7 @@ impl Store {
             select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
+            select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"),
         ] {
             let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
             if !rows.is_empty() {
@@ -298,7 +301,7 @@ impl Store {
             .bind(after)
             .bind(by.map(|at| at.0))
             .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
-            .bind(DOUBTS)
+            .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
         rows.iter().map(read).collect()
@@ -321,6 +324,7 @@ impl Store {
     pub async fn outbox_depth(&self) -> Result<i64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
                    + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
+                   + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 3)
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
     }
