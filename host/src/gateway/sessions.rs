@@ -126,6 +126,12 @@ impl Sessions {
         self.running.read().unwrap_or_else(PoisonError::into_inner).values().map(|running| running.handle.clone()).collect()
     }
 
+    /// Ends what sessions had begun that are not there any more, once it is old.
+    pub(super) async fn give_up_strays(&self) -> Result<u64, StoreError> {
+        let there: Vec<ClientId> = self.all().iter().map(|handle| handle.client().clone()).collect();
+        self.outbox.give_up_strays(&there).await
+    }
+
     /// Whether the session exists by the configuration.
     pub(super) fn is_named(&self, client: &ClientId) -> bool {
         *client == self.config.sessions.default_client || self.config.sessions.session.contains_key(client)
@@ -138,6 +144,7 @@ impl Sessions {
         }
         if self.store.session(&client).await?.is_none() {
             // Whatever an earlier one of that name has left behind is not this one's.
+            self.outbox.login_ended(&client, "the session was made anew before WhatsApp acknowledged it").await?;
             self.store.begin_anew(&client).await?;
         }
         let wish = SessionWish { client: client.clone(), wanted: start, made: true, metadata: metadata.clone() };

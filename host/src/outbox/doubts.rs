@@ -63,6 +63,29 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// Ends what is in doubt for `[send] give_up_after` and was begun by a session that is none of `there`: nobody asks about
+    /// it. How many those were.
+    ///
+    /// # Errors
+    /// When the database fails; the rest is ended when it is tried again.
+    pub async fn give_up_strays(&self, there: &[ClientId]) -> Result<u64, StoreError> {
+        let (limit, mut ended) = (self.inner.settings.give_up_after.0, 0);
+        for client in self.inner.store.doubted_clients().await?.iter().filter(|client| !there.contains(client)) {
+            let mut after = 0;
+            loop {
+                let rows = self.inner.store.begun(client, Doubtful::All, after).await?;
+                let Some(last) = rows.last() else { break };
+                after = last.seq;
+                for row in rows.iter().filter(|row| Timestamp::now().since(row.updated_at) >= limit) {
+                    ended += u64::from(self.inner.lose(row, "there is no session of that name any more").await?);
+                }
+            }
+        }
+        Ok(ended)
+    }
+}
+
 impl Inner {
     /// Ends a send as unknown for good.
     async fn lose(self: &Arc<Self>, row: &OutboxRow, why: &str) -> Result<bool, StoreError> {

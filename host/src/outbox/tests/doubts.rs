@@ -73,6 +73,23 @@ async fn a_page_that_does_not_answer_about_one_send_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn what_a_session_has_begun_that_is_not_there_any_more_ends_by_its_age() {
+    for (give_up_after, ended) in [(1_000_000, 0), (0, 1)] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (store, outbox, sender) = still(dir.path(), quick(give_up_after)).await;
+        let page: Arc<dyn Page> = Arc::new(FakeWhatsApp::default());
+        let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+        sender.pass(&page).await.expect("passed");
+        assert_eq!(outbox.give_up_strays(&[client()]).await, Ok(0), "its page is asked");
+        assert_eq!(outbox.give_up_strays(&[]).await, Ok(ended), "{give_up_after}");
+        assert_eq!(outbox.give_up_strays(&[]).await, Ok(0));
+        let row = outbox.get(&accepted.id).await.expect("read").expect("there");
+        assert_eq!(row.state == RowState::Unknown && row.profile_gone, ended == 1, "{row:?}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_doubt_is_asked_about_with_pauses() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), quick(1_000_000)).await;

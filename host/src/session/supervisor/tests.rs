@@ -357,10 +357,13 @@ async fn sends_that_nobody_acknowledges_load_the_page_anew_and_then_the_browser(
     rig.reaches(SessionState::Ready).await;
     let lost = rig.reaches(SessionState::Reconnecting).await;
     assert_eq!((lost.attempt, lost.launches), (1, 1));
-    rig.notes.stuck.store(0, Ordering::Relaxed);
     rig.launched(2).await;
     rig.launcher.tell(PageEvent::Status(ready_status()));
     rig.reaches(SessionState::Ready).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let now = rig.handle.snapshot().borrow().clone();
+    assert_eq!((now.state, now.launches), (SessionState::Ready, 2), "for sends that were there before no browser is started anew again");
+    rig.notes.stuck.store(0, Ordering::Relaxed);
     let mut snapshot = rig.handle.snapshot();
     snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
 }

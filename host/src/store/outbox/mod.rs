@@ -307,6 +307,17 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Whose sends were begun and have no outcome, or one that may still be found out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn doubted_clients(&self) -> Result<Vec<ClientId>, StoreError> {
+        let sql = "SELECT DISTINCT client FROM outbox WHERE state IN ('sending', 'unknown') AND profile_gone = 0";
+        let clients: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.readers.get().await?).await?;
+        let read = |client: &String| client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")));
+        clients.iter().map(read).collect()
+    }
+
     /// How many sends were begun before `oldest` and have no outcome yet.
     ///
     /// # Errors
