@@ -64,7 +64,7 @@ impl Asked {
     }
 
     fn tidied(mut fields: Map<String, Value>, priority: &str) -> Self {
-        fields.retain(|name, value| !is_default(name, value) && !(name == "priority" && value == priority));
+        fields.retain(|name, value| !(is_default(name, value) || (name == "priority" && value == priority)));
         if !fields.contains_key("template") {
             fields.remove("variables");
             fields.remove("locale");

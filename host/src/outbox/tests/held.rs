@@ -69,7 +69,7 @@ async fn what_waits_for_the_account_before_does_not_leave_from_another() {
     assert_eq!(outbox.take_some().await, Ok(false), "a recipient of the account before is taken in");
     let new = outbox.accept(request("new", None)).await.expect("accepted");
     gateway.until_stored(&new.id).await;
-    assert_eq!(*whatsapp.order.lock().expect("lock"), [new.message_id.clone()], "one of the account before has left");
+    assert_eq!(*whatsapp.order.lock().expect("lock"), std::slice::from_ref(&new.message_id), "one of the account before has left");
     let row = outbox.get(&queued.id).await.expect("read").expect("there");
     let last = outbox.history(&row).await.expect("history").pop().expect("a step");
     assert_eq!((last.kind.as_str(), &last.detail["reason"]), ("held", &serde_json::json!("account_changed")));
