@@ -4,6 +4,7 @@ mod access;
 mod bulk;
 mod content;
 mod core;
+mod earlier;
 mod held;
 mod linking;
 mod messages;

@@ -141,6 +141,8 @@ async fn another_account_inherits_nothing() {
             noted(&gateway, Some(&account("2", "88"))).await;
             let row = gateway.until(&begun.id, RowState::Unknown).await;
             assert!(row.profile_gone, "another page is asked about it");
+            store.requeue(&begun.id, Timestamp(0), "an answer of the page before").await.expect("tried");
+            assert_eq!(gateway.outbox.get(&begun.id).await.expect("read"), Some(row), "it is put back for another account");
         }
         let sending = gateway.outbox.sending(&client()).await.expect("read");
         assert_eq!((sending.paused_at, sending.first_at, sending.restricted), (None, None, false), "deleted: {deleted}");

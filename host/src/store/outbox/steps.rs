@@ -70,7 +70,7 @@ impl Store {
                 Box::pin(async move {
                     let mut rest = Script::default();
                     let sql = "UPDATE outbox SET state = 'sending', chat = ?1, message = ?2, message_key = NULL, attempt = attempt + 1, token = ?3, \
-                               updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND held = 0 \
+                               profile_gone = 0, updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND held = 0 \
                                AND ?3 = (SELECT token FROM lease WHERE lease.client = outbox.client) RETURNING seq, attempt";
                     let begun: Option<(i64, i64)> =
                         sqlx::query_as(sql).bind(&chat).bind(message).bind(begin.token).bind(now).bind(id.0).fetch_optional(&mut *connection).await?;
@@ -92,7 +92,7 @@ impl Store {
     }
 
     /// Puts a send back into the line, where it holds its place: the page has never had it. It is tried again at
-    /// `retry_at`.
+    /// `retry_at`. One that another login has begun stays what it is: it would leave from another account.
     ///
     /// # Errors
     /// When the database refuses.
@@ -101,8 +101,8 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let sql = "UPDATE outbox SET state = 'queued', retry_at = ?, updated_at = ? WHERE id = ? AND state IN ('queued', 'sending', 'unknown') \
-                               RETURNING seq";
+                    let sql = "UPDATE outbox SET state = 'queued', retry_at = ?, updated_at = ? WHERE id = ? \
+                               AND (state = 'queued' OR (state IN ('sending', 'unknown') AND profile_gone = 0)) RETURNING seq";
                     let seq = sqlx::query_scalar(sql).bind(retry_at.0).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
                     let Some(seq) = seq else { return Ok(()) };
                     note(connection, seq, &step).await
