@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    App,
+    App, SendFailure,
     access::Caller,
     content,
     object::{self, Object},
+    once::{self, Asked},
     problem::Problem,
     recipient::{self, Written},
     reply::Failure,
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, Priority},
-    outbox::{BulkMessage, BulkRecipient, BulkReport, BulkRequest},
+    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest},
 };
 
 /// Recipients of one order.
@@ -74,13 +75,37 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = sending::readable(&headers, body)?;
-    let wanted: Wanted = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
-    let mut request = parse(&app, wanted)?;
-    request.idempotency = sending::keyed(&headers, &caller, || json!([request.client, request.message, request.recipients]))?;
-    let id = app.core.create_bulk(request).await.map_err(Failure::from)?;
+    let wanted = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()));
+    let request = wanted.and_then(|wanted| parse(&app, wanted));
+    let id = ordered(&app, &headers, &caller, &body, request).await?;
     let order = find(&app, &id).await?;
     let place = format!("/v1/bulk/{id}");
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shape(&id, &order))).into_response())
+}
+
+/// The name of the order: a new one, or that of the same request before. `request` is what is understood, or why it is not;
+/// its times are as given.
+async fn ordered(app: &App, headers: &HeaderMap, caller: &Caller, body: &[u8], request: Result<BulkRequest, Problem>) -> Result<String, Problem> {
+    let mut key = None;
+    if once::is_keyed(headers)
+        && let Some(asked) = Asked::bulk(body)
+    {
+        let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(app.core.region(), request));
+        let named = asked.key(app, headers, caller, earlier)?;
+        match app.core.repeated_bulk(&named).await {
+            Ok(Some(id)) => return Ok(id),
+            Ok(None) => key = Some(named),
+            // Of a request that makes no sense that is said first.
+            Err(failure) if request.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => {
+                return Err(Failure::from(failure).into());
+            }
+            Err(_) => {}
+        }
+    }
+    let mut request = request?;
+    request.message.send_at = sending::times(request.message.send_at, request.message.expires_at)?;
+    request.idempotency = key;
+    Ok(app.core.create_bulk(request).await.map_err(Failure::from)?)
 }
 
 fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
@@ -99,7 +124,7 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     if wanted.metadata.len() > sending::MAX_METADATA || wanted.metadata.iter().any(too_long) {
         return Err(Problem::bad("metadata_too_large", format!("metadata may have {} pairs of {} bytes", sending::MAX_METADATA, sending::MAX_PAIR)));
     }
-    let (send_at, expires_at) = sending::times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    let (send_at, expires_at) = sending::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
     for (place, Object(recipient)) in wanted.recipients.into_iter().enumerate() {
         let to = recipient::read(app, recipient.to.text()).map_err(|failure| Problem::from(failure).with("recipient", place))?;

@@ -170,6 +170,11 @@ pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
     Ok(Text { body, mentions: wids, preview_links: link_preview.unwrap_or(true) })
 }
 
+/// The id of whom is mentioned; none: it is not understood.
+pub(super) fn mention(app: &App, text: &str) -> Option<String> {
+    mentioned(app, text).ok().map(|(user, server)| format!("{user}@{server}"))
+}
+
 /// User and server of whom is mentioned.
 fn mentioned(app: &App, text: &str) -> Result<(String, &'static str), String> {
     let wrong = |error| format!("it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid: {error}");

@@ -10,8 +10,8 @@ use crate::{
     events::{DeliveryFilter, Letter, ReceiverReport},
     model::{ClientId, MessageId, Outcome, PhoneNumber, Priority, Recipient, Region, Restriction, SessionState, Timestamp},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HeldBack, HistoryRow, Idempotency, Listed, OutboxId,
-        OutboxRow, Requested, Sending, StoreError, Until,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HeldBack, HistoryRow, Idempotency, Listed,
+        OutboxId, OutboxRow, Requested, Sending, StoreError, Until,
     },
     session::{Cleanup, LogoutError, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
@@ -30,6 +30,10 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Everything that is known of a session, as a JSON object.
     async fn session_info(&self, client: &ClientId) -> Result<Value, SessionFailure>;
+
+    /// The answer to a send that was accepted under that key before; none: the key is new. `until` is what its caller wants
+    /// to know.
+    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure>;
 
     /// Accepts a send, and waits for its outcome unless told otherwise.
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
@@ -51,6 +55,9 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// Takes back every send of a session that has not begun; how many those were.
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError>;
+
+    /// The bulk order that was taken in under that key before; none: the key is new.
+    async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, SendFailure>;
 
     /// Takes one message to many in; the order's name.
     async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure>;
@@ -93,6 +100,11 @@ pub trait Core: Send + Sync + Debug + 'static {
 
     /// The same with all that is meant; how many.
     async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError>;
+    /// What waits to be sent and was accepted for another account than the session has now.
+    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure>;
+
+    /// Releases or cancels that; how much it was.
+    async fn change_held(&self, client: &ClientId, action: HeldAction) -> Result<Held, SessionFailure>;
 
     /// Every session now, by client id.
     fn sessions(&self) -> Vec<(ClientId, Snapshot)>;
@@ -191,6 +203,15 @@ pub enum SendFailure {
     /// Template, plugin, key or database.
     #[error(transparent)]
     Refused(#[from] AcceptError),
+}
+
+/// What can be done with what was accepted for another account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldAction {
+    /// It leaves with the account that the session has now.
+    Release,
+    /// It does not leave.
+    Cancel,
 }
 
 /// What a session can be told.

@@ -5,9 +5,12 @@ mod bulk;
 mod content;
 mod core;
 mod deliveries;
+mod earlier;
+mod held;
 mod linking;
 mod messages;
 mod object;
+mod once;
 mod passkey;
 mod probes;
 mod problem;
@@ -37,7 +40,7 @@ use tower_http::{
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
 
-pub use self::core::{Core, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
+pub use self::core::{Core, HeldAction, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
 pub use self::linking::LinkFailure;
 pub use self::passkey::{HelperAddress, PasskeyFailure};
 use self::{access::Access, reply::Failure};
@@ -86,6 +89,8 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}/messages", post(sending::send))
         .route("/v1/sessions/{id}/sending", get(messages::sending))
         .route("/v1/sessions/{id}/sending/{verb}", post(messages::pause))
+        .route("/v1/sessions/{id}/held", get(held::get))
+        .route("/v1/sessions/{id}/held/{verb}", post(held::change))
         .route("/v1/bulk", post(bulk::create).layer(DefaultBodyLimit::max(MAX_BULK_BODY)))
         .route("/v1/bulk/{id}", get(bulk::get))
         .route("/v1/bulk/{id}/recipients", get(bulk::recipients))

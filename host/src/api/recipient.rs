@@ -47,7 +47,7 @@ impl From<String> for Written {
 }
 
 /// The digits of a JSON number that is not negative; none: it is not whole, or longer than any phone number.
-fn whole(json: &str) -> Option<String> {
+pub(super) fn whole(json: &str) -> Option<String> {
     /// Longer than any number of WhatsApp's.
     const LONGEST: usize = 32;
     let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));

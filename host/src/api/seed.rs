@@ -20,6 +20,7 @@ use super::{
     App, SendCall, SendFailure, SendReply,
     access::Caller,
     content, object,
+    once::Asked,
     recipient::{self, Written},
     reply::{Failure, success},
     sending,
@@ -169,16 +170,14 @@ pub(super) async fn send(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
     let body = sending::readable(&headers, body)?;
-    let mut call = parse(&app, &whose, &body)?;
-    if sending::prefers_async(&headers) {
-        call.until = Until::Accepted;
-    }
-    call.idempotency = sending::idempotency(&headers, &caller, &call)?;
-    let said = match &call.content {
-        Requested::Content(content) => content.body().map(str::to_owned),
-        Requested::Template(_) => None,
+    let call = parse(&app, &whose, &body);
+    let said = match call.as_ref().map(|call| &call.content) {
+        Ok(Requested::Content(content)) => content.body().map(str::to_owned),
+        Ok(Requested::Template(_)) | Err(_) => None,
     };
-    match app.core.send(call).await? {
+    let waits = |otherwise| Ok(if sending::prefers_async(&headers) { Until::Accepted } else { otherwise });
+    let asked = || Asked::seed(app.core.default_client(), &body);
+    match sending::answer(&app, &headers, &caller, asked, call, waits).await? {
         SendReply::Accepted(accepted) => {
             let data = json!({
                 "id": accepted.id, "messageId": accepted.message_id, "state": accepted.state, "location": sending::location(&accepted),
@@ -272,7 +271,7 @@ fn parse(app: &App, whose: &Query<Whose>, body: &[u8]) -> Result<SendCall, Failu
             serde_json::from_value(name.into()).map_err(|_| bad("invalid_field", "Invalid field", "priority must be interactive or bulk"))?
         }
     };
-    let (send_at, expires_at) = sending::times(fields.get("sendAt"), fields.get("expiresAt"))?;
+    let (send_at, expires_at) = sending::given(fields.get("sendAt"), fields.get("expiresAt"))?;
     Ok(SendCall {
         client,
         to,
@@ -283,6 +282,6 @@ fn parse(app: &App, whose: &Query<Whose>, body: &[u8]) -> Result<SendCall, Failu
         priority,
         metadata: vec![],
         idempotency: None,
-        until: if send_at.is_some() { Until::Accepted } else { Until::Sent },
+        until: Until::Sent,
     })
 }

@@ -11,15 +11,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 use super::{
-    App, SendCall, SendReply,
+    App, SendCall, SendFailure, SendReply,
     access::{Caller, is_json},
     content::{self, Said},
     messages,
     object::{self, Object},
+    once::{self, Asked},
     problem::Problem,
     recipient::{self, Written},
     reply::Failure,
@@ -27,12 +27,10 @@ use super::{
 };
 use crate::{
     model::{ClientId, MessageId, Outcome, Priority, Timestamp},
-    outbox::{Accepted, Idempotency, OutboxId, Requested, RowState, Until},
+    outbox::{AcceptError, Accepted, OutboxId, RowState, Until},
     plugins::RenderRequest,
 };
 
-/// Characters of an `Idempotency-Key`.
-const MAX_KEY: usize = 255;
 /// Pairs of `metadata`, and bytes of one key or value.
 pub(super) const MAX_METADATA: usize = 50;
 pub(super) const MAX_PAIR: usize = 1000;
@@ -78,10 +76,9 @@ pub(super) async fn send(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = readable(&headers, body)?;
-    let mut call = parse(&app, &id, &body)?;
-    call.until = until(&headers, query.as_deref(), call.until)?;
-    call.idempotency = idempotency(&headers, &caller, &call)?;
-    match app.core.send(call).await.map_err(Failure::from)? {
+    let waits = |otherwise| until(&headers, query.as_deref(), otherwise);
+    let answer = answer(&app, &headers, &caller, || Asked::message(&id, &body), parse(&app, &id, &body), waits).await?;
+    match answer {
         SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent { .. } => Ok(Json(messages::shape(&row)).into_response()),
@@ -94,6 +91,37 @@ pub(super) async fn send(
             }
         },
     }
+}
+
+/// Sends, or answers for the send that the same request made before. `call` is the request as it is understood, or why it
+/// is not; its times are as given. `waits` is what the answer waits for, unless it has to be accepted alone.
+pub(super) async fn answer(
+    app: &App,
+    headers: &HeaderMap,
+    caller: &Caller,
+    asked: impl FnOnce() -> Option<Asked>,
+    call: Result<SendCall, Failure>,
+    waits: impl Fn(Until) -> Result<Until, Failure>,
+) -> Result<SendReply, Failure> {
+    let mut key = None;
+    if once::is_keyed(headers)
+        && let Some(asked) = asked()
+    {
+        let earlier = call.as_ref().map_or_else(|_| vec![], |call| asked.earlier_send(app.core.region(), call));
+        let named = asked.key(app, headers, caller, earlier)?;
+        match app.core.repeated(&named, waits(asked.until())?).await {
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => key = Some(named),
+            // Of a request that makes no sense that is said first.
+            Err(failure) if call.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
+            Err(_) => {}
+        }
+    }
+    let mut call = call?;
+    call.send_at = times(call.send_at, call.expires_at)?;
+    call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent })?;
+    call.idempotency = key;
+    Ok(app.core.send(call).await?)
 }
 
 #[derive(Serialize)]
@@ -162,7 +190,7 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
         let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
         return Err(bad("metadata_too_large", "Metadata too large", message));
     }
-    let (send_at, expires_at) = times(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    let (send_at, expires_at) = given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     Ok(SendCall {
         client,
         to,
@@ -173,27 +201,34 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
         priority: wanted.priority,
         metadata: wanted.metadata.into_iter().collect(),
         idempotency: None,
-        until: if send_at.is_some() { Until::Accepted } else { Until::Sent },
+        until: Until::Sent,
     })
 }
 
-/// `sendAt` and `expiresAt`. A `sendAt` that has just passed is none: the message goes at once.
-pub(super) fn times(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-    let wrong = |message: String| bad("invalid_time", "Invalid time", message);
-    let read =
-        |name: &str, value: Option<&Value>| value.filter(|value| !value.is_null()).map(|value| instant(name, value)).transpose().map_err(wrong);
-    let (mut send_at, expires_at) = (read("sendAt", send_at)?, read("expiresAt", expires_at)?);
+fn invalid_time(message: String) -> Failure {
+    bad("invalid_time", "Invalid time", message)
+}
+
+/// `sendAt` and `expiresAt` as they are given, whatever the clock says.
+pub(super) fn given(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let read = |name: &str, value: Option<&Value>| {
+        value.filter(|value| !value.is_null()).map(|value| instant(name, value)).transpose().map_err(invalid_time)
+    };
+    Ok((read("sendAt", send_at)?, read("expiresAt", expires_at)?))
+}
+
+/// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just passed is none: the
+/// message goes at once.
+pub(super) fn times(send_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, Failure> {
     let now = Timestamp::now();
-    if let Some(at) = send_at {
-        if at.0 < now.0 - LATE || at.0 > now.0 + AHEAD {
-            return Err(wrong(format!("sendAt is {}, now is {}; it must lie within the next 366 days", at.rfc3339(), now.rfc3339())));
-        }
-        send_at = Some(at).filter(|at| *at > now);
+    if let Some(at) = send_at.filter(|at| at.0 < now.0.saturating_sub(LATE) || at.0 > now.0.saturating_add(AHEAD)) {
+        return Err(invalid_time(format!("sendAt is {}, now is {}; it must lie within the next 366 days", at.rfc3339(), now.rfc3339())));
     }
+    let send_at = send_at.filter(|at| *at > now);
     if let Some(at) = expires_at.filter(|at| *at <= send_at.unwrap_or(now)) {
-        return Err(wrong(format!("expiresAt is {}; it must lie after sendAt and after now", at.rfc3339())));
+        return Err(invalid_time(format!("expiresAt is {}; it must lie after sendAt and after now", at.rfc3339())));
     }
-    Ok((send_at, expires_at))
+    Ok(send_at)
 }
 
 /// RFC 3339, or milliseconds since the Unix epoch.
@@ -229,27 +264,6 @@ fn until(headers: &HeaderMap, query: Option<&str>, otherwise: Until) -> Result<U
     Ok(if prefers_async(headers) { Until::Accepted } else { asked })
 }
 
-/// The key with a digest of the request as it was understood: spelling and order of fields make no difference.
-pub(super) fn idempotency(headers: &HeaderMap, caller: &Caller, call: &SendCall) -> Result<Option<Idempotency>, Failure> {
-    keyed(headers, caller, || {
-        let content = match &call.content {
-            Requested::Content(content) => json!(content),
-            Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
-        };
-        let how = json!([call.reply_to, call.send_at, call.expires_at, call.priority, call.metadata]);
-        json!([call.client, call.to, content, how])
-    })
-}
-
-/// The caller's key, if there is one, for a request.
-pub(super) fn keyed(headers: &HeaderMap, caller: &Caller, request: impl FnOnce() -> Value) -> Result<Option<Idempotency>, Failure> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let wrong =
-        || bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
-    let key = key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
-    Ok(Some(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint: hex::encode(Sha256::digest(request().to_string())) }))
-}
-
 /// The first field that is none of `known`, said so that a slip of the pen is found.
 pub(super) fn unknown_field<'a>(fields: impl Iterator<Item = &'a String>, known: &[&str]) -> Option<Failure> {
     let unknown = fields.into_iter().find(|name| !known.contains(&name.as_str()))?;
@@ -259,13 +273,18 @@ pub(super) fn unknown_field<'a>(fields: impl Iterator<Item = &'a String>, known:
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn times_are_read_in_both_forms_and_judged() {
         let now = Timestamp::now().0;
         let text = |millis: i64| json!(Timestamp(millis).rfc3339());
-        let both = |send: Value, expires: Value| times(Some(&send), Some(&expires)).map_err(|failure| failure.into_response().status().as_u16());
+        let both = |send: Value, expires: Value| {
+            let judged = given(Some(&send), Some(&expires)).and_then(|(send_at, expires_at)| Ok((times(send_at, expires_at)?, expires_at)));
+            judged.map_err(|failure| failure.into_response().status().as_u16())
+        };
         let soon = now + 3_600_000;
         assert_eq!(both(text(soon), Value::Null), Ok((Some(Timestamp(soon)), None)));
         assert_eq!(both(json!(soon), json!(soon + 1)), Ok((Some(Timestamp(soon)), Some(Timestamp(soon + 1)))));

@@ -319,6 +319,9 @@ pub struct Send {
     pub max_length: usize,
     /// How long to wait for the server's acknowledgement before the outcome is unknown. Default 60s.
     pub ack_timeout: Millis,
+    /// How long the page is asked about a send of unknown outcome, from when it became unknown; then it is unknown for good.
+    /// Default 24h.
+    pub give_up_after: Millis,
     /// How long a looked-up number is believed. Default 24h.
     pub address_ttl: Millis,
     /// When the pace, a pause or a restriction holds a send back for which somebody waits. Default `wait`.
@@ -422,6 +425,7 @@ impl Default for Send {
             default_region: None,
             max_length: 4096,
             ack_timeout: Millis::secs(60),
+            give_up_after: Millis(86_400_000),
             address_ttl: Millis(86_400_000),
             when_busy: WhenBusy::Wait,
             pacing: Pacing::default(),

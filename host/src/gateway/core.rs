@@ -9,13 +9,13 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{sessions::Sessions, upkeep};
 use crate::{
-    api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, HeldAction, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     config::Config,
     events::{DeliveryFilter, Events, Letter, ReceiverReport},
     model::{ClientId, PhoneNumber, Region, Restriction, SessionState, Transition},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow,
-        SendRequest, Sending, StoreError, Until,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, Outbox, OutboxId,
+        OutboxRow, SendRequest, Sending, StoreError, Until,
     },
     session::{self, Cleanup, PairingError, PairingView, PasskeyView, ProfileFate, SessionHandle, Snapshot},
     store::{HealthRow, Store},
@@ -94,20 +94,20 @@ impl Core for GatewayCore {
         }))
     }
 
+    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure> {
+        match self.outbox.repeated(key).await.transpose() {
+            Some(known) => self.reply(known, until).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
         let handle = self.sessions.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
         if call.until != Until::Accepted
             && let Some(failure) = self.refused_now(&call, now).await?
         {
-            // A repeated call is answered from the outbox, whatever the session does meanwhile.
-            let known = match &call.idempotency {
-                Some(key) => self.store.idempotent(&key.scope, &key.key, &key.fingerprint).await.map_err(AcceptError::from)?.is_some(),
-                None => false,
-            };
-            if !known {
-                return Err(failure);
-            }
+            return Err(failure);
         }
         let request = SendRequest {
             client: call.client,
@@ -120,22 +120,7 @@ impl Core for GatewayCore {
             metadata: call.metadata,
             idempotency: call.idempotency,
         };
-        let accepted = match self.outbox.accept(request).await {
-            // Who does not wait for the outcome is told of the same send again.
-            Err(AcceptError::InFlight(id)) if call.until == Until::Accepted => self.outbox.accepted(&id).await?,
-            accepted => accepted?,
-        };
-        if call.until == Until::Accepted {
-            return Ok(SendReply::Accepted(accepted));
-        }
-        let limit = if accepted.known { Duration::ZERO } else { self.config.send.timeout.duration() };
-        let done = self.outbox.wait(&accepted.id, call.until, limit).await.map_err(AcceptError::from)?;
-        let gone = || AcceptError::Store(StoreError::Corrupt(format!("the send {}", accepted.id)));
-        let (row, outcome) = done.ok_or_else(gone)?;
-        Ok(match outcome {
-            Some(outcome) => SendReply::Done(Box::new(row), outcome),
-            None => SendReply::Accepted(Accepted { state: row.state, ..accepted }),
-        })
+        self.reply(self.outbox.accept(request).await, call.until).await
     }
 
     async fn message(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
@@ -158,6 +143,10 @@ impl Core for GatewayCore {
 
     async fn retry_message(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         self.outbox.retry(id).await
+    }
+
+    async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, SendFailure> {
+        Ok(self.outbox.repeated_bulk(key).await?)
     }
 
     async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure> {
@@ -191,6 +180,19 @@ impl Core for GatewayCore {
         self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
         self.outbox.pause(client, pause).await?;
         Ok(())
+    }
+
+    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(self.outbox.held(client).await?)
+    }
+
+    async fn change_held(&self, client: &ClientId, action: HeldAction) -> Result<Held, SessionFailure> {
+        self.sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        Ok(match action {
+            HeldAction::Release => self.outbox.release_held(client).await?,
+            HeldAction::Cancel => self.outbox.cancel_held(client).await?,
+        })
     }
 
     async fn purge_messages(&self, client: &ClientId) -> Result<u64, StoreError> {
@@ -280,6 +282,26 @@ impl Core for GatewayCore {
 impl GatewayCore {
     fn asked(&self, client: &ClientId) -> Result<SessionHandle, PasskeyFailure> {
         self.sessions.get(client).ok_or_else(|| PasskeyFailure::Unknown(client.clone()))
+    }
+
+    /// What becomes of an accepted send, as far as its caller wants to wait.
+    async fn reply(&self, accepted: Result<Accepted, AcceptError>, until: Until) -> Result<SendReply, SendFailure> {
+        let accepted = match accepted {
+            // Who does not wait for the outcome is told of the same send again.
+            Err(AcceptError::InFlight(id)) if until == Until::Accepted => self.outbox.accepted(&id).await?,
+            accepted => accepted?,
+        };
+        if until == Until::Accepted {
+            return Ok(SendReply::Accepted(accepted));
+        }
+        let limit = if accepted.known { Duration::ZERO } else { self.config.send.timeout.duration() };
+        let done = self.outbox.wait(&accepted.id, until, limit).await.map_err(AcceptError::from)?;
+        let gone = || AcceptError::Store(StoreError::Corrupt(format!("the send {}", accepted.id)));
+        let (row, outcome) = done.ok_or_else(gone)?;
+        Ok(match outcome {
+            Some(outcome) => SendReply::Done(Box::new(row), outcome),
+            None => SendReply::Accepted(Accepted { state: row.state, ..accepted }),
+        })
     }
 
     /// Why a send that somebody waits for cannot begin now.

@@ -8,7 +8,7 @@ use tracing::error;
 use crate::{
     events::Events,
     model::{Account, ClientId, Envelope, Event, Restriction, Timestamp, Transition},
-    outbox::{Outbox, StoreError},
+    outbox::{Held, Outbox, StoreError},
     session::{Arrival, HealthNote, Journal, Unread},
     store::{HealthRow, Store},
     whatsapp::{SendNews, TimeLock},
@@ -43,7 +43,7 @@ impl Journal for GatewayJournal {
         said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
         self.events.committed();
         if !linked {
-            said(client, "the end of a login", self.store.profile_gone(client).await);
+            said(client, "the end of a login", self.outbox.login_ended(client, "the login ended before WhatsApp acknowledged it").await);
             // They were of that account.
             said(client, "the end of its restrictions", self.outbox.lift(client).await);
         }
@@ -103,6 +103,21 @@ impl Journal for GatewayJournal {
 
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) {
         said(client, "the time lock", self.outbox.time_lock(client, account, lock).await);
+    }
+
+    async fn account(&self, client: &ClientId, account: Option<&Account>) -> bool {
+        let noted = self.outbox.note_account(client, account).await;
+        let recorded = noted.is_ok();
+        said(client, "the session's account", noted);
+        recorded
+    }
+
+    async fn held(&self, client: &ClientId) -> u64 {
+        let held = self.outbox.held(client).await.unwrap_or_else(|error| {
+            error!(%client, %error, "it is not known what is held");
+            Held::default()
+        });
+        held.messages.saturating_add(held.recipients)
     }
 
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction> {

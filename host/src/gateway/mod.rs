@@ -4,6 +4,7 @@ pub mod check;
 mod core;
 pub mod deliveries;
 pub mod doctor;
+mod instance;
 mod journal;
 mod local;
 pub mod profiles;
@@ -26,7 +27,8 @@ use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{core::GatewayCore, journal::GatewayJournal, sessions::Sessions};
+pub use self::instance::InstanceError;
+use self::{core::GatewayCore, instance::Instance, journal::GatewayJournal, sessions::Sessions};
 use crate::{
     api::{self, HelperAddress},
     browser::{Guard, SharedBrowser},
@@ -51,6 +53,9 @@ pub enum StartError {
         /// The system's words.
         error: io::Error,
     },
+    /// Another gateway is there.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,6 +85,8 @@ pub struct Gateway {
     server: JoinHandle<io::Result<()>>,
     tasks: Vec<JoinHandle<()>>,
     budget: Duration,
+    /// Given back last of all.
+    instance: Instance,
 }
 
 impl Gateway {
@@ -91,11 +98,13 @@ impl Gateway {
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
         session::prepare_root(&root).map_err(|error| StartError::SessionPath { path: root.clone(), error })?;
+        let database = config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"));
+        let instance = Instance::take(&root, &database).await?;
         let address = SocketAddr::new(config.server.host, config.server.port);
         let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
         let address = listener.local_addr().unwrap_or(address);
 
-        let store = Store::open(&config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"))).await?;
+        let store = Store::open(&database).await?;
         let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
         let events = Events::new(store.clone(), Arc::<PluginHost>::clone(&plugins), config.delivery.clone());
         let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone(), pacings(&config));
@@ -125,7 +134,7 @@ impl Gateway {
         let stop = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration() })
+        Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration(), instance })
     }
 
     /// Where the API listens.
@@ -162,6 +171,7 @@ impl Gateway {
             task.abort();
         }
         self.store.close().await;
+        drop(self.instance);
         info!("stopped");
     }
 }

@@ -126,6 +126,12 @@ impl Sessions {
         self.running.read().unwrap_or_else(PoisonError::into_inner).values().map(|running| running.handle.clone()).collect()
     }
 
+    /// Ends what sessions had begun that are not there any more, once it is old.
+    pub(super) async fn give_up_strays(&self) -> Result<u64, StoreError> {
+        let there: Vec<ClientId> = self.all().iter().map(|handle| handle.client().clone()).collect();
+        self.outbox.give_up_strays(&there).await
+    }
+
     /// Whether the session exists by the configuration.
     pub(super) fn is_named(&self, client: &ClientId) -> bool {
         *client == self.config.sessions.default_client || self.config.sessions.session.contains_key(client)
@@ -135,6 +141,11 @@ impl Sessions {
         let _turn = self.changing.lock().await;
         if self.get(&client).is_some() {
             return Err(SessionFailure::Exists(client));
+        }
+        if self.store.session(&client).await?.is_none() {
+            // Whatever an earlier one of that name has left behind is not this one's.
+            self.outbox.login_ended(&client, "the session was made anew before WhatsApp acknowledged it").await?;
+            self.store.begin_anew(&client).await?;
         }
         let wish = SessionWish { client: client.clone(), wanted: start, made: true, metadata: metadata.clone() };
         self.store.wish_session(wish).await?;
@@ -174,10 +185,8 @@ impl Sessions {
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
         let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
         let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
-        if fate == ProfileFate::Delete {
-            // Nobody can be asked about what it has begun: that is forgotten in its time.
-            self.store.profile_gone(client).await?;
-        }
+        // Nobody is asked any more about what it has begun: that is forgotten in its time.
+        self.outbox.login_ended(client, "the session was deleted before WhatsApp acknowledged it").await?;
         self.store.forget_session(client).await?;
         info!(%client, ?fate, "session deleted");
         Ok(done)

@@ -57,6 +57,9 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {
             Ok(_) => {}
             Err(reason) => warn!(reason, "the session path was not cleaned"),
         }
+        if let Err(error) = sessions.give_up_strays().await {
+            warn!(%error, "what sessions had begun that are not there any more was not ended; it is tried again in an hour");
+        }
     }
 }
 

@@ -35,6 +35,12 @@ impl fmt::Debug for Region {
 }
 
 impl Region {
+    /// What its numbers begin with where people write them internationally; 0 where it is not known.
+    #[must_use]
+    pub fn calling_code(self) -> u16 {
+        DATABASE.by_id(self.0.as_ref()).map_or(0, phonenumber::Metadata::country_code)
+    }
+
     pub(super) fn id(self) -> country::Id {
         self.0
     }
@@ -56,6 +62,12 @@ mod tests {
         for none in ["", "D", "XX", "DE49", "001"] {
             assert_eq!(none.parse::<Region>(), Err(UnknownRegion), "{none}");
         }
+    }
+
+    #[test]
+    fn regions_have_calling_codes() {
+        let code = |region: &str| region.parse::<Region>().expect("region").calling_code();
+        assert_eq!(["DE", "US", "CI"].map(code), [49, 1, 225]);
     }
 
     #[test]

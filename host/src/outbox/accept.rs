@@ -8,7 +8,7 @@ use super::{Outbox, previews};
 use crate::{
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     plugins::{Busy, Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
-    store::{Accept, Accepted, NewRow, OutboxId, RowState, Step, StoreError},
+    store::{Accept, Accepted, Idempotency, NewRow, OutboxId, RowState, Step, StoreError},
 };
 
 /// What a caller wants sent.
@@ -41,17 +41,6 @@ pub enum Requested {
     Content(Content),
     /// What the template makes of its variables.
     Template(RenderRequest),
-}
-
-/// A caller's key for a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idempotency {
-    /// Whose keys: callers do not see each other's.
-    pub scope: String,
-    /// As given.
-    pub key: String,
-    /// Digest of the parsed request.
-    pub fingerprint: String,
 }
 
 /// Why nothing was accepted. No row exists then, except for [`AcceptError::InFlight`].
@@ -92,17 +81,26 @@ pub enum AcceptError {
 }
 
 impl Outbox {
-    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id.
+    /// The send that was accepted under a key before; none: the key is new. Asked before a request is judged: what judges
+    /// it (the clock, limits, templates, plugins) may say something else than it did then.
+    ///
+    /// # Errors
+    /// [`AcceptError::InFlight`] while it has no outcome, [`AcceptError::KeyReused`] when the key belongs to another request,
+    /// or when the database cannot be read.
+    pub async fn repeated(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
+        match self.inner.store.known_send(key).await? {
+            Some(known) => self.known(known).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id. Of two under one key that come at
+    /// once one is stored.
     ///
     /// # Errors
     /// See [`AcceptError`].
     pub async fn accept(&self, request: SendRequest) -> Result<Accepted, AcceptError> {
         let inner = &self.inner;
-        if let Some(key) = &request.idempotency
-            && let Some(known) = inner.store.idempotent(&key.scope, &key.key, &key.fingerprint).await?
-        {
-            return self.known(known).await;
-        }
         let id = OutboxId(format!("out_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase()));
         let subject = Subject { session: request.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
         let template = match &request.content {
@@ -148,7 +146,7 @@ impl Outbox {
             message: OutboundMessage { send_at: request.send_at, to, ..message },
             priority: request.priority,
             expires_at: request.expires_at,
-            idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+            idempotency: request.idempotency,
             history,
             shortcut: ticket.as_ref().map(|ticket| ticket.shortcut),
         };

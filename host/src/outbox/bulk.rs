@@ -69,6 +69,18 @@ pub struct BulkRequest {
 }
 
 impl Outbox {
+    /// The order that was taken in under a key before; none: the key is new.
+    ///
+    /// # Errors
+    /// When the key belongs to another request, or the database cannot be read.
+    pub async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, AcceptError> {
+        match self.inner.store.known_order(key).await? {
+            None | Some(BulkAccept::New) => Ok(None),
+            Some(BulkAccept::Known(id)) => Ok(Some(id)),
+            Some(BulkAccept::Reused) => Err(AcceptError::KeyReused),
+        }
+    }
+
     /// Takes an order in; its name. It is on the disk when this returns, with every recipient.
     ///
     /// # Errors
@@ -85,7 +97,7 @@ impl Outbox {
             client: request.client,
             wanted: serde_json::to_string(&request.message).map_err(StoreError::from)?,
             recipients,
-            idempotency: request.idempotency.map(|key| (key.scope, key.key, key.fingerprint)),
+            idempotency: request.idempotency,
         };
         match self.inner.store.create_bulk(new).await? {
             BulkAccept::New => {
@@ -160,6 +172,7 @@ impl Outbox {
 
     /// False: there are none.
     pub(super) async fn take_some(&self) -> Result<bool, StoreError> {
+        let _orders = self.inner.orders.lock().await;
         let pending = self.inner.store.pending(AT_ONCE).await?;
         let all = futures_util::future::join_all(pending.iter().map(|recipient| self.take(recipient))).await;
         all.into_iter().collect::<Result<Vec<()>, _>>()?;
@@ -172,7 +185,16 @@ impl Outbox {
             error!(order = recipient.id, recipient = recipient.place, "a recipient of a bulk order cannot be read; the report says so");
             return self.inner.store.taken_in(recipient.bulk, recipient.place, Err(unreadable())).await.map(drop);
         };
-        let done = match self.accept(request).await {
+        let known = match &request.idempotency {
+            Some(key) => self.repeated(key).await,
+            None => Ok(None),
+        };
+        let taken = match known {
+            Ok(None) => self.accept(request).await,
+            Ok(Some(known)) => Ok(known),
+            Err(error) => Err(error),
+        };
+        let done = match taken {
             Ok(accepted) => Ok(accepted.id),
             // Taken in before a crash, and not noted.
             Err(AcceptError::InFlight(id)) => Ok(id),
@@ -218,7 +240,7 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
         expires_at: wanted.expires_at,
         priority: wanted.priority,
         metadata: wanted.metadata,
-        idempotency: Some(Idempotency { scope: "bulk".into(), fingerprint: key.clone(), key }),
+        idempotency: Some(Idempotency::own("bulk", key)),
     })
 }
 

@@ -5,14 +5,17 @@
 //! stands in the line as ever. A send that is lost on the short way is found as one that was begun, like after a crash.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
-use super::sender::{Sender, page_send};
+use super::{
+    going::{Going, Place},
+    sender::{Sender, page_send},
+};
 use crate::{
     model::ClientId,
     store::{OutboxId, OutboxRow, Shortcut, StoreError},
@@ -29,18 +32,9 @@ pub(super) struct Lanes(Mutex<HashMap<ClientId, Lane>>);
 #[derive(Debug)]
 struct Lane {
     token: i64,
+    /// From before they are begun until the page has answered.
     going: Going,
     begun: mpsc::Sender<Begun>,
-}
-
-/// Sends on the short way, from before they are begun until the page has answered.
-#[derive(Debug, Clone, Default)]
-struct Going(Arc<Mutex<HashSet<OutboxId>>>);
-
-#[derive(Debug)]
-struct Place {
-    going: Going,
-    id: OutboxId,
 }
 
 /// A send that was begun as it was accepted.
@@ -83,33 +77,13 @@ impl Lanes {
     pub(super) fn ticket(&self, client: &ClientId, id: &OutboxId) -> Option<Ticket> {
         let lanes = self.all();
         let lane = lanes.get(client)?;
-        let place = lane.going.enter(id)?;
+        let place = lane.going.enter(id, PLACES)?;
         Some(Ticket { shortcut: Shortcut { token: lane.token }, place, begun: lane.begun.clone() })
     }
 
     /// Whether a send is on the short way: asked about now, the page might not have it yet.
     pub(super) fn has(&self, client: &ClientId, id: &OutboxId) -> bool {
-        self.all().get(client).is_some_and(|lane| lane.going.ids().contains(id))
-    }
-}
-
-impl Going {
-    fn ids(&self) -> MutexGuard<'_, HashSet<OutboxId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, id: &OutboxId) -> Option<Place> {
-        let mut ids = self.ids();
-        (ids.len() < PLACES).then(|| {
-            ids.insert(id.clone());
-            Place { going: self.clone(), id: id.clone() }
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.going.ids().remove(&self.id);
+        self.all().get(client).is_some_and(|lane| lane.going.has(id))
     }
 }
 

@@ -7,6 +7,8 @@ mod accept;
 mod bulk;
 mod busy;
 mod doubts;
+mod going;
+mod held;
 mod lane;
 mod pace;
 mod previews;
@@ -25,13 +27,15 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use accept::{AcceptError, Idempotency, Requested, SendRequest, sendable};
+pub use accept::{AcceptError, Requested, SendRequest, sendable};
 pub use bulk::{BulkMessage, BulkRequest};
 pub use busy::HeldBack;
 use lane::Lanes;
 use waiters::Waiters;
 
-pub use crate::store::{Accepted, BulkRecipient, BulkReport, Filter, HistoryRow, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError};
+pub use crate::store::{
+    Accepted, BulkRecipient, BulkReport, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, RowState, Sending, StoreError,
+};
 
 use crate::{
     config,
@@ -63,6 +67,9 @@ struct Inner {
     accepted: Notify,
     /// A bulk order was accepted.
     ordered: Notify,
+    /// Held while recipients of orders are taken in, and while a session gets another account: whoever is on the way into
+    /// the line would be missed.
+    orders: tokio::sync::Mutex<()>,
 }
 
 /// What a caller waits for.
@@ -105,7 +112,20 @@ impl Outbox {
         pacings: BTreeMap<ClientId, config::Pacing>,
     ) -> Self {
         let (waiters, lanes, accepted, ordered) = (Waiters::default(), Arc::default(), Notify::new(), Notify::new());
-        Self { inner: Arc::new(Inner { store, pipeline, events, settings, pacings, waiters, lanes, accepted, ordered }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                pipeline,
+                events,
+                settings,
+                pacings,
+                waiters,
+                lanes,
+                accepted,
+                ordered,
+                orders: tokio::sync::Mutex::default(),
+            }),
+        }
     }
 
     /// One send.
@@ -385,8 +405,9 @@ impl Inner {
                 ("not_sent", code.as_str(), reason.clone(), event)
             }
             // Not a failure: whoever takes it for one sends the message twice.
-            Finish::Unknown(reason) => {
-                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to}).to_string();
+            Finish::Unknown(reason) | Finish::Lost(reason) => {
+                let for_good = matches!(finish, Finish::Lost(_));
+                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to, "final": for_good}).to_string();
                 ("unknown", "outcome_unknown", reason.clone(), Event::Other { kind: "message.unknown".into(), json })
             }
         };

@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 use tokio::{
-    sync::watch,
+    sync::{Mutex, Notify, watch},
     time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, error, warn};
@@ -23,6 +23,7 @@ use tracing::{debug, error, warn};
 use super::{
     Inner,
     accept::{JUDGED_FOR, judged},
+    going::{Going, Place},
     pace::{self, Turn},
     previews::Previews,
 };
@@ -30,7 +31,7 @@ use crate::{
     config,
     model::{Address, ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
     plugins::{Decision, Subject},
-    store::{Begin, Finish, OutboxRow, RowState, Sending, Step, StoreError},
+    store::{Begin, Begun, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     whatsapp::{Page, PageError, PageSend, Stored},
 };
 
@@ -40,10 +41,6 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOKUP_PAUSE: u64 = 3_000;
 /// A page that is being loaded is asked again after so long, unless it is replaced before.
 const BOOT_PAUSE: u64 = 500;
-/// Sends of unknown outcome are asked about so often.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
-/// Sends that broke off in the page are asked about so often; their chats wait.
-const ASK_SOON: Duration = Duration::from_secs(2);
 /// Rows of the line read at a time. An interactive message waits for so many bulk ones at the most.
 const PASS: u32 = 16;
 /// Chats that are sent to at a time. The page has one thread: more would only wait in it.
@@ -62,6 +59,17 @@ pub(super) enum Passed {
     Nothing,
     /// Pacing lets the next one go then.
     Until(Instant),
+    /// Somebody else has taken over the sending of this session.
+    LeaseLost,
+}
+
+/// What giving some chats' rows to the page came to.
+#[derive(Default)]
+struct Given {
+    /// The lines of chats that have to wait, or of which one may be in the page; nothing in them may pass.
+    held: Vec<Recipient>,
+    /// Something left the line.
+    went: bool,
 }
 
 /// What became of a look-up.
@@ -88,7 +96,16 @@ struct Prepared {
     lines: Vec<Recipient>,
     /// There is more that has to wait.
     waits: bool,
+    /// One of its rows has ended.
+    ended: bool,
     rows: Vec<Ready>,
+}
+
+/// A row that the page is given now.
+struct Beginning {
+    row: OutboxRow,
+    send: PageSend,
+    _place: Place,
 }
 
 /// A row that may be sent now, in the form that it goes in.
@@ -96,6 +113,7 @@ struct Ready {
     row: OutboxRow,
     judged: Vec<Step>,
     send: PageSend,
+    place: Place,
 }
 
 /// A message in the form in which the page takes it.
@@ -117,11 +135,26 @@ pub(super) struct Sender {
     /// The line was looked at and was not empty: what is in it may wait for one on the short way.
     pub(super) line_waits: AtomicBool,
     previews: Previews,
+    /// What the page is being given from the line, or asked about.
+    pub(super) going: Going,
+    /// Held while the line is read, and while a row is put back into it: one that came back in between would be passed by
+    /// those behind it.
+    reading: Mutex<()>,
+    /// See [`Sender::unsettled`].
+    pub(super) unsettled: std::sync::Mutex<HashSet<Recipient>>,
+    lease_lost: AtomicBool,
 }
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
-    let sender = Sender::lease(inner, client).await;
+    let mut sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
     loop {
+        if sender.lease_lost.load(Ordering::Acquire) {
+            metrics::counter!("wharf_leases_lost_total", "session" => client.to_string()).increment(1);
+            error!(%client, "somebody else has taken over the sending of this session in the database; it is taken back");
+            // Whoever it is does the same; two that do it all the time would do nothing else.
+            sleep(TICK).await;
+            sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
+        }
         let page = pages.borrow_and_update().clone();
         match page {
             None => {
@@ -167,7 +200,18 @@ impl Sender {
             match inner.store.lease(&client).await {
                 Ok(token) => {
                     let pacing = inner.pacing(&client).clone();
-                    return Self { inner, client, pacing, token, line_waits: AtomicBool::new(false), previews: Previews::default() };
+                    return Self {
+                        inner,
+                        client,
+                        pacing,
+                        token,
+                        line_waits: AtomicBool::new(false),
+                        going: Going::default(),
+                        reading: Mutex::default(),
+                        unsettled: std::sync::Mutex::default(),
+                        lease_lost: AtomicBool::new(false),
+                        previews: Previews::default(),
+                    };
                 }
                 Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
             }
@@ -178,21 +222,25 @@ impl Sender {
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
     async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
         self.previews.forget();
-        self.settle(page).await?;
-        if self.pacing.counts() {
-            return self.work_off(page).await;
-        }
-        let lane = self.lane();
+        self.unsettle().await?;
+        let settled = Notify::new();
+        let short_way = async {
+            settled.notified().await;
+            if self.pacing.counts() {
+                return std::future::pending().await;
+            }
+            self.short_way(page, self.lane()).await
+        };
         tokio::select! {
             result = self.work_off(page) => result,
-            result = self.short_way(page, lane) => result,
+            result = short_way => result,
+            result = self.find_out(page, &settled) => result,
         }
     }
 
-    /// Works off the line, and what the clock brings.
+    /// Works off the line, and what the clock brings, until the lease is lost.
     async fn work_off(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
-        let (mut asked, mut asked_soon, mut look) = (Instant::now(), Instant::now(), Instant::now() + TICK);
-        let mut clock = Instant::now();
+        let (mut look, mut clock) = (Instant::now() + TICK, Instant::now());
         loop {
             let accepted = self.inner.accepted.notified();
             if Instant::now() >= clock {
@@ -203,23 +251,18 @@ impl Sender {
             while passed == Passed::Went {
                 passed = self.pass(page).await?;
             }
-            let turn = if let Passed::Until(turn) = passed { turn.min(look) } else { look };
+            let turn = match passed {
+                Passed::LeaseLost => return Ok(()),
+                Passed::Until(turn) => turn.min(look),
+                Passed::Went | Passed::Nothing => look,
+            };
             tokio::select! {
                 () = accepted => {}
                 // Not `sleep`: accepts may come so often that it would never end.
                 () = sleep_until(turn) => {
-                    if Instant::now() < look {
-                        continue;
+                    if Instant::now() >= look {
+                        look = Instant::now() + TICK;
                     }
-                    look = Instant::now() + TICK;
-                    let (ask_again, ask_soon) = (asked.elapsed() >= ASK_AGAIN, asked_soon.elapsed() >= ASK_SOON);
-                    if ask_again {
-                        asked = Instant::now();
-                    }
-                    if ask_soon {
-                        asked_soon = Instant::now();
-                    }
-                    self.overdue(page, ask_again, ask_soon).await?;
                 }
             }
         }
@@ -261,6 +304,7 @@ impl Sender {
     /// Sends the next rows that nothing holds back.
     pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
+        let reading = self.reading.lock().await;
         let mut rows = store.line(&self.client, None, PASS).await?;
         if rows.is_empty() {
             return Ok(Passed::Nothing);
@@ -268,6 +312,8 @@ impl Sender {
         // Before the look: who ends after it sees this.
         self.line_waits.store(true, Ordering::Release);
         let (sending, mut waiting) = store.look(&self.client).await?;
+        drop(reading);
+        waiting.extend(self.unsettled().iter().cloned());
         if sending.paused_at.is_some() {
             return Ok(Passed::Nothing);
         }
@@ -313,18 +359,23 @@ impl Sender {
                 if let Some(turn) = self.turn(sending).await? {
                     return Ok(Passed::Until(turn));
                 }
-                let held = self.send(page, vec![vec![row]], Some(cold)).await?;
-                went |= held.is_empty();
-                waiting.extend(held.into_iter().flatten());
+                let given = self.send(page, vec![vec![row]], Some(cold)).await?;
+                went |= given.went;
+                waiting.extend(given.held);
+                if self.lease_lost.load(Ordering::Acquire) {
+                    return Ok(Passed::LeaseLost);
+                }
                 strangers_may = strangers_may && (!cold || pace::strangers(pacing, store, &self.client, sending).await?);
             }
             if !parked.is_empty() {
                 store.park(&self.client, parked, if sending.restricted { "restricted" } else { "cold_budget" }).await?;
             }
-            let chats = together.len();
-            let held = self.send(page, together, None).await?;
-            went |= held.len() < chats;
-            waiting.extend(held.into_iter().flatten());
+            let given = self.send(page, together, None).await?;
+            went |= given.went;
+            waiting.extend(given.held);
+            if self.lease_lost.load(Ordering::Acquire) {
+                return Ok(Passed::LeaseLost);
+            }
             if all {
                 // Who comes meanwhile is told of.
                 return Ok(Passed::Nothing);
@@ -370,9 +421,8 @@ impl Sender {
         Ok(strangers)
     }
 
-    /// Sends the rows of some chats, each chat's in order. Returns the lines of those that have to wait, or may be in the
-    /// page; nothing in the same line may pass them.
-    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Vec<Vec<Recipient>>, StoreError> {
+    /// Sends the rows of some chats, each chat's in order.
+    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
         // Two that turn out to be one go in the order of acceptance: the later one with the next look at the line.
@@ -389,17 +439,26 @@ impl Sender {
         }
         // All at once, so that they share a flush to the disk.
         let beginning = chats.into_iter().map(|chat| async move {
+            let prepared = chat.rows.len();
             let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
             let rows = begun.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, StoreError>((chat.lines, chat.waits, rows))
+            // One that was taken out of the line meanwhile has left it as well.
+            let left = chat.ended || prepared > 0;
+            Ok::<_, StoreError>((chat.lines, chat.waits, left, rows))
         });
         let begun = join_all(beginning).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let delivering = stream::iter(begun.into_iter().map(|(lines, waits, rows)| async move {
+        let delivering = stream::iter(begun.into_iter().map(|(lines, waits, left, rows)| async move {
             let done = self.deliver(page, rows).await?;
-            Ok::<_, StoreError>((waits || !done).then_some(lines))
+            Ok::<_, StoreError>((lines, waits || !done, left))
         }));
-        let held: Vec<Option<Vec<Recipient>>> = delivering.buffered(CHATS).try_collect().await?;
-        Ok(held.into_iter().flatten().collect())
+        let chats: Vec<(Vec<Recipient>, bool, bool)> = delivering.buffered(CHATS).try_collect().await?;
+        let mut given = Given::default();
+        for (lines, held, left) in chats {
+            given.went |= left && !held;
+            given.held.extend(lines.into_iter().filter(|_| held));
+        }
+        given.went &= !self.lease_lost.load(Ordering::Acquire);
+        Ok(given)
     }
 
     /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
@@ -419,15 +478,24 @@ impl Sender {
     /// Finds out what of a chat's rows may be sent now, and where to.
     async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
         let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
-        let mut prepared = Prepared { lines: vec![line], waits: false, rows: Vec::with_capacity(rows.len()) };
+        let mut prepared = Prepared { lines: vec![line], waits: false, ended: false, rows: Vec::with_capacity(rows.len()) };
         for row in rows {
+            // Whoever asks the page about it just now will see that it is in the line, and let it go.
+            let Some(place) = self.going.enter(&row.id, usize::MAX) else {
+                prepared.waits = true;
+                break;
+            };
             if row.expires_at.is_some_and(|at| at <= Timestamp::now()) {
                 self.expire(&row).await?;
+                prepared.ended = true;
                 continue;
             }
             let address = match self.resolve(page, &row).await? {
                 Resolved::Address(address) => address,
-                Resolved::Ended => continue,
+                Resolved::Ended => {
+                    prepared.ended = true;
+                    continue;
+                }
                 Resolved::Later => {
                     prepared.waits = true;
                     break;
@@ -436,7 +504,10 @@ impl Sender {
             prepared.lines.extend(address.number().map(Recipient::Number).filter(|line| !prepared.lines.contains(line)));
             let (message, judged) = match self.still_allowed(&row, address).await? {
                 Judged::Allowed(message, judged) => (*message, judged),
-                Judged::Ended => continue,
+                Judged::Ended => {
+                    prepared.ended = true;
+                    continue;
+                }
                 Judged::Later => {
                     prepared.waits = true;
                     break;
@@ -447,31 +518,45 @@ impl Sender {
                 break;
             }
             let send = page_send(&row.message_id, &message);
-            prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send });
+            prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send, place });
         }
         Ok(prepared)
     }
 
-    /// None: it was cancelled meanwhile, or somebody else sends for this session now.
-    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<(OutboxRow, PageSend)>, StoreError> {
-        let Ready { row, judged, send } = ready;
-        let begun = self.inner.store.begin_send(&row, &row.message, judged, Begin { token: self.token, counted }).await?;
-        let row = OutboxRow { chat: Some(send.chat.clone()), state: RowState::Sending, ..row };
-        Ok(begun.then_some((row, send)))
+    /// None: it is not in the line any more, or somebody else sends for this session now.
+    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<Beginning>, StoreError> {
+        let Ready { row, judged, send, place } = ready;
+        match self.inner.store.begin_send(&row, &row.message, judged, Begin { token: self.token, counted }).await? {
+            Begun::Yes => {
+                let row = OutboxRow { chat: Some(send.chat.clone()), state: RowState::Sending, ..row };
+                Ok(Some(Beginning { row, send, _place: place }))
+            }
+            Begun::NotInLine => Ok(None),
+            Begun::LeaseLost => {
+                self.lease_lost.store(true, Ordering::Release);
+                Ok(None)
+            }
+        }
     }
 
     /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
     /// it; those behind it are in the line again.
-    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<(OutboxRow, PageSend)>) -> Result<bool, StoreError> {
+    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
         let mut held = false;
-        for (row, send) in rows {
+        for Beginning { row, send, _place } in rows {
             if held {
-                self.inner.store.requeue(&row.id, Timestamp(0), "it waits for the one before it in this chat").await?;
+                self.put_back(&row, Timestamp(0), "it waits for the one before it in this chat").await?;
             } else {
                 held = !self.give(page, &row, &send).await?;
             }
         }
         Ok(!held)
+    }
+
+    /// Puts a row back into the line, where it holds its place; tried again at `retry_at`.
+    pub(super) async fn put_back(&self, row: &OutboxRow, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        self.inner.store.requeue(&row.id, retry_at, reason).await
     }
 
     async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
@@ -501,7 +586,7 @@ impl Sender {
                 Ok(true)
             }
             Err(error @ PageError::Booting { .. }) => {
-                self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(BOOT_PAUSE), &error.to_string()).await?;
+                self.put_back(row, Timestamp::now().plus_millis(BOOT_PAUSE), &error.to_string()).await?;
                 Ok(false)
             }
             Err(error) => {

@@ -1,5 +1,7 @@
 mod aside;
 mod bulk;
+mod doubts;
+mod held;
 mod line;
 mod model;
 mod previews;
@@ -53,6 +55,10 @@ struct FakeWhatsApp {
     /// Previews do not come until it is on.
     phone_off: AtomicBool,
     phone_on: Notify,
+    /// It does not answer when it is asked about a message.
+    hangs: bool,
+    /// It has forgotten each message when it is asked about it.
+    keeps_to_itself: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,6 +134,12 @@ impl Page for FakeWhatsApp {
     }
     async fn find(&self, id: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
         *self.asked.lock().expect("lock") += 1;
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        if self.keeps_to_itself {
+            return Ok(None);
+        }
         if self.mute.load(Ordering::Relaxed) {
             return Err(gone());
         }
@@ -307,7 +319,7 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
         expires_at: None,
         priority: Priority::Interactive,
         metadata: vec![],
-        idempotency: key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: text.into() }),
+        idempotency: key.map(|key| Idempotency { fingerprint: text.into(), ..Idempotency::own("api", key.into()) }),
     }
 }
 

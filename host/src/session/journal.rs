@@ -64,6 +64,13 @@ pub trait Journal: Send + Sync + Debug {
     /// What the page says of the time lock: whether it lets the account write to nobody new.
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>);
 
+    /// Whose account the session is, whenever that is news; none: it has a new login, and nobody knows whose. When this
+    /// returns, nothing that was accepted for another account can leave. False: it could not be recorded.
+    async fn account(&self, client: &ClientId, account: Option<&Account>) -> bool;
+
+    /// How many messages are held because they were accepted for another account.
+    async fn held(&self, client: &ClientId) -> u64;
+
     /// What WhatsApp does not let the account do.
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction>;
 

@@ -66,6 +66,11 @@ impl Addresses {
         }
     }
 
+    /// Those of a session. The table is its caller's.
+    pub(super) fn forget(&self, client: &ClientId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).addresses.retain(|(owner, _), _| owner != client);
+    }
+
     fn keep(&self, key: (ClientId, PhoneNumber), address: Address, at: Timestamp) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.addresses.len() < KEPT || known.addresses.contains_key(&key) {

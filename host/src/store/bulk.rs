@@ -2,7 +2,7 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{OutboxId, RowState, Store, StoreError};
+use super::{Idempotency, OutboxId, RowState, Store, StoreError, idempotency};
 use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
 /// A bulk order to be stored.
@@ -16,8 +16,8 @@ pub struct NewBulk {
     pub wanted: String,
     /// Who, and variables (a JSON object) of each.
     pub recipients: Vec<(Recipient, String)>,
-    /// Scope, key and fingerprint of the request.
-    pub idempotency: Option<(String, String, String)>,
+    /// So that a retry is not a second order.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// What became of a bulk order to be stored.
@@ -106,21 +106,22 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let (scope, key, fingerprint) = new.idempotency.map_or((None, None, None), |(a, b, c)| (Some(a), Some(b), Some(c)));
-                    let known = sqlx::query("SELECT id, fingerprint FROM bulk WHERE scope = ? AND key = ?");
-                    if let Some(row) = known.bind(&scope).bind(&key).fetch_optional(&mut *connection).await? {
-                        let same = row.try_get::<Option<String>, _>("fingerprint")? == fingerprint;
-                        return Ok(if same { BulkAccept::Known(row.try_get("id")?) } else { BulkAccept::Reused });
+                    if let Some(key) = &new.idempotency
+                        && let Some(known) = idempotency::order(&mut *connection, key).await?
+                    {
+                        return Ok(known);
                     }
-                    let sql = "INSERT INTO bulk (id, client, wanted, created_at, scope, key, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?)";
+                    let key = new.idempotency.as_ref();
+                    let sql = "INSERT INTO bulk (id, client, wanted, created_at, scope, key, fingerprint, written) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
                     let done = sqlx::query(sql)
                         .bind(new.id)
                         .bind(new.client.as_str())
                         .bind(new.wanted)
                         .bind(Timestamp::now().0)
-                        .bind(scope)
-                        .bind(key)
-                        .bind(fingerprint)
+                        .bind(key.map(|key| &key.scope))
+                        .bind(key.map(|key| &key.key))
+                        .bind(key.map(|key| &key.fingerprint))
+                        .bind(key.and_then(|key| key.written.as_ref()))
                         .execute(&mut *connection)
                         .await?;
                     let sql =
@@ -132,13 +133,13 @@ impl Store {
             .await
     }
 
-    /// Recipients who have to be taken in, in order.
+    /// Recipients who have to be taken in, in order; not those of orders that are held.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT bulk, id, client, wanted, place, recipient, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
-                   WHERE r.outbox_id IS NULL AND r.code IS NULL ORDER BY r.bulk, r.place LIMIT ?";
+                   WHERE r.outbox_id IS NULL AND r.code IS NULL AND b.kept = 0 ORDER BY r.bulk, r.place LIMIT ?";
         loop {
             let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
             let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());

@@ -3,6 +3,7 @@
 //! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
 //! costs little. Readers have their own connections and never wait for the writer.
 
+mod accounts;
 mod addresses;
 mod aliases;
 mod aside;
@@ -12,6 +13,7 @@ mod copies;
 mod deliveries;
 mod events;
 mod forget;
+mod idempotency;
 mod inbound;
 mod kv;
 mod many;
@@ -37,12 +39,16 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+pub use accounts::{Held, Relinked};
 use addresses::Addresses;
 use aside::Aside;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
 pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update};
 pub use events::StoredEvent;
-pub use outbox::{Accept, Accepted, Ack, Begin, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step};
+pub use idempotency::Idempotency;
+pub use outbox::{
+    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step,
+};
 pub use pacing::Sending;
 use place::Place;
 use readers::Readers;

@@ -37,7 +37,8 @@ pub struct HealthRow {
 }
 
 impl Store {
-    /// Records a transition, where the session stands now, and the event of it, in one commit.
+    /// Records a transition, where the session stands now, and the event of it, in one commit. An account that is known is
+    /// changed by [`Store::note_account`] alone.
     ///
     /// # Errors
     /// When the database refuses.
@@ -65,7 +66,7 @@ impl Store {
                     sqlx::query(
                         "INSERT INTO session (client, state, reason, since, linked, account) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (client) DO UPDATE \
                          SET state = excluded.state, reason = excluded.reason, since = excluded.since, linked = excluded.linked, \
-                             account = coalesce(excluded.account, account)",
+                             account = coalesce(account, excluded.account)",
                     )
                     .bind(client)
                     .bind(transition.after.as_str())

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, accounts};
 use crate::model::ClientId;
 
 /// What is wanted of one session.
@@ -53,30 +53,30 @@ impl Store {
         self.writer.statement(sqlx::query(sql).bind(wish.client.to_string()).bind(wish.wanted).bind(wish.made).bind(metadata)).await.map(drop)
     }
 
-    /// Forgets a session: its wish, state, history and addresses. Its sends and events keep their own time.
+    /// Forgets a session: its wish, state and history, and what it has learned of its account. Its sends and events keep
+    /// their own time.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn forget_session(&self, client: &ClientId) -> Result<(), StoreError> {
-        let client = client.to_string();
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    for sql in [
-                        "DELETE FROM session_wish WHERE client = ?",
-                        "DELETE FROM session WHERE client = ?",
-                        "DELETE FROM transition WHERE client = ?",
-                        "DELETE FROM health WHERE client = ?",
-                        "DELETE FROM address WHERE client = ?",
-                        "DELETE FROM told WHERE client = ?",
-                        "DELETE FROM restriction WHERE client = ?",
-                    ] {
-                        sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
-                    }
-                    Ok(())
-                })
+        let (owner, client) = (client, client.to_string());
+        let work = self.writer.write(move |connection| {
+            Box::pin(async move {
+                for sql in [
+                    "DELETE FROM session_wish WHERE client = ?",
+                    "DELETE FROM session WHERE client = ?",
+                    "DELETE FROM transition WHERE client = ?",
+                    "DELETE FROM health WHERE client = ?",
+                    "DELETE FROM told WHERE client = ?",
+                ] {
+                    sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
+                }
+                accounts::unlearn(connection, &client).await
             })
-            .await
+        });
+        work.await?;
+        self.addresses.forget(owner);
+        Ok(())
     }
 }
 

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
-    api::{Core, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
+    api::{Core, HeldAction, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     events::{DeliveryFilter, Letter, ReceiverReport},
     model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
     outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Requested,
-        RowState, Sending, StoreError,
+        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId,
+        OutboxRow, Requested, RowState, Sending, StoreError, Until,
     },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
@@ -94,6 +94,14 @@ impl Core for Other {
 
     fn region(&self) -> Option<Region> {
         None
+    }
+
+    async fn repeated(&self, _: &Idempotency, _: Until) -> Result<Option<SendReply>, SendFailure> {
+        Ok(None)
+    }
+
+    async fn repeated_bulk(&self, _: &Idempotency) -> Result<Option<String>, SendFailure> {
+        Ok(None)
     }
 
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
@@ -196,6 +204,14 @@ impl Core for Other {
     }
 
     async fn pause_sending(&self, client: &ClientId, _: bool) -> Result<(), SessionFailure> {
+        Err(SessionFailure::Unknown(client.clone()))
+    }
+
+    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure> {
+        Err(SessionFailure::Unknown(client.clone()))
+    }
+
+    async fn change_held(&self, client: &ClientId, _: HeldAction) -> Result<Held, SessionFailure> {
         Err(SessionFailure::Unknown(client.clone()))
     }
 

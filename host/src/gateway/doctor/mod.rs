@@ -10,7 +10,7 @@ mod running;
 
 use std::{fmt, sync::Arc};
 
-use super::{check, usable_profile};
+use super::{check, instance, usable_profile};
 use crate::config::{Config, Sources};
 
 /// One thing that was looked at.
@@ -54,12 +54,20 @@ pub async fn examine(config: &Config, sources: Arc<Sources>, open_page: bool, mu
     take(machine::examine(config).await);
     take(profiles::examine(config));
     take(plugins(config, Arc::clone(&sources)).await);
-    match running::examine(config, &sources).await {
+    match running::examine(config, &sources).await.or_else(|| silent(config)) {
         Some(findings) => take(findings),
         None if open_page => take(vec![page::examine(config).await]),
         None => {}
     }
     well
+}
+
+/// A gateway that uses the session path and does not answer: it must not be disturbed either.
+fn silent(config: &Config) -> Option<Vec<Finding>> {
+    let (path, port) = (config.sessions.path.display(), config.server.port);
+    let seen = format!("a gateway uses the session path {path} ({}), and none answers on port {port}", instance::holder(&config.sessions.path)?);
+    let advice = "it listens elsewhere, is just starting, or hangs: look at its log; no second one starts beside it";
+    Some(vec![Finding::look(seen, advice)])
 }
 
 async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {

@@ -24,7 +24,7 @@ fn order(key: Option<&str>, count: usize) -> BulkRequest {
         priority: Priority::Bulk,
         metadata: vec![],
     };
-    let idempotency = key.map(|key| Idempotency { scope: "api".into(), key: key.into(), fingerprint: count.to_string() });
+    let idempotency = key.map(|key| Idempotency { fingerprint: count.to_string(), ..Idempotency::own("api", key.into()) });
     BulkRequest { client: client(), message, recipients: (0..count).map(recipient).collect(), idempotency }
 }
 

@@ -263,7 +263,7 @@ impl Run {
             }
             Happens::Ack { missed } => self.server_takes(*missed).await,
             Happens::Nack { missed } => self.server_refuses(*missed).await,
-            Happens::Timeout => self.sender.overdue(&self.page, true, true).await.expect("looked"),
+            Happens::Timeout => self.sender.overdue(&self.page, true).await.expect("looked"),
             Happens::Crash => {
                 self.lane = None;
                 self.store.close().await;
@@ -371,7 +371,8 @@ impl Run {
             if self.store.outbox_depth().await.expect("counted") == 0 {
                 return;
             }
-            self.sender.overdue(&self.page, true, true).await.expect("looked");
+            self.sender.overdue(&self.page, true).await.expect("looked");
+            self.sender.settle(&self.page).await.expect("asked");
         }
         panic!("something stays open");
     }

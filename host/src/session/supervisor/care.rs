@@ -32,6 +32,14 @@ pub struct Limits {
     pub ack_watchdog: Duration,
 }
 
+/// How far it has gone to get sends through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stalled {
+    No,
+    PageAnew,
+    BrowserAnew,
+}
+
 /// What the supervisor remembers for it.
 pub(super) struct Care {
     ready_since: Instant,
@@ -39,10 +47,12 @@ pub(super) struct Care {
     last_ack: Instant,
     last_refresh: Option<Instant>,
     cpu: Option<(Instant, u64)>,
-    /// The page was loaded anew because nothing got through, and nothing has since.
-    stalled: bool,
+    /// What was done because nothing got through, and nothing has since.
+    stalled: Stalled,
     unacknowledged: u64,
     pub(super) restrictions: Vec<Restriction>,
+    /// Messages that were accepted for another account.
+    held: u64,
     /// What the page said last of the time lock.
     pub(super) locked: Option<Option<TimeLock>>,
     status: Option<PageStatus>,
@@ -60,9 +70,10 @@ impl Care {
             last_ack: now,
             last_refresh: None,
             cpu: None,
-            stalled: false,
+            stalled: Stalled::No,
             unacknowledged: 0,
             restrictions: Vec::new(),
+            held: 0,
             locked: None,
             status: None,
             passkey: None,
@@ -83,7 +94,7 @@ impl Care {
         match &news.what {
             SendProgress::Ack(_) => {
                 self.last_ack = Instant::now();
-                self.stalled = false;
+                self.stalled = Stalled::No;
                 self.unacknowledged = 0;
             }
             SendProgress::Refused { .. } => {}
@@ -112,6 +123,12 @@ impl Care {
                 notices.push("WhatsApp Web has a new version; the page is loaded anew at a quiet moment".into());
             }
         }
+        if self.held > 0 {
+            notices.push(format!(
+                "{} messages were accepted for another account than the session has now and are held: release or cancel them (/v1/sessions/<id>/held)",
+                self.held
+            ));
+        }
         for Restriction { kind, .. } in &self.restrictions {
             let why = match kind {
                 RestrictionKind::ReachOutTimeLock => "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)",
@@ -137,6 +154,7 @@ impl Supervisor {
 
     pub(super) async fn look_for_restrictions(&mut self) {
         self.care.restrictions = self.parts.journal.restrictions(&self.parts.client).await;
+        self.care.held = self.parts.journal.held(&self.parts.client).await;
     }
 
     /// Publishes what changed of the notices.
@@ -204,6 +222,19 @@ impl Supervisor {
             return None;
         }
         let reason = format!("{count} sends have had no acknowledgement for {limit:?} though the session is ready");
-        if std::mem::replace(&mut self.care.stalled, true) { Some(Input::Lost(reason)) } else { Some(Input::Refresh(reason)) }
+        let (stalled, input) = match self.care.stalled {
+            Stalled::No => (Stalled::PageAnew, Input::Refresh(reason)),
+            Stalled::PageAnew => (Stalled::BrowserAnew, Input::Lost(reason)),
+            Stalled::BrowserAnew => {
+                // For the same sends a browser is started anew once: they may be forgotten.
+                let older = self.parts.journal.unacknowledged(&self.parts.client, self.care.ready_since.elapsed()).await;
+                if count <= older {
+                    return None;
+                }
+                (Stalled::BrowserAnew, Input::Lost(reason))
+            }
+        };
+        self.care.stalled = stalled;
+        Some(input)
     }
 }

@@ -4,6 +4,7 @@
 //! come back as [`Done`], stamped with the generation they belong to. News of an older generation is dropped.
 //! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
 
+mod account;
 mod body;
 mod care;
 mod catch_up;
@@ -25,6 +26,7 @@ use tracing::{info, warn};
 
 pub use self::care::Limits;
 use self::{
+    account::Owner,
     body::{Body, Done},
     care::Care,
     catch_up::CatchUp,
@@ -116,6 +118,7 @@ async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
 struct Supervisor {
     parts: Parts,
     machine: Machine,
+    owner: Owner,
     body: Body,
     snapshot: watch::Sender<Snapshot>,
     ready_page: watch::Sender<Option<Arc<dyn Page>>>,
@@ -134,6 +137,7 @@ impl Supervisor {
     fn new(parts: Parts, shown: Shown, profile: Arc<Semaphore>) -> Self {
         Self {
             machine: Machine::new(parts.linked),
+            owner: Owner::new(parts.linked),
             body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts), profile),
             parts,
             snapshot: shown.snapshot,
@@ -195,6 +199,7 @@ impl Supervisor {
 
     /// Feeds the machine and performs what it says.
     async fn take(&mut self, input: Input) {
+        let linked = self.machine.linked;
         let machine = self.machine.clone();
         let (machine, effects) = machine.step(input, &self.parts.rules);
         self.machine = machine;
@@ -216,6 +221,9 @@ impl Supervisor {
                 Effect::Timer(wait) => self.set_timer(wait),
             }
         }
+        if linked && !self.machine.linked {
+            self.disowned();
+        }
         self.publish();
         self.passkey_follows().await;
         self.catch_up().await;
@@ -233,6 +241,7 @@ impl Supervisor {
         metrics::counter!("wharf_session_transitions_total", "session" => client.to_string(), "after" => after.as_str()).increment(1);
         if after == SessionState::Ready {
             self.care.became_ready();
+            self.owned().await;
         }
         let linked = self.machine.linked;
         let account = self.snapshot.borrow().account.clone();
@@ -247,7 +256,7 @@ impl Supervisor {
     /// Makes what others see agree with the machine.
     fn publish(&mut self) {
         let page = self.body.page();
-        let ready = page.clone().filter(|_| self.machine.can_send());
+        let ready = page.clone().filter(|_| self.machine.can_send() && self.owner.noted);
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
         let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);

@@ -99,12 +99,8 @@ impl Supervisor {
 
     async fn status(&mut self, status: PageStatus) {
         let stage = status.stage();
-        self.snapshot.send_modify(|snapshot| {
-            if status.account.is_some() {
-                snapshot.account.clone_from(&status.account);
-            }
-            snapshot.page = Some(status.clone());
-        });
+        self.account(&status).await;
+        self.snapshot.send_modify(|snapshot| snapshot.page = Some(status.clone()));
         // No word is not the word that there is none: what was noted holds until its end.
         if stage == Stage::Ready && (status.time_lock.is_some() || status.time_lock_known) {
             self.time_lock(status.time_lock).await;

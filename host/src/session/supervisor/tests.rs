@@ -1,4 +1,5 @@
 mod arrivals;
+mod account;
 mod passkey;
 
 use std::sync::{
@@ -154,6 +155,7 @@ struct Notes {
     stuck: AtomicU64,
     told: Mutex<Option<Timestamp>>,
     full: AtomicBool,
+    accounts: Mutex<Vec<Option<Account>>>,
     restrictions: Mutex<Vec<Restriction>>,
     passkey: Mutex<Vec<String>>,
     /// Panics at the next QR.
@@ -230,6 +232,13 @@ impl Journal for Notes {
         self.restrictions.lock().expect("lock").clone()
     }
     async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
+    async fn account(&self, _: &ClientId, account: Option<&Account>) -> bool {
+        self.accounts.lock().expect("lock").push(account.cloned());
+        !self.full.load(Ordering::Relaxed)
+    }
+    async fn held(&self, _: &ClientId) -> u64 {
+        0
+    }
     async fn unacknowledged(&self, _: &ClientId, _: Duration) -> u64 {
         self.stuck.load(Ordering::Relaxed)
     }
@@ -463,10 +472,13 @@ async fn sends_that_nobody_acknowledges_load_the_page_anew_and_then_the_browser(
     rig.reaches(SessionState::Ready).await;
     let lost = rig.reaches(SessionState::Reconnecting).await;
     assert_eq!((lost.attempt, lost.launches), (1, 1));
-    rig.notes.stuck.store(0, Ordering::Relaxed);
     rig.launched(2).await;
     rig.launcher.tell(PageEvent::Status(ready_status()));
     rig.reaches(SessionState::Ready).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let now = rig.handle.snapshot().borrow().clone();
+    assert_eq!((now.state, now.launches), (SessionState::Ready, 2), "for sends that were there before no browser is started anew again");
+    rig.notes.stuck.store(0, Ordering::Relaxed);
     let mut snapshot = rig.handle.snapshot();
     snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
 }

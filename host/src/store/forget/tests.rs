@@ -10,7 +10,7 @@ use crate::{
         AckLevel, Address, ClientId, Content, Envelope, Event, EventId, FailureCode, InboundMessage, MessageId, OutboundMessage, PhoneNumber,
         Priority,
     },
-    store::{Accept, Ack, Begin, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, scratch},
+    store::{Accept, Ack, Begin, Begun, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, scratch},
 };
 
 const NUMBER: &str = "4915123456789";
@@ -69,7 +69,7 @@ async fn begin(store: &Store, token: i64, name: &str) {
     let row = get(store, name).await;
     let to = Address { lid: Some("77123123123@lid".into()), chat: "77123123123@lid".into(), ..row.message.to.clone() };
     let message = OutboundMessage { to: to.clone(), ..row.message.clone() };
-    assert_eq!(store.begin_send(&row, &message, vec![], Begin { token, counted: None }).await, Ok(true));
+    assert_eq!(store.begin_send(&row, &message, vec![], Begin { token, counted: None }).await, Ok(Begun::Yes));
     store.stored_as(&row.id, &to, &format!("true_{}_{}", to.chat, row.message_id)).await.expect("stored");
 }
 

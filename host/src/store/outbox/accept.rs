@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
-    store::{Store, StoreError, bracket::Bracket, many},
+    store::{Idempotency, Store, StoreError, bracket::Bracket, idempotency, many},
 };
 
 /// A send to be stored.
@@ -34,8 +34,8 @@ pub struct NewRow {
     pub priority: Priority,
     /// Not to be begun after.
     pub expires_at: Option<Timestamp>,
-    /// Scope, key and fingerprint of the request.
-    pub idempotency: Option<(String, String, String)>,
+    /// So that a retry is not a second message.
+    pub idempotency: Option<Idempotency>,
     /// How it came here, oldest first.
     pub history: Vec<Step>,
     /// Begun at once, if nothing holds it back: its address is known.
@@ -76,15 +76,6 @@ pub struct Accepted {
 }
 
 impl Store {
-    /// What is stored under an idempotency key.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn idempotent(&self, scope: &str, key: &str, fingerprint: &str) -> Result<Option<Accept>, StoreError> {
-        let mut connection = self.readers.get().await?;
-        existing(&mut connection, scope, key, fingerprint).await
-    }
-
     /// The commit point of a send: on the disk when this returns. Of many at once with one key, one is stored.
     ///
     /// # Errors
@@ -93,17 +84,6 @@ impl Store {
         self.place.check()?;
         self.writer.accept(row).await
     }
-}
-
-async fn existing(connection: &mut SqliteConnection, scope: &str, key: &str, fingerprint: &str) -> Result<Option<Accept>, StoreError> {
-    let row = sqlx::query("SELECT fingerprint, outbox_id FROM idempotency WHERE scope = ? AND key = ?")
-        .bind(scope)
-        .bind(key)
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let same = row.try_get::<String, _>("fingerprint")? == fingerprint;
-    Ok(Some(if same { Accept::Known(OutboxId(row.try_get("outbox_id")?)) } else { Accept::Reused }))
 }
 
 /// Stores a batch, the last work of the writer's transaction; the answers are in the order of the rows. True: that is
@@ -163,15 +143,15 @@ fn opened(opening: &mut &'static str, sql: &str) -> AssertSqlSafe<String> {
 async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[NewRow], now: i64) -> Result<Vec<Accept>, StoreError> {
     let mut wanted = Vec::new();
     for row in rows {
-        if let Some((scope, key, fingerprint)) = &row.idempotency {
-            wanted.push((scope, key, fingerprint, &row.id));
+        if let Some(key) = &row.idempotency {
+            wanted.push((&key.scope, &key.key, &key.fingerprint, &row.id, &key.written));
         }
     }
     if wanted.is_empty() {
         return Ok(vec![Accept::New; rows.len()]);
     }
-    let sql = "INSERT INTO idempotency (scope, key, fingerprint, outbox_id, created_at)
-               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 FROM json_each(?1) WHERE true
+    let sql = "INSERT INTO idempotency (scope, key, fingerprint, outbox_id, written, created_at)
+               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2 FROM json_each(?1) WHERE true
                ON CONFLICT (scope, key) DO NOTHING RETURNING outbox_id";
     let taken: Vec<String> =
         sqlx::query_scalar(opened(opening, sql)).bind(serde_json::to_string(&wanted)?).bind(now).fetch_all(&mut *connection).await?;
@@ -179,9 +159,9 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
     let mut answers = Vec::with_capacity(rows.len());
     for row in rows {
         answers.push(match &row.idempotency {
-            Some((scope, key, fingerprint)) if !taken.contains(&row.id.0) => {
+            Some(key) if !taken.contains(&row.id.0) => {
                 let lost = || StoreError::Corrupt(format!("the idempotency key of {}", row.id));
-                existing(connection, scope, key, fingerprint).await?.ok_or_else(lost)?
+                idempotency::send(connection, key).await?.ok_or_else(lost)?
             }
             _ => Accept::New,
         });

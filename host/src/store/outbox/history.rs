@@ -14,7 +14,7 @@ use crate::{
 /// A step to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// `accepted`, `verdict`, `held`, `sending`, `requeued`, `unknown`, `not_sent`, `sent`, `ack` or `retried`.
+    /// `accepted`, `verdict`, `held`, `released`, `sending`, `requeued`, `unknown`, `not_sent`, `sent`, `ack` or `retried`.
     pub kind: &'static str,
     /// A JSON object; never the message's body.
     pub detail: Value,

@@ -92,6 +92,7 @@ impl Store {
             "WHERE seq IN (SELECT seq FROM outbox WHERE id = ?1 UNION SELECT seq FROM outbox WHERE message_id = ?2 AND attempt > 0 ",
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 0 AND message_id = ?2 ",
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 2 AND message_id = ?2 ",
+            "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 3 AND message_id = ?2 ",
             "UNION SELECT outbox.seq FROM idempotency JOIN outbox ON outbox.id = outbox_id WHERE scope = ?3 AND key = ?1) ORDER BY seq DESC LIMIT 50"
         );
         let rows = sqlx::query(sql).bind(words).bind(bare).bind(scope).fetch_all(&mut *self.readers.get().await?).await?;

@@ -4,6 +4,7 @@ mod accept;
 mod acks;
 mod aside;
 mod history;
+mod kept;
 mod list;
 mod parked;
 mod steps;
@@ -20,9 +21,10 @@ pub use accept::{Accept, Accepted, NewRow, Shortcut};
 pub use acks::Ack;
 pub(super) use aside::look_again;
 pub use history::{HistoryRow, Step};
+pub(super) use kept::{hold_all, release_all};
 pub use list::{Filter, Listed};
 pub(super) use parked::unpark_known;
-pub use steps::Begin;
+pub use steps::{Begin, Begun};
 
 use super::{Store, StoreError};
 use crate::model::{ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority, Recipient, Timestamp};
@@ -102,11 +104,12 @@ pub struct OutboxRow {
     pub priority: Priority,
     /// How often it was begun.
     pub attempt: i64,
-    /// A queued one that failed for the moment is tried again then; 0: never failed.
+    /// A queued one that failed for the moment is tried again then; 0: never failed. One of unknown outcome is asked about
+    /// then.
     pub retry_at: Timestamp,
     /// Not to be begun after.
     pub expires_at: Option<Timestamp>,
-    /// The profile that began it is gone: nobody can be asked about it.
+    /// Nobody is asked about it any more: the profile that began it is gone, or it was asked about for long enough.
     pub profile_gone: bool,
     /// What it said was deleted.
     pub redacted: bool,
@@ -142,7 +145,23 @@ pub enum Finish {
     NotSent(FailureCode, String),
     /// Nobody knows yet.
     Unknown(String),
+    /// Nobody will know any more, and nobody is asked.
+    Lost(String),
 }
+
+/// Which of the sends that were begun are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubtful {
+    /// Each that has no outcome, or one that may still be found out.
+    All,
+    /// Of those whose outcome is unknown only the ones that are to be asked about by then.
+    Due(Timestamp),
+}
+
+/// Rows of a page of doubtful sends.
+pub const DOUBTS: usize = 200;
+/// No row is asked about later. One that seems to be was written before the clock went back.
+const LONGEST_DOUBT: u64 = 3_600_000;
 
 macro_rules! select {
     ($(also $column:literal;)? $($rest:literal),+) => {
@@ -238,6 +257,7 @@ impl Store {
             select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
             select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
+            select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"),
         ] {
             loop {
                 let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
@@ -281,22 +301,48 @@ impl Store {
         self.writer.statement(sqlx::query(sql).bind(client.to_string())).await.map(drop)
     }
 
-    /// Sends that were begun and have no outcome, or one that may still be found out; oldest first.
+    /// Sends that were begun and have no outcome, or one that may still be found out, after a place; oldest first, at most
+    /// 200.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn begun(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE client = ? AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0)) AND held < 4 ORDER BY seq");
-        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+    pub async fn begun(&self, client: &ClientId, which: Doubtful, after: i64) -> Result<Vec<OutboxRow>, StoreError> {
+        let by = match which {
+            Doubtful::All => None,
+            Doubtful::Due(at) => Some(at),
+        };
+        let sql = select!(
+            "WHERE client = ?1 AND held < 4 AND seq > ?2 AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0 ",
+            "AND (?3 IS NULL OR retry_at <= ?3 OR retry_at > ?4))) ORDER BY seq LIMIT ?5"
+        );
+        let rows = sqlx::query(sql)
+            .bind(client.as_str())
+            .bind(after)
+            .bind(by.map(|at| at.0))
+            .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
+            .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         self.readable(&rows).await
     }
 
-    /// How many sends were begun before `oldest` and have no outcome.
+    /// Whose sends were begun and have no outcome, or one that may still be found out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn doubted_clients(&self) -> Result<Vec<ClientId>, StoreError> {
+        let sql = "SELECT DISTINCT client FROM outbox WHERE state IN ('sending', 'unknown') AND profile_gone = 0";
+        let clients: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.readers.get().await?).await?;
+        let read = |client: &String| client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")));
+        clients.iter().map(read).collect()
+    }
+
+    /// How many sends were begun before `oldest` and have no outcome yet.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND held < 4 AND updated_at < ?";
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
         let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
@@ -308,6 +354,7 @@ impl Store {
     pub async fn outbox_depth(&self) -> Result<i64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
                    + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
+                   + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 3)
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
     }

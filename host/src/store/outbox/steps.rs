@@ -21,6 +21,17 @@ pub struct Begin {
     pub counted: Option<bool>,
 }
 
+/// What became of a send that was to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// From here on the page may have it.
+    Yes,
+    /// It is not in the line any more: it was cancelled, or held back.
+    NotInLine,
+    /// Somebody else sends for this session now.
+    LeaseLost,
+}
+
 fn stored_as(id: &OutboxId, address: &Address, key: &str) -> Result<Script, StoreError> {
     let mut script = Script::default();
     script.add("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?");
@@ -47,12 +58,11 @@ impl Store {
             .await
     }
 
-    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this moment. False when it
-    /// was cancelled meanwhile or the lease was lost.
+    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this moment.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, begin: Begin) -> Result<bool, StoreError> {
+    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, begin: Begin) -> Result<Begun, StoreError> {
         let (id, chat, message) = (row.id.clone(), message.to.chat.clone(), serde_json::to_string(message)?);
         let (client, now) = (row.client.clone(), Timestamp::now().0);
         self.writer
@@ -60,31 +70,29 @@ impl Store {
                 Box::pin(async move {
                     let mut rest = Script::default();
                     let sql = "UPDATE outbox SET state = 'sending', chat = ?1, message = ?2, message_key = NULL, attempt = attempt + 1, token = ?3, \
-                               updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND ?3 = (SELECT token FROM lease WHERE lease.client = outbox.client) \
-                               RETURNING seq, attempt";
-                    let begun: Option<(i64, i64)> = sqlx::query_as(sql)
-                        .bind(&chat)
-                        .bind(message)
-                        .bind(begin.token)
-                        .bind(now)
-                        .bind(id.0)
-                        .fetch_optional(&mut *connection)
-                        .await?;
-                    let Some((seq, attempt)) = begun else { return Ok((false, rest)) };
+                               profile_gone = 0, updated_at = ?4 WHERE id = ?5 AND state = 'queued' AND held = 0 \
+                               AND ?3 = (SELECT token FROM lease WHERE lease.client = outbox.client) RETURNING seq, attempt";
+                    let begun: Option<(i64, i64)> =
+                        sqlx::query_as(sql).bind(&chat).bind(message).bind(begin.token).bind(now).bind(id.0).fetch_optional(&mut *connection).await?;
+                    let Some((seq, attempt)) = begun else {
+                        let sql = "SELECT EXISTS (SELECT 1 FROM lease WHERE client = ? AND token = ?)";
+                        let ours = sqlx::query_scalar(sql).bind(client.as_str()).bind(begin.token).fetch_one(&mut *connection).await?;
+                        return Ok((if ours { Begun::NotInLine } else { Begun::LeaseLost }, rest));
+                    };
                     if let Some(cold) = begin.counted {
                         pacing::count(&mut rest, client.as_str(), seq, cold, now)?;
                     }
                     let mut steps = judged;
                     steps.push(Step::begun(attempt, &chat));
                     note_all(&mut rest, &[(seq, steps)])?;
-                    Ok((true, rest))
+                    Ok((Begun::Yes, rest))
                 })
             })
             .await
     }
 
     /// Puts a send back into the line, where it holds its place: the page has never had it. It is tried again at
-    /// `retry_at`.
+    /// `retry_at`. One that another login has begun stays what it is: it would leave from another account.
     ///
     /// # Errors
     /// When the database refuses.
@@ -93,14 +101,23 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let sql = "UPDATE outbox SET state = 'queued', retry_at = ?, updated_at = ? WHERE id = ? AND state IN ('queued', 'sending', 'unknown') \
-                               RETURNING seq";
+                    let sql = "UPDATE outbox SET state = 'queued', retry_at = ?, updated_at = ? WHERE id = ? \
+                               AND (state = 'queued' OR (state IN ('sending', 'unknown') AND profile_gone = 0)) RETURNING seq";
                     let seq = sqlx::query_scalar(sql).bind(retry_at.0).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
                     let Some(seq) = seq else { return Ok(()) };
                     note(connection, seq, &step).await
                 })
             })
             .await
+    }
+
+    /// Notes when a send of unknown outcome is to be asked about again, by its place.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ask_again(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE outbox SET retry_at = ? WHERE seq = ? AND state = 'unknown'";
+        self.writer.statement_soon(sqlx::query(sql).bind(at.0).bind(seq)).await.map(drop)
     }
 
     /// Lets those into the line whose time has come.
@@ -142,17 +159,21 @@ impl Store {
         event: Envelope,
     ) -> Result<bool, StoreError> {
         let id = id.clone();
+        let lost = matches!(finish, Finish::Lost(_));
         let (state, code, reason) = match finish {
             Finish::NotSent(code, reason) => (RowState::NotSent, Some(code.as_str()), reason),
-            Finish::Unknown(reason) => (RowState::Unknown, None, reason),
+            Finish::Unknown(reason) | Finish::Lost(reason) => (RowState::Unknown, None, reason),
         };
         self.writer
             .write_then(move |connection| {
                 Box::pin(async move {
                     let mut rest = Script::default();
                     let allowed = |state| from.contains(&state);
-                    let sql = "UPDATE outbox SET state = ?, code = ?, reason = ?, updated_at = ? WHERE id = ? AND \
-                               ((state = 'queued' AND ?) OR (state = 'sending' AND ?) OR (state = 'unknown' AND ?)) RETURNING seq";
+                    // One is lost once; one that is beginning to be unknown may be asked about at once.
+                    let sql = "UPDATE outbox SET state = ?1, code = ?2, reason = ?3, updated_at = ?4, profile_gone = profile_gone OR ?9, \
+                               retry_at = iif(?1 = 'unknown', 0, retry_at) WHERE id = ?5 AND \
+                               ((state = 'queued' AND ?6) OR (state = 'sending' AND ?7) OR (state = 'unknown' AND ?8 AND NOT (?9 AND profile_gone))) \
+                               RETURNING seq";
                     let ended: Option<i64> = sqlx::query_scalar(sql)
                         .bind(state)
                         .bind(code)
@@ -162,11 +183,12 @@ impl Store {
                         .bind(allowed(RowState::Queued))
                         .bind(allowed(RowState::Sending))
                         .bind(allowed(RowState::Unknown))
+                        .bind(lost)
                         .fetch_optional(&mut *connection)
                         .await?;
                     let Some(seq) = ended else { return Ok((false, rest)) };
                     let step = code.map_or_else(
-                        || Step::new("unknown", json!({"reason": reason})),
+                        || Step::new("unknown", if lost { json!({"reason": reason, "final": true}) } else { json!({"reason": reason}) }),
                         |code| Step::new("not_sent", json!({"code": code, "reason": reason})),
                     );
                     let mut steps = judged;

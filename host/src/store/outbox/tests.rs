@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::{
     model::{Address, Content},
-    store::scratch,
+    store::{Idempotency, scratch},
 };
 
 fn client() -> ClientId {
@@ -33,7 +33,8 @@ fn row(name: &str) -> NewRow {
 }
 
 fn keyed(name: &str, key: &str, fingerprint: &str) -> NewRow {
-    NewRow { idempotency: Some(("api".into(), key.into(), fingerprint.into())), ..row(name) }
+    let key = Idempotency { scope: "api".into(), key: key.into(), fingerprint: fingerprint.into(), written: None, earlier: vec![] };
+    NewRow { idempotency: Some(key), ..row(name) }
 }
 
 #[tokio::test]
@@ -53,6 +54,31 @@ async fn a_row_that_cannot_be_stored_does_not_take_its_neighbours_with_it() {
         assert_eq!(row.message.content.body(), Some("it's \"quoted\" \u{1F980}\0"));
         let history = store.history(row.seq).await.expect("history");
         assert_eq!(history.iter().map(|step| step.kind.as_str()).collect::<Vec<_>>(), ["accepted", "verdict"], "{}", row.id);
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_known_by_what_it_means_or_by_how_it_was_written() {
+    let (_dir, store) = scratch().await;
+    let key = |fingerprint: &str, written: &str, earlier: &str| Idempotency {
+        fingerprint: fingerprint.into(),
+        written: Some(written.into()),
+        earlier: vec![earlier.into()],
+        ..Idempotency::own("api", "k".into())
+    };
+    let first = key("understood", "written", "earlier");
+    assert_eq!(store.known_send(&first).await, Ok(None));
+    store.accept(NewRow { idempotency: Some(first), ..row("out_1") }).await.expect("stored");
+    for (again, known) in [
+        (key("understood", "written", ""), true),
+        (key("understood otherwise", "written", ""), true),
+        (key("understood", "another spelling", ""), true),
+        (key("understood otherwise", "another spelling", ""), false),
+        (key("x", "y", "understood"), false),
+    ] {
+        let wanted = if known { Accept::Known(OutboxId("out_1".into())) } else { Accept::Reused };
+        assert_eq!(store.known_send(&again).await, Ok(Some(wanted.clone())), "{again:?}");
+        assert_eq!(store.accept(NewRow { idempotency: Some(again.clone()), ..row("out_2") }).await, Ok(wanted), "{again:?}");
     }
 }
 
@@ -205,6 +231,8 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
                    VALUES (?1, ?2, 'test', '3EB0' || ?1, '4915123456789', ?3, ?4, ?5, 5, 5, 5)";
         sqlx::query(sql).bind(seq).bind(id).bind(&message).bind(state).bind(attempt).execute(&pool).await.expect("inserted");
     }
+    let sql = "INSERT INTO idempotency (scope, key, fingerprint, outbox_id, created_at) VALUES ('api', 'k', 'as before', 'out_sent', 5)";
+    sqlx::query(sql).execute(&pool).await.expect("inserted");
     pool.close().await;
 
     let store = Store::open(&path).await.expect("upgraded");
@@ -215,4 +243,7 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
     assert_eq!(store.outbox_row(&OutboxId("out_new".into())).await.expect("read").expect("there").seq, 10, "no place is given twice");
     let number = "4915123456789".parse::<crate::model::PhoneNumber>().expect("number");
     assert_eq!(store.knows(&client(), &number.into()).await, Ok(true), "who had a message is no stranger");
+    let key = |earlier: &str| Idempotency { earlier: vec![earlier.into()], written: Some("w".into()), ..Idempotency::own("api", "k".into()) };
+    assert_eq!(store.known_send(&key("as before")).await, Ok(Some(Accept::Known(OutboxId("out_sent".into())))), "its key is known");
+    assert_eq!(store.known_send(&key("another")).await, Ok(Some(Accept::Reused)));
 }

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use serde_json::json;
-use wharf_e2e::{House, Plan, house::BOOT, until};
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+use wharf_e2e::{
+    Api, House, Plan,
+    api::{Answer, answer},
+    house::BOOT,
+    until,
+};
 
 const NUMBER: &str = "4915123456789";
 
@@ -48,5 +54,103 @@ async fn a_key_makes_repeating_a_send_safe() -> Result<()> {
     ensure!(known.data("messageId").as_str().is_some_and(|key| key.contains(&id)), "{} is not about {id}", known.json);
     ensure!(house.arrived("in flight") == 1, "{:?}", house.standin.view().messages);
     ensure!(house.arrived("something else") == 0);
+    Ok(())
+}
+
+const SEND: &str = "/v1/sessions/default/messages";
+
+async fn keyed(api: &Api, path: &str, key: &str, body: &Value, prefer: Option<&str>) -> Result<Answer> {
+    let mut request = api.request(Method::POST, path).header("Idempotency-Key", key).json(body);
+    if let Some(prefer) = prefer {
+        request = request.header("Prefer", prefer);
+    }
+    answer(request).await
+}
+
+fn ahead(seconds: u64) -> String {
+    (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string()
+}
+
+/// A request is the same one however much time has passed, and whatever would be said to a new one now.
+#[tokio::test]
+async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<()> {
+    let house = House::build(Plan { overlay: "[send]\ndefault_region = 'DE'".into(), ..Plan::default() }).await?;
+    let gateway = house.open_linked().await?;
+    let api = &gateway.api;
+
+    // With a time of its own, in both layers and as an order.
+    let own = json!({"to": NUMBER, "text": "scheduled", "sendAt": ahead(2)});
+    let seed = json!({"number": NUMBER, "message": "scheduled too", "sendAt": ahead(2)});
+    let many = json!({"session": "default", "text": "to many", "sendAt": ahead(2), "recipients": [{"to": "4915123456780"}]});
+    let soon = json!({"to": NUMBER, "text": "soon", "expiresAt": ahead(2)});
+    let many_soon = json!({"session": "default", "text": "to many soon", "expiresAt": ahead(2), "recipients": [{"to": "4915123456781"}]});
+    // A minute back is taken for now; the next moment it is none any more.
+    let past = json!({"to": NUMBER, "text": "a minute ago", "sendAt": (jiff::Timestamp::now() - Duration::from_secs(57)).to_string()});
+    let id = keyed(api, SEND, "a", &own, None).await?.expect(202)?.json["id"].clone();
+    let again = keyed(api, SEND, "a", &own, None).await?.expect(202)?;
+    ensure!(again.json["id"] == id, "{again:?}");
+    let seed_id = keyed(api, "/api/whatsapp/send", "seed", &seed, None).await?.expect(202)?.data("id").clone();
+    let order = keyed(api, "/v1/bulk", "bulk", &many, None).await?.expect(202)?.json["id"].clone();
+    let order_soon = keyed(api, "/v1/bulk", "bulk-soon", &many_soon, None).await?.expect(202)?.json["id"].clone();
+    let soon_id = keyed(api, SEND, "b", &soon, None).await?.expect(200)?.json["id"].clone();
+    let past_id = keyed(api, SEND, "past", &past, None).await?.expect(200)?.json["id"].clone();
+    for text in ["scheduled", "scheduled too", "to many", "to many soon"] {
+        until(text, BOOT, async || Ok((house.arrived(text) == 1).then_some(()))).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    let later = keyed(api, SEND, "a", &own, None).await?.expect(200)?;
+    ensure!(later.json["id"] == id && later.json["state"] == "sent", "{later:?}");
+    let later = keyed(api, SEND, "a", &own, Some("respond-async")).await?.expect(202)?;
+    ensure!(later.json["id"] == id, "{later:?}");
+    let later = keyed(api, "/api/whatsapp/send", "seed", &seed, None).await?.expect(200)?;
+    ensure!(later.data("id") == &seed_id && later.data("message") == "scheduled too", "{later:?}");
+    ensure!(keyed(api, SEND, "b", &soon, None).await?.expect(200)?.json["id"] == soon_id);
+    ensure!(keyed(api, SEND, "past", &past, None).await?.expect(200)?.json["id"] == past_id);
+    ensure!(keyed(api, "/v1/bulk", "bulk", &many, None).await?.expect(202)?.json["id"] == order);
+    ensure!(keyed(api, "/v1/bulk", "bulk-soon", &many_soon, None).await?.expect(202)?.json["id"] == order_soon);
+    // The other layer, and another spelling of the time.
+    let other = json!({"number": NUMBER, "message": "scheduled", "sendAt": own["sendAt"].as_str().unwrap_or_default().parse::<jiff::Timestamp>()?.as_millisecond()});
+    ensure!(keyed(api, "/api/whatsapp/send", "a", &other, None).await?.expect(200)?.data("id") == &id);
+    // What was asked for is another request all the same.
+    let mut moved = own.clone();
+    moved["sendAt"] = ahead(60).into();
+    ensure!(keyed(api, SEND, "a", &moved, None).await?.expect(422)?.json["code"] == "idempotency_key_reused");
+    // What makes no sense is told so first.
+    ensure!(keyed(api, SEND, "a", &json!({"to": NUMBER, "text": "x", "sendAt": "soon"}), None).await?.expect(400)?.json["code"] == "invalid_time");
+
+    // All that judges a request says something else now.
+    let national = json!({"to": "0151 23456789", "text": "national"});
+    let long = json!({"to": NUMBER, "text": "longer than ten characters"});
+    let rendered = json!({"to": NUMBER, "template": "greeting", "variables": {"name": "Ada", "order": "9"}});
+    let blocked =
+        json!({"session": "default", "template": "greeting", "variables": {"name": "Ada", "order": "9"}, "recipients": [{"to": "0151 23456782"}]});
+    let mut ids = Vec::new();
+    for (key, body) in [("national", &national), ("long", &long), ("rendered", &rendered)] {
+        ids.push(keyed(api, SEND, key, body, None).await?.expect(200)?.json["id"].clone());
+    }
+    let order = keyed(api, "/v1/bulk", "judged", &blocked, None).await?.expect(202)?.json["id"].clone();
+    gateway.stop(Duration::from_secs(40)).await?;
+    let file = house.folder().join("gateway.toml");
+    let mut config: toml::Table = std::fs::read_to_string(&file)?.parse()?;
+    config.insert("send".into(), toml::Table::from_iter([("max_length".to_owned(), toml::Value::from(10))]).into());
+    let plugins = config.get_mut("plugin").and_then(toml::Value::as_array_mut).context("plugins")?;
+    plugins.retain(|plugin| plugin.get("name").and_then(toml::Value::as_str) != Some("templates"));
+    let policy = plugins.iter_mut().find_map(|plugin| plugin.get_mut("config")?.as_table_mut()).context("number-policy")?;
+    policy.insert("block_prefixes".into(), vec![toml::Value::from("49")].into());
+    std::fs::write(&file, toml::to_string(&config)?)?;
+    let gateway = house.open().await?;
+    let api = &gateway.api;
+    // Nothing waits for the session either.
+    for ((key, body), id) in [("national", &national), ("long", &long), ("rendered", &rendered)].into_iter().zip(&ids) {
+        ensure!(keyed(api, SEND, key, body, None).await?.expect(200)?.json["id"] == *id, "{key}");
+        let refused = keyed(api, SEND, &format!("new {key}"), body, Some("respond-async")).await?;
+        ensure!(matches!(refused.status, 400 | 422), "a new request is judged: {refused:?}");
+    }
+    ensure!(keyed(api, "/v1/bulk", "judged", &blocked, None).await?.expect(202)?.json["id"] == order);
+    for text in ["scheduled", "scheduled too", "soon", "a minute ago", "to many", "to many soon", "national", "longer than ten characters"] {
+        ensure!(house.arrived(text) == 1, "{text} arrived {} times", house.arrived(text));
+    }
+    gateway.stop(Duration::from_secs(40)).await?;
     Ok(())
 }

@@ -28,4 +28,5 @@ mod shared;
 mod storage;
 mod strangers;
 mod sync_delay;
+mod twice;
 mod webhooks;

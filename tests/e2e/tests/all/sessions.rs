@@ -90,3 +90,88 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
     gateway.stop(STOP).await?;
     Ok(())
 }
+
+/// Waits for the QR of the default session and lets the phone of that number scan it.
+async fn relink(house: &House, gateway: &Gateway, pn: &str) -> Result<()> {
+    gateway.api.until_state("qr_ready", BOOT).await?;
+    link(house, gateway, "default", pn).await
+}
+
+#[tokio::test]
+async fn what_waits_for_one_account_does_not_leave_from_another() -> Result<()> {
+    let house = House::build(Plan { overlay: "[sessions]\nhealth_interval = '1s'".into(), ..Plan::default() }).await?;
+    let gateway = house.open_linked().await?;
+    let api = &gateway.api;
+    let before = session(&gateway, "default").await?.json["account"]["pn"].clone();
+    api.post_nothing("/v1/sessions/default/sending/pause").await?.expect(200)?;
+    let later = async |text: &str| {
+        let request = api.request(Method::POST, "/v1/sessions/default/messages").header("Prefer", "respond-async");
+        answer(request.json(&json!({"to": "4915123456789", "text": text}))).await?.expect(202)
+    };
+    later("for the first account").await?;
+    later("not for another").await?;
+    let order = json!({"session": "default", "text": "to many", "recipients": [{"to": "4915123456780"}]});
+    api.post("/v1/bulk", &order).await?.expect(202)?;
+    api.post_nothing("/v1/sessions/default/logout").await?.expect(200)?;
+    relink(&house, &gateway, "4915200000002").await?;
+
+    let held = api.get("/v1/sessions/default/held").await?.expect(200)?.json;
+    ensure!(held["messages"].as_u64().unwrap_or(0) + held["recipients"].as_u64().unwrap_or(0) == 3, "{held}");
+    ensure!(api.get("/v1/sessions/default/sending").await?.expect(200)?.json["paused"] == false, "it inherits the pause");
+    until("a notice", BOOT, async || {
+        let now = session(&gateway, "default").await?.json;
+        Ok(now["notices"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|notice| notice.as_str().is_some_and(|words| words.contains("another account")))
+            .then_some(()))
+    })
+    .await?;
+    let told =
+        until("the event", BOOT, async || Ok(house.receiver.calls().into_iter().find(|call| call.json.to_string().contains("session.relinked"))))
+            .await?;
+    let told = told.json.to_string();
+    ensure!(before.as_str().is_some_and(|pn| told.contains(pn)) && told.contains("4915200000002"), "{told}");
+    api.send("4915123456789", "from the second account").await?.expect(200)?;
+    for text in ["for the first account", "not for another", "to many"] {
+        ensure!(house.arrived(text) == 0, "{text:?} left from another account");
+    }
+    let listed = api.get("/v1/messages?session=default&state=queued").await?.expect(200)?.json;
+    let second = listed["messages"][0]["id"].as_str().unwrap_or_default().to_owned();
+    api.post_nothing(&format!("/v1/messages/{second}/cancel")).await?.expect(200)?;
+
+    ensure!(api.post_nothing("/v1/sessions/default/held/forget").await?.expect(404)?.json["code"] == "not_found");
+    ensure!(api.post_nothing("/v1/sessions/nobody/held/release").await?.expect(404)?.json["code"] == "unknown_client");
+    let released = api.post_nothing("/v1/sessions/default/held/release").await?.expect(200)?.json;
+    ensure!(released["messages"] == 0 && released["recipients"] == 0, "{released}");
+    until("what was released", BOOT, async || Ok((house.arrived("for the first account") == 1).then_some(()))).await?;
+    let view = house.standin.view();
+    ensure!(view.messages.iter().all(|message| message.body != "for the first account" || message.account == "4915200000002"), "{:?}", view.messages);
+    gateway.stop(STOP).await?;
+
+    // The same account again inherits everything, over a restart and a new scan.
+    let gateway = house.open().await?;
+    gateway.api.until_state("ready", BOOT).await?;
+    gateway.api.post_nothing("/v1/sessions/default/sending/pause").await?.expect(200)?;
+    gateway.api.post_nothing("/v1/sessions/default/logout").await?.expect(200)?;
+    relink(&house, &gateway, "4915200000002").await?;
+    ensure!(gateway.api.get("/v1/sessions/default/sending").await?.expect(200)?.json["paused"] == true);
+    gateway.stop(STOP).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_made_again_inherits_nothing() -> Result<()> {
+    let house = House::build(Plan::default()).await?;
+    let gateway = house.open().await?;
+    let api = &gateway.api;
+    let sending = "/v1/sessions/sales/sending";
+    api.post("/v1/sessions", &json!({"id": "sales", "start": false})).await?.expect(201)?;
+    api.post_nothing(&format!("{sending}/pause")).await?.expect(200)?;
+    answer(api.request(Method::DELETE, "/v1/sessions/sales")).await?.expect(200)?;
+    api.post("/v1/sessions", &json!({"id": "sales", "start": false})).await?.expect(201)?;
+    ensure!(api.get(sending).await?.expect(200)?.json["paused"] == false);
+    gateway.stop(STOP).await?;
+    Ok(())
+}

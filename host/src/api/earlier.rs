@@ -1,0 +1,103 @@
+//! Requests whose `Idempotency-Key` was stored by an earlier version of the gateway, which kept one digest: of the request as
+//! the clock and the default region had made it. Needed for as long as such keys are remembered (`[storage]
+//! keep_idempotency`, and bulk orders as long as they are kept).
+
+use serde_json::{Value, json};
+
+use super::{
+    SendCall,
+    once::{Asked, digest},
+};
+use crate::{
+    model::{Region, Timestamp},
+    outbox::{BulkMessage, BulkRequest, Requested},
+};
+
+impl Asked {
+    /// The digests under which earlier versions would have stored this send: `sendAt` counted as none when it had just
+    /// passed. `call` is the request as it is understood, with its times as given.
+    pub(super) fn earlier_send(&self, region: Option<Region>, call: &SendCall) -> Vec<String> {
+        let content = match &call.content {
+            Requested::Content(content) => json!(content),
+            Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+        };
+        let Some(to) = self.0.get("to").and_then(Value::as_str).and_then(|to| earlier_digits(region, to)) else { return vec![] };
+        let with = |send_at: Option<Timestamp>| {
+            let how = json!([call.reply_to, send_at, call.expires_at, call.priority, call.metadata]);
+            digest(&json!([call.client, to, content, how]))
+        };
+        either(call.send_at, with)
+    }
+
+    /// As [`Asked::earlier_send`], for a bulk order.
+    pub(super) fn earlier_bulk(&self, region: Option<Region>, request: &BulkRequest) -> Vec<String> {
+        let written = self.0.get("recipients").and_then(Value::as_array).into_iter().flatten();
+        let digits: Option<Vec<String>> = written.map(|one| earlier_digits(region, one.get("to")?.as_str()?)).collect();
+        let Some(digits) = digits else { return vec![] };
+        let recipients: Vec<_> = digits.iter().zip(&request.recipients).map(|(to, (_, variables))| (to, variables)).collect();
+        let with = |send_at: Option<Timestamp>| {
+            let message = BulkMessage { send_at, ..request.message.clone() };
+            digest(&json!([request.client, message, recipients]))
+        };
+        either(request.message.send_at, with)
+    }
+}
+
+/// How earlier versions read a recipient: by its digits alone; a region's calling code completed national numbers.
+fn earlier_digits(region: Option<Region>, written: &str) -> Option<String> {
+    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+    let digits = match region.map(Region::calling_code) {
+        Some(prefix) if digits.starts_with('0') && !written.trim_start().starts_with('+') => match digits.strip_prefix("00") {
+            Some(rest) => rest.to_owned(),
+            None => format!("{prefix}{}", digits.trim_start_matches('0')),
+        },
+        _ => digits,
+    };
+    (!digits.is_empty()).then_some(digits)
+}
+
+fn either(send_at: Option<Timestamp>, with: impl Fn(Option<Timestamp>) -> String) -> Vec<String> {
+    let mut digests = vec![with(send_at)];
+    digests.extend(send_at.map(|_| with(None)));
+    digests
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::{
+        model::{Content, Priority},
+        outbox::Until,
+    };
+
+    #[test]
+    fn rows_of_earlier_versions_are_found_by_the_digests_those_made() {
+        let at = 4_070_941_200_000_i64;
+        let asked = Asked::message("default", json!({"to": "0151 23456789", "text": "hi", "sendAt": at}).to_string().as_bytes()).expect("an object");
+        let call = SendCall {
+            client: "default".parse().expect("id"),
+            to: "4915123456789".parse().expect("number"),
+            content: Requested::Content(Content::text("hi")),
+            reply_to: None,
+            send_at: Some(Timestamp(at)),
+            expires_at: None,
+            priority: Priority::Interactive,
+            metadata: vec![("a".into(), "b".into())],
+            idempotency: None,
+            until: Until::Sent,
+        };
+        // As it was written into the digest by the last version that kept one digest.
+        let stored = |send_at: &str| {
+            let content = r#"{"kind":"text","body":"hi","mentions":[],"preview_links":true}"#;
+            let content: Value = serde_json::from_str(content).expect("json");
+            let text = format!(r#"["default","4915123456789",{content},[null,{send_at},null,"interactive",[["a","b"]]]]"#);
+            hex::encode(Sha256::digest(text))
+        };
+        assert_eq!(asked.earlier_send("DE".parse().ok(), &call), [stored("4070941200000"), stored("null")]);
+        let soon = SendCall { send_at: None, ..call };
+        assert_eq!(asked.earlier_send("DE".parse().ok(), &soon), [stored("null")]);
+        assert_eq!(asked.earlier_send(None, &soon).len(), 1, "a number that could not be read has no row");
+    }
+}

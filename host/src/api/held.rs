@@ -1,0 +1,42 @@
+//! `/v1/sessions/{id}/held`: what was accepted for the account that a session had before.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{App, HeldAction, problem::Problem};
+use crate::{model::ClientId, outbox::Held};
+
+fn client(id: &str) -> Result<ClientId, Problem> {
+    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+}
+
+/// `GET /v1/sessions/{id}/held`
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let client = client(&id)?;
+    let Held { messages, recipients } = app.core.held(&client).await?;
+    Ok(Json(json!({"session": client, "messages": messages, "recipients": recipients})).into_response())
+}
+
+/// `POST /v1/sessions/{id}/held/{release|cancel}`
+pub(super) async fn change(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
+    let (action, done) = match verb.as_str() {
+        "release" => (HeldAction::Release, "released"),
+        "cancel" => (HeldAction::Cancel, "cancelled"),
+        _ => {
+            let detail = format!("unknown action {verb:?}; expected release or cancel");
+            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
+        }
+    };
+    let client = client(&id)?;
+    let changed = app.core.change_held(&client, action).await?;
+    let Held { messages, recipients } = app.core.held(&client).await?;
+    let changed = json!({"messages": changed.messages, "recipients": changed.recipients});
+    let mut answer = json!({"session": client, "messages": messages, "recipients": recipients});
+    answer[done] = changed;
+    Ok(Json(answer).into_response())
+}

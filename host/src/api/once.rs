@@ -1,0 +1,276 @@
+//! Recognising a repeated request by its `Idempotency-Key`, before anything is judged that may have changed since the first
+//! one: the clock, limits, templates, plugins, the default region.
+//!
+//! So the digests are made of the body as the caller wrote it, tidied until two spellings of one request are the same:
+//! fields of the original service have the names of the own layer, what only says a default is left out, times are
+//! instants. Nothing is refused here; a body that makes no sense has a digest nobody ever stored.
+
+use axum::http::HeaderMap;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{App, access::Caller, content, recipient::whole, reply::Failure, seed::bad, sending};
+use crate::{
+    model::{ClientId, Timestamp},
+    outbox::{Idempotency, Until},
+};
+
+const KEY: &str = "idempotency-key";
+/// Characters of an `Idempotency-Key`.
+const MAX_KEY: usize = 255;
+/// Fields of the original service, and what the own layer calls them.
+const NAMES: [(&str, &str); 3] = [("number", "to"), ("message", "text"), ("clientId", "session")];
+/// What a message can say by fields of its own.
+const KINDS: [&str; 7] = ["location", "contact", "poll", "reaction", "edit", "delete", "media"];
+
+/// Whether a call may be a repeated one.
+pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
+    headers.contains_key(KEY)
+}
+
+/// A request as its caller wrote it, tidied.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked(pub(super) Map<String, Value>);
+
+impl Asked {
+    /// A call of `POST /v1/sessions/{session}/messages`. None: the body is no JSON object.
+    pub(super) fn message(session: &str, body: &[u8]) -> Option<Self> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        fields.insert("session".into(), session.into());
+        Some(Self::tidied(fields, "interactive"))
+    }
+
+    /// A call of `POST /api/whatsapp/send`. None: the body is no JSON object.
+    pub(super) fn seed(default: &ClientId, body: &[u8]) -> Option<Self> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        for (theirs, ours) in NAMES {
+            if let Some(value) = fields.remove(theirs) {
+                fields.insert(ours.into(), value);
+            }
+        }
+        if fields.get("session").is_none_or(is_nothing) {
+            fields.insert("session".into(), default.as_str().into());
+        }
+        Some(Self::tidied(fields, "interactive"))
+    }
+
+    /// A call of `POST /v1/bulk`. None: the body is no JSON object.
+    pub(super) fn bulk(body: &[u8]) -> Option<Self> {
+        Some(Self::tidied(serde_json::from_slice(body).ok()?, "bulk"))
+    }
+
+    fn tidied(mut fields: Map<String, Value>, priority: &str) -> Self {
+        fields.retain(|name, value| !(is_default(name, value) || (name == "priority" && value == priority)));
+        if !fields.contains_key("template") {
+            fields.remove("variables");
+            fields.remove("locale");
+        }
+        for name in KINDS {
+            if let Some(Value::Object(kind)) = fields.get_mut(name) {
+                tidy_kind(kind);
+            }
+        }
+        for name in ["sendAt", "expiresAt"] {
+            if let Some(at) = fields.get(name).and_then(|value| sending::instant(name, value).ok()) {
+                fields.insert(name.into(), at.0.into());
+            }
+        }
+        if let Some(id) = fields.get("replyTo").and_then(bare) {
+            fields.insert("replyTo".into(), id);
+        }
+        as_text(fields.get_mut("to"));
+        for recipient in fields.get_mut("recipients").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Value::Object(recipient) = recipient {
+                as_text(recipient.get_mut("to"));
+                recipient.retain(|name, value| !is_default(name, value));
+            }
+        }
+        Self(fields)
+    }
+
+    /// The caller's key with the digests of this request. `earlier` are those of earlier versions.
+    ///
+    /// # Errors
+    /// When the header is no key.
+    pub(super) fn key(&self, app: &App, headers: &HeaderMap, caller: &Caller, earlier: Vec<String>) -> Result<Idempotency, Failure> {
+        let wrong = || {
+            bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"))
+        };
+        let key = headers.get(KEY).and_then(|key| key.to_str().ok()).filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
+        let fingerprint = digest(&self.understood(&|written| recipient(app, written), &|mention| content::mention(app, mention)));
+        let written = Some(digest(&Value::Object(self.0.clone())));
+        Ok(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint, written, earlier })
+    }
+
+    /// What the answer to a repeated call waits for, unless its caller says otherwise: as with the first one, nothing while
+    /// its `sendAt` is ahead.
+    pub(super) fn until(&self) -> Until {
+        let ahead = self.0.get("sendAt").and_then(Value::as_i64).is_some_and(|at| at > Timestamp::now().0);
+        if ahead { Until::Accepted } else { Until::Sent }
+    }
+
+    /// The request with whom it is for, and whom it mentions, as they are understood now.
+    fn understood(&self, to: &dyn Fn(&str) -> Option<String>, mention: &dyn Fn(&str) -> Option<String>) -> Value {
+        let mut fields = self.0.clone();
+        replace(fields.get_mut("to"), to);
+        for recipient in fields.get_mut("recipients").and_then(Value::as_array_mut).into_iter().flatten() {
+            replace(recipient.get_mut("to"), to);
+        }
+        mentions(fields.get_mut("mentions"), mention);
+        mentions(fields.get_mut("edit").and_then(|edit| edit.get_mut("mentions")), mention);
+        Value::Object(fields)
+    }
+}
+
+/// A number that is written as one, as a text.
+fn as_text(to: Option<&mut Value>) {
+    if let Some(to) = to
+        && let Value::Number(number) = to
+    {
+        let written = number.to_string();
+        *to = whole(&written).unwrap_or(written).into();
+    }
+}
+
+/// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that other spellings are the
+/// same request.
+fn recipient(app: &App, written: &str) -> Option<String> {
+    super::recipient::read(app, written).ok().map(|recipient| recipient.to_string())
+}
+
+/// What says no more than its absence.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn is_default(name: &str, value: &Value) -> bool {
+    is_nothing(value)
+        || (matches!(name, "linkPreview" | "forEveryone") && *value == true)
+        || (matches!(name, "selectable" | "sizeBytes") && *value == 0)
+}
+
+fn tidy_kind(fields: &mut Map<String, Value>) {
+    fields.retain(|name, value| !is_default(name, value));
+    for name in ["latitude", "longitude"] {
+        if let Some(degrees) = fields.get(name).and_then(Value::as_f64) {
+            fields.insert(name.into(), json!(degrees));
+        }
+    }
+    if let Some(id) = fields.get("messageId").and_then(bare) {
+        fields.insert("messageId".into(), id);
+    }
+}
+
+fn bare(written: &Value) -> Option<Value> {
+    content::bare(written.as_str()?).ok().map(|id| Value::String(id.0))
+}
+
+fn replace(place: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
+    if let Some(place) = place
+        && let Some(read) = place.as_str().and_then(read)
+    {
+        *place = read.into();
+    }
+}
+
+/// Each of whom a text mentions, once.
+fn mentions(list: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
+    let Some(Value::Array(list)) = list else { return };
+    let mut once = Vec::with_capacity(list.len());
+    for mut mention in list.drain(..) {
+        replace(Some(&mut mention), read);
+        if !once.contains(&mention) {
+            once.push(mention);
+        }
+    }
+    *list = once;
+}
+
+pub(super) fn digest(value: &Value) -> String {
+    hex::encode(Sha256::digest(value.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(body: &Value) -> Asked {
+        Asked::message("default", body.to_string().as_bytes()).expect("an object")
+    }
+
+    fn seed(body: &Value) -> Asked {
+        Asked::seed(&"default".parse().expect("id"), body.to_string().as_bytes()).expect("an object")
+    }
+
+    /// Region DE, or none.
+    fn understood(asked: &Asked, region: bool) -> Value {
+        let read = |text: &str| {
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            match digits.strip_prefix('0') {
+                None => Some(digits),
+                Some(rest) => region.then(|| format!("49{rest}")),
+            }
+        };
+        asked.understood(&read, &read)
+    }
+
+    #[test]
+    fn two_spellings_of_one_request_are_the_same() {
+        let at = json!("2099-01-01T10:00:00+01:00");
+        let all = [
+            own(&json!({"to": "+49 151 1", "text": "hi", "sendAt": at, "linkPreview": true, "metadata": {}, "replyTo": "false_7@lid_3EB0AA"})),
+            own(&json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "mentions": []})),
+            seed(&json!({"number": 491511, "message": "hi", "sendAt": 4_070_941_200_000_i64, "priority": "interactive", "replyTo": "3EB0AA"})),
+            seed(&json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""})),
+        ];
+        for asked in &all {
+            assert_eq!(understood(asked, true), understood(&all[0], true));
+        }
+        let place = |latitude: Value| own(&json!({"to": "1", "location": {"latitude": latitude, "longitude": 13, "name": ""}}));
+        assert_eq!(place(json!(52)), place(json!(52.0)));
+    }
+
+    #[test]
+    fn what_differs_in_what_was_asked_for_is_another_request() {
+        let first = json!({"to": "491511", "text": "hi", "sendAt": "2099-01-01T09:00:00Z"});
+        for (name, value) in [
+            ("to", json!("491512")),
+            ("text", json!("ho")),
+            ("sendAt", json!("2099-01-01T09:00:01Z")),
+            ("sendAt", Value::Null),
+            ("expiresAt", json!("2099-02-01T09:00:00Z")),
+            ("priority", json!("bulk")),
+            ("linkPreview", json!(false)),
+            ("metadata", json!({"a": "b"})),
+            ("replyTo", json!("3EB0AA")),
+            ("mentions", json!(["491513"])),
+        ] {
+            let mut other = first.clone();
+            other[name] = value;
+            assert_ne!(understood(&own(&other), true), understood(&own(&first), true), "{other}");
+        }
+        let mine = Asked::message("other", first.to_string().as_bytes()).expect("an object");
+        assert_ne!(understood(&mine, true), understood(&own(&first), true));
+    }
+
+    #[test]
+    fn the_same_words_are_the_same_request_whatever_the_region_makes_of_them() {
+        let body = json!({"to": "0151 1", "text": "@0151 hi", "mentions": ["0151", "49151"]});
+        assert_eq!(understood(&own(&body), true)["mentions"], json!(["49151"]), "each once");
+        assert_ne!(understood(&own(&body), true), understood(&own(&body), false));
+        assert_eq!(own(&body), own(&body));
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_digest() {
+        for body in ["", "[]", "\"x\"", "{", "[\"4915123456789\",\"hi\"]"] {
+            assert_eq!(Asked::message("default", body.as_bytes()), None, "{body}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One gateway to a session path, and one to a database.
+//!
+//! Two of them would take each other's sends away, drive two browsers on one login and migrate a database in use. So a start
+//! takes a lock on both before it opens anything. The kernel gives a lock back when its process ends, however it ends, so
+//! none is ever stale; only the files remain. They name the process, for people.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+/// The lock of a session path.
+const PATH_LOCK: &str = "gateway.lock";
+/// What is added to the name of a database for its lock.
+const DATABASE_LOCK: &str = ".lock";
+/// A gateway that is about to end, or a look at who holds the lock, is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the locks were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// Another gateway has one of them.
+    #[error(
+        "another gateway uses the {what} {place}: {holder}; stop that one first, or give this one a [sessions] path and a [storage] database of its own"
+    )]
+    Taken {
+        /// `session path` or `database`.
+        what: &'static str,
+        /// Which.
+        place: PathBuf,
+        /// The process, as far as it is known.
+        holder: String,
+    },
+    /// The system refused.
+    #[error("the lock {place} cannot be taken: {error}")]
+    Io {
+        /// The lock's file.
+        place: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+/// The right to a session path and a database; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Instance {
+    _locks: [File; 2],
+}
+
+impl Instance {
+    /// Takes both locks, or none. The session path must be there; the folder of the database is made where it is missing.
+    pub(super) async fn take(root: &Path, database: &Path) -> Result<Self, InstanceError> {
+        let path = lock("session path", root, &root.join(PATH_LOCK)).await?;
+        let file = beside(database).map_err(|error| InstanceError::Io { place: database.to_owned(), error })?;
+        Ok(Self { _locks: [path, lock("database", database, &file).await?] })
+    }
+}
+
+/// The gateway that uses a session path now; none: there is none. It leaves no trace.
+pub(super) fn holder(root: &Path) -> Option<String> {
+    let file = File::open(root.join(PATH_LOCK)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(named(file)),
+        _ => None,
+    }
+}
+
+/// The lock of a database lies beside the file itself, wherever a link to it may be.
+fn beside(database: &Path) -> io::Result<PathBuf> {
+    if let Some(parent) = database.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+    }
+    let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
+    name.push(DATABASE_LOCK);
+    Ok(name.into())
+}
+
+async fn lock(what: &'static str, place: &Path, file: &Path) -> Result<File, InstanceError> {
+    let wrong = |error| InstanceError::Io { place: file.to_owned(), error };
+    let mut held = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(file).map_err(wrong)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match held.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE).await,
+            Err(TryLockError::WouldBlock) => return Err(InstanceError::Taken { what, place: place.to_owned(), holder: named(held) }),
+            Err(TryLockError::Error(error)) => return Err(wrong(error)),
+        }
+    }
+    held.set_len(0).and_then(|()| held.rewind()).map_err(wrong)?;
+    writeln!(held, "process {} on {}", std::process::id(), machine()).map_err(wrong)?;
+    Ok(held)
+}
+
+fn named(mut file: File) -> String {
+    let mut text = String::new();
+    match file.read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
+        _ => "a process that has not named itself".to_owned(),
+    }
+}
+
+/// Containers that share a folder have process numbers of their own.
+fn machine() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_path_and_a_database_have_one_gateway_each() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        fs::create_dir_all(&one).expect("made");
+        fs::create_dir_all(&two).expect("made");
+        let database = dir.path().join("data/wharf.db");
+        assert_eq!(holder(&one), None);
+        let first = Instance::take(&one, &database).await.expect("free");
+        let me = format!("process {} on ", std::process::id());
+        assert!(holder(&one).is_some_and(|name| name.starts_with(&me)));
+
+        let path = Instance::take(&one, &dir.path().join("other.db")).await.expect_err("the path is taken").to_string();
+        assert!(path.contains("session path") && path.contains(&me), "{path}");
+        let same = Instance::take(&two, &database).await.expect_err("the database is taken").to_string();
+        assert!(same.contains("database") && same.contains(&me), "{same}");
+        assert_eq!(holder(&two), None, "both or none");
+        // By another name.
+        fs::write(&database, "").expect("there");
+        std::os::unix::fs::symlink(&database, dir.path().join("link.db")).expect("linked");
+        assert!(Instance::take(&two, &dir.path().join("link.db")).await.is_err());
+
+        drop(first);
+        Instance::take(&two, &database).await.expect("free again");
+    }
+}

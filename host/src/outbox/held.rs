@@ -1,0 +1,77 @@
+//! What was accepted for the account that a session had before. It does not leave from another one by itself: it is held
+//! until somebody who knows releases or cancels it.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tracing::warn;
+
+use super::Outbox;
+use crate::{
+    model::{Account, ClientId, Event},
+    store::{Held, Relinked, StoreError},
+};
+
+impl Outbox {
+    /// Notes whose account a session is; none: it has a new login, and nobody knows whose. It is told before anything can be
+    /// sent with the account.
+    ///
+    /// # Errors
+    /// When the database refuses: then nothing may be sent yet.
+    pub async fn note_account(&self, client: &ClientId, account: Option<&Account>) -> Result<(), StoreError> {
+        // No recipient of an order is on its way into the line meanwhile.
+        let _orders = self.inner.orders.lock().await;
+        let previous = self.inner.store.account(client).await?;
+        if previous.is_some_and(|previous| !account.is_some_and(|account| account.is(&previous))) {
+            self.login_ended(client, "the session was linked to another account").await?;
+        }
+        let (events, owner, now) = (self.inner.events.clone(), client.clone(), account.cloned());
+        let tell = move |relinked: &Relinked| {
+            let Held { messages, recipients } = relinked.held;
+            let json = json!({"previous": relinked.previous, "account": now, "held": {"messages": messages, "recipients": recipients}}).to_string();
+            events.prepare(&owner, now.as_ref(), Event::Other { kind: "session.relinked".into(), json })
+        };
+        if let Some(Relinked { held, .. }) = self.inner.store.note_account(client, account, tell).await? {
+            self.inner.events.committed();
+            let Held { messages, recipients } = held;
+            warn!(%client, messages, recipients, "the session is linked to another account; what was accepted for the one before is held");
+        }
+        Ok(())
+    }
+
+    /// What is held.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn held(&self, client: &ClientId) -> Result<Held, StoreError> {
+        self.inner.store.held(client).await
+    }
+
+    /// Lets it leave with the account that the session has now; how much that was.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn release_held(&self, client: &ClientId) -> Result<Held, StoreError> {
+        let released = self.inner.store.release_held(client).await?;
+        self.inner.accepted.notify_waiters();
+        self.inner.ordered.notify_one();
+        Ok(released)
+    }
+
+    /// Cancels it; how much that was.
+    ///
+    /// # Errors
+    /// When the database fails; the rest stays held.
+    pub async fn cancel_held(&self, client: &ClientId) -> Result<Held, StoreError> {
+        const WHY: &str = "accepted for the account before, and cancelled by the caller";
+        let mut cancelled = Held { messages: 0, recipients: self.inner.store.cancel_held_recipients(client, WHY).await? };
+        loop {
+            let rows = self.inner.store.kept(client).await?;
+            if rows.is_empty() {
+                return Ok(cancelled);
+            }
+            for done in join_all(rows.iter().map(|row| self.inner.cancel(row, WHY))).await {
+                cancelled.messages += u64::from(done?);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Whose account the session is. The journal has to know before anything can be sent with it: what waits may have been
+//! accepted for another one.
+
+use super::Supervisor;
+use crate::{model::Account, whatsapp::PageStatus};
+
+/// What the supervisor remembers of it.
+#[derive(Debug)]
+pub(super) struct Owner {
+    /// The login has ended, and since then nobody has said whose the new one is.
+    unknown: bool,
+    /// The journal knows what there is to know; until it does nothing is sent.
+    pub(super) noted: bool,
+}
+
+impl Owner {
+    pub(super) fn new(linked: bool) -> Self {
+        Self { unknown: !linked, noted: true }
+    }
+}
+
+impl Supervisor {
+    /// Takes the page's word on the account.
+    pub(super) async fn account(&mut self, status: &PageStatus) {
+        let before = self.snapshot.borrow().account.clone();
+        match &status.account {
+            Some(account) => {
+                if !self.owner.noted || before.is_none_or(|before| !before.is(account)) {
+                    self.note_account(Some(account)).await;
+                }
+                self.owner.unknown = false;
+                self.snapshot.send_modify(|snapshot| snapshot.account = Some(account.clone()));
+            }
+            None if !self.owner.noted => self.note_account(before.as_ref()).await,
+            None => {}
+        }
+    }
+
+    /// The session becomes ready.
+    pub(super) async fn owned(&mut self) {
+        if self.owner.unknown {
+            self.note_account(None).await;
+        }
+    }
+
+    /// The login has ended.
+    pub(super) fn disowned(&mut self) {
+        self.owner.unknown = true;
+        self.snapshot.send_modify(|snapshot| snapshot.account = None);
+    }
+
+    async fn note_account(&mut self, account: Option<&Account>) {
+        self.owner.noted = self.parts.journal.account(&self.parts.client, account).await;
+        self.look_for_restrictions().await;
+        self.notice(None).await;
+    }
+}

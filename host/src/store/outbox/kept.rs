@@ -1,0 +1,60 @@
+//! Sends that were accepted for another account than the session has now: out of the line (`held = 3`) until somebody
+//! releases or cancels them. Nothing waits for them.
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{
+    OutboxRow,
+    history::{Step, note_all},
+    read, select,
+};
+use crate::{
+    model::{ClientId, Timestamp},
+    store::{Store, StoreError, accounts, script::Script},
+};
+
+/// Takes everything out of the line that waits for a session, whatever it waits for.
+pub(in crate::store) async fn hold_all(connection: &mut SqliteConnection, client: &str, rest: &mut Script) -> Result<(), StoreError> {
+    let mut held = Vec::new();
+    // One after the other: each has an index of its own.
+    for sql in [
+        "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 0 RETURNING seq",
+        "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 2 RETURNING seq",
+        "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 1 RETURNING seq",
+    ] {
+        held.extend(sqlx::query_scalar::<_, i64>(sql).bind(client).fetch_all(&mut *connection).await?);
+    }
+    note(rest, held, &Step::new("held", accounts::why()))
+}
+
+/// Puts what is held for a session back, each to where it would wait now.
+pub(in crate::store) async fn release_all(
+    connection: &mut SqliteConnection,
+    client: &str,
+    now: Timestamp,
+    rest: &mut Script,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET held = iif(not_before > ?, 1, 0) WHERE client = ? AND state = 'queued' AND held = 3 RETURNING seq";
+    let released = sqlx::query_scalar(sql).bind(now.0).bind(client).fetch_all(connection).await?;
+    note(rest, released, &Step::new("released", json!({})))
+}
+
+fn note(rest: &mut Script, messages: Vec<i64>, step: &Step) -> Result<(), StoreError> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    note_all(rest, &messages.into_iter().map(|seq| (seq, vec![step.clone()])).collect::<Vec<_>>())
+}
+
+impl Store {
+    /// Sends that are held because they were accepted for another account; at most 500.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn kept(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500");
+        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+        rows.iter().map(read).collect()
+    }
+}
