@@ -126,7 +126,7 @@ async fn another_account_inherits_nothing() {
         assert_eq!(gateway.outbox.held(&client()).await, Ok(Held::default()));
         let begun = gateway.outbox.accept(request("begun", None)).await.expect("accepted");
         gateway.until_stored(&begun.id).await;
-        store.know(&client(), vec![ada.clone()]).await.expect("noted");
+        store.know(&client(), vec![ada.clone().into()]).await.expect("noted");
         gateway.outbox.pause(&client(), true).await.expect("paused");
         let restriction =
             Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp::now(), until: Timestamp::now().plus_millis(600_000) };
@@ -146,7 +146,7 @@ async fn another_account_inherits_nothing() {
         }
         let sending = gateway.outbox.sending(&client()).await.expect("read");
         assert_eq!((sending.paused_at, sending.first_at, sending.restricted), (None, None, false), "deleted: {deleted}");
-        assert_eq!(store.knows(&client(), &ada).await, Ok(false), "acquaintances, deleted: {deleted}");
+        assert_eq!(store.knows(&client(), &ada.clone().into()).await, Ok(false), "acquaintances, deleted: {deleted}");
         assert_eq!(store.paced(&client(), 1, false).await, Ok(None));
         assert_eq!(store.cached_address(&client(), &ada, Timestamp(0)).await, Ok(None), "addresses, deleted: {deleted}");
         assert_eq!(gateway.outbox.held(&client()).await, Ok(Held { messages: 1, recipients: 0 }), "deleted: {deleted}");

@@ -1,5 +1,5 @@
-mod arrivals;
 mod account;
+mod arrivals;
 mod passkey;
 
 use std::sync::{

@@ -342,7 +342,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
+        let sql =
+            "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
         let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
