@@ -181,6 +181,7 @@ impl Default for Notes {
             full: AtomicBool::default(),
             restrictions: Mutex::default(),
             passkey: Mutex::default(),
+            accounts: Mutex::default(),
             panics: AtomicBool::default(),
             refuses: AtomicBool::default(),
             unreadable: AtomicBool::default(),

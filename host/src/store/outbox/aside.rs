@@ -150,7 +150,7 @@ mod tests {
         store.spoil("UPDATE outbox SET message = 'no JSON' WHERE id = 'out_1'").await;
         let in_doubt = async || store.look(&client()).await.expect("read").1.len();
         assert_eq!(in_doubt().await, 2);
-        assert_eq!(names(&store.begun(&client()).await.expect("read")), ["out_2"]);
+        assert_eq!(names(&store.begun(&client(), crate::store::Doubtful::All, 0).await.expect("read")), ["out_2"]);
         assert_eq!(in_doubt().await, 1, "its chat waits for nobody's answer");
         assert_eq!(store.unacknowledged(&client(), Timestamp::now().plus_millis(1000)).await, Ok(1));
         assert_eq!(store.outbox_by_message(&client(), &MessageId("3EB0out_1".into())).await, Ok(None));
