@@ -358,7 +358,7 @@ async fn a_database_of_an_older_gateway_is_written_anew_once() {
     let mut older = sqlx::migrate!("src/store/migrations");
     older.migrations = older.migrations.iter().filter(|step| step.version <= 7).cloned().collect();
     older.run(&pool).await.expect("the older tables");
-    let text = serde_json::to_string(&message(&"body-old ".repeat(1000))).expect("json");
+    let text = serde_json::to_string(&message(&"body-old ".repeat(2000))).expect("json");
     for n in 0..300_i64 {
         let sql = "INSERT INTO outbox (id, client, message_id, number, state, attempt, created_at, updated_at, message)
                    VALUES ('out_' || ?1, 'test', '3EB0' || ?1, '4915123456789', 'sent', 1, 5, 5, ?2)";
