@@ -1,7 +1,7 @@
 //! `src/country_table.rs` is made of `countries.txt` and the numbering plans of Google's libphonenumber, and agrees with
 //! both. `cargo xtask numbers` writes it anew: with a new release of the library, or after a change of the list.
 
-#![expect(clippy::expect_used, reason = "tests")]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 

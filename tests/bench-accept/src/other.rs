@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use wharf::{
     api::{Core, HeldAction, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
     events::{DeliveryFilter, Letter, ReceiverReport},
-    model::{Address, ClientId, MessageId, OutboundMessage, Restriction, Timestamp},
+    model::{Address, ClientId, MessageId, OutboundMessage, PhoneNumber, Region, Restriction, Timestamp},
     outbox::{
         AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId,
         OutboxRow, Requested, RowState, Sending, StoreError, Until,

@@ -20,7 +20,7 @@ async fn links_to_a_phone_that_is_off_hold_up_nobody_who_gets_none() {
     let whatsapp = Arc::new(FakeWhatsApp { phone_off: AtomicBool::new(true), ..FakeWhatsApp::default() });
     gateway.page(&whatsapp);
     until_stored(&whatsapp, 1).await;
-    assert_eq!(*whatsapp.order.lock().expect("lock"), [code.clone()]);
+    assert_eq!(*whatsapp.order.lock().expect("lock"), std::slice::from_ref(&code));
     let later = gateway.outbox.accept(to(21, "code 654321")).await.expect("accepted").message_id;
     until_stored(&whatsapp, 2).await;
     assert_eq!(*whatsapp.order.lock().expect("lock"), [code, later]);

@@ -36,7 +36,7 @@ async fn two_queues_that_turn_out_to_be_one_go_in_the_order_of_acceptance() {
     gateway.page(&whatsapp);
     until_stored(&whatsapp, 1).await;
     gateway.row(&second.id, |row| row.retry_at > Timestamp(0)).await;
-    assert_eq!(*whatsapp.order.lock().expect("lock"), [first.message_id.clone()]);
+    assert_eq!(*whatsapp.order.lock().expect("lock"), std::slice::from_ref(&first.message_id));
     whatsapp.lookups_fail.lock().expect("lock").clear();
     until_stored(&whatsapp, 4).await;
     assert_eq!(*whatsapp.order.lock().expect("lock"), [first, second, third, fourth].map(|accepted| accepted.message_id));

@@ -171,6 +171,8 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
 
 /// A send with the line that it stands in.
 type InLine<'a> = (&'a NewRow, Recipient);
+/// The same with the lease and the step of one that begins at once.
+type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
 /// Whose line each stands in: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
 /// that was asked for. A group has its own.
@@ -258,7 +260,7 @@ async fn messages<'a>(
     let with_step = |((row, line), begins): (&'a InLine<'a>, &bool)| {
         (*row, line, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
     };
-    let rows: Vec<(&NewRow, &Recipient, Option<(i64, Step)>)> = rows.iter().zip(begin).map(with_step).collect();
+    let rows: Vec<Placed<'_>> = rows.iter().zip(begin).map(with_step).collect();
     let mut begun = Vec::with_capacity(rows.len());
     let mut pieces = many::pieces(&rows).peekable();
     while let Some(piece) = pieces.next() {
