@@ -28,6 +28,15 @@ pub(crate) async fn run(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     ensure!(told["fromMe"] == false && from.starts_with(ANN) || from.contains("@lid"), "{told}");
     scene.passed("inbound", from);
 
+    send(api, &json!({"to": from, "text": "answered as it stands"})).await?;
+    let answer = one(scene, "answered as it stands").await?;
+    ensure!(answer["to"] == out["to"], "{} is not {}", answer["to"], out["to"]);
+    scene.passed("answered by the id it came from", from);
+
+    let nowhere = api.post(SEND, &json!({"to": "120363000000000000@g.us", "text": "to nobody"})).await?;
+    ensure!(nowhere.status == 422 && nowhere.json["code"] == "chat_not_found", "{}", nowhere.json);
+    scene.passed("a group that this account is not in", "chat_not_found");
+
     send(api, &json!({"to": ANN, "text": "an answer", "replyTo": question["id"]})).await?;
     let answer = one(scene, "an answer").await?["plain"].to_string();
     ensure!(answer.contains("how much is it?") && answer.contains(question["id"].as_str().context("no id")?), "no quote in {answer}");
