@@ -117,6 +117,7 @@ impl Store {
         let relinked = relinked.await?;
         if relinked.is_some() {
             self.addresses.forget(client);
+            self.aliases.forget(client);
         }
         Ok(relinked)
     }
@@ -138,6 +139,7 @@ impl Store {
         });
         work.await?;
         self.addresses.forget(client);
+        self.aliases.forget(client);
         Ok(())
     }
 

@@ -107,7 +107,8 @@ impl Store {
         let at = Timestamp::now();
         let (key, kept) = ((client.clone(), number.clone()), address.clone());
         let (pair, canonical) = (aliases::pair(address), address.number().filter(|canonical| canonical != number));
-        let (client, number, address) = (client.to_string(), number.clone(), serde_json::to_string(address)?);
+        let (owner, learned) = (client.to_string(), pair.clone());
+        let (client, number, address) = (owner.clone(), number.clone(), serde_json::to_string(address)?);
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -121,6 +122,7 @@ impl Store {
             })
             .await?;
         self.addresses.keep(key, kept, at);
+        self.aliases.keep(&owner, learned.as_slice());
         Ok(())
     }
 }

@@ -27,7 +27,10 @@ impl Store {
     }
 
     async fn append_together(&self, arrived: Vec<(MessageId, Envelope)>) -> Result<u64, StoreError> {
-        self.writer
+        let session = arrived.first().map(|(_, envelope)| envelope.session.to_string()).unwrap_or_default();
+        let learned: Vec<_> = arrived.iter().flat_map(|(_, envelope)| pairs(envelope)).collect();
+        let appended = self
+            .writer
             .write_then(move |connection| {
                 Box::pin(async move {
                     let mut rest = Script::default();
@@ -46,7 +49,9 @@ impl Store {
                     Ok((new.len() as u64, rest))
                 })
             })
-            .await
+            .await?;
+        self.aliases.keep(&session, &learned);
+        Ok(appended)
     }
 
     /// The last moment at which every message of the account was told.

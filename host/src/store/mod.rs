@@ -41,6 +41,7 @@ use sqlx::{
 
 pub use accounts::{Held, Relinked};
 use addresses::Addresses;
+use aliases::Aliases;
 use aside::Aside;
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
 pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update};
@@ -139,6 +140,7 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     addresses: Addresses,
+    aliases: Aliases,
     recent: Recent,
     aside: Aside,
     place: Place,
@@ -181,9 +183,10 @@ impl Store {
         let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
         let aside = Aside::default();
         let addresses = Addresses::load(&readers, &aside).await?;
+        let aliases = Aliases::load(&readers).await?;
         let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
         let writer = Writer::start(writing, connection, place.clone()).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path: path.into(), writer, readers, addresses, recent: Recent::default(), aside, place })
+        Ok(Self { path: path.into(), writer, readers, addresses, aliases, recent: Recent::default(), aside, place })
     }
 
     /// Writes what is waiting and closes the file.

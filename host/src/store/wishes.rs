@@ -76,6 +76,7 @@ impl Store {
         });
         work.await?;
         self.addresses.forget(owner);
+        self.aliases.forget(owner);
         Ok(())
     }
 }

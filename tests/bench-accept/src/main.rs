@@ -221,9 +221,9 @@ async fn rows(database: &Path) -> Result<i64> {
 /// Sends that are over, as a gateway has them after a while, with the history of each.
 async fn fill(database: &Path, rows: u32) -> Result<()> {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
-    let sql = "INSERT INTO outbox (id, client, message_id, number, state, chat, ack, attempt, created_at, updated_at, message)
+    let sql = "INSERT INTO outbox (id, client, message_id, recipient, line, state, chat, ack, attempt, created_at, updated_at, message)
                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-               SELECT 'out_0' || hex(randomblob(12)), 'default', '3EB0' || hex(randomblob(9)), '49151' || i, 'sent', '49151' || i || '@c.us', 2, 1,
+               SELECT 'out_0' || hex(randomblob(12)), 'default', '3EB0' || hex(randomblob(9)), '49151' || i, '49151' || i, 'sent', '49151' || i || '@c.us', 2, 1,
                       ?2, ?2, (SELECT message FROM outbox LIMIT 1) FROM n";
     let now = wharf::model::Timestamp::now().0;
     let mut transaction = connection.begin().await?;
