@@ -45,6 +45,17 @@ async fn two_queues_that_turn_out_to_be_one_go_in_the_order_of_acceptance() {
 }
 
 #[tokio::test]
+async fn what_is_taken_up_again_stands_in_the_line_of_who_it_is_known_to_be() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    let ended = accept(&gateway, LID, "ended").await;
+    gateway.outbox.cancel(&ended.id).await.expect("cancelled");
+    gateway.store.learn(&client(), &chat()).await.expect("learned");
+    gateway.outbox.retry(&ended.id).await.expect("taken up again");
+    assert_eq!(lines(&gateway, &[&ended]).await, [NUMBER]);
+}
+
+#[tokio::test]
 async fn the_page_is_asked_whose_an_id_is_and_who_is_known_by_one_form_is_known_by_both() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;

@@ -212,6 +212,7 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let sql = "UPDATE outbox SET state = 'queued', code = NULL, reason = NULL, held = 0, not_before = 0, retry_at = 0, expires_at = NULL, \
+                               line = coalesce((SELECT number FROM alias WHERE alias.client = outbox.client AND lid = line), line), \
                                updated_at = ? WHERE id = ? AND state = 'not_sent' AND redacted = 0 RETURNING seq";
                     let seq = sqlx::query_scalar(sql).bind(Timestamp::now().0).bind(id.0).fetch_optional(&mut *connection).await?;
                     let Some(seq) = seq else { return Ok(false) };
