@@ -13,7 +13,7 @@ use wharf_plugin::{Address, ConfigIssues, Content, Envelope, Error, Event, Inbou
 
 use crate::config;
 
-/// Longer than any event waits to be told ([delivery] max_age, 3 days unless the operator says otherwise).
+/// Longer than any event waits to be told (`[delivery] max_age`, 3 days unless the operator says otherwise).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug)]
