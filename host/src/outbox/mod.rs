@@ -6,6 +6,7 @@
 mod accept;
 mod bulk;
 mod busy;
+mod dispatch;
 mod doubts;
 mod going;
 mod held;

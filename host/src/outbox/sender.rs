@@ -22,23 +22,20 @@ use tracing::{debug, error, warn};
 
 use super::{
     Inner,
-    accept::{JUDGED_FOR, judged},
+    dispatch::{Judged, Resolved},
     going::{Going, Place},
     pace::{self, Turn},
     previews::Previews,
 };
 use crate::{
     config,
-    model::{Address, ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
-    plugins::{Decision, Subject},
+    model::{ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
     store::{Begin, Begun, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     whatsapp::{Page, PageError, PageSend, Stored},
 };
 
 /// A look at the table at least so often: rows become due, acknowledgements stay away.
 const TICK: Duration = Duration::from_secs(1);
-/// A look-up that failed is tried again after so long.
-const LOOKUP_PAUSE: u64 = 3_000;
 /// A page that is being loaded is asked again after so long, unless it is replaced before.
 const BOOT_PAUSE: u64 = 500;
 /// Rows of the line read at a time. An interactive message waits for so many bulk ones at the most.
@@ -70,24 +67,6 @@ struct Given {
     held: Vec<Recipient>,
     /// Something left the line.
     went: bool,
-}
-
-/// What became of a look-up.
-enum Resolved {
-    Address(Address),
-    /// It is no number of WhatsApp's; the send has ended.
-    Ended,
-    /// No answer; the send waits.
-    Later,
-}
-
-/// What the plugins say of a row that waited.
-enum Judged {
-    Allowed(Box<OutboundMessage>, Vec<Step>),
-    /// It was refused; the send has ended.
-    Ended,
-    /// A plugin could not be asked; the send waits.
-    Later,
 }
 
 /// What of a chat may be sent now.
@@ -592,89 +571,6 @@ impl Sender {
             Err(error) => {
                 warn!(client = %self.client, id = %row.id, %error, "a send broke off; the page will be asked for its id");
                 Ok(false)
-            }
-        }
-    }
-
-    /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever judged an address judges the
-    /// one that is used.
-    async fn still_allowed(&self, row: &OutboxRow, to: Address) -> Result<Judged, StoreError> {
-        let waited = Duration::from_millis(Timestamp::now().since(row.created_at));
-        let judged_for = to == row.message.to;
-        let message = OutboundMessage { to: to.clone(), ..row.message.clone() };
-        if judged_for && waited < JUDGED_FOR && row.message.send_at.is_none() {
-            return Ok(Judged::Allowed(Box::new(message), vec![]));
-        }
-        let subject = Subject { session: self.client.clone(), id: row.id.0.clone(), traceparent: String::new(), attempt: 2 };
-        let (decision, verdicts) = match self.inner.pipeline.validate(&subject, message).await {
-            // No plugin may move it to somebody else.
-            Decision::Allow(message, verdicts) => (Ok(OutboundMessage { to, ..message }), verdicts),
-            Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
-            Decision::Busy(busy, _) => {
-                self.inner.store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &busy.to_string()).await?;
-                return Ok(Judged::Later);
-            }
-        };
-        let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
-        match decision {
-            Ok(message) => Ok(Judged::Allowed(Box::new(message), steps)),
-            Err(rejection) => {
-                let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;
-                Ok(Judged::Ended)
-            }
-        }
-    }
-
-    async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Resolved, StoreError> {
-        let store = &self.inner.store;
-        let number = match &row.recipient {
-            Recipient::Number(number) => number,
-            Recipient::Chat(_) => return self.known(page, row).await.map(Resolved::Address),
-        };
-        if let Some(address) = store.cached_address(&self.client, number, self.inner.oldest_address()).await? {
-            return Ok(Resolved::Address(address));
-        }
-        match page.resolve(number).await {
-            Ok(Some(address)) => {
-                store.cache_address(&self.client, number, &address).await?;
-                Ok(Resolved::Address(address))
-            }
-            Ok(None) => {
-                let words = format!("{number} has no WhatsApp account");
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::NotOnWhatsapp, words), vec![]).await?;
-                Ok(Resolved::Ended)
-            }
-            Err(error @ PageError::ContractBroken { .. }) => {
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::PageError, error.to_string()), vec![]).await?;
-                Ok(Resolved::Ended)
-            }
-            // No answer is not the answer "no".
-            Err(error) => {
-                debug!(client = %self.client, id = %row.id, %error, "the look-up failed; tried again later");
-                store.requeue(&row.id, Timestamp::now().plus_millis(LOOKUP_PAUSE), &format!("the look-up of the number failed: {error}")).await?;
-                Ok(Resolved::Later)
-            }
-        }
-    }
-
-    /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all the same: plugins judge by
-    /// it, and what goes to that number stands in the same line.
-    async fn known(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Address, StoreError> {
-        let address = self.inner.store.known_address(&self.client, &row.recipient).await?;
-        if address.pn.is_some() || row.recipient.is_group() {
-            return Ok(address);
-        }
-        match page.address(&address.chat).await {
-            Ok(Address { pn: Some(pn), .. }) => {
-                let address = Address { pn: Some(pn), ..address };
-                self.inner.store.learn(&self.client, &address).await?;
-                Ok(address)
-            }
-            Ok(_) => Ok(address),
-            Err(error) => {
-                debug!(client = %self.client, id = %row.id, %error, "the page cannot say whose id this is");
-                Ok(address)
             }
         }
     }
