@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod arrives;
+mod attacks;
 mod bad_plugins;
 mod callers;
 mod crash;

@@ -1,0 +1,1 @@
+//! Who is let in: keys, browsers of this machine, headers that lie.

@@ -1,0 +1,1 @@
+//! Connections: too many, too slow, silent.

@@ -1,0 +1,107 @@
+//! What somebody who means harm tries, and what the running gateway makes of it.
+//!
+//! Each test ends with a row of `docs/attacks.md`, which it writes itself (`WHARF_WRITE_DOCS=1`) or finds there: the
+//! table cannot say what no test has just seen.
+
+mod auth;
+mod bodies;
+mod connections;
+mod files;
+mod guests;
+mod receivers;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// What was attacked, in the order of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Area {
+    Connections,
+    Bodies,
+    Auth,
+    Files,
+    Guests,
+    Receivers,
+}
+
+impl Area {
+    const ALL: [Self; 6] = [Self::Connections, Self::Bodies, Self::Auth, Self::Files, Self::Guests, Self::Receivers];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Connections => "Connections",
+            Self::Bodies => "Bodies",
+            Self::Auth => "Who gets in",
+            Self::Files => "Files",
+            Self::Guests => "Plugins",
+            Self::Receivers => "Receivers of webhooks",
+        }
+    }
+}
+
+const HEAD: &str = "# What was tried against it, and held\n\nMade by the tests below `tests/e2e/tests/all/attacks`: each row is tried against the running gateway whenever the tests run, and a row that no test has just seen fails them. `WHARF_WRITE_DOCS=1` writes the page anew.\n";
+
+static PAGE: Mutex<()> = Mutex::new(());
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// What the page says: area and attempt → what happened.
+fn rows(text: &str) -> BTreeMap<(Area, String), String> {
+    let mut area = Area::Connections;
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            area = Area::ALL.into_iter().find(|area| area.title() == title).unwrap_or(area);
+        } else if let Some((tried, held)) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")?.split_once(" | "))
+            && tried != "tried"
+        {
+            rows.insert((area, tried.to_owned()), held.to_owned());
+        }
+    }
+    rows
+}
+
+fn page(rows: &BTreeMap<(Area, String), String>) -> String {
+    let mut text = HEAD.to_owned();
+    for area in Area::ALL {
+        let of_it = rows.iter().filter(|((of, _), _)| *of == area).map(|((_, tried), held)| format!("| {tried} | {held} |\n"));
+        text += &format!("\n## {}\n\n| tried | what happened |\n|---|---|\n{}", area.title(), of_it.collect::<String>());
+    }
+    text
+}
+
+/// Notes that `tried` was just done to a running gateway and that it held: `docs/attacks.md` says so in the same words.
+fn held(area: Area, tried: &str, held: &str) -> Result<()> {
+    let path = root().join("docs/attacks.md");
+    let _one = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut rows = rows(&fs::read_to_string(&path).unwrap_or_default());
+    if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
+        rows.insert((area, tried.to_owned()), held.to_owned());
+        return fs::write(&path, page(&rows)).context("docs/attacks.md cannot be written");
+    }
+    let said = rows.get(&(area, tried.to_owned()));
+    ensure!(said.is_some_and(|said| said == held), "docs/attacks.md is old: run this test with WHARF_WRITE_DOCS=1\nin the page: {said:?}\nseen now:    {held:?}");
+    Ok(())
+}
+
+/// The other direction: no row stays whose test is gone.
+#[test]
+fn every_row_has_its_test() -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/attacks");
+    let sources: Vec<String> = fs::read_dir(here)?.map(|entry| Ok(fs::read_to_string(entry?.path())?)).collect::<Result<_>>()?;
+    let text = fs::read_to_string(root().join("docs/attacks.md"))?;
+    let rows = rows(&text);
+    ensure!(text == page(&rows), "docs/attacks.md was edited by hand: run the tests with WHARF_WRITE_DOCS=1");
+    let orphans: Vec<&String> = rows.keys().map(|(_, tried)| tried).filter(|tried| !sources.iter().any(|source| source.contains(&format!("{tried:?}")))).collect();
+    ensure!(orphans.is_empty(), "no test says {orphans:?}");
+    Ok(())
+}
