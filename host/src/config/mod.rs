@@ -5,13 +5,14 @@
 
 mod load;
 mod sections;
+mod send;
+mod sessions;
 mod units;
 
 pub use load::{ConfigErrors, Sources, load};
-pub use sections::{
-    Api, Browser, BrowserKind, BrowserMode, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, PacingOverride, Plugin, PluginMode, Plugins,
-    Relink, Send, Server, Session, Sessions, Storage, WhatsApp, WhenBusy,
-};
+pub use sections::{Api, Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Server, Storage};
+pub use send::{Pacing, PacingOverride, Send, WhenBusy};
+pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};
 pub use units::{ByteSize, Millis};
 
 #[cfg(test)]
@@ -25,8 +26,9 @@ mod tests {
         let sources = Sources { file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway.toml").into()), ..Sources::default() };
         let config = load(&sources).expect("good");
         assert!(config.server.host.is_loopback());
-        let keys = include_str!("sections.rs")
-            .lines()
+        let keys = [include_str!("sections.rs"), include_str!("sessions.rs"), include_str!("send.rs")]
+            .into_iter()
+            .flat_map(str::lines)
             .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
             .map(|(key, _)| key)
             .filter(|key| !key.starts_with("fn "));
