@@ -3,16 +3,21 @@
 //! Every section is a plain struct with its defaults; rooms take their section and never see a file.
 //! Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal to start.
 
+mod dotenv;
+mod level;
 mod load;
 mod sections;
 mod send;
 mod sessions;
+mod sources;
 mod units;
 
-pub use load::{ConfigErrors, Sources, load};
+pub use level::LogLevel;
+pub use load::{ConfigErrors, load};
 pub use sections::{Api, Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Server, Storage};
 pub use send::{Pacing, PacingOverride, Send, WhenBusy};
 pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};
+pub use sources::Sources;
 pub use units::{ByteSize, Millis};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::{Browser, ByteSize, Millis, Send, Sessions, WhatsApp};
+use super::{Browser, ByteSize, LogLevel, Millis, Send, Sessions, WhatsApp};
 
 /// Everything the gateway can be told.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -70,19 +70,13 @@ pub struct Api {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a tracing filter. Default `info`. Environment: `LOG_LEVEL`.
-    pub level: String,
+    /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a tracing filter. Default `info`. Environment: `LOG_LEVEL`.
+    pub level: LogLevel,
     /// Default `auto`: pretty on a terminal, JSON otherwise.
     pub format: LogFormat,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Auto }
-    }
 }
 
 /// How log lines look.
