@@ -45,7 +45,7 @@ pub fn start_log(log: &Log) {
 /// What the operator wants to see, as far as it is open.
 fn filter<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(level: &LogLevel) -> impl Filter<S> + use<S> {
     // The configuration has parsed it before.
-    EnvFilter::new(level.as_str()).and(filter_fn(|meta| is_open(meta)))
+    EnvFilter::new(level.as_str()).and(filter_fn(is_open))
 }
 
 fn is_open(meta: &Metadata<'_>) -> bool {

@@ -366,11 +366,11 @@ impl Store {
     /// When the database cannot be read.
     pub async fn queue_counts(&self) -> Result<Vec<(String, &'static str, u64)>, StoreError> {
         // Each part has an index of its own.
-        let sql = "SELECT client, 0 AS place, count(*) AS n FROM outbox WHERE state = 'queued' AND held = 0 GROUP BY client UNION ALL
-                   SELECT client, 1, count(*) FROM outbox WHERE state = 'queued' AND held = 1 GROUP BY client UNION ALL
-                   SELECT client, 2, count(*) FROM outbox WHERE state = 'queued' AND held = 2 GROUP BY client UNION ALL
-                   SELECT client, 2, count(*) FROM outbox WHERE state = 'queued' AND held = 3 GROUP BY client UNION ALL
-                   SELECT client, iif(state = 'sending', 3, 4), count(*) FROM outbox
+        let sql = "SELECT client, 0 AS place, count(*) AS n FROM outbox INDEXED BY outbox_queue WHERE state = 'queued' AND held = 0 GROUP BY client UNION ALL
+                   SELECT client, 1, count(*) FROM outbox INDEXED BY outbox_held WHERE state = 'queued' AND held = 1 GROUP BY client UNION ALL
+                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_parked WHERE state = 'queued' AND held = 2 GROUP BY client UNION ALL
+                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_kept WHERE state = 'queued' AND held = 3 GROUP BY client UNION ALL
+                   SELECT client, iif(state = 'sending', 3, 4), count(*) FROM outbox INDEXED BY outbox_begun
                    WHERE state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 GROUP BY client, state";
         let mut counts: Vec<(String, &'static str, u64)> = Vec::new();
         for row in sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await? {
