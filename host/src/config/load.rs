@@ -66,23 +66,30 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
 /// default changes nothing, and the gateway finds its logins from wherever it is started.
 fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors: &mut Vec<String>) {
     let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return };
-    let before = config.sessions.path.clone();
+    let (profiles, database) = (config.sessions.path.clone(), config.storage.database.clone());
     let executable = config.browser.executable.as_mut().filter(|path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty()));
     let paths = [&mut config.sessions.path, &mut config.plugins.dir].into_iter();
     let options = [config.storage.database.as_mut(), config.plugins.cache.as_mut(), config.whatsapp.bridge_script.as_mut(), executable];
     for path in paths.chain(options.into_iter().flatten()).filter(|path| path.is_relative()) {
         *path = folder.join(path.strip_prefix(".").unwrap_or(path));
     }
-    let here = &config.sessions.path;
-    // It was the working directory once: the logins that lie there must not be passed over in silence.
-    if sources.get("SESSION_PATH").is_none() && !here.exists() && before.join(".wwebjs_auth").is_dir() {
-        errors.push(format!(
-            "[sessions] path = {before:?}: it is relative to the folder of the configuration file, and {} is not there; there are profiles in the \
-             working directory's {}: move that folder, or write its whole path",
-            here.display(),
-            before.display()
-        ));
+    // It was the working directory once: logins and messages that lie there must not be passed over in silence.
+    let mut left = Vec::new();
+    if sources.get("SESSION_PATH").is_none() && profiles.join(".wwebjs_auth").is_dir() {
+        left.push(("[sessions] path", &profiles, &config.sessions.path));
     }
+    if let (Some(before), Some(now)) = (&database, &config.storage.database)
+        && before.is_file()
+    {
+        left.push(("[storage] database", before, now));
+    }
+    errors.extend(left.into_iter().filter(|(_, _, now)| !now.exists()).map(|(key, before, now)| {
+        let now = now.display();
+        format!(
+            "{key} = {before:?} is relative to the folder of the configuration file, and {now} is not there, but {before:?} in the working directory \
+             is: move it, or write its whole path"
+        )
+    }));
 }
 
 /// Variables that are read and are not UTF-8. Others are nobody's business here.

@@ -151,10 +151,15 @@ async fn a_check_names_the_files_it_read_and_paths_are_relative_to_the_file() ->
     ensure!(said.out.lines().any(|line| line.starts_with("plugin number-policy ") && line.ends_with(&format!(": loaded, {plugin}"))), "{}", said.out);
     ensure!(conf.join("c").is_dir() && fs::read_dir(&elsewhere)?.count() == 1, "something was made in the working directory");
 
-    // A login that an earlier version kept in the working directory is not passed over in silence.
+    // What an earlier version kept in the working directory is not passed over in silence.
     fs::create_dir_all(elsewhere.join("whatsapp-session/.wwebjs_auth/session-shop"))?;
     let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check")).await?;
-    ensure!(said.status == Some(2) && said.err.contains("there are profiles in the working directory's"), "{}", said.err);
+    ensure!(said.status == Some(2) && said.err.contains("[sessions] path") && said.err.contains("write its whole path"), "{}", said.err);
+    fs::create_dir(elsewhere.join("data"))?;
+    fs::write(elsewhere.join("data/w.db"), "")?;
+    let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check").env("SESSION_PATH", "whatsapp-session")).await?;
+    ensure!(said.status == Some(2) && said.err.contains("[storage] database") && !said.err.contains("[sessions]"), "{}", said.err);
+    fs::remove_file(elsewhere.join("data/w.db"))?;
     let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check").env("SESSION_PATH", "whatsapp-session")).await?;
     ensure!(said.out.contains(&format!("session path: {}", of(&elsewhere.join("whatsapp-session")))), "{}{}", said.out, said.err);
     Ok(())
