@@ -1,10 +1,16 @@
 //! The command line of the gateway.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    fmt::Display,
+    fs,
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Parser;
 use sha2::{Digest, Sha256};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use wharf::{
     browser,
@@ -29,14 +35,14 @@ fn main() -> ExitCode {
     let (config, sources) = match loaded {
         Ok((config, sources)) => (config, Arc::new(sources)),
         Err(errors) => {
-            eprintln!("The configuration is wrong:\n{errors}");
+            complain(format_args!("The configuration is wrong:\n{errors}"));
             return ExitCode::from(2);
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("cannot start: {error}");
+            complain(format_args!("cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -55,49 +61,102 @@ fn main() -> ExitCode {
 async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
     telemetry::start_log(&config.log);
     let metrics = telemetry::start_metrics();
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-        error!("cannot listen for signals");
-        return ExitCode::FAILURE;
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return not_started(format_args!("cannot listen for signals: {error}")),
     };
     let mut gateway = match Gateway::start(config, sources, metrics).await {
         Ok(gateway) => gateway,
-        Err(failure) => {
-            error!(error = %failure, "the gateway did not start");
-            return ExitCode::FAILURE;
-        }
+        Err(failure) => return not_started(failure),
     };
     let code = tokio::select! {
-        _ = interrupt.recv() => ExitCode::SUCCESS,
-        _ = terminate.recv() => ExitCode::SUCCESS,
+        () = signals.stop() => ExitCode::SUCCESS,
         part = gateway.failed() => {
             error!(part, "a part of the gateway has ended that it cannot go on without; it stops, to be started anew");
+            complain(format_args!("{part} has ended, without which the gateway cannot go on; it stops, to be started anew"));
             ExitCode::FAILURE
         }
     };
     tokio::select! {
         () = gateway.stop() => code,
-        // Asked twice: at once. The guards close the browsers.
-        _ = interrupt.recv() => ExitCode::FAILURE,
+        // Ctrl-C again: at once. The guards close the browsers. Another signal is none: the end of a terminal, or of a
+        // systemd service with `SendSIGHUP`, brings several at a time.
+        _ = signals.interrupt.recv() => ExitCode::FAILURE,
     }
 }
 
+/// What ends the gateway in order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None: it was started by `nohup`, to outlive its terminal.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+    }
+
+    async fn stop(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+}
+
+/// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that the kernel says it ignores.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Said in the log, and whatever its level on standard error too.
+fn not_started(why: impl Display) -> ExitCode {
+    error!(error = %why, "the gateway did not start");
+    complain(format_args!("the gateway did not start: {why}"));
+    ExitCode::FAILURE
+}
+
+/// A line for whoever started this. That nobody reads it is no reason to panic, as `println!` would.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The same on standard error.
+fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 async fn check(config: &Config, sources: Arc<Sources>) -> ExitCode {
+    let read = check::sources(config, &sources);
     match check::plugins(config, sources).await {
-        Ok(lines) => {
-            println!("The configuration is good.");
-            lines.iter().for_each(|line| println!("{line}"));
+        Ok(reports) => {
+            say("The configuration is good.");
+            read.iter().for_each(say);
+            reports.iter().map(check::line).for_each(say);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
+            complain(read.join("\n"));
             ExitCode::from(2)
         }
     }
 }
 
 async fn doctor(config: &Config, sources: Arc<Sources>, offline: bool) -> ExitCode {
-    let well = doctor::examine(config, sources, !offline, |finding| println!("{finding}")).await;
+    let well = doctor::examine(config, sources, !offline, |finding| say(finding)).await;
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -112,11 +171,11 @@ async fn deliveries(config: &Config, sources: &Sources, command: &Deliveries) ->
 fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {
     match done {
         Ok(lines) => {
-            lines.iter().for_each(|line| println!("{line}"));
+            lines.iter().for_each(say);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -125,5 +184,5 @@ fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {
 /// 256 random bits. Only the hash goes into the file; the key is shown this once.
 fn new_key() {
     let key = hex::encode(rand::random::<[u8; 32]>());
-    println!("key:                {key}\nfor [api] keys:     \"sha256:{}\"", hex::encode(Sha256::digest(&key)));
+    say(format_args!("key:                {key}\nfor [api] keys:     \"sha256:{}\"", hex::encode(Sha256::digest(&key))));
 }

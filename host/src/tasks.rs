@@ -3,7 +3,7 @@
 //!
 //! What such a task does lies in the database, so that to begin anew is as good as a restart of the gateway for it.
 
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{task::JoinHandle, time::sleep};
@@ -57,6 +57,25 @@ pub fn begins_anew(name: &'static str, why: &str) {
     error!(task = name, why, "a task of the gateway broke off; it begins anew");
 }
 
+/// The trouble of a loop that tries again: a cause is worth a line of the log when it begins, and none for each try.
+#[derive(Debug, Default)]
+pub struct Trouble(Option<String>);
+
+impl Trouble {
+    /// Whether this cause is another than the last try's.
+    pub fn is_new(&mut self, cause: &impl Display) -> bool {
+        let cause = cause.to_string();
+        let known = self.0.as_ref() == Some(&cause);
+        self.0 = Some(cause);
+        !known
+    }
+
+    /// Whether there was trouble, which is over now.
+    pub fn is_over(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -101,5 +120,16 @@ mod tests {
         });
         task.await.expect("done");
         assert_eq!(begun.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_cause_is_new_once_until_it_changes_or_is_over() {
+        let mut trouble = Trouble::default();
+        assert!(!trouble.is_over());
+        assert!(trouble.is_new(&"the disk is full"));
+        assert!(!trouble.is_new(&"the disk is full"));
+        assert!(trouble.is_new(&"busy"));
+        assert!(trouble.is_over() && !trouble.is_over());
+        assert!(trouble.is_new(&"busy"));
     }
 }

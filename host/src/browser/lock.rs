@@ -64,6 +64,12 @@ pub fn profile_user(profile: &Path) -> Option<i32> {
     ours.or_else(|| foreign_user(profile))
 }
 
+/// Whether a browser of ours, or a command, has ever worked in this profile.
+#[must_use]
+pub fn was_held(profile: &Path) -> bool {
+    profile.join(LOCK).exists()
+}
+
 /// Opens the lock file, and makes it and the profile where they are missing.
 pub(super) fn open(profile: &Path) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(profile)?;

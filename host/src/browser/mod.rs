@@ -16,7 +16,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub use args::find_executable;
 pub use launch::{Guard, LaunchOptions, launch};
-pub use lock::{MARKS, ProfileLock, hold_profile, profile_user};
+pub use lock::{MARKS, ProfileLock, hold_profile, profile_user, was_held};
 pub use process::Report;
 pub use shared::SharedBrowser;
 pub use tab::Tab;

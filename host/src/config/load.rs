@@ -3,23 +3,14 @@
 //! What is wrong is said with file, line and key, and with what would be right; checks that need the whole
 //! configuration are reported together.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
+use std::{fmt, fs, path::Path};
 
-use super::{BrowserKind, BrowserMode, Config, Millis};
+use super::{BrowserKind, BrowserMode, Config, Millis, Sources, level, sources};
 use crate::model::Region;
-
-/// Where configuration comes from.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// The file; it must exist.
-    pub file: Option<PathBuf>,
-    /// Environment variables; see [`Sources::environment`].
-    pub variables: BTreeMap<String, String>,
-}
 
 /// Everything that is wrong, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<String>);
+pub struct ConfigErrors(pub(super) Vec<String>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,50 +20,27 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-impl Sources {
-    /// The process's environment, over a `.env` file in the working directory.
-    ///
-    /// # Errors
-    /// When there is a `.env` that cannot be read.
-    pub fn environment(file: Option<PathBuf>) -> Result<Self, ConfigErrors> {
-        let wrong = |error: &dyn fmt::Display| ConfigErrors(vec![format!(".env: {error}")]);
-        let mut variables = BTreeMap::new();
-        match dotenvy::from_path_iter(".env") {
-            Ok(entries) => {
-                for entry in entries {
-                    // The error of a line would quote the line, which may hold a secret.
-                    let (name, value) = entry.map_err(|_| wrong(&"a line is not of the form NAME=value"))?;
-                    variables.insert(name, value);
-                }
-            }
-            Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => return Err(wrong(&"cannot be read")),
-        }
-        variables.extend(std::env::vars());
-        Ok(Self { file, variables })
-    }
-
-    /// One variable; an empty one counts as not set.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-}
-
 /// Reads and checks the configuration.
 ///
 /// # Errors
 /// Names everything that is wrong.
 pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
+    let mut errors = Vec::new();
     let mut config = match &sources.file {
         Some(path) => {
             let name = path.display().to_string();
             let text = fs::read_to_string(path).map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))?;
-            parse(&name, &text)?
+            let mut config = parse(&name, &text)?;
+            relative_to_file(&mut config, path, sources, &mut errors);
+            config
         }
         None => Config::default(),
     };
-    let mut errors = Vec::new();
+    readable(&config, sources, &mut errors);
+    for (n, key) in config.api.keys.iter_mut().enumerate() {
+        *key = key.trim().to_owned();
+        check_key(&format!("[api] keys, number {}", n + 1), key, &mut errors);
+    }
     override_by_environment(&mut config, sources, &mut errors);
     check(&config, &mut errors);
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
@@ -81,14 +49,68 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
 fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
     let wrong = |error: &toml::de::Error, key: Option<String>| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        // What was found may be a key, and would be repeated.
+        let words =
+            if key.as_deref().is_some_and(|key| key.starts_with("api.keys")) { "must be a list of keys, each in quotes" } else { error.message() };
         let key = key.filter(|key| key != ".").map(|key| format!("{key}: ")).unwrap_or_default();
-        ConfigErrors(vec![format!("{name}:{line}: {key}{}", error.message())])
+        ConfigErrors(vec![format!("{name}:{line}: {key}{words}")])
     };
     let reader = toml::de::Deserializer::parse(text).map_err(|error| wrong(&error, None))?;
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let key = error.path().to_string();
         wrong(error.inner(), Some(key))
     })
+}
+
+/// What is relative in a file is relative to the folder of that file, also the defaults: a line that is taken in with its
+/// default changes nothing, and the gateway finds its logins from wherever it is started.
+fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors: &mut Vec<String>) {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return };
+    let (profiles, database) = (config.sessions.path.clone(), config.storage.database.clone());
+    let executable = config.browser.executable.as_mut().filter(|path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty()));
+    let paths = [&mut config.sessions.path, &mut config.plugins.dir].into_iter();
+    let options = [config.storage.database.as_mut(), config.plugins.cache.as_mut(), config.whatsapp.bridge_script.as_mut(), executable];
+    for path in paths.chain(options.into_iter().flatten()).filter(|path| path.is_relative()) {
+        *path = folder.join(path.strip_prefix(".").unwrap_or(path));
+    }
+    // It was the working directory once: logins and messages that lie there must not be passed over in silence.
+    let mut left = Vec::new();
+    if sources.get("SESSION_PATH").is_none() && profiles.join(".wwebjs_auth").is_dir() {
+        left.push(("[sessions] path", &profiles, &config.sessions.path));
+    }
+    if let (Some(before), Some(now)) = (&database, &config.storage.database)
+        && before.is_file()
+    {
+        left.push(("[storage] database", before, now));
+    }
+    errors.extend(left.into_iter().filter(|(_, _, now)| !now.exists()).map(|(key, before, now)| {
+        let now = now.display();
+        format!(
+            "{key} = {before:?} is relative to the folder of the configuration file, and {now} is not there, but {before:?} in the working directory \
+             is: move it, or write its whole path"
+        )
+    }));
+}
+
+/// Variables that are read and are not UTF-8. Others are nobody's business here.
+fn readable(config: &Config, sources: &Sources, errors: &mut Vec<String>) {
+    let secrets = config.plugin.iter().filter(|plugin| plugin.enabled).flat_map(|plugin| plugin.grants.secrets.iter().map(String::as_str));
+    let mut read: Vec<&str> = sources::READ.into_iter().chain(secrets).filter(|name| sources.unreadable.contains(*name)).collect();
+    read.sort_unstable();
+    read.dedup();
+    errors.extend(read.iter().map(|name| format!("environment: {name} is not UTF-8")));
+}
+
+/// What callers show in a header. The key itself is never repeated.
+fn check_key(name: &str, key: &str, errors: &mut Vec<String>) {
+    let hashed = key.strip_prefix("sha256:").map(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    if !key.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        errors.push(format!(
+            "{name}: holds a control character or one that is not ASCII, which no HTTP header can carry; `wharf keys new` makes a key"
+        ));
+    } else if hashed == Some(false) || (hashed.is_none() && key.len() < 16) {
+        errors.push(format!("{name}: must be at least 16 characters, or sha256: and 64 hex digits"));
+    }
 }
 
 /// The variables of the original service, and those that let a platform start the gateway without a file.
@@ -104,7 +126,7 @@ fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut 
     set(&mut config.server.host, sources, "HOST", "an IP address, e.g. 127.0.0.1 or 0.0.0.0", errors);
     set(&mut config.server.port, sources, "PORT", "a port from 0 to 65535", errors);
     set(&mut config.sessions.path, sources, "SESSION_PATH", "a path", errors);
-    set(&mut config.log.level, sources, "LOG_LEVEL", "a log level", errors);
+    set(&mut config.log.level, sources, "LOG_LEVEL", level::LEVELS, errors);
     set(&mut config.sessions.default_client, sources, "CLIENT_ID", "1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'", errors);
     if let Some(url) = sources.get("PUBLIC_URL") {
         config.server.public_url = Some(url.to_owned());
@@ -113,6 +135,7 @@ fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut 
         config.browser.executable = Some(path.into());
     }
     if let Some(key) = sources.get("WHARF_API_KEY") {
+        check_key("environment: WHARF_API_KEY", key, errors);
         config.api.keys.push(key.to_owned());
     }
 }
@@ -130,12 +153,6 @@ fn check(config: &Config, errors: &mut Vec<String>) {
             "[server] public_url = {url:?} must be an http or https URL without user, query and fragment, e.g. \"https://wharf.example.org\""
         ));
     }
-    for (n, key) in config.api.keys.iter().enumerate() {
-        let hashed = key.strip_prefix("sha256:").map(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
-        if hashed == Some(false) || (hashed.is_none() && key.len() < 16) {
-            errors.push(format!("[api] keys, number {}: must be at least 16 characters, or sha256: and 64 hex digits", n + 1));
-        }
-    }
     let kind = config.browser.kind;
     if config.browser.mode == BrowserMode::Shared && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless) {
         errors.push("[browser] mode = \"shared\" needs the full browser without a window: kind must be \"auto\" or \"headless\"".into());
@@ -145,9 +162,6 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     }
     if let Some(region) = config.send.default_region.as_deref().filter(|region| region.parse::<Region>().is_err()) {
         errors.push(format!("[send] default_region = {region:?} must be a region such as \"DE\""));
-    }
-    if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
-        errors.push(format!("[log] level = {:?} must be error, warn, info, debug, trace or a tracing filter", config.log.level));
     }
     if config.storage.keep_bodies > config.storage.keep_messages {
         errors.push("[storage] keep_bodies must not be longer than keep_messages: what a message says goes with it at the latest".into());
@@ -197,6 +211,10 @@ fn is_public_url(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, path::PathBuf};
+
+    use serde_json::Value;
+
     use super::*;
 
     fn with(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -205,7 +223,7 @@ mod tests {
         fs::write(&path, text).expect("written");
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = format!("{}/", dir.path().display());
-        load(&Sources { file: Some(path), variables }).map_err(|errors| errors.to_string().replace(&folder, ""))
+        load(&Sources { file: Some(path), variables, ..Sources::default() }).map_err(|errors| errors.to_string().replace(&folder, ""))
     }
 
     #[test]
@@ -265,5 +283,76 @@ mod tests {
         assert!(with("", &[("PORT", "http")]).expect_err("no port").contains("PORT"));
         let short = with("", &[("WHARF_API_KEY", "hunter2")]).expect_err("short");
         assert!(!short.contains("hunter2"), "a key is never repeated: {short}");
+    }
+
+    #[test]
+    fn variables_are_trimmed_and_what_cannot_be_used_is_refused_by_name() {
+        let cases: Value = serde_json::from_str(include_str!("../../../tests/cases/env.json")).expect("JSON");
+        for case in cases["environment"].as_array().expect("cases") {
+            let text = |key: &str| case[key].as_str();
+            let (name, value) = (text("name").expect("a name"), text("value").expect("a value"));
+            match (with("", &[(name, value)]), text("refused")) {
+                (Ok(config), None) => {
+                    let got = if name == "LOG_LEVEL" { config.log.level.to_string() } else { config.api.keys.join(",") };
+                    assert_eq!(Some(got.as_str()), text("right"), "{name}={value:?}");
+                }
+                (Err(error), Some(named)) => {
+                    assert!(error.contains(named) && (name == "LOG_LEVEL" || !error.contains(value.trim())), "{name}={value:?}: {error}");
+                }
+                (got, _) => panic!("{name}={value:?}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_the_file_are_trimmed_and_refused_by_their_number() {
+        let config = with("[api]\nkeys = [\" 0123456789abcdef\\r\\n\"]\n", &[]).expect("good");
+        assert_eq!(config.api.keys, ["0123456789abcdef"]);
+        let error = with("[api]\nkeys = [\"0123456789abcdef\", \"0123\\u0001456789abcdef\", \"short\"]\n", &[]).expect_err("two");
+        assert!(error.contains("number 2: holds a control character") && error.contains("number 3: must be at least 16"), "{error}");
+        assert!(!error.contains("456789") && !error.contains("short"), "a key is never repeated: {error}");
+        let error = with("[api]\nkeys = \"0123456789abcdef\"\n", &[]).expect_err("no list");
+        assert_eq!(error, "gateway.toml:2: api.keys: must be a list of keys, each in quotes");
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_files_folder_and_those_of_the_environment_are_not() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join("gateway.toml");
+        let write = |text: &str| fs::write(&file, text).expect("written");
+        let load = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            load(&Sources { file: Some(file.clone()), variables, ..Sources::default() }).expect("good")
+        };
+        write("");
+        let config = load(&[]);
+        assert_eq!((config.sessions.path, config.plugins.dir), (dir.path().join("whatsapp-session"), dir.path().join("plugins")), "defaults too");
+        write(
+            "[sessions]\npath = \"data/s\"\n[storage]\ndatabase = \"./db/w.db\"\n[plugins]\ndir = \"/p\"\ncache = \"c\"\n\
+             [whatsapp]\nbridge_script = \"../bridge.js\"\n[browser]\nexecutable = \"bin/chromium\"\n",
+        );
+        let config = load(&[]);
+        let at = |path: &str| Some(dir.path().join(path));
+        assert_eq!((Some(config.sessions.path), config.plugins.cache), (at("data/s"), at("c")));
+        assert_eq!((config.storage.database, config.plugins.dir), (at("db/w.db"), PathBuf::from("/p")));
+        assert_eq!((config.whatsapp.bridge_script, config.browser.executable), (at("../bridge.js"), at("bin/chromium")));
+        let config = load(&[("SESSION_PATH", "./s"), ("CHROMIUM", "./c")]);
+        assert_eq!((config.sessions.path, config.browser.executable), (PathBuf::from("./s"), Some(PathBuf::from("./c"))));
+        write("[browser]\nexecutable = \"chromium\"\n");
+        assert_eq!(load(&[]).browser.executable, Some(PathBuf::from("chromium")), "a name is no path");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_utf8_is_named_where_it_is_read() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join("gateway.toml");
+        let plugin = |enabled: bool| format!("[[plugin]]\nname = \"webhook\"\nenabled = {enabled}\ngrants = {{ secrets = [\"WEBHOOK_KEY\"] }}\n");
+        let unreadable = BTreeSet::from(["PORT", "WEBHOOK_KEY", "ELSEWHERE"].map(String::from));
+        let sources = Sources { file: Some(file.clone()), unreadable, ..Sources::default() };
+        fs::write(&file, plugin(true)).expect("written");
+        let error = load(&sources).expect_err("two").to_string();
+        assert_eq!(error, "environment: PORT is not UTF-8\nenvironment: WEBHOOK_KEY is not UTF-8");
+        fs::write(&file, plugin(false)).expect("written");
+        assert!(!load(&sources).expect_err("one").to_string().contains("WEBHOOK_KEY"), "nobody reads it");
     }
 }

@@ -3,15 +3,21 @@
 //! Every section is a plain struct with its defaults; rooms take their section and never see a file.
 //! Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal to start.
 
+mod dotenv;
+mod level;
 mod load;
 mod sections;
+mod send;
+mod sessions;
+mod sources;
 mod units;
 
-pub use load::{ConfigErrors, Sources, load};
-pub use sections::{
-    Api, Browser, BrowserKind, BrowserMode, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, PacingOverride, Plugin, PluginMode, Plugins,
-    Relink, Send, Server, Session, Sessions, Storage, WhatsApp, WhenBusy,
-};
+pub use level::LogLevel;
+pub use load::{ConfigErrors, load};
+pub use sections::{Api, Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Server, Storage};
+pub use send::{Pacing, PacingOverride, Send, WhenBusy};
+pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};
+pub use sources::Sources;
 pub use units::{ByteSize, Millis};
 
 #[cfg(test)]
@@ -25,8 +31,9 @@ mod tests {
         let sources = Sources { file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway.toml").into()), ..Sources::default() };
         let config = load(&sources).expect("good");
         assert!(config.server.host.is_loopback());
-        let keys = include_str!("sections.rs")
-            .lines()
+        let keys = [include_str!("sections.rs"), include_str!("sessions.rs"), include_str!("send.rs")]
+            .into_iter()
+            .flat_map(str::lines)
             .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
             .map(|(key, _)| key)
             .filter(|key| !key.starts_with("fn "));

@@ -13,7 +13,7 @@ use tokio::{
     task::{self, JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     Inner,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     model::Timestamp,
     store::{Delivery, StoreError, Update},
+    tasks::Trouble,
 };
 
 /// The longest sleep between two looks at the table, whatever wakes us.
@@ -65,6 +66,7 @@ struct Work {
     batch: Arc<Vec<(String, Update)>>,
     noting: JoinSet<()>,
     look_at: Instant,
+    trouble: Trouble,
     /// More is due than could be begun.
     more: bool,
 }
@@ -82,6 +84,7 @@ impl Work {
             batch: Arc::default(),
             noting: JoinSet::new(),
             look_at: Instant::now(),
+            trouble: Trouble::default(),
             more: false,
         }
     }
@@ -109,8 +112,12 @@ impl Work {
             return;
         }
         if let Err(error) = self.begin_due().await {
-            warn!(%error, "deliveries cannot be read");
+            if self.trouble.is_new(&error) {
+                warn!(%error, "deliveries cannot be read; it is tried until they can");
+            }
             self.look_at = Instant::now() + FIRST_PAUSE;
+        } else if self.trouble.is_over() {
+            info!("deliveries are read again");
         }
     }
 

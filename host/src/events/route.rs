@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::join_all};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     CURSOR, Inner,
@@ -17,6 +17,7 @@ use crate::{
     model::{Envelope, Event, Timestamp},
     plugins::Subject,
     store::{NewDelivery, StoreError, StoredEvent},
+    tasks::Trouble,
 };
 
 /// Events routed at a time.
@@ -28,9 +29,13 @@ const MAX_TARGETS: usize = 1000;
 const MAX_NAME: usize = 200;
 
 pub(super) async fn run(inner: Arc<Inner>) {
-    let mut cursor = None;
+    let (mut cursor, mut trouble) = (None, Trouble::default());
     loop {
-        match route_batch(&inner, &mut cursor).await {
+        let routed = route_batch(&inner, &mut cursor).await;
+        if routed.is_ok() && trouble.is_over() {
+            info!("events are routed again");
+        }
+        match routed {
             Ok(true) => {}
             Ok(false) => {
                 inner.appended.notified().await;
@@ -38,7 +43,9 @@ pub(super) async fn run(inner: Arc<Inner>) {
             }
             Err(error) => {
                 cursor = None;
-                warn!(%error, "events cannot be routed");
+                if trouble.is_new(&error) {
+                    warn!(%error, "events cannot be routed; it is tried until they can");
+                }
                 tokio::time::sleep(FIRST_PAUSE).await;
             }
         }

@@ -1,22 +1,61 @@
 //! `wharf check`: the configuration and the plugins, as a start would take them, without starting anything.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{self, Path},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
 use super::load_plugins;
 use crate::{
     config::{Config, Sources},
-    plugins::{KvError, KvSpace, KvStore, LoadError},
+    plugins::{KvError, KvSpace, KvStore, LoadError, PluginReport},
 };
 
-/// Loads the plugins as a start would. Returns a line for each.
+/// Where the configuration came from, and where what it names lies: a line each, with whole paths.
+#[must_use]
+pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let whole = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let file = match &sources.file {
+        Some(file) => whole(file),
+        None => format!("no file: there is no gateway.toml in {}", here.display()),
+    };
+    let dotenv = match &sources.dotenv {
+        Some(dotenv) => whole(dotenv),
+        None => format!("no .env in {}", here.display()),
+    };
+    let secrets = config.plugin.iter().filter(|plugin| plugin.enabled).flat_map(|plugin| plugin.grants.secrets.iter().map(String::as_str));
+    let names = sources.names_set(secrets);
+    let names = if names.is_empty() { String::new() } else { format!("; set: {}", names.join(", ")) };
+    let database = config.storage.database.clone().unwrap_or_else(|| config.sessions.path.join("wharf.db"));
+    let mut lines = vec![
+        format!("configuration: {file}"),
+        format!("environment: {dotenv}{names}"),
+        format!("session path: {}", whole(&config.sessions.path)),
+        format!("database: {}", whole(&database)),
+        format!("plugins: {}", whole(&config.plugins.dir)),
+    ];
+    lines.extend(config.whatsapp.bridge_script.as_deref().map(|script| format!("bridge script: {}", whole(script))));
+    lines
+}
+
+/// Loads the plugins as a start would, and says what became of each.
 ///
 /// # Errors
 /// As a start: a required plugin that cannot be loaded.
-pub async fn plugins(config: &Config, sources: Arc<Sources>) -> Result<Vec<String>, LoadError> {
+pub async fn plugins(config: &Config, sources: Arc<Sources>) -> Result<Vec<PluginReport>, LoadError> {
     let host = load_plugins(config, Arc::new(NoKv), sources).await?;
-    Ok(host.reports().iter().map(|report| format!("plugin {} {}: {}", report.name, report.version, report.state)).collect())
+    Ok(host.reports().to_vec())
+}
+
+/// One plugin in a line: name, version, what became of it, and its file.
+#[must_use]
+pub fn line(report: &PluginReport) -> String {
+    let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
+    format!("plugin {}{version}: {}, {}", report.name, report.state, report.file)
 }
 
 /// A check keeps nothing.

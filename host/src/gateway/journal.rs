@@ -1,9 +1,13 @@
 //! Where sessions' news goes: the database, the outbox, the event log.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use tracing::error;
+use tracing::{error, info};
 
 use crate::{
     events::Events,
@@ -11,6 +15,7 @@ use crate::{
     outbox::{Held, Outbox, StoreError},
     session::{Arrival, HealthNote, Journal, Unread},
     store::{HealthRow, Store},
+    tasks::Trouble,
     whatsapp::{SendNews, TimeLock},
 };
 
@@ -19,18 +24,32 @@ pub(super) struct GatewayJournal {
     store: Store,
     outbox: Outbox,
     events: Events,
+    /// What of a session cannot be recorded, and why.
+    troubles: Mutex<HashMap<(ClientId, &'static str), Trouble>>,
 }
 
 impl GatewayJournal {
     pub(super) fn new(store: Store, outbox: Outbox, events: Events) -> Self {
-        Self { store, outbox, events }
+        Self { store, outbox, events, troubles: Mutex::default() }
     }
-}
 
-/// A database that refuses is said, and stops no session.
-fn said<T>(client: &ClientId, what: &str, result: Result<T, StoreError>) {
-    if let Err(error) = result {
-        error!(%client, %error, "{what} was not recorded");
+    /// A database that refuses stops no session. It is said once for each cause: on a full disk a page tells the same
+    /// messages again and again.
+    fn said<T>(&self, client: &ClientId, what: &'static str, result: Result<T, StoreError>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (client.clone(), what);
+        match result {
+            Ok(_) => {
+                if troubles.remove(&key).is_some() {
+                    info!(%client, "{what} is recorded again");
+                }
+            }
+            Err(error) => {
+                if troubles.entry(key).or_default().is_new(&error) {
+                    error!(%client, %error, "{what} was not recorded; while the cause lasts, it is not told again");
+                }
+            }
+        }
     }
 }
 
@@ -40,28 +59,28 @@ impl Journal for GatewayJournal {
         let client = &transition.client;
         let event = Event::SessionState { before: transition.before, after: transition.after, reason: Some(transition.reason.clone()) };
         let event = self.events.prepare(client, account, event);
-        said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
+        self.said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
         self.events.committed();
         if !linked {
-            said(client, "the end of a login", self.outbox.login_ended(client, "the login ended before WhatsApp acknowledged it").await);
+            self.said(client, "the end of a login", self.outbox.login_ended(client, "the login ended before WhatsApp acknowledged it").await);
             // They were of that account.
-            said(client, "the end of its restrictions", self.outbox.lift(client).await);
+            self.said(client, "the end of its restrictions", self.outbox.lift(client).await);
         }
     }
 
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
         let event = Event::Qr { code: code.to_owned(), expires_at, attempt };
-        said(client, "a QR's event", self.events.append(client, None, event).await);
+        self.said(client, "a QR's event", self.events.append(client, None, event).await);
     }
 
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
         let event = Event::PairingCode { code: code.to_owned(), expires_at, attempt };
-        said(client, "a pairing code's event", self.events.append(client, None, event).await);
+        self.said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
     async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value) {
         let event = Event::Other { kind: "session.passkey".into(), json: step.to_string() };
-        said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
+        self.said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
     }
 
     async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool {
@@ -73,13 +92,13 @@ impl Journal for GatewayJournal {
         self.events.committed();
         metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(appended.as_ref().map_or(0, |new| *new));
         let recorded = appended.is_ok();
-        said(client, "an inbound message", appended);
+        self.said(client, "an inbound message", appended);
         recorded
     }
 
     async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value) {
         let event = Event::Other { kind: "bridge.fault".into(), json: fault.to_string() };
-        said(client, "a fault of the bridge", self.events.append(client, account, event).await);
+        self.said(client, "a fault of the bridge", self.events.append(client, account, event).await);
     }
 
     async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread> {
@@ -90,11 +109,11 @@ impl Journal for GatewayJournal {
     }
 
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) {
-        said(client, "what was told", self.store.all_told(client, account, at).await);
+        self.said(client, "what was told", self.store.all_told(client, account, at).await);
     }
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) {
-        said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
+        self.said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
     }
 
     fn outcome_awaited(&self) -> bool {
@@ -102,13 +121,13 @@ impl Journal for GatewayJournal {
     }
 
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) {
-        said(client, "the time lock", self.outbox.time_lock(client, account, lock).await);
+        self.said(client, "the time lock", self.outbox.time_lock(client, account, lock).await);
     }
 
     async fn account(&self, client: &ClientId, account: Option<&Account>) -> bool {
         let noted = self.outbox.note_account(client, account).await;
         let recorded = noted.is_ok();
-        said(client, "the session's account", noted);
+        self.said(client, "the session's account", noted);
         recorded
     }
 
@@ -130,7 +149,7 @@ impl Journal for GatewayJournal {
     async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]) {
         let json = serde_json::json!({"notices": notices}).to_string();
         let event = Event::Other { kind: "session.notices".into(), json };
-        said(client, "a notice", self.events.append(client, account, event).await);
+        self.said(client, "a notice", self.events.append(client, account, event).await);
     }
 
     async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64 {
@@ -143,6 +162,6 @@ impl Journal for GatewayJournal {
 
     async fn health(&self, client: &ClientId, note: &HealthNote) {
         let detail = serde_json::to_string(note).unwrap_or_default();
-        said(client, "a health check", self.store.record_health(client, HealthRow { at: note.at, ok: note.ok, detail }).await);
+        self.said(client, "a health check", self.store.record_health(client, HealthRow { at: note.at, ok: note.ok, detail }).await);
     }
 }

@@ -115,6 +115,7 @@ impl Gateway {
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
         let helper = helper_address(&config, address);
         let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal, helper.clone());
+        point_out_login(&config);
         sessions.restore().await?;
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
@@ -173,6 +174,20 @@ impl Gateway {
         self.store.close().await;
         drop(self.instance);
         info!("stopped");
+    }
+}
+
+/// A QR is about to be shown although a login lies there.
+fn point_out_login(config: &Config) {
+    let client = &config.sessions.default_client;
+    if let Some(login) = session::profiles::unadopted(&config.sessions.path, client) {
+        warn!(
+            %client,
+            login = %login.display(),
+            "a login of whatsapp-web.js without a client id lies in the session path, and no session uses it; to use it without a scan, stop the \
+             gateway, then: wharf profile quarantine {client}; wharf profile adopt {}",
+            login.display()
+        );
     }
 }
 

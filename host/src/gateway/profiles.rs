@@ -6,7 +6,7 @@ use crate::{
     cli::Profile,
     config::Config,
     model::Timestamp,
-    session::profiles::{self, ListedProfile, ProfileError, Quarantined},
+    session::profiles::{self, ListedProfile, Login, ProfileError, Quarantined},
 };
 
 /// Does it; returns the lines to show.
@@ -61,7 +61,11 @@ fn list(root: &Path) -> Result<Vec<String>, ProfileError> {
 
 fn profile(profile: &ListedProfile) -> String {
     let name = profile.client.as_ref().map_or("(no client id)", |client| client.as_str());
-    let login = if profile.login { "may hold a login" } else { "no login" };
+    let login = match profile.login {
+        Login::Held => "holds a login",
+        Login::Possible => "may hold a login",
+        Login::Absent => "no login",
+    };
     let used = match profile.used_by {
         None => "not in use".to_owned(),
         Some(0) => "in use".to_owned(),

@@ -1,20 +1,20 @@
 //! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session path cleaned away.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::sessions::Sessions;
 use crate::{
     config::{Config, Millis},
     model::{ClientId, SessionState, Timestamp},
     session::{self, Cleanup, SessionHandle},
-    store::{Store, StoreError},
-    tasks,
+    store::{QUEUE_PLACES, Store, StoreError},
+    tasks::{self, Trouble},
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
@@ -27,9 +27,14 @@ const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Between two looks at whether the database is at its place.
 const PLACE: Duration = Duration::from_secs(5);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 3] {
+/// Between two looks at what waits to be sent, for the metrics.
+const QUEUES: Duration = Duration::from_secs(15);
+
+pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 4] {
     let (watched, keep) = (store.clone(), Arc::clone(&config));
+    let (counted, counting) = (store.clone(), Arc::clone(&sessions));
     [
+        tasks::forever("upkeep.queues", move || count_queues(counted.clone(), Arc::clone(&counting))),
         tasks::forever("upkeep.place", move || watch_place(watched.clone())),
         tasks::forever("upkeep.forget", move || forget(store.clone(), Arc::clone(&keep))),
         tasks::forever("upkeep.tidy", move || tidy(Arc::clone(&config), Arc::clone(&sessions))),
@@ -43,6 +48,32 @@ async fn watch_place(store: Store) {
         clock.tick().await;
         // Said in the log when it changes.
         let _ = store.look_at_place();
+    }
+}
+
+/// Sets the metric of what waits in each session: nobody counts rows at each change of one.
+async fn count_queues(store: Store, sessions: Arc<Sessions>) {
+    let mut clock = interval(QUEUES);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut shown = BTreeSet::<String>::new();
+    loop {
+        clock.tick().await;
+        let counts = match store.queue_counts().await {
+            Ok(counts) => counts,
+            Err(error) => {
+                debug!(%error, "queues cannot be counted");
+                continue;
+            }
+        };
+        shown.extend(sessions.all().iter().map(|handle| handle.client().to_string()));
+        shown.extend(counts.iter().map(|(client, ..)| client.clone()));
+        for client in &shown {
+            for place in QUEUE_PLACES {
+                let there = counts.iter().find(|(whose, at, _)| whose == client && *at == place);
+                let count = there.map_or(0, |(_, _, count)| *count);
+                metrics::gauge!("wharf_queue_messages", "session" => client.clone(), "state" => place).set(count as f64);
+            }
+        }
     }
 }
 
@@ -69,25 +100,35 @@ async fn forget(store: Store, config: Arc<Config>) {
     let mut rows_at = Instant::now();
     // What was deleted before the last stop may still be in the write-ahead log.
     let mut in_log = true;
+    let (mut kept, mut full) = (Trouble::default(), Trouble::default());
     loop {
         clock.tick().await;
         let rows = rows_at <= Instant::now();
         match forget_once(&store, &config, rows).await {
             Ok(went) => {
                 in_log |= went;
+                if kept.is_over() {
+                    info!("what is old is forgotten again");
+                }
                 if rows {
                     rows_at = Instant::now() + PERIOD;
                 }
             }
             Err(error) => {
                 in_log = true;
-                warn!(%error, "not all that is old was forgotten; it goes on in a minute");
+                if kept.is_new(&error) {
+                    warn!(%error, "not all that is old was forgotten; it is tried every minute");
+                }
             }
         }
         if in_log {
             match store.empty_log().await {
-                Ok(emptied) => in_log = !emptied,
-                Err(error) => warn!(%error, "the database's log was not emptied"),
+                Ok(emptied) => {
+                    in_log = !emptied;
+                    full.is_over();
+                }
+                Err(error) if full.is_new(&error) => warn!(%error, "the database's log was not emptied; it is tried every minute"),
+                Err(_) => {}
             }
         }
     }

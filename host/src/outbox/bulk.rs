@@ -8,14 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::sleep};
-use tracing::error;
+use tracing::{error, info};
 
 use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
 use crate::{
     model::{ClientId, Content, FailureCode, Priority, Recipient, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
     store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError, unreadable},
-    tasks,
+    tasks::{self, Trouble},
 };
 
 /// Recipients taken in at a time.
@@ -158,12 +158,19 @@ impl Outbox {
     }
 
     async fn taking_orders(self) {
+        let mut trouble = Trouble::default();
         loop {
-            match self.take_some().await {
+            let taken = self.take_some().await;
+            if taken.is_ok() && trouble.is_over() {
+                info!("recipients of bulk orders are taken in again");
+            }
+            match taken {
                 Ok(true) => {}
                 Ok(false) => self.inner.ordered.notified().await,
                 Err(error) => {
-                    error!(%error, "recipients of a bulk order cannot be taken in");
+                    if trouble.is_new(&error) {
+                        error!(%error, "recipients of a bulk order cannot be taken in; it is tried until they can");
+                    }
                     sleep(TICK).await;
                 }
             }

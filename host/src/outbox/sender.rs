@@ -18,7 +18,7 @@ use tokio::{
     sync::{Mutex, Notify, watch},
     time::{Instant, sleep, sleep_until},
 };
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     Inner,
@@ -31,6 +31,7 @@ use crate::{
     config,
     model::{ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
     store::{Begin, Begun, Finish, OutboxRow, RowState, Sending, Step, StoreError},
+    tasks::Trouble,
     whatsapp::{Page, PageError, PageSend, Stored},
 };
 
@@ -126,6 +127,7 @@ pub(super) struct Sender {
 
 pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
     let mut sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
+    let (mut late, mut stopped) = (Trouble::default(), Trouble::default());
     loop {
         if sender.lease_lost.load(Ordering::Acquire) {
             metrics::counter!("wharf_leases_lost_total", "session" => client.to_string()).increment(1);
@@ -145,7 +147,11 @@ pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::R
                     }
                     () = sleep(TICK) => {
                         if let Err(error) = sender.clock().await {
-                            error!(client = %sender.client, %error, "sends whose deadline is over cannot be ended");
+                            if late.is_new(&error) {
+                                error!(client = %sender.client, %error, "sends whose deadline is over cannot be ended");
+                            }
+                        } else if late.is_over() {
+                            info!(client = %sender.client, "sends whose deadline is over are ended again");
                         }
                     }
                 }
@@ -155,10 +161,17 @@ pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::R
                     // An error: the session has ended.
                     let _ = pages.changed().await;
                 };
+                let began = Instant::now();
                 tokio::select! {
                     result = sender.work(&page) => {
                         if let Err(error) = result {
-                            error!(client = %sender.client, %error, "the outbox stops for a moment");
+                            // After work that went well for so long it is another trouble.
+                            if began.elapsed() > 10 * TICK {
+                                stopped.is_over();
+                            }
+                            if stopped.is_new(&error) {
+                                error!(client = %sender.client, %error, "the outbox stops; it tries to go on every moment");
+                            }
                             sleep(TICK).await;
                         }
                     }
@@ -175,6 +188,7 @@ pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::R
 impl Sender {
     /// Takes over the sending of a session.
     pub(super) async fn lease(inner: Arc<Inner>, client: ClientId) -> Self {
+        let mut trouble = Trouble::default();
         loop {
             match inner.store.lease(&client).await {
                 Ok(token) => {
@@ -192,7 +206,10 @@ impl Sender {
                         previews: Previews::default(),
                     };
                 }
-                Err(error) => error!(%client, %error, "the lease of the session's outbox cannot be taken"),
+                Err(error) if trouble.is_new(&error) => {
+                    error!(%client, %error, "the lease of the session's outbox cannot be taken; it is tried until it can")
+                }
+                Err(_) => {}
             }
             sleep(TICK).await;
         }

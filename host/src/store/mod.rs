@@ -48,7 +48,8 @@ pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, Deli
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;
 pub use outbox::{
-    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, RowState, Shortcut, Step,
+    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, QUEUE_PLACES, RowState,
+    Shortcut, Step,
 };
 pub use pacing::Sending;
 use place::Place;

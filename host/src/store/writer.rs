@@ -31,7 +31,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
-use tracing::error;
+use tracing::{error, info};
 
 use super::{
     StoreError,
@@ -42,6 +42,7 @@ use super::{
     script::Script,
     space,
 };
+use crate::tasks::Trouble;
 
 /// Work that may wait before more is refused.
 const QUEUE: usize = 4096;
@@ -306,6 +307,7 @@ impl Link {
 
 async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
     let mut line = Line { inbox, later: Vec::new(), end: Instant::now() };
+    let mut trouble = Trouble::default();
     while let Some(mut jobs) = line.next().await {
         let many = jobs.len() > FEW;
         let mut replies = Vec::with_capacity(jobs.len());
@@ -316,8 +318,10 @@ async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
                 Err(StoreError::broken_off())
             }
         };
-        if let Err(error) = &result {
-            error!(%error, "a batch of writes was not committed");
+        match &result {
+            Err(error) if trouble.is_new(error) => error!(%error, "a batch of writes was not committed; more of the same cause are not told"),
+            Ok(_) if trouble.is_over() => info!("writes are committed again"),
+            _ => {}
         }
         let told = result.clone();
         let tell = move || replies.into_iter().for_each(|reply| reply(told.clone()));

@@ -1,29 +1,56 @@
 //! Logs and metrics.
 //!
-//! Nothing that is a secret, a message or a QR is ever handed to a log line; here only the form is decided.
+//! Nothing that is a secret, a message or a QR is ever handed to a log line of ours; here the form is decided, and whose
+//! lines are logged at all. Libraries log what passes through them: frames of the page with QR texts and messages,
+//! headers, bodies. So whatever the level, below `warn` only our own targets are open, and no filter opens another.
+
+mod names;
 
 use std::io::{IsTerminal, stdout};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::{Filter, SubscriberExt},
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, LogLevel};
 
-/// chromiumoxide warns of every CDP message that is newer than itself, with parts of the message.
-const QUIET: &str = "chromiumoxide=error";
+/// The crates and targets that are logged at any level: the gateway, and what plugins say through it.
+const OURS: [&str; 2] = ["wharf", "plugin"];
+
+/// Never logged: it warns of CDP messages that are newer than itself, with parts of them, and calls the end of each
+/// connection an error. What that means for a session is told by the session.
+const SILENT: [&str; 4] = ["chromiumoxide", "chromiumoxide_cdp", "chromiumoxide_pdl", "chromiumoxide_types"];
 
 /// Installs the log for this process, on standard output. Called once; later calls change nothing.
 pub fn start_log(log: &Log) {
-    let filter = EnvFilter::try_new(format!("{},{QUIET}", log.level)).unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     let pretty = match log.format {
         LogFormat::Auto => stdout().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt::layer();
+    // A line that cannot be written is not told of on standard error: after a hang-up that is gone too, and to write there
+    // would be a panic.
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
     let lines = if pretty { lines.compact().with_target(false).boxed() } else { lines.json().flatten_event(true).with_current_span(false).boxed() };
     // Fails when a test has installed one already.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(&log.level))).try_init();
+}
+
+/// What the operator wants to see, as far as it is open.
+fn filter<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(level: &LogLevel) -> impl Filter<S> + use<S> {
+    // The configuration has parsed it before.
+    EnvFilter::new(level.as_str()).and(filter_fn(is_open))
+}
+
+fn is_open(meta: &Metadata<'_>) -> bool {
+    let name = meta.target().split("::").next().unwrap_or_default();
+    OURS.contains(&name) || (*meta.level() <= Level::WARN && !SILENT.contains(&name))
 }
 
 /// Installs the metrics recorder; what it returns renders the text of `/metrics`. Called once: a second recorder is
@@ -34,5 +61,63 @@ pub fn start_metrics() -> PrometheusHandle {
     let handle = recorder.handle();
     // Fails when there is one already, in tests.
     let _ = metrics::set_global_recorder(recorder);
+    names::describe();
     handle
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex, PoisonError},
+    };
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Kept {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn no_filter_opens_a_library_below_warn() {
+        for level in ["trace", "tokio_tungstenite=trace,chromiumoxide=trace,hyper=trace,sqlx=trace,wharf=trace,plugin=trace", "trace,hyper=trace"] {
+            let kept = Kept::default();
+            let lines = tracing_subscriber::fmt::layer().with_writer(kept.clone()).with_filter(filter(&level.parse().expect("a level")));
+            let subscriber = tracing_subscriber::registry().with(lines);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::trace!(target: "wharf::outbox", "ours");
+                tracing::trace!(target: "plugin", "a plugin's");
+                tracing::info!(target: "hyper::proto", "a library's");
+                tracing::trace!(target: "tokio_tungstenite::compat", "a library's");
+                tracing::trace!(target: "sqlx::query", "a library's");
+                tracing::debug!(target: "wharfish", "a library's");
+                tracing::error!(target: "chromiumoxide::handler", "a library's");
+                let span = tracing::trace_span!(target: "hyper::proto", "a_library_span", body = "a library's");
+                let _in = span.enter();
+                tracing::error!(target: "hyper", "one that may be seen");
+            });
+            let text = String::from_utf8(kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("UTF-8");
+            assert!(text.contains("ours") && text.contains("a plugin's"), "{level}: {text}");
+            assert!(!text.contains("a library's"), "{level}: {text}");
+            assert!(text.contains("one that may be seen"), "{level}: {text}");
+        }
+    }
 }

@@ -43,6 +43,12 @@ pub(super) fn copy(profile: &Path) -> Option<Entries> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Whether a profile's login is known to be good: a session on it was linked and synced, and has not ended since.
+#[must_use]
+pub fn is_kept(profile: &Path) -> bool {
+    copy(profile).is_some()
+}
+
 /// Removes the copy.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod window;
 
 pub use assertion::{Assertion, AssertionFault, check_assertion};
 pub use chromium::{ChromiumLauncher, Profile};
+pub use login::is_kept as keeps_login;
 pub use page::{
     BrowserReport, Capability, ContractReport, Fault, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus,
     PairingCode, Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,

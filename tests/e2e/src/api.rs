@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
+use reqwest::{
+    Client, Method, RequestBuilder,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use serde_json::{Value, json};
 
 use crate::until;
@@ -63,6 +66,16 @@ impl Api {
     pub fn new(url: &str) -> Result<Self> {
         let http = Client::builder().timeout(LIMIT).build().context("HTTP client")?;
         Ok(Self { url: url.trim_end_matches('/').into(), http })
+    }
+
+    /// A client that shows a key.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up, or no header can carry the key.
+    pub fn with_key(url: &str, key: &str) -> Result<Self> {
+        let shown = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?)]);
+        let http = Client::builder().timeout(LIMIT).default_headers(shown).build().context("HTTP client")?;
+        Ok(Self { http, ..Self::new(url)? })
     }
 
     /// A request to finish by hand.

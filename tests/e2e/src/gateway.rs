@@ -156,10 +156,18 @@ impl Gateway {
     ///
     /// # Errors
     /// When it does not within `limit`, or leaves a process behind.
-    pub async fn stop(mut self, limit: Duration) -> Result<ExitStatus> {
+    pub async fn stop(self, limit: Duration) -> Result<ExitStatus> {
+        self.stop_by(Signal::SIGTERM, limit).await
+    }
+
+    /// The same with another signal.
+    ///
+    /// # Errors
+    /// As [`Gateway::stop`].
+    pub async fn stop_by(mut self, signal: Signal, limit: Duration) -> Result<ExitStatus> {
         // Notes the process groups while their leaders live.
         self.family.alive();
-        kill(Pid::from_raw(self.pid()?), Signal::SIGTERM)?;
+        kill(Pid::from_raw(self.pid()?), signal)?;
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
         let status = ended.with_context(|| format!("it did not stop within {limit:?}; its log:\n{}", self.log.tail()))??;
         self.family.until_gone(Duration::from_secs(5)).await?;

@@ -11,7 +11,10 @@ mod running;
 use std::{fmt, sync::Arc};
 
 use super::{check, instance, usable_profile};
-use crate::config::{Config, Sources};
+use crate::{
+    config::{Config, Sources},
+    plugins::PluginState,
+};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,15 +75,15 @@ fn silent(config: &Config) -> Option<Vec<Finding>> {
 
 async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
     match check::plugins(config, sources).await {
-        Ok(lines) if lines.is_empty() => vec![Finding::good("no plugin is enabled")],
-        Ok(lines) => lines
-            .into_iter()
-            .map(|line| {
-                if line.ends_with(": loaded") {
-                    Finding::good(line)
-                } else {
-                    Finding::look(line, "the gateway starts without it; see its [[plugin]] entry and its README")
+        Ok(reports) if reports.is_empty() => vec![Finding::good("no plugin is enabled")],
+        Ok(reports) => reports
+            .iter()
+            .map(|report| match report.state {
+                PluginState::Failed(_) => {
+                    Finding::look(check::line(report), "the gateway starts without it; see its [[plugin]] entry and its README")
                 }
+                // One that nobody has enabled is no fault.
+                _ => Finding::good(check::line(report)),
             })
             .collect(),
         Err(error) => vec![Finding::look(error.to_string(), "the gateway does not start: mend the plugin or its [[plugin]] entry")],

@@ -1,12 +1,12 @@
 //! The session path and the profile of every session that the configuration names, and of those that lie there besides.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use super::Finding;
 use crate::{
     config::Config,
     model::ClientId,
-    session::{self, check_profile, profiles},
+    session::{self, check_profile, profiles, profiles::Login},
 };
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
@@ -22,7 +22,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut clients: BTreeSet<ClientId> = config.sessions.session.keys().cloned().collect();
     clients.insert(config.sessions.default_client.clone());
     clients.extend(listed.iter().filter_map(|profile| profile.client.clone()));
-    clients
+    let mut findings: Vec<Finding> = clients
         .into_iter()
         .map(|client| match check_profile(root, &client) {
             Err(problem) => Finding::look(format!("session {client}: its profile cannot be used"), problem.to_string()),
@@ -30,12 +30,27 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
                 let known = listed.iter().find(|profile| profile.client.as_ref() == Some(&client));
                 let login = match known {
                     None => "no profile yet: it will show a QR",
-                    Some(profile) if profile.login => "its profile holds a login",
-                    Some(_) => "its profile holds no login: it will show a QR",
+                    Some(profile) => match profile.login {
+                        Login::Held => "its profile holds a login",
+                        Login::Possible => "its profile may hold a login: whether it does is seen when it starts",
+                        Login::Absent => "its profile holds no login: it will show a QR",
+                    },
                 };
                 let user = known.and_then(|profile| profile.used_by).map_or(String::new(), |pid| format!("; in use by process {pid}"));
                 Finding::good(format!("session {client}: {login}{user}"))
             }
         })
-        .collect()
+        .collect();
+    let default = &config.sessions.default_client;
+    if let Some(login) = profiles::unadopted(root, default) {
+        let seen = format!("{} is a login of whatsapp-web.js without a client id, which no session uses", login.display());
+        findings.push(Finding::look(seen, adoption(root, default, &login)));
+    }
+    findings
+}
+
+/// What takes that login over for a session.
+fn adoption(root: &Path, client: &ClientId, login: &Path) -> String {
+    let aside = if session::profile_dir(root, client).exists() { format!("wharf profile quarantine {client}, then ") } else { String::new() };
+    format!("to use it for session {client} without a scan, while no gateway runs: {aside}wharf profile adopt {}", login.display())
 }

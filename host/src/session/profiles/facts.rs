@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +13,7 @@ use super::{
     ProfileError, failed,
     layout::{auth_dir, client_of, may_hold_login, profile_dir, relative},
 };
-use crate::{browser, model::ClientId};
+use crate::{browser, model::ClientId, whatsapp::keeps_login};
 
 /// What is known of a profile from the outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,12 +54,42 @@ pub struct ListedProfile {
     pub path: String,
     /// Bytes of all files.
     pub bytes: u64,
-    /// It may hold a login.
-    pub login: bool,
+    /// Whether it holds a login.
+    pub login: Login,
     /// The browser that uses it; 0: one whose pid is not known.
     pub used_by: Option<i32>,
     /// Seconds since a file in it was written.
     pub idle_seconds: Option<u64>,
+}
+
+/// What can be said of a login without opening the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Login {
+    /// A session on it was linked, and has not ended since.
+    Held,
+    /// WhatsApp Web has been in it: another program's login, or a QR that nobody scanned.
+    Possible,
+    /// WhatsApp Web has never been in it.
+    Absent,
+}
+
+fn login(profile: &Path) -> Login {
+    match may_hold_login(profile) {
+        true if keeps_login(profile) => Login::Held,
+        true => Login::Possible,
+        false => Login::Absent,
+    }
+}
+
+/// A login that whatsapp-web.js made without a client id (`session`), while the profile of `client` holds none that could
+/// be it: `client` is about to show a QR, and this login would save the scan.
+#[must_use]
+pub fn unadopted(root: &Path, client: &ClientId) -> Option<PathBuf> {
+    let (found, own) = (auth_dir(root).join("session"), profile_dir(root, client));
+    // One that was adopted and never started looks as it came.
+    let adopted = login(&own) == Login::Possible && !browser::was_held(&own);
+    (may_hold_login(&found) && login(&own) != Login::Held && !adopted).then_some(found)
 }
 
 /// The profiles below the session root, by name.
@@ -83,7 +113,7 @@ pub fn list(root: &Path) -> Result<Vec<ListedProfile>, ProfileError> {
             client: client_of(&name),
             path: relative(root, &path),
             bytes: size.bytes,
-            login: may_hold_login(&path),
+            login: login(&path),
             used_by: browser::profile_user(&path),
             idle_seconds: size.idle().map(|idle| idle.as_secs()),
         });

@@ -22,7 +22,7 @@ pub use adopt::{Adopted, adopt};
 pub use archive::{Archived, backup, restore};
 pub use check::{ProfileProblem, check_profile};
 pub use clean::{Cleanup, ProfileFate, clean, discard};
-pub use facts::{ListedProfile, ProfileFacts, facts, list};
+pub use facts::{ListedProfile, Login, ProfileFacts, facts, list, unadopted};
 pub use layout::{prepare_root, profile_dir, shared_dir};
 pub use quarantine::{Quarantined, bring_back, quarantined, set_aside};
 

@@ -81,7 +81,7 @@ fn a_profile_is_described_relative_to_the_root() {
     let there = facts(dir.path(), &client("a"));
     assert!(there.exists && there.writable && there.files == 1 && there.bytes >= 9000 && there.idle_seconds.is_some());
     let listed = list(dir.path()).expect("read");
-    assert_eq!((listed.len(), listed[0].client.clone(), listed[0].login, listed[0].used_by), (1, Some(client("a")), false, None));
+    assert_eq!((listed.len(), listed[0].client.clone(), listed[0].login, listed[0].used_by), (1, Some(client("a")), Login::Absent, None));
 }
 
 #[test]
@@ -229,4 +229,40 @@ fn nothing_is_left(root: &Path) {
         .filter(|path| path.to_string_lossy().contains("/.incoming-") || path.extension().is_some_and(|x| x == "part"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_login_is_held_when_a_session_was_linked_and_possible_where_whatsapp_web_has_been() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (root, client) = (dir.path(), client("a"));
+    let profile = profile_dir(root, &client);
+    fill(&profile.join("Default/Local Storage/leveldb"));
+    let login = || list(root).expect("listed")[0].login;
+    assert_eq!(login(), Login::Possible);
+    fs::write(profile.join(".wharf-login.json"), "{\"last-wid-md\":\"1\"}").expect("written");
+    assert_eq!(login(), Login::Held);
+    fs::write(profile.join(".wharf-login.json"), "torn").expect("written");
+    assert_eq!(login(), Login::Possible);
+}
+
+#[test]
+fn a_login_without_a_client_id_is_pointed_out_until_it_is_adopted() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (root, client) = (dir.path(), client("default"));
+    prepare_root(root).expect("prepared");
+    assert_eq!(unadopted(root, &client), None);
+    let found = root.join(".wwebjs_auth/session");
+    fill(&found.join("Default/Local Storage/leveldb"));
+    assert_eq!(unadopted(root, &client), Some(found.clone()));
+    // A QR was shown to nobody, in a profile of our own.
+    let own = profile_dir(root, &client);
+    fill(&own.join("Default/Local Storage/leveldb"));
+    drop(browser::hold_profile(&own).expect("free"));
+    assert_eq!(unadopted(root, &client), Some(found.clone()));
+    fs::remove_dir_all(&own).expect("removed");
+    adopt(root, &found, Some(&client), &client).expect("adopted");
+    assert_eq!(unadopted(root, &client), None, "adopted, and not started yet");
+    drop(browser::hold_profile(&own).expect("free"));
+    fs::write(own.join(".wharf-login.json"), "{}").expect("written");
+    assert_eq!(unadopted(root, &client), None, "adopted and linked");
 }

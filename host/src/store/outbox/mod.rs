@@ -359,4 +359,33 @@ impl Store {
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
     }
+
+    /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown for good has ended.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn queue_counts(&self) -> Result<Vec<(String, &'static str, u64)>, StoreError> {
+        // Each part has an index of its own.
+        let sql = "SELECT client, 0 AS place, count(*) AS n FROM outbox INDEXED BY outbox_queue WHERE state = 'queued' AND held = 0 GROUP BY client UNION ALL
+                   SELECT client, 1, count(*) FROM outbox INDEXED BY outbox_held WHERE state = 'queued' AND held = 1 GROUP BY client UNION ALL
+                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_parked WHERE state = 'queued' AND held = 2 GROUP BY client UNION ALL
+                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_kept WHERE state = 'queued' AND held = 3 GROUP BY client UNION ALL
+                   SELECT client, iif(state = 'sending', 3, 4), count(*) FROM outbox INDEXED BY outbox_begun
+                   WHERE state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 GROUP BY client, state";
+        let mut counts: Vec<(String, &'static str, u64)> = Vec::new();
+        for row in sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await? {
+            let (client, place, n): (String, i64, i64) = (row.try_get("client")?, row.try_get("place")?, row.try_get("n")?);
+            let place = usize::try_from(place).ok().and_then(|place| QUEUE_PLACES.get(place)).copied().unwrap_or_default();
+            let n = u64::try_from(n).unwrap_or(0);
+            match counts.iter_mut().find(|(whose, at, _)| *whose == client && *at == place) {
+                Some((_, _, sum)) => *sum += n,
+                None => counts.push((client, place, n)),
+            }
+        }
+        Ok(counts)
+    }
 }
+
+/// Where a send without an outcome can be: in line, not due yet, held by a restriction, a budget or another account, with
+/// the page, or with an outcome that is being found out.
+pub const QUEUE_PLACES: [&str; 5] = ["waiting", "scheduled", "held", "sending", "unknown"];

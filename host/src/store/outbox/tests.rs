@@ -142,6 +142,35 @@ async fn the_line_has_interactive_ones_first_and_holds_those_whose_time_has_not_
 }
 
 #[tokio::test]
+async fn sends_without_an_outcome_are_counted_by_session_and_place() {
+    let (_dir, store) = scratch().await;
+    let other: ClientId = "other".parse().expect("id");
+    for n in 0..10 {
+        let row = row(&format!("out_{n}"));
+        store.accept(if n == 9 { NewRow { client: other.clone(), ..row } } else { row }).await.expect("stored");
+    }
+    for (name, set) in [
+        ("out_0", "held = 1"),
+        ("out_1", "held = 2"),
+        ("out_2", "held = 3"),
+        ("out_3", "state = 'sending'"),
+        ("out_4", "state = 'unknown'"),
+        // These have ended, or cannot be read.
+        ("out_5", "state = 'unknown', profile_gone = 1"),
+        ("out_6", "state = 'sent'"),
+        ("out_7", "held = 4"),
+    ] {
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE outbox SET {set} WHERE id = '{name}'"));
+        store.writer.statement(sqlx::query(sql)).await.expect("set");
+    }
+    let mut counts = store.queue_counts().await.expect("counted");
+    counts.sort();
+    let counts: Vec<(&str, &str, u64)> = counts.iter().map(|(client, place, n)| (client.as_str(), *place, *n)).collect();
+    let of_test = [("held", 2), ("scheduled", 1), ("sending", 1), ("unknown", 1), ("waiting", 1)].map(|(place, n)| ("test", place, n));
+    assert_eq!(counts, [&[("other", "waiting", 1)][..], &of_test].concat());
+}
+
+#[tokio::test]
 async fn pages_go_back_to_the_first_row_and_filters_hold() {
     let (_dir, store) = scratch().await;
     for number in 0..25 {

@@ -1,0 +1,276 @@
+//! What the operator is told: where the configuration came from, what of it is wrong, why a start failed, what waits.
+
+use std::{
+    ffi::OsString,
+    fs,
+    net::TcpListener,
+    os::unix::ffi::OsStringExt,
+    path::Path,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::Method;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+use wharf_e2e::{
+    Api, Gateway, House, Plan, api, gateway,
+    house::{self, HMAC_KEY},
+    until,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const KEY: &str = "Abcdefgh12345678$Key90";
+
+/// A gateway without a browser it could start.
+fn bare(more: &str) -> Plan {
+    Plan { overlay: format!("{more}[browser]\nexecutable = '/nowhere/chromium'\n"), ..Plan::default() }
+}
+
+fn with(environment: &[(&str, &str)], plan: Plan) -> Plan {
+    Plan { environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(), ..plan }
+}
+
+/// What a run that ends by itself said, on both of its outputs.
+struct Said {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+async fn run(command: &mut Command) -> Result<Said> {
+    let Output { status, stdout, stderr } = tokio::time::timeout(LIMIT, command.output()).await.context("it does not end")??;
+    Ok(Said { status: status.code(), out: String::from_utf8(stdout)?, err: String::from_utf8(stderr)? })
+}
+
+#[tokio::test]
+async fn a_dotenv_of_nodes_works_and_a_bad_line_of_it_is_named_by_its_number() -> Result<()> {
+    let house = House::build(bare("plugin = []\n")).await?;
+    let dotenv = house.folder().join(".env");
+    fs::write(&dotenv, format!("\u{feff}# from the old service\r\nexport WHARF_API_KEY=\"{KEY}\" # ours\r\nLOG_LEVEL=verbose\r\n"))?;
+    let gateway = house.open().await?;
+    ensure!(gateway.api.get("/api/whatsapp/status").await?.status == 401);
+    ensure!(Api::with_key(&gateway.api.url, KEY)?.get("/api/whatsapp/status").await?.status == 200, "the key is not the one that was written");
+    ensure!(gateway.stop(LIMIT).await?.success());
+
+    fs::write(&dotenv, format!("PORT=3005\n\n{KEY} without a name\n"))?;
+    let said = run(gateway::command(house.folder())?.arg("check")).await?;
+    ensure!(said.status == Some(2) && said.err.contains(".env:3: is not of the form NAME=value"), "{}", said.err);
+    ensure!(!said.err.contains(KEY), "the line's content is told: {}", said.err);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mounted_keys_line_end_keeps_nobody_out_and_no_signature_from_matching() -> Result<()> {
+    let (key, secret) = (format!("{KEY}\n"), format!("{HMAC_KEY}\r\n"));
+    let house = House::build(with(&[("WHARF_API_KEY", &key), ("WEBHOOK_HMAC_KEY", &secret)], bare(""))).await?;
+    let gateway = house.open().await?;
+    ensure!(Api::with_key(&gateway.api.url, KEY)?.get("/api/whatsapp/status").await?.status == 200);
+    // That there is no browser is an event.
+    let call = house.receiver.until_call("an event", LIMIT, |_| true).await?;
+    ensure!(call.is_signed_with(HMAC_KEY), "signed with the line end");
+    gateway.stop(LIMIT).await?;
+
+    let split = "Abcdefgh\n12345678$Key90";
+    let said = run(gateway::command(house.folder())?.arg("check").env("WHARF_API_KEY", split)).await?;
+    ensure!(said.status == Some(2) && said.err.contains("WHARF_API_KEY: holds a control character"), "{}", said.err);
+    ensure!(!said.err.contains("Abcdefgh"), "the key is told: {}", said.err);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_variable_that_is_not_utf8_is_named_when_it_is_read_and_ignored_otherwise() -> Result<()> {
+    let house = House::build(bare("")).await?;
+    let odd = || OsString::from_vec(vec![b'a', 0xff]);
+    let check = |name: &'static str| {
+        let folder = house.folder().to_owned();
+        async move { run(gateway::command(&folder)?.arg("check").env("WEBHOOK_HMAC_KEY", HMAC_KEY).env(name, odd())).await }
+    };
+    let said = check("SOMEBODY_ELSES").await?;
+    ensure!(said.status == Some(0), "{}", said.err);
+    for name in ["WEBHOOK_HMAC_KEY", "LOG_LEVEL", "SESSION_PATH"] {
+        let said = check(name).await?;
+        ensure!(said.status == Some(2) && said.err.contains(&format!("environment: {name} is not UTF-8")), "{name}: {}", said.err);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn why_a_start_failed_is_said_whatever_the_level_is_and_a_word_that_is_no_level_is_refused() -> Result<()> {
+    let house = House::build(bare("plugin = []\n")).await?;
+    let start = |folder: &Path, level: &str, port: u16| -> Result<Command> {
+        let mut command = gateway::command(folder)?;
+        command.env("LOG_LEVEL", level).env("PORT", port.to_string());
+        Ok(command)
+    };
+    let said = run(&mut start(house.folder(), "loud", 0)?).await?;
+    ensure!(said.status == Some(2) && said.err.contains("LOG_LEVEL = \"loud\" must be error, warn, info, debug, trace or off"), "{}", said.err);
+
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let said = run(&mut start(house.folder(), "silent", taken.local_addr()?.port())?).await?;
+    ensure!(said.status == Some(1) && said.out.is_empty(), "{}", said.out);
+    ensure!(said.err.contains("the gateway did not start: cannot listen on") && said.err.contains("set [server] port"), "{}", said.err);
+
+    let house = House::build(bare("[[plugin]]\nname = 'not-there'\n")).await?;
+    let said = run(&mut start(house.folder(), "off", 0)?).await?;
+    ensure!(said.status == Some(1) && said.err.contains("the gateway did not start") && said.err.contains("not-there"), "{}", said.err);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_names_the_files_it_read_and_paths_are_relative_to_the_file() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (conf, elsewhere) = (folder.path().join("conf"), folder.path().join("elsewhere"));
+    fs::create_dir(&conf)?;
+    fs::create_dir(&elsewhere)?;
+    fs::create_dir(conf.join("plugins"))?;
+    fs::copy(house::plugins().join("number_policy.wasm"), conf.join("plugins/number_policy.wasm"))?;
+    let config = "[storage]\ndatabase = \"data/w.db\"\n[plugins]\ncache = \"c\"\n[[plugin]]\nname = \"number-policy\"\ngrants = { kv = \"1MiB\" }\n";
+    gateway::write_config(&conf, config)?;
+    fs::write(elsewhere.join(".env"), "CLIENT_ID=shop\n")?;
+    let said = run(gateway::command(&conf)?.env_remove("CHROMIUM").current_dir(&elsewhere).arg("check")).await?;
+    ensure!(said.status == Some(0), "{}", said.err);
+    let of = |path: &Path| path.display().to_string();
+    for line in [
+        format!("configuration: {}", of(&conf.join("gateway.toml"))),
+        format!("environment: {}; set: CLIENT_ID", of(&elsewhere.join(".env"))),
+        format!("session path: {}", of(&conf.join("whatsapp-session"))),
+        format!("database: {}", of(&conf.join("data/w.db"))),
+    ] {
+        ensure!(said.out.lines().any(|said| said == line), "no {line:?} in\n{}", said.out);
+    }
+    let plugin = of(&conf.join("plugins/number_policy.wasm"));
+    ensure!(said.out.lines().any(|line| line.starts_with("plugin number-policy ") && line.ends_with(&format!(": loaded, {plugin}"))), "{}", said.out);
+    ensure!(conf.join("c").is_dir() && fs::read_dir(&elsewhere)?.count() == 1, "something was made in the working directory");
+
+    // What an earlier version kept in the working directory is not passed over in silence.
+    fs::create_dir_all(elsewhere.join("whatsapp-session/.wwebjs_auth/session-shop"))?;
+    let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check")).await?;
+    ensure!(said.status == Some(2) && said.err.contains("[sessions] path") && said.err.contains("write its whole path"), "{}", said.err);
+    fs::create_dir(elsewhere.join("data"))?;
+    fs::write(elsewhere.join("data/w.db"), "")?;
+    let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check").env("SESSION_PATH", "whatsapp-session")).await?;
+    ensure!(said.status == Some(2) && said.err.contains("[storage] database") && !said.err.contains("[sessions]"), "{}", said.err);
+    fs::remove_file(elsewhere.join("data/w.db"))?;
+    let said = run(gateway::command(&conf)?.current_dir(&elsewhere).arg("check").env("SESSION_PATH", "whatsapp-session")).await?;
+    ensure!(said.out.contains(&format!("session path: {}", of(&elsewhere.join("whatsapp-session")))), "{}{}", said.out, said.err);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_doctor_is_content_with_a_healthy_default_and_points_at_a_login_without_an_id() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let default = fs::read_to_string(house::plugins().with_file_name("gateway.toml"))?;
+    gateway::write_config(folder.path(), &default.replace("# dir = \"./plugins\"", &format!("dir = {:?}", house::plugins())))?;
+    let doctor = || async { run(gateway::command(folder.path())?.args(["doctor", "--offline"])).await };
+    let said = doctor().await?;
+    // As root the sandbox of Chromium is off, which is no healthy default.
+    let look =
+        |out: &str| out.lines().filter(|line| line.starts_with("LOOK") && !line.contains("running as root")).map(str::to_owned).collect::<Vec<_>>();
+    ensure!(look(&said.out).is_empty(), "{}", said.out);
+    ensure!(said.out.contains("ok    plugin webhook: available, not enabled"), "{}", said.out);
+
+    let login = folder.path().join("whatsapp-session/.wwebjs_auth/session");
+    fs::create_dir_all(login.join("Default/Local Storage/leveldb"))?;
+    let said = doctor().await?;
+    ensure!(look(&said.out).len() == 1 && said.out.contains(&format!("wharf profile adopt {}", login.display())), "{}", said.out);
+    let adopted = run(gateway::command(folder.path())?.args(["profile", "adopt"]).arg(&login)).await?;
+    ensure!(adopted.status == Some(0), "{}", adopted.err);
+    let said = doctor().await?;
+    ensure!(look(&said.out).is_empty() && said.out.contains("session default: its profile may hold a login"), "{}", said.out);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_without_an_id_is_named_in_the_log_before_a_qr_is_shown() -> Result<()> {
+    let house = House::build(bare("plugin = []\n")).await?;
+    let login = house.folder().join("session/.wwebjs_auth/session");
+    fs::create_dir_all(login.join("Default/IndexedDB"))?;
+    let gateway = house.open().await?;
+    let words = format!("wharf profile quarantine default; wharf profile adopt {}", login.display());
+    gateway.until_log("the login that nobody uses", LIMIT, |line| line.contains(&words) && line.contains("WARN")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_closed_terminal_stops_it_in_order_and_nohup_keeps_it() -> Result<()> {
+    let house = House::build(bare("plugin = []\n")).await?;
+    let gateway = house.open().await?;
+    ensure!(gateway.stop_by(Signal::SIGHUP, LIMIT).await?.code() == Some(0));
+
+    // Nobody reads what it says any more: no reason to panic.
+    let mut command = gateway::command(house.folder())?;
+    let mut child = command.spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+    while !lines.next_line().await?.context("it ended")?.contains("listening") {}
+    drop((lines, child.stderr.take()));
+    let pid = Pid::from_raw(i32::try_from(child.id().context("it has ended")?)?);
+    kill(pid, Signal::SIGHUP)?;
+    ensure!(tokio::time::timeout(LIMIT, child.wait()).await??.code() == Some(0));
+
+    let mut nohup = Command::new("nohup");
+    nohup.arg(gateway::program()?).arg("--config").arg(house.folder().join("gateway.toml")).current_dir(house.folder());
+    nohup.env_remove("PORT").env_remove("LOG_LEVEL").env_remove("SESSION_PATH").kill_on_drop(true);
+    let mut child = nohup.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+    let listening = loop {
+        let line = lines.next_line().await?.context("it ended")?;
+        if line.contains("listening") {
+            break line;
+        }
+    };
+    let address = serde_json::from_str::<serde_json::Value>(&listening)?["address"].as_str().context("an address")?.to_owned();
+    let pid = Pid::from_raw(i32::try_from(child.id().context("it has ended")?)?);
+    kill(pid, Signal::SIGHUP)?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).context("the signals it catches")?;
+    ensure!(u64::from_str_radix(caught.trim(), 16)? & 1 == 0, "it hears the closed terminal");
+    Api::new(&format!("http://{address}"))?.get("/livez").await?.expect(200)?;
+    ensure!(child.try_wait()?.is_none(), "the closed terminal stopped it");
+    kill(pid, Signal::SIGTERM)?;
+    ensure!(tokio::time::timeout(LIMIT, child.wait()).await??.code() == Some(0));
+    Ok(())
+}
+
+async fn metrics(gateway: &Gateway) -> Result<String> {
+    Ok(String::from_utf8(gateway.api.get("/metrics").await?.expect(200)?.body)?)
+}
+
+#[tokio::test]
+async fn every_metric_says_what_it_is_and_a_queue_how_much_waits() -> Result<()> {
+    let house = House::build(bare("")).await?;
+    let gateway = house.open().await?;
+    for n in 0..3 {
+        let body = json!({"number": format!("491512345678{n}"), "message": "waits"});
+        let request = gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
+        api::answer(request).await?.expect(202)?;
+    }
+    house.receiver.until_call("an event", LIMIT, |_| true).await?;
+    let text = until("three that wait", LIMIT, async || {
+        let text = metrics(&gateway).await?;
+        Ok(text.contains("wharf_queue_messages{session=\"default\",state=\"waiting\"} 3\n").then_some(text))
+    })
+    .await?;
+    ensure!(text.contains("wharf_queue_messages{session=\"default\",state=\"sending\"} 0\n"), "{text}");
+    let names = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).filter(|name| !name.is_empty());
+    let mut seen = 0;
+    for name in names {
+        let of_a_summary = ["_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        for (mark, name) in [("HELP", name), ("TYPE", name)] {
+            let there = |name: &str| text.lines().any(|line| line.starts_with(&format!("# {mark} {name} ")));
+            ensure!(there(name) || there(of_a_summary), "{name} has no {mark}:\n{text}");
+        }
+        seen += 1;
+    }
+    ensure!(seen > 10, "{text}");
+    gateway.stop(LIMIT).await?;
+    Ok(())
+}
