@@ -13,9 +13,14 @@ use tracing::warn;
 use super::{
     guest::Plugin,
     load::{Described, LoadError, Loader, Secrets},
+    pipeline::Told,
     ports::KvStore,
+    said::{MAX_NAME, Said},
 };
 use crate::{config, model::ClientId};
+
+/// Bytes of the reason for which a plugin could not be loaded: everything that is wrong with a configuration is in it.
+const MAX_REASON: usize = 4096;
 
 /// What became of one plugin at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +76,7 @@ pub struct PluginHost {
     reports: Vec<PluginReport>,
     /// Operator-set pairs by session, for events.
     metadata: RwLock<BTreeMap<ClientId, Pairs>>,
+    pub(super) told: Told,
 }
 
 impl PluginHost {
@@ -85,9 +91,10 @@ impl PluginHost {
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
+        describe_metrics();
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
         let loader = Loader::new(&settings.dir, cache_dir, enabled, kv, secrets)?;
-        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default() };
+        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default(), told: Told::default() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();
             if host.reports.iter().any(|report| report.name == entry.name) {
@@ -102,8 +109,13 @@ impl PluginHost {
                     host.reports.push(loaded(&plugin, described, file));
                     host.plugins.push(plugin);
                 }
-                Err(reason) if entry.required => return Err(LoadError::Plugin { name: entry.name.clone(), file, reason }),
+                // Schemas, issues and panics are quoted in it.
+                Err(reason) if entry.required => {
+                    let reason = Said::within(MAX_REASON, &reason).into();
+                    return Err(LoadError::Plugin { name: entry.name.clone(), file, reason });
+                }
                 Err(reason) => {
+                    let reason = String::from(Said::within(MAX_REASON, &reason));
                     warn!(plugin = entry.name, reason, "plugin not loaded; the gateway goes on without it");
                     host.reports.push(report(entry, file, PluginState::Failed(reason)));
                 }
@@ -161,10 +173,22 @@ fn loaded(plugin: &Plugin, described: Described, file: String) -> PluginReport {
         ("event-notification", plugin.points.notification.is_some()),
     ];
     PluginReport {
-        version: described.version,
-        description: described.description,
+        version: Said::within(MAX_NAME, &described.version).into(),
+        description: Said::from(&*described.description).into(),
         component: Some(plugin.component.clone()),
         points: points.into_iter().filter_map(|(name, there)| there.then_some(name)).collect(),
         ..report(&plugin.entry, file, PluginState::Loaded)
     }
+}
+
+fn describe_metrics() {
+    metrics::describe_counter!(
+        "wharf_plugin_calls_total",
+        "Calls into plugins by function and outcome: ok, failed (it answered with an error or with what it may not), trapped, over_cpu, over_memory, timed_out, busy, host"
+    );
+    metrics::describe_histogram!("wharf_plugin_call_seconds", metrics::Unit::Seconds, "Wall time of calls into plugins by function");
+    metrics::describe_counter!(
+        "wharf_plugin_verdicts_total",
+        "What validators said of messages by mode (enforce, monitor): allow, reject, modify, with monitor would_reject and would_modify, or how the call failed"
+    );
 }

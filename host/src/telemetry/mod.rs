@@ -2,6 +2,8 @@
 //!
 //! Nothing that is a secret, a message or a QR is ever handed to a log line; here only the form is decided.
 
+mod guests;
+
 use std::io::{IsTerminal, stdout};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -21,7 +23,11 @@ pub fn start_log(log: &Log) {
         LogFormat::Json => false,
     };
     let lines = tracing_subscriber::fmt::layer();
-    let lines = if pretty { lines.compact().with_target(false).boxed() } else { lines.json().flatten_event(true).with_current_span(false).boxed() };
+    let lines = if pretty {
+        lines.compact().with_target(false).boxed()
+    } else {
+        lines.json().flatten_event(true).with_current_span(false).map_event_format(guests::WithGuests).boxed()
+    };
     // Fails when a test has installed one already.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }

@@ -19,6 +19,7 @@ mod messages;
 mod offline;
 mod pairing;
 mod passkey;
+mod python;
 mod readme;
 mod recipients;
 mod restart;
