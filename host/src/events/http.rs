@@ -207,7 +207,15 @@ mod tests {
 
     #[test]
     fn odd_spellings_of_a_private_address_are_read_before_they_are_judged() {
-        for url in ["http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://0177.0.0.1/", "http://[::ffff:7f00:1]/", "http://[::127.0.0.1]/", "http://127.0.0.1./"] {
+        for url in [
+            "http://127.1/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://0177.0.0.1/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::127.0.0.1]/",
+            "http://127.0.0.1./",
+        ] {
             let parsed = Url::parse(url).expect("a URL");
             let origin = format!("http://{}:80", parsed.host().expect("a host"));
             let refused = check(&parsed, &HttpGrant { origins: vec![origin], private: false }).expect_err(url);

@@ -46,7 +46,9 @@ pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     .into_iter()
     .find(|(_, is, most)| is > most)
     .map(|(what, is, most)| format!("the plugin's request has {is} {what}, and may have {most}"))
-    .or_else(|| NOT_MADE.contains(&&*method.to_ascii_uppercase()).then(|| format!("the plugin's request has the method {method:?}, which is not made")))
+    .or_else(|| {
+        NOT_MADE.contains(&&*method.to_ascii_uppercase()).then(|| format!("the plugin's request has the method {method:?}, which is not made"))
+    })
     .or_else(|| headers.iter().find_map(|(name, _)| header(name)))
 }
 
@@ -92,8 +94,19 @@ mod tests {
     #[test]
     fn what_says_where_a_call_goes_and_how_it_is_framed_is_not_the_plugins_to_set() {
         for name in [
-            "Host", "host", "Content-Length", "Transfer-Encoding", "TRAILER", "TE", "Connection", "Keep-Alive", "Proxy-Authorization", "proxy-connection",
-            "Upgrade", "HTTP2-Settings", "Expect",
+            "Host",
+            "host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "TRAILER",
+            "TE",
+            "Connection",
+            "Keep-Alive",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "Upgrade",
+            "HTTP2-Settings",
+            "Expect",
         ] {
             let said = header(name).expect(name);
             assert!(said.contains(&format!("{name:?}")) && said.contains("leave it out"), "{said}");

@@ -22,7 +22,9 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
-    plugins::{AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject, TargetName},
+    plugins::{
+        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject, TargetName,
+    },
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
 

@@ -1,11 +1,6 @@
 //! One plugin, and calls into it: a fresh instance each, within its bounds.
 
-use std::{
-    fmt,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Instant,
-};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::Semaphore, time::timeout};

@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_says_so_and_is_never_longer_than_it_may_be() {
-        for (words, most, said) in [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…"), ("ääää", 7, "ää…"), ("a\n\n\n", 5, "a…"), ("ab\u{202e}cd", 9, "ab…")] {
+        for (words, most, said) in
+            [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…"), ("ääää", 7, "ää…"), ("a\n\n\n", 5, "a…"), ("ab\u{202e}cd", 9, "ab…")]
+        {
             let words = if words.ends_with('\n') { format!("{words}b") } else { words.to_owned() };
             assert_eq!(Said::within(most, &words), said, "{words:?} in {most}");
         }
@@ -184,7 +186,8 @@ mod tests {
 
     #[test]
     fn codes_are_snake_case_and_never_cut() {
-        for (code, made) in [("quiet_hours", "quiet_hours"), ("Quiet Hours!", "quiet_hours_"), ("", "rejected"), ("a\nb\u{1b}", "a_b_"), ("é", "_")] {
+        for (code, made) in [("quiet_hours", "quiet_hours"), ("Quiet Hours!", "quiet_hours_"), ("", "rejected"), ("a\nb\u{1b}", "a_b_"), ("é", "_")]
+        {
             assert_eq!(Code::from(code), made);
         }
         assert_eq!(Code::from(&*"x".repeat(64)).len(), 64);

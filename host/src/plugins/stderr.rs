@@ -59,7 +59,7 @@ fn python(line: &str) -> Option<String> {
 
 /// A path of a source and nothing that could be a sentence.
 fn is_file(path: &str) -> bool {
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/\\._-".contains(&byte);
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/\\._-+@".contains(&byte);
     path.len() <= MAX_PLACE && path.contains('.') && path.bytes().all(name)
 }
 
@@ -105,7 +105,9 @@ mod tests {
         assert_eq!(place(rust).as_deref(), Some("plugins/mine/src/lib.rs:12:5"));
         let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my secret";
         assert_eq!(place(python).as_deref(), Some("/0/rules.py:30"));
-        for odd in ["", "my secret", "thread 'main' panicked at my secret: one:1:2:", "thread 'a' panicked at a b.rs:1:2:", "File \"my secret\", line 1"] {
+        for odd in
+            ["", "my secret", "thread 'main' panicked at my secret: one:1:2:", "thread 'a' panicked at a b.rs:1:2:", "File \"my secret\", line 1"]
+        {
             assert_eq!(place(odd), None, "{odd}");
         }
     }

@@ -126,7 +126,10 @@ async fn a_monitored_refusal_is_told_once_with_its_code_and_reason() {
     drop(guard);
     let log = lines.1.lock().expect("no panic").clone();
     let told: Vec<&String> = log.iter().filter(|line| line.contains("monitor: would have been rejected")).collect();
-    assert!(told.len() == 1 && told[0].contains("code=\"quiet_hours_\"") && told[0].contains("plugin=\"odd\"") && told[0].contains("reason=\"ä"), "{log:?}");
+    assert!(
+        told.len() == 1 && told[0].contains("code=\"quiet_hours_\"") && told[0].contains("plugin=\"odd\"") && told[0].contains("reason=\"ä"),
+        "{log:?}"
+    );
 }
 
 #[tokio::test]

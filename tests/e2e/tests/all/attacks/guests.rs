@@ -121,12 +121,19 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
     let house = House::build(plan(&odd("quote", ""))).await?;
     let gateway = house.open().await?;
     let refused = send(&gateway, "the code is 4711-0815").await?.expect(422)?;
-    ensure!(refused.json["code"] == "plugin_failed" && refused.json["message"].as_str().is_some_and(|words| words.contains("trapped")), "{}", refused.json);
+    ensure!(
+        refused.json["code"] == "plugin_failed" && refused.json["message"].as_str().is_some_and(|words| words.contains("trapped")),
+        "{}",
+        refused.json
+    );
     let line = gateway.until_log("where it panicked", SOON, |line| line.contains("odd.rs:")).await?;
     ensure!(line.contains("odd") && line.contains("trapped"), "{line}");
     ensure!(!gateway.log().lines().iter().any(|line| line.contains("4711")), "the message is in the log:\n{}", gateway.log().tail());
     let metrics = metrics(&gateway).await?;
-    ensure!(metrics.lines().any(|line| line.starts_with("wharf_plugin_calls_total{") && line.contains("trapped") && line.ends_with(" 1")), "{metrics}");
+    ensure!(
+        metrics.lines().any(|line| line.starts_with("wharf_plugin_calls_total{") && line.contains("trapped") && line.ends_with(" 1")),
+        "{metrics}"
+    );
     ensure!(metrics.contains("# HELP wharf_plugin_calls_total "), "{metrics}");
     held(
         Area::Guests,
@@ -161,18 +168,26 @@ async fn a_call_goes_where_it_was_granted_and_is_framed_by_the_gateway() -> Resu
         receiver.until_call("what is said rightly", SOON, |call| call.path == "/ok").await?;
         ensure!(receiver.calls().iter().all(|call| call.path == "/ok"), "{behaviour}: the call was made");
     }
-    held(
-        Area::Guests,
-        "A notifier sets Host, Transfer-Encoding or Connection on its call",
-        "no call is made; the dead letter names the header",
-    )
+    held(Area::Guests, "A notifier sets Host, Transfer-Encoding or Connection on its call", "no call is made; the dead letter names the header")
 }
 
 #[tokio::test]
 async fn a_private_address_is_known_in_every_form() -> Result<()> {
     // The port is one that nothing listens on: what is asked is never called.
-    let forms =
-        ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "localhost", "[::1]", "[::127.0.0.1]", "[::ffff:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]", "[fec0::1]", "169.254.169.254"];
+    let forms = [
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "0177.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::127.0.0.1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "[fec0::1]",
+        "169.254.169.254",
+    ];
     for form in forms {
         let origin = format!("http://{form}:9");
         let house = House::build(plan(&loud("fine", &origin, &format!("grants.http = ['{origin}']")))).await?;
