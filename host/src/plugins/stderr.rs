@@ -34,7 +34,13 @@ impl Stderr {
     /// Where the guest panicked: `src/lib.rs:12:5` as Rust says it, `app.py:12` of the last line of a Python traceback.
     pub(super) fn place(&self) -> Option<Said> {
         let text = self.text();
-        text.lines().find_map(rust).or_else(|| text.lines().rev().find_map(python)).map(|place| Said::within(MAX_PLACE, &place))
+        let mut lines = text.trim_start().lines();
+        // The runtime of Python panics after the traceback, in a source that is not the author's.
+        let place = match lines.next() {
+            Some("Traceback (most recent call last):") => lines.take_while(|line| line.starts_with(' ')).filter_map(python).last(),
+            _ => text.lines().find_map(rust),
+        };
+        place.map(|place| Said::within(MAX_PLACE, &place))
     }
 
     fn text(&self) -> String {
@@ -103,7 +109,7 @@ mod tests {
         let place = |text: &str| Stderr(Arc::new(Mutex::new(text.as_bytes().to_vec()))).place().map(String::from);
         let rust = "\nthread 'main' (1) panicked at plugins/mine/src/lib.rs:12:5:\nbyte index 3 is inside 'ä' of `my secret`\nnote: run with";
         assert_eq!(place(rust).as_deref(), Some("plugins/mine/src/lib.rs:12:5"));
-        let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my secret";
+        let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my\n  File \"/secret.py\", line 1\n\nthread 'main' panicked at runtime/src/lib.rs:1:1:";
         assert_eq!(place(python).as_deref(), Some("/0/rules.py:30"));
         for odd in
             ["", "my secret", "thread 'main' panicked at my secret: one:1:2:", "thread 'a' panicked at a b.rs:1:2:", "File \"my secret\", line 1"]
