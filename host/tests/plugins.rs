@@ -12,6 +12,8 @@ mod calls;
 mod docks;
 #[path = "plugins/doors.rs"]
 mod doors;
+#[path = "plugins/grants.rs"]
+mod grants;
 #[path = "plugins/loading.rs"]
 mod loading;
 #[path = "plugins/notifiers.rs"]

@@ -29,13 +29,17 @@ pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
 pub use templating::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};
 pub use validation::{Rejection, Validator, Verdict};
 
-/// What nearly every plugin names.
+/// What plugins name: all that the three extension points take and give, the host's services, and what reads a configuration
+/// and makes a body.
 pub mod prelude {
     pub use crate::{
-        Address, CallContext, ConfigIssue, ConfigIssues, Content, Error, Info, NoConfig, OutboundMessage, Plugin, Rejection, Text, Validator,
-        Verdict, kv, log, secrets,
+        Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues, Contact, Content, Envelope, Error, Event, Failure,
+        HttpRequest, HttpResponse, InboundMessage, Info, Judgement, Location, MessageId, NoConfig, Notifier, OtherEvent, OutboundMessage, Plugin,
+        QrCode, Rejection, RenderError, RenderRequest, Sent, SessionChange, SessionState, TemplateInfo, Templater, Text, Timestamp, Validator, Value,
+        Variable, VariableKind, Verdict, kv, log, secrets,
     };
     pub use serde::Deserialize;
+    pub use serde_json::json;
 }
 
 /// Makes a component of a plugin: `export!(MyPlugin: validator, notifier)`.

@@ -13,6 +13,7 @@ mod peers;
 mod picture;
 mod plugins;
 mod project;
+mod python;
 mod real_page;
 mod setup;
 mod standin;
@@ -37,6 +38,7 @@ const USAGE: &str = "cargo xtask <verb>
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   ci                what is checked before a change lands: fmt, clippy, docs, test
+  python            builds the plugin in Python of sdk/python and tries it in the gateway
   numbers           writes the plugins' table of numbering plans anew, after an update of the library
   picture           records the demo into docs/demo.svg";
 
@@ -71,6 +73,7 @@ fn run(args: &[String]) -> Result<()> {
         "real-page" => real_page::run(rest),
         "ci" => ci::run(),
         "picture" => picture::run(),
+        "python" => python::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

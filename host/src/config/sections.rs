@@ -202,6 +202,10 @@ pub struct Plugin {
     /// Whether a validator may change a message. Default false.
     #[serde(default)]
     pub may_modify: bool,
+    /// Whether what it writes to its standard error, the words of a panic included, goes to the log. They may quote messages.
+    /// Default false: of a panic only the place in the source is told.
+    #[serde(default)]
+    pub log_stderr: bool,
     /// Wall-clock limit of one call. Default 2s.
     #[serde(default = "plugin_timeout")]
     pub timeout: Millis,

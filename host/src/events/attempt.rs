@@ -14,7 +14,7 @@ use crate::{
 
 /// The shortest pause between two attempts, and the first after a failure of the plugin itself, which doubles.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Bytes of a reason that is stored. A plugin's can be as long as it likes.
+/// Bytes of a reason that is stored.
 const MAX_REASON: usize = 500;
 
 /// What came of an attempt.
@@ -44,12 +44,16 @@ pub(super) async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery,
         Ok(request) => request,
         Err(failure) => return failed(inner, number, failure.to_string()),
     };
-    let answer = caller.call(request, inner.delivery.timeout.duration()).await;
+    let answer = caller.call(&delivery.plugin, request, inner.delivery.timeout.duration()).await;
     match inner.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
         Ok(Judgement::Delivered) => Done { update: Update::Delivered, seen: Seen::Well },
         // A receiver that answered is there, whatever it thinks of this event.
-        Ok(Judgement::GiveUp(reason)) if matches!(answer, AttemptResult::Answered { .. }) => nothing(dead(reason)),
-        Ok(Judgement::GiveUp(reason)) => Done { update: dead(reason.clone()), seen: Seen::Failed(bounded(reason)) },
+        Ok(Judgement::GiveUp(reason)) if matches!(answer, AttemptResult::Answered { .. }) => nothing(dead(reason.into())),
+        // The plugin's words are its own; why no call was made is the gateway's to say.
+        Ok(Judgement::GiveUp(reason)) => {
+            let reason = bounded(format!("{}; the plugin gave up: {reason}", said(&answer)));
+            Done { update: Update::Dead(reason.clone()), seen: Seen::Failed(reason) }
+        }
         Ok(Judgement::RetryAfter(wish)) => again(inner, number, wish, said(&answer)),
         Err(failure) => failed(inner, number, failure.to_string()),
     }

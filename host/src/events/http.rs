@@ -4,8 +4,9 @@
 //! name that points elsewhere a moment later gains nothing.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,18 +15,22 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
+use tracing::warn;
 
-use super::limits;
+use super::{addresses::is_private, limits};
 use crate::plugins::{AttemptResult, HttpGrant, NotifyRequest};
 
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 << 10;
+/// Origins of a plugin whose refusal is told.
+const MAX_TOLD: usize = 20;
 
 /// Makes the calls that notifiers shape.
 #[derive(Debug)]
 pub(super) struct Caller {
     public: Client,
     private: Client,
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -48,26 +53,31 @@ impl Resolve for PublicOnly {
 impl Caller {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
         let builder = || Client::builder().redirect(Policy::none()).no_proxy().user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
-        Ok(Self { public: builder().dns_resolver(Arc::new(PublicOnly)).build()?, private: builder().build()? })
+        Ok(Self { public: builder().dns_resolver(Arc::new(PublicOnly)).build()?, private: builder().build()?, told: Told::default() })
     }
 
     /// Makes one call. Everything that is no answer is [`AttemptResult::Unreachable`], with the reason.
-    pub(super) async fn call(&self, request: NotifyRequest, limit: Duration) -> AttemptResult {
+    pub(super) async fn call(&self, plugin: &str, request: NotifyRequest, limit: Duration) -> AttemptResult {
         let timeout = request.timeout.map_or(limit, |wish| wish.min(limit));
-        match tokio::time::timeout(timeout, self.attempt(request)).await {
+        match tokio::time::timeout(timeout, self.attempt(plugin, request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(reason)) => AttemptResult::Unreachable(reason),
             Err(_) => AttemptResult::Unreachable(format!("no answer within {timeout:?}")),
         }
     }
 
-    async fn attempt(&self, request: NotifyRequest) -> Result<AttemptResult, String> {
+    async fn attempt(&self, plugin: &str, request: NotifyRequest) -> Result<AttemptResult, String> {
         if let Some(fault) = limits::fault(&request) {
             return Err(fault);
         }
         // The address itself may hold a secret.
         let url = Url::parse(&request.url).map_err(|error| format!("the plugin's request has no URL that can be read: {error}"))?;
-        check(&url, &request.allowed)?;
+        if let Err(Refused { origin, why, line }) = check(&url, &request.allowed) {
+            if self.told.is_new(plugin, &origin) {
+                warn!(plugin, origin, add = line, "a call was not made: {why}; `add` has the line for the plugin's entry in gateway.toml");
+            }
+            return Err(why);
+        }
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| format!("{:?} is no HTTP method", request.method))?;
         let client = if request.allowed.private { &self.private } else { &self.public };
         let mut call = client.request(method, url).body(request.body);
@@ -99,13 +109,28 @@ fn words(error: &reqwest::Error) -> String {
     if text.is_empty() { "the connection failed".into() } else { text }
 }
 
-fn check(url: &Url, allowed: &HttpGrant) -> Result<(), String> {
+/// An address that the grants do not hold, and the line that would.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    origin: String,
+    why: String,
+    line: String,
+}
+
+fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
+    // Without the port where it is the scheme's own: as one writes it.
+    let origin = url.origin().ascii_serialization();
+    let refused = |why: String, line: String| Err(Refused { origin: origin.clone(), why, line });
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-        return Err("only http and https URLs with a host can be called".into());
+        return refused("only http and https URLs with a host can be called".into(), String::new());
     };
-    let origin = format!("{}://{host}:{port}", url.scheme());
-    if !allowed.origins.contains(&origin) {
-        return Err(format!("{origin} is not granted; add it to `http` in the plugin's grants"));
+    if !matches!(url.scheme(), "http" | "https") {
+        return refused("only http and https URLs with a host can be called".into(), String::new());
+    }
+    if !allowed.origins.contains(&format!("{}://{host}:{port}", url.scheme())) {
+        let origins: Vec<String> = allowed.origins.iter().map(|origin| plain(origin)).chain([origin.clone()]).collect();
+        let why = format!("{origin} is not granted; add it to `http` in the plugin's grants");
+        return refused(why, format!("grants = {{ http = {origins:?} }}"));
     }
     let literal = match host {
         url::Host::Ipv4(ip) => Some(IpAddr::V4(ip)),
@@ -114,56 +139,34 @@ fn check(url: &Url, allowed: &HttpGrant) -> Result<(), String> {
     };
     match literal {
         Some(ip) if !allowed.private && is_private(ip) => {
-            Err(format!("{ip} is in a private network; `http_private = true` in the plugin's grants allows it"))
+            let why = format!("{ip} is in a private network; `http_private = true` in the plugin's grants allows it");
+            refused(why, format!("grants = {{ http = [{origin:?}], http_private = true }}"))
         }
         _ => Ok(()),
     }
 }
 
-/// Anything that is not a public unicast address.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_broadcast()
-                || ip.is_documentation()
-                || ip.is_multicast()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && (18..20).contains(&b))
-        }
-        IpAddr::V6(ip) => {
-            let embedded = ip.to_ipv4_mapped().or_else(|| match ip.segments() {
-                // 6to4 and NAT64 carry an IPv4 address.
-                [0x2002, high, low, ..] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))),
-                _ => None,
-            });
-            match embedded {
-                Some(v4) => is_private(IpAddr::V4(v4)),
-                None => ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_unique_local() || ip.is_unicast_link_local(),
-            }
-        }
+/// An origin as one writes it.
+fn plain(origin: &str) -> String {
+    Url::parse(origin).map_or_else(|_| origin.to_owned(), |url| url.origin().ascii_serialization())
+}
+
+/// Which refusals the operator was told of: each origin of a plugin once, and of a plugin that asks for ever new ones only so
+/// many.
+#[derive(Debug, Default)]
+struct Told(Mutex<BTreeMap<String, BTreeSet<String>>>);
+
+impl Told {
+    fn is_new(&self, plugin: &str, origin: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_plugin = told.entry(plugin.to_owned()).or_default();
+        of_plugin.len() < MAX_TOLD && of_plugin.insert(origin.to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn private_addresses_are_known_in_every_dress() {
-        for ip in ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"] {
-            assert!(is_private(ip.parse().expect("ip")), "{ip}");
-        }
-        for ip in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "100.63.0.1"] {
-            assert!(!is_private(ip.parse().expect("ip")), "{ip}");
-        }
-    }
 
     #[tokio::test]
     async fn what_is_not_granted_is_not_called_and_named() {
@@ -177,14 +180,53 @@ mod tests {
             allowed: HttpGrant { origins: origins.iter().map(ToString::to_string).collect(), private: false },
         };
         for (url, origins, said) in [
-            ("https://example.org/", &[][..], "https://example.org:443 is not granted"),
+            ("https://example.org/", &[][..], "https://example.org is not granted"),
             ("http://127.0.0.1:9/", &["http://127.0.0.1:9"][..], "private network"),
             ("http://localhost:9/", &["http://localhost:9"][..], "private networks"),
             ("file:///etc/passwd", &[][..], "only http and https"),
             ("https://token@", &[][..], "no URL that can be read"),
         ] {
-            let answer = caller.call(request(url, origins), Duration::from_secs(5)).await;
+            let answer = caller.call("teller", request(url, origins), Duration::from_secs(5)).await;
             assert!(matches!(&answer, AttemptResult::Unreachable(reason) if reason.contains(said)), "{url}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn the_line_to_add_keeps_what_is_granted() {
+        let refused = |url: &str, origins: &[&str], private: bool| {
+            let allowed = HttpGrant { origins: origins.iter().map(ToString::to_string).collect(), private };
+            check(&Url::parse(url).expect("a URL"), &allowed).expect_err("refused")
+        };
+        let new = refused("https://hooks.example.org/in?token=secret", &["https://crm.example.org:443"], false);
+        assert_eq!(new.line, r#"grants = { http = ["https://crm.example.org", "https://hooks.example.org"] }"#);
+        assert!(!format!("{new:?}").contains("secret"));
+        assert_eq!(refused("http://[fd00::1]:8080/", &[], false).line, r#"grants = { http = ["http://[fd00::1]:8080"] }"#);
+        let private = refused("http://10.0.0.1/", &["http://10.0.0.1:80"], false);
+        assert_eq!(private.line, r#"grants = { http = ["http://10.0.0.1"], http_private = true }"#);
+    }
+
+    #[test]
+    fn odd_spellings_of_a_private_address_are_read_before_they_are_judged() {
+        for url in [
+            "http://127.1/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://0177.0.0.1/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::127.0.0.1]/",
+            "http://127.0.0.1./",
+        ] {
+            let parsed = Url::parse(url).expect("a URL");
+            let origin = format!("http://{}:80", parsed.host().expect("a host"));
+            let refused = check(&parsed, &HttpGrant { origins: vec![origin], private: false }).expect_err(url);
+            assert!(refused.why.contains("private network"), "{url}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_told_once_and_ever_new_ones_are_bounded() {
+        let told = Told::default();
+        assert!(told.is_new("a", "https://x") && !told.is_new("a", "https://x") && told.is_new("b", "https://x"));
+        assert_eq!((0..1000).filter(|n| told.is_new("a", &format!("https://x{n}"))).count(), MAX_TOLD - 1);
     }
 }

@@ -1,5 +1,12 @@
-//! How large a request of a plugin may be. Looked at before anything is built of it: the types of the `http` crate panic
-//! beyond their own limits, and what a component says must never do that to the gateway.
+//! What a request of a plugin may be: how large, and with which headers. Looked at before anything is built of it: the types of
+//! the `http` crate panic beyond their own limits, and what a component says must never do that to the gateway.
+//!
+//! Where a call goes and how it is framed is the gateway's to say, because the grants are judged by it: with a `Host` of its own
+//! a plugin reaches another site behind the same address, and with framing another request in the same connection. What ends
+//! at the receiver (`Authorization`, `Cookie`, `User-Agent`, `X-Forwarded-For`) is the plugin's: its operator has granted the
+//! receiver.
+
+use reqwest::header::HeaderName;
 
 use crate::plugins::NotifyRequest;
 
@@ -14,7 +21,18 @@ const MAX_METHOD: usize = 32;
 /// Bytes of the body.
 const MAX_BODY: usize = 2 << 20;
 
-/// Why a request is too large to be made; none: it is not.
+/// Bytes of a header's name that are told.
+const MAX_TOLD: usize = 64;
+
+/// Headers of the connection and of the framing, and the one that says who is called.
+const OURS: [&str; 10] =
+    ["host", "content-length", "transfer-encoding", "trailer", "te", "connection", "keep-alive", "upgrade", "http2-settings", "expect"];
+const OURS_BEGIN: &str = "proxy-";
+
+/// Methods that ask for something else than an answer.
+const NOT_MADE: [&str; 2] = ["CONNECT", "TRACE"];
+
+/// Why a request is not made; none: it is.
 pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     let NotifyRequest { method, url, headers, body, .. } = request;
     let header_bytes: usize = headers.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
@@ -28,6 +46,21 @@ pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     .into_iter()
     .find(|(_, is, most)| is > most)
     .map(|(what, is, most)| format!("the plugin's request has {is} {what}, and may have {most}"))
+    .or_else(|| {
+        NOT_MADE.contains(&&*method.to_ascii_uppercase()).then(|| format!("the plugin's request has the method {method:?}, which is not made"))
+    })
+    .or_else(|| headers.iter().find_map(|(name, _)| header(name)))
+}
+
+/// Why a header of this name is not set; none: it is.
+fn header(name: &str) -> Option<String> {
+    let told = &name[..name.floor_char_boundary(MAX_TOLD)];
+    let small = name.to_ascii_lowercase();
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Some(format!("the plugin's request sets {told:?}, which is no header name"));
+    }
+    (OURS.contains(&&*small) || small.starts_with(OURS_BEGIN))
+        .then(|| format!("the plugin's request sets the header {told:?}, which the gateway sets by itself; leave it out"))
 }
 
 #[cfg(test)]
@@ -56,5 +89,44 @@ mod tests {
         ] {
             assert!(fault(&request).is_some_and(|fault| fault.contains(said)), "{said}");
         }
+    }
+
+    #[test]
+    fn what_says_where_a_call_goes_and_how_it_is_framed_is_not_the_plugins_to_set() {
+        for name in [
+            "Host",
+            "host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "TRAILER",
+            "TE",
+            "Connection",
+            "Keep-Alive",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "Upgrade",
+            "HTTP2-Settings",
+            "Expect",
+        ] {
+            let said = header(name).expect(name);
+            assert!(said.contains(&format!("{name:?}")) && said.contains("leave it out"), "{said}");
+        }
+        for name in ["host ", "ho\r\nst", "", ":authority", "hóst", &"x\n".repeat(1 << 20)] {
+            let said = header(name).expect(name);
+            assert!(said.contains("no header name") && said.len() < 300 && !said.contains('\n'), "{said}");
+        }
+        for name in ["Authorization", "Content-Type", "Cookie", "User-Agent", "X-Webhook-Hmac", "X-Forwarded-For", "Hosts", "Date"] {
+            assert_eq!(header(name), None, "{name}");
+        }
+        let request = |method: &str| NotifyRequest {
+            method: method.into(),
+            url: "https://x".into(),
+            headers: vec![("a".into(), "b".into()), ("HOST".into(), "other".into())],
+            body: vec![],
+            timeout: None,
+            allowed: HttpGrant::default(),
+        };
+        assert!(fault(&request("POST")).is_some_and(|said| said.contains("\"HOST\"")));
+        assert!(fault(&request("Connect")).is_some_and(|said| said.contains("\"Connect\"")));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Appending is all that others wait for. Routing and delivery read the log behind them, from a durable cursor.
 
+mod addresses;
 mod attempt;
 mod credentials;
 mod deliver;

@@ -24,9 +24,6 @@ use crate::{
 const BATCH: u32 = 64;
 /// Events rarely come alone; those of this time are routed together, in one commit.
 const GATHER: Duration = Duration::from_millis(10);
-/// Targets of one event, and bytes of a target's name.
-const MAX_TARGETS: usize = 1000;
-const MAX_NAME: usize = 200;
 
 pub(super) async fn run(inner: Arc<Inner>) {
     let (mut cursor, mut trouble) = (None, Trouble::default());
@@ -128,18 +125,11 @@ impl Inner {
         let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt };
         // Whatever happens in there costs this event an attempt and no other its turn.
         let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope)).catch_unwind().await;
-        let targets = match asked {
-            Ok(Ok(targets)) => targets,
-            Ok(Err(failure)) => return Err(bounded(failure.to_string())),
-            Err(_) => return Err("the gateway panicked while it asked who is told; its log says more".into()),
-        };
-        if targets.len() > MAX_TARGETS {
-            return Err(format!("it named {} targets, and may name {MAX_TARGETS}", targets.len()));
+        match asked {
+            Ok(Ok(targets)) => Ok(targets.into_iter().map(String::from).collect()),
+            Ok(Err(failure)) => Err(bounded(failure.to_string())),
+            Err(_) => Err("the gateway panicked while it asked who is told; its log says more".into()),
         }
-        if targets.iter().any(|target| target.is_empty() || target.len() > MAX_NAME) {
-            return Err(format!("it named a target whose name is empty or longer than {MAX_NAME} bytes"));
-        }
-        Ok(targets)
     }
 
     /// `again`: the attempts so far, when the next one is due, and why.

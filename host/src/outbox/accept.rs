@@ -111,12 +111,7 @@ impl Outbox {
             Requested::Content(content) => content,
             Requested::Template(template) => inner.pipeline.render(&subject, &template).await?,
         };
-        sendable(&content)?;
-        let limit = inner.settings.max_length;
-        let length = content.body().map_or(0, |body| body.encode_utf16().count());
-        if length > limit {
-            return Err(AcceptError::TooLong { length, limit });
-        }
+        fits(&content, inner.settings.max_length)?;
         let (to, looked_up) = self.address(&request.client, &request.to).await?;
         let message = OutboundMessage { to: to.clone(), content, reply_to: request.reply_to, send_at: request.send_at, metadata: request.metadata };
         let (message, verdicts) = match inner.pipeline.validate(&subject, message).await {
@@ -128,7 +123,7 @@ impl Outbox {
             Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy)),
         };
         // A plugin may have made something else of it.
-        sendable(&message.content)?;
+        fits(&message.content, inner.settings.max_length)?;
         let message_id = MessageId::from_random(rand::random());
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
@@ -196,6 +191,13 @@ impl Outbox {
 /// [`AcceptError::KindNotSupported`].
 pub fn sendable(content: &Content) -> Result<(), AcceptError> {
     if content.can_be_sent() { Ok(()) } else { Err(AcceptError::KindNotSupported { kind: content.kind() }) }
+}
+
+/// As [`sendable`], and no longer than `limit` UTF-16 units: whoever wrote it, a caller, a template or a validator.
+pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
+    sendable(content)?;
+    let length = content.body().map_or(0, |body| body.encode_utf16().count());
+    if length > limit { Err(AcceptError::TooLong { length, limit }) } else { Ok(()) }
 }
 
 /// A plugin's word as a line of the history; `when` it was asked.

@@ -254,7 +254,7 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
 /// The stable name of why a recipient was refused.
 fn code(error: &AcceptError) -> String {
     match error {
-        AcceptError::Rejected(rejection) => rejection.code.clone(),
+        AcceptError::Rejected(rejection) => rejection.code.clone().into(),
         AcceptError::Render(RenderFailure::UnknownTemplate { .. }) => "unknown_template".into(),
         AcceptError::Render(RenderFailure::MissingVariable { .. }) => "missing_variable".into(),
         AcceptError::Render(RenderFailure::BadVariable { .. }) => "bad_variable".into(),

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::debug;
 
 use super::{
-    accept::{JUDGED_FOR, judged},
+    accept::{JUDGED_FOR, fits, judged},
     sender::Sender,
 };
 use crate::{
@@ -58,14 +58,16 @@ impl Sender {
             }
         };
         let steps: Vec<Step> = verdicts.iter().map(|verdict| judged(verdict, "dispatch")).collect();
-        match decision {
-            Ok(message) => Ok(Judged::Allowed(Box::new(message), steps)),
-            Err(rejection) => {
-                let words = format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason);
-                self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, words), steps).await?;
-                Ok(Judged::Ended)
-            }
-        }
+        let refused = match decision {
+            // A plugin may have made something else of it.
+            Ok(message) => match fits(&message.content, self.inner.settings.max_length) {
+                Ok(()) => return Ok(Judged::Allowed(Box::new(message), steps)),
+                Err(error) => format!("what a plugin made of it cannot be sent: {error}"),
+            },
+            Err(rejection) => format!("{} ({}): {}", rejection.plugin, rejection.code, rejection.reason),
+        };
+        self.inner.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Rejected, refused), steps).await?;
+        Ok(Judged::Ended)
     }
 
     pub(super) async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Resolved, StoreError> {

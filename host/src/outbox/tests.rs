@@ -22,7 +22,9 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
-    plugins::{AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject},
+    plugins::{
+        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject, TargetName,
+    },
     whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
 };
 
@@ -199,6 +201,7 @@ impl Pipeline for Words {
                 let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
                 Decision::Reject(rejection, vec![])
             }
+            Some("long one") => Decision::Allow(OutboundMessage { content: Content::text("x".repeat(1 << 20)), ..message }, vec![]),
             Some("no room") => Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![]),
             Some("no room later") if subject.attempt > 1 && !NO_ROOM.swap(true, Ordering::Relaxed) => {
                 Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![])
@@ -227,7 +230,7 @@ impl Notifiers for Words {
     fn interested(&self, _: &Envelope) -> Vec<String> {
         vec![]
     }
-    async fn route(&self, _: &str, _: &Subject, _: &Envelope) -> Result<Vec<String>, CallFailure> {
+    async fn route(&self, _: &str, _: &Subject, _: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
         Ok(vec![])
     }
     async fn request(&self, plugin: &str, _: &Subject, _: &str, _: &Envelope) -> Result<NotifyRequest, CallFailure> {
@@ -456,6 +459,8 @@ async fn refusals_are_outcomes_of_their_own() {
     let long = gateway.outbox.accept(request("🦀🦀🦀🦀🦀🦀", None)).await;
     assert_eq!(long, Err(AcceptError::TooLong { length: 12, limit: 10 }), "UTF-16 units count");
     assert!(matches!(gateway.outbox.accept(request("reject me", None)).await, Err(AcceptError::Rejected(r)) if r.code == "bad_word"));
+    let made_long = gateway.outbox.accept(request("long one", None)).await;
+    assert!(matches!(made_long, Err(AcceptError::TooLong { length, .. }) if length == 1 << 20), "{made_long:?}");
 
     gateway.page(&Arc::new(FakeWhatsApp { unknown_number: true, ..FakeWhatsApp::default() }));
     let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");

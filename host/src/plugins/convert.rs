@@ -5,7 +5,8 @@ use super::{
         exports::wharf::plugin::{event_notification as notification, message_templating as templating},
         wharf::plugin::{calls, messages},
     },
-    ports::{CallFailure, FailureKind, RenderRequest},
+    ports::RenderRequest,
+    said::Said,
 };
 use crate::model::{
     AckLevel, Address, Contact, Content, Delete, Edit, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent,
@@ -237,14 +238,15 @@ fn variable(value: &serde_json::Value) -> templating::Value {
     }
 }
 
-pub(super) fn failure(plugin: &str, error: calls::Error) -> CallFailure {
-    let (transient, detail) = match error {
+/// A failure in the plugin's own words.
+pub(super) fn failure(error: calls::Error) -> (bool, Said) {
+    let (transient, words) = match error {
         calls::Error::InvalidInput(words) => (false, format!("invalid input: {words}")),
         calls::Error::Unavailable(words) => (true, words),
         calls::Error::NotGranted(words) => (false, format!("not granted: {words}")),
         calls::Error::Internal(words) => (false, words),
     };
-    CallFailure { plugin: plugin.to_owned(), kind: FailureKind::Failed { transient }, detail }
+    (transient, words.as_str().into())
 }
 
 #[cfg(test)]

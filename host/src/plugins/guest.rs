@@ -1,15 +1,10 @@
 //! One plugin, and calls into it: a fresh instance each, within its bounds.
 
-use std::{
-    fmt,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::Semaphore, time::timeout};
-use tracing::{Instrument, debug, debug_span};
+use tracing::{Instrument, debug_span, info};
 use wasmtime::{
     PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace,
     component::{Instance, InstancePre},
@@ -18,11 +13,14 @@ use wasmtime::{
 use super::{
     bindings::{
         exports::wharf::plugin::{event_notification, lifecycle, message_templating, send_validation},
-        wharf::plugin::calls::CallContext,
+        wharf::plugin::calls::{self, CallContext},
     },
+    convert,
     engine::{Metered, Wasm},
     hostcalls::{Doors, Guest, OverCpu, OverMemory},
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
+    said::Said,
+    stderr::Stderr,
 };
 use crate::{
     config,
@@ -31,9 +29,7 @@ use crate::{
 
 /// Bytes that may cross from guest to host in one call.
 const MAX_OUTPUT: usize = 2 << 20;
-/// Bytes of a failure's words.
-const MAX_WORDS: usize = 500;
-/// The subject of the calls that are made when a plugin is loaded.
+/// The subject of the calls that are made when a plugin is loaded, and what they are called in the log.
 const PROBE: &str = "probe";
 
 /// The extension points of a plugin.
@@ -95,16 +91,35 @@ impl Plugin {
         Doors { kv: space.map(|space| (Arc::clone(&self.kv), space)), secrets: self.secrets.clone() }
     }
 
-    /// Calls into a fresh, configured instance.
-    pub(super) async fn call<T>(
+    /// A failure of this plugin, as it says it itself or as the gateway finds it.
+    pub(super) fn failed(&self, kind: FailureKind, detail: impl Into<Said>) -> CallFailure {
+        CallFailure { plugin: self.entry.name.clone(), kind, detail: detail.into() }
+    }
+
+    /// What it answered as an error of its own.
+    pub(super) fn erred(&self, error: calls::Error) -> CallFailure {
+        let (transient, words) = convert::failure(error);
+        self.failed(FailureKind::Failed { transient }, words)
+    }
+
+    /// What it answered is not what it may answer.
+    pub(super) fn wrong(&self, words: impl Into<Said>) -> CallFailure {
+        self.failed(FailureKind::Failed { transient: false }, words)
+    }
+
+    /// Calls into a fresh, configured instance. `read` is the border: it makes our values of the guest's, and what it
+    /// refuses is a failure of the call as any other.
+    pub(super) async fn call<T, U>(
         &self,
         function: &'static str,
         subject: &Subject,
         work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send,
-    ) -> Result<T, CallFailure> {
+        read: impl FnOnce(T) -> Result<U, CallFailure> + Send,
+    ) -> Result<U, CallFailure> {
         let began = Instant::now();
         let doors = self.doors(&subject.session);
-        let result = self.run(subject, doors, work).instrument(debug_span!("plugin", name = self.entry.name, function)).await;
+        let answer = self.run(function, subject, doors, work).instrument(debug_span!("plugin", name = self.entry.name, function)).await;
+        let result = answer.and_then(read);
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "ok");
         let plugin = self.entry.name.clone();
         metrics::counter!("wharf_plugin_calls_total", "plugin" => plugin.clone(), "function" => function, "outcome" => outcome).increment(1);
@@ -115,34 +130,32 @@ impl Plugin {
     /// As [`Plugin::call`], with every capability refused: for probes at load.
     pub(super) async fn probe<T>(&self, work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send) -> Result<T, CallFailure> {
         let closed = Doors { kv: None, secrets: vec![] };
-        self.run(&probe_subject(), closed, work).await
+        self.run(PROBE, &probe_subject(), closed, work).await
     }
 
     async fn run<T>(
         &self,
+        function: &'static str,
         subject: &Subject,
         doors: Doors,
         work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send,
     ) -> Result<T, CallFailure> {
-        let failed = |kind, detail: String| CallFailure { plugin: self.entry.name.clone(), kind, detail };
         let limit = self.entry.timeout.duration();
         let turn = timeout(limit, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
-            return Err(failed(FailureKind::Busy, format!("too many of its calls are running; no room for another within {limit:?}")));
+            return Err(self.failed(FailureKind::Busy, &*format!("too many of its calls are running; no room for another within {limit:?}")));
         };
-        let call_id = ulid::Ulid::generate().to_string();
-        let now = Timestamp::now();
         let context = CallContext {
             session: subject.session.to_string(),
-            call_id: call_id.clone(),
+            call_id: ulid::Ulid::generate().to_string(),
             subject_id: subject.id.clone(),
             traceparent: subject.traceparent.clone(),
-            now: u64::try_from(now.0).unwrap_or(0),
+            now: u64::try_from(Timestamp::now().0).unwrap_or(0),
             attempt: subject.attempt,
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
         };
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
-        let guest = Guest::new(&self.entry.name, &call_id, Duration::from_millis(context.now), doors, memory, self.entry.cpu.duration());
+        let guest = Guest::new(&self.entry.name, &context, doors, memory, self.entry.cpu.duration());
         let (meter, stderr, storage) = (Arc::clone(&guest.cpu), guest.stderr.clone(), Arc::clone(&guest.storage));
         let inner = Box::pin(async {
             let mut store = self.store(guest);
@@ -151,26 +164,36 @@ impl Plugin {
         });
         // Should what a guest says ever make the host panic, that is the end of its call and of nothing else.
         let result = timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await;
+        // What a plugin says of a message may quote it; what it says when it is loaded quotes nobody.
+        let quotes_nobody = subject.id == PROBE;
+        if self.entry.log_stderr || quotes_nobody {
+            self.tell(function, subject, &stderr);
+        }
         // Whatever a plugin made of it: what it would have said with its storage is not known.
         if storage.failed() || (result.is_err() && storage.waits()) {
-            return Err(failed(FailureKind::Busy, "the gateway's storage did not answer it".into()));
+            return Err(self.failed(FailureKind::Busy, "the gateway's storage did not answer it"));
         }
         match result {
-            Ok(Err(_)) => Err(failed(FailureKind::Host, "the gateway panicked during the call; its log says more".into())),
+            Ok(Err(_)) => Err(self.failed(FailureKind::Host, "the gateway panicked during the call; its log says more")),
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => {
                 let (kind, mut words) = classify(&error);
-                let said = stderr.text();
-                // What a plugin says of a message may quote it; what it says when it is loaded quotes nobody.
-                if subject.id == PROBE && !said.is_empty() {
-                    words = format!("{words}: {said}");
-                } else if !said.is_empty() {
-                    debug!(plugin = self.entry.name, call = call_id, said, "the plugin's last words");
+                if let Some(place) = stderr.place() {
+                    words = format!("{words}, at {place}");
                 }
-                words.truncate(words.floor_char_boundary(MAX_WORDS));
-                Err(failed(kind, words))
+                if quotes_nobody && !stderr.said().is_empty() {
+                    words = format!("{words}: {}", stderr.said());
+                }
+                Err(self.failed(kind, &*words))
             }
-            Err(_) => Err(failed(FailureKind::TimedOut, format!("no answer within {limit:?}"))),
+            Err(_) => Err(self.failed(FailureKind::TimedOut, &*format!("no answer within {limit:?}"))),
+        }
+    }
+
+    fn tell(&self, function: &'static str, subject: &Subject, stderr: &Stderr) {
+        let said = stderr.said();
+        if !said.is_empty() {
+            info!(plugin = self.entry.name, function, subject = subject.id, stderr = %said, "the plugin wrote to its standard error");
         }
     }
 

@@ -13,9 +13,14 @@ use tracing::warn;
 use super::{
     guest::Plugin,
     load::{Described, LoadError, Loader, Secrets},
+    pipeline::Told,
     ports::KvStore,
+    said::{MAX_NAME, Said},
 };
 use crate::{config, model::ClientId};
+
+/// Bytes of the reason for which a plugin could not be loaded: everything that is wrong with a configuration is in it.
+const MAX_REASON: usize = 4096;
 
 /// What became of one plugin at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +76,7 @@ pub struct PluginHost {
     reports: Vec<PluginReport>,
     /// Operator-set pairs by session, for events.
     metadata: RwLock<BTreeMap<ClientId, Pairs>>,
+    pub(super) told: Told,
 }
 
 impl PluginHost {
@@ -87,7 +93,7 @@ impl PluginHost {
     ) -> Result<Self, LoadError> {
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
         let loader = Loader::new(&settings.dir, cache_dir, enabled, kv, secrets)?;
-        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default() };
+        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default(), told: Told::default() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();
             if host.reports.iter().any(|report| report.name == entry.name) {
@@ -102,8 +108,13 @@ impl PluginHost {
                     host.reports.push(loaded(&plugin, described, file));
                     host.plugins.push(plugin);
                 }
-                Err(reason) if entry.required => return Err(LoadError::Plugin { name: entry.name.clone(), file, reason }),
+                // Schemas, issues and panics are quoted in it.
+                Err(reason) if entry.required => {
+                    let reason = Said::within(MAX_REASON, &reason).into();
+                    return Err(LoadError::Plugin { name: entry.name.clone(), file, reason });
+                }
                 Err(reason) => {
+                    let reason = String::from(Said::within(MAX_REASON, &reason));
                     warn!(plugin = entry.name, reason, "plugin not loaded; the gateway goes on without it");
                     host.reports.push(report(entry, file, PluginState::Failed(reason)));
                 }
@@ -161,8 +172,8 @@ fn loaded(plugin: &Plugin, described: Described, file: String) -> PluginReport {
         ("event-notification", plugin.points.notification.is_some()),
     ];
     PluginReport {
-        version: described.version,
-        description: described.description,
+        version: Said::within(MAX_NAME, &described.version).into(),
+        description: Said::from(&*described.description).into(),
         component: Some(plugin.component.clone()),
         points: points.into_iter().filter_map(|(name, there)| there.then_some(name)).collect(),
         ..report(&plugin.entry, file, PluginState::Loaded)

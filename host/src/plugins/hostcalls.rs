@@ -14,7 +14,7 @@ use std::{
 
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use tracing::{Level, event, warn};
+use tracing::warn;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
@@ -22,14 +22,10 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
+    lines::Lines,
     ports::{KvError, KvSpace, KvStore},
     stderr::Stderr,
 };
-
-/// Log lines of one call; more are dropped.
-const MAX_LINES: u32 = 50;
-/// Bytes of one log line.
-const MAX_LINE: usize = 2048;
 
 /// What a plugin may reach, besides nothing.
 #[derive(Clone)]
@@ -39,14 +35,13 @@ pub(super) struct Doors {
 }
 
 pub(super) struct Guest {
-    plugin: String,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     no_http: NoHttp,
     refusals: Refusals,
     doors: Doors,
-    lines: u32,
+    lines: Lines,
     pub(super) stderr: Stderr,
     pub(super) memory: Memory,
     pub(super) storage: Arc<Storage>,
@@ -55,11 +50,12 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(plugin: &str, call_id: &str, now: Duration, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
+    pub(super) fn new(plugin: &str, context: &calls::CallContext, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
+        let now = Duration::from_millis(context.now);
         let refusals = Refusals::new(plugin);
         let at_sockets = refusals.clone();
         let stderr = Stderr::default();
-        let seed: [u8; 32] = Sha256::digest(call_id).into();
+        let seed: [u8; 32] = Sha256::digest(&context.call_id).into();
         let wasi = WasiCtxBuilder::new()
             // Sockets can be made and reach nothing: each address is refused here, where the refusal can be told.
             .socket_addr_check(move |_, _| {
@@ -78,14 +74,13 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(1024);
         Self {
-            plugin: plugin.to_owned(),
             table,
             wasi,
             http: WasiHttpCtx::new(),
             no_http: NoHttp(refusals.clone()),
             refusals,
             doors,
-            lines: 0,
+            lines: Lines::new(plugin, &context.session),
             stderr,
             memory: Memory { limit: memory, used: 0 },
             storage: Arc::default(),
@@ -240,22 +235,8 @@ impl calls::Host for Guest {}
 impl messages::Host for Guest {}
 
 impl log::Host for Guest {
-    async fn log(&mut self, level: log::Level, mut message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        self.lines += 1;
-        if self.lines > MAX_LINES {
-            return Ok(());
-        }
-        message.truncate(message.floor_char_boundary(MAX_LINE));
-        let plugin = &self.plugin;
-        let fields = fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
-        let fields = &fields[..fields.floor_char_boundary(MAX_LINE)];
-        match level {
-            log::Level::Trace => event!(target: "plugin", Level::TRACE, plugin, fields, "{message}"),
-            log::Level::Debug => event!(target: "plugin", Level::DEBUG, plugin, fields, "{message}"),
-            log::Level::Info => event!(target: "plugin", Level::INFO, plugin, fields, "{message}"),
-            log::Level::Warn => event!(target: "plugin", Level::WARN, plugin, fields, "{message}"),
-            log::Level::Error => event!(target: "plugin", Level::ERROR, plugin, fields, "{message}"),
-        }
+    async fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.lines.write(level, &message, &fields);
         Ok(())
     }
 }

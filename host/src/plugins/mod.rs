@@ -10,10 +10,12 @@ mod engine;
 mod guest;
 mod host;
 mod hostcalls;
+mod lines;
 mod load;
 mod notify;
 mod pipeline;
 mod ports;
+mod said;
 mod stderr;
 
 pub use host::{PluginHost, PluginReport, PluginState};
@@ -22,3 +24,4 @@ pub use ports::{
     AttemptResult, Busy, CallFailure, Decision, FailureKind, HttpGrant, Judgement, KvError, KvSpace, KvStore, Notifiers, NotifyRequest, Pipeline,
     Rejection, RenderFailure, RenderRequest, Subject, Verdict,
 };
+pub use said::{Code, Said, TargetName};

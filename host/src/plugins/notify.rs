@@ -3,28 +3,34 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use super::{
-    bindings::exports::wharf::plugin::event_notification as notification,
+    bindings::{exports::wharf::plugin::event_notification as notification, wharf::plugin::calls},
     convert,
-    guest::Plugin,
+    guest::{Call, Plugin},
     host::PluginHost,
     ports::{AttemptResult, CallFailure, FailureKind, Judgement, Notifiers, NotifyRequest, Subject},
+    said::{Said, TargetName},
 };
 use crate::model::Envelope;
 
-/// Calls one function of a notifier's fresh instance.
+/// Targets of one event.
+const MAX_TARGETS: usize = 1000;
+
+/// Calls one function of a notifier's fresh instance; `$read` makes our value of what it answered.
 macro_rules! call {
-    ($plugin:expr, $subject:expr, $function:literal, $method:ident, $($argument:expr),*) => {{
+    ($plugin:expr, $subject:expr, $function:literal, $method:ident($($argument:expr),*), $read:expr) => {{
         let plugin = $plugin;
-        let answer = plugin.call($function, $subject, |mut call| {
+        let work = |mut call: Call| -> BoxFuture<'static, _> {
             Box::pin(async move {
                 call.ready().await?;
                 let point = call.points.notification.as_ref().ok_or_else(|| wasmtime::Error::msg("no notification"))?;
                 point.load(&mut call.store, &call.instance)?.$method(&mut call.store, &call.context, $($argument),*).await
             })
-        });
-        answer.await?.map_err(|error| convert::failure(&plugin.entry.name, error))
+        };
+        let read = |answer: Result<_, calls::Error>| answer.map_err(|error| plugin.erred(error)).and_then($read);
+        plugin.call($function, $subject, work, read).await
     }};
 }
 
@@ -52,24 +58,23 @@ impl Notifiers for PluginHost {
         self.plugins.iter().filter(wants).map(|plugin| plugin.entry.name.clone()).collect()
     }
 
-    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<String>, CallFailure> {
+    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
         let plugin = self.notifier(plugin)?;
         let envelope = self.envelope(plugin, envelope);
-        call!(plugin, subject, "route", call_route, &envelope)
+        call!(plugin, subject, "route", call_route(&envelope), |names: Vec<String>| targets(&names).map_err(|words| plugin.wrong(words)))
     }
 
     async fn request(&self, plugin: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure> {
         let plugin = self.notifier(plugin)?;
         let (envelope, target) = (self.envelope(plugin, envelope), target.to_owned());
-        let request = call!(plugin, subject, "request", call_request, &target, &envelope)?;
-        Ok(NotifyRequest {
+        call!(plugin, subject, "request", call_request(&target, &envelope), |request: notification::HttpRequest| Ok(NotifyRequest {
             method: request.method,
             url: request.url,
             headers: request.headers,
             body: request.body,
             timeout: request.timeout_ms.map(|millis| Duration::from_millis(millis.into())),
             allowed: plugin.http.clone(),
-        })
+        }))
     }
 
     async fn judge(&self, plugin: &str, subject: &Subject, target: &str, attempt: &AttemptResult) -> Result<Judgement, CallFailure> {
@@ -81,12 +86,20 @@ impl Notifiers for PluginHost {
             }
             AttemptResult::Unreachable(words) => notification::AttemptResult::Unreachable(words),
         };
-        Ok(match call!(plugin, subject, "judge", call_judge, &target, &attempt)? {
+        call!(plugin, subject, "judge", call_judge(&target, &attempt), |judgement| Ok(match judgement {
             notification::Judgement::Delivered => Judgement::Delivered,
             notification::Judgement::RetryAfter(millis) => Judgement::RetryAfter(Duration::from_millis(millis)),
-            notification::Judgement::GiveUp(reason) => Judgement::GiveUp(reason),
-        })
+            notification::Judgement::GiveUp(reason) => Judgement::GiveUp(reason.as_str().into()),
+        }))
     }
+}
+
+/// The targets by name, all of them or none.
+fn targets(names: &[String]) -> Result<Vec<TargetName>, Said> {
+    if names.len() > MAX_TARGETS {
+        return Err(format!("it named {} targets, and may name {MAX_TARGETS}", names.len()).as_str().into());
+    }
+    names.iter().map(|name| name.parse()).collect()
 }
 
 /// `*`, `message.*` or the very name.

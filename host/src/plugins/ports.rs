@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 use async_trait::async_trait;
 use serde::Serialize;
 
+use super::said::{Code, Said, TargetName};
 use crate::model::{ClientId, Content, Envelope, OutboundMessage};
 
 /// What a call is about.
@@ -51,7 +52,7 @@ pub struct Busy {
     /// The plugin.
     pub plugin: String,
     /// What was short.
-    pub reason: String,
+    pub reason: Said,
 }
 
 /// A refusal.
@@ -61,9 +62,9 @@ pub struct Rejection {
     /// The plugin.
     pub plugin: String,
     /// Its code, or `plugin_failed` when the plugin itself failed and `on_error = "reject"`.
-    pub code: String,
+    pub code: Code,
     /// For people.
-    pub reason: String,
+    pub reason: Said,
     /// When it may be tried again.
     pub retry_after: Option<Duration>,
 }
@@ -77,10 +78,15 @@ pub struct Verdict {
     /// SHA-256 of the component, hex.
     pub component: String,
     /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`, `timed_out`, `failed`, `busy`,
-    /// `host`).
-    pub verdict: String,
+    /// `host`). A plugin that is only watched says `would_reject` and `would_modify`.
+    pub verdict: &'static str,
+    /// The plugin is only watched (`mode = "monitor"`): whatever its verdict, it changed nothing.
+    pub monitored: bool,
     /// The rejection's code or the failure's words.
-    pub detail: Option<String>,
+    pub detail: Option<Said>,
+    /// The rejection's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Said>,
     /// Wall time of the call in microseconds.
     pub micros: u64,
 }
@@ -105,7 +111,7 @@ pub enum RenderFailure {
         /// As asked.
         template: String,
         /// What there is.
-        known: Vec<String>,
+        known: Vec<Said>,
     },
     /// A required variable was not given.
     #[error("template {template:?} needs the variable {variable:?}")]
@@ -113,7 +119,7 @@ pub enum RenderFailure {
         /// As asked.
         template: String,
         /// Its name.
-        variable: String,
+        variable: Said,
     },
     /// A variable has the wrong type or value.
     #[error("variable {variable:?} of template {template:?}: {reason}")]
@@ -121,9 +127,9 @@ pub enum RenderFailure {
         /// As asked.
         template: String,
         /// Its name.
-        variable: String,
+        variable: Said,
         /// What would be right.
-        reason: String,
+        reason: Said,
     },
     /// The plugin could not be asked for want of room in the gateway.
     #[error(transparent)]
@@ -136,7 +142,7 @@ pub enum RenderFailure {
         /// As asked.
         template: String,
         /// How.
-        reason: String,
+        reason: Said,
     },
 }
 
@@ -147,7 +153,7 @@ pub trait Notifiers: Send + Sync + Debug {
     fn interested(&self, envelope: &Envelope) -> Vec<String>;
 
     /// The targets of one notifier for this event.
-    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<String>, CallFailure>;
+    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure>;
 
     /// Shapes the call for one target; asked again for every attempt.
     async fn request(&self, plugin: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure>;
@@ -206,7 +212,7 @@ pub enum Judgement {
     /// Again, no sooner than this.
     RetryAfter(Duration),
     /// Never.
-    GiveUp(String),
+    GiveUp(Said),
 }
 
 /// A failure of the plugin itself, never a business decision.
@@ -218,7 +224,7 @@ pub struct CallFailure {
     /// How, as a closed set.
     pub kind: FailureKind,
     /// For people.
-    pub detail: String,
+    pub detail: Said,
 }
 
 /// How a plugin call can fail.

@@ -1,5 +1,9 @@
 //! A guest's standard error: the first bytes are kept for the words of a panic, the rest is dropped without an error,
 //! because a guest that cannot write there would panic over that.
+//!
+//! A panic may quote the message that caused it ("byte index 3 is not a char boundary; it is inside 'ä' of `…`"), and a
+//! message never stands in the log. So of a call only the place of its panic is told, which is in the plugin's source and not in
+//! the message; the words are told where nobody can be quoted, or where the operator says so (`log_stderr`).
 
 use std::{
     io,
@@ -11,15 +15,62 @@ use std::{
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-const KEPT: usize = 2048;
+use super::said::Said;
+
+/// Bytes that are kept.
+const KEPT: usize = 4096;
+/// Bytes of a place in a source.
+const MAX_PLACE: usize = 200;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stderr(Arc<Mutex<Vec<u8>>>);
 
 impl Stderr {
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).trim().to_owned()
+    /// All that was kept, as one line.
+    pub(super) fn said(&self) -> Said {
+        Said::from(&*self.text())
     }
+
+    /// Where the guest panicked: `src/lib.rs:12:5` as Rust says it, `app.py:12` of the last line of a Python traceback.
+    pub(super) fn place(&self) -> Option<Said> {
+        let text = self.text();
+        let mut lines = text.trim_start().lines();
+        // The runtime of Python panics after the traceback, in a source that is not the author's.
+        let place = match lines.next() {
+            Some("Traceback (most recent call last):") => lines.take_while(|line| line.starts_with(' ')).filter_map(python).last(),
+            _ => text.lines().find_map(rust),
+        };
+        place.map(|place| Said::within(MAX_PLACE, &place))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+/// `thread 'main' (1) panicked at src/lib.rs:12:5:`
+fn rust(line: &str) -> Option<String> {
+    let (_, place) = line.strip_prefix("thread '")?.split_once(" panicked at ")?;
+    let (rest, column) = place.strip_suffix(':')?.rsplit_once(':')?;
+    let (file, line) = rest.rsplit_once(':')?;
+    (is_file(file) && is_number(line) && is_number(column)).then(|| format!("{file}:{line}:{column}"))
+}
+
+/// `  File "/app.py", line 12, in validate`
+fn python(line: &str) -> Option<String> {
+    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
+    let number = rest.split(',').next()?;
+    (is_file(file) && is_number(number)).then(|| format!("{file}:{number}"))
+}
+
+/// A path of a source and nothing that could be a sentence.
+fn is_file(path: &str) -> bool {
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/\\._-+@".contains(&byte);
+    path.len() <= MAX_PLACE && path.contains('.') && path.bytes().all(name)
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl IsTerminal for Stderr {
@@ -46,5 +97,24 @@ impl AsyncWrite for Stderr {
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_never_by_its_words() {
+        let place = |text: &str| Stderr(Arc::new(Mutex::new(text.as_bytes().to_vec()))).place().map(String::from);
+        let rust = "\nthread 'main' (1) panicked at plugins/mine/src/lib.rs:12:5:\nbyte index 3 is inside 'ä' of `my secret`\nnote: run with";
+        assert_eq!(place(rust).as_deref(), Some("plugins/mine/src/lib.rs:12:5"));
+        let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my\n  File \"/secret.py\", line 1\n\nthread 'main' panicked at runtime/src/lib.rs:1:1:";
+        assert_eq!(place(python).as_deref(), Some("/0/rules.py:30"));
+        for odd in
+            ["", "my secret", "thread 'main' panicked at my secret: one:1:2:", "thread 'a' panicked at a b.rs:1:2:", "File \"my secret\", line 1"]
+        {
+            assert_eq!(place(odd), None, "{odd}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! lines are logged at all. Libraries log what passes through them: frames of the page with QR texts and messages,
 //! headers, bodies. So whatever the level, below `warn` only our own targets are open, and no filter opens another.
 
+mod guests;
 mod names;
 
 use std::io::{IsTerminal, stdout};
@@ -37,7 +38,11 @@ pub fn start_log(log: &Log) {
     // A line that cannot be written is not told of on standard error: after a hang-up that is gone too, and to write there
     // would be a panic.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
-    let lines = if pretty { lines.compact().with_target(false).boxed() } else { lines.json().flatten_event(true).with_current_span(false).boxed() };
+    let lines = if pretty {
+        lines.compact().with_target(false).boxed()
+    } else {
+        lines.json().flatten_event(true).with_current_span(false).map_event_format(guests::WithGuests).boxed()
+    };
     // Fails when a test has installed one already.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(&log.level))).try_init();
 }

@@ -83,7 +83,7 @@ async fn an_event_becomes_a_call_with_the_operators_limits_on_it() {
     let host = good("grants.http = [\"HTTPS://Hooks.Example.org\", \"http://10.0.0.1:8080\"]\ngrants.http_private = true").await;
     host.set_metadata("odd".parse().expect("a client id"), vec![("team".into(), "blue".into())]);
     let envelope = envelope(received("hello"));
-    assert_eq!(host.route("good", &subject("odd"), &envelope).await, Ok(vec!["here".to_owned()]));
+    assert_eq!(host.route("good", &subject("odd"), &envelope).await, Ok(vec!["here".parse().expect("a name")]));
     let request = host.request("good", &subject("odd"), "here", &envelope).await.expect("a request");
     assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://hooks.example.org/in"));
     assert_eq!(request.headers, [("x-delivery".to_owned(), "out_1".to_owned())]);

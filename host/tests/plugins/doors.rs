@@ -8,7 +8,7 @@ use crate::support::{Place, assert_serves_on, odd, odd_and_good, rejected, subje
 async fn seen(host: &PluginHost, session: &str) -> String {
     let (rejection, verdicts) = rejected(host.validate(&subject(session), text("hello")).await);
     assert_eq!(verdicts[0].verdict, "reject", "{verdicts:?}");
-    rejection.reason
+    rejection.reason.into()
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn without_grants_every_door_is_closed_and_says_so() {
 async fn ungranted_storage_is_a_failure_of_the_plugin_that_needs_it() {
     let host = odd("kv", "").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
-    assert_eq!((rejection.code.as_str(), verdicts[0].verdict.as_str()), ("plugin_failed", "failed"));
+    assert_eq!((rejection.code.as_str(), verdicts[0].verdict), ("plugin_failed", "failed"));
     assert!(verdicts[0].detail.as_deref().is_some_and(|detail| detail.contains("kv")), "{verdicts:?}");
     assert_serves_on(&host).await;
 }

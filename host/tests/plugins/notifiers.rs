@@ -80,7 +80,7 @@ fn other(n: usize) -> Event {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_large_is_counted_before_it_is_built_and_ends_by_name() {
+async fn a_request_that_may_not_be_made_is_found_before_it_is_built_and_ends_by_name() {
     for (behaviour, said) in [
         ("headers", "26000 headers, and may have 100"),
         ("header-bytes", "bytes of headers"),
@@ -88,6 +88,10 @@ async fn a_request_that_is_too_large_is_counted_before_it_is_built_and_ends_by_n
         ("method", "bytes of method"),
         ("header-name", "header name"),
         ("header-value", "header value"),
+        ("host", "sets the header \"Host\", which the gateway sets by itself"),
+        ("framing", "sets the header \"transfer-encoding\""),
+        ("hop", "sets the header \"Connection\""),
+        ("elsewhere", "https://elsewhere.example is not granted"),
     ] {
         let receiver = Receiver::that(Manner::After(Duration::from_millis(200))).await;
         let running = loud(behaviour, &receiver, 2).await;
@@ -129,6 +133,23 @@ async fn a_notifier_that_names_thousands_is_refused_by_name() {
     let dead = running.state(DeliveryState::Dead).await.remove(0);
     assert!(dead.reason.as_deref().is_some_and(|reason| reason.contains("it named 2000 targets, and may name 1000")), "{dead:?}");
     assert!(receiver.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_target_with_two_lines_is_none_and_reasons_are_short() {
+    let receiver = Receiver::that(Manner::Says(200)).await;
+    let running = loud("two-lines", &receiver, 1).await;
+    running.tell(other(0)).await;
+    until("it is a dead letter", async || running.state(DeliveryState::Dead).await.len() == 1).await;
+    let dead = running.state(DeliveryState::Dead).await.remove(0);
+    let reason = dead.reason.unwrap_or_default();
+    assert!(dead.target.is_empty() && reason.contains("\"ok\\n2026") && reason.contains("not seen"), "{reason}");
+
+    let running = loud("verbose", &receiver, 1).await;
+    running.tell(other(0)).await;
+    until("it is given up", async || running.state(DeliveryState::Dead).await.len() == 1).await;
+    let reason = running.state(DeliveryState::Dead).await.remove(0).reason.unwrap_or_default();
+    assert!(reason.starts_with("no\\r\\n2026") && reason.len() <= 500 && !reason.chars().any(char::is_control), "{reason}");
 }
 
 /// A store whose first writes fail.
@@ -185,7 +206,7 @@ async fn headers_that_a_plugin_makes_for_itself_are_bounded_too() {
     let host = odd("fields", "").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
     // Beyond 128 KiB wasi:http ends the call.
-    assert_eq!((rejection.code.as_str(), verdicts[0].verdict.as_str()), ("plugin_failed", "trapped"), "{verdicts:?}");
+    assert_eq!((rejection.code.as_str(), verdicts[0].verdict), ("plugin_failed", "trapped"), "{verdicts:?}");
     assert_serves_on(&host).await;
 }
 
@@ -216,8 +237,8 @@ async fn a_panic_of_the_host_during_a_call_is_a_failure_of_that_call() {
     let host = place.load(&odd_and_good("kv", "grants.kv = \"1MiB\"")).await.expect("both load");
     for _ in 0..3 {
         let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
-        assert_eq!((rejection.code.as_str(), verdicts[0].verdict.as_str()), ("plugin_failed", "host"));
-        let detail = verdicts[0].detail.clone().unwrap_or_default();
+        assert_eq!((rejection.code.as_str(), verdicts[0].verdict), ("plugin_failed", "host"));
+        let detail = verdicts[0].detail.as_ref().map(ToString::to_string).unwrap_or_default();
         assert!(detail.contains("panicked") && !detail.contains("as the test wants"), "{detail}");
     }
     assert_serves_on(&host).await;

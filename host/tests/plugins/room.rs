@@ -67,7 +67,7 @@ async fn a_plugin_that_takes_everything_takes_no_room_of_another() {
                 // Its time was over, and the operator lets it pass.
                 Decision::Allow(_, verdicts) => assert_eq!(verdicts[0].verdict, "timed_out"),
                 Decision::Busy(reason, verdicts) => {
-                    assert_eq!((reason.plugin.as_str(), verdicts[0].verdict.as_str()), ("greedy", "busy"));
+                    assert_eq!((reason.plugin.as_str(), verdicts[0].verdict), ("greedy", "busy"));
                     busy += 1;
                 }
                 Decision::Reject(rejection, _) => panic!("{rejection:?}"),
@@ -88,7 +88,7 @@ async fn storage_that_does_not_answer_is_no_fault_of_the_plugin_and_lets_nothing
     for on_error in ["allow", "reject"] {
         let host = odd("slow-kv", &format!("on_error = \"{on_error}\"\ntimeout = \"150ms\"\ngrants.kv = \"1MiB\"")).await;
         let Decision::Busy(busy, verdicts) = host.validate(&subject("odd"), text("hello")).await else { panic!("{on_error}: it was decided") };
-        assert_eq!((busy.plugin.as_str(), verdicts[0].verdict.as_str()), ("odd", "busy"), "{on_error}");
+        assert_eq!((busy.plugin.as_str(), verdicts[0].verdict), ("odd", "busy"), "{on_error}");
         // A storage that fails, and a plugin that makes an allow of it.
         let host = odd("broken-kv", &format!("on_error = \"{on_error}\"\ngrants.kv = \"1MiB\"")).await;
         assert!(matches!(host.validate(&subject("odd"), text("hello")).await, Decision::Busy(..)), "{on_error}");

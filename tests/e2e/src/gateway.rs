@@ -67,10 +67,13 @@ impl Log {
         });
     }
 
-    /// The address the gateway says it listens on.
+    /// The address the gateway says it listens on, in JSON or, with `NO_COLOR`, in the form for people.
     fn address(&self) -> Option<String> {
         self.lines().iter().find_map(|line| {
-            let line: Value = serde_json::from_str(line).ok()?;
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| {
+                let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+                serde_json::json!({"address": address})
+            });
             let address = line["address"].as_str().or_else(|| line["fields"]["address"].as_str())?;
             Some(address.trim_start_matches("http://").to_owned())
         })

@@ -18,7 +18,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use self::receiver::Receiver;
 use super::*;
-use crate::plugins::{AttemptResult, CallFailure, FailureKind, HttpGrant, Judgement, NotifyRequest, Subject};
+use crate::plugins::{AttemptResult, CallFailure, FailureKind, HttpGrant, Judgement, NotifyRequest, Subject, TargetName};
 
 /// A notifier: who is told, at which address, and what goes wrong.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Notifiers for Teller {
         vec!["teller".into()]
     }
 
-    async fn route(&self, _: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<String>, CallFailure> {
+    async fn route(&self, _: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
         of(&self.asked).push((envelope.event.kind().to_owned(), subject.attempt));
         let mut fails = of(&self.fails);
         if *fails > 0 {
@@ -70,7 +70,7 @@ impl Notifiers for Teller {
             *left -= 1;
             return Err(Self::failure(FailureKind::Trapped));
         }
-        Ok(of(&self.targets).iter().map(|(name, _)| name.clone()).collect())
+        Ok(of(&self.targets).iter().map(|(name, _)| name.parse().expect("a name")).collect())
     }
 
     async fn request(&self, _: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure> {

@@ -52,14 +52,6 @@ async fn a_notifier_that_fails_again_and_again_is_not_waited_for_and_misses_noth
 }
 
 #[tokio::test]
-async fn a_target_without_a_name_is_a_fault_of_the_notifier() {
-    let house = House::of(Teller::to(&[("", "http://127.0.0.1:9")]), config::Delivery { max_attempts: 2, ..settings() }).await;
-    house.tell("e").await;
-    let dead = house.until_state(DeliveryState::Dead, 1).await;
-    assert!(dead[0].reason.as_deref().is_some_and(|reason| reason.contains("name is empty")), "{dead:?}");
-}
-
-#[tokio::test]
 async fn a_notifier_that_is_not_loaded_keeps_its_deliveries_waiting() {
     let receiver = Receiver::that(Manner::Says(200)).await;
     let house = House::of(Teller::to(&[("one", &receiver.url())]), settings()).await;

@@ -20,6 +20,7 @@ mod offline;
 mod operator;
 mod pairing;
 mod passkey;
+mod python;
 mod readme;
 mod recipients;
 mod restart;

@@ -27,6 +27,9 @@ mod guest {
     };
     use wharf::plugin::{kv, log, messages::Content, secrets};
 
+    /// What would be a line of the gateway's own, in red, and read backwards.
+    const FORGED: &str = "\r\n2026-01-01T00:00:00Z  INFO wharf: all is well\u{1b}[31m\u{202e}";
+
     static BEHAVIOUR: OnceLock<String> = OnceLock::new();
 
     struct Odd;
@@ -115,6 +118,26 @@ mod guest {
                 "much-random" => seen(&wasip2::random::random::get_random_bytes(1 << 30).len()),
                 "huge" => seen(&"x".repeat(8 << 20)),
                 "long" => Ok(reject("Quiet Hours!", &"ä".repeat(4000))),
+                // As much as may cross in one call.
+                "megabytes" => Ok(reject("Much\nToo\u{1b}Much", &format!("{FORGED}{}", "y".repeat(1_900_000)))),
+                "long-code" => Ok(reject(&"c".repeat(65), "a code that is too long")),
+                "long-error" => Err(Error::Internal(format!("{FORGED}{}", "e".repeat(1_900_000)))),
+                "forge" => {
+                    let fields = [("level".to_owned(), "ERROR".to_owned()), (format!("plugin{FORGED}"), format!("webhook{FORGED}"))];
+                    log::log(log::Level::Info, &format!("a line of mine{FORGED}"), &fields);
+                    Ok(reject("forge", &format!("a reason{FORGED}")))
+                }
+                "quote" => quote(&message),
+                "stderr" => {
+                    eprintln!("a note of mine{FORGED}");
+                    Ok(Verdict::Allow)
+                }
+                "flood-large" => {
+                    for number in 0..1_000 {
+                        log::log(log::Level::Info, &format!("line {number} {}", "z".repeat(1_000)), &[("more".into(), "z".repeat(500))]);
+                    }
+                    Ok(Verdict::Allow)
+                }
                 "flood" => {
                     for number in 0..10_000 {
                         log::log(log::Level::Info, &format!("line {number}"), &[]);
@@ -143,6 +166,15 @@ mod guest {
     #[expect(clippy::panic, reason = "that is the point")]
     fn fail() -> ! {
         panic!("of my own free will")
+    }
+
+    /// Panics as Rust's own texts do: with what it could not work with.
+    #[expect(clippy::panic, reason = "that is the point")]
+    fn quote(message: &OutboundMessage) -> ! {
+        match &message.content {
+            Content::Text(text) => panic!("nothing can be made of {:?}", text.body),
+            _ => panic!("it is no text"),
+        }
     }
 
     fn spin() -> ! {

@@ -1,0 +1,78 @@
+//! The log lines of one call: so many, so long, and with the guest's fields as fields.
+//!
+//! They go out as one event whose `fields` is a JSON object, so no field of a guest is ever beside `level` or `plugin`;
+//! the log's JSON form puts the object in as it is ([`crate::telemetry`]).
+
+use serde_json::{Map, Value};
+use tracing::{Level, event, warn};
+
+use super::{bindings::wharf::plugin::log, said::Said};
+
+/// Lines of one call.
+const MAX_LINES: u32 = 50;
+/// Bytes of all lines of one call.
+const MAX_BYTES: usize = 16 << 10;
+/// Fields of one line, and bytes of a name and of a value.
+const MAX_FIELDS: usize = 16;
+const MAX_NAME: usize = 64;
+const MAX_VALUE: usize = 512;
+
+/// What a call may still say. When it is over, the operator is told how much was dropped.
+#[derive(Debug)]
+pub(super) struct Lines {
+    plugin: String,
+    session: String,
+    lines: u32,
+    bytes: usize,
+    dropped: u64,
+}
+
+impl Lines {
+    pub(super) fn new(plugin: &str, session: &str) -> Self {
+        Self { plugin: plugin.to_owned(), session: session.to_owned(), lines: MAX_LINES, bytes: MAX_BYTES, dropped: 0 }
+    }
+
+    pub(super) fn write(&mut self, level: log::Level, message: &str, fields: &[(String, String)]) {
+        if self.lines == 0 {
+            self.dropped += 1;
+            return;
+        }
+        let message = Said::from(message);
+        let within = |most, text: &str| String::from(Said::within(most, text));
+        let mut named: Map<String, Value> =
+            fields.iter().take(MAX_FIELDS).map(|(name, value)| (within(MAX_NAME, name), within(MAX_VALUE, value).into())).collect();
+        if let Some(more) = fields.len().checked_sub(MAX_FIELDS).filter(|more| *more > 0) {
+            named.insert("…".into(), format!("{more} more fields").into());
+        }
+        let fields = Value::Object(named).to_string();
+        let size = message.len() + fields.len();
+        if size > self.bytes {
+            self.dropped += 1;
+            return;
+        }
+        (self.lines, self.bytes) = (self.lines - 1, self.bytes - size);
+        let Self { plugin, session, .. } = self;
+        // The level of an event is part of its type.
+        macro_rules! line {
+            ($level:ident) => {
+                event!(target: "plugin", Level::$level, plugin, session, %fields, "{message}")
+            };
+        }
+        match level {
+            log::Level::Trace => line!(TRACE),
+            log::Level::Debug => line!(DEBUG),
+            log::Level::Info => line!(INFO),
+            log::Level::Warn => line!(WARN),
+            log::Level::Error => line!(ERROR),
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            let Self { plugin, session, dropped, .. } = self;
+            warn!(plugin, session, dropped, "log lines of a plugin were dropped: a call may write {MAX_LINES} of {MAX_BYTES} bytes together");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What a guest says of itself, of a message or of a receiver, made fit for a log line, an answer and a row.
+//!
+//! A guest's words go far: into the log of an operator's terminal, answers of the API, rows of the database, pages that
+//! show them. So they are cut and escaped once, where they come in, and the types say that it was done: there is no other
+//! way to a [`Said`]. What a guest makes of a message is no such thing: a body keeps its lines, and has the limits of
+//! bodies.
+
+use std::{fmt, ops::Deref};
+
+use serde::Serialize;
+
+/// Bytes of a reason, a note, a failure's words.
+pub(super) const MAX_WORDS: usize = 1024;
+/// Bytes of a name: of a variable, a template, a version.
+pub(super) const MAX_NAME: usize = 128;
+/// Bytes of a code.
+const MAX_CODE: usize = 64;
+/// Bytes of a target's name.
+const MAX_TARGET: usize = 200;
+
+/// Words for people: one line of at most 1 KiB without control characters or such that change the order of what is read.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Said(String);
+
+impl Said {
+    /// At most `most` bytes of `words`, escaped; what was cut ends with `…`.
+    pub(super) fn within(most: usize, words: &str) -> Self {
+        let room = most.saturating_sub(ELLIPSIS.len());
+        let mut text = String::with_capacity(words.len().min(most));
+        // Where a cut would be, as long as it is not known whether one is needed.
+        let mut cut = 0;
+        for character in words.trim().chars() {
+            if misleads(character) {
+                text.extend(character.escape_default());
+            } else {
+                text.push(character);
+            }
+            if text.len() <= room {
+                cut = text.len();
+            }
+            if text.len() > most {
+                text.truncate(cut);
+                text.push_str(ELLIPSIS);
+                break;
+            }
+        }
+        Self(text)
+    }
+}
+
+impl From<&str> for Said {
+    fn from(words: &str) -> Self {
+        Self::within(MAX_WORDS, words)
+    }
+}
+
+const ELLIPSIS: &str = "…";
+
+/// Whether a character can make a line look like something else: it ends the line, moves the cursor, changes colours or the
+/// direction of reading, or is not seen at all. The joiners of emojis and of Persian are not among them.
+fn misleads(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Why something was refused, for programs: `snake_case` of at most 64 bytes.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Code(String);
+
+impl Code {
+    /// What stands for a code that is none.
+    const UNNAMED: &'static str = "rejected";
+}
+
+impl From<&str> for Code {
+    /// Capitals become small and all else but letters, digits and `_` becomes `_`. A code that is empty or too long becomes
+    /// `rejected`: cut, it could be another one, and a refusal with a bad code is a refusal all the same; as a failure of
+    /// the plugin, `on_error = "allow"` would let the message pass.
+    fn from(code: &str) -> Self {
+        if code.is_empty() || code.len() > MAX_CODE {
+            return Self(Self::UNNAMED.into());
+        }
+        Self(code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect())
+    }
+}
+
+/// The name of a receiver, as a notifier calls it: what a guest named in full, or nothing.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TargetName(String);
+
+impl std::str::FromStr for TargetName {
+    type Err = Said;
+
+    /// # Errors
+    /// A name that is empty, too long, or has characters that are not seen. It is not mended: another name is another
+    /// receiver.
+    fn from_str(name: &str) -> Result<Self, Said> {
+        if name.is_empty() || name.len() > MAX_TARGET {
+            return Err(format!("it named a target whose name has {} bytes; a name has 1 to {MAX_TARGET}", name.len()).as_str().into());
+        }
+        if name.chars().any(misleads) {
+            let name = Said::within(MAX_TARGET, name);
+            return Err(format!("it named a target \"{name}\", whose name has characters that are not seen").as_str().into());
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// What all of them are: text that is read and never changed.
+macro_rules! text {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    )+};
+}
+text!(Said, Code, TargetName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_one_bounded_line_without_what_is_not_seen() {
+        for (words, said) in [
+            ("as it is, ä and 👩‍👩‍👧 too", "as it is, ä and 👩‍👩‍👧 too"),
+            ("  around \n", "around"),
+            ("one\nINFO wharf: forged\r\n\ttwo", "one\\nINFO wharf: forged\\r\\n\\ttwo"),
+            ("\u{1b}[31mred\u{7}\u{9b}2J", "\\u{1b}[31mred\\u{7}\\u{9b}2J"),
+            ("txt.\u{202e}exe\u{2066}\u{2028}\u{200b}\u{feff}", "txt.\\u{202e}exe\\u{2066}\\u{2028}\\u{200b}\\u{feff}"),
+            ("\0", "\\u{0}"),
+        ] {
+            assert_eq!(Said::from(words), said);
+            assert_eq!(Said::from(&*Said::from(words)), said, "cleaned twice it is the same");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_says_so_and_is_never_longer_than_it_may_be() {
+        for (words, most, said) in
+            [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…"), ("ääää", 7, "ää…"), ("a\n\n\n", 5, "a…"), ("ab\u{202e}cd", 9, "ab…")]
+        {
+            let words = if words.ends_with('\n') { format!("{words}b") } else { words.to_owned() };
+            assert_eq!(Said::within(most, &words), said, "{words:?} in {most}");
+        }
+        for character in ["x", "ä", "👩", "\n", "\u{202e}"] {
+            let said = Said::from(character.repeat(2 << 20).trim_matches(' '));
+            assert!(said.len() <= MAX_WORDS && said.len() + 12 > MAX_WORDS || said.is_empty(), "{character:?}: {}", said.len());
+        }
+    }
+
+    #[test]
+    fn codes_are_snake_case_and_never_cut() {
+        for (code, made) in [("quiet_hours", "quiet_hours"), ("Quiet Hours!", "quiet_hours_"), ("", "rejected"), ("a\nb\u{1b}", "a_b_"), ("é", "_")]
+        {
+            assert_eq!(Code::from(code), made);
+        }
+        assert_eq!(Code::from(&*"x".repeat(64)).len(), 64);
+        assert_eq!(Code::from(&*"x".repeat(65)), "rejected");
+    }
+
+    #[test]
+    fn a_target_is_named_in_full_or_not_at_all() {
+        let named = |name: &str| name.parse::<TargetName>();
+        assert_eq!(named("crm/eu 1").expect("good"), "crm/eu 1");
+        assert!(named("").is_err() && named(&"x".repeat(201)).is_err());
+        let refused = named("a\nb").expect_err("two lines");
+        assert!(refused.contains("\"a\\nb\""), "{refused}");
+    }
+}

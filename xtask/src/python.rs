@@ -1,0 +1,39 @@
+//! `cargo xtask python`: the plugin in Python of `sdk/python`, built by componentize-py and loaded by the gateway.
+//!
+//! Not part of `cargo xtask test`: it fetches componentize-py from PyPI, and compiling an interpreter takes an unoptimised
+//! gateway half a minute.
+
+use std::{fs, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, project, setup, step};
+
+/// The version that docs/plugins.md names.
+const COMPONENTIZE: &str = "componentize-py==0.25.1";
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+pub(crate) fn run() -> Result<()> {
+    let folder = project::target().join("python");
+    let plugins = folder.join("plugins");
+    fs::create_dir_all(&plugins).with_context(|| format!("cannot make {}", plugins.display()))?;
+    let environment = folder.join("venv");
+    if !environment.join("bin/componentize-py").is_file() {
+        if project::on_path("python3").is_none() {
+            bail!("python3 is missing. On Debian or Ubuntu install it with\n    sudo apt-get install python3-venv");
+        }
+        let venv = step::quiet("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&environment), LIMIT);
+        venv.context("on Debian or Ubuntu `python3 -m venv` needs a package: sudo apt-get install python3-venv")?;
+        step::quiet(COMPONENTIZE, Command::new(environment.join("bin/pip")).args(["install", "--quiet", COMPONENTIZE]), LIMIT)?;
+    }
+    let mut componentize = Command::new(environment.join("bin/componentize-py"));
+    componentize.args(["-d", "wit/v0.1", "-w", "validator", "componentize", "-p", "sdk/python", "banned_words", "-o"]);
+    step::quiet("banned_words.wasm", componentize.arg(plugins.join("banned_words.wasm")), LIMIT)?;
+    let mut build = vec!["build", "--bins", "--tests"];
+    build.extend(setup::HOST);
+    cargo::build("Gateway and its tests", &build)?;
+    let mut test = project::cargo();
+    test.args(["test", "--test", "all"]).args(setup::HOST).args(["--", "--ignored", "--exact", "python::a_plugin_in_python_judges_sends"]);
+    step::loud("the gateway with it", test.env("WHARF_PYTHON_PLUGINS", &plugins), LIMIT)
+}
