@@ -13,7 +13,7 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// What the plugin says of itself. Read with every capability refused.
     const INFO: Info;
 
-    /// The `[plugin.config]` table; [`NoConfig`] when there is none.
+    /// The `[plugin.config]` table; [`NoConfig`] when there is none. A key that it does not read is refused.
     type Config: DeserializeOwned;
 
     /// Makes the plugin of its configuration. Called once per instance, and an instance serves one call
@@ -34,7 +34,7 @@ pub struct Info {
     pub version: &'static str,
     /// One sentence.
     pub description: &'static str,
-    /// JSON Schema (2020-12) of the `config` table.
+    /// JSON Schema (2020-12) of the `config` table; without one the plugin's own type is all that checks it.
     pub config_schema: Option<&'static str>,
     /// Event types a notifier wants (`message.received`, `session.*`, `*`); others are never delivered.
     pub events: &'static [&'static str],
@@ -128,17 +128,41 @@ impl ConfigIssues {
     }
 }
 
-/// Makes a plugin of configuration text, exactly as a component does.
+/// Makes a plugin of configuration text, exactly as a component does. A key that nothing reads is an issue as well,
+/// whether or not the type says `deny_unknown_fields`: an operator's misspelt key must not be passed over.
 ///
 /// # Errors
 /// What is wrong with the configuration.
 pub fn configure<P: Plugin>(config: &str) -> Result<P, ConfigIssues> {
+    let mut issues = ConfigIssues::new();
     let text = &mut serde_json::Deserializer::from_str(config);
+    let mut unread = |path: serde_ignored::Path<'_>| issues.add(pointer_of_unread(&path), "there is no such key");
+    let text = serde_ignored::Deserializer::new(text, &mut unread);
     let parsed: P::Config = serde_path_to_error::deserialize(text).map_err(|error| {
         let path = pointer_of(error.path());
         ConfigIssues::one(path, error.into_inner().to_string())
     })?;
-    P::new(parsed)
+    match P::new(parsed) {
+        Ok(plugin) => issues.or(plugin),
+        Err(more) => {
+            issues.0.extend(more.0);
+            Err(issues)
+        }
+    }
+}
+
+fn pointer_of_unread(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}/{index}", pointer_of_unread(parent)),
+        Path::Map { parent, key } => {
+            let mut pointer = pointer_of_unread(parent);
+            push_part(&mut pointer, key);
+            pointer
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => pointer_of_unread(parent),
+    }
 }
 
 fn pointer_of(path: &serde_path_to_error::Path) -> String {
@@ -208,6 +232,11 @@ mod tests {
     #[test]
     fn the_plugin_reports_every_issue_at_once() {
         assert_eq!(paths(r#"{"limits":[{"max":0},{"max":1},{"max":0}]}"#), ["/limits/0/max", "/limits/2/max"]);
+    }
+
+    #[test]
+    fn a_key_that_nothing_reads_is_an_issue_beside_the_others() {
+        assert_eq!(paths(r#"{"limits":[{"max":1,"mx/":2},{"max":0}]}"#), ["/limits/0/mx~1", "/limits/1/max"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod guests;
 mod numbers;
+mod packages;
 mod peers;
 mod picture;
 mod plugins;
@@ -27,8 +28,8 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "cargo xtask <verb>
 
-  demo [--once]     everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
-  up                the gateway with gateway.toml, on the real WhatsApp Web
+  demo [--once] [--port N]            everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
+  up [--standin] [--config <file>]    the gateway with gateway.toml, on the real WhatsApp Web or on the stand-in
   setup             WebAssembly target, Chromium, plugins, gateway; the other verbs run it themselves
   plugins           builds the bundled plugins into plugins/*.wasm
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
 
 fn run(args: &[String]) -> Result<()> {
     let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
+    if !project::is_repository(project::root()) {
+        bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
+    }
     env::set_current_dir(project::root())?;
     let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {

@@ -4,12 +4,28 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
-/// The repository.
+/// The repository, found when the program runs: one that was copied or moved has the programs of the old place in its
+/// target folder, and cargo sees no reason to build them again.
 pub(crate) fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Set by `cargo run`; without it, where we stand and where the program lies.
+        let starts = [env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from), env::current_dir().ok(), env::current_exe().ok()];
+        find(starts.into_iter().flatten()).unwrap_or_else(|| ".".into())
+    })
+}
+
+/// The first of these places that lies in a repository, and the folder of that.
+fn find(starts: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    starts.into_iter().find_map(|start| start.ancestors().find(|folder| is_repository(folder)).map(Path::to_owned))
+}
+
+/// Whether this is a copy of the repository.
+pub(crate) fn is_repository(folder: &Path) -> bool {
+    folder.join("xtask/Cargo.toml").is_file() && folder.join("wit").is_dir()
 }
 
 /// Cargo's target folder: one for everything.
@@ -50,4 +66,24 @@ pub(crate) fn is_root() -> bool {
 /// A program on the `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_repository_is_the_one_around_us_and_not_the_one_the_program_was_built_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = folder.path().join("copy");
+        fs::create_dir_all(copy.join("xtask/src")).expect("made");
+        fs::create_dir_all(copy.join("wit")).expect("made");
+        fs::create_dir_all(copy.join("docs")).expect("made");
+        fs::write(copy.join("xtask/Cargo.toml"), "").expect("written");
+        assert_eq!(find([copy.join("xtask/src")]), Some(copy.clone()));
+        assert_eq!(find([folder.path().to_owned(), copy.join("docs")]), Some(copy));
+        assert_eq!(find([folder.path().to_owned()]), None);
+    }
 }

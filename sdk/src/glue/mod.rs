@@ -4,9 +4,9 @@
 //! author named: the component linker unions the worlds. They share one set of generated types, which
 //! [`convert`] turns into the plain ones authors see.
 
-use std::{marker::PhantomData, sync::OnceLock};
+use std::{any::TypeId, marker::PhantomData, sync::OnceLock};
 
-use crate::{Error, Notifier, Plugin, Templater, Validator};
+use crate::{Error, NoConfig, Notifier, Plugin, Templater, Validator};
 
 mod bindings;
 mod convert;
@@ -39,13 +39,20 @@ fn instance<P: Instance>() -> Result<&'static P, Error> {
     P::cell().get().ok_or_else(|| Error::Internal("the host called the plugin before `configure`".into()))
 }
 
+/// None means to the host that there is no configuration, so a plugin that has one says at least that it is an object:
+/// its type does the rest.
+fn config_schema<P: Plugin>() -> Option<String> {
+    let has_config = TypeId::of::<P::Config>() != TypeId::of::<NoConfig>();
+    P::INFO.config_schema.or(has_config.then_some(r#"{"type": "object"}"#)).map(Into::into)
+}
+
 impl<P: Instance> lifecycle::Guest for Exported<P> {
     fn describe() -> lifecycle::PluginInfo {
         lifecycle::PluginInfo {
             name: P::INFO.name.into(),
             version: P::INFO.version.into(),
             description: P::INFO.description.into(),
-            config_schema: P::INFO.config_schema.map(Into::into),
+            config_schema: config_schema::<P>(),
             events: P::INFO.events.iter().map(|event| (*event).into()).collect(),
         }
     }

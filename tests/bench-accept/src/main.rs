@@ -167,7 +167,7 @@ async fn start(kind: Kind, folder: &Path) -> Result<Server> {
 
 /// The three bundled plugins are on; the browser cannot start, so that it takes nothing of the machine.
 fn config(folder: &Path) -> Result<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("the repository")?;
+    let root = wharf_e2e::project::root();
     let (plugins, database) = (root.join("plugins"), folder.join("wharf.db"));
     let cache = root.join("target/bench-plugin-cache");
     Ok(format!(

@@ -1,6 +1,6 @@
 //! The peer: unmodified whatsapp-web.js behind Express, on the stand-in. It has no queue: its `POST /send` is the send.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figure
 
 fn start(standin: &Standin) -> Result<Child> {
     let tls = standin.tls_port().context("the stand-in has no HTTPS front")?.to_string();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+    let folder = wharf_e2e::project::root().join("tests/peer");
     let mut node = Command::new("node");
     node.args(["express.mjs", "--tls-port", &tls, "--control", &format!("{}_control/", standin.url())]).current_dir(folder);
     node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("cannot start node")

@@ -22,7 +22,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn start(standin: &Standin, data: &Path, count: usize) -> Result<Self> {
         let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+        let folder = wharf_e2e::project::root().join("tests/peer");
         let mut node = Command::new("node");
         node.args(["sessions.mjs", "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]);
         node.args(["--count", &count.to_string(), "--data-path"]).arg(data);

@@ -13,6 +13,7 @@ use wharf_standin::{Account, Options, Settings, Standin};
 use crate::{
     Gateway, Receiver,
     gateway::{self, write_config},
+    project,
 };
 
 /// The key of the webhooks' signature.
@@ -108,8 +109,7 @@ impl House {
 /// The repository's `plugins/`, filled by `cargo xtask plugins`.
 #[must_use]
 pub fn plugins() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).join("plugins")
+    project::root().join("plugins")
 }
 
 /// Waits are shorter than an operator wants them; everything else is the gateway's default.

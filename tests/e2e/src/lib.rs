@@ -7,6 +7,7 @@ pub mod api;
 pub mod gateway;
 pub mod house;
 pub mod processes;
+pub mod project;
 pub mod receiver;
 pub mod wait;
 

@@ -1,7 +1,6 @@
 //! Those who are measured: each sends so many messages from so many clients, and is asked for its processor time.
 
 use std::{
-    path::Path,
     process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -136,7 +135,7 @@ struct Script {
 impl Script {
     fn start(name: &str, standin: &Standin, args: &[&str]) -> Result<Self> {
         let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer");
+        let folder = wharf_e2e::project::root().join("tests/peer");
         let mut node = Command::new("node");
         node.args([name, "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]).args(args);
         node.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -12,7 +12,7 @@ mod report;
 mod scene;
 mod start;
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -113,7 +113,7 @@ async fn main() -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     ensure!(!run.rows.is_empty(), "no fault has such a name");
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/faults.md");
+    let page = wharf_e2e::project::root().join("docs/faults.md");
     if args.write {
         report::write(&page, &run.rows)?;
     } else if args.only.is_empty() {

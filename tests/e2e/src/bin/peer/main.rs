@@ -6,7 +6,7 @@ mod adoption;
 mod versions;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitStatus,
     time::Duration,
 };
@@ -59,11 +59,11 @@ async fn node(script: &str, standin: &Standin, args: &[&str]) -> Result<ExitStat
     let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
     let mut node = Command::new("node");
     node.args([script, "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]).args(args);
-    let status = tokio::time::timeout(LIMIT, node.current_dir(folder()?).kill_on_drop(true).status()).await;
+    let status = tokio::time::timeout(LIMIT, node.current_dir(folder()).kill_on_drop(true).status()).await;
     status.with_context(|| format!("{script} hangs"))?.context("cannot start node")
 }
 
 /// `tests/peer`.
-fn folder() -> Result<PathBuf> {
-    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no parent folder")?.join("peer"))
+fn folder() -> PathBuf {
+    wharf_e2e::project::root().join("tests/peer")
 }
