@@ -31,7 +31,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
-use tracing::error;
+use tracing::{debug, error};
 
 use super::{
     StoreError,
@@ -317,7 +317,11 @@ async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
             }
         };
         if let Err(error) = &result {
-            error!(%error, "a batch of writes was not committed");
+            // Whoever asked for a write is told of an error of the database, and says it with what was to be written.
+            match error {
+                StoreError::Database(_) => debug!(%error, "a batch of writes was not committed"),
+                _ => error!(%error, "a batch of writes was not committed"),
+            }
         }
         let told = result.clone();
         let tell = move || replies.into_iter().for_each(|reply| reply(told.clone()));
