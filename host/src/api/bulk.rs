@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, QueryRejection},
-    },
+    extract::{Path, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,8 +16,9 @@ use super::{
     App, SendFailure,
     access::Caller,
     content,
-    object::{self, Object},
+    object,
     once::{self, Asked},
+    params::{NoParams, Params},
     problem::Problem,
     recipient::{self, Written},
     reply::Failure,
@@ -28,7 +26,7 @@ use super::{
 };
 use crate::{
     model::{ClientId, Priority},
-    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest},
+    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, RowState},
 };
 
 /// Recipients of one order.
@@ -40,7 +38,7 @@ const PAGE: u32 = 500;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Wanted {
     session: ClientId,
-    recipients: Vec<Object<Recipient>>,
+    recipients: Vec<Recipient>,
     text: Option<String>,
     mentions: Option<Vec<String>>,
     link_preview: Option<bool>,
@@ -72,11 +70,12 @@ pub(super) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
+    _: NoParams,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = sending::readable(&headers, body)?;
-    let wanted = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()));
-    let request = wanted.and_then(|wanted| parse(&app, wanted));
+    let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
+    let request = wanted.map_err(Problem::from).and_then(|wanted| parse(&app, wanted));
     let id = ordered(&app, &headers, &caller, &body, request).await?;
     let order = find(&app, &id).await?;
     let place = format!("/v1/bulk/{id}");
@@ -116,7 +115,7 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     if text.is_some() == wanted.template.is_some() {
         return Err(Problem::bad("message_and_template", "give text or template, one of both"));
     }
-    let own = wanted.recipients.iter().any(|Object(recipient)| !recipient.variables.is_empty());
+    let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
     if text.is_some() && (own || !wanted.variables.is_empty()) {
         return Err(Problem::bad("invalid_body", "variables belong to a template; a text has none"));
     }
@@ -126,7 +125,7 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     }
     let (send_at, expires_at) = sending::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
-    for (place, Object(recipient)) in wanted.recipients.into_iter().enumerate() {
+    for (place, recipient) in wanted.recipients.into_iter().enumerate() {
         let to = recipient::read(app, recipient.to.text()).map_err(|failure| Problem::from(failure).with("recipient", place))?;
         if !seen.insert(to.clone()) {
             return Err(Problem::bad("duplicate_recipient", format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
@@ -161,33 +160,55 @@ async fn find(app: &App, id: &str) -> Result<BulkReport, Problem> {
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no bulk order of that id"))
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     Ok(Json(shape(&id, &find(&app, &id).await?)).into_response())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
-    state: Option<String>,
+    state: Option<Standing>,
     #[serde(default)]
     cursor: i64,
 }
 
-pub(super) async fn recipients(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    query: Result<Query<Page>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(page) = query.map_err(|error| Problem::bad("invalid_query", format!("{}; there are state and cursor", error.body_text())))?;
+/// How far a recipient has come: not taken in yet, refused, or where its message stands.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    Pending,
+    Refused,
+    Queued,
+    Sending,
+    Unknown,
+    Sent,
+    NotSent,
+}
+
+impl Standing {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Refused => "refused",
+            Self::Queued => RowState::Queued.as_str(),
+            Self::Sending => RowState::Sending.as_str(),
+            Self::Unknown => RowState::Unknown.as_str(),
+            Self::Sent => RowState::Sent.as_str(),
+            Self::NotSent => RowState::NotSent.as_str(),
+        }
+    }
+}
+
+pub(super) async fn recipients(State(app): State<App>, Path(id): Path<String>, Params(page): Params<Page>) -> Result<Response, Problem> {
     let order = find(&app, &id).await?;
-    let rows = app.core.bulk_recipients(&order, page.state.as_deref(), page.cursor, PAGE).await?;
+    let rows = app.core.bulk_recipients(&order, page.state.map(Standing::as_str), page.cursor, PAGE).await?;
     let full = rows.len() >= PAGE as usize;
     let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
     let shape = |row: &BulkRecipient| json!({"recipient": row.place, "to": row.recipient, "number": (!row.recipient.contains('@')).then_some(&row.recipient), "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
     Ok(Json(json!({"recipients": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
 }
 
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let order = find(&app, &id).await?;
     let cancelled = app.core.cancel_bulk(&order).await?;
     Ok(Json(json!({"id": id, "cancelled": cancelled})).into_response())

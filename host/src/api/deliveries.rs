@@ -2,18 +2,21 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, SendFailure, problem::Problem, reply::Failure, sending as calls};
+use super::{
+    App,
+    params::{NoParams, Params, time},
+    problem::Problem,
+};
 use crate::{
     events::{Delivery, DeliveryFilter, DeliveryState, Letter, ReceiverReport},
     model::{Envelope, Event, Timestamp},
-    outbox::{AcceptError, StoreError},
 };
 
 /// Rows of a page, unless the caller says otherwise, and at most.
@@ -43,10 +46,6 @@ fn event(envelope: &Envelope) -> Value {
     })
 }
 
-fn broken(error: StoreError) -> Problem {
-    Failure::from(SendFailure::from(AcceptError::from(error))).into()
-}
-
 fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no delivery of that id")
 }
@@ -64,11 +63,7 @@ pub(super) struct Which {
     cursor: Option<String>,
 }
 
-fn read(query: Result<Query<Which>, QueryRejection>) -> Result<(Which, DeliveryFilter), Problem> {
-    let Query(mut which) = query.map_err(|error| {
-        let detail = format!("{}; there are state (pending, delivered, dead, stale), plugin, target, since, until, limit, cursor", error.body_text());
-        Problem::bad("invalid_query", detail)
-    })?;
+fn read(mut which: Which) -> Result<(Which, DeliveryFilter), Problem> {
     let filter = DeliveryFilter {
         state: which.state,
         plugin: which.plugin.take(),
@@ -79,17 +74,9 @@ fn read(query: Result<Query<Which>, QueryRejection>) -> Result<(Which, DeliveryF
     Ok((which, filter))
 }
 
-fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, Problem> {
-    let read = |text: String| {
-        let value = text.parse::<i64>().map_or(Value::String(text), Value::from);
-        calls::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
-    };
-    text.map(read).transpose()
-}
-
 /// For calls that change many: the state, and which of them, so that nobody changes more than they meant.
-fn chosen(query: Result<Query<Which>, QueryRejection>, verb: &str) -> Result<DeliveryFilter, Problem> {
-    let (which, filter) = read(query)?;
+fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, Problem> {
+    let (which, filter) = read(which)?;
     if which.limit.is_some() || which.cursor.is_some() {
         return Err(Problem::bad("invalid_query", format!("limit and cursor are of a list; to {verb} takes all that is meant")));
     }
@@ -101,18 +88,18 @@ fn chosen(query: Result<Query<Which>, QueryRejection>, verb: &str) -> Result<Del
 }
 
 /// `GET /v1/deliveries`
-pub(super) async fn list(State(app): State<App>, query: Result<Query<Which>, QueryRejection>) -> Result<Response, Problem> {
-    let (which, filter) = read(query)?;
+pub(super) async fn list(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+    let (which, filter) = read(which)?;
     let limit = which.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::bad("invalid_query", format!("limit must be 1 to {MAX_PAGE}")));
     }
-    let (letters, next) = app.core.deliveries(&filter, which.cursor.as_deref(), limit).await.map_err(broken)?;
+    let (letters, next) = app.core.deliveries(&filter, which.cursor.as_deref(), limit).await?;
     Ok(Json(json!({"deliveries": letters.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
 }
 
 /// `GET /v1/deliveries/receivers`
-pub(super) async fn receivers(State(app): State<App>) -> Result<Response, Problem> {
+pub(super) async fn receivers(State(app): State<App>, _: NoParams) -> Result<Response, Problem> {
     let report = |ReceiverReport { count, failing }: &ReceiverReport| {
         let failing = failing.as_ref().map(|it| {
             json!({"since": it.since.rfc3339(), "failures": it.failures, "reason": it.reason, "circuit": if it.open { "open" } else { "closed" }})
@@ -120,33 +107,33 @@ pub(super) async fn receivers(State(app): State<App>) -> Result<Response, Proble
         let target = Some(&count.target).filter(|target| !target.is_empty());
         json!({"plugin": count.plugin, "target": target, "pending": count.pending, "dead": count.dead, "failing": failing})
     };
-    let receivers = app.core.receivers().await.map_err(broken)?;
+    let receivers = app.core.receivers().await?;
     Ok(Json(json!({"receivers": receivers.iter().map(report).collect::<Vec<_>>()})).into_response())
 }
 
 /// `GET /v1/deliveries/{id}`
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let letter = app.core.delivery(&id).await.map_err(broken)?.ok_or_else(not_found)?;
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+    let letter = app.core.delivery(&id).await?.ok_or_else(not_found)?;
     Ok(Json(shape(&letter)).into_response())
 }
 
 /// `POST /v1/deliveries/{id}/retry`
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let done = app.core.retry_delivery(&id).await.map_err(broken)?;
+pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+    let done = app.core.retry_delivery(&id).await?;
     let letter = changed(&app, &id, done, "retry").await?;
     Ok((StatusCode::ACCEPTED, Json(shape(&letter.ok_or_else(not_found)?))).into_response())
 }
 
 /// `DELETE /v1/deliveries/{id}`
-pub(super) async fn purge(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let done = app.core.purge_delivery(&id).await.map_err(broken)?;
+pub(super) async fn purge(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+    let done = app.core.purge_delivery(&id).await?;
     changed(&app, &id, done, "purge").await?;
     Ok(Json(json!({"purged": 1})).into_response())
 }
 
 /// The delivery as it is now; a problem when nothing was done to it.
 async fn changed(app: &App, id: &str, done: bool, verb: &str) -> Result<Option<Letter>, Problem> {
-    let letter = app.core.delivery(id).await.map_err(broken)?;
+    let letter = app.core.delivery(id).await?;
     if done {
         return Ok(letter);
     }
@@ -156,18 +143,18 @@ async fn changed(app: &App, id: &str, done: bool, verb: &str) -> Result<Option<L
 }
 
 /// `POST /v1/deliveries/retry`
-pub(super) async fn retry_all(State(app): State<App>, query: Result<Query<Which>, QueryRejection>) -> Result<Response, Problem> {
-    let filter = chosen(query, "retry")?;
-    let retried = app.core.retry_deliveries(&filter).await.map_err(broken)?;
+pub(super) async fn retry_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+    let filter = chosen(which, "retry")?;
+    let retried = app.core.retry_deliveries(&filter).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"retried": retried}))).into_response())
 }
 
 /// `DELETE /v1/deliveries`
-pub(super) async fn purge_all(State(app): State<App>, query: Result<Query<Which>, QueryRejection>) -> Result<Response, Problem> {
-    let filter = chosen(query, "purge")?;
+pub(super) async fn purge_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+    let filter = chosen(which, "purge")?;
     if filter.state.is_none() {
         return Err(Problem::bad("invalid_query", "say state=dead or state=pending as well: what is purged is delivered to nobody"));
     }
-    let purged = app.core.purge_deliveries(&filter).await.map_err(broken)?;
+    let purged = app.core.purge_deliveries(&filter).await?;
     Ok(Json(json!({"purged": purged})).into_response())
 }

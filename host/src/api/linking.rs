@@ -2,8 +2,7 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     App, object,
+    params::{Body, NoParams, Params},
     problem::Problem,
     recipient::{self, Written},
     reply::{Failure, success},
@@ -23,6 +23,8 @@ use crate::{
     whatsapp::PageError,
 };
 
+/// What callers are told when the page failed in words of the browser.
+const PAGE: &str = "WhatsApp Web made no pairing code; the gateway's log says why, under this request's id";
 /// WhatsApp does not say how long it refuses; minutes, as seen.
 const RATE_LIMIT_SECONDS: u64 = 300;
 
@@ -64,6 +66,9 @@ impl LinkFailure {
 impl From<LinkFailure> for Failure {
     fn from(failure: LinkFailure) -> Self {
         let (status, code, error) = failure.status();
+        if status == StatusCode::BAD_GATEWAY {
+            return Self::new(status, code, error, PAGE).because(failure);
+        }
         let answer = Self::new(status, code, error, failure.to_string());
         let answer = match failure.state() {
             Some(state) => answer.with(json!({"connectionStatus": state})),
@@ -76,6 +81,9 @@ impl From<LinkFailure> for Failure {
 impl From<LinkFailure> for Problem {
     fn from(failure: LinkFailure) -> Self {
         let (status, code, _) = failure.status();
+        if status == StatusCode::BAD_GATEWAY {
+            return Self::new(status, code, PAGE).because(failure);
+        }
         let answer = Self::new(status, code, failure.to_string());
         match failure.state() {
             Some(state) => answer.with("state", state),
@@ -92,11 +100,11 @@ struct Wanted {
     client_id: Option<String>,
 }
 
-impl Wanted {
-    fn read(body: &[u8]) -> Result<Self, String> {
-        // The words of the error may quote the body.
-        object::from_slice(body).map_err(|_| "the body must be a JSON object: {\"number\": \"<international phone number>\"}".to_owned())
-    }
+/// The own layer's: the session is in the path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    number: Written,
 }
 
 fn shape(code: &PairingView) -> Value {
@@ -106,8 +114,8 @@ fn shape(code: &PairingView) -> Value {
 /// A code is a credential: nothing on the way may keep it.
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
-pub(super) async fn seed_code(State(app): State<App>, whose: Query<Whose>, body: Bytes) -> Result<Response, Failure> {
-    let wanted = Wanted::read(&body).map_err(|words| bad("missing_fields", "Missing required fields", words))?;
+pub(super) async fn seed_code(State(app): State<App>, Params(whose): Params<Whose>, Body(body): Body) -> Result<Response, Failure> {
+    let wanted: Wanted = object::from_slice(&body).map_err(|fault| fault.of_body("missing_fields", "Missing required fields"))?;
     let number = recipient::number(&app, wanted.number.text())?;
     let client = match wanted.client_id {
         Some(id) => id.parse().map_err(|error: InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
@@ -117,7 +125,7 @@ pub(super) async fn seed_code(State(app): State<App>, whose: Query<Whose>, body:
     Ok((NO_STORE, success(&shape(&code), "Type the code in WhatsApp: Linked devices, Link with phone number")).into_response())
 }
 
-pub(super) async fn seed_cancel(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+pub(super) async fn seed_cancel(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
     app.core.cancel_pairing(&seed::client(&app, &whose)?).await?;
     Ok(success(&json!({}), "QR codes are shown again"))
 }
@@ -126,14 +134,14 @@ fn client(id: &str) -> Result<ClientId, Problem> {
     id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
 }
 
-pub(super) async fn code(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let wanted = Wanted::read(&body).map_err(|words| Problem::bad("invalid_body", words))?;
+pub(super) async fn code(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+    let wanted: Own = object::from_slice(&body)?;
     let number = recipient::number(&app, wanted.number.text())?;
     let code = app.core.pairing_code(&client(&id)?, &number).await?;
     Ok((NO_STORE, Json(shape(&code))).into_response())
 }
 
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     app.core.cancel_pairing(&client(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

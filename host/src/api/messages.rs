@@ -2,16 +2,23 @@
 
 use axum::{
     Extension, Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, access::Caller, content, problem::Problem, recipient, sending as calls};
+use super::{
+    App, SessionFailure,
+    access::Caller,
+    content,
+    params::{NoParams, Params, time},
+    problem::Problem,
+    recipient,
+};
 use crate::{
-    model::{ClientId, Restriction, Timestamp},
+    model::{ClientId, Outcome, Restriction, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState},
 };
 
@@ -23,10 +30,19 @@ const MAX_PAGE: u32 = 200;
 pub(super) fn shape(row: &OutboxRow) -> Value {
     json!({
         "id": row.id, "session": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
-        "recipient": row.recipient, "number": row.recipient.number().cloned().or_else(|| row.message.to.number()), "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome(),
+        "recipient": row.recipient, "number": row.recipient.number().cloned().or_else(|| row.message.to.number()), "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome().map(outcome),
         "priority": row.priority, "attempt": row.attempt, "sendAt": row.message.send_at.map(Timestamp::rfc3339),
         "expiresAt": row.expires_at.map(Timestamp::rfc3339), "createdAt": row.created_at.rfc3339(), "updatedAt": row.updated_at.rfc3339(),
     })
+}
+
+/// How it ended.
+fn outcome(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Sent { message_key, chat, at } => json!({"outcome": "sent", "messageKey": message_key, "chat": chat, "at": at.rfc3339()}),
+        Outcome::NotSent { code, reason } => json!({"outcome": "not_sent", "code": code, "reason": reason}),
+        Outcome::Unknown { reason } => json!({"outcome": "unknown", "reason": reason}),
+    }
 }
 
 /// A send with what it says and what happened to it.
@@ -40,6 +56,12 @@ fn whole(row: &OutboxRow, history: &[HistoryRow]) -> Value {
     }
     let step = |step: &HistoryRow| {
         let mut line = step.detail.clone();
+        // Kept as milliseconds.
+        for name in ["sendAt", "expiresAt"] {
+            if let Some(at) = line.get(name).and_then(Value::as_i64) {
+                line[name] = Timestamp(at).rfc3339().into();
+            }
+        }
         line["at"] = step.at.rfc3339().into();
         line["what"] = step.kind.clone().into();
         line
@@ -52,7 +74,7 @@ fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no message of that id")
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let (row, history) = app.core.message(&OutboxId(id)).await?.ok_or_else(not_found)?;
     Ok(Json(whole(&row, &history)).into_response())
 }
@@ -73,13 +95,8 @@ pub(super) struct Search {
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    query: Result<Query<Search>, QueryRejection>,
+    Params(search): Params<Search>,
 ) -> Result<Response, Problem> {
-    let Query(search) = query.map_err(|error| {
-        let detail =
-            format!("{}; there are session, state (queued, sending, unknown, sent, not_sent), to, since, until, q, limit, cursor", error.body_text());
-        Problem::bad("invalid_query", detail)
-    })?;
     if let Some(words) = &search.q {
         let rows = app.core.search_messages(words, &caller.0).await?;
         return Ok(Json(json!({"messages": rows.iter().map(shape).collect::<Vec<_>>(), "next": null})).into_response());
@@ -95,15 +112,8 @@ fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Problem::bad("invalid_query", format!("limit must be 1 to {MAX_PAGE}")));
     }
-    let time = |name: &str, text: Option<String>| {
-        let read = |text: String| {
-            let value = text.parse::<i64>().map_or(Value::String(text), Value::from);
-            calls::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
-        };
-        text.map(read).transpose()
-    };
     Ok(Filter {
-        client: search.session.as_deref().map(client).transpose()?,
+        client: search.session.as_deref().map(|id| session(app, id)).transpose()?,
         state: search.state,
         to: search.to.as_deref().map(|to| recipient::read(app, to)).transpose()?,
         since: time("since", search.since)?,
@@ -115,6 +125,15 @@ fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
 
 fn client(id: &str) -> Result<ClientId, Problem> {
     id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+}
+
+/// A session that is there.
+fn session(app: &App, id: &str) -> Result<ClientId, Problem> {
+    let client = client(id)?;
+    match app.core.session(&client) {
+        Some(_) => Ok(client),
+        None => Err(SessionFailure::Unknown(client).into()),
+    }
 }
 
 fn unchanged(error: ChangeError, verb: &str) -> Problem {
@@ -139,16 +158,19 @@ fn unchanged(error: ChangeError, verb: &str) -> Problem {
 }
 
 /// `POST /v1/messages/{id}/cancel`: only one that has not begun.
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let row = app.core.cancel_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
     Ok(Json(shape(&row)).into_response())
 }
 
 /// `POST /v1/messages/{id}/retry`: only one that has not left.
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let row = app.core.retry_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
     Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
 }
+
+/// What sending can be told.
+pub(super) const VERBS: [&str; 3] = ["pause", "resume", "lift"];
 
 async fn may_send(app: &App, client: &ClientId) -> Result<Response, Problem> {
     let (now, restrictions) = app.core.sending(client).await?;
@@ -162,12 +184,12 @@ async fn may_send(app: &App, client: &ClientId) -> Result<Response, Problem> {
 }
 
 /// `GET /v1/sessions/{id}/sending`
-pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     may_send(&app, &client(&id)?).await
 }
 
 /// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`
-pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
     let client = client(&id)?;
     match verb.as_str() {
         "pause" => app.core.pause_sending(&client, true).await?,
@@ -184,21 +206,17 @@ pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Purge {
-    session: String,
-    state: RowState,
+    session: Option<String>,
+    state: Option<RowState>,
 }
 
 /// `DELETE /v1/messages?state=queued&session=`: both must be said, so that nobody empties more than they meant.
-pub(super) async fn purge(State(app): State<App>, query: Result<Query<Purge>, QueryRejection>) -> Result<Response, Problem> {
-    let wrong = || Problem::bad("invalid_query", "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time");
-    let Query(purge) = query.map_err(|_| wrong())?;
-    if purge.state != RowState::Queued {
-        return Err(wrong());
-    }
-    let client = client(&purge.session)?;
-    if app.core.session(&client).is_none() {
-        return Err(super::SessionFailure::Unknown(client).into());
-    }
+pub(super) async fn purge(State(app): State<App>, Params(purge): Params<Purge>) -> Result<Response, Problem> {
+    let (Some(id), Some(RowState::Queued)) = (purge.session, purge.state) else {
+        let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
+        return Err(Problem::bad("invalid_query", detail));
+    };
+    let client = session(&app, &id)?;
     let cancelled = app.core.purge_messages(&client).await?;
     Ok(Json(json!({"session": client, "cancelled": cancelled})).into_response())
 }

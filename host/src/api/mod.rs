@@ -1,17 +1,21 @@
 //! REST: handlers parse, call one method of [`Core`], and shape the answer. The only place that knows HTTP status codes.
 
 mod access;
+mod answers;
 mod bulk;
 mod content;
 mod core;
 mod deliveries;
 mod earlier;
 mod held;
+mod json;
 mod linking;
 mod messages;
 mod object;
 mod once;
+mod params;
 mod passkey;
+mod paths;
 mod probes;
 mod problem;
 mod recipient;
@@ -20,6 +24,7 @@ mod seed;
 mod sending;
 mod sessions;
 mod storage;
+mod vcard;
 
 use std::{any::Any, io, sync::Arc, time::Instant};
 
@@ -43,7 +48,7 @@ use tower_http::{
 pub use self::core::{Core, HeldAction, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
 pub use self::linking::LinkFailure;
 pub use self::passkey::{HelperAddress, PasskeyFailure};
-use self::{access::Access, reply::Failure};
+use self::{access::Access, paths::Routes, reply::Failure};
 use crate::config;
 
 /// Bytes of a request body.
@@ -66,7 +71,7 @@ struct App {
 pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
     let access = Arc::new(Access::new(settings, &core.helper().base));
     let app = App { core, access, started: Instant::now(), helper: Arc::new(passkey::Limit::new(HELPER_CALLS)) };
-    let seed = Router::new()
+    let seed = Routes::new()
         .route("/health", get(seed::server_health))
         .route("/api/whatsapp/status", get(seed::status))
         .route("/api/whatsapp/qr", get(seed::qr))
@@ -76,7 +81,7 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/api/whatsapp/pairing-code", post(linking::seed_code).delete(linking::seed_cancel))
         .route("/api/whatsapp/reconnect", post(seed::reconnect))
         .route("/api/whatsapp/cleanup-sessions", post(seed::cleanup));
-    let own = Router::new()
+    let own = Routes::new()
         .route("/v1/sessions", get(sessions::list).post(sessions::create))
         .route("/v1/sessions/{id}", get(sessions::get).delete(sessions::delete))
         .route("/v1/sessions/{id}/qr", get(sessions::qr))
@@ -85,12 +90,12 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/v1/sessions/{id}/passkey/confirm", post(passkey::confirm))
         .route("/passkey/{token}", get(passkey::helper_page).post(passkey::helper_answer))
         .route("/passkey/{token}/confirm", post(passkey::helper_confirm))
-        .route("/v1/sessions/{id}/{verb}", post(sessions::control))
+        .verbs("/v1/sessions/{id}/{verb}", &sessions::VERBS, post(sessions::control))
         .route("/v1/sessions/{id}/messages", post(sending::send))
         .route("/v1/sessions/{id}/sending", get(messages::sending))
-        .route("/v1/sessions/{id}/sending/{verb}", post(messages::pause))
+        .verbs("/v1/sessions/{id}/sending/{verb}", &messages::VERBS, post(messages::pause))
         .route("/v1/sessions/{id}/held", get(held::get))
-        .route("/v1/sessions/{id}/held/{verb}", post(held::change))
+        .verbs("/v1/sessions/{id}/held/{verb}", &held::VERBS, post(held::change))
         .route("/v1/bulk", post(bulk::create).layer(DefaultBodyLimit::max(MAX_BULK_BODY)))
         .route("/v1/bulk/{id}", get(bulk::get))
         .route("/v1/bulk/{id}/recipients", get(bulk::recipients))
@@ -107,16 +112,18 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics));
+    let (routes, paths) = seed.merge(own).into_parts();
     // One layer: each layer of a router of its own is a box more to be cloned for every request.
     let around = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(cors(settings))
+        .layer(middleware::from_fn_with_state(Arc::new(paths), answers::shape))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::map_response(close_after_refusal))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(app.clone(), access::guard));
-    seed.merge(own)
+    routes
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })
         .method_not_allowed_fallback(|| async {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "this path does not take that method")
@@ -157,5 +164,5 @@ fn cors(settings: &config::Api) -> CorsLayer {
 /// The words of a panic may quote anything; they go to the log by the panic hook, never to a caller.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     use axum::response::IntoResponse;
-    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", "an internal error; the log says more").into_response()
+    Failure::internal("a panic; standard error says where").into_response()
 }

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, access::Caller, content, recipient::whole, reply::Failure, seed::bad, sending};
+use super::{App, access::Caller, content, object, recipient::whole, reply::Failure, seed::bad, sending};
 use crate::{
     model::{ClientId, Timestamp},
     outbox::{Idempotency, Until},
@@ -35,14 +35,14 @@ pub(super) struct Asked(pub(super) Map<String, Value>);
 impl Asked {
     /// A call of `POST /v1/sessions/{session}/messages`. None: the body is no JSON object.
     pub(super) fn message(session: &str, body: &[u8]) -> Option<Self> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         fields.insert("session".into(), session.into());
         Some(Self::tidied(fields, "interactive"))
     }
 
     /// A call of `POST /api/whatsapp/send`. None: the body is no JSON object.
     pub(super) fn seed(default: &ClientId, body: &[u8]) -> Option<Self> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         for (theirs, ours) in NAMES {
             if let Some(value) = fields.remove(theirs) {
                 fields.insert(ours.into(), value);
@@ -56,10 +56,11 @@ impl Asked {
 
     /// A call of `POST /v1/bulk`. None: the body is no JSON object.
     pub(super) fn bulk(body: &[u8]) -> Option<Self> {
-        Some(Self::tidied(serde_json::from_slice(body).ok()?, "bulk"))
+        Some(Self::tidied(object::from_slice(body).ok()?, "bulk"))
     }
 
     fn tidied(mut fields: Map<String, Value>, priority: &str) -> Self {
+        drop_nulls(&mut fields);
         fields.retain(|name, value| !(is_default(name, value) || (name == "priority" && value == priority)));
         if !fields.contains_key("template") {
             fields.remove("variables");
@@ -81,6 +82,7 @@ impl Asked {
         as_text(fields.get_mut("to"));
         for recipient in fields.get_mut("recipients").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Value::Object(recipient) = recipient {
+                drop_nulls(recipient);
                 as_text(recipient.get_mut("to"));
                 recipient.retain(|name, value| !is_default(name, value));
             }
@@ -146,6 +148,15 @@ fn is_nothing(value: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A pair or a variable that is null is left out.
+fn drop_nulls(fields: &mut Map<String, Value>) {
+    for name in ["metadata", "variables"] {
+        if let Some(Value::Object(pairs)) = fields.get_mut(name) {
+            pairs.retain(|_, value| !value.is_null());
+        }
     }
 }
 
@@ -225,7 +236,7 @@ mod tests {
         let at = json!("2099-01-01T10:00:00+01:00");
         let all = [
             own(&json!({"to": "+49 151 1", "text": "hi", "sendAt": at, "linkPreview": true, "metadata": {}, "replyTo": "false_7@lid_3EB0AA"})),
-            own(&json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "mentions": []})),
+            own(&json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "metadata": {"a": null}})),
             seed(&json!({"number": 491511, "message": "hi", "sendAt": 4_070_941_200_000_i64, "priority": "interactive", "replyTo": "3EB0AA"})),
             seed(&json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""})),
         ];

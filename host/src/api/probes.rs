@@ -21,7 +21,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         return Json(json!({"status": "ready", "problems": []})).into_response();
     };
     let answer = storage::answer(&error);
-    let body = Json(json!({"status": "not_ready", "code": answer.code, "problems": [error.to_string()]}));
+    let body = Json(json!({"status": "not_ready", "code": answer.code, "problems": [answer.words]}));
     let retry_after = answer.retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
     (StatusCode::SERVICE_UNAVAILABLE, retry_after.unwrap_or([(header::RETRY_AFTER, "60".to_owned())]), body).into_response()
 }

@@ -5,8 +5,10 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use serde::{Deserialize, Deserializer, de};
-use serde_json::value::RawValue;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Unexpected, Visitor},
+};
 
 use super::{App, reply::Failure, seed::bad};
 use crate::model::{InvalidRecipient, PhoneNumber, Recipient};
@@ -23,13 +25,27 @@ impl fmt::Debug for Written {
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <Box<RawValue>>::deserialize(deserializer)?;
-        let json = raw.get().trim();
-        if json.starts_with('"') {
-            return serde_json::from_str(json).map(Self).map_err(|_| de::Error::custom("a recipient is no text that can be read"));
+        struct AsWritten;
+
+        impl Visitor<'_> for AsWritten {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, such as \"+49 151 23456789\", or a whole number")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+                Ok(Written(text.to_owned()))
+            }
+
+            fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<Written, E> {
+                let json = std::str::from_utf8(digits).unwrap_or_default();
+                let whole = json.starts_with(|c: char| c.is_ascii_digit()).then(|| whole(json)).flatten();
+                whole.map(Written).ok_or_else(|| E::invalid_value(Unexpected::Bytes(digits), &self))
+            }
         }
-        let whole = json.starts_with(|c: char| c.is_ascii_digit()).then(|| whole(json)).flatten();
-        whole.map(Self).ok_or_else(|| de::Error::custom("a recipient is a text, such as \"+49 151 23456789\", or a whole JSON number"))
+
+        deserializer.deserialize_bytes(AsWritten)
     }
 }
 
@@ -89,7 +105,9 @@ impl From<InvalidRecipient> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use super::{super::object, *};
 
     #[test]
     fn json_numbers_are_read_when_they_are_whole() {
@@ -109,7 +127,9 @@ mod tests {
             ("true", None),
             ("[4915]", None),
         ] {
-            assert_eq!(serde_json::from_str::<Written>(json).ok().map(|written| written.0).as_deref(), want, "{json}");
+            let body = format!("{{\"to\": {json}}}");
+            let read = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes());
+            assert_eq!(read.ok().and_then(|mut to| to.remove("to")).map(|written| written.0).as_deref(), want, "{json}");
         }
     }
 
@@ -131,7 +151,8 @@ mod tests {
         assert_eq!(cases.recipients.len(), 27);
         for Case { region, json, right } in cases.recipients {
             let region = region.map(|region| region.parse().expect("region"));
-            let written = serde_json::from_str::<Written>(&json).ok();
+            let body = format!("{{\"to\": {json}}}");
+            let written = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes()).ok().and_then(|mut to| to.remove("to"));
             let read = written.and_then(|written| Recipient::read(written.text(), region).ok()).map(|recipient| recipient.to_string());
             let read = read.map_or("refuse".into(), |text| text.strip_suffix("@lid").map_or(text.clone(), |id| format!("lid:{id}")));
             assert!(right.contains(&read), "{json} is read as {read}, right is {right:?}");

@@ -2,12 +2,12 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::{SendFailure, SessionFailure, problem::Problem};
+use super::{SendFailure, SessionFailure, answers::Refusal, problem::Problem};
 use crate::{
     model::{FailureCode, Timestamp},
     outbox::AcceptError,
@@ -19,11 +19,14 @@ pub(super) fn success(data: &Value, message: &str) -> Response {
     Json(json!({"success": true, "data": data, "message": message})).into_response()
 }
 
-/// `{"success":false,"error":…,"message":…,"code":…,"timestamp":…}`.
-#[derive(Debug)]
+/// What callers are told of an error whose words are for the operator.
+pub(super) const INTERNAL: &str = "something went wrong inside the gateway; its log says what, under this request's id";
+
+/// `{"success":false,"error":…,"message":…,"code":…,"timestamp":…}`; below `/v1` it becomes a [`Problem`].
+#[derive(Debug, Clone)]
 pub(super) struct Failure(Box<Details>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Details {
     status: StatusCode,
     code: String,
@@ -31,15 +34,38 @@ struct Details {
     message: String,
     data: Option<Value>,
     retry_after: Option<u64>,
+    /// For the log alone.
+    cause: Option<String>,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: &str, error: &str, message: impl Into<String>) -> Self {
-        Self(Box::new(Details { status, code: code.to_owned(), error: error.to_owned(), message: message.into(), data: None, retry_after: None }))
+        let (code, error, message) = (code.to_owned(), error.to_owned(), message.into());
+        Self(Box::new(Details { status, code, error, message, data: None, retry_after: None, cause: None }))
     }
 
-    pub(super) fn internal(message: String) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", message)
+    /// Its caller is told nothing of `cause`, the log is.
+    pub(super) fn internal(cause: impl ToString) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", INTERNAL).because(cause)
+    }
+
+    /// What went wrong inside: for the log.
+    pub(super) fn because(mut self, cause: impl ToString) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    pub(super) fn body(self) -> Value {
+        let Details { error, message, code, data, .. } = *self.0;
+        let mut body = json!({"success": false, "error": error, "message": message, "code": code, "timestamp": Timestamp::now().rfc3339()});
+        if let Some(data) = data {
+            body["data"] = data;
+        }
+        body
     }
 
     pub(super) fn with(mut self, data: Value) -> Self {
@@ -111,41 +137,31 @@ impl From<SendFailure> for Failure {
 
 impl From<SessionFailure> for Failure {
     fn from(failure: SessionFailure) -> Self {
-        let (status, code, error) = match failure {
-            SessionFailure::Store(error) => return error.into(),
-            SessionFailure::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client", "Unknown client"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-        };
-        Self::new(status, code, error, failure.to_string())
+        match failure {
+            SessionFailure::Store(error) => error.into(),
+            SessionFailure::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "unknown_client", "Unknown client", failure.to_string()),
+            _ => Self::internal(failure),
+        }
     }
 }
 
 /// The same in the own layer's words.
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let Details { status, code, message, data, retry_after, .. } = *failure.0;
+        let Details { status, code, message, data, retry_after, cause, .. } = *failure.0;
         let members = data.and_then(|data| if let Value::Object(members) = data { Some(members) } else { None }).unwrap_or_default();
-        let problem = Self::new(status, code, message).after(retry_after);
-        members.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value))
+        let problem = cause.into_iter().fold(Self::new(status, code, message).after(retry_after), Self::because);
+        members.into_iter().fold(problem, |problem, (name, value)| {
+            // The original service's name for it.
+            let name = if name == "connectionStatus" { "state" } else { name.as_str() };
+            problem.with(name, value)
+        })
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Details { status, code, error, message, data, retry_after } = *self.0;
-        let mut body = json!({
-            "success": false, "error": error, "message": message, "code": code, "timestamp": Timestamp::now().rfc3339(),
-        });
-        if let (Some(data), Some(body)) = (data, body.as_object_mut()) {
-            body.insert("data".into(), data);
-        }
-        let mut response = (status, Json(body)).into_response();
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        let (status, retry_after) = (self.0.status, self.0.retry_after);
+        Refusal::Seed(self).answer(status, retry_after)
     }
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     Extension,
     body::Bytes,
-    extract::{
-        Query, State,
-        rejection::{BytesRejection, QueryRejection},
-    },
+    extract::{RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,8 +18,9 @@ use super::{
     access::Caller,
     content, object,
     once::Asked,
+    params::Params,
     recipient::{self, Written},
-    reply::{Failure, success},
+    reply::{Failure, INTERNAL, success},
     sending,
 };
 use crate::{
@@ -48,12 +46,12 @@ pub(super) struct Whose {
     client_id: Option<String>,
 }
 
-pub(super) fn client(app: &App, Query(whose): &Query<Whose>) -> Result<ClientId, Failure> {
+pub(super) fn client(app: &App, whose: &Whose) -> Result<ClientId, Failure> {
     let Some(id) = &whose.client_id else { return Ok(app.core.default_client().clone()) };
     id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))
 }
 
-fn session(app: &App, whose: &Query<Whose>) -> Result<(ClientId, Snapshot), Failure> {
+fn session(app: &App, whose: &Whose) -> Result<(ClientId, Snapshot), Failure> {
     let client = client(app, whose)?;
     match app.core.session(&client) {
         Some(now) => Ok((client, now)),
@@ -66,7 +64,7 @@ pub(super) async fn server_health(State(app): State<App>) -> Response {
     axum::Json(json!({"status": "ok", "uptime": app.started.elapsed().as_secs_f64(), "version": version, "timestamp": now()})).into_response()
 }
 
-pub(super) async fn status(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+pub(super) async fn status(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
     let (client, now) = session(&app, &whose)?;
     let state = now.state;
     let data = json!({
@@ -75,7 +73,7 @@ pub(super) async fn status(State(app): State<App>, whose: Query<Whose>) -> Resul
     Ok(success(&data, &format!("WhatsApp client is {state}")))
 }
 
-pub(super) async fn health(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+pub(super) async fn health(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
     let state = session(&app, &whose)?.1.state;
     let data = json!({
         "service": "WhatsApp API", "status": "operational", "connectionStatus": state, "isReady": state == SessionState::Ready,
@@ -84,7 +82,7 @@ pub(super) async fn health(State(app): State<App>, whose: Query<Whose>) -> Resul
     Ok(success(&data, "WhatsApp API is operational"))
 }
 
-pub(super) async fn qr(State(app): State<App>, whose: Query<Whose>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(super) async fn qr(State(app): State<App>, Params(whose): Params<Whose>, headers: HeaderMap) -> Result<Response, Failure> {
     let (_, session) = session(&app, &whose)?;
     if let Some(picture) = picture(&session, &headers).map_err(Failure::internal)? {
         return Ok(picture);
@@ -123,13 +121,13 @@ pub(super) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<
     Ok(Some(([no_store], success(&data, "QR code generated successfully")).into_response()))
 }
 
-pub(super) async fn session_info(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+pub(super) async fn session_info(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
     let info = app.core.session_info(&client).await?;
     Ok(success(&info, "Session information retrieved successfully"))
 }
 
-pub(super) async fn reconnect(State(app): State<App>, whose: Query<Whose>) -> Result<Response, Failure> {
+pub(super) async fn reconnect(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
     let (client, _) = session(&app, &whose)?;
     app.core.reconnect(&client).await?;
     let data = json!({"message": "The session is being started anew", "timestamp": now()});
@@ -143,10 +141,11 @@ pub(super) struct Cleaning {
     dry_run: bool,
 }
 
-pub(super) async fn cleanup(State(app): State<App>, wanted: Result<Query<Cleaning>, QueryRejection>) -> Result<Response, Failure> {
-    let Query(wanted) =
-        wanted.map_err(|error| bad("invalid_field", "Invalid field", format!("dryRun must be true or false: {}", error.body_text())))?;
-    let failed = |words| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", words);
+pub(super) async fn cleanup(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let wanted: Cleaning =
+        object::from_query(query.as_deref().unwrap_or_default()).map_err(|fault| bad("invalid_field", "Invalid field", fault.says("the query")))?;
+    let failed =
+        |words: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", INTERNAL).because(words);
     let done = app.core.cleanup(wanted.dry_run).await.map_err(failed)?;
     let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };
     let words = format!(
@@ -165,7 +164,7 @@ pub(super) async fn cleanup(State(app): State<App>, wanted: Result<Query<Cleanin
 pub(super) async fn send(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    whose: Query<Whose>,
+    Params(whose): Params<Whose>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
@@ -175,7 +174,7 @@ pub(super) async fn send(
         Ok(Requested::Content(content)) => content.body().map(str::to_owned),
         Ok(Requested::Template(_)) | Err(_) => None,
     };
-    let waits = |otherwise| Ok(if sending::prefers_async(&headers) { Until::Accepted } else { otherwise });
+    let waits = |otherwise| if sending::prefers_async(&headers) { Until::Accepted } else { otherwise };
     let asked = || Asked::seed(app.core.default_client(), &body);
     match sending::answer(&app, &headers, &caller, asked, call, waits).await? {
         SendReply::Accepted(accepted) => {
@@ -218,17 +217,15 @@ fn number(body: &[u8]) -> Result<Option<Written>, Failure> {
         number: Option<Written>,
     }
 
-    let wrong = |error: serde_json::Error| bad("invalid_number", "Invalid phone number format", error.to_string());
-    let Fields { number } = object::from_slice(body).map_err(wrong)?;
+    let Fields { number } = object::from_slice(body).map_err(|fault| fault.of_body("invalid_number", "Invalid phone number format"))?;
     Ok(number.filter(|written| !written.text().is_empty()))
 }
 
-fn parse(app: &App, whose: &Query<Whose>, body: &[u8]) -> Result<SendCall, Failure> {
-    let whole: Value = serde_json::from_slice(body).map_err(|error| {
-        // The words of the error may quote the body.
-        bad("invalid_json", "Invalid JSON", format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+fn parse(app: &App, whose: &Whose, body: &[u8]) -> Result<SendCall, Failure> {
+    let fields: Map<String, Value> = object::from_slice(body).map_err(|fault| {
+        let (code, title) = if fault.is_of_whole() { ("invalid_json", "Invalid JSON") } else { ("invalid_field", "Invalid field") };
+        fault.of_body(code, title)
     })?;
-    let Value::Object(fields) = whole else { return Err(bad("invalid_json", "Invalid JSON", "the body must be a JSON object")) };
     if let Some(unknown) = sending::unknown_field(fields.keys(), &FIELDS) {
         return Err(unknown);
     }

@@ -1,12 +1,12 @@
 //! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences, and the own
 //! layer's call.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{Path, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,8 +18,9 @@ use super::{
     access::{Caller, is_json},
     content::{self, Said},
     messages,
-    object::{self, Object},
+    object,
     once::{self, Asked},
+    params::{self, Params},
     problem::Problem,
     recipient::{self, Written},
     reply::Failure,
@@ -50,13 +51,8 @@ struct Wanted {
     template: Option<String>,
     locale: Option<String>,
     variables: Option<BTreeMap<String, Value>>,
-    location: Option<Object<content::LocationFields>>,
-    contact: Option<Object<content::ContactFields>>,
-    poll: Option<Object<content::PollFields>>,
-    reaction: Option<Object<content::ReactionFields>>,
-    edit: Option<Object<content::EditFields>>,
-    delete: Option<Object<content::DeleteFields>>,
-    media: Option<Object<content::MediaFields>>,
+    location: Option<content::LocationFields>,
+    contact: Option<content::ContactFields>,
     reply_to: Option<String>,
     send_at: Option<Value>,
     expires_at: Option<Value>,
@@ -72,11 +68,11 @@ pub(super) async fn send(
     Path(id): Path<String>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Params(Waiting { until }): Params<Waiting>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = readable(&headers, body)?;
-    let waits = |otherwise| until(&headers, query.as_deref(), otherwise);
+    let waits = |otherwise| if prefers_async(&headers) { Until::Accepted } else { waits(until, otherwise) };
     let answer = answer(&app, &headers, &caller, || Asked::message(&id, &body), parse(&app, &id, &body), waits).await?;
     match answer {
         SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
@@ -101,7 +97,7 @@ pub(super) async fn answer(
     caller: &Caller,
     asked: impl FnOnce() -> Option<Asked>,
     call: Result<SendCall, Failure>,
-    waits: impl Fn(Until) -> Result<Until, Failure>,
+    waits: impl Fn(Until) -> Until,
 ) -> Result<SendReply, Failure> {
     let mut key = None;
     if once::is_keyed(headers)
@@ -109,7 +105,7 @@ pub(super) async fn answer(
     {
         let earlier = call.as_ref().map_or_else(|_| vec![], |call| asked.earlier_send(app.core.region(), call));
         let named = asked.key(app, headers, caller, earlier)?;
-        match app.core.repeated(&named, waits(asked.until())?).await {
+        match app.core.repeated(&named, waits(asked.until())).await {
             Ok(Some(reply)) => return Ok(reply),
             Ok(None) => key = Some(named),
             // Of a request that makes no sense that is said first.
@@ -119,7 +115,7 @@ pub(super) async fn answer(
     }
     let mut call = call?;
     call.send_at = times(call.send_at, call.expires_at)?;
-    call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent })?;
+    call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent });
     call.idempotency = key;
     Ok(app.core.send(call).await?)
 }
@@ -150,13 +146,7 @@ pub(super) fn accepted_response(accepted: &Accepted, body: Response) -> Response
 
 /// The body, if it can be read and calls itself JSON.
 pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = "the body is larger than this call takes; nothing was stored";
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large", message)
-        }
-        status => Failure::new(status, "body_not_readable", "Request body not readable", error.body_text()),
-    })?;
+    let body = body.map_err(|rejection| params::unread(&rejection))?;
     if is_json(headers) {
         return Ok(body);
     }
@@ -164,12 +154,8 @@ pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>)
     Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message))
 }
 
-fn fields<T>(Object(fields): Object<T>) -> T {
-    fields
-}
-
 fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
-    let wanted: Wanted = object::from_slice(body).map_err(|error| bad("invalid_body", "Invalid body", error.to_string()))?;
+    let wanted: Wanted = object::from_slice(body).map_err(|fault| content::not_yet(body).unwrap_or_else(|| fault.into()))?;
     let client: ClientId =
         id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
     let to = recipient::read(app, wanted.to.text())?;
@@ -177,13 +163,8 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
     let said = Said {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
         template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
-        location: wanted.location.map(fields),
-        contact: wanted.contact.map(fields),
-        poll: wanted.poll.map(fields),
-        reaction: wanted.reaction.map(fields),
-        edit: wanted.edit.map(fields),
-        delete: wanted.delete.map(fields),
-        media: wanted.media.map(fields),
+        location: wanted.location,
+        contact: wanted.contact,
     };
     let content = content::requested(app, said)?;
     if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
@@ -247,28 +228,33 @@ pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
     headers.get_all("prefer").iter().any(wanted)
 }
 
-/// What the answer waits for: `?until=accepted|stored|sent`, or the header.
-fn until(headers: &HeaderMap, query: Option<&str>, otherwise: Until) -> Result<Until, Failure> {
-    let asked = match query {
-        None | Some("" | "until=sent") => otherwise,
-        Some("until=accepted") => Until::Accepted,
-        Some("until=stored") => {
-            if otherwise == Until::Sent {
-                Until::Stored
-            } else {
-                otherwise
-            }
-        }
-        Some(_) => return Err(bad("invalid_query", "Invalid query", "the only parameter is until: accepted, stored or sent")),
-    };
-    Ok(if prefers_async(headers) { Until::Accepted } else { asked })
+/// `?until=`: what the answer waits for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiting {
+    until: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Moment {
+    Accepted,
+    Stored,
+    Sent,
+}
+
+fn waits(until: Option<Moment>, otherwise: Until) -> Until {
+    match until {
+        Some(Moment::Accepted) => Until::Accepted,
+        Some(Moment::Stored) if otherwise == Until::Sent => Until::Stored,
+        None | Some(Moment::Stored | Moment::Sent) => otherwise,
+    }
 }
 
 /// The first field that is none of `known`, said so that a slip of the pen is found.
 pub(super) fn unknown_field<'a>(fields: impl Iterator<Item = &'a String>, known: &[&str]) -> Option<Failure> {
     let unknown = fields.into_iter().find(|name| !known.contains(&name.as_str()))?;
-    let name: Cow<'_, str> = unknown.chars().take(80).collect();
-    Some(bad("unknown_field", "Unknown field", format!("there is no field {name:?}; there are {}", known.join(", "))))
+    Some(bad("unknown_field", "Unknown field", format!("{} {}", object::shown(unknown), object::known(unknown, known))))
 }
 
 #[cfg(test)]

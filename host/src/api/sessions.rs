@@ -2,15 +2,20 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, SessionAction, SessionFailure, object, problem::Problem, seed};
+use super::{
+    App, SessionAction, SessionFailure, object,
+    params::{Body, NoParams, Params},
+    problem::Problem,
+    reply::Failure,
+    seed,
+};
 use crate::{
     model::{ClientId, SessionState},
     session::{PasskeyView, ProfileFate, Snapshot},
@@ -43,7 +48,7 @@ fn find(app: &App, id: &str) -> Result<(ClientId, Snapshot), Problem> {
     }
 }
 
-pub(super) async fn list(State(app): State<App>) -> Response {
+pub(super) async fn list(State(app): State<App>, _: NoParams) -> Response {
     let sessions: Vec<Value> = app.core.sessions().iter().map(|(client, now)| shape(client, now)).collect();
     Json(json!({"sessions": sessions})).into_response()
 }
@@ -62,8 +67,8 @@ fn yes() -> bool {
     true
 }
 
-pub(super) async fn create(State(app): State<App>, body: Bytes) -> Result<Response, Problem> {
-    let create: Create = object::from_slice(&body).map_err(|error| Problem::bad("invalid_body", error.to_string()))?;
+pub(super) async fn create(State(app): State<App>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+    let create: Create = object::from_slice(&body)?;
     let too_long = create.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR);
     if create.metadata.len() > MAX_METADATA || too_long {
         let limits = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
@@ -75,7 +80,7 @@ pub(super) async fn create(State(app): State<App>, body: Bytes) -> Result<Respon
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(shape(&client, &now))).into_response())
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let (client, now) = find(&app, &id)?;
     let mut all = app.core.session_info(&client).await?;
     if let (Some(all), Value::Object(short)) = (all.as_object_mut(), shape(&client, &now)) {
@@ -84,7 +89,7 @@ pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Resul
     Ok(Json(all).into_response())
 }
 
-pub(super) async fn qr(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn qr(State(app): State<App>, Path(id): Path<String>, _: NoParams, headers: HeaderMap) -> Result<Response, Problem> {
     let (_, now) = find(&app, &id)?;
     match seed::picture(&now, &headers) {
         Ok(Some(picture)) => Ok(picture),
@@ -92,12 +97,15 @@ pub(super) async fn qr(State(app): State<App>, Path(id): Path<String>, headers: 
             let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
             Err(Problem::new(StatusCode::NOT_FOUND, "qr_not_available", detail).with("state", now.state.as_str()))
         }
-        Err(words) => Err(Problem::internal(words)),
+        Err(words) => Err(Failure::internal(words).into()),
     }
 }
 
+/// What a session can be told.
+pub(super) const VERBS: [&str; 5] = ["start", "stop", "restart", "reconnect", "logout"];
+
 /// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`.
-pub(super) async fn control(State(app): State<App>, Path((id, verb)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(super) async fn control(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
     let action = match verb.as_str() {
         "start" => SessionAction::Start,
         "stop" => SessionAction::Stop,
@@ -129,13 +137,7 @@ enum Fate {
 }
 
 /// The profile is set aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
-pub(super) async fn delete(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    query: Result<Query<Removal>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let wrong = |_| Problem::bad("invalid_query", "profile must be keep (set aside, restorable; the default) or delete");
-    let Query(removal) = query.map_err(wrong)?;
+pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>, Params(removal): Params<Removal>) -> Result<Response, Problem> {
     let fate = match removal.profile {
         Fate::Keep => ProfileFate::SetAside,
         Fate::Delete => ProfileFate::Delete,

@@ -272,6 +272,13 @@ impl Core for GatewayCore {
             Some((at, result)) if at.elapsed() < CHECKED_FOR => result.clone(),
             _ => {
                 let result = self.store.check().await;
+                let before = last.as_ref().map(|(_, result)| result);
+                // Probes are told a code; the operator the cause, once.
+                if let Err(error) = &result
+                    && before != Some(&result)
+                {
+                    tracing::error!(%error, "the gateway is not ready: its database takes no writes");
+                }
                 *last = Some((Instant::now(), result.clone()));
                 result
             }

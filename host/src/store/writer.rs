@@ -31,7 +31,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{
     StoreError,
@@ -319,6 +319,8 @@ async fn run(mut link: Link, inbox: mpsc::Receiver<Asking>, askers: Handle) {
             }
         };
         match &result {
+            // Whoever asked for a write is told of an error of the database, and says it with what was to be written.
+            Err(error @ StoreError::Database(_)) => debug!(%error, "a batch of writes was not committed"),
             Err(error) if trouble.is_new(error) => error!(%error, "a batch of writes was not committed; more of the same cause are not told"),
             Ok(_) if trouble.is_over() => info!("writes are committed again"),
             _ => {}

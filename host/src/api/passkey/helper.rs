@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -18,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, NO_STORE, Problem, object, over};
+use super::{App, Body, NO_STORE, Problem, object, over};
 use crate::{
     api::access::is_json,
     model::{ClientId, Timestamp},
@@ -102,7 +101,7 @@ fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, Problem> {
     }
 }
 
-pub(in crate::api) async fn answer(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+pub(in crate::api) async fn answer(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Body(body): Body) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
     let view = app.core.answer_passkey(&client, &body).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
@@ -116,11 +115,9 @@ struct Comparison {
 }
 
 /// `{"code":"ABCD-EFGH","same":true}` confirms; with `false` the ceremony is given up: somebody else's phone is at work.
-pub(in crate::api) async fn confirm(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+pub(in crate::api) async fn confirm(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Body(body): Body) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
-    // The words of the error may quote the body.
-    let wrong = |_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\", \"same\": true}");
-    let Comparison { code, same } = object::from_slice(&body).map_err(wrong)?;
+    let Comparison { code, same } = object::from_slice(&body)?;
     if !same {
         app.core.cancel_passkey(&client).await?;
         return Ok((StatusCode::ACCEPTED, NO_STORE, Json(over("given up: the codes differ"))).into_response());

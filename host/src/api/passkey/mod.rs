@@ -5,7 +5,6 @@ mod limit;
 
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -17,7 +16,11 @@ pub(super) use self::{
     helper::{answer as helper_answer, confirm as helper_confirm, page as helper_page},
     limit::Limit,
 };
-use super::{App, object, problem::Problem};
+use super::{
+    App, object,
+    params::{Body, NoParams},
+    problem::Problem,
+};
 use crate::{
     model::{ClientId, InvalidClientId},
     session::{PasskeyError, PasskeyView},
@@ -68,6 +71,10 @@ impl From<PasskeyFailure> for Problem {
                 PasskeyError::Page(_) => (StatusCode::BAD_GATEWAY, "page_error"),
             },
         };
+        if matches!(failure, PasskeyFailure::Passkey(PasskeyError::Page(_))) {
+            let detail = "WhatsApp Web could not take it; the gateway's log says why, under this request's id";
+            return Self::new(status, code, detail).because(words);
+        }
         let problem = Self::new(status, code, words);
         match failure {
             PasskeyFailure::Passkey(PasskeyError::NotWaiting(stage) | PasskeyError::NotConfirming(stage)) => problem.with("stage", stage.as_str()),
@@ -97,14 +104,14 @@ fn client(id: &str) -> Result<ClientId, Problem> {
     id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let client = client(&id)?;
     let now = app.core.session(&client).ok_or(PasskeyFailure::Unknown(client))?;
     let view = now.passkey.ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
     Ok((NO_STORE, Json(shape(&app, &view))).into_response())
 }
 
-pub(super) async fn answer(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn answer(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
     let view = app.core.answer_passkey(&client(&id)?, &body).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
 }
@@ -115,17 +122,12 @@ struct Confirmation {
     code: String,
 }
 
-fn confirmation(body: &[u8]) -> Result<Confirmation, Problem> {
-    // The words of the error may quote the body.
-    object::from_slice(body).map_err(|_| Problem::bad("invalid_body", "the body must be JSON: {\"code\": \"ABCD-EFGH\"}, as page and phone show it"))
-}
-
-pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let view = app.core.confirm_passkey(&client(&id)?, &confirmation(&body)?.code).await?;
+pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+    let view = app.core.confirm_passkey(&client(&id)?, &object::from_slice::<Confirmation>(&body)?.code).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
 }
 
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     app.core.cancel_passkey(&client(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -65,7 +65,7 @@ async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
         (json!({"location": {"latitude": 1, "longitude": 2, "lat": 3}}), 400, "invalid_body", "lat"),
         (json!({"contact": {"displayName": "Ada", "vcard": "Ada"}}), 400, "invalid_contact", "BEGIN:VCARD"),
         (json!({"text": "x", "replyTo": "out_01kaz"}), 400, "invalid_message_id", "3EB0"),
-        (json!({"reaction": {"messageId": "", "emoji": "👍"}}), 400, "invalid_message_id", "3EB0"),
+        (json!({"reaction": {"messageId": "", "emoji": 5}}), 422, "kind_not_supported", "reaction"),
         (json!({"poll": {"question": "When?", "options": ["now", "later"]}}), 422, "kind_not_supported", "text, location, contact"),
         (json!({"reaction": target}), 422, "kind_not_supported", "reaction"),
         (json!({"edit": {"messageId": "3EB0AA", "text": "better"}}), 422, "kind_not_supported", "edit"),

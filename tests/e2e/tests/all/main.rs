@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod idempotency;
 mod kinds;
+mod manners;
 mod messages;
 mod offline;
 mod operator;
