@@ -4,6 +4,7 @@
 //! poisoned instance to recover from. What it may reach is decided by the operator's grants alone.
 
 mod bindings;
+mod cache;
 mod check;
 mod convert;
 mod engine;
@@ -14,6 +15,7 @@ mod load;
 mod notify;
 mod pipeline;
 mod ports;
+mod schema;
 mod stderr;
 
 pub use host::{PluginHost, PluginReport, PluginState};
