@@ -7,6 +7,7 @@ pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod events;
+pub mod files;
 pub mod gateway;
 pub mod model;
 pub mod outbox;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use nix::sys::stat::{Mode, umask};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
@@ -21,7 +22,9 @@ use wharf::{
 };
 
 fn main() -> ExitCode {
-    // First of all: the guard of a Chromium is this program too, and must stay small.
+    // Whatever is made from here on, by SQLite and Chromium too, is for the user that runs the gateway alone.
+    umask(Mode::from_bits_truncate(0o077));
+    // Before anything else: the guard of a Chromium is this program too, and must stay small.
     let mut args = std::env::args_os().skip(1);
     if args.next().is_some_and(|word| word == "guard") {
         return browser::guard::main(args);

@@ -59,9 +59,9 @@ fn each_crate_is_named_in_its_own_room_alone() {
 }
 
 #[test]
-fn the_vocabulary_names_no_other_room() {
+fn the_vocabulary_and_the_files_name_no_other_room() {
     let rooms = ["config", "whatsapp", "browser", "session", "outbox", "events", "plugins", "store", "api", "telemetry", "gateway"];
-    for path in sources(&root().join("host/src/model")) {
+    for path in ["host/src/model", "host/src/files"].into_iter().flat_map(|room| sources(&root().join(room))) {
         let text = fs::read_to_string(&path).expect("text");
         for room in rooms {
             assert!(!text.contains(&format!("crate::{room}")), "{} names {room}", path.display());

@@ -140,11 +140,9 @@ fn switches(options: &LaunchOptions, kind: &[&str], user_agent: Option<&str>, ro
     args
 }
 
-/// The user agent of this Chromium without the word that makes WhatsApp Web refuse it.
-pub(super) fn plain_user_agent(executable: &Path) -> Option<String> {
-    let output = std::process::Command::new(executable).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let major = text.split_whitespace().find_map(|word| word.split('.').next().filter(|n| word.contains('.') && n.parse::<u32>().is_ok()))?;
+/// The user agent of a Chromium that says this of its version, without the word that makes WhatsApp Web refuse it.
+pub(super) fn plain_user_agent(version: &str) -> Option<String> {
+    let major = version.split_whitespace().find_map(|word| word.split('.').next().filter(|n| word.contains('.') && n.parse::<u32>().is_ok()))?;
     // Chromium itself reports only the major version here since 101.
     Some(format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"))
 }

@@ -15,6 +15,7 @@ use super::{
     BrowserError, BrowserEvent, Tab,
     args::{command_line, find_executable, plain_user_agent, shared_command_line},
     tab::{self, Connection, Process},
+    words::{PATIENCE, next_line, version_within},
 };
 use crate::config::BrowserKind;
 
@@ -84,8 +85,8 @@ pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Conne
     let user_agent = match &options.user_agent {
         Some(agent) => Some(agent.clone()),
         None => {
-            let executable = executable.clone();
-            tokio::task::spawn_blocking(move || plain_user_agent(&executable)).await.ok().flatten()
+            let said = version_within(&executable, PATIENCE.min(options.launch_timeout)).await?;
+            plain_user_agent(&said)
         }
     };
     let root = nix::unistd::geteuid().is_root();
@@ -185,12 +186,12 @@ async fn wait_for_end(mut words: Words, process: Arc<Process>) {
     process.ended(said).await;
 }
 
-/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines.
+/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines, none of them long.
 async fn tail(pipe: impl AsyncRead + Unpin) -> String {
-    let mut lines = BufReader::new(pipe).lines();
+    let mut pipe = BufReader::new(pipe);
     let mut last = std::collections::VecDeque::new();
     let began = Instant::now();
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Some(line) = next_line(&mut pipe).await {
         debug!(after = ?began.elapsed(), line, "chromium");
         last.push_back(line);
         if last.len() > STDERR_TAIL {

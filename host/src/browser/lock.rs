@@ -4,9 +4,9 @@
 //! The kernel drops the lock with the process that holds it, so it is never stale; the file only remains.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Seek},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
@@ -16,10 +16,13 @@ use nix::{
 };
 
 use super::BrowserError;
+use crate::files;
 
 /// The lock file inside the profile. It names the pid of the Chromium that was started under it.
 const LOCK: &str = ".wharf-lock";
 const SINGLETON: &str = "SingletonLock";
+/// Bytes of a lock file that are read.
+const PID: u64 = 32;
 
 /// What marks a profile in use and means nothing in a copy of it.
 pub const MARKS: [&str; 5] = [LOCK, SINGLETON, "SingletonCookie", "SingletonSocket", "DevToolsActivePort"];
@@ -52,7 +55,7 @@ pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
 /// The process that uses a profile now, as far as can be seen without writing into it. 0: one that is not known by pid.
 #[must_use]
 pub fn profile_user(profile: &Path) -> Option<i32> {
-    let ours = match File::open(profile.join(LOCK)) {
+    let ours = match files::open(&profile.join(LOCK)) {
         Ok(file) => match Flock::lock(file, FlockArg::LockSharedNonblock) {
             Err((file, Errno::EWOULDBLOCK)) => Some(recorded(file).unwrap_or(0)),
             _ => None,
@@ -73,14 +76,14 @@ pub fn was_held(profile: &Path) -> bool {
 /// Opens the lock file, and makes it and the profile where they are missing.
 pub(super) fn open(profile: &Path) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(profile)?;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(profile.join(LOCK))
+    files::lock(&profile.join(LOCK))
 }
 
 /// The pid in a lock file.
 pub(super) fn recorded(mut file: impl Read + Seek) -> Option<i32> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
+    file.take(PID).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 

@@ -11,6 +11,7 @@ mod process;
 mod shared;
 mod tab;
 mod text;
+mod words;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,6 +22,7 @@ pub use process::Report;
 pub use shared::SharedBrowser;
 pub use tab::Tab;
 pub use text::read_json;
+pub use words::version;
 
 /// News of a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::{fmt, fs, path::Path};
 
 use super::{BrowserKind, BrowserMode, Config, Millis, Sources, level, sources};
-use crate::model::Region;
+use crate::model::{ClientId, Region};
 
 /// Everything that is wrong, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +153,10 @@ fn check(config: &Config, errors: &mut Vec<String>) {
             "[server] public_url = {url:?} must be an http or https URL without user, query and fragment, e.g. \"https://wharf.example.org\""
         ));
     }
+    let named: Vec<_> = config.sessions.session.keys().chain([&config.sessions.default_client]).collect();
+    if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
+        errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
+    }
     let kind = config.browser.kind;
     if config.browser.mode == BrowserMode::Shared && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless) {
         errors.push("[browser] mode = \"shared\" needs the full browser without a window: kind must be \"auto\" or \"headless\"".into());
@@ -172,7 +176,7 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if config.delivery.concurrency == 0 || config.delivery.per_receiver == 0 || config.delivery.max_attempts == 0 {
         errors.push("[delivery] concurrency, per_receiver and max_attempts must be at least 1".into());
     }
-    let durations: [(&str, Millis); 13] = [
+    let durations: [(&str, Millis); 14] = [
         ("[server] shutdown", server.shutdown),
         ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
         ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
@@ -181,6 +185,7 @@ fn check(config: &Config, errors: &mut Vec<String>) {
         ("[whatsapp] passkey_step", config.whatsapp.passkey_step),
         ("[sessions] health_interval", config.sessions.health_interval),
         ("[sessions] max_delay", config.sessions.max_delay),
+        ("[plugins] load_timeout", config.plugins.load_timeout),
         ("[send] timeout", config.send.timeout),
         ("[send] ack_timeout", config.send.ack_timeout),
         ("[delivery] timeout", config.delivery.timeout),

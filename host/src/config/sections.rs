@@ -164,11 +164,13 @@ pub struct Plugins {
     pub dir: PathBuf,
     /// Compiled code is kept here. Default `cache/plugins` inside the session path.
     pub cache: Option<PathBuf>,
+    /// How long reading, compiling and checking one plugin may take, each. Default `2m`.
+    pub load_timeout: Millis,
 }
 
 impl Default for Plugins {
     fn default() -> Self {
-        Self { dir: "./plugins".into(), cache: None }
+        Self { dir: "./plugins".into(), cache: None, load_timeout: Millis(120_000) }
     }
 }
 

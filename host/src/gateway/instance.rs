@@ -5,14 +5,15 @@
 //! none is ever stale; only the files remain. They name the process, for people.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep};
+
+use crate::files;
 
 /// The lock of a session path.
 const PATH_LOCK: &str = "gateway.lock";
@@ -21,6 +22,8 @@ const DATABASE_LOCK: &str = ".lock";
 /// A gateway that is about to end, or a look at who holds the lock, is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of a lock file that are read.
+const NAME: u64 = 256;
 
 /// Why the locks were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +67,7 @@ impl Instance {
 
 /// The gateway that uses a session path now; none: there is none. It leaves no trace.
 pub(super) fn holder(root: &Path) -> Option<String> {
-    let file = File::open(root.join(PATH_LOCK)).ok()?;
+    let file = files::open(&root.join(PATH_LOCK)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(named(file)),
         _ => None,
@@ -83,7 +86,7 @@ fn beside(database: &Path) -> io::Result<PathBuf> {
 
 async fn lock(what: &'static str, place: &Path, file: &Path) -> Result<File, InstanceError> {
     let wrong = |error| InstanceError::Io { place: file.to_owned(), error };
-    let mut held = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(file).map_err(wrong)?;
+    let mut held = files::lock(file).map_err(wrong)?;
     let until = Instant::now() + PATIENCE;
     loop {
         match held.try_lock() {
@@ -98,9 +101,9 @@ async fn lock(what: &'static str, place: &Path, file: &Path) -> Result<File, Ins
     Ok(held)
 }
 
-fn named(mut file: File) -> String {
+fn named(file: File) -> String {
     let mut text = String::new();
-    match file.read_to_string(&mut text) {
+    match file.take(NAME).read_to_string(&mut text) {
         Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
         _ => "a process that has not named itself".to_owned(),
     }

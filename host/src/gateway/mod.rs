@@ -7,6 +7,7 @@ pub mod doctor;
 mod instance;
 mod journal;
 mod local;
+mod places;
 pub mod profiles;
 mod sessions;
 mod terminal;
@@ -34,6 +35,7 @@ use crate::{
     browser::{Guard, SharedBrowser},
     config::{BrowserMode, Config, PacingOverride, Sources},
     events::Events,
+    files::Exposed,
     model::ClientId,
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
@@ -53,6 +55,9 @@ pub enum StartError {
         /// The system's words.
         error: io::Error,
     },
+    /// Something that is ours alone stands open to others.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// Another gateway is there.
     #[error(transparent)]
     Instance(#[from] InstanceError),
@@ -97,8 +102,10 @@ impl Gateway {
     pub async fn start(config: Config, sources: Arc<Sources>, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
-        session::prepare_root(&root).map_err(|error| StartError::SessionPath { path: root.clone(), error })?;
         let database = config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"));
+        // Before anything is made in it: a folder that is refused is left as it is.
+        places::check(&root, &database)?;
+        session::prepare_root(&root).map_err(|error| StartError::SessionPath { path: root.clone(), error })?;
         let instance = Instance::take(&root, &database).await?;
         let address = SocketAddr::new(config.server.host, config.server.port);
         let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;

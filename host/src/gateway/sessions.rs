@@ -12,7 +12,7 @@ use tokio::{
     sync::{Mutex, Semaphore},
     task::JoinHandle,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{journal::GatewayJournal, terminal};
 use crate::{
@@ -90,6 +90,10 @@ impl Sessions {
         for (client, session) in &self.config.sessions.session {
             self.plugins.set_metadata(client.clone(), session.metadata.clone().into_iter().collect());
         }
+        // Made before that was refused; a login is never lost for its name.
+        if let Some((one, other)) = ClientId::differ_in_case_only(&wanted.keys().collect::<Vec<_>>()) {
+            warn!(%one, %other, "two sessions differ in upper and lower case only: move one of them to another name before a file system takes their profiles for one");
+        }
         for (client, wanted) in wanted {
             self.spawn(&client, wanted).await?;
         }
@@ -139,8 +143,9 @@ impl Sessions {
 
     pub(super) async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
         let _turn = self.changing.lock().await;
-        if self.get(&client).is_some() {
-            return Err(SessionFailure::Exists(client));
+        // Their profiles would be one folder where the file system does not tell case.
+        if let Some(there) = self.all().iter().find(|there| there.client().is_taken_for(&client)) {
+            return Err(SessionFailure::Exists(there.client().clone()));
         }
         if self.store.session(&client).await?.is_none() {
             // Whatever an earlier one of that name has left behind is not this one's.

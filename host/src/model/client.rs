@@ -1,6 +1,6 @@
 //! The operator-chosen name of one linked WhatsApp account.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,22 @@ impl ClientId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a person, or a file system that does not tell upper case from lower, takes one for the other.
+    #[must_use]
+    pub fn is_taken_for(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+
+    /// Two of them that differ in case only.
+    #[must_use]
+    pub fn differ_in_case_only<'a>(ids: &[&'a Self]) -> Option<(&'a Self, &'a Self)> {
+        let mut seen: BTreeMap<String, &Self> = BTreeMap::new();
+        ids.iter().find_map(|id| match seen.insert(id.0.to_ascii_lowercase(), id) {
+            Some(other) if other != *id => Some((other, *id)),
+            _ => None,
+        })
     }
 }
 
@@ -62,5 +78,14 @@ mod tests {
             assert!(bad.parse::<ClientId>().is_err(), "{bad:?}");
         }
         assert!("rafi-scheme_manager1".parse::<ClientId>().is_ok());
+    }
+
+    #[test]
+    fn ids_that_differ_in_case_only_are_one_to_people_and_folders() {
+        let id = |text: &str| text.parse::<ClientId>().expect(text);
+        let (sales, upper, other) = (id("sales"), id("Sales"), id("sale"));
+        assert!(sales.is_taken_for(&upper) && sales.is_taken_for(&sales) && !sales.is_taken_for(&other));
+        assert_eq!(ClientId::differ_in_case_only(&[&sales, &other, &sales]), None);
+        assert_eq!(ClientId::differ_in_case_only(&[&sales, &other, &upper]), Some((&sales, &upper)));
     }
 }

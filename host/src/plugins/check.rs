@@ -1,11 +1,16 @@
 //! What a plugin must be before it is called: each check says what is wrong and what would be right.
 
 use sha2::{Digest, Sha256};
+use wasmparser::{Parser, Payload};
 use wasmtime::{Engine, component::Component};
 
 use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, ports::HttpGrant};
 use crate::{config, model::ClientId};
 
+/// Bytes of a `.wasm` file: an interpreter with its library has about forty million.
+pub(super) const FILE: u64 = 64 << 20;
+/// Functions of a component; an interpreter with its library has about thirty thousand.
+const FUNCTIONS: u32 = 80_000;
 const PACKAGE: &str = "wharf:plugin/";
 /// The compatibility line this host speaks.
 const LINE: &str = "0.1.";
@@ -115,22 +120,21 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Named
     }
 }
 
-/// The config against the plugin's own JSON Schema.
-pub(super) fn schema(schema: Option<&str>, config: &serde_json::Value) -> Result<(), String> {
-    let Some(schema) = schema else {
-        let empty = config.as_object().is_none_or(serde_json::Map::is_empty);
-        return if empty { Ok(()) } else { Err("it takes no config, but `config` has keys".into()) };
-    };
-    let schema = serde_json::from_str(schema).map_err(|error| format!("its config schema is not JSON: {error}"))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
-    let wrong: Vec<String> = validator
-        .iter_errors(config)
-        .map(|error| {
-            let path = error.instance_path().to_string();
-            format!("config{}: {error}", if path.is_empty() { String::new() } else { format!(" at {path}") })
-        })
-        .collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+/// A component that can be compiled in a time that anybody waits for.
+///
+/// What is not well formed is left to the compiler, which says more of it.
+pub(super) fn size(bytes: &[u8]) -> Result<(), String> {
+    let mut functions: u32 = 0;
+    for part in Parser::new(0).parse_all(bytes) {
+        let Ok(part) = part else { return Ok(()) };
+        if let Payload::FunctionSection(section) = part {
+            functions = functions.saturating_add(section.count());
+        }
+        if functions > FUNCTIONS {
+            return Err(format!("it has more than {FUNCTIONS} functions, which take too long to compile; leave out what it does not use"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn issues(issues: &[ConfigIssue]) -> String {
@@ -162,13 +166,26 @@ mod tests {
     }
 
     #[test]
-    fn a_config_is_checked_against_the_plugins_schema() {
-        let text = r#"{"type":"object","additionalProperties":false,"properties":{"cap":{"type":"integer","minimum":1}}}"#;
-        assert_eq!(schema(Some(text), &serde_json::json!({"cap": 1})), Ok(()));
-        let wrong = schema(Some(text), &serde_json::json!({"cap": 0, "typo": 1})).expect_err("two");
-        assert!(wrong.contains("at /cap") && wrong.contains("typo"), "{wrong}");
-        assert!(schema(Some("{"), &serde_json::json!({})).is_err());
-        assert!(schema(None, &serde_json::json!({"a": 1})).is_err());
+    fn a_component_of_too_many_functions_is_refused_before_it_is_compiled() {
+        // A component that holds one core module: one type, and `count` functions of it.
+        let component = |count: u32| {
+            let leb = |mut value: u32| {
+                let mut bytes = vec![];
+                while value >= 0x80 {
+                    bytes.push((value & 0x7f) as u8 | 0x80);
+                    value >>= 7;
+                }
+                bytes.push(value as u8);
+                bytes
+            };
+            let section = |id: u8, content: Vec<u8>| [vec![id], leb(u32::try_from(content.len()).expect("small")), content].concat();
+            let functions = [leb(count), vec![0; count as usize]].concat();
+            let module = [b"\0asm\x01\0\0\0".to_vec(), section(1, vec![1, 0x60, 0, 0]), section(3, functions)].concat();
+            [b"\0asm\x0d\0\x01\0".to_vec(), section(1, module)].concat()
+        };
+        assert_eq!(size(&component(FUNCTIONS)), Ok(()));
+        assert!(size(&component(FUNCTIONS + 1)).expect_err("too many").contains("functions"));
+        assert_eq!(size(b"\0asm\x0d\0\x01\0\x01\xff"), Ok(()), "the compiler says what is wrong");
     }
 
     #[test]

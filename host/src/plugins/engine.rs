@@ -1,8 +1,7 @@
-//! The wasmtime engine: pooled instances, compiled code kept on disk, and the clock that interrupts.
+//! The wasmtime engine: pooled instances, and the clock that interrupts.
 
 use std::{
     future::Future,
-    path::Path,
     pin::Pin,
     sync::{
         Arc,
@@ -14,7 +13,7 @@ use std::{
 };
 
 use nix::time::{ClockId, clock_gettime};
-use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Memories of all plugins together, as long as there are few plugins: each reserves 4 GiB of address space, of which some
 /// machines have 512 GiB.
@@ -66,7 +65,7 @@ impl Share {
 
 impl Wasm {
     /// An engine with room for so many plugins.
-    pub(super) fn new(cache_dir: &Path, plugins: usize) -> wasmtime::Result<Self> {
+    pub(super) fn new(plugins: usize) -> wasmtime::Result<Self> {
         let plugins = u32::try_from(plugins).unwrap_or(u32::MAX).max(1);
         let share = Share::of(plugins);
         let calls = share.memories.saturating_mul(plugins);
@@ -88,9 +87,6 @@ impl Wasm {
             .table_keep_resident(64 << 10)
             .max_unused_warm_slots(16);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        let mut cache = CacheConfig::new();
-        cache.with_directory(std::path::absolute(cache_dir)?);
-        config.cache(Some(Cache::new(cache)?));
         let engine = Engine::new(&config)?;
         tick(&engine)?;
         Ok(Self { engine, share })

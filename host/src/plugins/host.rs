@@ -92,7 +92,7 @@ impl PluginHost {
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
-        let loader = Loader::new(&settings.dir, cache_dir, enabled, kv, secrets)?;
+        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets)?;
         let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default(), told: Told::default() };
         for entry in entries {
             let file = loader.file(entry).display().to_string();

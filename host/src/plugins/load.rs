@@ -1,12 +1,14 @@
 //! From a file and an entry of `gateway.toml` to a checked plugin.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tracing::warn;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::{
@@ -14,13 +16,15 @@ use super::{
         exports::wharf::plugin::{event_notification, lifecycle, message_templating, send_validation},
         wharf::plugin::{calls, kv, log, messages, secrets},
     },
+    cache::Cache,
     check::{self, whole},
     engine::Wasm,
     guest::{Plugin, Points},
     hostcalls::Guest,
     ports::KvStore,
+    schema,
 };
-use crate::config;
+use crate::{config, files};
 
 /// Why the plugins could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +42,9 @@ pub enum LoadError {
     /// The engine itself.
     #[error("the plugin engine does not start: {0}")]
     Engine(String),
+    /// Compiled code would not be safe there.
+    #[error("{0}; [plugins] cache names another place")]
+    Cache(String),
 }
 
 /// Where secrets come from, by name.
@@ -53,25 +60,29 @@ pub(super) struct Described {
 pub(super) struct Loader {
     pub(super) wasm: Wasm,
     linker: Linker<Guest>,
+    cache: Arc<Cache>,
     dir: PathBuf,
+    patience: Duration,
     kv: Arc<dyn KvStore>,
     secrets: Secrets,
 }
 
 impl Loader {
     /// A loader for so many plugins.
-    pub(super) fn new(dir: &Path, cache_dir: &Path, plugins: usize, kv: Arc<dyn KvStore>, secrets: Secrets) -> Result<Self, LoadError> {
-        private_dir(cache_dir).map_err(|error| LoadError::Engine(format!("{}: {error}", cache_dir.display())))?;
-        let wasm = Wasm::new(cache_dir, plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+    pub(super) fn new(settings: &config::Plugins, cache: &Path, plugins: usize, kv: Arc<dyn KvStore>, secrets: Secrets) -> Result<Self, LoadError> {
+        let wasm = Wasm::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let cache = Cache::open(cache, &wasm.engine).map_err(|error| LoadError::Cache(error.to_string()))?;
         let linker = linker(&wasm).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        Ok(Self { wasm, linker, dir: dir.to_owned(), kv, secrets })
+        let (dir, patience) = (settings.dir.clone(), settings.load_timeout.duration());
+        Ok(Self { wasm, linker, cache: Arc::new(cache), dir, patience, kv, secrets })
     }
 
     /// The file of an entry.
     pub(super) fn file(&self, entry: &config::Plugin) -> PathBuf {
         let named = entry.file.clone().unwrap_or_else(|| {
             let plain = format!("{}.wasm", entry.name);
-            if self.dir.join(&plain).is_file() { plain } else { format!("{}.wasm", entry.name.replace('-', "_")) }
+            // Whatever it is: what is not a file is refused by name.
+            if fs::symlink_metadata(self.dir.join(&plain)).is_ok() { plain } else { format!("{}.wasm", entry.name.replace('-', "_")) }
         });
         self.dir.join(named)
     }
@@ -81,18 +92,19 @@ impl Loader {
         if path.parent() != Some(self.dir.as_path()) {
             return Err("`file` must be the name of a file in the plugin folder, without a path".into());
         }
-        let bytes = fs::read(&path).map_err(|error| format!("{error}; the bundled plugins are built by `cargo xtask plugins`"))?;
+        let bytes = self.read(entry, path).await?;
         let component = check::digest(&bytes);
         check::sessions(entry)?;
         check::pin(entry, &component)?;
         check::is_component(&bytes)?;
+        check::size(&bytes)?;
         let http = check::http(&entry.grants)?;
         if usize::try_from(entry.memory.0).unwrap_or(usize::MAX) > super::engine::MAX_MEMORY {
             return Err(format!("memory must be at most {} MiB", super::engine::MAX_MEMORY >> 20));
         }
-        let engine = self.wasm.engine.clone();
-        // Compiling takes up to seconds when the code is not in the cache.
-        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes)).await.map_err(|error| error.to_string())?;
+        let (engine, cache, sha256) = (self.wasm.engine.clone(), Arc::clone(&self.cache), component.clone());
+        // Takes up to seconds when the code is not in the cache.
+        let compiled = self.within("compiling it", move || cache.component(&engine, &sha256, &bytes)).await?;
         let compiled = compiled.map_err(|error| format!("it cannot be compiled: {error:#}"))?;
         let named = check::interfaces(&self.wasm.engine, &compiled)?;
         let turns = self.turns(&compiled)?;
@@ -123,8 +135,31 @@ impl Loader {
             secrets: entry.grants.secrets.iter().map(secret).collect::<Result<_, _>>()?,
             entry: entry.clone(),
         };
-        let described = probe(&mut plugin, &config).await?;
+        let described = self.probe(&mut plugin, config).await?;
         Ok((plugin, described))
+    }
+
+    async fn read(&self, entry: &config::Plugin, path: PathBuf) -> Result<Vec<u8>, String> {
+        if entry.sha256.is_none()
+            && let Some(open) = [&path, &self.dir].into_iter().find(|path| files::writable_by_all(path))
+        {
+            let plugin = &entry.name;
+            warn!(plugin, path = %open.display(), "every user of this machine can replace the plugin: close it (`chmod o-w`), or pin the file by `sha256`");
+        }
+        let read = self.within("reading its file", move || files::read(&path, check::FILE)).await?;
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{error}; the bundled plugins are built by `cargo xtask plugins`"),
+            _ => error.to_string(),
+        })
+    }
+
+    /// Does what a file or a plugin's author could make endless, on a thread of its own. A thread cannot be ended: one that is
+    /// not waited for any more works on until it is done, or the process ends.
+    async fn within<T: Send + 'static>(&self, what: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        match timeout(self.patience, spawn_blocking(work)).await {
+            Ok(done) => done.map_err(|error| format!("{what} broke off: {error}")),
+            Err(_) => Err(format!("{what} took longer than {:?} and is not waited for; [plugins] load_timeout gives it more time", self.patience)),
+        }
     }
 
     /// How many calls of the plugin fit into its share of the pool.
@@ -133,46 +168,47 @@ impl Loader {
         let turns = self.wasm.share.turns(needed.num_memories, needed.num_tables)?;
         Ok(usize::try_from(turns).unwrap_or(1))
     }
-}
 
-/// Asks the plugin about itself, with every capability refused. A plugin that passes here cannot fail by its types later.
-async fn probe(plugin: &mut Plugin, config: &serde_json::Value) -> Result<Described, String> {
-    let words = |failure: super::ports::CallFailure| format!("{}: {}", failure.kind, failure.detail);
-    let info = plugin.probe(|mut call| {
-        Box::pin(async move {
-            if let Some(point) = &call.points.validation {
-                point.load(&mut call.store, &call.instance)?;
-            }
-            if let Some(point) = &call.points.notification {
-                point.load(&mut call.store, &call.instance)?;
-            }
-            let lifecycle = call.points.lifecycle.load(&mut call.store, &call.instance)?;
-            lifecycle.call_describe(&mut call.store).await
-        })
-    });
-    let info = info.await.map_err(|failure| format!("describe failed: {}", words(failure)))?;
-    if info.name != plugin.entry.name {
-        return Err(format!("it calls itself {:?}; `name` must be the same", info.name));
+    /// Asks the plugin about itself, with every capability refused. A plugin that passes here cannot fail by its types later.
+    async fn probe(&self, plugin: &mut Plugin, config: serde_json::Value) -> Result<Described, String> {
+        let words = |failure: super::ports::CallFailure| format!("{}: {}", failure.kind, failure.detail);
+        let info = plugin.probe(|mut call| {
+            Box::pin(async move {
+                if let Some(point) = &call.points.validation {
+                    point.load(&mut call.store, &call.instance)?;
+                }
+                if let Some(point) = &call.points.notification {
+                    point.load(&mut call.store, &call.instance)?;
+                }
+                let lifecycle = call.points.lifecycle.load(&mut call.store, &call.instance)?;
+                lifecycle.call_describe(&mut call.store).await
+            })
+        });
+        let info = info.await.map_err(|failure| format!("describe failed: {}", words(failure)))?;
+        if info.name != plugin.entry.name {
+            return Err(format!("it calls itself {:?}; `name` must be the same", info.name));
+        }
+        let text = info.config_schema;
+        self.within("checking its config", move || schema::check(text.as_deref(), &config)).await??;
+        let configured = plugin.probe(|mut call| {
+            Box::pin(async move {
+                let answer = call.configure().await?;
+                let mut names = Vec::new();
+                if answer.is_ok()
+                    && let Some(point) = &call.points.templating
+                {
+                    let point = point.load(&mut call.store, &call.instance)?;
+                    names.extend(point.call_templates(&mut call.store).await?.into_iter().map(|template| template.name));
+                }
+                Ok((answer, names))
+            })
+        });
+        let (answer, templates) = configured.await.map_err(|failure| format!("configure failed: {}", words(failure)))?;
+        answer.map_err(|issues| check::issues(&issues))?;
+        plugin.templates = templates;
+        plugin.events = info.events;
+        Ok(Described { version: info.version, description: info.description })
     }
-    check::schema(info.config_schema.as_deref(), config)?;
-    let configured = plugin.probe(|mut call| {
-        Box::pin(async move {
-            let answer = call.configure().await?;
-            let mut names = Vec::new();
-            if answer.is_ok()
-                && let Some(point) = &call.points.templating
-            {
-                let point = point.load(&mut call.store, &call.instance)?;
-                names.extend(point.call_templates(&mut call.store).await?.into_iter().map(|template| template.name));
-            }
-            Ok((answer, names))
-        })
-    });
-    let (answer, templates) = configured.await.map_err(|failure| format!("configure failed: {}", words(failure)))?;
-    answer.map_err(|issues| check::issues(&issues))?;
-    plugin.templates = templates;
-    plugin.events = info.events;
-    Ok(Described { version: info.version, description: info.description })
 }
 
 fn linker(wasm: &Wasm) -> wasmtime::Result<Linker<Guest>> {
@@ -185,10 +221,4 @@ fn linker(wasm: &Wasm) -> wasmtime::Result<Linker<Guest>> {
     kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     secrets::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     Ok(linker)
-}
-
-/// Compiled code is executed as it is: nobody else may write there.
-fn private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

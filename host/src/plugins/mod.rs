@@ -4,6 +4,7 @@
 //! poisoned instance to recover from. What it may reach is decided by the operator's grants alone.
 
 mod bindings;
+mod cache;
 mod check;
 mod convert;
 mod engine;
@@ -16,6 +17,7 @@ mod notify;
 mod pipeline;
 mod ports;
 mod said;
+mod schema;
 mod stderr;
 
 pub use host::{PluginHost, PluginReport, PluginState};

@@ -15,5 +15,7 @@ pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapsh
 pub use journal::{Arrival, Journal, Unread};
 pub use pairing::{PairingError, PairingView};
 pub use passkey::{PasskeyError, PasskeyStage, PasskeyView, PastPasskey};
-pub use profiles::{Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts, prepare_root, profile_dir, shared_dir};
+pub use profiles::{
+    Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles, discard, facts, prepare_root, profile_dir, shared_dir,
+};
 pub use supervisor::{Limits, Parts, spawn};

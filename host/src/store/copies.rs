@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection, migrate::Migrator};
 use tracing::{info, warn};
 
 use super::{Store, StoreError};
-use crate::model::Timestamp;
+use crate::{files::Fresh, model::Timestamp};
 
 /// Copies the database, if it has tables and a step of `steps` is missing in it, to `<name>.before-<version>` of the first
 /// such step.
@@ -24,13 +24,11 @@ pub(super) async fn keep(connection: &mut SqliteConnection, steps: &Migrator, pa
         let path = path.display().to_string();
         StoreError::Open { path, reason: format!("it cannot be copied before its upgrade from version {newest}, and is left as it is: {reason}") }
     };
-    // Made new, for its owner alone, under a name that nobody can have taken; SQLite writes into it because it is empty.
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(|error| wrong(error.to_string()))?;
+    // SQLite writes into it because it is empty.
+    let draft = Fresh::beside(&target).map_err(|error| wrong(error.to_string()))?;
     let quoted = draft.path().display().to_string().replace('\'', "''");
     sqlx::query(AssertSqlSafe(format!("VACUUM INTO '{quoted}'"))).execute(connection).await.map_err(|error| wrong(error.to_string()))?;
-    draft.as_file().sync_all().map_err(|error| wrong(error.to_string()))?;
-    draft.persist(&target).map_err(|error| wrong(error.to_string()))?;
+    draft.replace().map_err(|error| wrong(error.to_string()))?;
     info!(copy = %target.display(), "the database was copied before its upgrade; docs/operations.md says how to go back");
     Ok(())
 }

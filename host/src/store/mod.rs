@@ -31,7 +31,7 @@ mod upgrade;
 mod wishes;
 mod writer;
 
-use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions,
@@ -58,6 +58,8 @@ use recent::Recent;
 pub use sessions::{HealthRow, SessionRow};
 pub use wishes::SessionWish;
 use writer::Writer;
+
+use crate::files;
 
 /// How long is waited for who else has the file.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -159,7 +161,7 @@ impl Store {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|error| wrong(error.to_string()))?;
         }
-        fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| wrong(error.to_string()))?;
+        files::made(path).map_err(|error| wrong(error.to_string()))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)

@@ -4,13 +4,9 @@
 //! `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it lies in) is written when a session is synced,
 //! put back before the page looks, and removed when the login has ended.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use crate::files;
 
 const FILE: &str = ".wharf-login.json";
 /// Bytes of a copy; a real one has a few thousand.
@@ -24,23 +20,16 @@ pub(super) type Entries = BTreeMap<String, String>;
 /// When the profile cannot be written.
 pub(super) fn keep(profile: &Path, entries: &Entries) -> io::Result<()> {
     let text = serde_json::to_vec(entries)?;
-    if fs::read(profile.join(FILE)).is_ok_and(|known| known == text) {
+    let path = profile.join(FILE);
+    if files::read(&path, LIMIT).is_ok_and(|known| known == text) {
         return Ok(());
     }
-    let fresh = profile.join(format!("{FILE}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(fresh, profile.join(FILE))
+    files::write(&path, &text)
 }
 
 /// The copy, if there is a readable one.
 pub(super) fn copy(profile: &Path) -> Option<Entries> {
-    let path = profile.join(FILE);
-    if fs::metadata(&path).ok()?.len() > LIMIT {
-        return None;
-    }
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&files::read(&profile.join(FILE), LIMIT).ok()?).ok()
 }
 
 /// Whether a profile's login is known to be good: a session on it was linked and synced, and has not ended since.

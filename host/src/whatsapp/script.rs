@@ -3,13 +3,16 @@
 //! Every name of WhatsApp Web that the script touches stands in `contract.json`, so that a build can be probed
 //! for all of them; a test keeps the two together.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use super::login::Entries;
+use crate::files;
 
 /// The CDP binding by which the page speaks.
 pub(super) const BINDING: &str = "__wharfTell";
 
+/// Bytes of an operator's script; ours has about a hundred thousand.
+const LIMIT: u64 = 8 << 20;
 const CONTRACT: &str = include_str!("bridge/contract.json");
 const PARTS: [&str; 16] = [
     include_str!("bridge/core.js"),
@@ -36,7 +39,7 @@ const PARTS: [&str; 16] = [
 /// When the file cannot be read.
 pub(super) fn script(replacement: Option<&Path>, login: Option<&Entries>) -> io::Result<String> {
     let body = match replacement {
-        Some(path) => fs::read_to_string(path)?,
+        Some(path) => files::read_text(path, LIMIT)?,
         None => PARTS.join("\n"),
     };
     let login = serde_json::to_string(&login)?;
@@ -48,7 +51,10 @@ pub(super) fn script(replacement: Option<&Path>, login: Option<&Entries>) -> io:
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        fs,
+    };
 
     use super::*;
 

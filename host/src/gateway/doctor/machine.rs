@@ -1,15 +1,12 @@
 //! Memory, user, Chromium.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
-
-use tokio::process::Command;
+use std::{fs, path::Path};
 
 use super::Finding;
 use crate::{browser, config::Config};
 
 /// Bytes that a session's browser takes, with the page of a busy account in it.
 const SESSION: u64 = 350 << 20;
-const VERSION_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![memory(config), sandbox()];
@@ -56,15 +53,12 @@ fn sandbox() -> Finding {
 }
 
 async fn version(path: &Path) -> Finding {
-    let mut command = Command::new(path);
-    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    let said = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await;
-    let advice = "start it by hand to see what it lacks; install it anew, or name another one in [browser] executable";
-    match said {
-        Ok(Ok(output)) if output.status.success() => Finding::good(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stdout).trim())),
-        Ok(Ok(output)) => Finding::look(format!("{} --version ended with {}", path.display(), output.status), advice),
-        Ok(Err(error)) => Finding::look(format!("{} cannot be started: {error}", path.display()), advice),
-        Err(_) => Finding::look(format!("{} --version did not answer within {VERSION_TIMEOUT:?}", path.display()), advice),
+    match browser::version(path).await {
+        Ok(said) => Finding::good(format!("{}: {said}", path.display())),
+        Err(error) => {
+            let advice = "start it by hand to see what it lacks; install it anew, or name another one in [browser] executable";
+            Finding::look(error.to_string(), advice)
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! WhatsApp Web itself, where no gateway runs: opened in a browser as a session would, as far as a stranger gets.
 
-use std::fs;
-
 use tokio::time::{Instant, timeout_at};
 
 use super::{Finding, usable_profile};
@@ -16,14 +14,16 @@ use crate::{
 const BEFORE_THE_LINK: [&str; 3] = ["link", "refresh_qr", "status"];
 
 pub(super) async fn examine(config: &Config) -> Finding {
-    let root = std::env::temp_dir().join(format!("wharf-doctor-{}", std::process::id()));
-    let finding = open(config, &root).await;
-    if let Err(error) = fs::remove_dir_all(&root)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Finding::look(format!("{} was not removed: {error}", root.display()), "remove it");
+    let root = match tempfile::Builder::new().prefix("wharf-doctor-").tempdir() {
+        Ok(root) => root,
+        Err(error) => return Finding::look(format!("no folder for a profile can be made: {error}"), "make room where TMPDIR points to"),
+    };
+    let finding = open(config, root.path()).await;
+    let path = root.path().display().to_string();
+    match root.close() {
+        Ok(()) => finding,
+        Err(error) => Finding::look(format!("{path} was not removed: {error}"), "remove it"),
     }
-    finding
 }
 
 async fn open(config: &Config, root: &std::path::Path) -> Finding {

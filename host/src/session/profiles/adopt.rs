@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     browser::{self, BrowserError},
+    files,
     model::ClientId,
 };
 
@@ -56,21 +57,23 @@ pub fn adopt(root: &Path, dir: &Path, client: Option<&ClientId>, default: &Clien
     }
     let incoming = Incoming::new(root, &client)?;
     space(&auth_dir(root), measure(&source).bytes)?;
-    let mut files = 0;
+    let mut copied = 0;
     walk(&source, &mut |relative, path, is_dir| {
         if is_dir {
             return incoming.folder(relative);
         }
-        let mut content = fs::File::open(path).map_err(failed("read", path))?;
-        files += 1;
-        incoming.file(relative, 0, &mut content).map(drop)
+        let mut content = files::open(path).map_err(failed("read", path))?;
+        // A hole is written as zeros: what counts is its apparent size.
+        let size = content.metadata().map_err(failed("read", path))?.len();
+        copied += 1;
+        incoming.file(relative, size, &mut content).map(drop)
     })?;
     // It may have been started while it was copied; a copy of moving files is none.
     if let Some(pid) = browser::profile_user(&source) {
         return Err(ProfileError::InUse(BrowserError::ProfileInUse { profile: source, pid }));
     }
     let path = incoming.finish()?;
-    Ok(Adopted { client, source, path, files })
+    Ok(Adopted { client, source, path, files: copied })
 }
 
 /// The one login at or below a folder.

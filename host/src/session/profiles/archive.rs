@@ -5,7 +5,6 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Component, Path, PathBuf},
 };
 
@@ -20,12 +19,19 @@ use super::{
 };
 use crate::{
     browser,
+    files::{self, Fresh},
     model::{ClientId, Timestamp},
 };
 
 /// First entry of a backup: tells it from any other archive.
 pub(super) const MANIFEST: &str = "wharf-profile.json";
 const FORMAT: u32 = 1;
+/// Files and folders of one profile; a busy one has a few thousand.
+pub(super) const ENTRIES: usize = 200_000;
+/// Bytes of one profile, not compressed; a busy one has some hundred megabytes.
+pub(super) const BYTES: u64 = 64 << 30;
+/// Bytes of padding behind the last entry of an archive; `tar` writes up to ten kilobytes.
+const REST: u64 = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,19 +62,20 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
     if !may_hold_login(&profile) {
         return Err(ProfileError::NoLogin(profile));
     }
-    let free = || if fs::symlink_metadata(file).is_ok() { Err(ProfileError::Exists(file.to_owned())) } else { Ok(()) };
-    free()?;
-    let draft = Draft::beside(file)?;
-    let mut archive = Builder::new(GzEncoder::new(io::BufWriter::new(&draft.file), Compression::default()));
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(ProfileError::Exists(file.to_owned()));
+    }
+    let draft = Fresh::beside(file).map_err(failed("make", file))?;
+    let mut archive = Builder::new(GzEncoder::new(io::BufWriter::new(draft.file()), Compression::default()));
     // Files with holes would become entries that few programs read.
     archive.sparse(false);
     let mut written = Archived { path: file.to_owned(), files: 0, bytes: 0 };
-    let packed = manifest(&mut archive, client).map_err(failed("write", &draft.path)).and_then(|()| {
+    let packed = manifest(&mut archive, client).map_err(failed("write", draft.path())).and_then(|()| {
         walk(&profile, &mut |relative, path, is_dir| {
             if is_dir {
                 return archive.append_dir(relative, path).map_err(failed("pack", path));
             }
-            let mut source = fs::File::open(path).map_err(failed("read", path))?;
+            let mut source = files::open(path).map_err(failed("read", path))?;
             archive.append_file(relative, &mut source).map_err(failed("pack", path))?;
             written.files += 1;
             written.bytes += source.metadata().map_or(0, |meta| meta.len());
@@ -77,9 +84,12 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
     });
     packed?;
     let ended = archive.into_inner().and_then(GzEncoder::finish).and_then(|mut out| out.flush());
-    ended.and_then(|()| draft.file.sync_all()).map_err(failed("write", &draft.path))?;
-    free()?;
-    draft.finish(file)?;
+    ended.map_err(failed("write", draft.path()))?;
+    // Whatever has come to its place meanwhile stays.
+    draft.place().map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => ProfileError::Exists(file.to_owned()),
+        _ => failed("put in place", file)(error),
+    })?;
     Ok(written)
 }
 
@@ -99,13 +109,16 @@ fn manifest(archive: &mut Builder<impl Write>, client: &ClientId) -> io::Result<
 /// # Errors
 /// When a profile is there already, and when the file is damaged or no backup; nothing is left then.
 pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
-    let source = fs::File::open(file).map_err(failed("open", file))?;
+    let source = files::open(file).map_err(failed("open", file))?;
     let incoming = Incoming::new(root, client)?;
     let mut archive = Archive::new(GzDecoder::new(io::BufReader::new(source)));
     let mut made = Archived { path: PathBuf::new(), files: 0, bytes: 0 };
     let damaged = || failed("read the backup", file);
     for (at, entry) in archive.entries().map_err(damaged())?.enumerate() {
         let mut entry = entry.map_err(damaged())?;
+        if at > ENTRIES || made.bytes.saturating_add(entry.size()) > BYTES {
+            return Err(ProfileError::TooLarge { place: file.to_owned(), entries: ENTRIES, bytes: BYTES });
+        }
         let path = entry.path().map_err(damaged())?.into_owned();
         if at == 0 {
             recognise(&path, &mut entry).ok_or_else(|| ProfileError::NotABackup(file.to_owned()))?;
@@ -123,7 +136,10 @@ pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, 
         }
     }
     // The end has the checksum, and is missing from a file that was cut off.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged())?;
+    let mut rest = archive.into_inner().take(REST + 1);
+    if io::copy(&mut rest, &mut io::sink()).map_err(damaged())? > REST {
+        return Err(damaged()(io::Error::new(io::ErrorKind::InvalidData, "more follows after its end")));
+    }
     if made.files == 0 {
         return Err(ProfileError::NotABackup(file.to_owned()));
     }
@@ -141,6 +157,7 @@ fn recognise(path: &Path, entry: &mut impl Read) -> Option<()> {
 /// Walks what of a profile is worth keeping, parents first: `(relative, path, is a folder)`.
 pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) -> Result<(), ProfileError>) -> Result<(), ProfileError> {
     let mut open = vec![PathBuf::new()];
+    let mut seen = 0;
     while let Some(folder) = open.pop() {
         let place = profile.join(&folder);
         let entries = fs::read_dir(&place).map_err(failed("read", &place))?;
@@ -149,6 +166,10 @@ pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) ->
             let (relative, path) = (folder.join(entry.file_name()), entry.path());
             if is_worthless(&relative) {
                 continue;
+            }
+            seen += 1;
+            if seen > ENTRIES {
+                return Err(ProfileError::TooLarge { place: profile.to_owned(), entries: ENTRIES, bytes: BYTES });
             }
             let kind = entry.file_type().map_err(failed("look at", &path))?;
             if !kind.is_dir() && !kind.is_file() {
@@ -165,32 +186,4 @@ pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) ->
 
 fn is_worthless(relative: &Path) -> bool {
     CACHES.iter().chain(&DUMPS).chain(&browser::MARKS).any(|name| relative == Path::new(name))
-}
-
-/// A file in the making, beside its place; removed unless it is finished.
-struct Draft {
-    path: PathBuf,
-    file: fs::File,
-}
-
-impl Draft {
-    fn beside(target: &Path) -> Result<Self, ProfileError> {
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let path = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed("make", &path))?;
-        Ok(Self { path, file })
-    }
-
-    fn finish(self, target: &Path) -> Result<(), ProfileError> {
-        fs::rename(&self.path, target).map_err(failed("put in place", target))?;
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("flush", parent))
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // After `finish` it is not there any more.
-        let _ = fs::remove_file(&self.path);
-    }
 }

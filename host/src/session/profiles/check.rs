@@ -3,19 +3,23 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use nix::{errno::Errno, sys::statvfs::statvfs};
 use tracing::warn;
 
-use super::layout::{auth_dir, private_dir, probe, profile_dir};
-use crate::model::ClientId;
+use super::layout::{auth_dir, private_dir, probe, profile_dir, shelf};
+use crate::{
+    files::{self, Exposed},
+    model::ClientId,
+};
 
 /// Bytes below which nothing is started: a full disk breaks the login's storage.
 pub(super) const MIN_FREE: u64 = 20 << 20;
 const LOW_FREE: u64 = 200 << 20;
+/// What a profile is called where it is refused.
+const PROFILE: &str = "profile";
 
 /// Why no browser can be started on a profile.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +54,9 @@ pub enum ProfileProblem {
         /// Bytes.
         free: u64,
     },
-    /// Others may read it, and it cannot be changed.
-    #[error("{path} has mode {mode:o}, so other users can copy the login, and that cannot be changed ({error}); chmod 0700 it as its owner")]
-    Exposed {
-        /// The profile.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-        /// The system's words.
-        error: io::Error,
-    },
+    /// Others may use the login.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// It cannot even be looked at.
     #[error("{path} cannot be looked at: {error}")]
     Unreadable {
@@ -90,7 +87,7 @@ pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProble
     inside(root, place)?;
     space(place, 0)?;
     probe(place).map_err(|error| full_or(place, error))?;
-    if exists { private(&profile) } else { Ok(()) }
+    Ok(files::private_folder(PROFILE, &profile)?)
 }
 
 /// True: a directory is there. False: nothing is.
@@ -156,19 +153,24 @@ fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     }
 }
 
-/// A login made by another program often stands open to everybody.
-fn private(profile: &Path) -> Result<(), ProfileProblem> {
-    let meta = fs::metadata(profile).map_err(|error| ProfileProblem::Unreadable { path: profile.to_owned(), error })?;
-    let mode = meta.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
+/// Takes back the modes of profiles that let others in: a login made by another program often stands open to everybody. One
+/// that cannot be closed is said; no browser starts on it ([`check_profile`]).
+pub fn close_profiles(root: &Path) {
+    for folder in [auth_dir(root), shelf(root)] {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && let Err(exposed) = files::private_folder(PROFILE, &entry.path())
+            {
+                warn!("{exposed}");
+            }
+        }
     }
-    warn!(path = %profile.display(), mode = format!("{mode:o}"), "the profile stood open to other users; it is made private");
-    fs::set_permissions(profile, fs::Permissions::from_mode(0o700)).map_err(|error| ProfileProblem::Exposed { path: profile.to_owned(), mode, error })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

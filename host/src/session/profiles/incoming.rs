@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,10 @@ use super::{
     layout::{INCOMING, auth_dir, may_hold_login, prepare_root, private_dir, profile_dir},
 };
 use crate::model::ClientId;
+
+fn check_free(target: &Path) -> Result<(), ProfileError> {
+    if fs::symlink_metadata(target).is_ok() { Err(ProfileError::Exists(target.to_owned())) } else { Ok(()) }
+}
 
 #[derive(Debug)]
 pub(super) struct Incoming {
@@ -25,17 +29,12 @@ impl Incoming {
     pub(super) fn new(root: &Path, client: &ClientId) -> Result<Self, ProfileError> {
         prepare_root(root).map_err(failed("use the session path", root))?;
         let target = profile_dir(root, client);
-        let dir = auth_dir(root).join(format!("{INCOMING}{client}-{}", std::process::id()));
-        let incoming = Self { dir, target };
-        incoming.check_free()?;
-        // What an earlier process of this number left.
-        incoming.discard();
-        private_dir(&incoming.dir).map_err(failed("make", &incoming.dir))?;
-        Ok(incoming)
-    }
-
-    fn check_free(&self) -> Result<(), ProfileError> {
-        if fs::symlink_metadata(&self.target).is_ok() { Err(ProfileError::Exists(self.target.clone())) } else { Ok(()) }
+        check_free(&target)?;
+        let auth = auth_dir(root);
+        let (prefix, private) = (format!("{INCOMING}{client}-"), fs::Permissions::from_mode(0o700));
+        let made = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(&auth);
+        let dir = made.map_err(failed("make a folder in", &auth))?.keep();
+        Ok(Self { dir, target })
     }
 
     pub(super) fn folder(&self, relative: &Path) -> Result<(), ProfileError> {
@@ -43,7 +42,7 @@ impl Incoming {
         private_dir(&path).map_err(failed("make", path))
     }
 
-    /// Writes one file; returns its size. `relative` must have been checked to stay below.
+    /// Writes one file of `size` bytes; returns what was written. `relative` must have been checked to stay below.
     pub(super) fn file(&self, relative: &Path, size: u64, content: &mut impl io::Read) -> Result<u64, ProfileError> {
         space(&self.dir, size)?;
         if let Some(parent) = relative.parent() {
@@ -51,7 +50,8 @@ impl Incoming {
         }
         let path = self.dir.join(relative);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed("make", &path))?;
-        io::copy(content, &mut file).map_err(failed("write", path))
+        // No more than there is room for.
+        io::copy(&mut io::Read::take(content, size), &mut file).map_err(failed("write", path))
     }
 
     /// Puts the folder in its place, once it is on the disk.
@@ -62,7 +62,7 @@ impl Incoming {
         let folder = fs::File::open(&self.dir).map_err(failed("open", &self.dir))?;
         nix::unistd::syncfs(&folder).map_err(|error| failed("flush", &self.dir)(error.into()))?;
         // Refused by the system, too, when somebody has filled the place since.
-        self.check_free()?;
+        check_free(&self.target)?;
         fs::rename(&self.dir, &self.target).map_err(failed("put in place", &self.target))?;
         let parent = self.target.parent().unwrap_or(&self.target);
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("flush", parent))?;

@@ -20,7 +20,7 @@ use std::{io, path::PathBuf};
 
 pub use adopt::{Adopted, adopt};
 pub use archive::{Archived, backup, restore};
-pub use check::{ProfileProblem, check_profile};
+pub use check::{ProfileProblem, check_profile, close_profiles};
 pub use clean::{Cleanup, ProfileFate, clean, discard};
 pub use facts::{ListedProfile, Login, ProfileFacts, facts, list, unadopted};
 pub use layout::{prepare_root, profile_dir, shared_dir};
@@ -68,6 +68,16 @@ pub enum ProfileError {
         place: PathBuf,
         /// The entry.
         entry: PathBuf,
+    },
+    /// No profile is so large.
+    #[error("{place} has more than {entries} files or {bytes} bytes, which no profile has; nothing was done")]
+    TooLarge {
+        /// Archive or folder.
+        place: PathBuf,
+        /// The most files and folders.
+        entries: usize,
+        /// The most bytes.
+        bytes: u64,
     },
     /// Not made by `backup`.
     #[error("{0} is no backup of a profile: its first entry is not {MANIFEST}", MANIFEST = archive::MANIFEST)]

@@ -182,6 +182,35 @@ fn a_damaged_or_hostile_archive_makes_nothing() {
     nothing_is_left(root);
 }
 
+#[test]
+fn what_is_larger_than_any_profile_or_no_file_at_all_is_refused_before_it_is_copied() {
+    let (dir, other) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
+    let (root, file) = (dir.path(), dir.path().join("a.tar.gz"));
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).expect("made");
+    assert!(restore(root, &client("b"), &file).expect_err("a pipe").to_string().contains("a named pipe"));
+    fs::remove_file(&file).expect("removed");
+
+    let manifest = r#"{"format":1,"client":"a","createdAt":"","version":""}"#;
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, size) in [(archive::MANIFEST, manifest.len() as u64), ("Default/IndexedDB/x", archive::BYTES + 1)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).expect("short");
+        header.set_size(size);
+        header.set_cksum();
+        archive.append(&header, manifest.as_bytes()).expect("appended");
+    }
+    fs::write(&file, archive.into_inner().expect("ended").finish().expect("packed")).expect("written");
+    assert!(matches!(restore(root, &client("b"), &file), Err(ProfileError::TooLarge { .. })));
+
+    // A hole takes no room where it is, and all of it where it is copied to.
+    let named = other.path().join("session-hole");
+    login(&named);
+    fs::File::create(named.join("Default/hole")).and_then(|file| file.set_len(1 << 42)).expect("a hole");
+    let refused = adopt(root, &named, None, &client("default")).expect_err("no room");
+    assert!(matches!(refused, ProfileError::Problem(ProfileProblem::NoSpace { .. })), "{refused}");
+    nothing_is_left(root);
+}
+
 /// An archive with names that the library refuses to write.
 fn hostile(entries: &[(&str, tar::EntryType)], text: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));

@@ -16,7 +16,7 @@ use wharf_e2e::{Answer, Gateway, House, Plan, api};
 use crate::callers::refusal;
 
 /// Built by `cargo xtask test`.
-fn guests() -> PathBuf {
+pub(crate) fn guests() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
     env::var_os("WHARF_TEST_GUESTS").map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }

@@ -1,0 +1,145 @@
+//! Before anything is opened: whether what the gateway keeps is its own, and nobody else's to change.
+//!
+//! The cache of compiled plugins is looked at by the plugin host, and a profile once more before a browser starts on it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    files::{self, Exposed},
+    session,
+};
+
+/// What lies in a session path that is nothing else.
+const OURS: [&str; 6] = [".quarantine", ".wwebjs_auth", ".wwebjs_cache", "cache", "gateway.lock", "lost+found"];
+
+/// Looks at the session path, as far as it is there, and at the database. Modes that let others in are taken back.
+///
+/// # Errors
+/// The first that a stranger could read or replace.
+pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
+    let names = database_names(database);
+    if root.exists() && is_ours_alone(root, &names) {
+        files::private_folder("session path", root)?;
+    } else if root.exists() {
+        files::place("session path", root)?;
+    }
+    for (what, name) in [("cache", "cache"), ("folder of logins set aside", ".quarantine"), ("folder of logins", ".wwebjs_auth")] {
+        files::private_folder(what, &root.join(name))?;
+    }
+    files::private_file("lock of the session path", &root.join("gateway.lock"))?;
+    session::close_profiles(root);
+
+    // The database itself may be a link to a volume; what lies beside it lies beside the file it leads to.
+    let real = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.exists() && fs::canonicalize(root).ok() != fs::canonicalize(folder).ok() {
+        files::place("folder of the database", folder)?;
+    }
+    files::private_file("database", &real)?;
+    for path in entries(folder) {
+        let name = path.file_name().unwrap_or_default();
+        if database_names(&real).belongs(name) {
+            files::private_file("file beside the database", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The database and what SQLite and the gateway put beside it: `-wal`, `-shm`, `-journal`, `.lock`, `.before-<version>`.
+struct Names(String);
+
+impl Names {
+    fn belongs(&self, name: &OsStr) -> bool {
+        let name = name.to_string_lossy();
+        let more = name.strip_prefix(&self.0);
+        more.is_some_and(|more| matches!(more, "" | "-wal" | "-shm" | "-journal" | ".lock") || more.starts_with(".before-"))
+    }
+}
+
+fn database_names(database: &Path) -> Names {
+    Names(database.file_name().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+/// A folder that has other things in it, the root of a project for example, is not the gateway's to close to readers.
+fn is_ours_alone(root: &Path, database: &Names) -> bool {
+    let ours = |name: &OsStr| OURS.iter().any(|known| name == *known) || database.belongs(name);
+    entries(root).iter().all(|path| path.file_name().is_some_and(ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    fn open_up(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("opened");
+    }
+
+    #[test]
+    fn everything_that_is_ours_and_stood_open_is_closed() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let root = dir.path();
+        let database = root.join("wharf.db");
+        let folders = ["", ".wwebjs_auth", ".wwebjs_auth/session-a", ".quarantine", ".quarantine/session-b-1", "cache"];
+        let texts = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "wharf.db.lock", "wharf.db.before-0009", "gateway.lock"];
+        for folder in folders {
+            fs::create_dir_all(root.join(folder)).expect("made");
+            open_up(&root.join(folder), 0o777);
+        }
+        for text in texts {
+            fs::write(root.join(text), "").expect("written");
+            open_up(&root.join(text), 0o666);
+        }
+        check(root, &database).expect("mended");
+        for folder in folders {
+            assert_eq!(mode(&root.join(folder)), 0o700, "{folder}");
+        }
+        for text in texts {
+            assert_eq!(mode(&root.join(text)), 0o600, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_stays_readable_and_is_closed_to_writers() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (root, data) = (dir.path().join("project"), dir.path().join("data"));
+        for folder in [&root, &data] {
+            fs::create_dir(folder).expect("made");
+            open_up(folder, 0o777);
+        }
+        fs::write(root.join("package.json"), "{}").expect("written");
+        open_up(&root.join("package.json"), 0o644);
+        check(&root, &data.join("wharf.db")).expect("mended");
+        assert_eq!((mode(&root), mode(&data), mode(&root.join("package.json"))), (0o755, 0o755, 0o644));
+    }
+
+    #[test]
+    fn what_is_not_a_file_where_a_file_belongs_is_refused_by_name() {
+        for name in ["wharf.db", "wharf.db-wal", "gateway.lock"] {
+            let dir = tempfile::tempdir().expect("tempdir");
+            mkfifo(&dir.path().join(name), Mode::S_IRWXU).expect("made");
+            let error = check(dir.path(), &dir.path().join("wharf.db")).expect_err("a pipe").to_string();
+            assert!(error.contains(name) && error.contains("a named pipe"), "{error}");
+        }
+        let dir = tempfile::tempdir().expect("tempdir");
+        symlink("/nowhere-at-all", dir.path().join(".wwebjs_auth")).expect("linked");
+        assert!(check(dir.path(), &dir.path().join("wharf.db")).expect_err("a link").to_string().contains(".wwebjs_auth"));
+    }
+}
