@@ -70,7 +70,11 @@ pub(super) async fn shape(State(paths): State<Arc<Paths>>, request: Request, nex
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if paths.of(path).is_none() => {
             response.headers_mut().remove(header::ALLOW);
             *response.status_mut() = StatusCode::NOT_FOUND;
-            Refusal::Seed(paths.unknown(path))
+            match refusal {
+                // A handler has said already what would be right in its place.
+                Refusal::Own(problem) => Refusal::Own(problem.with("nearest", paths.nearest(path))),
+                Refusal::Seed(_) => Refusal::Seed(paths.unknown(path)),
+            }
         }
         StatusCode::METHOD_NOT_ALLOWED => other_method(response.headers()).map_or(refusal, Refusal::Seed),
         _ => refusal,
@@ -199,9 +203,7 @@ mod tests {
     async fn what_went_wrong_inside_is_logged_once_and_told_to_nobody() {
         let log = Log::default();
         let _guard = tracing::subscriber::set_default(tracing_subscriber::fmt().json().with_writer(log.clone()).finish());
-        for (path, kind, words) in
-            [("/v1/broken", "application/problem+json", "detail"), ("/api/whatsapp/broken", "application/json", "message")]
-        {
+        for (path, kind, words) in [("/v1/broken", "application/problem+json", "detail"), ("/api/whatsapp/broken", "application/json", "message")] {
             let (status, told, body, headers) = ask(path).await;
             assert_eq!((status, told.as_str(), &body["code"]), (500, kind, &Value::from("internal")), "{body}");
             assert!(body[words].is_string() && !body.to_string().contains("outbox"), "{body}");

@@ -15,8 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{
     App, SendFailure,
     access::Caller,
-    content,
-    object,
+    content, object,
     once::{self, Asked},
     params::{NoParams, Params},
     problem::Problem,

@@ -141,6 +141,14 @@ fn broken() -> Fault {
 fn once(fields: &[(Cow<'_, str>, Json<'_>)]) -> Result<(), Fault> {
     let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_ref()).collect();
     names.sort_unstable();
-    let twice = names.windows(2).find_map(|pair| if let [one, other] = pair && one == other { Some(*one) } else { None });
+    let twice = names.windows(2).find_map(|pair| {
+        if let [one, other] = pair
+            && one == other
+        {
+            Some(*one)
+        } else {
+            None
+        }
+    });
     twice.map_or(Ok(()), |name| Err(Fault::twice(name)))
 }

@@ -92,11 +92,7 @@ pub(super) struct Search {
     cursor: Option<i64>,
 }
 
-pub(super) async fn list(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Params(search): Params<Search>,
-) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, Params(search): Params<Search>) -> Result<Response, Problem> {
     if let Some(words) = &search.q {
         let rows = app.core.search_messages(words, &caller.0).await?;
         return Ok(Json(json!({"messages": rows.iter().map(shape).collect::<Vec<_>>(), "next": null})).into_response());

@@ -114,22 +114,25 @@ pub fn router(core: Arc<dyn Core>, settings: &config::Api) -> Router {
         .route("/metrics", get(probes::metrics));
     let (routes, paths) = seed.merge(own).into_parts();
     // One layer: each layer of a router of its own is a box more to be cloned for every request.
+    let inside = ServiceBuilder::new()
+        .layer(middleware::map_response(close_after_refusal))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), access::guard));
+    let routes = routes
+        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "this path does not take that method")
+        })
+        .layer(inside)
+        .with_state(app);
+    // Around the whole router: it says which methods a path takes outside of its own layers.
     let around = ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(cors(settings))
         .layer(middleware::from_fn_with_state(Arc::new(paths), answers::shape))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::map_response(close_after_refusal))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(app.clone(), access::guard));
-    routes
-        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })
-        .method_not_allowed_fallback(|| async {
-            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "this path does not take that method")
-        })
-        .layer(around)
-        .with_state(app)
+        .layer(CatchPanicLayer::custom(panicked));
+    Router::new().fallback_service(routes).layer(around)
 }
 
 /// Serves until `stop`, then finishes what is in flight.

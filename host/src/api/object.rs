@@ -22,6 +22,8 @@ use super::{
 
 /// Characters of a name that are repeated to its caller.
 const SHOWN: usize = 80;
+/// Steps of a place that are named.
+const STEPS: usize = 10;
 
 /// Reads a body that has to be an object.
 pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Fault> {
@@ -88,7 +90,7 @@ impl Fault {
     /// The place of the fault, as `location.latitude` or `recipients[3].to`; none: it is the whole.
     fn place(&self) -> Option<String> {
         let mut place = String::new();
-        for step in self.0.path.iter().rev() {
+        for step in self.0.path.iter().rev().take(STEPS) {
             match step {
                 Step::Place(number) => place += &format!("[{number}]"),
                 Step::Name(name) => {
@@ -96,6 +98,9 @@ impl Fault {
                     place += &format!("{dot}{}", shown(name));
                 }
             }
+        }
+        if self.0.path.len() > STEPS {
+            place.push('…');
         }
         Some(place).filter(|place| !place.is_empty())
     }

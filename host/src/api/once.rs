@@ -236,7 +236,9 @@ mod tests {
         let at = json!("2099-01-01T10:00:00+01:00");
         let all = [
             own(&json!({"to": "+49 151 1", "text": "hi", "sendAt": at, "linkPreview": true, "metadata": {}, "replyTo": "false_7@lid_3EB0AA"})),
-            own(&json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "metadata": {"a": null}})),
+            own(
+                &json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "metadata": {"a": null}}),
+            ),
             seed(&json!({"number": 491511, "message": "hi", "sendAt": 4_070_941_200_000_i64, "priority": "interactive", "replyTo": "3EB0AA"})),
             seed(&json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""})),
         ];

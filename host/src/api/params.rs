@@ -62,7 +62,9 @@ pub(super) fn unread(rejection: &BytesRejection) -> Failure {
             let message = "the body is larger than this call takes; nothing was stored";
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large", message)
         }
-        status => Failure::new(status, "body_not_readable", "Request body not readable", "the body broke off or is not well-formed; nothing was stored"),
+        status => {
+            Failure::new(status, "body_not_readable", "Request body not readable", "the body broke off or is not well-formed; nothing was stored")
+        }
     }
 }
 

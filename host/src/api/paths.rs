@@ -64,7 +64,8 @@ impl Paths {
         self.nearest(path).into_iter().fold(failure, |failure, nearest| failure.with(json!({"nearest": nearest})))
     }
 
-    fn nearest(&self, path: &str) -> Option<&str> {
+    /// The path that is most like an unknown one.
+    pub(super) fn nearest(&self, path: &str) -> Option<&str> {
         let path: String = path.chars().take(LOOKED_AT).flat_map(char::to_lowercase).collect();
         // The layer's name is what is forgotten first.
         let whole = format!("/v1{path}");
@@ -89,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_path_that_does_not_exist_is_told_the_nearest() {
-        let paths = ["/health", "/v1/sessions", "/v1/sessions/{id}", "/v1/sessions/{id}/messages", "/v1/sessions/{id}/start", "/v1/messages/{id}/retry"];
+        let paths =
+            ["/health", "/v1/sessions", "/v1/sessions/{id}", "/v1/sessions/{id}/messages", "/v1/sessions/{id}/start", "/v1/messages/{id}/retry"];
         let paths = Paths(paths.map(ToOwned::to_owned).to_vec());
         assert_eq!(paths.of("/v1/sessions/shop/messages"), Some("/v1/sessions/{id}/messages"));
         assert_eq!(paths.of("/v1/sessions//messages"), None);

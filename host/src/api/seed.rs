@@ -144,8 +144,7 @@ pub(super) struct Cleaning {
 pub(super) async fn cleanup(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
     let wanted: Cleaning =
         object::from_query(query.as_deref().unwrap_or_default()).map_err(|fault| bad("invalid_field", "Invalid field", fault.says("the query")))?;
-    let failed =
-        |words: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", INTERNAL).because(words);
+    let failed = |words: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", INTERNAL).because(words);
     let done = app.core.cleanup(wanted.dry_run).await.map_err(failed)?;
     let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };
     let words = format!(

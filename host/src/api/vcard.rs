@@ -75,15 +75,8 @@ fn part(line: &str) -> &'static str {
         let own = head(line).split(';').next().unwrap_or_default();
         line.contains(':') && own.rsplit('.').next().unwrap_or_default().trim().eq_ignore_ascii_case(name)
     };
-    let is_frame = |frame: &str| line.trim().eq_ignore_ascii_case(frame);
-    match () {
-        () if is_frame("BEGIN:VCARD") => "BEGIN:VCARD",
-        () if is_frame("END:VCARD") => "END:VCARD",
-        () if is("VERSION") => "VERSION",
-        () if is("FN") => "FN",
-        () if is("N") => "N",
-        () => "",
-    }
+    let frame = ["BEGIN:VCARD", "END:VCARD"].into_iter().find(|frame| line.trim().eq_ignore_ascii_case(frame));
+    frame.or_else(|| ["VERSION", "FN", "N"].into_iter().find(|name| is(name))).unwrap_or_default()
 }
 
 fn says_something(line: &str) -> bool {

@@ -101,7 +101,12 @@ fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, Problem> {
     }
 }
 
-pub(in crate::api) async fn answer(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Body(body): Body) -> Result<Response, Problem> {
+pub(in crate::api) async fn answer(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
     let view = app.core.answer_passkey(&client, &body).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
@@ -115,7 +120,12 @@ struct Comparison {
 }
 
 /// `{"code":"ABCD-EFGH","same":true}` confirms; with `false` the ceremony is given up: somebody else's phone is at work.
-pub(in crate::api) async fn confirm(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap, Body(body): Body) -> Result<Response, Problem> {
+pub(in crate::api) async fn confirm(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     let client = need(open(&app, &token)?, &headers)?;
     let Comparison { code, same } = object::from_slice(&body)?;
     if !same {

@@ -16,9 +16,33 @@ const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
 /// Words that mean something to who wrote the gateway, not to who calls it.
 const RUST: [&str; 27] = [
-    "serde", "struct ", "enum ", "f64", "u32", "u64", "i64", "usize", "String", "Vec<", "Option", "Some(", "None", "BTreeMap", "tuple", "newtype",
-    "sequence", "invalid type", "invalid value", "missing field", "unknown field", "duplicate field", "unknown variant", "expected one of", "deserialize",
-    "at line", "`",
+    "serde",
+    "struct ",
+    "enum ",
+    "f64",
+    "u32",
+    "u64",
+    "i64",
+    "usize",
+    "String",
+    "Vec<",
+    "Option",
+    "Some(",
+    "None",
+    "BTreeMap",
+    "tuple",
+    "newtype",
+    "sequence",
+    "invalid type",
+    "invalid value",
+    "missing field",
+    "unknown field",
+    "duplicate field",
+    "unknown variant",
+    "expected one of",
+    "deserialize",
+    "at line",
+    "`",
 ];
 
 /// Every path of `/v1`, with a method it takes.
@@ -155,10 +179,11 @@ async fn paths(api: &Api) -> Result<()> {
     ] {
         let answer = call(api, method, path).await?;
         ensure!(answer.status == 404 && answer.header("allow").is_empty(), "{method} {path}: {} {}", answer.status, answer.json);
-        let words = answer.json["detail"].as_str().or(answer.json["message"].as_str()).unwrap_or_default();
-        ensure!(words.contains(nearest) , "{path}: {words}");
+        let told = answer.json["nearest"].as_str().or(answer.json["data"]["nearest"].as_str()).unwrap_or_default();
+        ensure!(told.contains(nearest), "{path}: {}", answer.json);
     }
-    problem(&api.get("/v1").await?, 404, "not_found")?;
+    ensure!(problem(&api.get("/v1/message").await?, 404, "not_found")?.ends_with("the nearest is /v1/messages"));
+    ensure!(problem(&call(api, "POST", "/v1/sessions/default/strat").await?, 404, "not_found")?.contains("restart"));
     ensure!(envelope(&api.get("/api/whatsapp/statsu").await?, 404, "not_found")?.ends_with("/api/whatsapp/status"));
     for (method, path, allow) in [("POST", "/v1/messages", "DELETE"), ("PUT", SEND, "POST"), ("DELETE", "/v1/bulk/bulk_0", "GET")] {
         let answer = call(api, method, path).await?;
@@ -203,13 +228,13 @@ async fn parameters(api: &Api) -> Result<()> {
 async fn sessions(api: &Api) -> Result<()> {
     for (method, path) in PATHS {
         let path = path.replace("/sessions/default", "/sessions/nobody");
-        if path.contains("nobody") && !["/messages", "/pairing-code", "/passkey", "/confirm"].iter().any(|end| path.ends_with(end) && method == "POST") {
+        if path.contains("nobody")
+            && !["/messages", "/pairing-code", "/passkey", "/confirm"].iter().any(|end| path.ends_with(end) && method == "POST")
+        {
             problem(&call(api, method, &path).await?, 404, "unknown_client").with_context(|| format!("{method} {path}"))?;
         }
     }
-    for query in ["/v1/messages?session=nobody"] {
-        problem(&api.get(query).await?, 404, "unknown_client")?;
-    }
+    problem(&api.get("/v1/messages?session=nobody").await?, 404, "unknown_client")?;
     problem(&call(api, "DELETE", "/v1/messages?session=nobody&state=queued").await?, 404, "unknown_client")?;
     let text = json!({"to": ANN, "text": "x"});
     problem(&api.post("/v1/sessions/nobody/messages", &text).await?, 404, "unknown_client")?;
@@ -243,8 +268,14 @@ async fn wrong_bodies(api: &Api) -> Result<()> {
         (r#"{"to": "1", "sticker": {}}"#, words("invalid_body", "sticker is not known here; there are to, text, mentions")),
         (r#"{"to": "1", "text": "x", "text": "y"}"#, words("duplicate_field", "text is given twice")),
         (r#"{"to": "1", "text": "x", "metadata": {"a": "1", "a": "2"}}"#, words("duplicate_field", "metadata.a is given twice")),
-        (r#"{"to": "1", "template": "greeting", "variables": {"a": [{"b": 1, "b": 1}]}}"#, words("duplicate_field", "variables.a[0].b is given twice")),
-        (r#"{"to": "1", "location": {"latitude": "north", "longitude": 1}}"#, words("invalid_body", "location.latitude must be a number from -90 to 90")),
+        (
+            r#"{"to": "1", "template": "greeting", "variables": {"a": [{"b": 1, "b": 1}]}}"#,
+            words("duplicate_field", "variables.a[0].b is given twice"),
+        ),
+        (
+            r#"{"to": "1", "location": {"latitude": "north", "longitude": 1}}"#,
+            words("invalid_body", "location.latitude must be a number from -90 to 90"),
+        ),
         (r#"{"to": "1", "location": {"latitude": 1}}"#, words("invalid_body", "location.longitude is missing")),
         (r#"{"to": "1", "location": [1, 2]}"#, words("invalid_body", "location must be a JSON object; it is a list")),
         (r#"{"to": "1", "location": {"latitude": 1, "longitude": 2, "lat": 3}}"#, words("invalid_body", "location.lat is not known here")),
@@ -273,10 +304,25 @@ async fn wrong_bodies(api: &Api) -> Result<()> {
         ("/v1/sessions/default/passkey/confirm", r#"{"code": 1}"#, "invalid_body", "code must be a text; it is a number"),
         ("/v1/bulk", r#"{"text": "x", "recipients": []}"#, "invalid_body", "session is missing"),
         ("/v1/bulk", r#"{"session": "default", "text": "x", "recipients": "1"}"#, "invalid_body", "recipients must be a list; it is a text"),
-        ("/v1/bulk", r#"{"session": "default", "text": "x", "recipients": [{"to": "1"}, "2"]}"#, "invalid_body", "recipients[1] must be a JSON object"),
-        ("/v1/bulk", r#"{"session": "default", "text": "x", "recipients": [{"to": "1", "to": "2"}]}"#, "duplicate_field", "recipients[0].to is given"),
+        (
+            "/v1/bulk",
+            r#"{"session": "default", "text": "x", "recipients": [{"to": "1"}, "2"]}"#,
+            "invalid_body",
+            "recipients[1] must be a JSON object",
+        ),
+        (
+            "/v1/bulk",
+            r#"{"session": "default", "text": "x", "recipients": [{"to": "1", "to": "2"}]}"#,
+            "duplicate_field",
+            "recipients[0].to is given",
+        ),
         ("/v1/bulk", r#"{"session": "default", "text": "x", "recipients": [{"To": "1"}]}"#, "invalid_body", "did you mean to?"),
-        ("/v1/bulk", r#"{"session": "default", "template": "a", "recipients": [{"to": "1", "variables": []}]}"#, "invalid_body", "recipients[0].variables"),
+        (
+            "/v1/bulk",
+            r#"{"session": "default", "template": "a", "recipients": [{"to": "1", "variables": []}]}"#,
+            "invalid_body",
+            "recipients[0].variables",
+        ),
     ] {
         let answer = raw(api, path, body).await?;
         let detail = problem(&answer, 400, code).with_context(|| format!("{path} {body}"))?;
@@ -343,7 +389,9 @@ async fn nulls_and_times(api: &Api) -> Result<()> {
     }
     let all = r#""mentions": null, "linkPreview": null, "locale": null, "location": null, "contact": null, "poll": null, "media": null,
         "replyTo": null, "sendAt": null, "expiresAt": null, "priority": null"#;
-    let text = accepted(api, &format!("\u{feff}{{\"to\": \"{ANN}\", \"text\": \"x\", \"template\": null, \"variables\": null, \"metadata\": null, {all}}}")).await?;
+    let text =
+        accepted(api, &format!("\u{feff}{{\"to\": \"{ANN}\", \"text\": \"x\", \"template\": null, \"variables\": null, \"metadata\": null, {all}}}"))
+            .await?;
     ensure!(text["priority"] == "interactive" && text["metadata"] == json!({}), "{text}");
     let pairs = accepted(api, &format!(r#"{{"to": "{ANN}", "text": "x", "metadata": {{"a": null, "b": "1"}}}}"#)).await?;
     ensure!(pairs["metadata"] == json!({"b": "1"}), "{pairs}");

@@ -171,6 +171,8 @@ async fn taken_up_again_and_sent(house: &House, api: &Api, id: &str) -> Result<(
 async fn waited_for(house: &House, api: &Api) -> Result<()> {
     let sent = api.post(SEND, &json!({"to": NUMBER, "text": "at once"})).await?.expect(200)?.json;
     ensure!(sent["state"] == "sent" && sent["outcome"]["outcome"] == "sent" && house.arrived("at once") == 1, "{sent}");
+    let outcome = &sent["outcome"];
+    ensure!(outcome["messageKey"] == sent["messageKey"] && outcome["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{outcome}");
     let rendered = json!({"to": NUMBER, "template": "greeting", "locale": "de", "variables": {"name": "Ada", "order": "7"}});
     api.post(SEND, &rendered).await?.expect(200)?;
     ensure!(house.arrived("Hallo Ada, deine Bestellung 7 ist unterwegs.") == 1);
