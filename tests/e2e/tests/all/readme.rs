@@ -26,6 +26,8 @@ use tokio::{
 use wharf_e2e::{Api, House, Plan, api, house::BOOT, processes::Family, project::root, until};
 
 const LIMIT: Duration = Duration::from_secs(180);
+/// The first run builds the SDK three times: for the tests, for the component, and for the clone.
+const BUILD: Duration = Duration::from_secs(600);
 
 /// The fenced blocks with this information string.
 fn blocks(file: &str, info: &str) -> Vec<String> {
@@ -79,7 +81,8 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
         let name = name.to_string_lossy();
-        let left_out = name.starts_with("target") || name.ends_with(".wasm") || [".git", ".env", "node_modules", "whatsapp-session"].contains(&&*name);
+        let left_out =
+            name.starts_with("target") || name.ends_with(".wasm") || [".git", ".env", "node_modules", "whatsapp-session"].contains(&&*name);
         let place = to.join(&*name);
         match entry.metadata()? {
             _ if left_out => {}
@@ -105,7 +108,7 @@ fn shell(script: &str, folder: &Path) -> Command {
 }
 
 async fn run(mut command: Command) -> Result<String> {
-    let output = tokio::time::timeout(LIMIT, command.output()).await.with_context(|| format!("{command:?} hangs"))??;
+    let output = tokio::time::timeout(BUILD, command.output()).await.with_context(|| format!("{command:?} hangs"))??;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
     Ok(said)
@@ -146,7 +149,7 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     up.env("CARGO_TARGET_DIR", target()).env("TMPDIR", folder.path()).env("PORT", port.to_string());
     let mut up = up.stdout(fs::File::create(&log)?).stderr(fs::File::options().append(true).open(&log)?).spawn()?;
     let gateway = Api::new(&format!("http://127.0.0.1:{port}"))?;
-    let ready = until("ready", LIMIT, async || match up.try_wait()? {
+    let ready = until("ready", BUILD, async || match up.try_wait()? {
         Some(status) => anyhow::bail!("it ended: {status}"),
         None => Ok(gateway.state().await.is_ok_and(|state| state == "ready").then_some(())),
     });
@@ -185,7 +188,8 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
     std::os::unix::fs::symlink(&kept, krate.join("target"))?;
     fs::copy(root().join("Cargo.lock"), krate.join("Cargo.lock"))?;
 
-    let here = |text: String| text.replace("/path/to/wharf/plugins/", &plugins.to_string_lossy()).replace("/path/to/wharf", &root().to_string_lossy());
+    let here =
+        |text: String| text.replace("/path/to/wharf/plugins/", &plugins.to_string_lossy()).replace("/path/to/wharf", &root().to_string_lossy());
     let of_cargo = fs::read_to_string(krate.join("Cargo.toml"))?.replace("[dependencies]\n", "");
     fs::write(krate.join("Cargo.toml"), format!("{of_cargo}\n{}", here(block(GUIDE, "toml outside"))))?;
     fs::write(krate.join("src/lib.rs"), [block("README.md", &format!("rust {}", PLUGIN[1].1)), block(GUIDE, "rust test")].join("\n"))?;

@@ -33,14 +33,14 @@ const PATHS: [(&str, &str); 4] = [("plugins", "dir"), ("plugins", "cache"), ("wh
 /// # Errors
 /// When the file is not TOML or something does not start.
 pub(crate) async fn run(file: &Path, interrupt: &mut unix::Signal, terminate: &mut unix::Signal) -> Result<ExitCode> {
-    let file = file.canonicalize().with_context(|| file.display().to_string())?;
+    let file = file.canonicalize().with_context(|| format!("cannot read {}", file.display()))?;
     let here = file.parent().context("a file lies in a folder")?;
     let standin = Standin::start(Options::default()).await?;
     let folder = tempfile::Builder::new().prefix("wharf-standin-").tempdir().context("no temporary folder")?;
-    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    let config = on_standin(&text, here, folder.path(), &standin.url()).with_context(|| file.display().to_string())?;
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let config = on_standin(&text, here, folder.path(), &standin.url()).with_context(|| format!("{} is wrong", file.display()))?;
     let copy = folder.path().join("gateway.toml");
-    fs::write(&copy, config.to_string()).with_context(|| copy.display().to_string())?;
+    fs::write(&copy, config.to_string()).with_context(|| format!("cannot write {}", copy.display()))?;
 
     tell::note(&format!("WhatsApp is a stand-in and the phone is simulated; the rest is as in {}.", file.display()));
     tell::note(&format!("The session lies in {} and goes when this ends.", folder.path().display()));
