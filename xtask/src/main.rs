@@ -26,8 +26,8 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "cargo xtask <verb>
 
-  demo [--once]     everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
-  up                the gateway with gateway.toml, on the real WhatsApp Web
+  demo [--once] [--port N]            everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
+  up [--standin] [--config <file>]    the gateway with gateway.toml, on the real WhatsApp Web or on the stand-in
   setup             WebAssembly target, Chromium, plugins, gateway; the other verbs run it themselves
   plugins           builds the bundled plugins into plugins/*.wasm
   standin [--port N] [--tls-port N]   the stand-in alone, for any client

@@ -1,4 +1,6 @@
-//! `cargo xtask up`: builds what is missing and becomes the gateway.
+//! `cargo xtask up [--standin]`: builds what is missing and becomes the gateway.
+//!
+//! On the stand-in the program is the demo's, which has the stand-in and the phone in it.
 
 use std::process::Command;
 
@@ -6,11 +8,14 @@ use anyhow::Result;
 
 use crate::{project, setup, step};
 
+const STANDIN: &str = "--standin";
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::run()?;
-    let mut gateway = project::clean(Command::new(project::program("wharf")));
-    if !args.iter().any(|arg| arg.starts_with("--config")) {
+    let program = if args.iter().any(|arg| arg == STANDIN) { "wharf-demo" } else { "wharf" };
+    let mut gateway = project::clean(Command::new(project::program(program)));
+    if !args.iter().any(|arg| arg.starts_with("--config") || arg.starts_with("-c")) {
         gateway.args(["--config", "gateway.toml"]);
     }
-    step::become_program(gateway.args(args))
+    step::become_program(gateway.args(args.iter().filter(|arg| *arg != STANDIN)))
 }

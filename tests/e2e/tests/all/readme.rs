@@ -1,7 +1,8 @@
-//! What the README shows, done.
+//! What the README and the author's guide show, done.
 //!
-//! Fenced blocks say what they are: `sh demo` is typed while the demo runs, `toml` is a piece of `gateway.toml`,
-//! `toml cargo` and `rust plugin` are the files of the first plugin.
+//! Fenced blocks say what they are: `sh demo` is typed while the demo runs, `toml` is a piece of `gateway.toml`. The
+//! first plugin's blocks name their file or the terminal they are typed in; those of `docs/plugins.md` that begin with
+//! `outside` are the same for a crate that does not lie in the repository.
 
 use std::{
     fs,
@@ -11,18 +12,22 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::Method;
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    process::Command,
+    process::{Child, Command},
 };
-use wharf_e2e::processes::Family;
+use wharf_e2e::{Api, House, Plan, api, house::BOOT, processes::Family, project::root, until};
 
 const LIMIT: Duration = Duration::from_secs(180);
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("a workspace").to_owned()
-}
+/// The first run builds the SDK three times: for the tests, for the component, and for the clone.
+const BUILD: Duration = Duration::from_secs(600);
 
 /// The fenced blocks with this information string.
 fn blocks(file: &str, info: &str) -> Vec<String> {
@@ -33,59 +38,177 @@ fn blocks(file: &str, info: &str) -> Vec<String> {
     found
 }
 
+/// The only block with this information string.
+fn block(file: &str, info: &str) -> String {
+    let mut found = blocks(file, info);
+    assert_eq!(found.len(), 1, "{file} has several blocks {info:?}");
+    found.remove(0)
+}
+
 #[test]
 fn its_pieces_of_configuration_are_understood() {
-    for file in ["README.md", "docs/plugins.md", "docs/operations.md", "docs/passkey.md"] {
+    for file in ["docs/plugins.md", "docs/operations.md", "docs/passkey.md"] {
         for block in blocks(file, "toml") {
-            let parsed: Result<wharf::config::Config, _> = toml::from_str(&block);
-            assert!(parsed.is_ok(), "{file}: {:?}\n{block}", parsed.err());
+            understood(file, &block);
         }
     }
+    understood("README.md", &block("README.md", "toml gateway.toml"));
+}
+
+fn understood(file: &str, block: &str) {
+    let parsed: Result<wharf::config::Config, _> = toml::from_str(block);
+    assert!(parsed.is_ok(), "{file}: {:?}\n{block}", parsed.err());
 }
 
 #[test]
 fn the_first_plugin_is_short() {
-    for block in blocks("README.md", "rust plugin") {
+    for block in blocks("README.md", &format!("rust {}", PLUGIN[1].1)) {
         let lines = block.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//")).count();
         assert!(lines < 30, "{lines} lines");
     }
 }
 
-/// Built where a newcomer would build it, but for the folder: a workspace of its own with the repository's crates. Its
-/// unit test is the one of the author's guide.
-#[tokio::test]
-async fn the_first_plugin_builds_as_a_component_and_its_test_passes() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let manifest = blocks("README.md", "toml cargo").remove(0);
-    let sdk = root().join("sdk");
-    let manifest = manifest
-        .replace("edition.workspace = true", "edition = \"2024\"")
-        .replace("version.workspace = true", "version = \"0.1.0\"")
-        .replace("wharf-plugin.workspace = true", &format!("wharf-plugin = {{ path = {sdk:?} }}"))
-        .replace("serde.workspace = true", "serde = { version = \"1\", features = [\"derive\"] }");
-    ensure!(!manifest.contains("workspace"), "the manifest has changed; so must this test: {manifest}");
-    fs::write(folder.path().join("Cargo.toml"), format!("{manifest}\n[workspace]\n"))?;
-    fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock"))?;
-    fs::create_dir(folder.path().join("src"))?;
-    let source = [blocks("README.md", "rust plugin").remove(0), blocks("docs/plugins.md", "rust test").remove(0)].join("\n");
-    fs::write(folder.path().join("src/lib.rs"), source)?;
-    cargo(folder.path(), &["test", "--quiet"]).await?;
-    cargo(folder.path(), &["build", "--quiet", "--target", "wasm32-wasip2"]).await?;
-    ensure!(plugin_target().join("wasm32-wasip2/debug/banned_words.wasm").is_file());
+/// The files of the first plugin, with their language.
+const PLUGIN: [(&str, &str); 2] = [("toml", "plugins/banned-words/Cargo.toml"), ("rust", "plugins/banned-words/src/lib.rs")];
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned()
+}
+
+/// What a clone has, at the same times, so that cargo finds in the shared target folder what is built already.
+fn clone(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let name = name.to_string_lossy();
+        let left_out =
+            name.starts_with("target") || name.ends_with(".wasm") || [".git", ".env", "node_modules", "whatsapp-session"].contains(&&*name);
+        let place = to.join(&*name);
+        match entry.metadata()? {
+            _ if left_out => {}
+            metadata if metadata.is_dir() => clone(&entry, &place)?,
+            metadata => {
+                fs::copy(&entry, &place)?;
+                fs::File::options().append(true).open(&place)?.set_modified(metadata.modified()?)?;
+            }
+        }
+    }
     Ok(())
 }
 
-/// Kept between runs.
-fn plugin_target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("first-plugin")
+/// `sh`, as somebody in that folder.
+fn shell(script: &str, folder: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script]).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    // What cargo has set for this test would tell the programs of the clone that they are at home here.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR"] {
+        shell.env_remove(name);
+    }
+    shell
 }
 
-async fn cargo(folder: &Path, args: &[&str]) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(args).current_dir(folder).env("CARGO_TARGET_DIR", plugin_target()).kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, cargo.output()).await.context("cargo hangs")??;
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(output.status.success(), "cargo {args:?}: {}{}", said(&output.stdout), said(&output.stderr));
+async fn run(mut command: Command) -> Result<String> {
+    let output = tokio::time::timeout(BUILD, command.output()).await.with_context(|| format!("{command:?} hangs"))??;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    Ok(said)
+}
+
+/// Ctrl-C.
+async fn interrupt(mut program: Child) -> Result<()> {
+    kill(Pid::from_raw(i32::try_from(program.id().context("it has ended")?)?), Signal::SIGINT)?;
+    let status = tokio::time::timeout(LIMIT, program.wait()).await.context("Ctrl-C does not end it")??;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+/// In a clone of the repository, which it is the proof of that it works: nothing is looked for where it was built.
+#[tokio::test]
+async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
+    let repository = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clone");
+    if repository.exists() {
+        fs::remove_dir_all(&repository)?;
+    }
+    clone(&root(), &repository)?;
+    for (language, file) in PLUGIN {
+        let place = repository.join(file);
+        fs::create_dir_all(place.parent().context("a folder")?)?;
+        fs::write(place, block("README.md", &format!("{language} {file}")))?;
+    }
+    let config = repository.join("gateway.toml");
+    let text = format!("{}\n{}", fs::read_to_string(&config)?, block("README.md", "toml gateway.toml"));
+    fs::write(&config, text)?;
+
+    let folder = tempfile::tempdir()?;
+    let mut family = Family::of(folder.path());
+    // Free at this moment; who takes it before the gateway does makes this test fail and no other.
+    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+    let log = folder.path().join("log");
+    // Becomes the program, so that Ctrl-C reaches it.
+    let mut up = shell(&format!("exec {}", block("README.md", "sh plugin")), &repository);
+    up.env("CARGO_TARGET_DIR", target()).env("TMPDIR", folder.path()).env("PORT", port.to_string());
+    let mut up = up.stdout(fs::File::create(&log)?).stderr(fs::File::options().append(true).open(&log)?).spawn()?;
+    let gateway = Api::new(&format!("http://127.0.0.1:{port}"))?;
+    let ready = until("ready", BUILD, async || match up.try_wait()? {
+        Some(status) => anyhow::bail!("it ended: {status}"),
+        None => Ok(gateway.state().await.is_ok_and(|state| state == "ready").then_some(())),
+    });
+    ready.await.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+    ensure!(repository.join("plugins/banned_words.wasm").is_file(), "the component is not where the README says");
+
+    let send = block("README.md", "sh plugin, another terminal").replace(":3001", &format!(":{port}"));
+    let quiet = "curl() { command curl --silent --show-error --write-out '\n%{http_code}' \"$@\"; }\n";
+    let answer = run(shell(&format!("{quiet}{send}"), folder.path())).await?;
+    ensure!(answer.ends_with("\n422") && answer.contains("banned_word") && answer.contains("contains a banned word"), "{answer}");
+    gateway.send("4915123456789", "Only a greeting").await?.expect(200)?;
+    let arrived = "+4915123456789 got: Only a greeting";
+    until(arrived, BOOT, async || Ok(fs::read_to_string(&log)?.contains(arrived).then_some(()))).await?;
+    ensure!(!repository.join("whatsapp-session").exists(), "the folder of a real session was touched");
+
+    interrupt(up).await?;
+    family.until_gone(Duration::from_secs(2)).await?;
+    fs::remove_dir_all(&repository)?;
+    let left: Vec<_> = folder.path().read_dir()?.filter_map(|entry| Some(entry.ok()?.file_name())).filter(|name| name != "log").collect();
+    ensure!(left.is_empty(), "files are left in the temporary folder: {left:?}");
+    Ok(())
+}
+
+/// The author's guide, from `cargo new` to a gateway that rejects; the unit test is the one it shows.
+#[tokio::test]
+async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Result<()> {
+    const GUIDE: &str = "docs/plugins.md";
+    let outside = tempfile::tempdir()?;
+    let (krate, plugins) = (outside.path().join("banned-words"), outside.path().join("plugins"));
+    fs::create_dir(&plugins)?;
+    fs::copy(root().join("rust-toolchain.toml"), outside.path().join("rust-toolchain.toml"))?;
+    run(shell(&block(GUIDE, "sh outside, first"), outside.path())).await?;
+    // What is built is kept between runs. Versions that were not tried here are another test.
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside");
+    fs::create_dir_all(&kept)?;
+    std::os::unix::fs::symlink(&kept, krate.join("target"))?;
+    fs::copy(root().join("Cargo.lock"), krate.join("Cargo.lock"))?;
+
+    let here =
+        |text: String| text.replace("/path/to/wharf/plugins/", &plugins.to_string_lossy()).replace("/path/to/wharf", &root().to_string_lossy());
+    let of_cargo = fs::read_to_string(krate.join("Cargo.toml"))?.replace("[dependencies]\n", "");
+    fs::write(krate.join("Cargo.toml"), format!("{of_cargo}\n{}", here(block(GUIDE, "toml outside"))))?;
+    fs::write(krate.join("src/lib.rs"), [block("README.md", &format!("rust {}", PLUGIN[1].1)), block(GUIDE, "rust test")].join("\n"))?;
+    let said = run(shell(&here(block(GUIDE, "sh outside")), &krate)).await?;
+    ensure!(said.contains("a_banned_word_is_rejected_by_name ... ok"), "{said}");
+
+    let enabled = format!("[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {plugins:?}\n{}", block("README.md", "toml gateway.toml"));
+    let house = House::build(Plan { overlay: enabled.clone(), ..Plan::default() }).await?;
+    let gateway = house.open().await?;
+    let send = gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async");
+    let answer = api::answer(send.json(&json!({"number": "4915123456789", "message": "You won the lottery!"}))).await?.expect(422)?;
+    ensure!(answer.json["code"] == "banned_word" && answer.data("plugin") == "banned-words", "{}", answer.json);
+    drop(gateway);
+
+    // A key that the plugin does not read stops the start, though it has no schema.
+    let misspelt = enabled.replace("{ words", "{ wrds = [], words");
+    let house = House::build(Plan { overlay: misspelt, ..Plan::default() }).await?;
+    let refused = house.open().await.err().context("a misspelt key was passed over")?;
+    ensure!(format!("{refused:#}").contains("config at /wrds: there is no such key"), "{refused:#}");
     Ok(())
 }
 
@@ -118,10 +241,7 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "{block}\n{said}");
     }
-    let pid = i32::try_from(demo.id().context("the demo ended")?)?;
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT)?;
-    let status = tokio::time::timeout(LIMIT, demo.wait()).await.context("Ctrl-C does not end it")??;
-    ensure!(status.success(), "{status}");
+    interrupt(demo).await?;
     family.until_gone(Duration::from_secs(2)).await
 }
 

@@ -3,10 +3,11 @@
 //! Gateway, Chromium, plugins and webhooks are the real ones; WhatsApp is the stand-in of `tests/standin`, and the
 //! phone is simulated. The last line of `--once` is JSON.
 
+mod own;
 mod steps;
 mod tell;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -28,6 +29,9 @@ struct Args {
     /// any free ones.
     #[arg(long)]
     port: Option<u16>,
+    /// No demo: only the gateway, with this file, on the stand-in (`cargo xtask up --standin`).
+    #[arg(long, short, conflicts_with_all = ["once", "port"])]
+    config: Option<PathBuf>,
 }
 
 impl Args {
@@ -46,6 +50,9 @@ impl Args {
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    if let Some(file) = &args.config {
+        return own::run(file, &mut interrupt, &mut terminate).await;
+    }
     // What was started is ended when the unfinished steps are dropped.
     let shown = tokio::select! {
         shown = steps::show(args.ports()) => shown?,

@@ -5,11 +5,7 @@
 mod adoption;
 mod versions;
 
-use std::{
-    path::PathBuf,
-    process::ExitStatus,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitStatus, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
