@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, plugins, project, setup, step, test};
+use crate::{cargo, packages, plugins, project, setup, step, test};
 
 const USAGE: &str = "cargo xtask bench <name>
 
@@ -27,14 +27,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         return Ok(());
     };
     if name == "criterion" {
+        setup::make()?;
         plugins::run()?;
         eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
-        return step::become_program(project::cargo().args(["bench", "-p", "wharf", "--benches", "--"]).args(rest));
+        let benches = ["--bench", "plugins", "--bench", "outbox", "--bench", "retention", "--"];
+        return step::become_program(project::cargo().arg("bench").args(selection()).args(benches).args(rest));
     }
     if name == "accept" {
         setup::tools()?;
         test::install_peer()?;
-        return step::become_program(project::cargo().args(["run", "--release", "-p", "wharf-bench-accept", "--"]).args(rest));
+        build()?;
+        return step::become_program(project::clean(Command::new(program("wharf-bench-accept"))).args(rest));
     }
     if !WHOLE.contains(&name.as_str()) {
         bail!("no bench {name:?}\n\n{USAGE}");
@@ -43,7 +46,22 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if WITH_PEER.contains(&name.as_str()) {
         test::install_peer()?;
     }
-    cargo::build("Gateway and bench, optimised", &["build", "--release", "-p", "wharf", "-p", "wharf-bench"])?;
-    let program: PathBuf = project::target().join("release/wharf-bench");
-    step::become_program(project::clean(Command::new(program)).args(args))
+    build()?;
+    step::become_program(project::clean(Command::new(program("wharf-bench"))).args(args))
+}
+
+fn build() -> Result<()> {
+    setup::make()?;
+    let mut args = vec!["build", "--release", "--bins"];
+    args.extend(selection());
+    cargo::build("Gateway and benches, optimised", &args)
+}
+
+/// The same whichever bench is run.
+fn selection() -> Vec<&'static str> {
+    packages::select(packages::HOST.into_iter().chain(packages::BENCHES))
+}
+
+fn program(name: &str) -> PathBuf {
+    project::target().join("release").join(name)
 }

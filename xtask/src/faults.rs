@@ -9,7 +9,7 @@ use crate::{project, setup, step};
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    setup::run()?;
+    setup::with(&["wharf", "wharf-faults"])?;
     setup::faketime();
     step::become_program(project::clean(Command::new(project::program("wharf-faults"))).args(args))
 }

@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod guests;
 mod numbers;
+mod packages;
 mod peers;
 mod picture;
 mod plugins;

@@ -6,7 +6,7 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, project, setup, step, test};
+use crate::{project, setup, step, test};
 
 /// For all of them; each has a limit of its own.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -19,9 +19,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     };
     test::install_peer()?;
     test::install("other clients from npm", "tests/peer/versions")?;
-    let mut build = vec!["build", "--bins"];
-    build.extend(setup::HOST);
-    cargo::build("Stand-in and runner", &build)?;
+    setup::programs(&["wharf", "wharf-standin", "wharf-peer"])?;
     let mut peers = project::clean(Command::new(project::program("wharf-peer")));
     step::loud("clients on the stand-in", peers.arg("versions").args(only), LIMIT)
 }

@@ -27,7 +27,7 @@ struct Line {
 }
 
 pub(crate) fn run() -> Result<()> {
-    setup::run()?;
+    setup::with(&["wharf", "wharf-demo"])?;
     let started = Instant::now();
     let mut lines = vec![Line { at: 0.0, text: "$ cargo xtask demo --once".into() }, Line { at: 0.0, text: String::new() }];
     let mut demo = project::clean(Command::new(project::program("wharf-demo")));

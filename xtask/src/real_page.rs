@@ -7,6 +7,6 @@ use anyhow::Result;
 use crate::{project, setup, step};
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    setup::run()?;
+    setup::with(&["wharf", "wharf-real-page"])?;
     step::become_program(project::clean(Command::new(project::program("wharf-real-page"))).args(args))
 }

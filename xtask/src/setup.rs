@@ -4,7 +4,7 @@ use std::{env, path::Path, process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, plugins, project, step};
+use crate::{cargo, packages, plugins, project, step};
 
 /// Where `[browser] executable` is searched when it is not given; the gateway has the same list.
 const BROWSERS: [&str; 6] = [
@@ -20,42 +20,53 @@ const SHELLS: [&str; 2] = ["/usr/lib/chromium/chromium-headless-shell", "/usr/bi
 
 const FAKETIME: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
 
-/// Host-side programs, all built by one cargo call: another selection of packages could mean other features of what
-/// they share, and then a second build of it.
-pub(crate) const HOST: [&str; 6] = ["-p", "wharf", "-p", "wharf-standin", "-p", "wharf-e2e"];
-
+/// Everything, with all programs that run here.
 pub(crate) fn run() -> Result<()> {
     tools()?;
-    let mut args = vec!["build", "--bins"];
-    args.extend(HOST);
+    programs(&[])
+}
+
+/// As [`run`], with these programs only: each takes some seconds to link.
+pub(crate) fn with(names: &[&str]) -> Result<()> {
+    tools()?;
+    programs(names)
+}
+
+/// Builds host-side programs, or all of them.
+pub(crate) fn programs(names: &[&str]) -> Result<()> {
+    let mut args = vec!["build", packages::PLAIN];
+    args.extend(packages::select(packages::HOST));
+    args.extend(names.iter().flat_map(|name| ["--bin", name]));
+    if names.is_empty() {
+        args.push("--bins");
+    }
     cargo::build("Gateway, stand-in and demo", &args)
 }
 
 /// All but the host-side programs.
 pub(crate) fn tools() -> Result<()> {
-    make()?;
     plugins::run()?;
     chromium()?;
     shell();
     Ok(())
 }
 
-/// What builds jemalloc.
-fn make() -> Result<()> {
-    if project::on_path("make").is_some() { Ok(()) } else { packages("make", &["make"]) }
+/// What builds jemalloc, for optimised builds.
+pub(crate) fn make() -> Result<()> {
+    if project::on_path("make").is_some() { Ok(()) } else { install("make", &["make"]) }
 }
 
 fn chromium() -> Result<()> {
     if env::var_os("CHROMIUM").is_some_and(|path| Path::new(&path).is_file()) || BROWSERS.iter().any(|path| Path::new(path).is_file()) {
         return Ok(());
     }
-    packages("Chromium", &["chromium"])
+    install("Chromium", &["chromium"])
 }
 
 /// The shell takes half the memory of the full browser, which does as well: what cannot be installed is only said.
 fn shell() {
     let there = env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
-    if !there && let Err(error) = packages("Chromium's headless shell", &["chromium-headless-shell"]) {
+    if !there && let Err(error) = install("Chromium's headless shell", &["chromium-headless-shell"]) {
         eprintln!("  sessions will use the full browser: {error:#}");
     }
 }
@@ -65,18 +76,18 @@ pub(crate) fn node() -> Result<()> {
     if project::on_path("node").is_some() && project::on_path("npm").is_some() {
         return Ok(());
     }
-    packages("Node.js", &["nodejs", "npm"])
+    install("Node.js", &["nodejs", "npm"])
 }
 
 /// The library that shows a program another time, for the faults of the clock. They are named as not made without it.
 pub(crate) fn faketime() {
     let there = FAKETIME.iter().any(|path| Path::new(path).is_file());
-    if !there && let Err(error) = packages("libfaketime", &["faketime"]) {
+    if !there && let Err(error) = install("libfaketime", &["faketime"]) {
         eprintln!("  the clock's faults are left out: {error:#}");
     }
 }
 
-fn packages(what: &str, names: &[&str]) -> Result<()> {
+fn install(what: &str, names: &[&str]) -> Result<()> {
     let install = format!("apt-get install --yes --no-install-recommends {}", names.join(" "));
     if !project::is_root() || project::on_path("apt-get").is_none() {
         bail!("{what} is missing. On Debian or Ubuntu install it with\n    sudo apt-get update && sudo {install}\nthen run the same command again");

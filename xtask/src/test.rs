@@ -8,10 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cargo, faults, guests, plugins, project, setup, step};
-
-/// Everything that runs here; to them come the plugins, whose unit tests are native.
-const PACKAGES: [&str; 6] = ["wharf", "wharf-standin", "wharf-e2e", "wharf-bench", "xtask", "wharf-plugin"];
+use crate::{cargo, faults, guests, packages, plugins, project, setup, step};
 
 /// Messages; `cargo xtask bench chaos` sends more.
 const CHAOS: &str = "64";
@@ -20,23 +17,25 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn run() -> Result<()> {
     let plugins = plugins::packages()?;
-    let packages: Vec<&str> = PACKAGES.into_iter().chain(plugins.iter().map(String::as_str)).flat_map(|name| ["-p", name]).collect();
+    let packages = packages::select(packages::HOST.into_iter().chain(packages::TESTS).chain(plugins.iter().map(String::as_str)));
     let mut table = Table::default();
     table.part("tools and plugins", setup::tools)?;
     table.part("guests that misbehave", || guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop))?;
     table.part("build", || {
-        let mut args = vec!["build", "--bins", "--lib", "--tests"];
+        let mut args = vec!["build", packages::PLAIN, "--bins", "--lib", "--tests"];
         args.extend(&packages);
         cargo::build("Everything, tests included", &args)
     })?;
     table.part("tests", || {
         let mut tests = project::cargo();
-        tests.args(["test", "--no-fail-fast", "--bins", "--lib", "--tests"]).args(&packages);
+        tests.args(["test", packages::PLAIN, "--no-fail-fast", "--bins", "--lib", "--tests"]).args(&packages);
         tests.env("WHARF_TEST_GUESTS", project::target().join("wasm32-wasip2/plugin"));
         step::loud("cargo test", &mut tests, LIMIT)
     })?;
     table.part("documentation examples", || {
-        step::loud("cargo test --doc", project::cargo().args(["test", "--doc", "-p", "wharf", "-p", "wharf-plugin"]), LIMIT)
+        let mut tests = project::cargo();
+        tests.args(["test", packages::PLAIN, "--doc"]).args(packages::select(packages::HOST.into_iter().chain(["wharf-plugin"])));
+        step::loud("cargo test --doc", &mut tests, LIMIT)
     })?;
     table.part("faults", faults::test)?;
     table.part("chaos", || {

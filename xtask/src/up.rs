@@ -11,7 +11,8 @@ use crate::{project, setup, step};
 const STANDIN: &str = "--standin";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    setup::run()?;
+    // Both in either case: whoever tries the one has the other soon.
+    setup::with(&["wharf", "wharf-demo"])?;
     let program = if args.iter().any(|arg| arg == STANDIN) { "wharf-demo" } else { "wharf" };
     let mut gateway = project::clean(Command::new(project::program(program)));
     if !args.iter().any(|arg| arg.starts_with("--config") || arg.starts_with("-c")) {

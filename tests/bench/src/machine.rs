@@ -1,9 +1,9 @@
 //! What process trees cost, as the kernel counts it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fs, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use procfs::process::{Process, all_processes};
+use nix::unistd::{SysconfVar, sysconf};
 use tokio::time::{Instant, sleep};
 
 /// What a process tree has.
@@ -15,12 +15,28 @@ pub(crate) struct Tree {
     pub(crate) processes: usize,
 }
 
+struct Stat {
+    parent: i32,
+    /// Processor time, in the clock ticks of the kernel.
+    ticks: u64,
+}
+
+fn stat(pid: i32) -> Result<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the program's name, which may have spaces and brackets in it.
+    let rest = text.rsplit_once(") ").context("an odd /proc/<pid>/stat")?.1;
+    let field = |number: usize| rest.split(' ').nth(number - 3).context("a short /proc/<pid>/stat");
+    Ok(Stat { parent: field(4)?.parse()?, ticks: field(14)?.parse::<u64>()? + field(15)?.parse::<u64>()? })
+}
+
 /// Everybody below `root`, itself included.
 fn family(root: i32) -> Result<Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-    for process in all_processes()?.flatten() {
-        if let Ok(stat) = process.stat() {
-            children.entry(stat.ppid).or_default().push(stat.pid);
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // It may have ended since.
+        if let Ok(stat) = stat(pid) {
+            children.entry(stat.parent).or_default().push(pid);
         }
     }
     let (mut found, mut next) = (vec![root], 0);
@@ -40,9 +56,9 @@ pub(crate) fn tree(root: i32) -> Result<Tree> {
 
 /// Processor time of one process, in milliseconds.
 pub(crate) fn own_cpu(pid: i32) -> Result<f64> {
-    let stat = Process::new(pid)?.stat()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("the kernel's clock has no ticks")?;
     #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
-    Ok((stat.utime + stat.stime) as f64 * 1000.0 / procfs::ticks_per_second() as f64)
+    Ok(stat(pid)?.ticks as f64 * 1000.0 / per_second as f64)
 }
 
 /// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
@@ -66,14 +82,17 @@ pub(crate) async fn at_rest(root: i32) -> Result<()> {
 
 /// Private memory of one process, in bytes.
 pub(crate) fn private(pid: i32) -> Result<u64> {
-    let rollup = Process::new(pid)?.smaps_rollup()?;
-    let map = rollup.memory_map_rollup.0.into_iter().next().context("an empty smaps_rollup")?;
-    Ok(["Pss_Anon", "Pss_Shmem"].iter().filter_map(|name| map.extension.map.get(*name)).sum())
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let kilobytes = |line: &str| {
+        let line = line.strip_prefix("Pss_Anon:").or_else(|| line.strip_prefix("Pss_Shmem:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Ok(rollup.lines().filter_map(kilobytes).sum::<u64>() * 1024)
 }
 
 /// Open files of one process.
 pub(crate) fn files(pid: i32) -> Result<usize> {
-    Ok(Process::new(pid)?.fd_count()?)
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
 /// Waits until two looks, two seconds apart, differ by less than 2 %, and 5 s have passed.
@@ -90,4 +109,20 @@ pub(crate) async fn settled(root: i32) -> Result<Tree> {
         before = now;
     }
     bail!("the memory of process {root} does not settle: {before:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_very_process_is_measured() {
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n)));
+        assert!(own_cpu(own).expect("cpu") > 0.0, "{spun}");
+        assert!((100_000..1 << 34).contains(&private(own).expect("memory")));
+        assert!(files(own).expect("files") >= 3);
+        assert!(tree(own).expect("a tree").processes >= 1);
+        assert_eq!(stat(own).expect("stat").parent, nix::unistd::getppid().as_raw());
+    }
 }

@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on says why; criterion's macros make undocumented items")]
 
-use std::{hint::black_box, path::Path, sync::Arc};
+use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ fn validate(criterion: &mut Criterion) {
     let load = async |entries: &str| {
         let mut config: Config = toml::from_str(entries).expect("entries");
         // Built and put there by `cargo xtask plugins`.
-        config.plugins.dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+        config.plugins.dir = wharf_e2e::house::plugins();
         let store = Store::open(&dir.path().join("bench.db")).await.expect("store");
         PluginHost::load(&config.plugins, &config.plugin, &dir.path().join("cache"), Arc::new(store), Arc::new(|_: &str| None)).await.expect("loaded")
     };
