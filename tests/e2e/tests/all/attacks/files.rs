@@ -184,6 +184,7 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     }
     house.open().await?.stop(SOON).await?;
     let (good, odd) = (entry(&cache, &mine.join("good.wasm"))?, entry(&cache, &mine.join("odd.wasm"))?);
+    let name = good.file_name().context("it has no name")?.to_string_lossy().into_owned();
     let forbids = async |gateway: &Gateway| {
         let body = json!({"number": "4915123456789", "message": "forbidden"});
         let refused =
@@ -198,7 +199,7 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     for (what, planted) in [("another plugin's code", other.as_slice()), ("a changed byte", changed.as_slice()), ("a short file", b"code")] {
         fs::write(&good, planted)?;
         let gateway = house.open().await?;
-        logged(&gateway, &["compiled code in the cache is not used", &good.display().to_string()]).context(what)?;
+        logged(&gateway, &["compiled code in the cache is not used", &name]).context(what)?;
         forbids(&gateway).await.context(what)?;
         ensure!(fs::read(&good)? != planted, "{what} is still there");
         gateway.stop(SOON).await?;
