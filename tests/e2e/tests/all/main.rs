@@ -19,7 +19,6 @@ mod messages;
 mod offline;
 mod pairing;
 mod passkey;
-mod python;
 mod readme;
 mod recipients;
 mod restart;
