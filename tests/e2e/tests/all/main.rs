@@ -21,7 +21,6 @@ mod offline;
 mod operator;
 mod pairing;
 mod passkey;
-mod python;
 mod readme;
 mod recipients;
 mod restart;
