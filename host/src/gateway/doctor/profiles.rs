@@ -22,6 +22,10 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut clients: BTreeSet<ClientId> = config.sessions.session.keys().cloned().collect();
     clients.insert(config.sessions.default_client.clone());
     clients.extend(listed.iter().filter_map(|profile| profile.client.clone()));
+    let confused = ClientId::differ_in_case_only(&clients.iter().collect::<Vec<_>>()).map(|(one, other)| {
+        let advice = "some file systems take their profiles for one: keep one, and link the other account under another name";
+        Finding::look(format!("sessions {one} and {other} differ in upper and lower case only"), advice)
+    });
     let mut findings: Vec<Finding> = clients
         .into_iter()
         .map(|client| match check_profile(root, &client) {
@@ -40,6 +44,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
                 Finding::good(format!("session {client}: {login}{user}"))
             }
         })
+        .chain(confused)
         .collect();
     let default = &config.sessions.default_client;
     if let Some(login) = profiles::unadopted(root, default) {
