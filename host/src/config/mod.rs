@@ -3,14 +3,16 @@
 //! Every section is a plain struct with its defaults; rooms take their section and never see a file.
 //! Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal to start.
 
+mod edge;
 mod load;
 mod sections;
 mod units;
 
+pub use edge::{Api, Key, MAX_LARGE_BODY, Scope, Secret, Server};
 pub use load::{ConfigErrors, Sources, load};
 pub use sections::{
-    Api, Browser, BrowserKind, BrowserMode, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, PacingOverride, Plugin, PluginMode, Plugins,
-    Relink, Send, Server, Session, Sessions, Storage, WhatsApp, WhenBusy,
+    Browser, BrowserKind, BrowserMode, Config, Delivery, Grants, Log, LogFormat, OnError, Pacing, PacingOverride, Plugin, PluginMode, Plugins,
+    Relink, Send, Session, Sessions, Storage, WhatsApp, WhenBusy,
 };
 pub use units::{ByteSize, Millis};
 
@@ -25,11 +27,12 @@ mod tests {
         let sources = Sources { file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway.toml").into()), ..Sources::default() };
         let config = load(&sources).expect("good");
         assert!(config.server.host.is_loopback());
-        let keys = include_str!("sections.rs")
-            .lines()
+        let keys = [include_str!("edge.rs"), include_str!("sections.rs")]
+            .into_iter()
+            .flat_map(str::lines)
             .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
             .map(|(key, _)| key)
-            .filter(|key| !key.starts_with("fn "));
+            .filter(|key| !key.starts_with("fn ") && !key.starts_with("const "));
         let missing: Vec<&str> = keys
             .filter(|key| !FILE.contains(&format!("{key} = ")) && !FILE.contains(&format!("[{key}")) && !FILE.contains(&format!(".{key}")))
             .collect();
