@@ -9,6 +9,7 @@ mod connections;
 mod files;
 mod guests;
 mod receivers;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -89,7 +90,10 @@ fn held(area: Area, tried: &str, held: &str) -> Result<()> {
         return fs::write(&path, page(&rows)).context("docs/attacks.md cannot be written");
     }
     let said = rows.get(&(area, tried.to_owned()));
-    ensure!(said.is_some_and(|said| said == held), "docs/attacks.md is old: run this test with WHARF_WRITE_DOCS=1\nin the page: {said:?}\nseen now:    {held:?}");
+    ensure!(
+        said.is_some_and(|said| said == held),
+        "docs/attacks.md is old: run this test with WHARF_WRITE_DOCS=1\nin the page: {said:?}\nseen now:    {held:?}"
+    );
     Ok(())
 }
 
@@ -101,7 +105,8 @@ fn every_row_has_its_test() -> Result<()> {
     let text = fs::read_to_string(root().join("docs/attacks.md"))?;
     let rows = rows(&text);
     ensure!(text == page(&rows), "docs/attacks.md was edited by hand: run the tests with WHARF_WRITE_DOCS=1");
-    let orphans: Vec<&String> = rows.keys().map(|(_, tried)| tried).filter(|tried| !sources.iter().any(|source| source.contains(&format!("{tried:?}")))).collect();
+    let orphans: Vec<&String> =
+        rows.keys().map(|(_, tried)| tried).filter(|tried| !sources.iter().any(|source| source.contains(&format!("{tried:?}")))).collect();
     ensure!(orphans.is_empty(), "no test says {orphans:?}");
     Ok(())
 }
