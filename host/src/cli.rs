@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::ClientId;
+use crate::{config::Scope, model::ClientId};
 
 /// A self-hosted WhatsApp gateway where extensions dock.
 #[derive(Debug, Parser)]
@@ -43,10 +43,20 @@ pub enum Command {
 }
 
 /// What can be done with keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Keys {
-    /// Make a new key: shown once, with the line for `[api] keys`.
-    New,
+    /// Make a new key: shown once, with what belongs into the configuration. Without a name it may do everything.
+    New {
+        /// What logs and refusals call it; it then may do what its scopes say.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it may do: read, send, control, admin, with commas between. Default with a name: read,send.
+        #[arg(long, value_delimiter = ',', requires = "name")]
+        scopes: Vec<Scope>,
+        /// Client ids of the sessions it may see, with commas between. Default: all.
+        #[arg(long, value_delimiter = ',', requires = "name")]
+        sessions: Vec<ClientId>,
+    },
 }
 
 /// What can be done with profiles. A session's browser must not run meanwhile.
@@ -169,7 +179,15 @@ mod tests {
     fn nothing_said_means_run() {
         let cli = Cli::parse_from(["wharf", "--config", "x.toml"]);
         assert_eq!((&cli.command, cli.config_file()), (&None, Some("x.toml".into())));
-        assert_eq!(Cli::parse_from(["wharf", "keys", "new"]).command, Some(Command::Keys(Keys::New)));
+        assert_eq!(
+            Cli::parse_from(["wharf", "keys", "new"]).command,
+            Some(Command::Keys(Keys::New { name: None, scopes: vec![], sessions: vec![] }))
+        );
+        let key = Cli::parse_from(["wharf", "keys", "new", "--name", "crm", "--scopes", "read,send", "--sessions", "sales"]).command;
+        let (scopes, sessions) = (vec![Scope::Read, Scope::Send], vec!["sales".parse().expect("id")]);
+        assert_eq!(key, Some(Command::Keys(Keys::New { name: Some("crm".into()), scopes, sessions })));
+        assert!(Cli::try_parse_from(["wharf", "keys", "new", "--scopes", "read"]).is_err(), "scopes are of a key with a name");
+        assert!(Cli::try_parse_from(["wharf", "keys", "new", "--name", "x", "--scopes", "write"]).is_err(), "no scope");
         let adopt = Cli::parse_from(["wharf", "profile", "adopt", "old", "--client", "shop"]).command;
         let wanted = Profile::Adopt { dir: "old".into(), client: Some("shop".parse().expect("id")) };
         assert_eq!(adopt, Some(Command::Profile(wanted)));

@@ -16,8 +16,9 @@ use tracing::error;
 use wharf::{
     browser,
     cli::{Cli, Command, Deliveries, Keys, Profile},
-    config::{self, Config, Sources},
+    config::{self, Config, Scope, Sources},
     gateway::{Gateway, check, deliveries, doctor, profiles},
+    model::ClientId,
     telemetry,
 };
 
@@ -30,8 +31,8 @@ fn main() -> ExitCode {
         return browser::guard::main(args);
     }
     let cli = Cli::parse();
-    if cli.command == Some(Command::Keys(Keys::New)) {
-        new_key();
+    if let Some(Command::Keys(Keys::New { name, scopes, sessions })) = &cli.command {
+        new_key(name.as_deref(), scopes, sessions);
         return ExitCode::SUCCESS;
     }
     let loaded = Sources::environment(cli.config_file()).and_then(|sources| config::load(&sources).map(|config| (config, sources)));
@@ -185,7 +186,17 @@ fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {
 }
 
 /// 256 random bits. Only the hash goes into the file; the key is shown this once.
-fn new_key() {
+fn new_key(name: Option<&str>, scopes: &[Scope], sessions: &[ClientId]) {
     let key = hex::encode(rand::random::<[u8; 32]>());
-    say(format_args!("key:                {key}\nfor [api] keys:     \"sha256:{}\"", hex::encode(Sha256::digest(&key))));
+    let hash = hex::encode(Sha256::digest(&key));
+    let Some(name) = name else {
+        return say(format_args!("key:                {key}\nfor [api] keys:     \"sha256:{hash}\""));
+    };
+    let list = |words: Vec<&str>| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    let scopes = if scopes.is_empty() { &[Scope::Read, Scope::Send][..] } else { scopes };
+    let scopes = list(scopes.iter().map(|scope| scope.as_str()).collect());
+    let sessions = if sessions.is_empty() { list(vec!["*"]) } else { list(sessions.iter().map(ClientId::as_str).collect()) };
+    say(format_args!(
+        "key:                {key}\nfor gateway.toml:\n\n[[api.key]]\nname = {name:?}\nkey = \"sha256:{hash}\"\nscopes = [{scopes}]\nsessions = [{sessions}]"
+    ));
 }

@@ -73,8 +73,11 @@ pub(super) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = sending::readable(&headers, body)?;
-    let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
-    let request = wanted.map_err(Problem::from).and_then(|wanted| parse(&app, wanted));
+    let read = || {
+        let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
+        wanted.map_err(Problem::from).and_then(|wanted| parse(&app, wanted))
+    };
+    let request = app.bodies.apart(body.len(), read).await;
     let id = ordered(&app, &headers, &caller, &body, request).await?;
     let order = find(&app, &id).await?;
     let place = format!("/v1/bulk/{id}");
@@ -85,11 +88,15 @@ pub(super) async fn create(
 /// its times are as given.
 async fn ordered(app: &App, headers: &HeaderMap, caller: &Caller, body: &[u8], request: Result<BulkRequest, Problem>) -> Result<String, Problem> {
     let mut key = None;
-    if once::is_keyed(headers)
-        && let Some(asked) = Asked::bulk(body)
-    {
+    let named = || {
+        let asked = Asked::bulk(body)?;
         let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(app.core.region(), request));
-        let named = asked.key(app, headers, caller, earlier)?;
+        Some(asked.key(app, headers, caller, earlier))
+    };
+    if once::is_keyed(headers)
+        && let Some(named) = app.bodies.apart(body.len(), named).await
+    {
+        let named = named?;
         match app.core.repeated_bulk(&named).await {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => key = Some(named),

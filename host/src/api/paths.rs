@@ -1,54 +1,30 @@
 //! The paths of the API as a list, so that a call of one that does not exist can be told the nearest.
 
-use axum::{Router, http::StatusCode, routing::MethodRouter};
+use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{App, reply::Failure};
+use super::reply::Failure;
 
 /// Characters of an unknown path that are looked at.
 const LOOKED_AT: usize = 200;
-
-/// A router that knows its own paths.
-#[derive(Debug, Default)]
-pub(super) struct Routes {
-    router: Router<App>,
-    paths: Paths,
-}
-
-impl Routes {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(super) fn route(mut self, path: &str, methods: MethodRouter<App>) -> Self {
-        self.paths.0.push(path.to_owned());
-        self.router = self.router.route(path, methods);
-        self
-    }
-
-    /// A path whose last part, `{verb}`, is one of `verbs`; the handler refuses others.
-    pub(super) fn verbs(mut self, path: &str, verbs: &[&str], methods: MethodRouter<App>) -> Self {
-        self.paths.0.extend(verbs.iter().map(|verb| path.replace("{verb}", verb)));
-        self.router = self.router.route(path, methods);
-        self
-    }
-
-    pub(super) fn merge(mut self, other: Self) -> Self {
-        self.paths.0.extend(other.paths.0);
-        self.router = self.router.merge(other.router);
-        self
-    }
-
-    pub(super) fn into_parts(self) -> (Router<App>, Paths) {
-        (self.router, self.paths)
-    }
-}
 
 /// All paths, with `{…}` for what differs from call to call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Paths(Vec<String>);
 
 impl Paths {
+    pub(super) fn add(&mut self, path: &str) {
+        if !self.0.iter().any(|known| known == path) {
+            self.0.push(path.to_owned());
+        }
+    }
+
+    /// In place of a path that ends in `{verb}`, one for each verb: another is no path.
+    pub(super) fn verbs(&mut self, path: &str, verbs: &[&str]) {
+        self.0.retain(|known| known != path);
+        self.0.extend(verbs.iter().map(|verb| path.replace("{verb}", verb)));
+    }
+
     /// The path of the list that `path` is; none: it is unknown.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
         self.0.iter().map(String::as_str).find(|known| fill(known, path) == path)

@@ -168,7 +168,7 @@ pub(super) async fn send(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
     let body = sending::readable(&headers, body)?;
-    let call = parse(&app, &whose, &body);
+    let call = app.bodies.apart(body.len(), || parse(&app, &whose, &body)).await;
     let said = match call.as_ref().map(|call| &call.content) {
         Ok(Requested::Content(content)) => content.body().map(str::to_owned),
         Ok(Requested::Template(_)) | Err(_) => None,

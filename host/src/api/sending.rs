@@ -72,7 +72,8 @@ pub(super) async fn send(
 ) -> Result<Response, Problem> {
     let body = readable(&headers, body)?;
     let waits = |otherwise| if prefers_async(&headers) { Until::Accepted } else { waits(until, otherwise) };
-    let answer = answer(&app, &headers, &caller, || Asked::message(&id, &body), parse(&app, &id, &body), waits).await?;
+    let call = app.bodies.apart(body.len(), || parse(&app, &id, &body)).await;
+    let answer = answer(&app, &headers, &caller, || Asked::message(&id, &body), call, waits).await?;
     match answer {
         SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
         SendReply::Done(row, outcome) => match outcome {

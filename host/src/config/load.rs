@@ -5,7 +5,7 @@
 
 use std::{fmt, fs, path::Path};
 
-use super::{BrowserKind, BrowserMode, Config, Millis, Sources, level, sources};
+use super::{BrowserKind, BrowserMode, Config, Millis, Secret, Sources, level, sources};
 use crate::model::{ClientId, Region};
 
 /// Everything that is wrong, one line each.
@@ -37,10 +37,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
         None => Config::default(),
     };
     readable(&config, sources, &mut errors);
-    for (n, key) in config.api.keys.iter_mut().enumerate() {
-        *key = key.trim().to_owned();
-        check_key(&format!("[api] keys, number {}", n + 1), key, &mut errors);
-    }
+    config.api.check(&mut errors);
     override_by_environment(&mut config, sources, &mut errors);
     check(&config, &mut errors);
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
@@ -50,8 +47,11 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
     let wrong = |error: &toml::de::Error, key: Option<String>| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         // What was found may be a key, and would be repeated.
-        let words =
-            if key.as_deref().is_some_and(|key| key.starts_with("api.keys")) { "must be a list of keys, each in quotes" } else { error.message() };
+        let words = match key.as_deref() {
+            Some(key) if key.starts_with("api.keys") => "must be a list of keys, each in quotes",
+            Some(key) if key.starts_with("api.key[") && key.ends_with("].key") => "must be a key in quotes",
+            _ => error.message(),
+        };
         let key = key.filter(|key| key != ".").map(|key| format!("{key}: ")).unwrap_or_default();
         ConfigErrors(vec![format!("{name}:{line}: {key}{words}")])
     };
@@ -101,18 +101,6 @@ fn readable(config: &Config, sources: &Sources, errors: &mut Vec<String>) {
     errors.extend(read.iter().map(|name| format!("environment: {name} is not UTF-8")));
 }
 
-/// What callers show in a header. The key itself is never repeated.
-fn check_key(name: &str, key: &str, errors: &mut Vec<String>) {
-    let hashed = key.strip_prefix("sha256:").map(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
-    if !key.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        errors.push(format!(
-            "{name}: holds a control character or one that is not ASCII, which no HTTP header can carry; `wharf keys new` makes a key"
-        ));
-    } else if hashed == Some(false) || (hashed.is_none() && key.len() < 16) {
-        errors.push(format!("{name}: must be at least 16 characters, or sha256: and 64 hex digits"));
-    }
-}
-
 /// The variables of the original service, and those that let a platform start the gateway without a file.
 fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut Vec<String>) {
     fn set<T: std::str::FromStr>(slot: &mut T, sources: &Sources, name: &str, right: &str, errors: &mut Vec<String>) {
@@ -135,14 +123,15 @@ fn override_by_environment(config: &mut Config, sources: &Sources, errors: &mut 
         config.browser.executable = Some(path.into());
     }
     if let Some(key) = sources.get("WHARF_API_KEY") {
-        check_key("environment: WHARF_API_KEY", key, errors);
-        config.api.keys.push(key.to_owned());
+        let key = Secret::new(key);
+        errors.extend(key.fault().map(|fault| format!("environment: WHARF_API_KEY: {fault}")));
+        config.api.keys.push(key);
     }
 }
 
 fn check(config: &Config, errors: &mut Vec<String>) {
     let server = &config.server;
-    if !server.host.is_loopback() && config.api.keys.is_empty() {
+    if !server.host.is_loopback() && !config.api.has_keys() {
         errors.push(format!(
             "[server] host = {}: anybody who reaches that address could send messages; set WHARF_API_KEY or [api] keys (`wharf keys new` makes one), or listen on 127.0.0.1",
             server.host
@@ -157,6 +146,8 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
         errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
     }
+    server.check(errors);
+    config.api.check_together(errors);
     let kind = config.browser.kind;
     if config.browser.mode == BrowserMode::Shared && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless) {
         errors.push("[browser] mode = \"shared\" needs the full browser without a window: kind must be \"auto\" or \"headless\"".into());
@@ -176,8 +167,7 @@ fn check(config: &Config, errors: &mut Vec<String>) {
     if config.delivery.concurrency == 0 || config.delivery.per_receiver == 0 || config.delivery.max_attempts == 0 {
         errors.push("[delivery] concurrency, per_receiver and max_attempts must be at least 1".into());
     }
-    let durations: [(&str, Millis); 14] = [
-        ("[server] shutdown", server.shutdown),
+    let durations: [(&str, Millis); 13] = [
         ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
         ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
         ("[whatsapp] call_timeout", config.whatsapp.call_timeout),

@@ -1,11 +1,11 @@
 //! The sections of `gateway.toml` with their defaults: the whole, and what is about the gateway itself. Sessions and sends
 //! have files of their own.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Browser, ByteSize, LogLevel, Millis, Send, Sessions, WhatsApp};
+use super::{Api, Browser, ByteSize, LogLevel, Millis, Send, Server, Sessions, WhatsApp};
 
 /// Everything the gateway can be told.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -33,40 +33,6 @@ pub struct Config {
     pub plugins: Plugins,
     /// `[[plugin]]`, in pipeline order.
     pub plugin: Vec<Plugin>,
-}
-
-/// `[server]`: where the gateway listens.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Server {
-    /// Default 127.0.0.1. Any other address needs at least one API key. Environment: `HOST`.
-    pub host: IpAddr,
-    /// Default 3001; 0 picks a free one. Environment: `PORT`.
-    pub port: u16,
-    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`: what links to the passkey helper name.
-    /// Default: the address where it listens, which works on this machine only unless `host` says otherwise. Environment:
-    /// `PUBLIC_URL`.
-    pub public_url: Option<String>,
-    /// How long a shutdown may take before the rest is cut off. Default 30s.
-    pub shutdown: Millis,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self { host: IpAddr::from([127, 0, 0, 1]), port: 3001, public_url: None, shutdown: Millis::secs(30) }
-    }
-}
-
-/// `[api]`: who may call.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Api {
-    /// API keys, each at least 16 characters; better their hash: `sha256:<64 hex>`. Environment: `WHARF_API_KEY` adds one.
-    pub keys: Vec<String>,
-    /// Origins that may call from a browser. Default none.
-    pub cors_origins: Vec<String>,
-    /// Whether `/metrics` needs no key. Default false.
-    pub open_metrics: bool,
 }
 
 /// `[log]`

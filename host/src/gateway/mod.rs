@@ -100,6 +100,8 @@ impl Gateway {
     /// # Errors
     /// See [`StartError`]; nothing is left running then.
     pub async fn start(config: Config, sources: Arc<Sources>, metrics: PrometheusHandle) -> Result<Self, StartError> {
+        // First, so that whatever counts descriptors counts those there will be.
+        api::raise_descriptor_limit();
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
         let database = config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"));
@@ -140,7 +142,9 @@ impl Gateway {
             checked: Mutex::default(),
         };
         let stop = CancellationToken::new();
-        let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), stop.clone().cancelled_owned()));
+        let router = api::router(Arc::new(core), &config.api, &config.server);
+        let (settings, stopping) = (config.server.clone(), stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move { api::serve(listener, router, &settings, stopping).await });
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
         Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration(), instance })
     }

@@ -9,6 +9,7 @@ mod connections;
 mod files;
 mod guests;
 mod receivers;
+mod wire;
 
 use std::{
     collections::BTreeMap,

@@ -108,13 +108,17 @@ async fn serve(mut stream: TcpStream, manner: Manner, calls: &AtomicUsize) -> st
 }
 
 fn target(name: &str, url: &str) -> String {
-    format!("[[plugin.config.targets]]\nname = {name:?}\nurl = \"{url}/hook\"\nretry = {{ policy = \"constant\", delay_seconds = 1, attempts = 100 }}\n")
+    format!(
+        "[[plugin.config.targets]]\nname = {name:?}\nurl = \"{url}/hook\"\nretry = {{ policy = \"constant\", delay_seconds = 1, attempts = 100 }}\n"
+    )
 }
 
 fn plan(targets: &[(&str, String)], private: bool) -> Plan {
     let origins: Vec<&String> = targets.iter().map(|(_, url)| url).collect();
     let tables: String = targets.iter().map(|(name, url)| target(name, url)).collect();
-    let overlay = format!("[delivery]\ntimeout = \"2s\"\n[[plugin]]\nname = \"webhook\"\ngrants = {{ http = {origins:?}, http_private = {private} }}\n{tables}");
+    let overlay = format!(
+        "[delivery]\ntimeout = \"2s\"\n[[plugin]]\nname = \"webhook\"\ngrants = {{ http = {origins:?}, http_private = {private} }}\n{tables}"
+    );
     Plan { overlay, ..Plan::default() }
 }
 
@@ -190,5 +194,9 @@ async fn a_target_inside_is_not_called_without_the_grant() -> Result<()> {
     }
     ensure!(inner.calls().is_empty(), "{:?}", inner.calls());
     gateway.stop(BOOT).await?;
-    held(Area::Receivers, "a target on this machine, by address, name and four other spellings", "without `http_private` no connection is made, and the reason says so")
+    held(
+        Area::Receivers,
+        "a target on this machine, by address, name and four other spellings",
+        "without `http_private` no connection is made, and the reason says so",
+    )
 }

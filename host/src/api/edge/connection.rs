@@ -1,0 +1,127 @@
+//! One connection, from its first byte to its end.
+
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use futures_util::FutureExt;
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{
+    Crowded, Limits,
+    body::{Arriving, Leaving},
+    room::Seat,
+    stream::Stream,
+};
+use crate::config::MAX_LARGE_BODY;
+
+/// Bytes of a request's header, and of what is read at a time.
+const BUFFER: usize = 64 << 10;
+/// For a header on a connection that only a probe may have.
+const PROBE: Duration = Duration::from_secs(2);
+/// What is still coming is read and thrown away for so long after a refusal, and no more of it than a body may have: the
+/// system would else take the refusal back.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Answers on `socket` until either side has enough.
+pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, router: Router, closing: CancellationToken) {
+    let crowded = seat.crowded;
+    let limits = if crowded { Limits { header: limits.header.min(PROBE), ..limits } } else { limits };
+    let peer = Arc::clone(&seat.peer);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        peer.asked();
+        let (parts, body) = request.into_parts();
+        let mut request = if body.is_end_stream() {
+            Request::from_parts(parts, Body::empty())
+        } else {
+            let mut request = Request::from_parts(parts, Body::new(Arriving::new(body, Arc::clone(&peer), limits)));
+            request.extensions_mut().insert(Arc::clone(&peer));
+            request
+        };
+        if crowded {
+            request.extensions_mut().insert(Crowded);
+        }
+        let peer = Arc::clone(&peer);
+        router.clone().call(request).map(|answer| answer.map(|response| response.map(|body| Leaving { body, peer })))
+    });
+    let io = TokioIo::new(Stream::new(socket, Arc::clone(&peer)));
+    let mut http = http1::Builder::new();
+    http.max_buf_size(BUFFER).max_header_size(BUFFER).keep_alive(!crowded);
+    let mut connection = http.serve_connection(io, service);
+    let end = {
+        let mut alarm = std::pin::pin!(sleep_until(peer.deadline(&limits).unwrap_or_else(Instant::now)));
+        let mut closing = std::pin::pin!(closing.cancelled());
+        let mut is_leaving = false;
+        poll_fn(|cx| {
+            let mut connection = Pin::new(&mut connection);
+            // Its end is not left to hyper, which would close the socket before all was read.
+            if let Poll::Ready(end) = connection.poll_without_shutdown(cx) {
+                return Poll::Ready(Some(end));
+            }
+            if !is_leaving && (closing.as_mut().poll(cx).is_ready() || Pin::new(&mut seat.leave).poll(cx).is_ready()) {
+                if peer.deadline(&limits).is_some() {
+                    return Poll::Ready(None);
+                }
+                // What is being answered is answered to the end.
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+                if let Poll::Ready(end) = connection.poll_without_shutdown(cx) {
+                    return Poll::Ready(Some(end));
+                }
+            }
+            // The timer is set anew when the deadline comes nearer; when it moves away, the timer finds that out.
+            while let Some(deadline) = peer.deadline(&limits) {
+                if alarm.is_elapsed() || deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(cx).is_pending() {
+                    break;
+                }
+                if deadline <= Instant::now() {
+                    return Poll::Ready(None);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    };
+    if let Some(end) = end {
+        // A request that hyper could not read was answered too.
+        finish(connection.into_parts().io.into_inner().into_socket(), peer.is_unread() || end.is_err()).await;
+    }
+    drop(seat);
+}
+
+/// Closes the connection so that the last answer arrives.
+async fn finish(mut socket: TcpStream, is_unread: bool) {
+    let _ = socket.shutdown().await;
+    if !is_unread {
+        return;
+    }
+    let rest = async {
+        let (mut dust, mut left) = ([0; 4096], MAX_LARGE_BODY);
+        while left > 0 {
+            if socket.readable().await.is_err() {
+                return;
+            }
+            match socket.try_read(&mut dust) {
+                Ok(0) => return,
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let _ = timeout(LINGER, rest).await;
+}
