@@ -7,7 +7,7 @@ use std::{fs, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, project, setup, step};
+use crate::{project, setup, step};
 
 /// The version that docs/plugins.md names.
 const COMPONENTIZE: &str = "componentize-py==0.25.1";
@@ -30,9 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let mut componentize = Command::new(environment.join("bin/componentize-py"));
     componentize.args(["-d", "wit/v0.1", "-w", "validator", "componentize", "-p", "sdk/python", "banned_words", "-o"]);
     step::quiet("banned_words.wasm", componentize.arg(plugins.join("banned_words.wasm")), LIMIT)?;
-    let mut build = vec!["build", "--bins"];
-    build.extend(setup::HOST);
-    cargo::build("Gateway and the check of the plugin", &build)?;
+    setup::programs(&["wharf", "wharf-python"])?;
     let mut check = project::clean(Command::new(project::program("wharf-python")));
     step::loud("the gateway with it", check.arg(&plugins), LIMIT)
 }
