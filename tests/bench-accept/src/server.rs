@@ -70,7 +70,8 @@ pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
             let core = Other::new(config.sessions.default_client.clone(), plugins, pool);
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let address = listener.local_addr()?;
-            let server = tokio::spawn(api::serve(listener, api::router(Arc::new(core), &config.api), std::future::pending()));
+            let router = api::router(Arc::new(core), &config.api, &config.server);
+            let server = tokio::spawn(async move { api::serve(listener, router, &config.server, std::future::pending()).await });
             parent_gone(address).await?;
             server.abort();
         }
