@@ -5,6 +5,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +23,7 @@ const OURS: [&str; 6] = [".quarantine", ".wwebjs_auth", ".wwebjs_cache", "cache"
 /// The first that a stranger could read or replace.
 pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     let names = database_names(database);
-    if root.exists() && is_ours_alone(root, &names) {
+    if root.exists() && is_ours_alone(root, &names) && !is_shared(root) {
         files::private_folder("session path", root)?;
     } else if root.exists() {
         files::place("session path", root)?;
@@ -68,6 +69,11 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     found.sort();
     found
+}
+
+/// A folder in which others may put things, and replace none of ours: `/tmp`, or a tmpfs that was mounted without a mode.
+fn is_shared(root: &Path) -> bool {
+    fs::metadata(root).is_ok_and(|meta| meta.mode() & 0o1000 != 0)
 }
 
 /// A folder that has other things in it, the root of a project for example, is not the gateway's to close to readers.
@@ -128,6 +134,16 @@ mod tests {
         open_up(&root.join("package.json"), 0o644);
         check(&root, &data.join("wharf.db")).expect("mended");
         assert_eq!((mode(&root), mode(&data), mode(&root.join("package.json"))), (0o755, 0o755, 0o644));
+    }
+
+    #[test]
+    fn a_mount_that_is_shared_is_used_as_it_is_and_what_is_ours_in_it_is_closed() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        open_up(dir.path(), 0o1777);
+        fs::create_dir(dir.path().join(".wwebjs_auth")).expect("made");
+        open_up(&dir.path().join(".wwebjs_auth"), 0o777);
+        check(dir.path(), &dir.path().join("wharf.db")).expect("warned of");
+        assert_eq!((mode(dir.path()), mode(&dir.path().join(".wwebjs_auth"))), (0o777, 0o700));
     }
 
     #[test]

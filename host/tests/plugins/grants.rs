@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Tests run in their package's folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
+    Path::new("..").canonicalize().expect("the repository")
 }
 
 /// Every text that an operator or an author reads: documentation, the contract, the SDK, the bundled plugins.

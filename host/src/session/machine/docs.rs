@@ -97,13 +97,13 @@ fn render(steps: &Steps) -> String {
 
 #[test]
 fn the_documented_table_is_that_of_the_machine() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sessions.md");
-    let text = fs::read_to_string(&path).expect("docs/sessions.md");
+    let path = Path::new("../docs/sessions.md");
+    let text = fs::read_to_string(path).expect("docs/sessions.md");
     let (head, rest) = text.split_once(BEGIN).expect("the begin marker");
     let (old, tail) = rest.split_once(END).expect("the end marker");
     let new = render(&steps());
     if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
-        fs::write(&path, format!("{head}{BEGIN}{new}{END}{tail}")).expect("written");
+        fs::write(path, format!("{head}{BEGIN}{new}{END}{tail}")).expect("written");
     } else {
         assert!(old == new, "docs/sessions.md is old: run WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs");
     }

@@ -14,11 +14,11 @@ mod wire;
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, ensure};
+use wharf_e2e::project;
 
 /// What was attacked, in the order of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +50,6 @@ const HEAD: &str = "# What was tried against it, and held\n\nMade by the tests b
 
 static PAGE: Mutex<()> = Mutex::new(());
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
-}
-
 /// What the page says: area and attempt → what happened.
 fn rows(text: &str) -> BTreeMap<(Area, String), String> {
     let mut area = Area::Connections;
@@ -82,7 +77,7 @@ fn page(rows: &BTreeMap<(Area, String), String>) -> String {
 
 /// Notes that `tried` was just done to a running gateway and that it held: `docs/attacks.md` says so in the same words.
 fn held(area: Area, tried: &str, held: &str) -> Result<()> {
-    let path = root().join("docs/attacks.md");
+    let path = project::root().join("docs/attacks.md");
     let _one = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut rows = rows(&fs::read_to_string(&path).unwrap_or_default());
     if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
@@ -100,9 +95,8 @@ fn held(area: Area, tried: &str, held: &str) -> Result<()> {
 /// The other direction: no row stays whose test is gone.
 #[test]
 fn every_row_has_its_test() -> Result<()> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/attacks");
-    let sources: Vec<String> = fs::read_dir(here)?.map(|entry| Ok(fs::read_to_string(entry?.path())?)).collect::<Result<_>>()?;
-    let text = fs::read_to_string(root().join("docs/attacks.md"))?;
+    let sources: Vec<String> = fs::read_dir("tests/all/attacks")?.map(|entry| Ok(fs::read_to_string(entry?.path())?)).collect::<Result<_>>()?;
+    let text = fs::read_to_string(project::root().join("docs/attacks.md"))?;
     let rows = rows(&text);
     ensure!(text == page(&rows), "docs/attacks.md was edited by hand: run the tests with WHARF_WRITE_DOCS=1");
     let orphans: Vec<&String> =
