@@ -23,13 +23,13 @@ const OURS: [&str; 6] = [".quarantine", ".wwebjs_auth", ".wwebjs_cache", "cache"
 /// The first that a stranger could read or replace.
 pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     let names = database_names(database);
-    if root.exists() && is_ours_alone(root, &names) && !is_shared(root) {
-        files::private_folder("session path", root)?;
+    if root.exists() && is_ours_alone(root, &names) {
+        folder_of_ours("session path", root)?;
     } else if root.exists() {
         files::place("session path", root)?;
     }
     for (what, name) in [("cache", "cache"), ("folder of logins set aside", ".quarantine"), ("folder of logins", ".wwebjs_auth")] {
-        files::private_folder(what, &root.join(name))?;
+        folder_of_ours(what, &root.join(name))?;
     }
     files::private_file("lock of the session path", &root.join("gateway.lock"))?;
     session::close_profiles(root);
@@ -71,9 +71,11 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A folder in which others may put things, and replace none of ours: `/tmp`, or a tmpfs that was mounted without a mode.
-fn is_shared(root: &Path) -> bool {
-    fs::metadata(root).is_ok_and(|meta| meta.mode() & 0o1000 != 0)
+/// A folder for us alone. One in which others may put things and replace none of ours (sticky), such as a tmpfs that was
+/// mounted without a mode, is warned of: each login in it is looked at by itself.
+fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
+    let is_shared = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
+    if is_shared { files::place(what, path) } else { files::private_folder(what, path) }
 }
 
 /// A folder that has other things in it, the root of a project for example, is not the gateway's to close to readers.
@@ -139,11 +141,13 @@ mod tests {
     #[test]
     fn a_mount_that_is_shared_is_used_as_it_is_and_what_is_ours_in_it_is_closed() {
         let dir = tempfile::tempdir().expect("tempdir");
-        open_up(dir.path(), 0o1777);
-        fs::create_dir(dir.path().join(".wwebjs_auth")).expect("made");
-        open_up(&dir.path().join(".wwebjs_auth"), 0o777);
+        let (logins, login) = (dir.path().join(".wwebjs_auth"), dir.path().join(".wwebjs_auth/session-a"));
+        fs::create_dir_all(&login).expect("made");
+        for (path, open) in [(dir.path(), 0o1777), (&logins, 0o1777), (&login, 0o777)] {
+            open_up(path, open);
+        }
         check(dir.path(), &dir.path().join("wharf.db")).expect("warned of");
-        assert_eq!((mode(dir.path()), mode(&dir.path().join(".wwebjs_auth"))), (0o777, 0o700));
+        assert_eq!((mode(dir.path()), mode(&logins), mode(&login)), (0o777, 0o777, 0o700));
     }
 
     #[test]
