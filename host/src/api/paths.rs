@@ -32,12 +32,11 @@ impl Paths {
 
     /// 404, with the nearest path.
     pub(super) fn unknown(&self, path: &str) -> Failure {
-        let message = match self.nearest(path) {
-            Some(nearest) => format!("there is no such path; the nearest is {nearest}"),
-            None => "there is no such path".to_owned(),
-        };
-        let failure = Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", message);
-        self.nearest(path).into_iter().fold(failure, |failure, nearest| failure.with(json!({"nearest": nearest})))
+        let refuse = |message: String| Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", message);
+        match self.nearest(path) {
+            Some(nearest) => refuse(format!("there is no such path; the nearest is {nearest}")).with(json!({"nearest": nearest})),
+            None => refuse("there is no such path".to_owned()),
+        }
     }
 
     /// The path that is most like an unknown one.
