@@ -1,6 +1,6 @@
 //! Starts a guard with a Chromium, and connects to it.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
 use chromiumoxide::{Browser, handler::HandlerConfig};
 use tokio::{
@@ -12,57 +12,15 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    BrowserError, BrowserEvent, Tab,
+    BrowserError, BrowserEvent, LaunchOptions, Tab,
     args::{command_line, find_executable, plain_user_agent, shared_command_line},
-    tab::{self, Connection, Process},
+    connection::{Connection, Process},
+    tab,
     words::{PATIENCE, next_line, version_within},
 };
-use crate::config::BrowserKind;
 
 /// Lines of Chromium's standard error that an error message quotes.
 const STDERR_TAIL: usize = 5;
-
-/// How to start a browser.
-#[derive(Debug, Clone)]
-pub struct LaunchOptions {
-    /// The Chromium binary; none: searched.
-    pub executable: Option<PathBuf>,
-    /// Full browser, shell, or with a window.
-    pub kind: BrowserKind,
-    /// The profile directory; made with mode 0700.
-    pub profile: PathBuf,
-    /// More switches.
-    pub args: Vec<String>,
-    /// None: the browser's own without `Headless`.
-    pub user_agent: Option<String>,
-    /// Whose browser it is, for logs.
-    pub tag: String,
-    /// From the start of the process to the connection.
-    pub launch_timeout: Duration,
-    /// A Chromium whose gateway is gone may take so long to leave before it is killed.
-    pub close_grace: Duration,
-    /// How to start the guard.
-    pub guard: Guard,
-}
-
-/// The command that runs [`super::guard::main`].
-#[derive(Debug, Clone)]
-pub struct Guard {
-    /// The program.
-    pub program: PathBuf,
-    /// What comes before the guard's own arguments.
-    pub args: Vec<String>,
-}
-
-impl Guard {
-    /// This program with the word `guard`.
-    ///
-    /// # Errors
-    /// When the path of this program cannot be found out.
-    pub fn current_exe() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, args: vec!["guard".into()] })
-    }
-}
 
 /// Starts a browser with one blank page.
 ///

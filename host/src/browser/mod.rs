@@ -4,9 +4,11 @@
 //! closed cleanly also when the gateway is killed. See [`guard`].
 
 mod args;
+mod connection;
 pub mod guard;
 mod launch;
 mod lock;
+mod options;
 mod process;
 mod shared;
 mod tab;
@@ -16,8 +18,9 @@ mod words;
 use std::{path::PathBuf, time::Duration};
 
 pub use args::find_executable;
-pub use launch::{Guard, LaunchOptions, launch};
+pub use launch::launch;
 pub use lock::{MARKS, ProfileLock, hold_profile, profile_user, was_held};
+pub use options::{Guard, LaunchOptions};
 pub use process::Report;
 pub use shared::SharedBrowser;
 pub use tab::Tab;

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use chromiumoxide::{
     Page,
     cdp::browser_protocol::target::{CloseTargetParams, TargetId},
@@ -27,8 +28,9 @@ use tracing::{debug, info, warn};
 use super::{
     BrowserError, BrowserEvent, LaunchOptions, ProfileLock, Tab, TabError,
     args::{find_executable, hand_over_command_line},
+    connection::{Connection, quick},
     hold_profile, launch,
-    tab::{Connection, attach, quick},
+    tab::{SharedPlace, attach},
 };
 use crate::config::BrowserKind;
 
@@ -105,7 +107,7 @@ impl SharedBrowser {
                     return Err(BrowserError::Failed(format!("the shared browser did not open the profile within {:?}", options.launch_timeout)));
                 }
             };
-            let attached = attach(place.connection.clone(), page, Some(Arc::clone(&place)), options.tag.clone()).await;
+            let attached = attach(place.connection.clone(), page, Some(Arc::clone(&place) as Arc<dyn SharedPlace>), options.tag.clone()).await;
             attached.map_err(|error| BrowserError::Failed(error.to_string()))
         };
         let opened = opened.await;
@@ -233,17 +235,18 @@ impl Place {
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
 
-    /// Pages in the browser, this one included.
-    pub(super) async fn neighbours(&self) -> u64 {
+#[async_trait]
+impl SharedPlace for Place {
+    async fn neighbours(&self) -> u64 {
         if !self.connection.is_alive() {
             return 1;
         }
         self.browser.state.lock().await.running_on(&self.connection).map_or(1, |running| running.places)
     }
 
-    /// Closes the page; returns when it is gone, or its browser.
-    pub(super) async fn leave(&self) {
+    async fn leave(&self) {
         let held = self.held().take();
         if let Some(held) = held {
             self.browser.leave(&self.connection, held).await;

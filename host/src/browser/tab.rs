@@ -1,16 +1,17 @@
 //! One page of one browser. Every call ends by its own deadline: after a crash of the renderer CDP never answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use chromiumoxide::{
-    Browser, Handler, Page,
+    Browser, Page,
     cdp::{
         browser_protocol::{
             emulation::SetFocusEmulationEnabledParams,
             log, network,
             page::{AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
             performance,
-            target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams, SetDiscoverTargetsParams},
+            target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams},
         },
         js_protocol::runtime::{AddBindingParams, EvaluateParams, EventBindingCalled},
     },
@@ -19,98 +20,20 @@ use chromiumoxide::{
 use futures_util::StreamExt;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, ChildStdin},
-    sync::{Mutex, mpsc, watch},
-    time::timeout,
-};
-use tracing::{debug, warn};
+use tokio::{sync::mpsc, time::timeout};
+use tracing::warn;
 
 use super::{
     BrowserEvent, TabError,
+    connection::{Connection, QUICK, bounded, quick},
     process::{Report, measure},
-    shared::Place,
     text::read_json,
 };
 
-/// For what answers at once in a healthy browser.
-const QUICK: Duration = Duration::from_secs(10);
 /// News that wait to be taken; a page that says more waits with it in the library's own queue.
 const NEWS: usize = 1024;
 /// Bytes that a page may say at a time.
 const SAID: usize = 8 << 20;
-
-/// The processes behind a page.
-#[derive(Debug)]
-pub(super) struct Process {
-    pid: u32,
-    guard: Mutex<Child>,
-    input: Mutex<Option<ChildStdin>>,
-    end: watch::Sender<Option<String>>,
-}
-
-impl Process {
-    pub(super) fn new(mut guard: Child, pid: u32) -> Self {
-        let input = Mutex::new(guard.stdin.take());
-        Self { pid, guard: Mutex::new(guard), input, end: watch::Sender::new(None) }
-    }
-
-    /// The guard has said its last word: reaps it and tells those who wait.
-    pub(super) async fn ended(&self, said: String) {
-        let status = self.guard.lock().await.wait().await;
-        debug!(?status, said, "guard ended");
-        self.end.send_replace(Some(said));
-    }
-
-    pub(super) async fn wait(&self) -> String {
-        let mut end = self.end.subscribe();
-        let said = end.wait_for(Option::is_some).await;
-        said.ok().and_then(|said| said.clone()).unwrap_or_default()
-    }
-
-    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when it is gone.
-    pub(super) async fn leave(&self) {
-        self.input.lock().await.take();
-        self.wait().await;
-    }
-
-    pub(super) async fn kill(&self) {
-        if let Some(mut input) = self.input.lock().await.take() {
-            // Fails when the guard is gone already.
-            let _ = input.write_all(b"kill\n").await;
-        }
-        self.wait().await;
-    }
-}
-
-/// A browser that is connected to.
-#[derive(Debug, Clone)]
-pub(super) struct Connection {
-    pub(super) browser: Arc<Mutex<Browser>>,
-    pub(super) process: Arc<Process>,
-    product: String,
-    end: watch::Receiver<Option<String>>,
-}
-
-impl Connection {
-    /// Starts to listen to a browser.
-    pub(super) async fn start(browser: Browser, handler: Handler, process: Arc<Process>) -> Result<Self, TabError> {
-        let (sender, end) = watch::channel(None);
-        tokio::spawn(drive(handler, Arc::clone(&process), sender));
-        let asking = async {
-            browser.execute(SetDiscoverTargetsParams::new(true)).await?;
-            browser.version().await
-        };
-        let product = quick(asking).await?.product;
-        Ok(Self { browser: Arc::new(Mutex::new(browser)), process, product, end })
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        // Whoever drives it may have broken off without a word.
-        self.end.borrow().is_none() && self.end.has_changed().is_ok()
-    }
-}
 
 /// How a call into the page ended.
 #[derive(Deserialize)]
@@ -133,7 +56,17 @@ pub struct Tab {
     connection: Connection,
     page: Page,
     /// None: the browser is this page's alone.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<dyn SharedPlace>>,
+}
+
+/// The place of a page in a browser that it shares with others.
+#[async_trait]
+pub(super) trait SharedPlace: Send + Sync + Debug {
+    /// Pages in the browser, this one included.
+    async fn neighbours(&self) -> u64;
+
+    /// Closes the page; returns when it is gone, or its browser.
+    async fn leave(&self);
 }
 
 /// Opens a blank page as the only one and starts to listen.
@@ -147,7 +80,7 @@ pub(super) async fn open(connection: Connection, tag: String) -> Result<(Tab, mp
 pub(super) async fn attach(
     connection: Connection,
     page: Page,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<dyn SharedPlace>>,
     tag: String,
 ) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
     let (sender, events) = mpsc::channel(NEWS);
@@ -194,44 +127,11 @@ pub(super) async fn attach(
     Ok((Tab { connection, page, place }, events))
 }
 
-/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end; any other error is,
-/// and dropping the handler is what makes pending calls return.
-async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<Option<String>>) {
-    let ended = tokio::select! {
-        said = process.wait() => said,
-        () = async {
-            while let Some(step) = handler.next().await {
-                match step {
-                    Ok(()) | Err(CdpError::Serde(_)) => {}
-                    Err(error) => {
-                        debug!(%error, "CDP connection");
-                        break;
-                    }
-                }
-            }
-        } => "the connection to the browser ended".to_owned(),
-    };
-    drop(handler);
-    end.send_replace(Some(ended));
-}
-
 /// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
 async fn close_others(browser: &Browser, page: &Page) {
     let others = timeout(QUICK, browser.pages()).await.ok().and_then(Result::ok).unwrap_or_default();
     for other in others.iter().filter(|other| other.target_id() != page.target_id()) {
         let _ = timeout(QUICK, browser.execute(CloseTargetParams::new(other.target_id().clone()))).await;
-    }
-}
-
-pub(super) async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
-    bounded(QUICK, work).await
-}
-
-async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
-    match timeout(limit, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(CdpError::Timeout)) | Err(_) => Err(TabError::Timeout(limit)),
-        Ok(Err(error)) => Err(TabError::Gone(error.to_string())),
     }
 }
 
@@ -312,7 +212,7 @@ impl Tab {
 
     /// Processes and memory. Reads `/proc` on a blocking thread.
     pub async fn report(&self) -> Report {
-        let (pid, product) = (self.connection.process.pid, self.connection.product.clone());
+        let (pid, product) = (self.connection.process.pid(), self.connection.product.clone());
         let whole = tokio::task::spawn_blocking(move || measure(pid, product)).await.unwrap_or_default();
         match &self.place {
             // Which process serves whom cannot be told for all of them.

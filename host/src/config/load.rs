@@ -3,22 +3,10 @@
 //! What is wrong is said with file, line and key, and with what would be right; checks that need the whole
 //! configuration are reported together.
 
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
-use super::{BrowserKind, BrowserMode, Config, Millis, Secret, Sources, level, sources};
+use super::{BrowserKind, BrowserMode, Config, ConfigErrors, Millis, Secret, Sources, level, sources};
 use crate::model::{ClientId, Region};
-
-/// Everything that is wrong, one line each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(pub(super) Vec<String>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
 
 /// Reads and checks the configuration.
 ///

@@ -5,6 +5,7 @@
 
 mod dotenv;
 mod edge;
+mod errors;
 mod level;
 mod load;
 mod sections;
@@ -14,8 +15,9 @@ mod sources;
 mod units;
 
 pub use edge::{Api, Key, MAX_LARGE_BODY, Scope, Secret, Server};
+pub use errors::ConfigErrors;
 pub use level::LogLevel;
-pub use load::{ConfigErrors, load};
+pub use load::load;
 pub use sections::{Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Storage};
 pub use send::{Pacing, PacingOverride, Send, WhenBusy};
 pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Inner, http::Caller, receivers::Seen};
+use super::{
+    http::Caller,
+    receivers::Seen,
+    shared::{CURSOR, Shared},
+};
 use crate::{
     model::{Envelope, Timestamp},
     plugins::{AttemptResult, Judgement, Subject},
@@ -25,27 +29,27 @@ pub(super) struct Done {
 }
 
 /// Tries one delivery. `envelope`: its event, or why it cannot be read; none when it is not in the log any more.
-pub(super) async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery, envelope: Option<Result<Envelope, String>>) -> Done {
+pub(super) async fn attempt(shared: &Shared, caller: &Caller, delivery: &Delivery, envelope: Option<Result<Envelope, String>>) -> Done {
     let nothing = |update| Done { update, seen: Seen::Nothing };
     let envelope = match envelope {
         Some(Ok(envelope)) => envelope,
         Some(Err(reason)) => return nothing(dead(format!("its event cannot be read: {reason}"))),
         None => return nothing(dead("its event is not in the log any more".into())),
     };
-    let Some(envelope) = inner.complete(envelope) else {
+    let Some(envelope) = shared.complete(envelope) else {
         return nothing(Update::Stale("the code has expired, or the gateway was started anew since it was shown".into()));
     };
     if delivery.target.is_empty() {
-        return route_again(inner, delivery, envelope).await;
+        return route_again(shared, delivery, envelope).await;
     }
     let number = delivery.attempt.saturating_add(1);
     let subject = Subject { session: envelope.session.clone(), id: delivery.id.clone(), traceparent: String::new(), attempt: number };
-    let request = match inner.notifiers.request(&delivery.plugin, &subject, &delivery.target, &envelope).await {
+    let request = match shared.notifiers.request(&delivery.plugin, &subject, &delivery.target, &envelope).await {
         Ok(request) => request,
-        Err(failure) => return failed(inner, number, failure.to_string()),
+        Err(failure) => return failed(shared, number, failure.to_string()),
     };
-    let answer = caller.call(&delivery.plugin, request, inner.delivery.timeout.duration()).await;
-    match inner.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
+    let answer = caller.call(&delivery.plugin, request, shared.delivery.timeout.duration()).await;
+    match shared.notifiers.judge(&delivery.plugin, &subject, &delivery.target, &answer).await {
         Ok(Judgement::Delivered) => Done { update: Update::Delivered, seen: Seen::Well },
         // A receiver that answered is there, whatever it thinks of this event.
         Ok(Judgement::GiveUp(reason)) if matches!(answer, AttemptResult::Answered { .. }) => nothing(dead(reason.into())),
@@ -54,25 +58,25 @@ pub(super) async fn attempt(inner: &Inner, caller: &Caller, delivery: &Delivery,
             let reason = bounded(format!("{}; the plugin gave up: {reason}", said(&answer)));
             Done { update: Update::Dead(reason.clone()), seen: Seen::Failed(reason) }
         }
-        Ok(Judgement::RetryAfter(wish)) => again(inner, number, wish, said(&answer)),
-        Err(failure) => failed(inner, number, failure.to_string()),
+        Ok(Judgement::RetryAfter(wish)) => again(shared, number, wish, said(&answer)),
+        Err(failure) => failed(shared, number, failure.to_string()),
     }
 }
 
 /// The notifier could not say who is told: it is asked again, and who is told then becomes a delivery each.
-async fn route_again(inner: &Inner, delivery: &Delivery, envelope: Envelope) -> Done {
+async fn route_again(shared: &Shared, delivery: &Delivery, envelope: Envelope) -> Done {
     let number = delivery.attempt.saturating_add(1);
-    let targets = match inner.targets_of(&delivery.plugin, &envelope, number).await {
+    let targets = match shared.targets_of(&delivery.plugin, &envelope, number).await {
         Ok(targets) => targets,
-        Err(reason) => return failed(inner, number, reason),
+        Err(reason) => return failed(shared, number, reason),
     };
-    let new = targets.into_iter().map(|target| inner.new_delivery(&delivery.plugin, target, None)).collect();
-    match inner.store.route(super::CURSOR, vec![(delivery.event_seq, new)]).await {
+    let new = targets.into_iter().map(|target| shared.new_delivery(&delivery.plugin, target, None)).collect();
+    match shared.store.route(CURSOR, vec![(delivery.event_seq, new)]).await {
         Ok(()) => {
-            inner.due.notify_one();
+            shared.due.notify_one();
             Done { update: Update::Delivered, seen: Seen::Well }
         }
-        Err(error) => again(inner, number, FIRST_PAUSE, error.to_string()),
+        Err(error) => again(shared, number, FIRST_PAUSE, error.to_string()),
     }
 }
 
@@ -84,8 +88,8 @@ fn said(answer: &AttemptResult) -> String {
 }
 
 /// After a failure that is not the receiver's: the plugin's, or our own.
-pub(super) fn failed(inner: &Inner, number: u32, reason: String) -> Done {
-    again(inner, number, plugin_pause(number), reason)
+pub(super) fn failed(shared: &Shared, number: u32, reason: String) -> Done {
+    again(shared, number, plugin_pause(number), reason)
 }
 
 /// Doubles with each attempt.
@@ -95,18 +99,18 @@ pub(super) fn plugin_pause(number: u32) -> Duration {
 
 /// The wish for a pause within the operator's bounds, and a little later than asked so that receivers that come back are
 /// not met by everything at once.
-fn again(inner: &Inner, number: u32, wish: Duration, reason: String) -> Done {
+fn again(shared: &Shared, number: u32, wish: Duration, reason: String) -> Done {
     let reason = bounded(reason);
-    let update = if number >= inner.delivery.max_attempts {
+    let update = if number >= shared.delivery.max_attempts {
         dead(format!("{number} attempts, the last: {reason}"))
     } else {
-        Update::Retry(later(inner, wish), reason.clone())
+        Update::Retry(later(shared, wish), reason.clone())
     };
     Done { update, seen: Seen::Failed(reason) }
 }
 
-pub(super) fn later(inner: &Inner, wish: Duration) -> Timestamp {
-    let pause = wish.max(FIRST_PAUSE).min(inner.delivery.max_delay.duration()).mul_f64(rand::random_range(1.0..=1.1));
+pub(super) fn later(shared: &Shared, wish: Duration) -> Timestamp {
+    let pause = wish.max(FIRST_PAUSE).min(shared.delivery.max_delay.duration()).mul_f64(rand::random_range(1.0..=1.1));
     Timestamp::now().plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }
 

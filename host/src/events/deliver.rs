@@ -16,10 +16,10 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use super::{
-    Inner,
     attempt::{self, Done, FIRST_PAUSE},
     http::Caller,
     receivers::ReceiverId,
+    shared::Shared,
 };
 use crate::{
     model::Timestamp,
@@ -35,12 +35,12 @@ const UNNOTED: usize = 512;
 /// Outcomes that are not written down yet and that a look may have to read past, after each call that ended.
 const PAST: usize = 64;
 
-pub(super) async fn run(inner: Arc<Inner>) {
+pub(super) async fn run(shared: Arc<Shared>) {
     let caller = match Caller::new() {
         Ok(caller) => Arc::new(caller),
         Err(error) => return error!(%error, "no HTTP client: nothing is delivered"),
     };
-    let mut work = Work::new(inner, caller);
+    let mut work = Work::new(shared, caller);
     loop {
         work.step().await;
     }
@@ -55,7 +55,7 @@ struct Begun {
 }
 
 struct Work {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     caller: Arc<Caller>,
     running: JoinSet<Done>,
     begun: HashMap<task::Id, Begun>,
@@ -72,10 +72,10 @@ struct Work {
 }
 
 impl Work {
-    fn new(inner: Arc<Inner>, caller: Arc<Caller>) -> Self {
-        inner.receivers().forget_calls();
+    fn new(shared: Arc<Shared>, caller: Arc<Caller>) -> Self {
+        shared.receivers().forget_calls();
         Self {
-            inner,
+            shared,
             caller,
             running: JoinSet::new(),
             begun: HashMap::new(),
@@ -95,12 +95,12 @@ impl Work {
         }
         if !self.tried.is_empty() && self.noting.is_empty() {
             self.batch = Arc::new(std::mem::take(&mut self.tried));
-            self.noting.spawn(note(Arc::clone(&self.inner), Arc::clone(&self.batch), Duration::ZERO));
+            self.noting.spawn(note(Arc::clone(&self.shared), Arc::clone(&self.batch), Duration::ZERO));
         }
         tokio::select! {
             Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
             Some(noted) = self.noting.join_next(), if !self.noting.is_empty() => self.noted(noted),
-            () = self.inner.due.notified() => self.look_at = Instant::now(),
+            () = self.shared.due.notified() => self.look_at = Instant::now(),
             () = sleep_until(self.look_at) => {}
         }
     }
@@ -127,24 +127,24 @@ impl Work {
         for receiver in self.busy.values() {
             *of_one.entry(receiver).or_default() += 1;
         }
-        let each = of_one.values().max().unwrap_or(&0) + self.inner.delivery.per_receiver + 1;
-        let rows = self.inner.store.delivery_lines(u32::try_from(each).unwrap_or(u32::MAX)).await?;
+        let each = of_one.values().max().unwrap_or(&0) + self.shared.delivery.per_receiver + 1;
+        let rows = self.shared.store.delivery_lines(u32::try_from(each).unwrap_or(u32::MAX)).await?;
         let mut lines = Lines::of(rows, each, Timestamp::now(), |id| self.busy.contains_key(id));
-        let chosen = lines.choose(&self.inner);
+        let chosen = lines.choose(&self.shared);
         self.more = lines.more();
         self.look_at = lines.look_at;
         let seqs: Vec<i64> = chosen.iter().map(|(_, delivery)| delivery.event_seq).collect();
-        let mut envelopes = if seqs.is_empty() { HashMap::new() } else { self.inner.store.envelopes(&seqs).await? };
+        let mut envelopes = if seqs.is_empty() { HashMap::new() } else { self.shared.store.envelopes(&seqs).await? };
         // Several receivers are told of one event.
         let mut envelope_of = |seq: i64, last: bool| if last { envelopes.remove(&seq) } else { envelopes.get(&seq).cloned() };
         for (place, (receiver, delivery)) in chosen.into_iter().enumerate() {
             let last = !seqs.iter().skip(place + 1).any(|seq| *seq == delivery.event_seq);
             let envelope = envelope_of(delivery.event_seq, last);
-            let (inner, caller, row) = (Arc::clone(&self.inner), Arc::clone(&self.caller), delivery.clone());
+            let (shared, caller, row) = (Arc::clone(&self.shared), Arc::clone(&self.caller), delivery.clone());
             let at = Instant::now();
-            self.inner.receivers().begin(&receiver, &delivery.id, at);
+            self.shared.receivers().begin(&receiver, &delivery.id, at);
             self.busy.insert(delivery.id.clone(), receiver.clone());
-            let task = self.running.spawn(async move { attempt::attempt(&inner, &caller, &row, envelope).await });
+            let task = self.running.spawn(async move { attempt::attempt(&shared, &caller, &row, envelope).await });
             self.begun.insert(task.id(), Begun { receiver, delivery, at });
         }
         Ok(())
@@ -166,7 +166,7 @@ impl Work {
                 attempt = number,
                 "an attempt panicked; it counts as failed"
             );
-            attempt::failed(&self.inner, number, "the gateway panicked during the attempt; its log says more".into())
+            attempt::failed(&self.shared, number, "the gateway panicked during the attempt; its log says more".into())
         });
         let (result, dead) = match &update {
             Update::Delivered => ("delivered", None),
@@ -176,7 +176,7 @@ impl Work {
         };
         debug!(delivery = delivery.id, plugin = delivery.plugin, receiver = delivery.target, attempt = number, result, "delivery");
         let (name, left) = {
-            let mut receivers = self.inner.receivers();
+            let mut receivers = self.shared.receivers();
             (receivers.end(&receiver, &delivery.id, seen, dead, Instant::now()), receivers.calls(&receiver))
         };
         let plugin = receiver.plugin;
@@ -185,7 +185,7 @@ impl Work {
         self.tried.push((delivery.id, update));
         // The next ones need not wait until this is on the disk, only until half of the room is free: a look costs the same
         // for one as for several. While much is not written down they do wait, because each look reads past that.
-        if self.more && left <= self.inner.delivery.per_receiver / 2 && self.tried.len() + self.batch.len() < PAST {
+        if self.more && left <= self.shared.delivery.per_receiver / 2 && self.tried.len() + self.batch.len() < PAST {
             self.look_at = Instant::now();
         }
     }
@@ -195,7 +195,7 @@ impl Work {
         if noted.is_err() {
             // Until it is written down it is not tried again: who had it would get it twice.
             error!(deliveries = batch.len(), "writing down what came of deliveries panicked; it is done again");
-            self.noting.spawn(note(Arc::clone(&self.inner), Arc::clone(&batch), FIRST_PAUSE));
+            self.noting.spawn(note(Arc::clone(&self.shared), Arc::clone(&batch), FIRST_PAUSE));
             self.batch = batch;
             return;
         }
@@ -213,10 +213,10 @@ impl Work {
 }
 
 /// Writes down what came of attempts, as often as it takes: what is not written would be done again.
-async fn note(inner: Arc<Inner>, batch: Arc<Vec<(String, Update)>>, pause: Duration) {
+async fn note(shared: Arc<Shared>, batch: Arc<Vec<(String, Update)>>, pause: Duration) {
     sleep(pause).await;
     let mut told = false;
-    while let Err(error) = inner.store.attempted(&batch).await {
+    while let Err(error) = shared.store.attempted(&batch).await {
         if !std::mem::replace(&mut told, true) {
             warn!(deliveries = batch.len(), %error, "what came of deliveries cannot be written down; they are held until it can");
         }
@@ -267,8 +267,8 @@ impl Lines {
 
     /// Takes out what is begun now: of the receiver with the fewest calls first, and of those the one that was called
     /// longest ago.
-    fn choose(&mut self, inner: &Inner) -> Vec<(ReceiverId, Delivery)> {
-        let (mut chosen, now, receivers) = (Vec::new(), Instant::now(), inner.receivers());
+    fn choose(&mut self, shared: &Shared) -> Vec<(ReceiverId, Delivery)> {
+        let (mut chosen, now, receivers) = (Vec::new(), Instant::now(), shared.receivers());
         let (mut places, more_at) = receivers.places(now);
         let mut rooms = Vec::with_capacity(self.lines.len());
         for (id, line) in &mut self.lines {

@@ -5,17 +5,17 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
-use super::{Inner, receivers::ReceiverId};
+use super::{receivers::ReceiverId, shared::Shared};
 
 const PERIOD: Duration = Duration::from_secs(15);
 
-pub(super) async fn run(inner: Arc<Inner>) {
+pub(super) async fn run(shared: Arc<Shared>) {
     let mut clock = interval(PERIOD);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = HashSet::<ReceiverId>::new();
     loop {
         clock.tick().await;
-        let counts = match inner.store.delivery_counts().await {
+        let counts = match shared.store.delivery_counts().await {
             Ok(counts) => counts,
             Err(error) => {
                 debug!(%error, "deliveries cannot be counted");
@@ -26,7 +26,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         let mut gone = shown.clone();
         for count in counts {
             let id = ReceiverId { plugin: count.plugin, target: count.target };
-            if inner.receivers().is_named(&id) {
+            if shared.receivers().is_named(&id) {
                 set(&id, count.pending, count.dead);
                 gone.remove(&id);
                 shown.insert(id);

@@ -30,7 +30,7 @@ impl Events {
     /// # Errors
     /// When the database cannot be read.
     pub async fn deliveries(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
-        let DeliveryPage { rows, next } = self.inner.store.deliveries(filter, before, limit).await?;
+        let DeliveryPage { rows, next } = self.shared.store.deliveries(filter, before, limit).await?;
         Ok((self.letters(rows).await?, next))
     }
 
@@ -39,7 +39,7 @@ impl Events {
     /// # Errors
     /// When the database cannot be read.
     pub async fn delivery(&self, id: &str) -> Result<Option<Letter>, StoreError> {
-        let found = self.inner.store.delivery(id).await?;
+        let found = self.shared.store.delivery(id).await?;
         Ok(self.letters(found.into_iter().collect()).await?.pop())
     }
 
@@ -48,8 +48,8 @@ impl Events {
     /// # Errors
     /// When the database cannot be read.
     pub async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
-        let mut failing = self.inner.receivers().failing();
-        let counts = self.inner.store.delivery_counts().await?;
+        let mut failing = self.shared.receivers().failing();
+        let counts = self.shared.store.delivery_counts().await?;
         let mut all: Vec<_> = counts
             .into_iter()
             .map(|count| {
@@ -69,8 +69,8 @@ impl Events {
     /// # Errors
     /// When the database refuses.
     pub async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError> {
-        let done = self.inner.store.retry_delivery(id).await?;
-        self.inner.due.notify_one();
+        let done = self.shared.store.retry_delivery(id).await?;
+        self.shared.due.notify_one();
         Ok(done)
     }
 
@@ -79,8 +79,8 @@ impl Events {
     /// # Errors
     /// When the database refuses; what was taken up until then is.
     pub async fn retry_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
-        let done = self.inner.store.retry_deliveries(filter).await;
-        self.inner.due.notify_one();
+        let done = self.shared.store.retry_deliveries(filter).await;
+        self.shared.due.notify_one();
         done
     }
 
@@ -89,7 +89,7 @@ impl Events {
     /// # Errors
     /// When the database refuses.
     pub async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError> {
-        self.inner.store.purge_delivery(id).await
+        self.shared.store.purge_delivery(id).await
     }
 
     /// Deletes all dead letters (or, when `filter` says so, all that waits). How many.
@@ -97,12 +97,12 @@ impl Events {
     /// # Errors
     /// When the database refuses; what was deleted until then is.
     pub async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
-        self.inner.store.purge_deliveries(filter).await
+        self.shared.store.purge_deliveries(filter).await
     }
 
     async fn letters(&self, rows: Vec<Delivery>) -> Result<Vec<Letter>, StoreError> {
         let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
-        let events = self.inner.store.envelopes(&seqs).await?;
+        let events = self.shared.store.envelopes(&seqs).await?;
         let letter = |delivery: Delivery| {
             let event = events.get(&delivery.event_seq).and_then(|event| event.as_ref().ok()).cloned();
             Letter { delivery, event }

@@ -9,9 +9,9 @@ use futures_util::{FutureExt, future::join_all};
 use tracing::{debug, info, warn};
 
 use super::{
-    CURSOR, Inner,
     attempt::{FIRST_PAUSE, bounded, later},
     receivers::{ReceiverId, Seen},
+    shared::{CURSOR, Shared},
 };
 use crate::{
     model::{Envelope, Event, Timestamp},
@@ -25,17 +25,17 @@ const BATCH: u32 = 64;
 /// Events rarely come alone; those of this time are routed together, in one commit.
 const GATHER: Duration = Duration::from_millis(10);
 
-pub(super) async fn run(inner: Arc<Inner>) {
+pub(super) async fn run(shared: Arc<Shared>) {
     let (mut cursor, mut trouble) = (None, Trouble::default());
     loop {
-        let routed = route_batch(&inner, &mut cursor).await;
+        let routed = route_batch(&shared, &mut cursor).await;
         if routed.is_ok() && trouble.is_over() {
             info!("events are routed again");
         }
         match routed {
             Ok(true) => {}
             Ok(false) => {
-                inner.appended.notified().await;
+                shared.appended.notified().await;
                 tokio::time::sleep(GATHER).await;
             }
             Err(error) => {
@@ -50,19 +50,19 @@ pub(super) async fn run(inner: Arc<Inner>) {
 }
 
 /// Turns the events after the cursor (none: as stored) into deliveries. False: there are no more.
-async fn route_batch(inner: &Inner, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
+async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
     let after = match *cursor {
         Some(seq) => seq,
-        None => inner.store.cursor(CURSOR).await?,
+        None => shared.store.cursor(CURSOR).await?,
     };
-    let events = inner.store.events_after(after, BATCH).await?;
+    let events = shared.store.events_after(after, BATCH).await?;
     let (full, last) = (events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX), events.last().map_or(after, |event| event.seq));
-    let new: Vec<_> = join_all(by_chat(events).into_iter().map(|events| in_order(inner, events))).await.into_iter().flatten().collect();
+    let new: Vec<_> = join_all(by_chat(events).into_iter().map(|events| in_order(shared, events))).await.into_iter().flatten().collect();
     let any = new.iter().any(|(_, new)| !new.is_empty());
-    inner.store.route(CURSOR, new).await?;
+    shared.store.route(CURSOR, new).await?;
     *cursor = Some(last);
     if any {
-        inner.due.notify_one();
+        shared.due.notify_one();
     }
     Ok(full)
 }
@@ -82,15 +82,15 @@ fn by_chat(events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
     chats.into_values().chain(others).collect()
 }
 
-async fn in_order(inner: &Inner, events: Vec<StoredEvent>) -> Vec<(i64, Vec<NewDelivery>)> {
+async fn in_order(shared: &Shared, events: Vec<StoredEvent>) -> Vec<(i64, Vec<NewDelivery>)> {
     let mut all = Vec::with_capacity(events.len());
     for StoredEvent { seq, envelope } in events {
-        all.push((seq, inner.route(envelope).await));
+        all.push((seq, shared.route(envelope).await));
     }
     all
 }
 
-impl Inner {
+impl Shared {
     /// The deliveries that an event gives rise to.
     async fn route(&self, envelope: Envelope) -> Vec<NewDelivery> {
         let id = envelope.id.0.clone();

@@ -13,9 +13,9 @@ use tracing::warn;
 use super::{
     guest::Plugin,
     load::{Described, LoadError, Loader, Secrets},
-    pipeline::Told,
     ports::KvStore,
     said::{MAX_NAME, Said},
+    told::Told,
 };
 use crate::{config, model::ClientId};
 

@@ -19,6 +19,7 @@ mod ports;
 mod said;
 mod schema;
 mod stderr;
+mod told;
 
 pub use host::{PluginHost, PluginReport, PluginState};
 pub use load::LoadError;

@@ -1,10 +1,6 @@
 //! Validation and templating.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -29,8 +25,6 @@ use crate::{
 const MAX_METADATA: usize = 50;
 const MAX_PAIR: usize = 1000;
 const MAX_ID: usize = 128;
-/// Messages whose monitored refusal was told; so many are remembered.
-const TOLD: usize = 1024;
 /// Names that are told when a template is not known.
 const MAX_KNOWN: usize = 50;
 
@@ -39,25 +33,6 @@ enum Word {
     Allow,
     Reject(Rejection),
     Modify(Box<OutboundMessage>),
-}
-
-/// Which monitored refusals were told: a message is judged again when it waited, and is one line of the log.
-#[derive(Debug, Default)]
-pub(super) struct Told(Mutex<VecDeque<(String, String)>>);
-
-impl Told {
-    /// Whether it is news that this plugin would have rejected this message.
-    fn is_new(&self, plugin: &str, subject: &str) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.iter().any(|(of, about)| of == plugin && about == subject) {
-            return false;
-        }
-        if told.len() == TOLD {
-            told.pop_front();
-        }
-        told.push_back((plugin.to_owned(), subject.to_owned()));
-        true
-    }
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{InvalidRecipient, PhoneNumber, Recipient};
+use super::{invalid::InvalidRecipient, number::PhoneNumber};
 
 /// Longest user part of a group's id: a number of 16 digits, a dash and a time.
 const LONGEST: usize = 31;
@@ -40,8 +40,8 @@ impl FromStr for ChatId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match read(text)? {
-            Recipient::Chat(chat) => Ok(chat),
-            Recipient::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
+            Id::Chat(chat) => Ok(chat),
+            Id::Number(_) => Err(InvalidId::because("a number is no chat's id")),
         }
     }
 }
@@ -51,22 +51,30 @@ fn digits(text: &str) -> bool {
 }
 
 fn wrong(kind: &str, form: &str) -> InvalidRecipient {
-    InvalidRecipient::because(format!("the part before @ is not that of {kind}, which is written {form}"))
+    InvalidId::because(format!("the part before @ is not that of {kind}, which is written {form}"))
 }
 
-/// The recipient that an id names.
-pub(super) fn read(text: &str) -> Result<Recipient, InvalidRecipient> {
+/// What an id names.
+pub(super) enum Id {
+    /// A person by their number.
+    Number(PhoneNumber),
+    /// A person by their opaque id, or a group.
+    Chat(ChatId),
+}
+
+/// Reads an id, `user@server`.
+pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
     let (user, server) = text.split_once('@').unwrap_or((text, ""));
     let server = server.to_ascii_lowercase();
     match server.as_str() {
         "c.us" | "s.whatsapp.net" => {
             let number = of_person(user).parse::<PhoneNumber>();
-            number.map(Recipient::Number).map_err(|_| wrong("a phone number's id", "4915123456789@c.us: 1 to 16 digits, the first not 0"))
+            number.map(Id::Number).map_err(|_| wrong("a phone number's id", "4915123456789@c.us: 1 to 16 digits, the first not 0"))
         }
         "lid" => {
             let user = of_person(user);
             let fits = digits(user) && user.len() <= LONGEST_LID && !user.starts_with('0');
-            let chat = || Recipient::Chat(ChatId(format!("{user}@lid")));
+            let chat = || Id::Chat(ChatId(format!("{user}@lid")));
             fits.then(chat).ok_or_else(|| wrong("an opaque id", "123456789012345@lid: 1 to 20 digits, the first not 0"))
         }
         "g.us" => {
@@ -74,18 +82,18 @@ pub(super) fn read(text: &str) -> Result<Recipient, InvalidRecipient> {
                 Some((creator, time)) => digits(creator) && digits(time) && time.len() >= SHORTEST_GROUP,
                 None => digits(user) && user.len() >= SHORTEST_GROUP,
             };
-            let chat = || Recipient::Chat(ChatId(format!("{user}@g.us")));
+            let chat = || Id::Chat(ChatId(format!("{user}@g.us")));
             (fits && user.len() <= LONGEST)
                 .then(chat)
                 .ok_or_else(|| wrong("a group's id", "120363041477902123@g.us or, in older groups, 4915123456789-1600000000@g.us"))
         }
-        "newsletter" => Err(InvalidRecipient::NotSupported { what: "a channel (…@newsletter)" }),
-        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidRecipient::NotSupported { what: "the status (status@broadcast)" }),
-        "broadcast" => Err(InvalidRecipient::NotSupported { what: "a broadcast list (…@broadcast)" }),
-        "bot" => Err(InvalidRecipient::NotSupported { what: "a bot (…@bot)" }),
+        "newsletter" => Err(InvalidId::NotSupported { what: "a channel (…@newsletter)" }),
+        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidId::NotSupported { what: "the status (status@broadcast)" }),
+        "broadcast" => Err(InvalidId::NotSupported { what: "a broadcast list (…@broadcast)" }),
+        "bot" => Err(InvalidId::NotSupported { what: "a bot (…@bot)" }),
         _ => {
             let server: String = server.chars().take(40).collect();
-            Err(InvalidRecipient::because(format!(
+            Err(InvalidId::because(format!(
                 "there is no kind of chat whose id ends with @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
             )))
         }

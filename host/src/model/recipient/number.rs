@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidRecipient, scan, zero};
+use super::{invalid::InvalidRecipient, scan, zero};
 use crate::model::Region;
 
 /// An international phone number: 1 to 16 digits, the first not 0, no plus sign.

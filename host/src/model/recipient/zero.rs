@@ -2,7 +2,7 @@
 
 use phonenumber::PhoneNumber;
 
-use super::{InvalidRecipient, scan::Written};
+use super::{invalid::InvalidRecipient, scan::Written};
 use crate::model::Region;
 
 /// The international digits of what was written.

@@ -1,0 +1,131 @@
+//! The connection to a browser, and the processes behind it.
+//!
+//! Every call over it has a deadline of its own: after a crash of the renderer CDP never answers.
+
+use std::{sync::Arc, time::Duration};
+
+use chromiumoxide::{Browser, Handler, cdp::browser_protocol::target::SetDiscoverTargetsParams, error::CdpError};
+use futures_util::StreamExt;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, ChildStdin},
+    sync::{Mutex, watch},
+    time::timeout,
+};
+use tracing::debug;
+
+use super::TabError;
+
+/// For what answers at once in a healthy browser.
+pub(super) const QUICK: Duration = Duration::from_secs(10);
+
+/// The processes behind a page.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: u32,
+    guard: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
+    end: watch::Sender<Option<String>>,
+}
+
+impl Process {
+    pub(super) fn new(mut guard: Child, pid: u32) -> Self {
+        let input = Mutex::new(guard.stdin.take());
+        Self { pid, guard: Mutex::new(guard), input, end: watch::Sender::new(None) }
+    }
+
+    /// Process id of Chromium's main process.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The guard has said its last word: reaps it and tells those who wait.
+    pub(super) async fn ended(&self, said: String) {
+        let status = self.guard.lock().await.wait().await;
+        debug!(?status, said, "guard ended");
+        self.end.send_replace(Some(said));
+    }
+
+    pub(super) async fn wait(&self) -> String {
+        let mut end = self.end.subscribe();
+        let said = end.wait_for(Option::is_some).await;
+        said.ok().and_then(|said| said.clone()).unwrap_or_default()
+    }
+
+    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when it is gone.
+    pub(super) async fn leave(&self) {
+        self.input.lock().await.take();
+        self.wait().await;
+    }
+
+    pub(super) async fn kill(&self) {
+        if let Some(mut input) = self.input.lock().await.take() {
+            // Fails when the guard is gone already.
+            let _ = input.write_all(b"kill\n").await;
+        }
+        self.wait().await;
+    }
+}
+
+/// A browser that is connected to.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) browser: Arc<Mutex<Browser>>,
+    pub(super) process: Arc<Process>,
+    /// E.g. `Chrome/156.0.8078.79`.
+    pub(super) product: String,
+    /// The last words, once it has ended.
+    pub(super) end: watch::Receiver<Option<String>>,
+}
+
+impl Connection {
+    /// Starts to listen to a browser.
+    pub(super) async fn start(browser: Browser, handler: Handler, process: Arc<Process>) -> Result<Self, TabError> {
+        let (sender, end) = watch::channel(None);
+        tokio::spawn(drive(handler, Arc::clone(&process), sender));
+        let asking = async {
+            browser.execute(SetDiscoverTargetsParams::new(true)).await?;
+            browser.version().await
+        };
+        let product = quick(asking).await?.product;
+        Ok(Self { browser: Arc::new(Mutex::new(browser)), process, product, end })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        // Whoever drives it may have broken off without a word.
+        self.end.borrow().is_none() && self.end.has_changed().is_ok()
+    }
+}
+
+/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end; any other error is,
+/// and dropping the handler is what makes pending calls return.
+async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<Option<String>>) {
+    let ended = tokio::select! {
+        said = process.wait() => said,
+        () = async {
+            while let Some(step) = handler.next().await {
+                match step {
+                    Ok(()) | Err(CdpError::Serde(_)) => {}
+                    Err(error) => {
+                        debug!(%error, "CDP connection");
+                        break;
+                    }
+                }
+            }
+        } => "the connection to the browser ended".to_owned(),
+    };
+    drop(handler);
+    end.send_replace(Some(ended));
+}
+
+pub(super) async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+    bounded(QUICK, work).await
+}
+
+pub(super) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+    match timeout(limit, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(CdpError::Timeout)) | Err(_) => Err(TabError::Timeout(limit)),
+        Ok(Err(error)) => Err(TabError::Gone(error.to_string())),
+    }
+}
