@@ -210,12 +210,26 @@ async fn an_unreachable_page_is_named_with_the_browsers_words() {
     tab.close().await;
 }
 
+/// A process of this machine that has ended.
+fn dead() -> u32 {
+    let mut child = Command::new("true").spawn().expect("spawned");
+    child.wait().expect("reaped");
+    child.id()
+}
+
 #[tokio::test]
 async fn stale_locks_of_dead_browsers_and_other_hosts_are_removed() {
-    let dir = tempfile::tempdir().expect("tempdir");
-    symlink("some-old-container-4711", dir.path().join("SingletonLock")).expect("link");
-    let (tab, _events) = start(dir.path()).await;
-    tab.close().await;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a name");
+    for stale in ["some-old-container-4711".to_owned(), format!("{}-{}", host.trim(), dead())] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let lock = dir.path().join("SingletonLock");
+        symlink(&stale, &lock).expect("link");
+        let (tab, _events) = start(dir.path()).await;
+        let now = std::fs::read_link(&lock).expect("the lock of the browser that runs").display().to_string();
+        assert_eq!(now, format!("{}-{}", host.trim(), tab.report().await.pid), "instead of {stale}");
+        tab.close().await;
+        assert!(std::fs::symlink_metadata(&lock).is_err(), "the lock stayed behind");
+    }
 }
 
 #[tokio::test]
