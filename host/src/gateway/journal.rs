@@ -78,9 +78,8 @@ impl Journal for GatewayJournal {
         self.said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
-    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value) {
-        let event = Event::Other { kind: "session.passkey".into(), json: step.to_string() };
-        self.said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
+    async fn report(&self, client: &ClientId, account: Option<&Account>, event: Event) {
+        self.said(client, "an event", self.events.append(client, account, event).await);
     }
 
     async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool {
@@ -94,11 +93,6 @@ impl Journal for GatewayJournal {
         let recorded = appended.is_ok();
         self.said(client, "an inbound message", appended);
         recorded
-    }
-
-    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value) {
-        let event = Event::Other { kind: "bridge.fault".into(), json: fault.to_string() };
-        self.said(client, "a fault of the bridge", self.events.append(client, account, event).await);
     }
 
     async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread> {
@@ -144,12 +138,6 @@ impl Journal for GatewayJournal {
             error!(%client, %error, "it is not known what WhatsApp restricts");
             vec![]
         })
-    }
-
-    async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]) {
-        let json = serde_json::json!({"notices": notices}).to_string();
-        let event = Event::Other { kind: "session.notices".into(), json };
-        self.said(client, "a notice", self.events.append(client, account, event).await);
     }
 
     async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64 {

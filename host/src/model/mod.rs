@@ -17,7 +17,10 @@ mod time;
 
 pub use address::Address;
 pub use client::{ClientId, InvalidClientId};
-pub use event::{Account, Envelope, Event, EventId};
+pub use event::{
+    Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged,
+    SessionNotices,
+};
 pub use message::{
     AckLevel, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Priority,
     Reaction, Text,

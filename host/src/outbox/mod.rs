@@ -41,7 +41,7 @@ pub use crate::store::{
 use crate::{
     config,
     events::Events,
-    model::{Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, Outcome, RestrictionKind, Timestamp},
+    model::{Account, ClientId, Event, FailureCode, MessageId, MessageUnknown, OutboundMessage, Outcome, RestrictionKind, Timestamp},
     plugins::Pipeline,
     store::{Ack, Finish, Step, Store},
     tasks,
@@ -408,8 +408,8 @@ impl Inner {
             // Not a failure: whoever takes it for one sends the message twice.
             Finish::Unknown(reason) | Finish::Lost(reason) => {
                 let for_good = matches!(finish, Finish::Lost(_));
-                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to, "final": for_good}).to_string();
-                ("unknown", "outcome_unknown", reason.clone(), Event::Other { kind: "message.unknown".into(), json })
+                let event = Event::report(&MessageUnknown { id, reason: reason.clone(), to: message.to, is_final: for_good });
+                ("unknown", "outcome_unknown", reason.clone(), event)
             }
         };
         let event = self.events.prepare(&row.client, None, event);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::handle::HealthNote;
 use crate::{
-    model::{Account, ClientId, InboundMessage, Restriction, Timestamp, Transition},
+    model::{Account, ClientId, Event, InboundMessage, Restriction, Timestamp, Transition},
     whatsapp::{SendNews, TimeLock},
 };
 
@@ -36,15 +36,12 @@ pub trait Journal: Send + Sync + Debug {
     /// A code can be typed on the phone. It is a credential.
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
-    /// A step of a passkey ceremony, as the API shows it.
-    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value);
+    /// An event with a payload of its own: a step of a passkey ceremony, a fault of the bridge, changed notices.
+    async fn report(&self, client: &ClientId, account: Option<&Account>, event: Event);
 
     /// Messages arrived or were typed on the phone, in this order. One that was told before is not told again. False: not
     /// all could be recorded.
     async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool;
-
-    /// A fault of the bridge, as an event says it.
-    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value);
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
     ///
@@ -73,9 +70,6 @@ pub trait Journal: Send + Sync + Debug {
 
     /// What WhatsApp does not let the account do.
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction>;
-
-    /// What an operator should know of a session came up or went away.
-    async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]);
 
     /// Sends that were begun more than `age` ago and have no acknowledgement.
     async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64;

@@ -1,7 +1,17 @@
-//! Events: what the log keeps, streams show and notifiers are told.
+//! Events: what the log keeps and notifiers are told.
+//!
+//! [`Event`] has the events that the gateway itself or its contract with plugins looks into. All others are [reports](Report):
+//! a struct with a name, which nothing but its author has to know.
+
+mod account;
+mod report;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    account::Account,
+    report::{BridgeFault, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged, SessionNotices},
+};
 use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
 
 /// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
@@ -14,37 +24,6 @@ impl EventId {
     #[must_use]
     pub fn new(ulid: &str) -> Self {
         Self(format!("evt_{}", ulid.to_ascii_lowercase()))
-    }
-}
-
-/// The account an event belongs to, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    /// `…@c.us`.
-    pub pn: Option<String>,
-    /// `…@lid`.
-    pub lid: Option<String>,
-    /// The name the account gives itself.
-    pub push_name: Option<String>,
-}
-
-impl Account {
-    /// Whether both are the same account: a number or an opaque id that both have is the same. Two of which neither has what
-    /// the other has are taken for different ones.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        // `49151…:12@c.us` is a device of `49151…@c.us`.
-        let user = |wid: &Option<String>| wid.as_ref().and_then(|wid| wid.split([':', '@']).next().map(str::to_owned));
-        let same = |mine: Option<String>, theirs: Option<String>| mine.is_some() && mine == theirs;
-        same(user(&self.pn), user(&other.pn)) || same(user(&self.lid), user(&other.lid))
-    }
-
-    /// The account with what only an earlier look at it knew.
-    #[must_use]
-    pub fn over(&self, earlier: Self) -> Self {
-        let this = self.clone();
-        Self { pn: this.pn.or(earlier.pn), lid: this.lid.or(earlier.lid), push_name: this.push_name.or(earlier.push_name) }
     }
 }
 
@@ -127,7 +106,7 @@ pub enum Event {
     },
     /// A message arrived.
     MessageReceived(InboundMessage),
-    /// Anything this version does not model.
+    /// A [`Report`], or an event of a newer version.
     Other {
         /// Dotted name.
         kind: String,
@@ -137,6 +116,14 @@ pub enum Event {
 }
 
 impl Event {
+    /// An event with a payload of its own.
+    #[must_use]
+    pub fn report<R: Report>(report: &R) -> Self {
+        debug_assert!(REPORTS.contains(&R::KIND), "{} is not in the list of reports", R::KIND);
+        // The payloads are structs of texts and numbers, which can always be written.
+        Self::Other { kind: R::KIND.to_owned(), json: serde_json::to_string(report).unwrap_or_else(|_| "{}".to_owned()) }
+    }
+
     /// The text that would link another device: delivered only where granted, and never written down.
     #[must_use]
     pub fn credential(&mut self) -> Option<&mut String> {

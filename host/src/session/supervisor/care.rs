@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{Supervisor, faults::Faults};
 use crate::{
-    model::{Restriction, RestrictionKind, SessionState},
+    model::{Event, Restriction, RestrictionKind, SessionNotices, SessionState},
     session::machine::Input,
     whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress, TimeLock},
 };
@@ -173,7 +173,7 @@ impl Supervisor {
             warn!(%client, ?notices, "session");
         }
         self.snapshot.send_modify(|snapshot| snapshot.notices.clone_from(&notices));
-        self.parts.journal.notices(&client, account.as_ref(), &notices).await;
+        self.parts.journal.report(&client, account.as_ref(), Event::report(&SessionNotices { notices })).await;
     }
 
     /// After a health check of a session that is ready.

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use self::words::{notice, words};
 use super::Supervisor;
 use crate::{
-    model::{SessionState, Timestamp},
+    model::{Event, PasskeyStep, SessionState, Timestamp},
     session::{
         machine::Input,
         passkey::{PasskeyStage, PasskeyView, PastPasskey},
@@ -224,7 +224,7 @@ impl Supervisor {
         if view.is_pending() || view.again {
             info!(client = %self.parts.client, reason, "no passkey is awaited any more");
             let shape = json!({"stage": "done", "purpose": view.purpose, "reason": reason});
-            self.tell_passkey(&shape).await;
+            self.tell_passkey(shape).await;
         }
         self.care.passkey = None;
         self.notice(None).await;
@@ -269,13 +269,13 @@ impl Supervisor {
             }
             snapshot.passkey = Some(view);
         });
-        self.tell_passkey(&shape).await;
+        self.tell_passkey(shape).await;
         self.notice(None).await;
     }
 
-    async fn tell_passkey(&self, shape: &Value) {
+    async fn tell_passkey(&self, shape: Value) {
         let account = self.snapshot.borrow().account.clone();
-        self.parts.journal.passkey(&self.parts.client, account.as_ref(), shape).await;
+        self.parts.journal.report(&self.parts.client, account.as_ref(), Event::report(&PasskeyStep(shape))).await;
     }
 
     /// A token is for one challenge; whoever still has it is told what became of that.

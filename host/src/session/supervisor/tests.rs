@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
+    model::{Account, Address, Content, Event, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
     session::{Arrival, Unread, handle::HealthNote},
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
@@ -202,16 +202,19 @@ impl Journal for Notes {
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
     }
-    async fn passkey(&self, _: &ClientId, _: Option<&Account>, step: &serde_json::Value) {
-        self.passkey.lock().expect("lock").push(step["stage"].as_str().unwrap_or_default().to_owned());
+    async fn report(&self, _: &ClientId, _: Option<&Account>, event: Event) {
+        let Event::Other { kind, json } = event else { panic!("no report: {event:?}") };
+        let payload: serde_json::Value = serde_json::from_str(&json).expect("an object");
+        match kind.as_str() {
+            "session.passkey" => self.passkey.lock().expect("lock").push(payload["stage"].as_str().unwrap_or_default().to_owned()),
+            "bridge.fault" => self.faults.lock().expect("lock").push(payload),
+            _ => assert_eq!(kind, "session.notices"),
+        }
     }
     async fn messages(&self, _: &ClientId, _: Option<&Account>, messages: Vec<Arrival>) -> bool {
         let _turn = self.turns.acquire().await;
         self.noted.lock().expect("lock").extend(messages.into_iter().map(|arrival| arrival.message.id.0));
         !self.full.load(Ordering::Relaxed)
-    }
-    async fn fault(&self, _: &ClientId, _: Option<&Account>, fault: &serde_json::Value) {
-        self.faults.lock().expect("lock").push(fault.clone());
     }
     async fn told_until(&self, _: &ClientId, _: &Account) -> Result<Option<Timestamp>, Unread> {
         if self.unreadable.load(Ordering::Relaxed) { Err(Unread) } else { Ok(*self.told.lock().expect("lock")) }
@@ -232,7 +235,6 @@ impl Journal for Notes {
     async fn restrictions(&self, _: &ClientId) -> Vec<Restriction> {
         self.restrictions.lock().expect("lock").clone()
     }
-    async fn notices(&self, _: &ClientId, _: Option<&Account>, _: &[String]) {}
     async fn account(&self, _: &ClientId, account: Option<&Account>) -> bool {
         self.accounts.lock().expect("lock").push(account.cloned());
         !self.full.load(Ordering::Relaxed)
