@@ -3,7 +3,7 @@
 
 use crate::{CallContext, Envelope, Error, Plugin};
 
-/// Says who is told of an event, and how the call looks.
+/// Says who is told of an event, and what the call looks like.
 pub trait Notifier: Plugin {
     /// Names of the targets that want this event; empty when nobody does.
     ///
@@ -27,26 +27,26 @@ pub trait Notifier: Plugin {
 /// One HTTP call, shaped by the plugin and made by the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// E.g. `POST`.
+    /// The method, e.g. `POST`.
     pub method: String,
-    /// Absolute.
+    /// The absolute URL.
     pub url: String,
-    /// As they go out.
+    /// The headers. Those of the connection are set by the host.
     pub headers: Vec<(String, String)>,
-    /// As it goes out.
+    /// The body.
     pub body: Vec<u8>,
-    /// A wish in milliseconds; the operator's limit wins.
+    /// The time limit of the call in milliseconds; the operator's limit applies as well.
     pub timeout_ms: Option<u32>,
 }
 
 /// What a target answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpResponse {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Of the answer.
+    /// The headers of the answer.
     pub headers: Vec<(String, String)>,
-    /// The first bytes only; the host caps it.
+    /// The first bytes of the body; the host cuts the rest.
     pub body: Vec<u8>,
 }
 
@@ -58,19 +58,19 @@ impl HttpResponse {
     }
 }
 
-/// What came of an HTTP call.
+/// The result of an HTTP call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
     /// The target answered.
     Answered(HttpResponse),
-    /// DNS, connect, TLS, time-out, or refused by the grants.
+    /// There was no answer: DNS, connection, TLS, time limit, or the grants do not allow the call.
     Unreachable(String),
 }
 
-/// What an attempt means.
+/// What the result of an attempt means for the delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// Done.
+    /// The event is delivered.
     Delivered,
     /// Try again, no sooner than this many milliseconds from now.
     RetryAfter(u64),

@@ -4,10 +4,10 @@ use crate::{CallContext, Content, Error, Plugin};
 
 /// Renders named templates.
 pub trait Templater: Plugin {
-    /// What there is to render.
+    /// The templates that can be rendered.
     fn templates(&self) -> Vec<TemplateInfo>;
 
-    /// Renders one.
+    /// Renders one of them.
     ///
     /// # Errors
     /// What the caller has to change, or a failure of the plugin itself.
@@ -57,9 +57,9 @@ impl VariableKind {
 /// A variable of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
+    /// The name of the variable.
     pub name: String,
-    /// Its type.
+    /// The type of its value.
     pub kind: VariableKind,
     /// Whether rendering without it fails.
     pub required: bool,
@@ -68,26 +68,26 @@ pub struct Variable {
 /// A template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateInfo {
-    /// Its name.
+    /// The name of the template.
     pub name: String,
-    /// BCP 47 tags, preferred first.
+    /// The locales it exists in: BCP 47 tags, preferred first.
     pub locales: Vec<String>,
-    /// What it needs.
+    /// The variables it has.
     pub variables: Vec<Variable>,
 }
 
-/// What to render.
+/// A template and the values of its variables.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RenderRequest {
-    /// Name of the template.
+    /// The name of the template.
     pub template: String,
-    /// BCP 47; none means the plugin's default.
+    /// A BCP 47 tag; none means the plugin's default.
     pub locale: Option<String>,
-    /// By name.
+    /// The values of the variables, by name.
     pub variables: Vec<(String, Value)>,
 }
 
-/// Why nothing was rendered.
+/// Why a template was not rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenderError {
     /// There is no template of this name.
@@ -96,7 +96,7 @@ pub enum RenderError {
     MissingVariable(String),
     /// This variable has the wrong type or value.
     BadVariable {
-        /// Its name.
+        /// The name of the variable.
         name: String,
         /// What would be right.
         reason: String,

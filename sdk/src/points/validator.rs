@@ -14,15 +14,15 @@ pub trait Validator: Plugin {
     fn validate(&self, ctx: &CallContext, message: &OutboundMessage) -> Result<Verdict, Error>;
 }
 
-/// A decision.
+/// The decision about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// It may leave.
     Allow,
     /// It may not.
     Reject(Rejection),
-    /// This one is to leave instead. Refused by the host without the operator's `may_modify`, or when the
-    /// recipient changed.
+    /// This message is to be sent instead. The host refuses it without the operator's `may_modify`, and when the recipient
+    /// differs.
     Modify(OutboundMessage),
 }
 
@@ -31,20 +31,20 @@ pub enum Verdict {
 pub struct Rejection {
     /// Stable, machine-readable, `snake_case`; becomes part of the API answer.
     pub code: String,
-    /// For people.
+    /// The reason for people, one line.
     pub reason: String,
     /// When it may be tried again, in milliseconds from now.
     pub retry_after_ms: Option<u32>,
 }
 
 impl Rejection {
-    /// A refusal for good.
+    /// A rejection without a time at which another try may succeed.
     #[must_use]
     pub fn new(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { code: code.into(), reason: reason.into(), retry_after_ms: None }
     }
 
-    /// Says when it may be tried again; more than 49 days are told as 49 days.
+    /// Sets when it may be tried again. More than 49 days become 49 days.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_ms = Some(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
