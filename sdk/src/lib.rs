@@ -50,9 +50,8 @@ pub mod prelude {
 
 /// Makes a component of a plugin: `export!(MyPlugin: validator, notifier)`.
 ///
-/// The names after the colon are the extension points that the component exports: `validator` for [`Validator`], `templater` for
-/// [`Templater`], `notifier` for [`Notifier`]. Nothing else is exported. Natively it only checks that the traits are
-/// implemented, so that `cargo test` needs no WebAssembly.
+/// The names after the colon are the [extension points](crate#extension-points) that the component exports. Nothing else is
+/// exported. Natively it only checks that the traits are implemented, so that `cargo test` needs no WebAssembly.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty: $($point:ident),+ $(,)?) => {

@@ -18,10 +18,10 @@ fn settings(point: &Point) -> String {
 }
 
 fn for_plugins_page() -> String {
-    let mut table = String::from("| extension point | trait | since | decides | settings of its own |\n|---|---|---|---|---|\n");
+    let mut table = String::from("| extension point | world | trait | since | decides | settings of its own |\n|---|---|---|---|---|---|\n");
     for point in ALL {
-        let Point { interface, sdk_trait, since, decides, .. } = point;
-        writeln!(table, "| `{interface}` | `{sdk_trait}` | {since} | {decides} | {} |", settings(point)).expect("written");
+        let Point { interface, world, sdk_trait, since, decides, .. } = point;
+        writeln!(table, "| `{interface}` | `{world}` | `{sdk_trait}` | {since} | {decides} | {} |", settings(point)).expect("written");
     }
     table
 }

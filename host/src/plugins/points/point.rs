@@ -19,12 +19,16 @@ pub(in crate::plugins) struct Point {
     /// The interface of the WIT package, e.g. `send-validation`.
     pub(in crate::plugins) interface: &'static str,
     /// The WIT world of a plugin with this point alone, and the word for it in the SDK's `export!`: `validator`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
     pub(in crate::plugins) world: &'static str,
     /// The trait of the SDK: `Validator`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
     pub(in crate::plugins) sdk_trait: &'static str,
     /// What a plugin decides here, for the documentation.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
     pub(in crate::plugins) decides: &'static str,
     /// The first release of the gateway that calls it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
     pub(in crate::plugins) since: &'static str,
     /// Settings of a `[[plugin]]` entry that have an effect at this point and not at every one.
     pub(in crate::plugins) settings: &'static [Setting],
