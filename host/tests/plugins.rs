@@ -8,16 +8,16 @@
 mod bundled;
 #[path = "plugins/calls.rs"]
 mod calls;
-#[path = "plugins/docks.rs"]
-mod docks;
-#[path = "plugins/doors.rs"]
-mod doors;
+#[path = "plugins/capabilities.rs"]
+mod capabilities;
 #[path = "plugins/grants.rs"]
 mod grants;
 #[path = "plugins/loading.rs"]
 mod loading;
 #[path = "plugins/notifiers.rs"]
 mod notifiers;
+#[path = "plugins/points.rs"]
+mod points;
 #[allow(dead_code, reason = "the unit tests use more of it")]
 #[path = "../src/events/tests/receiver.rs"]
 mod receiver;

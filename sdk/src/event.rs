@@ -1,8 +1,8 @@
-//! Events, as notifiers are told of them.
+//! Events, as notifiers get them.
 
 use crate::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp};
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the gateway's documentation describes the states")]
 pub enum SessionState {
@@ -51,20 +51,20 @@ impl SessionState {
 /// A session moved from state to state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionChange {
-    /// From.
+    /// The state it left.
     pub before: SessionState,
-    /// To.
+    /// The state it is in now.
     pub after: SessionState,
-    /// Why.
+    /// The reason, where there is one.
     pub reason: Option<String>,
 }
 
 /// A pairing code is a credential: delivered only with the `qr` grant.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QrCode {
-    /// The text of the QR.
+    /// The text of the QR code.
     pub code: String,
-    /// After this it is dead.
+    /// The time after which it cannot be scanned any more.
     pub expires_at: Timestamp,
 }
 
@@ -74,29 +74,29 @@ impl std::fmt::Debug for QrCode {
     }
 }
 
-/// WhatsApp's server took a message.
+/// WhatsApp's server accepted a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// What was sent.
+    /// The message as it was sent.
     pub message: OutboundMessage,
 }
 
-/// A message will not leave, or nobody knows.
+/// A message was not sent, or it is unknown whether it was.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// Its id, when it had one.
+    /// The id of the message, if it had one already.
     pub id: Option<MessageId>,
     /// Gateway error code, `snake_case`.
     pub code: String,
-    /// For people.
+    /// A description for people.
     pub reason: String,
-    /// What was to be sent.
+    /// The message that was to be sent.
     pub message: OutboundMessage,
 }
 
-/// How far a sent message has come. Ordered: a level implies those before it.
+/// How far a sent message has come. The levels are ordered: each implies those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum AckLevel {
@@ -106,21 +106,21 @@ pub enum AckLevel {
     Played,
 }
 
-/// A sent message came further.
+/// A sent message reached a further level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// Its id.
+    /// The id of the message.
     pub id: MessageId,
-    /// Its chat.
+    /// The chat of the message.
     pub chat: Address,
-    /// How far.
+    /// The level it reached.
     pub level: AckLevel,
 }
 
 /// An event this version does not model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherEvent {
-    /// Dotted name.
+    /// The dotted name of the event.
     pub kind: String,
     /// A JSON object.
     pub json: String,
@@ -148,9 +148,9 @@ pub enum Event {
 /// The account an event belongs to, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
-    /// `…@c.us`.
+    /// The phone number, as `…@c.us`.
     pub pn: Option<String>,
-    /// `…@lid`.
+    /// The opaque id, as `…@lid`.
     pub lid: Option<String>,
     /// The name the account gives itself.
     pub push_name: Option<String>,
@@ -165,13 +165,13 @@ pub struct Envelope {
     pub at: Timestamp,
     /// Dotted name, e.g. `message.ack`; filters match on it.
     pub kind: String,
-    /// The account, when known.
+    /// The account, if it is known.
     pub account: Option<Account>,
-    /// Operator-set pairs of the session.
+    /// The pairs that the operator set for the session.
     pub metadata: Vec<(String, String)>,
-    /// Version of the gateway.
+    /// The version of the gateway.
     pub gateway: String,
-    /// Found again after an outage rather than seen live.
+    /// Whether it was found after an outage, and not seen when it happened.
     pub replayed: bool,
     /// What happened.
     pub event: Event,

@@ -4,10 +4,7 @@
 mod call;
 mod event;
 mod message;
-mod notification;
 mod plugin;
-mod templating;
-mod validation;
 
 mod host;
 #[cfg(not(target_family = "wasm"))]
@@ -17,6 +14,15 @@ pub mod testing;
 #[doc(hidden)]
 pub mod glue;
 
+/// The extension points, each a file with its trait, its types and the code that answers the host. A module is called as the
+/// point is in [`export!`]; a new point is one more line here, and its names below.
+#[doc(hidden)]
+pub mod points {
+    pub mod notifier;
+    pub mod templater;
+    pub mod validator;
+}
+
 pub use call::{CallContext, Error};
 pub use event::{Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange, SessionState};
 pub use host::{kv, log, secrets};
@@ -24,13 +30,13 @@ pub use message::{
     Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Reaction,
     Text, Timestamp, Wid,
 };
-pub use notification::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
 pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
-pub use templating::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};
-pub use validation::{Rejection, Validator, Verdict};
+pub use points::notifier::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
+pub use points::templater::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};
+pub use points::validator::{Rejection, Validator, Verdict};
 
-/// What plugins name: all that the three extension points take and give, the host's services, and what reads a configuration
-/// and makes a body.
+/// What plugins name: all that the extension points take and give, the services of the host, and what is needed to read a
+/// configuration and to make a request body.
 pub mod prelude {
     pub use crate::{
         Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues, Contact, Content, Envelope, Error, Event, Failure,
@@ -44,36 +50,15 @@ pub mod prelude {
 
 /// Makes a component of a plugin: `export!(MyPlugin: validator, notifier)`.
 ///
-/// Names after the colon are the extension points the component exports: `validator`
-/// ([`Validator`]), `templater` ([`Templater`]), `notifier` ([`Notifier`]); nothing else is exported. Natively it
-/// only checks that the traits are implemented, so that `cargo test` needs no wasm.
+/// The names after the colon are the [extension points](crate#extension-points) that the component exports. Nothing else is
+/// exported. Natively it only checks that the traits are implemented, so that `cargo test` needs no WebAssembly.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty: $($point:ident),+ $(,)?) => {
         const _: () = {
-            $($crate::__check_point!($plugin, $point);)+
+            $($crate::points::$point::required::<$plugin>();)+
         };
         $crate::__export_component!($plugin: $($point),+);
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __check_point {
-    ($plugin:ty, validator) => {
-        const fn validator<P: $crate::Validator>() {}
-        validator::<$plugin>();
-    };
-    ($plugin:ty, templater) => {
-        const fn templater<P: $crate::Templater>() {}
-        templater::<$plugin>();
-    };
-    ($plugin:ty, notifier) => {
-        const fn notifier<P: $crate::Notifier>() {}
-        notifier::<$plugin>();
-    };
-    ($plugin:ty, $other:ident) => {
-        compile_error!(concat!("`", stringify!($other), "` is no extension point; there are: validator, templater, notifier"));
     };
 }
 
@@ -101,22 +86,7 @@ macro_rules! __export_component {
             }
 
             $crate::glue::core::export!(Exported with_types_in $crate::glue::core);
-            $($crate::__export_point!($point);)+
+            $($crate::points::$point::bindings::export!(Exported with_types_in $crate::points::$point::bindings);)+
         };
-    };
-}
-
-#[cfg(target_family = "wasm")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_point {
-    (validator) => {
-        $crate::glue::validation::export!(Exported with_types_in $crate::glue::validation);
-    };
-    (templater) => {
-        $crate::glue::templating::export!(Exported with_types_in $crate::glue::templating);
-    };
-    (notifier) => {
-        $crate::glue::notification::export!(Exported with_types_in $crate::glue::notification);
     };
 }

@@ -1,10 +1,10 @@
-//! Compiled code, kept on the disk. It is executed as it is found, so an entry must be one that this gateway has written:
-//! each carries an HMAC over the code, the component it was compiled from and the engine it was compiled for, under a random
-//! key that lies beside the entries, readable for their owner alone.
+//! Compiled code, kept on the disk. wasmtime executes it without a check, so an entry must be one that this gateway wrote: each
+//! has an HMAC over the code, the component it was compiled from and the engine it was compiled for. The key of the HMAC is
+//! random and lies beside the entries, readable by its owner alone.
 //!
-//! Whoever can write to the folder (it stood open once, it came from another machine) can put files there, but none that the
-//! key vouches for; whoever replaces the key makes all entries worthless, and plugins are compiled anew. Against somebody
-//! who can read the key, root or the user that runs the gateway, nothing helps.
+//! Somebody who can write to the folder (it was open once, or came from another machine) can put files there, but none with a
+//! valid HMAC. Who replaces the key makes all entries invalid, and plugins are compiled again. There is no protection against
+//! somebody who can read the key: root, or the user that runs the gateway.
 
 use std::{
     fs,
@@ -23,14 +23,14 @@ use wasmtime::{Engine, component::Component};
 use crate::files::{self, Exposed, Fresh};
 
 const KEY: &str = "key";
-/// How entries are called: `<component>-<engine>.code`.
+/// The extension of an entry: `<component>-<engine>.code`.
 const ENTRY: &str = "code";
 const TAG: usize = 32;
-/// Bytes of an entry; the largest component that is taken compiles to less.
+/// The most bytes of an entry. The largest component that is accepted compiles to less.
 const LIMIT: u64 = 1 << 30;
-/// Entries that nobody has used for so long are deleted.
+/// Entries that were not used for this long are deleted.
 const AGE: Duration = Duration::from_secs(30 * 86_400);
-/// What the tag is made for: another layout of it takes another word.
+/// Goes into the HMAC, so that it is valid for this purpose alone. Another layout of entries needs another text.
 const PURPOSE: &[u8] = b"wharf compiled plugin 1";
 
 /// Why there can be no cache.
@@ -45,14 +45,14 @@ pub(super) enum CacheError {
 #[derive(Debug)]
 pub(super) struct Cache {
     dir: PathBuf,
-    /// None: it cannot be kept, so nothing is.
+    /// None when it cannot be stored: then no entry is written or read.
     key: Option<[u8; 32]>,
-    /// Of the engine: version, settings, processor.
+    /// A hash of what compiled code depends on: version and settings of the engine, and the processor.
     engine: u64,
 }
 
 impl Cache {
-    /// Opens the folder; it is made where it is missing, and must be ours alone.
+    /// Opens the folder, and creates it when it is missing. It must be private to this user.
     pub(super) fn open(dir: &Path, engine: &Engine) -> Result<Self, CacheError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| CacheError::Made { path: dir.to_owned(), error })?;
         files::private_folder("cache of compiled plugins", dir)?;
@@ -70,7 +70,7 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The component with this SHA-256: from the cache, or compiled and kept.
+    /// The component with this SHA-256: from the cache, or compiled now and stored.
     pub(super) fn component(&self, engine: &Engine, sha256: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
         if let Some(found) = self.find(engine, sha256) {
             return Ok(found);
@@ -88,7 +88,7 @@ impl Cache {
 
     fn mac(&self, sha256: &str, code: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_ref()?).ok()?;
-        // Each part in front of the code has one length only, so nothing can be read as something else.
+        // Each part in front of the code has a fixed length, so two different entries never give the same bytes.
         for part in [PURPOSE, sha256.as_bytes(), &self.engine.to_be_bytes(), code] {
             mac.update(part);
         }
@@ -109,7 +109,7 @@ impl Cache {
         }
         match deserialize(engine, code) {
             Ok(component) => {
-                // Only its age depends on it.
+                // Marks it as used. When that fails it is only deleted too early.
                 let _ = files::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
                 Some(component)
             }
@@ -133,7 +133,7 @@ impl Cache {
         fresh.replace()
     }
 
-    /// Deletes what is not used any more, and what a crash has left half written.
+    /// Deletes entries that are no longer used, and files that a crash left half written.
     fn tidy(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -141,14 +141,14 @@ impl Cache {
             let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > AGE));
             if ours && old {
                 debug!(path = %path.display(), "compiled code that nobody has used for a month is deleted");
-                // Another gateway may have done it.
+                // Another gateway may have deleted it already.
                 let _ = fs::remove_file(path);
             }
         }
     }
 }
 
-/// The key. One that others could have read or written is replaced.
+/// The key of the HMAC. A key that others could have read or written is replaced.
 fn key(path: &Path) -> io::Result<[u8; 32]> {
     match read_key(path) {
         Ok(key) => return Ok(key),
@@ -176,7 +176,7 @@ fn read_key(path: &Path) -> io::Result<[u8; 32]> {
     if file.read(&mut [0])? == 0 { Ok(key) } else { Err(io::Error::other("it is longer than a key")) }
 }
 
-/// The one place where bytes become code.
+/// Turns bytes into executable code: the only place that does.
 #[expect(unsafe_code, reason = "wasmtime cannot tell compiled code from any other; the tag just verified can")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are what `Component::serialize` gave to this gateway: `find` has verified their tag, in memory that

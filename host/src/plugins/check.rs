@@ -1,34 +1,39 @@
-//! What a plugin must be before it is called: each check says what is wrong and what would be right.
+//! The checks of a plugin before it is called. Each says what is wrong and what would be right.
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
-use wasmtime::{Engine, component::Component};
+use wasmtime::{
+    Engine,
+    component::{Component, InstancePre},
+};
 
-use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, ports::HttpGrant};
+use super::{
+    host_state::HostState,
+    points::{
+        self,
+        point::{ExportedPoints, Setting},
+    },
+    ports::HttpGrant,
+};
 use crate::{config, model::ClientId};
 
-/// Bytes of a `.wasm` file: an interpreter with its library has about forty million.
-pub(super) const FILE: u64 = 64 << 20;
-/// Functions of a component; an interpreter with its library has about thirty thousand.
-const FUNCTIONS: u32 = 80_000;
+/// The most bytes of a `.wasm` file. An interpreter with its library has about forty million.
+pub(super) const MAX_FILE: u64 = 64 << 20;
+/// The most functions of a component. An interpreter with its library has about thirty thousand.
+const MAX_FUNCTIONS: u32 = 80_000;
 const PACKAGE: &str = "wharf:plugin/";
-/// The compatibility line this host speaks.
+/// Versions of the package that this host works with begin like this: its compatibility line.
 const LINE: &str = "0.1.";
 /// The interface that every plugin exports.
 pub(super) const LIFECYCLE: &str = "lifecycle";
-/// The extension points.
-pub(super) const VALIDATION: &str = "send-validation";
-pub(super) const TEMPLATING: &str = "message-templating";
-pub(super) const NOTIFICATION: &str = "event-notification";
-const POINTS: [&str; 3] = [VALIDATION, TEMPLATING, NOTIFICATION];
-/// Interfaces of types alone, which an author's tools may export beside the points.
+/// Interfaces without functions, which an author's tools may export beside the extension points.
 const TYPES: [&str; 2] = ["calls", "messages"];
 
 pub(super) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Sessions that can exist: of any other word the plugin would never be asked, and nothing would say so.
+/// `sessions` names only ids that a session can have. For any other the plugin would never be called, and nothing would say so.
 pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     if entry.sessions.is_empty() {
         return Err("`sessions` names nobody; leave it out for all, or say `enabled = false`".into());
@@ -39,6 +44,7 @@ pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     }
 }
 
+/// The file is the one that the operator pinned.
 pub(super) fn pin(entry: &config::Plugin, component: &str) -> Result<(), String> {
     match &entry.sha256 {
         Some(wanted) if !wanted.eq_ignore_ascii_case(component) => Err(format!(
@@ -48,7 +54,7 @@ pub(super) fn pin(entry: &config::Plugin, component: &str) -> Result<(), String>
     }
 }
 
-/// A component, not a core module, text, or anything else.
+/// The file is a component, and not a core module, text or anything else.
 pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
     match bytes {
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
@@ -59,23 +65,32 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
 
 /// The interfaces of the package that a component exports, each once.
 #[derive(Debug)]
-pub(super) struct Named(Vec<String>);
+pub(super) struct ExportedInterfaces(Vec<String>);
 
-impl Named {
-    /// The functions of an extension point. None: the component does not name it. A point that is named and lacks a
-    /// function is a mistake of its author: passed over, a validator would let everything through.
-    pub(super) fn point<T>(&self, point: &str, functions: impl FnOnce() -> wasmtime::Result<T>) -> Result<Option<T>, String> {
-        self.0.iter().any(|name| name == point).then(|| whole(point, functions())).transpose()
+impl ExportedInterfaces {
+    /// The extension points among them. A point that the component names and that lacks a function is a mistake of its author:
+    /// if it were ignored, a validator without `validate` would let every message through.
+    pub(super) fn points(&self, component: &InstancePre<HostState>) -> Result<ExportedPoints, String> {
+        let exported = points::ALL.iter().filter(|point| self.0.iter().any(|name| name == point.interface));
+        let found = exported.map(|point| Ok((*point, complete(point.interface, (point.find)(component))?)));
+        Ok(ExportedPoints::new(found.collect::<Result<_, String>>()?))
     }
 }
 
 /// The functions of an interface, all of which must be there.
-pub(super) fn whole<T>(interface: &str, functions: wasmtime::Result<T>) -> Result<T, String> {
+pub(super) fn complete<T>(interface: &str, functions: wasmtime::Result<T>) -> Result<T, String> {
     functions.map_err(|error| format!("its {interface} is not whole: {error:#}"))
 }
 
-/// The interfaces, by name and version.
-pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Named, String> {
+/// The settings of an entry that have an effect at some extension points only, and at none that the plugin exports.
+pub(super) fn unread_settings(entry: &config::Plugin, exported: &ExportedPoints) -> Vec<Setting> {
+    let is_read = |setting: &Setting| exported.points().any(|point| point.settings.contains(setting));
+    Setting::ALL.into_iter().filter(|setting| setting.is_set(entry) && !is_read(setting)).collect()
+}
+
+/// The component exports interfaces that this gateway calls, in versions that it works with, and imports nothing that the
+/// gateway does not have.
+pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<ExportedInterfaces, String> {
     let kind = component.component_type();
     let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
@@ -98,8 +113,8 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Named
         if TYPES.contains(&interface) {
             continue;
         }
-        if interface != LIFECYCLE && !POINTS.contains(&interface) {
-            return Err(format!("it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}", POINTS.join(", ")));
+        if interface != LIFECYCLE && points::ALL.iter().all(|point| point.interface != interface) {
+            return Err(format!("it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}", points::names()));
         }
         if named.iter().any(|known| known == interface) {
             return Err(format!("it exports {PACKAGE}{interface} in two versions; one of them would never be called"));
@@ -110,19 +125,19 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Named
     if !has(LIFECYCLE) {
         return Err(format!("it does not export {PACKAGE}{LIFECYCLE}, which every plugin must"));
     }
-    if !POINTS.iter().any(|point| has(point)) {
-        return Err(format!("it exports no extension point; there are {}", POINTS.join(", ")));
+    if !points::ALL.iter().any(|point| has(point.interface)) {
+        return Err(format!("it exports no extension point; there are {}", points::names()));
     }
     let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
     match imports.iter().find(|name| !known(name)) {
         Some(name) => Err(format!("it imports {name}, which this gateway does not provide")),
-        None => Ok(Named(named)),
+        None => Ok(ExportedInterfaces(named)),
     }
 }
 
-/// A component that can be compiled in a time that anybody waits for.
+/// The component is small enough to be compiled in an acceptable time.
 ///
-/// What is not well formed is left to the compiler, which says more of it.
+/// One that is not well formed passes: the compiler describes its fault better.
 pub(super) fn size(bytes: &[u8]) -> Result<(), String> {
     let mut functions: u32 = 0;
     for part in Parser::new(0).parse_all(bytes) {
@@ -130,18 +145,14 @@ pub(super) fn size(bytes: &[u8]) -> Result<(), String> {
         if let Payload::FunctionSection(section) = part {
             functions = functions.saturating_add(section.count());
         }
-        if functions > FUNCTIONS {
-            return Err(format!("it has more than {FUNCTIONS} functions, which take too long to compile; leave out what it does not use"));
+        if functions > MAX_FUNCTIONS {
+            return Err(format!("it has more than {MAX_FUNCTIONS} functions, which take too long to compile; leave out what it does not use"));
         }
     }
     Ok(())
 }
 
-pub(super) fn issues(issues: &[ConfigIssue]) -> String {
-    issues.iter().map(|issue| format!("config at {}: {}", issue.path, issue.message)).collect::<Vec<_>>().join("; ")
-}
-
-/// `scheme://host[:port]` with the port always given.
+/// The granted origins as `scheme://host:port`, with the port always given.
 pub(super) fn http(grants: &config::Grants) -> Result<HttpGrant, String> {
     let origin = |text: &String| {
         let wrong = || format!("grants.http: {text:?} must be scheme://host or scheme://host:port, e.g. \"https://example.org\"");
@@ -157,7 +168,49 @@ pub(super) fn http(grants: &config::Grants) -> Result<HttpGrant, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use wasmtime::{Store, component::Instance};
+
     use super::*;
+    use crate::plugins::points::point::{AnyExports, Exports};
+
+    /// Exports that nobody calls.
+    struct Uncalled;
+
+    impl Exports for Uncalled {
+        type Functions = ();
+
+        fn load(&self, _: &mut Store<HostState>, _: &Instance) -> wasmtime::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn exporting(interfaces: &[&str]) -> ExportedPoints {
+        let exported = points::ALL.iter().filter(|point| interfaces.contains(&point.interface));
+        ExportedPoints::new(exported.map(|point| (*point, Arc::new(Uncalled) as Arc<dyn AnyExports>)).collect())
+    }
+
+    #[test]
+    fn a_setting_is_unread_when_no_point_of_the_plugin_has_it() {
+        let entry = |text: &str| toml::from_str::<config::Plugin>(&format!("name = \"a\"\n{text}")).expect("an entry");
+        let (validator, notifier) = (exporting(&["send-validation"]), exporting(&["event-notification"]));
+        let both = exporting(&["send-validation", "event-notification"]);
+        for (text, of_validator, of_notifier) in [
+            ("", vec![], vec![]),
+            ("mode = \"enforce\"\ntimeout = \"1s\"\ngrants.kv = \"1KiB\"", vec![], vec![]),
+            ("mode = \"monitor\"\non_error = \"allow\"\nmay_modify = true", vec![], vec![Setting::Mode, Setting::OnError, Setting::MayModify]),
+            (
+                "grants = { http = [\"https://a.example\"], http_private = true, qr = true, bodies = true }",
+                vec![Setting::Http, Setting::HttpPrivate, Setting::Qr, Setting::Bodies],
+                vec![],
+            ),
+        ] {
+            assert_eq!(unread_settings(&entry(text), &validator), of_validator, "validator: {text}");
+            assert_eq!(unread_settings(&entry(text), &notifier), of_notifier, "notifier: {text}");
+            assert!(unread_settings(&entry(text), &both).is_empty(), "both: {text}");
+        }
+    }
 
     #[test]
     fn files_that_are_no_components_are_told_apart() {
@@ -183,8 +236,8 @@ mod tests {
             let module = [b"\0asm\x01\0\0\0".to_vec(), section(1, vec![1, 0x60, 0, 0]), section(3, functions)].concat();
             [b"\0asm\x0d\0\x01\0".to_vec(), section(1, module)].concat()
         };
-        assert_eq!(size(&component(FUNCTIONS)), Ok(()));
-        assert!(size(&component(FUNCTIONS + 1)).expect_err("too many").contains("functions"));
+        assert_eq!(size(&component(MAX_FUNCTIONS)), Ok(()));
+        assert!(size(&component(MAX_FUNCTIONS + 1)).expect_err("too many").contains("functions"));
         assert_eq!(size(b"\0asm\x0d\0\x01\0\x01\xff"), Ok(()), "the compiler says what is wrong");
     }
 

@@ -2,18 +2,18 @@
 
 use super::{
     bindings::{
-        exports::wharf::plugin::{event_notification as notification, message_templating as templating},
+        exports::wharf::plugin::lifecycle::ConfigIssue,
         wharf::plugin::{calls, messages},
     },
-    ports::RenderRequest,
-    said::Said,
+    text::PluginText,
 };
 use crate::model::{
-    AckLevel, Address, Contact, Content, Delete, Edit, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent,
-    OutboundMessage, Poll, Reaction, SessionState, Text, Timestamp,
+    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Reaction,
+    Text, Timestamp,
 };
 
-fn time(at: Timestamp) -> u64 {
+/// Milliseconds since the Unix epoch; a time before it is the epoch.
+pub(super) fn time(at: Timestamp) -> u64 {
     u64::try_from(at.0).unwrap_or(0)
 }
 
@@ -29,7 +29,7 @@ impl From<messages::Address> for Address {
     }
 }
 
-/// Pairs of the same name on both sides.
+/// Converts an enum to another one with the same variants.
 macro_rules! same {
     ($ours:ty, $theirs:ty, $($name:ident),+) => {
         impl From<$ours> for $theirs {
@@ -41,20 +41,7 @@ macro_rules! same {
 }
 same!(MediaKind, messages::MediaKind, Image, Video, Audio, Voice, Document, Sticker);
 same!(messages::MediaKind, MediaKind, Image, Video, Audio, Voice, Document, Sticker);
-same!(AckLevel, notification::AckLevel, Server, Device, Read, Played);
-same!(
-    SessionState,
-    notification::SessionState,
-    Disconnected,
-    Loading,
-    QrReady,
-    Authenticated,
-    Ready,
-    Reconnecting,
-    AuthFailure,
-    Error,
-    MaxReconnectExceeded
-);
+pub(super) use same;
 
 impl From<Text> for messages::Text {
     fn from(Text { body, mentions, preview_links }: Text) -> Self {
@@ -153,55 +140,8 @@ impl From<&InboundMessage> for messages::InboundMessage {
     }
 }
 
-pub(super) fn envelope(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -> notification::Envelope {
-    let outbound = |message: &OutboundMessage| {
-        let mut message = message.clone();
-        conceal(&mut message.content, bodies);
-        messages::OutboundMessage::from(&message)
-    };
-    let event = match &envelope.event {
-        Event::SessionState { before, after, reason } => notification::Event::SessionState(notification::SessionChange {
-            before: (*before).into(),
-            after: (*after).into(),
-            reason: reason.clone(),
-        }),
-        Event::Qr { code, expires_at, .. } => notification::Event::Qr(notification::QrCode { code: code.clone(), expires_at: time(*expires_at) }),
-        Event::PairingCode { code, expires_at, attempt } => notification::Event::Other(notification::OtherEvent {
-            kind: envelope.event.kind().to_owned(),
-            json: serde_json::json!({"code": code, "expiresAt": expires_at.rfc3339(), "attempt": attempt}).to_string(),
-        }),
-        Event::MessageSent { id, message } => notification::Event::MessageSent(notification::Sent { id: id.0.clone(), message: outbound(message) }),
-        Event::MessageFailed { id, code, reason, message } => notification::Event::MessageFailed(notification::Failure {
-            id: Some(id.0.clone()),
-            code: code.clone(),
-            reason: reason.clone(),
-            message: outbound(message),
-        }),
-        Event::MessageAck { id, chat, level } => {
-            notification::Event::MessageAck(notification::Ack { id: id.0.clone(), chat: chat.into(), level: (*level).into() })
-        }
-        Event::MessageReceived(message) => {
-            let mut message = message.clone();
-            conceal(&mut message.content, bodies);
-            notification::Event::MessageReceived((&message).into())
-        }
-        Event::Other { kind, json } => notification::Event::Other(notification::OtherEvent { kind: kind.clone(), json: json.clone() }),
-    };
-    let account = envelope.account.as_ref();
-    notification::Envelope {
-        id: envelope.id.0.clone(),
-        at: time(envelope.at),
-        kind: envelope.event.kind().to_owned(),
-        account: account.map(|me| notification::Account { pn: me.pn.clone(), lid: me.lid.clone(), push_name: me.push_name.clone() }),
-        metadata: metadata.to_vec(),
-        gateway: env!("CARGO_PKG_VERSION").to_owned(),
-        replayed: envelope.replayed,
-        event,
-    }
-}
-
-/// Without the grant a message arrives without its words.
-fn conceal(content: &mut Content, bodies: bool) {
+/// Removes what a person wrote, unless the plugin is granted `bodies`.
+pub(super) fn conceal(content: &mut Content, bodies: bool) {
     if bodies {
         return;
     }
@@ -218,35 +158,20 @@ fn conceal(content: &mut Content, bodies: bool) {
     }
 }
 
-impl From<&RenderRequest> for templating::RenderRequest {
-    fn from(request: &RenderRequest) -> Self {
-        let variables = request.variables.iter().map(|(name, value)| (name.clone(), variable(value))).collect();
-        Self { template: request.template.clone(), locale: request.locale.clone(), variables }
-    }
-}
-
-fn variable(value: &serde_json::Value) -> templating::Value {
-    match value {
-        serde_json::Value::String(text) => templating::Value::Text(text.clone()),
-        serde_json::Value::Bool(truth) => templating::Value::Boolean(*truth),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => templating::Value::Integer(integer),
-            (None, Some(float)) => templating::Value::Number(float),
-            (None, None) => templating::Value::Json(number.to_string()),
-        },
-        nested => templating::Value::Json(nested.to_string()),
-    }
-}
-
-/// A failure in the plugin's own words.
-pub(super) fn failure(error: calls::Error) -> (bool, Said) {
-    let (transient, words) = match error {
-        calls::Error::InvalidInput(words) => (false, format!("invalid input: {words}")),
-        calls::Error::Unavailable(words) => (true, words),
-        calls::Error::NotGranted(words) => (false, format!("not granted: {words}")),
-        calls::Error::Internal(words) => (false, words),
+/// An error that a plugin returned: whether a later call may succeed, and its description.
+pub(super) fn failure(error: calls::Error) -> (bool, PluginText) {
+    let (transient, reason) = match error {
+        calls::Error::InvalidInput(reason) => (false, format!("invalid input: {reason}")),
+        calls::Error::Unavailable(reason) => (true, reason),
+        calls::Error::NotGranted(reason) => (false, format!("not granted: {reason}")),
+        calls::Error::Internal(reason) => (false, reason),
     };
-    (transient, words.as_str().into())
+    (transient, reason.as_str().into())
+}
+
+/// What a plugin finds wrong with its configuration, in one line.
+pub(super) fn issues(issues: &[ConfigIssue]) -> String {
+    issues.iter().map(|issue| format!("config at {}: {}", issue.path, issue.message)).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The wasmtime engine: pooled instances, and the clock that interrupts.
+//! The wasmtime engine: the pool of instances, and the limit of CPU time.
 
 use std::{
     future::Future,
@@ -15,30 +15,31 @@ use std::{
 use nix::time::{ClockId, clock_gettime};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Memories of all plugins together, as long as there are few plugins: each reserves 4 GiB of address space, of which some
-/// machines have 512 GiB.
-const MEMORIES: u32 = 64;
-/// Memories of each plugin at least.
-const LEAST: u32 = 16;
+/// Memories in the pool, as long as there are few plugins. Each reserves 4 GiB of address space, and some machines have only
+/// 512 GiB of it.
+const POOL_MEMORIES: u32 = 64;
+/// The fewest memories of each plugin.
+const MIN_PLUGIN_MEMORIES: u32 = 16;
 /// Tables of a plugin for each of its memories.
 const TABLES: u32 = 4;
-/// Memories, tables and core instances of one call at most.
+/// The most memories, tables and core instances of one call.
 pub(super) const CALL_MEMORIES: u32 = 8;
 pub(super) const CALL_TABLES: u32 = 32;
 pub(super) const CALL_INSTANCES: u32 = 128;
-/// Between two looks at a running guest.
+/// The time between two checks of a running plugin.
 const TICK: Duration = Duration::from_millis(5);
-/// The largest memory any plugin can be given.
+/// The most bytes of memory that a plugin can be given.
 pub(super) const MAX_MEMORY: usize = 256 << 20;
 
 #[derive(Debug, Clone)]
-pub(super) struct Wasm {
+pub(super) struct PluginEngine {
     pub(super) engine: Engine,
+    /// The share of each plugin in the pool.
     pub(super) share: Share,
 }
 
-/// What the calls of one plugin may hold at the same time, whatever the calls of others hold: the pool has room for the
-/// shares of all plugins.
+/// What the calls of one plugin may hold at the same time, whatever the calls of other plugins hold: the pool has room for the
+/// shares of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     memories: u32,
@@ -46,14 +47,14 @@ pub(super) struct Share {
 
 impl Share {
     fn of(plugins: u32) -> Self {
-        Self { memories: MEMORIES.checked_div(plugins).unwrap_or(MEMORIES).max(LEAST) }
+        Self { memories: POOL_MEMORIES.checked_div(plugins).unwrap_or(POOL_MEMORIES).max(MIN_PLUGIN_MEMORIES) }
     }
 
-    /// How many calls of a plugin run at the same time, by what one call needs.
+    /// How many calls of a plugin can run at the same time, when each needs this many memories and tables.
     ///
     /// # Errors
-    /// When one call needs more than any may.
-    pub(super) fn turns(self, memories: u32, tables: u32) -> Result<u32, String> {
+    /// One call needs more than it may have.
+    pub(super) fn concurrent_calls(self, memories: u32, tables: u32) -> Result<u32, String> {
         for (what, needed, allowed) in [("memories", memories, CALL_MEMORIES), ("tables", tables, CALL_TABLES)] {
             if needed > allowed {
                 return Err(format!("a call needs {needed} {what}; at most {allowed} are allowed"));
@@ -63,8 +64,8 @@ impl Share {
     }
 }
 
-impl Wasm {
-    /// An engine with room for so many plugins.
+impl PluginEngine {
+    /// An engine with room for the calls of this many plugins.
     pub(super) fn new(plugins: usize) -> wasmtime::Result<Self> {
         let plugins = u32::try_from(plugins).unwrap_or(u32::MAX).max(1);
         let share = Share::of(plugins);
@@ -82,7 +83,7 @@ impl Wasm {
             .table_elements(20_000)
             .max_memory_size(MAX_MEMORY)
             .linear_memory_keep_resident(2 << 20)
-            // Where the kernel tells which pages were written (Linux 6.7), only those are wiped.
+            // Where the kernel reports which pages were written (Linux 6.7), only those are cleared.
             .pagemap_scan(Enabled::Auto)
             .table_keep_resident(64 << 10)
             .max_unused_warm_slots(16);
@@ -93,7 +94,7 @@ impl Wasm {
     }
 }
 
-/// The thread ends with the engine.
+/// Starts the thread that interrupts running plugins at every tick. It ends with the engine.
 fn tick(engine: &Engine) -> std::io::Result<()> {
     let weak = engine.weak();
     thread::Builder::new().name("plugin-epoch".into()).spawn(move || {
@@ -106,11 +107,11 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The CPU time of one call. Wall time would reject the innocent on a busy machine.
+/// The CPU time of one call. A limit of wall time would end calls because the machine is busy.
 #[derive(Debug, Default)]
 pub(super) struct CpuMeter {
     used: AtomicU64,
-    /// This thread's CPU clock when the poll in progress began.
+    /// The CPU clock of the polling thread when the current poll began.
     since: AtomicU64,
 }
 
@@ -120,14 +121,14 @@ fn thread_cpu() -> u64 {
 }
 
 impl CpuMeter {
-    /// Called by the guest's own thread at a tick.
+    /// The CPU time so far. Must be called by the thread that runs the plugin.
     pub(super) fn used(&self) -> Duration {
         let now = thread_cpu().saturating_sub(self.since.load(Ordering::Relaxed));
         Duration::from_nanos(self.used.load(Ordering::Relaxed).saturating_add(now))
     }
 }
 
-/// A future whose CPU time is metered, whichever thread polls it.
+/// A future whose CPU time is measured, on whichever thread it is polled.
 pub(super) struct Metered<F> {
     pub(super) inner: Pin<Box<F>>,
     pub(super) meter: Arc<CpuMeter>,
@@ -154,13 +155,13 @@ mod tests {
         for plugins in [1, 2, 3, 4, 5, 40] {
             let share = Share::of(plugins);
             for (memories, tables) in [(1, 1), (0, 0), (3, 2), (CALL_MEMORIES, CALL_TABLES), (1, CALL_TABLES)] {
-                let turns = share.turns(memories, tables).expect("allowed");
-                assert!(turns >= 2, "{plugins} plugins: {turns} turns at {memories} memories and {tables} tables");
-                assert!(turns * memories <= share.memories && turns * tables <= share.memories * TABLES, "{plugins} plugins, {memories}, {tables}");
+                let calls = share.concurrent_calls(memories, tables).expect("allowed");
+                assert!(calls >= 2, "{plugins} plugins: {calls} calls at {memories} memories and {tables} tables");
+                assert!(calls * memories <= share.memories && calls * tables <= share.memories * TABLES, "{plugins} plugins, {memories}, {tables}");
             }
         }
-        assert!(Share::of(4).memories * 4 <= MEMORIES);
-        assert!(Share::of(1).turns(CALL_MEMORIES + 1, 1).expect_err("too many").contains("9 memories"));
-        assert!(Share::of(1).turns(1, CALL_TABLES + 1).is_err());
+        assert!(Share::of(4).memories * 4 <= POOL_MEMORIES);
+        assert!(Share::of(1).concurrent_calls(CALL_MEMORIES + 1, 1).expect_err("too many").contains("9 memories"));
+        assert!(Share::of(1).concurrent_calls(1, CALL_TABLES + 1).is_err());
     }
 }

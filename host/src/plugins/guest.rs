@@ -1,8 +1,8 @@
-//! One plugin, and calls into it: a fresh instance each, within its bounds.
+//! One plugin, and calls into it: each in a fresh instance, within the limits of its entry.
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, debug_span, info};
 use wasmtime::{
@@ -12,53 +12,47 @@ use wasmtime::{
 
 use super::{
     bindings::{
-        exports::wharf::plugin::{event_notification, lifecycle, message_templating, send_validation},
+        exports::wharf::plugin::lifecycle,
         wharf::plugin::calls::{self, CallContext},
     },
     convert,
-    engine::{Metered, Wasm},
-    hostcalls::{Doors, Guest, OverCpu, OverMemory},
+    engine::{Metered, PluginEngine},
+    host_state::{Capabilities, HostState, OverCpu, OverMemory},
+    points::point::{ExportedPoints, Exports},
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
-    said::Said,
     stderr::Stderr,
+    text::PluginText,
 };
 use crate::{
     config,
     model::{ClientId, Timestamp},
 };
 
-/// Bytes that may cross from guest to host in one call.
+/// The most bytes that a plugin may pass to the host in one call.
 const MAX_OUTPUT: usize = 2 << 20;
-/// The subject of the calls that are made when a plugin is loaded, and what they are called in the log.
+/// The subject of the calls that are made when a plugin is loaded, and their name in the log.
 const PROBE: &str = "probe";
-
-/// The extension points of a plugin.
-#[derive(Clone)]
-pub(super) struct Points {
-    pub(super) lifecycle: lifecycle::GuestIndices,
-    pub(super) validation: Option<send_validation::GuestIndices>,
-    pub(super) templating: Option<message_templating::GuestIndices>,
-    pub(super) notification: Option<event_notification::GuestIndices>,
-}
 
 /// A loaded plugin.
 pub(super) struct Plugin {
     pub(super) entry: config::Plugin,
-    pub(super) wasm: Wasm,
-    /// Calls that may run at the same time: all that fit into the plugin's share of the pool.
-    pub(super) turns: Arc<Semaphore>,
-    pub(super) pre: InstancePre<Guest>,
-    pub(super) points: Points,
-    /// The config as the plugin gets it.
+    pub(super) engine: PluginEngine,
+    /// One permit for each call that may run at the same time: as many as fit into the plugin's share of the pool.
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) pre: InstancePre<HostState>,
+    pub(super) lifecycle: lifecycle::GuestIndices,
+    pub(super) points: ExportedPoints,
+    /// The configuration as the plugin gets it: a JSON object.
     pub(super) config: Arc<str>,
-    /// SHA-256 of the component, hex.
+    /// SHA-256 of the component, in hex.
     pub(super) component: String,
-    /// Patterns of events it wants.
+    /// Patterns of the events that it wants, as a notifier.
     pub(super) events: Vec<String>,
-    /// Names of its templates.
+    /// The names of its templates, as a templater.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
     pub(super) kv: Arc<dyn KvStore>,
+    /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
 }
 
@@ -68,12 +62,20 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// What a call works with.
+/// A fresh instance that is not configured yet, and the call that it was made for.
 pub(super) struct Call {
-    pub(super) store: Store<Guest>,
-    pub(super) instance: Instance,
-    pub(super) points: Points,
-    pub(super) config: Arc<str>,
+    pub(super) store: Store<HostState>,
+    instance: Instance,
+    lifecycle: lifecycle::GuestIndices,
+    points: ExportedPoints,
+    config: Arc<str>,
+    context: CallContext,
+}
+
+/// A configured instance, and the functions of the extension point that is called.
+pub(super) struct Ready<F> {
+    pub(super) store: Store<HostState>,
+    pub(super) functions: F,
     pub(super) context: CallContext,
 }
 
@@ -82,43 +84,46 @@ impl Plugin {
         self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
     }
 
-    fn doors(&self, session: &ClientId) -> Doors {
+    fn capabilities(&self, session: &ClientId) -> Capabilities {
         let space = self.entry.grants.kv.map(|quota| KvSpace {
             plugin: self.entry.name.clone(),
             session: (!self.entry.grants.kv_shared).then(|| session.clone()),
             quota: quota.0,
         });
-        Doors { kv: space.map(|space| (Arc::clone(&self.kv), space)), secrets: self.secrets.clone() }
+        Capabilities { kv: space.map(|space| (Arc::clone(&self.kv), space)), secrets: self.secrets.clone() }
     }
 
-    /// A failure of this plugin, as it says it itself or as the gateway finds it.
-    pub(super) fn failed(&self, kind: FailureKind, detail: impl Into<Said>) -> CallFailure {
+    fn failure(&self, kind: FailureKind, detail: impl Into<PluginText>) -> CallFailure {
         CallFailure { plugin: self.entry.name.clone(), kind, detail: detail.into() }
     }
 
-    /// What it answered as an error of its own.
-    pub(super) fn erred(&self, error: calls::Error) -> CallFailure {
-        let (transient, words) = convert::failure(error);
-        self.failed(FailureKind::Failed { transient }, words)
+    /// The plugin returned an error of its own.
+    pub(super) fn returned_error(&self, error: calls::Error) -> CallFailure {
+        let (transient, reason) = convert::failure(error);
+        self.failure(FailureKind::Failed { transient }, reason)
     }
 
-    /// What it answered is not what it may answer.
-    pub(super) fn wrong(&self, words: impl Into<Said>) -> CallFailure {
-        self.failed(FailureKind::Failed { transient: false }, words)
+    /// The plugin gave an answer that it may not give.
+    pub(super) fn invalid_answer(&self, reason: impl Into<PluginText>) -> CallFailure {
+        self.failure(FailureKind::Failed { transient: false }, reason)
     }
 
-    /// Calls into a fresh, configured instance. `read` is the border: it makes our values of the guest's, and what it
-    /// refuses is a failure of the call as any other.
-    pub(super) async fn call<T, U>(
+    /// Calls a function of the extension point `E` in a fresh, configured instance. `work` makes the call; `read` converts the
+    /// plugin's answer to the gateway's types, and an answer that it refuses is a failure of the call like any other.
+    pub(super) async fn call<E: Exports, T, U, F>(
         &self,
         function: &'static str,
         subject: &Subject,
-        work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send,
+        work: impl FnOnce(Ready<E::Functions>) -> F + Send,
         read: impl FnOnce(T) -> Result<U, CallFailure> + Send,
-    ) -> Result<U, CallFailure> {
+    ) -> Result<U, CallFailure>
+    where
+        F: Future<Output = wasmtime::Result<T>> + Send,
+    {
         let began = Instant::now();
-        let doors = self.doors(&subject.session);
-        let answer = self.run(function, subject, doors, work).instrument(debug_span!("plugin", name = self.entry.name, function)).await;
+        let capabilities = self.capabilities(&subject.session);
+        let work = |call: Call| async move { work(call.ready::<E>().await?).await };
+        let answer = self.run(function, subject, capabilities, work).instrument(debug_span!("plugin", name = self.entry.name, function)).await;
         let result = answer.and_then(read);
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "ok");
         let plugin = self.entry.name.clone();
@@ -127,23 +132,29 @@ impl Plugin {
         result
     }
 
-    /// As [`Plugin::call`], with every capability refused: for probes at load.
-    pub(super) async fn probe<T>(&self, work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send) -> Result<T, CallFailure> {
-        let closed = Doors { kv: None, secrets: vec![] };
-        self.run(PROBE, &probe_subject(), closed, work).await
+    /// Calls into a fresh instance with every capability refused: when the plugin is loaded.
+    pub(super) async fn probe<T, F>(&self, work: impl FnOnce(Call) -> F + Send) -> Result<T, CallFailure>
+    where
+        F: Future<Output = wasmtime::Result<T>> + Send,
+    {
+        let nothing = Capabilities { kv: None, secrets: vec![] };
+        self.run(PROBE, &probe_subject(), nothing, work).await
     }
 
-    async fn run<T>(
+    async fn run<T, F>(
         &self,
         function: &'static str,
         subject: &Subject,
-        doors: Doors,
-        work: impl FnOnce(Call) -> BoxFuture<'static, wasmtime::Result<T>> + Send,
-    ) -> Result<T, CallFailure> {
+        capabilities: Capabilities,
+        work: impl FnOnce(Call) -> F + Send,
+    ) -> Result<T, CallFailure>
+    where
+        F: Future<Output = wasmtime::Result<T>> + Send,
+    {
         let limit = self.entry.timeout.duration();
-        let turn = timeout(limit, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            return Err(self.failed(FailureKind::Busy, &*format!("too many of its calls are running; no room for another within {limit:?}")));
+        let permit = timeout(limit, self.permits.acquire()).await;
+        let Ok(Ok(_permit)) = permit else {
+            return Err(self.failure(FailureKind::Busy, &*format!("too many of its calls are running; no room for another within {limit:?}")));
         };
         let context = CallContext {
             session: subject.session.to_string(),
@@ -155,66 +166,67 @@ impl Plugin {
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
         };
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
-        let guest = Guest::new(&self.entry.name, &context, doors, memory, self.entry.cpu.duration());
-        let (meter, stderr, storage) = (Arc::clone(&guest.cpu), guest.stderr.clone(), Arc::clone(&guest.storage));
+        let state = HostState::new(&self.entry.name, &context, capabilities, memory, self.entry.cpu.duration());
+        let (meter, stderr, storage) = (Arc::clone(&state.cpu), state.stderr.clone(), Arc::clone(&state.storage));
         let inner = Box::pin(async {
-            let mut store = self.store(guest);
+            let mut store = self.store(state);
             let instance = self.pre.instantiate_async(&mut store).await?;
-            work(Call { store, instance, points: self.points.clone(), config: Arc::clone(&self.config), context }).await
+            let (lifecycle, points, config) = (self.lifecycle.clone(), self.points.clone(), Arc::clone(&self.config));
+            work(Call { store, instance, lifecycle, points, config, context }).await
         });
-        // Should what a guest says ever make the host panic, that is the end of its call and of nothing else.
+        // Should something that a plugin passes ever make the host panic, only this call ends.
         let result = timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await;
-        // What a plugin says of a message may quote it; what it says when it is loaded quotes nobody.
-        let quotes_nobody = subject.id == PROBE;
-        if self.entry.log_stderr || quotes_nobody {
-            self.tell(function, subject, &stderr);
+        // Standard error may quote the message that the call is about. While a plugin is loaded there is no message.
+        let is_probe = subject.id == PROBE;
+        if self.entry.log_stderr || is_probe {
+            self.log_stderr(function, subject, &stderr);
         }
-        // Whatever a plugin made of it: what it would have said with its storage is not known.
+        // Without its storage a plugin may have given another answer than with it, so whatever it answered does not count.
         if storage.failed() || (result.is_err() && storage.waits()) {
-            return Err(self.failed(FailureKind::Busy, "the gateway's storage did not answer it"));
+            return Err(self.failure(FailureKind::Busy, "the gateway's storage did not answer it"));
         }
         match result {
-            Ok(Err(_)) => Err(self.failed(FailureKind::Host, "the gateway panicked during the call; its log says more")),
+            Ok(Err(_)) => Err(self.failure(FailureKind::Host, "the gateway panicked during the call; its log says more")),
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => {
-                let (kind, mut words) = classify(&error);
+                let (kind, mut detail) = classify(&error);
                 if let Some(place) = stderr.place() {
-                    words = format!("{words}, at {place}");
+                    detail = format!("{detail}, at {place}");
                 }
-                if quotes_nobody && !stderr.said().is_empty() {
-                    words = format!("{words}: {}", stderr.said());
+                if is_probe && !stderr.text().is_empty() {
+                    detail = format!("{detail}: {}", stderr.text());
                 }
-                Err(self.failed(kind, &*words))
+                Err(self.failure(kind, &*detail))
             }
-            Err(_) => Err(self.failed(FailureKind::TimedOut, &*format!("no answer within {limit:?}"))),
+            Err(_) => Err(self.failure(FailureKind::TimedOut, &*format!("no answer within {limit:?}"))),
         }
     }
 
-    fn tell(&self, function: &'static str, subject: &Subject, stderr: &Stderr) {
-        let said = stderr.said();
-        if !said.is_empty() {
-            info!(plugin = self.entry.name, function, subject = subject.id, stderr = %said, "the plugin wrote to its standard error");
+    fn log_stderr(&self, function: &'static str, subject: &Subject, stderr: &Stderr) {
+        let text = stderr.text();
+        if !text.is_empty() {
+            info!(plugin = self.entry.name, function, subject = subject.id, stderr = %text, "the plugin wrote to its standard error");
         }
     }
 
-    fn store(&self, guest: Guest) -> Store<Guest> {
-        let mut store = Store::new(&self.wasm.engine, guest);
-        store.limiter(|guest| &mut guest.memory);
+    fn store(&self, state: HostState) -> Store<HostState> {
+        let mut store = Store::new(&self.engine.engine, state);
+        store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(MAX_OUTPUT);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
-            let guest = context.data();
-            if guest.cpu.used() > guest.cpu_limit {
-                return Err(wasmtime::Error::new(OverCpu(guest.cpu_limit)));
+            let state = context.data();
+            if state.cpu.used() > state.cpu_limit {
+                return Err(wasmtime::Error::new(OverCpu(state.cpu_limit)));
             }
-            // Others on this thread get their turn.
+            // Other tasks on this thread run in between.
             Ok(UpdateDeadline::Yield(1))
         });
         store
     }
 }
 
-pub(super) fn probe_subject() -> Subject {
+fn probe_subject() -> Subject {
     #[expect(clippy::expect_used, reason = "a literal of the right form")]
     let session = "probe".parse().expect("a client id");
     Subject { session, id: PROBE.into(), traceparent: String::new(), attempt: 1 }
@@ -236,7 +248,7 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return (FailureKind::Trapped, format!("it exited with {}", exit.0));
     }
-    // An error with a backtrace of the guest was caused by its own call, e.g. one that WASI refuses by trapping.
+    // An error with a backtrace of the plugin was caused by a call that it made, e.g. one that WASI refuses by trapping.
     if error.downcast_ref::<WasmBacktrace>().is_some() {
         return (FailureKind::Trapped, error.root_cause().to_string());
     }
@@ -244,17 +256,36 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
 }
 
 impl Call {
-    /// Configures the instance: the first call into every one.
+    /// What the plugin says of itself.
+    pub(super) async fn describe(&mut self) -> wasmtime::Result<lifecycle::PluginInfo> {
+        let lifecycle = self.lifecycle.load(&mut self.store, &self.instance)?;
+        lifecycle.call_describe(&mut self.store).await
+    }
+
+    /// Configures the instance, which has to be done before any other function but `describe` is called.
     pub(super) async fn configure(&mut self) -> wasmtime::Result<Result<(), Vec<lifecycle::ConfigIssue>>> {
-        let lifecycle = self.points.lifecycle.load(&mut self.store, &self.instance)?;
+        let lifecycle = self.lifecycle.load(&mut self.store, &self.instance)?;
         lifecycle.call_configure(&mut self.store, &self.config).await
     }
 
-    /// As [`Call::configure`]; the config was accepted at load, so that it is refused now is the plugin's fault.
-    pub(super) async fn ready(&mut self) -> wasmtime::Result<()> {
-        match self.configure().await? {
-            Ok(()) => Ok(()),
-            Err(issues) => Err(wasmtime::Error::msg(format!("it refused the config that it accepted at load: {}", super::check::issues(&issues)))),
+    /// Whether the functions of all extension points have the types of the contract.
+    pub(super) fn check_types(&mut self) -> wasmtime::Result<()> {
+        self.points.check_types(&mut self.store, &self.instance)
+    }
+
+    /// The functions of an extension point; none when the plugin does not export it.
+    pub(super) fn functions<E: Exports>(&mut self) -> wasmtime::Result<Option<E::Functions>> {
+        self.points.get::<E>().map(|exports| exports.load(&mut self.store, &self.instance)).transpose()
+    }
+
+    /// Configures the instance for a call of the extension point `E`. The configuration was accepted when the plugin was loaded,
+    /// so a refusal now is a fault of the plugin.
+    async fn ready<E: Exports>(mut self) -> wasmtime::Result<Ready<E::Functions>> {
+        if let Err(issues) = self.configure().await? {
+            let issues = convert::issues(&issues);
+            return Err(wasmtime::Error::msg(format!("it refused the config that it accepted at load: {issues}")));
         }
+        let functions = self.functions::<E>()?.ok_or_else(|| wasmtime::Error::msg("it does not export the extension point"))?;
+        Ok(Ready { store: self.store, functions, context: self.context })
     }
 }

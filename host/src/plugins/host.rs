@@ -1,42 +1,31 @@
-//! All plugins of this gateway, in the operator's order.
+//! The loaded plugins of this gateway, in the operator's order.
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
-    path::Path,
+    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use serde::Serialize;
-use tracing::warn;
 
-use super::{
-    guest::Plugin,
-    load::{Described, LoadError, Loader, Secrets},
-    ports::KvStore,
-    said::{MAX_NAME, Said},
-    told::Told,
-};
-use crate::{config, model::ClientId};
-
-/// Bytes of the reason for which a plugin could not be loaded: everything that is wrong with a configuration is in it.
-const MAX_REASON: usize = 4096;
+use super::{guest::Plugin, points::point::Exports, reported::ReportedVerdicts};
+use crate::model::ClientId;
 
 /// What became of one plugin at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginReport {
-    /// As in `gateway.toml`, or of the file when nobody enabled it.
+    /// The name in `gateway.toml`; of a file that no entry names, the name of the file.
     pub name: String,
-    /// The plugin's own.
+    /// The version that the plugin gives itself.
     pub version: String,
-    /// The plugin's own words.
+    /// The description that the plugin gives itself.
     pub description: String,
-    /// The file.
+    /// The path of the file.
     pub file: String,
-    /// SHA-256 of the component, hex.
+    /// SHA-256 of the component, in hex.
     pub component: Option<String>,
-    /// What it does.
+    /// The extension points that it exports.
     pub points: Vec<&'static str>,
     /// Whether it works.
     pub state: PluginState,
@@ -48,11 +37,11 @@ pub struct PluginReport {
 pub enum PluginState {
     /// It does.
     Loaded,
-    /// It could not be loaded, and is not required.
+    /// It could not be loaded for this reason, and is not required.
     Failed(String),
-    /// `enabled = false`.
+    /// Its entry says `enabled = false`.
     Disabled,
-    /// A file in the folder that no entry names.
+    /// It is a file in the plugin folder that no entry names.
     Available,
 }
 
@@ -72,56 +61,26 @@ type Pairs = Arc<[(String, String)]>;
 /// The loaded plugins.
 #[derive(Debug)]
 pub struct PluginHost {
-    pub(super) plugins: Vec<Plugin>,
+    plugins: Vec<Plugin>,
     reports: Vec<PluginReport>,
-    /// Operator-set pairs by session, for events.
+    /// The operator's pairs for each session, which events carry.
     metadata: RwLock<BTreeMap<ClientId, Pairs>>,
-    pub(super) told: Told,
+    pub(super) reported: ReportedVerdicts,
 }
 
 impl PluginHost {
-    /// Loads every enabled plugin, in order.
-    ///
-    /// # Errors
-    /// The first required one that cannot be used, named with the reason.
-    pub async fn load(
-        settings: &config::Plugins,
-        entries: &[config::Plugin],
-        cache_dir: &Path,
-        kv: Arc<dyn KvStore>,
-        secrets: Secrets,
-    ) -> Result<Self, LoadError> {
-        let enabled = entries.iter().filter(|entry| entry.enabled).count();
-        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets)?;
-        let mut host = Self { plugins: vec![], reports: vec![], metadata: RwLock::default(), told: Told::default() };
-        for entry in entries {
-            let file = loader.file(entry).display().to_string();
-            if host.reports.iter().any(|report| report.name == entry.name) {
-                return Err(LoadError::Plugin { name: entry.name.clone(), file, reason: "it has two entries; one plugin is one entry".into() });
-            }
-            if !entry.enabled {
-                host.reports.push(report(entry, file, PluginState::Disabled));
-                continue;
-            }
-            match loader.load(entry).await {
-                Ok((plugin, described)) => {
-                    host.reports.push(loaded(&plugin, described, file));
-                    host.plugins.push(plugin);
-                }
-                // Schemas, issues and panics are quoted in it.
-                Err(reason) if entry.required => {
-                    let reason = Said::within(MAX_REASON, &reason).into();
-                    return Err(LoadError::Plugin { name: entry.name.clone(), file, reason });
-                }
-                Err(reason) => {
-                    let reason = String::from(Said::within(MAX_REASON, &reason));
-                    warn!(plugin = entry.name, reason, "plugin not loaded; the gateway goes on without it");
-                    host.reports.push(report(entry, file, PluginState::Failed(reason)));
-                }
-            }
-        }
-        host.add_available(&settings.dir);
-        Ok(host)
+    pub(super) fn new(plugins: Vec<Plugin>, reports: Vec<PluginReport>) -> Self {
+        Self { plugins, reports, metadata: RwLock::default(), reported: ReportedVerdicts::default() }
+    }
+
+    /// The plugins that export an extension point and serve the session, in the operator's order.
+    pub(super) fn exporting<E: Exports>(&self, session: &ClientId) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter().filter(|plugin| plugin.points.get::<E>().is_some() && plugin.serves(session))
+    }
+
+    /// The plugin of this name, if it exports the extension point.
+    pub(super) fn plugin<E: Exports>(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.entry.name == name && plugin.points.get::<E>().is_some())
     }
 
     /// Sets the pairs that every event of a session carries from now on.
@@ -137,45 +96,5 @@ impl PluginHost {
     #[must_use]
     pub fn reports(&self) -> &[PluginReport] {
         &self.reports
-    }
-
-    fn add_available(&mut self, dir: &Path) {
-        let mut files: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        files.sort();
-        for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
-            let file = path.display().to_string();
-            if self.reports.iter().all(|report| report.file != file) {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let state = PluginState::Available;
-                self.reports.push(PluginReport {
-                    name,
-                    version: String::new(),
-                    description: String::new(),
-                    file,
-                    component: None,
-                    points: vec![],
-                    state,
-                });
-            }
-        }
-    }
-}
-
-fn report(entry: &config::Plugin, file: String, state: PluginState) -> PluginReport {
-    PluginReport { name: entry.name.clone(), version: String::new(), description: String::new(), file, component: None, points: vec![], state }
-}
-
-fn loaded(plugin: &Plugin, described: Described, file: String) -> PluginReport {
-    let points = [
-        ("send-validation", plugin.points.validation.is_some()),
-        ("message-templating", plugin.points.templating.is_some()),
-        ("event-notification", plugin.points.notification.is_some()),
-    ];
-    PluginReport {
-        version: Said::within(MAX_NAME, &described.version).into(),
-        description: Said::from(&*described.description).into(),
-        component: Some(plugin.component.clone()),
-        points: points.into_iter().filter_map(|(name, there)| there.then_some(name)).collect(),
-        ..report(&plugin.entry, file, PluginState::Loaded)
     }
 }

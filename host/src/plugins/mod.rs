@@ -1,7 +1,8 @@
-//! Plugins: discover, check, grant, limit, call. The only place that names wasmtime.
+//! Plugins: find, check, grant, limit, call. The only room that names wasmtime.
 //!
-//! A plugin gets a fresh instance for every call and nothing else survives it: no state to leak between sessions, no
-//! poisoned instance to recover from. What it may reach is decided by the operator's grants alone.
+//! A plugin gets a fresh instance for every call, and nothing survives it: no state leaks between sessions, and no broken
+//! instance has to be recovered. What a plugin can reach is decided by the operator's grants alone. The extension points are
+//! listed in one place, `points/`.
 
 mod bindings;
 mod cache;
@@ -10,21 +11,25 @@ mod convert;
 mod engine;
 mod guest;
 mod host;
-mod hostcalls;
-mod lines;
+mod host_state;
 mod load;
-mod notify;
+mod log_lines;
 mod pipeline;
+mod points;
 mod ports;
-mod said;
+mod reported;
 mod schema;
+mod start;
 mod stderr;
-mod told;
+mod text;
 
 pub use host::{PluginHost, PluginReport, PluginState};
 pub use load::LoadError;
-pub use ports::{
-    AttemptResult, Busy, CallFailure, Decision, FailureKind, HttpGrant, Judgement, KvError, KvSpace, KvStore, Notifiers, NotifyRequest, Pipeline,
-    Rejection, RenderFailure, RenderRequest, Subject, Verdict,
+pub use pipeline::Pipeline;
+pub use points::{
+    event_notification::{AttemptResult, Judgement, Notifiers, NotifyRequest},
+    message_templating::{RenderFailure, RenderRequest},
+    send_validation::{Decision, Rejection, Verdict},
 };
-pub use said::{Code, Said, TargetName};
+pub use ports::{Busy, CallFailure, FailureKind, HttpGrant, KvError, KvSpace, KvStore, Subject};
+pub use text::{Code, PluginText, TargetName};

@@ -1,36 +1,37 @@
-//! The JSON Schema that a plugin gives of its config. A schema of forty short definitions, each of which names the one
-//! before twice, is larger than any memory once it is written out, and one that names itself is never finished. So it is
-//! measured first, as if every reference were written out, and refused with what is wrong; and whoever checks it waits for
-//! it with a deadline.
+//! The check of a plugin's configuration against the JSON Schema that the plugin gives.
+//!
+//! A schema can be small and still exhaust the memory: in forty definitions of which each refers twice to the one before, the
+//! references expand to a tree larger than any memory, and a definition that refers to itself has no end. So the expanded size is
+//! computed first, and a schema that is too large is refused with the reason. The caller sets a deadline as well.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Bytes of a schema.
-const TEXT: usize = 512 << 10;
-/// Parts of a schema whose references are written out.
-const PARTS: u64 = 100_000;
-/// References behind one another.
-const CHAIN: usize = 64;
-/// Mistakes of a config that are told.
-const TOLD: usize = 10;
+/// The most bytes of a schema.
+const MAX_BYTES: usize = 512 << 10;
+/// The most parts of a schema once its references are expanded.
+const MAX_PARTS: u64 = 100_000;
+/// The longest chain of references.
+const MAX_CHAIN: usize = 64;
+/// The most mistakes of a configuration that are reported.
+const MAX_REPORTED: usize = 10;
 
-/// The config against the schema.
+/// Checks a configuration against a schema. Without a schema it must be empty.
 pub(super) fn check(schema: Option<&str>, config: &Value) -> Result<(), String> {
     let Some(schema) = schema else {
         let empty = config.as_object().is_none_or(Map::is_empty);
         return if empty { Ok(()) } else { Err("it takes no config, but `config` has keys".into()) };
     };
-    if schema.len() > TEXT {
-        return Err(format!("its config schema has {} bytes; at most {TEXT} are read", schema.len()));
+    if schema.len() > MAX_BYTES {
+        return Err(format!("its config schema has {} bytes; at most {MAX_BYTES} are read", schema.len()));
     }
     let schema: Value = serde_json::from_str(schema).map_err(|error| format!("its config schema is not JSON: {error}"))?;
     measure(&schema).map_err(|reason| format!("its config schema {reason}"))?;
     let validator = jsonschema::validator_for(&schema).map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
     let wrong: Vec<String> = validator
         .iter_errors(config)
-        .take(TOLD)
+        .take(MAX_REPORTED)
         .map(|error| {
             let path = error.instance_path().to_string();
             format!("config{}: {error}", if path.is_empty() { String::new() } else { format!(" at {path}") })
@@ -39,7 +40,7 @@ pub(super) fn check(schema: Option<&str>, config: &Value) -> Result<(), String> 
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
-/// That the schema stays small when its references are written out, and that each of them leads on.
+/// Checks that the schema stays small when its references are expanded, and that no reference leads back to itself.
 fn measure(schema: &Value) -> Result<(), String> {
     let mut measure = Measure { schema, known: BTreeMap::new(), open: vec![], deeper: 0, seen: 0 };
     measure.part(schema, true).map(drop)
@@ -47,17 +48,17 @@ fn measure(schema: &Value) -> Result<(), String> {
 
 struct Measure<'a> {
     schema: &'a Value,
-    /// Parts behind a reference.
+    /// The number of parts that a reference expands to.
     known: BTreeMap<String, u64>,
-    /// References that are being followed, each with how deep in the config it stands.
+    /// The references that are being followed, each with the depth in the configuration at which it stands.
     open: Vec<(String, usize)>,
-    /// Steps into the config so far.
+    /// The depth in the configuration of the part that is looked at.
     deeper: usize,
-    /// Parts looked at.
+    /// The number of parts that were looked at.
     seen: u64,
 }
 
-/// Keywords whose schemas are for something inside of what is checked.
+/// Keywords whose schemas apply to values inside the value that is checked.
 const INSIDE: [&str; 9] = [
     "additionalItems",
     "additionalProperties",
@@ -69,11 +70,11 @@ const INSIDE: [&str; 9] = [
     "unevaluatedItems",
     "unevaluatedProperties",
 ];
-/// Keywords that hold schemas by name, and are no schemas themselves.
+/// Keywords whose value is a map of schemas by name, and not a schema itself.
 const NAMED: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 impl Measure<'_> {
-    /// The parts of a schema, or of a list of them.
+    /// The number of parts of a schema or of a list of schemas, once its references are expanded.
     fn part(&mut self, value: &Value, root: bool) -> Result<u64, String> {
         let mut parts: u64 = 1;
         self.seen += 1;
@@ -90,18 +91,18 @@ impl Measure<'_> {
             }
             _ => {}
         }
-        // Parts that were looked at by another way count again: references may lead to any part of a part.
-        if parts.max(self.seen) > PARTS { Err(format!("has more than {PARTS} parts once its references are written out")) } else { Ok(parts) }
+        // Parts that were reached on another way count again, because a reference may lead into any part of a part.
+        if parts.max(self.seen) > MAX_PARTS { Err(format!("has more than {MAX_PARTS} parts once its references are written out")) } else { Ok(parts) }
     }
 
     fn keyword(&mut self, key: &str, value: &Value, root: bool) -> Result<u64, String> {
         match (key, value) {
             ("$ref", Value::String(to)) => self.reference(to),
             ("$dynamicRef" | "$recursiveRef", Value::String(_)) => Err(format!("uses {key}; only $ref is followed")),
-            // It would change what the references below it mean.
+            // It would change the meaning of the references below it.
             ("$id" | "id", Value::String(id)) if !root => Err(format!("has an {key} ({id:?}) below its top, where none is taken")),
             (_, Value::Object(named)) if NAMED.contains(&key) => {
-                // Definitions are only checked where something refers to them.
+                // A definition is only applied where something refers to it.
                 let inside = INSIDE.contains(&key) || matches!(key, "$defs" | "definitions");
                 self.deeper += usize::from(inside);
                 let parts = named.values().try_fold(1_u64, |sum, value| Ok::<_, String>(sum.saturating_add(self.part(value, false)?)));
@@ -123,11 +124,11 @@ impl Measure<'_> {
             return Ok(*parts);
         }
         if let Some((_, at)) = self.open.iter().find(|(open, _)| open == to) {
-            // Deeper in the config it comes to an end with the config.
+            // When each round is one level deeper in the configuration, it ends where the configuration ends.
             return if *at < self.deeper { Ok(1) } else { Err(format!("refers by {to:?} to itself without an end")) };
         }
-        if self.open.len() == CHAIN {
-            return Err(format!("has more than {CHAIN} references behind one another, the last of them {to:?}"));
+        if self.open.len() == MAX_CHAIN {
+            return Err(format!("has more than {MAX_CHAIN} references behind one another, the last of them {to:?}"));
         }
         let pointer = to.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let pointer = pointer.ok_or_else(|| format!("refers to {to:?}; only references within itself are followed, \"#\" or \"#/…\""))?;
@@ -208,7 +209,7 @@ mod tests {
             (json!({"properties": {"a": {"$dynamicRef": "#a"}}}), "$dynamicRef"),
             (json!({"properties": {"a": {"$id": "https://example.org/", "$ref": "#"}}}), "$id"),
             (json!({"$ref": "#/$defs/c0", "$defs": chain}), "64 references behind one another"),
-            (json!({"description": "x".repeat(TEXT)}), "bytes; at most"),
+            (json!({"description": "x".repeat(MAX_BYTES)}), "bytes; at most"),
         ] {
             let refused = check(Some(&schema.to_string()), &json!({})).expect_err(words);
             assert!(refused.contains(words), "{refused}");

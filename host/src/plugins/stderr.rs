@@ -1,9 +1,9 @@
-//! A guest's standard error: the first bytes are kept for the words of a panic, the rest is dropped without an error,
-//! because a guest that cannot write there would panic over that.
+//! A plugin's standard error. The first bytes are kept, because they hold the text of a panic. The rest is dropped without an
+//! error, because a plugin that cannot write there would panic for that.
 //!
-//! A panic may quote the message that caused it ("byte index 3 is not a char boundary; it is inside 'ä' of `…`"), and a
-//! message never stands in the log. So of a call only the place of its panic is told, which is in the plugin's source and not in
-//! the message; the words are told where nobody can be quoted, or where the operator says so (`log_stderr`).
+//! A panic may quote the message that caused it ("byte index 3 is not a char boundary; it is inside 'ä' of `…`"), and messages
+//! are never logged. So of a call only the place of a panic in the plugin's source is reported. The text is reported when no
+//! message was there to be quoted, or when the operator asks for it (`log_stderr`).
 
 use std::{
     io,
@@ -15,35 +15,35 @@ use std::{
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-use super::said::Said;
+use super::text::PluginText;
 
-/// Bytes that are kept.
-const KEPT: usize = 4096;
-/// Bytes of a place in a source.
+/// How many bytes are kept.
+const MAX_KEPT: usize = 4096;
+/// The most bytes of a place in a source.
 const MAX_PLACE: usize = 200;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stderr(Arc<Mutex<Vec<u8>>>);
 
 impl Stderr {
-    /// All that was kept, as one line.
-    pub(super) fn said(&self) -> Said {
-        Said::from(&*self.text())
+    /// What was kept, as one line.
+    pub(super) fn text(&self) -> PluginText {
+        PluginText::from(&*self.original())
     }
 
-    /// Where the guest panicked: `src/lib.rs:12:5` as Rust says it, `app.py:12` of the last line of a Python traceback.
-    pub(super) fn place(&self) -> Option<Said> {
-        let text = self.text();
+    /// Where the plugin panicked: `src/lib.rs:12:5` as Rust writes it, `app.py:12` from the last line of a Python traceback.
+    pub(super) fn place(&self) -> Option<PluginText> {
+        let text = self.original();
         let mut lines = text.trim_start().lines();
-        // The runtime of Python panics after the traceback, in a source that is not the author's.
+        // After the traceback the Python runtime panics too, in a source that is not the author's.
         let place = match lines.next() {
             Some("Traceback (most recent call last):") => lines.take_while(|line| line.starts_with(' ')).filter_map(python).last(),
             _ => text.lines().find_map(rust),
         };
-        place.map(|place| Said::within(MAX_PLACE, &place))
+        place.map(|place| PluginText::truncated(MAX_PLACE, &place))
     }
 
-    fn text(&self) -> String {
+    fn original(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
@@ -63,7 +63,7 @@ fn python(line: &str) -> Option<String> {
     (is_file(file) && is_number(number)).then(|| format!("{file}:{number}"))
 }
 
-/// A path of a source and nothing that could be a sentence.
+/// Whether this is the path of a source file, and cannot be a sentence.
 fn is_file(path: &str) -> bool {
     let name = |byte: u8| byte.is_ascii_alphanumeric() || b"/\\._-+@".contains(&byte);
     path.len() <= MAX_PLACE && path.contains('.') && path.bytes().all(name)
@@ -88,7 +88,7 @@ impl StdoutStream for Stderr {
 impl AsyncWrite for Stderr {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT - kept.len();
+        let room = MAX_KEPT - kept.len();
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         Poll::Ready(Ok(bytes.len()))
     }

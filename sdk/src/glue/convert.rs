@@ -1,9 +1,10 @@
-//! From generated types to plain ones and back: calls, messages, verdicts, templates.
+//! Conversions between the generated types and the plain ones that authors see: calls and messages. Those of an extension
+//! point are in its own file.
 
-use super::{calls, message_templating as mt, messages as wit, send_validation as sv};
+use super::core::wharf::plugin::{calls, messages as wit};
 use crate::{
     Address, CallContext, Contact, Content, Delete, Edit, Error, InboundMessage, Location, Media, MediaKind, OtherContent, OutboundMessage, Poll,
-    Reaction, RenderError, RenderRequest, TemplateInfo, Text, Value, Verdict,
+    Reaction, Text,
 };
 
 impl From<calls::CallContext> for CallContext {
@@ -128,52 +129,5 @@ impl From<wit::InboundMessage> for InboundMessage {
     fn from(message: wit::InboundMessage) -> Self {
         let wit::InboundMessage { id, chat, sender, from_me, push_name, sent_at, content, reply_to } = message;
         Self { id, chat: chat.into(), sender: sender.into(), from_me, push_name, sent_at, content: content.into(), reply_to }
-    }
-}
-
-impl From<Verdict> for sv::Verdict {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Allow => Self::Allow,
-            Verdict::Reject(crate::Rejection { code, reason, retry_after_ms }) => Self::Reject(sv::Rejection { code, reason, retry_after_ms }),
-            Verdict::Modify(message) => Self::Modify(message.into()),
-        }
-    }
-}
-
-impl From<mt::Value> for Value {
-    fn from(value: mt::Value) -> Self {
-        match value {
-            mt::Value::Text(text) => Self::Text(text),
-            mt::Value::Integer(number) => Self::Integer(number),
-            mt::Value::Number(number) => Self::Number(number),
-            mt::Value::Boolean(value) => Self::Boolean(value),
-            mt::Value::Json(json) => Self::Json(json),
-        }
-    }
-}
-
-impl From<mt::RenderRequest> for RenderRequest {
-    fn from(request: mt::RenderRequest) -> Self {
-        let mt::RenderRequest { template, locale, variables } = request;
-        Self { template, locale, variables: variables.into_iter().map(|(name, value)| (name, value.into())).collect() }
-    }
-}
-
-impl From<RenderError> for mt::RenderError {
-    fn from(error: RenderError) -> Self {
-        match error {
-            RenderError::UnknownTemplate(name) => Self::UnknownTemplate(name),
-            RenderError::MissingVariable(name) => Self::MissingVariable(name),
-            RenderError::BadVariable { name, reason } => Self::BadVariable((name, reason)),
-            RenderError::Failed(error) => Self::Failed(error.into()),
-        }
-    }
-}
-
-impl From<TemplateInfo> for mt::TemplateInfo {
-    fn from(TemplateInfo { name, locales, variables }: TemplateInfo) -> Self {
-        let variable = |crate::Variable { name, kind, required }: crate::Variable| mt::Variable { name, kind: kind.as_str().to_owned(), required };
-        Self { name, locales, variables: variables.into_iter().map(variable).collect() }
     }
 }

@@ -1,33 +1,35 @@
-//! The log lines of one call: so many, so long, and with the guest's fields as fields.
+//! The log lines of one call: limited in number and length, with the plugin's fields as fields.
 //!
-//! They go out as one event whose `fields` is a JSON object, so no field of a guest is ever beside `level` or `plugin`;
-//! the log's JSON form puts the object in as it is ([`crate::telemetry`]).
+//! A line is one event whose `fields` is a JSON object, so no field of a plugin can take the place of `level` or `plugin`. The
+//! JSON log writes that object as an object ([`crate::telemetry`]).
 
 use serde_json::{Map, Value};
 use tracing::{Level, event, warn};
 
-use super::{bindings::wharf::plugin::log, said::Said};
+use super::{bindings::wharf::plugin::log, text::PluginText};
 
-/// Lines of one call.
+/// The most lines of one call.
 const MAX_LINES: u32 = 50;
-/// Bytes of all lines of one call.
+/// The most bytes of all lines of one call.
 const MAX_BYTES: usize = 16 << 10;
-/// Fields of one line, and bytes of a name and of a value.
+/// The most fields of one line, and the most bytes of a name and of a value.
 const MAX_FIELDS: usize = 16;
 const MAX_NAME: usize = 64;
 const MAX_VALUE: usize = 512;
 
-/// What a call may still say. When it is over, the operator is told how much was dropped.
+/// What a call may still log. When the call ends, a warning says how many lines were dropped.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LogLines {
     plugin: String,
     session: String,
+    /// Lines that are left.
     lines: u32,
+    /// Bytes that are left.
     bytes: usize,
     dropped: u64,
 }
 
-impl Lines {
+impl LogLines {
     pub(super) fn new(plugin: &str, session: &str) -> Self {
         Self { plugin: plugin.to_owned(), session: session.to_owned(), lines: MAX_LINES, bytes: MAX_BYTES, dropped: 0 }
     }
@@ -37,8 +39,8 @@ impl Lines {
             self.dropped += 1;
             return;
         }
-        let message = Said::from(message);
-        let within = |most, text: &str| String::from(Said::within(most, text));
+        let message = PluginText::from(message);
+        let within = |most, text: &str| String::from(PluginText::truncated(most, text));
         let mut named: Map<String, Value> =
             fields.iter().take(MAX_FIELDS).map(|(name, value)| (within(MAX_NAME, name), within(MAX_VALUE, value).into())).collect();
         if let Some(more) = fields.len().checked_sub(MAX_FIELDS).filter(|more| *more > 0) {
@@ -68,7 +70,7 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
+impl Drop for LogLines {
     fn drop(&mut self) {
         if self.dropped > 0 {
             let Self { plugin, session, dropped, .. } = self;

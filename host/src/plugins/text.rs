@@ -1,36 +1,36 @@
-//! What a guest says of itself, of a message or of a receiver, made fit for a log line, an answer and a row.
+//! Texts that a plugin says of itself, of a message or of a receiver, made safe for log lines, answers and rows.
 //!
-//! A guest's words go far: into the log of an operator's terminal, answers of the API, rows of the database, pages that
-//! show them. So they are cut and escaped once, where they come in, and the types say that it was done: there is no other
-//! way to a [`Said`]. What a guest makes of a message is no such thing: a body keeps its lines, and has the limits of
-//! bodies.
+//! They go far: into the log on an operator's terminal, answers of the API, rows of the database and pages that show them. So
+//! they are cut and escaped once, where they come in, and the types prove it: a [`PluginText`] is made in no other way. What a
+//! plugin makes of a message is not such a text: a body keeps its lines and has the limits of bodies.
 
 use std::{fmt, ops::Deref};
 
 use serde::Serialize;
 
-/// Bytes of a reason, a note, a failure's words.
-pub(super) const MAX_WORDS: usize = 1024;
-/// Bytes of a name: of a variable, a template, a version.
+/// The most bytes of a reason or a description.
+const MAX_TEXT: usize = 1024;
+/// The most bytes of the name of a variable or a template, or of a version.
 pub(super) const MAX_NAME: usize = 128;
-/// Bytes of a code.
+/// The most bytes of a code.
 const MAX_CODE: usize = 64;
-/// Bytes of a target's name.
+/// The most bytes of the name of a target.
 const MAX_TARGET: usize = 200;
 
-/// Words for people: one line of at most 1 KiB without control characters or such that change the order of what is read.
+/// A text of a plugin for people: one line of at most 1 KiB, without control characters and characters that change the
+/// direction of reading.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Said(String);
+pub struct PluginText(String);
 
-impl Said {
-    /// At most `most` bytes of `words`, escaped; what was cut ends with `…`.
-    pub(super) fn within(most: usize, words: &str) -> Self {
+impl PluginText {
+    /// The text, escaped and cut to `most` bytes. One that was cut ends with `…`.
+    pub(super) fn truncated(most: usize, original: &str) -> Self {
         let room = most.saturating_sub(ELLIPSIS.len());
-        let mut text = String::with_capacity(words.len().min(most));
-        // Where a cut would be, as long as it is not known whether one is needed.
+        let mut text = String::with_capacity(original.len().min(most));
+        // The length to cut to, should the text turn out too long.
         let mut cut = 0;
-        for character in words.trim().chars() {
+        for character in original.trim().chars() {
             if misleads(character) {
                 text.extend(character.escape_default());
             } else {
@@ -49,16 +49,16 @@ impl Said {
     }
 }
 
-impl From<&str> for Said {
-    fn from(words: &str) -> Self {
-        Self::within(MAX_WORDS, words)
+impl From<&str> for PluginText {
+    fn from(text: &str) -> Self {
+        Self::truncated(MAX_TEXT, text)
     }
 }
 
 const ELLIPSIS: &str = "…";
 
 /// Whether a character can make a line look like something else: it ends the line, moves the cursor, changes colours or the
-/// direction of reading, or is not seen at all. The joiners of emojis and of Persian are not among them.
+/// direction of reading, or is invisible. The joiners that emojis and Persian need are not among them.
 fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -66,20 +66,20 @@ fn misleads(character: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Why something was refused, for programs: `snake_case` of at most 64 bytes.
+/// The reason of a rejection for programs: `snake_case` of at most 64 bytes.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Code(String);
 
 impl Code {
-    /// What stands for a code that is none.
+    /// The code in place of one that cannot be used.
     const UNNAMED: &'static str = "rejected";
 }
 
 impl From<&str> for Code {
-    /// Capitals become small and all else but letters, digits and `_` becomes `_`. A code that is empty or too long becomes
-    /// `rejected`: cut, it could be another one, and a refusal with a bad code is a refusal all the same; as a failure of
-    /// the plugin, `on_error = "allow"` would let the message pass.
+    /// Upper case becomes lower case, and every other character but letters, digits and `_` becomes `_`. A code that is empty or
+    /// too long becomes `rejected`. It is not cut, because the rest could be another code; and it is no failure of the plugin,
+    /// because with `on_error = "allow"` the rejected message would then be sent.
     fn from(code: &str) -> Self {
         if code.is_empty() || code.len() > MAX_CODE {
             return Self(Self::UNNAMED.into());
@@ -88,30 +88,30 @@ impl From<&str> for Code {
     }
 }
 
-/// The name of a receiver, as a notifier calls it: what a guest named in full, or nothing.
+/// The name that a notifier gives a receiver. It is never changed: a name that cannot be used is refused.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct TargetName(String);
 
 impl std::str::FromStr for TargetName {
-    type Err = Said;
+    type Err = PluginText;
 
     /// # Errors
-    /// A name that is empty, too long, or has characters that are not seen. It is not mended: another name is another
+    /// A name that is empty, too long, or has invisible characters. It is not corrected, because another name is another
     /// receiver.
-    fn from_str(name: &str) -> Result<Self, Said> {
+    fn from_str(name: &str) -> Result<Self, PluginText> {
         if name.is_empty() || name.len() > MAX_TARGET {
             return Err(format!("it named a target whose name has {} bytes; a name has 1 to {MAX_TARGET}", name.len()).as_str().into());
         }
         if name.chars().any(misleads) {
-            let name = Said::within(MAX_TARGET, name);
+            let name = PluginText::truncated(MAX_TARGET, name);
             return Err(format!("it named a target \"{name}\", whose name has characters that are not seen").as_str().into());
         }
         Ok(Self(name.to_owned()))
     }
 }
 
-/// What all of them are: text that is read and never changed.
+/// What these types have in common: a text that is read and never changed.
 macro_rules! text {
     ($($name:ident),+) => {$(
         impl $name {
@@ -149,7 +149,7 @@ macro_rules! text {
         }
     )+};
 }
-text!(Said, Code, TargetName);
+text!(PluginText, Code, TargetName);
 
 #[cfg(test)]
 mod tests {
@@ -165,8 +165,8 @@ mod tests {
             ("txt.\u{202e}exe\u{2066}\u{2028}\u{200b}\u{feff}", "txt.\\u{202e}exe\\u{2066}\\u{2028}\\u{200b}\\u{feff}"),
             ("\0", "\\u{0}"),
         ] {
-            assert_eq!(Said::from(words), said);
-            assert_eq!(Said::from(&*Said::from(words)), said, "cleaned twice it is the same");
+            assert_eq!(PluginText::from(words), said);
+            assert_eq!(PluginText::from(&*PluginText::from(words)), said, "cleaned twice it is the same");
         }
     }
 
@@ -176,11 +176,11 @@ mod tests {
             [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…"), ("ääää", 7, "ää…"), ("a\n\n\n", 5, "a…"), ("ab\u{202e}cd", 9, "ab…")]
         {
             let words = if words.ends_with('\n') { format!("{words}b") } else { words.to_owned() };
-            assert_eq!(Said::within(most, &words), said, "{words:?} in {most}");
+            assert_eq!(PluginText::truncated(most, &words), said, "{words:?} in {most}");
         }
         for character in ["x", "ä", "👩", "\n", "\u{202e}"] {
-            let said = Said::from(character.repeat(2 << 20).trim_matches(' '));
-            assert!(said.len() <= MAX_WORDS && said.len() + 12 > MAX_WORDS || said.is_empty(), "{character:?}: {}", said.len());
+            let said = PluginText::from(character.repeat(2 << 20).trim_matches(' '));
+            assert!(said.len() <= MAX_TEXT && said.len() + 12 > MAX_TEXT || said.is_empty(), "{character:?}: {}", said.len());
         }
     }
 

@@ -1,7 +1,8 @@
-//! The host's side of one instance: what it may use, and how much.
+//! The host's state of one instance: what the plugin may use, and how much.
 //!
-//! All of WASI 0.2 is linked, because language runtimes import it, and every door behind it is closed. The clock
-//! shows the time of the call, random is seeded from the call id: a decision can be replayed.
+//! All of WASI 0.2 is linked, because language runtimes import it, and all of it is refused: there are no files, no environment
+//! and no sockets. The clock shows the time of the call and random numbers are derived from the call id, so that a decision can
+//! be repeated.
 
 use std::{
     collections::BTreeSet,
@@ -22,26 +23,27 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
-    lines::Lines,
+    log_lines::LogLines,
     ports::{KvError, KvSpace, KvStore},
     stderr::Stderr,
 };
 
-/// What a plugin may reach, besides nothing.
+/// The capabilities granted to a plugin instance.
 #[derive(Clone)]
-pub(super) struct Doors {
+pub(super) struct Capabilities {
     pub(super) kv: Option<(Arc<dyn KvStore>, KvSpace)>,
     pub(super) secrets: Vec<(String, String)>,
 }
 
-pub(super) struct Guest {
+/// The data of an instance's store.
+pub(super) struct HostState {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     no_http: NoHttp,
     refusals: Refusals,
-    doors: Doors,
-    lines: Lines,
+    capabilities: Capabilities,
+    log: LogLines,
     pub(super) stderr: Stderr,
     pub(super) memory: Memory,
     pub(super) storage: Arc<Storage>,
@@ -49,17 +51,17 @@ pub(super) struct Guest {
     pub(super) cpu_limit: Duration,
 }
 
-impl Guest {
-    pub(super) fn new(plugin: &str, context: &calls::CallContext, doors: Doors, memory: usize, cpu_limit: Duration) -> Self {
+impl HostState {
+    pub(super) fn new(plugin: &str, context: &calls::CallContext, capabilities: Capabilities, memory: usize, cpu_limit: Duration) -> Self {
         let now = Duration::from_millis(context.now);
         let refusals = Refusals::new(plugin);
-        let at_sockets = refusals.clone();
+        let socket_refusals = refusals.clone();
         let stderr = Stderr::default();
         let seed: [u8; 32] = Sha256::digest(&context.call_id).into();
         let wasi = WasiCtxBuilder::new()
-            // Sockets can be made and reach nothing: each address is refused here, where the refusal can be told.
+            // A socket can be made and reaches nothing: each address is refused here, so that the operator is told of it.
             .socket_addr_check(move |_, _| {
-                at_sockets.tell("socket");
+                socket_refusals.report("socket");
                 Box::pin(async { false })
             })
             .allow_ip_name_lookup(false)
@@ -79,8 +81,8 @@ impl Guest {
             http: WasiHttpCtx::new(),
             no_http: NoHttp(refusals.clone()),
             refusals,
-            doors,
-            lines: Lines::new(plugin, &context.session),
+            capabilities,
+            log: LogLines::new(plugin, &context.session),
             stderr,
             memory: Memory { limit: memory, used: 0 },
             storage: Arc::default(),
@@ -90,7 +92,7 @@ impl Guest {
     }
 }
 
-/// What became of a call's requests to the storage, as far as the gateway is to blame.
+/// Whether the gateway's storage answered the requests of a call.
 #[derive(Debug, Default)]
 pub(super) struct Storage {
     waits: AtomicBool,
@@ -98,12 +100,12 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// The storage has been asked and has not answered.
+    /// A request has no answer yet.
     pub(super) fn waits(&self) -> bool {
         self.waits.load(Ordering::Relaxed)
     }
 
-    /// The storage could not answer: it is busy, full or broken.
+    /// A request failed in the storage itself: it is busy, full or broken.
     pub(super) fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
@@ -119,7 +121,7 @@ impl Storage {
     }
 }
 
-/// Tells the operator what a plugin asked for and was not granted: each capability once a call.
+/// Warns the operator of capabilities that a plugin asked for and was not granted: of each once a call.
 #[derive(Clone)]
 struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
 
@@ -128,15 +130,15 @@ impl Refusals {
         Self(Arc::new((plugin.to_owned(), Mutex::default())))
     }
 
-    fn tell(&self, capability: &'static str) {
-        let (plugin, told) = &*self.0;
-        if told.lock().unwrap_or_else(PoisonError::into_inner).insert(capability) {
+    fn report(&self, capability: &'static str) {
+        let (plugin, reported) = &*self.0;
+        if reported.lock().unwrap_or_else(PoisonError::into_inner).insert(capability) {
             warn!(plugin, capability, "not granted: the plugin asked for what its grants in gateway.toml do not hold");
         }
     }
 }
 
-/// A clock that stands at the time of the call.
+/// A clock that stands still at the time of the call.
 struct CallTime(Duration);
 
 impl HostWallClock for CallTime {
@@ -170,6 +172,7 @@ pub(super) struct OverMemory {
 #[error("used more than {0:?} of CPU time")]
 pub(super) struct OverCpu(pub(super) Duration);
 
+/// The bytes of an instance's memories.
 pub(super) struct Memory {
     limit: usize,
     used: usize,
@@ -198,7 +201,7 @@ impl ResourceLimiter for Memory {
     }
 }
 
-impl WasiView for Guest {
+impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
@@ -210,7 +213,7 @@ struct NoHttp(Refusals);
 type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>)>;
 
 impl WasiHttpHooks for NoHttp {
-    /// So that a request without a scheme is refused for what it is.
+    /// A request without a scheme is refused as a request, and not for its missing scheme.
     fn default_scheme(&mut self) -> Option<http::uri::Scheme> {
         Some(http::uri::Scheme::HTTPS)
     }
@@ -220,23 +223,23 @@ impl WasiHttpHooks for NoHttp {
         _options: Option<RequestOptions>,
         _body: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        self.0.tell("http");
+        self.0.report("http");
         Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
     }
 }
 
-impl WasiHttpView for Guest {
+impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.no_http }
     }
 }
 
-impl calls::Host for Guest {}
-impl messages::Host for Guest {}
+impl calls::Host for HostState {}
+impl messages::Host for HostState {}
 
-impl log::Host for Guest {
+impl log::Host for HostState {
     async fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        self.lines.write(level, &message, &fields);
+        self.log.write(level, &message, &fields);
         Ok(())
     }
 }
@@ -252,38 +255,38 @@ impl From<KvError> for kv::Error {
 }
 
 type Kv<T> = wasmtime::Result<Result<T, kv::Error>>;
-type Door = Result<(Arc<dyn KvStore>, KvSpace), kv::Error>;
+type GrantedKv = Result<(Arc<dyn KvStore>, KvSpace), kv::Error>;
 
-impl Guest {
-    fn kv(&self) -> Door {
-        self.doors.kv.clone().ok_or_else(|| {
-            self.refusals.tell("kv");
+impl HostState {
+    fn kv(&self) -> GrantedKv {
+        self.capabilities.kv.clone().ok_or_else(|| {
+            self.refusals.report("kv");
             kv::Error::NotGranted
         })
     }
 }
 
-async fn write(door: Door, key: String, expected: Option<Option<u64>>, value: Vec<u8>, ttl: Option<u64>) -> Result<bool, kv::Error> {
-    let (store, space) = door?;
+async fn write(granted: GrantedKv, key: String, expected: Option<Option<u64>>, value: Vec<u8>, ttl: Option<u64>) -> Result<bool, kv::Error> {
+    let (store, space) = granted?;
     Ok(store.set(&space, &key, expected, &value, ttl.map(Duration::from_millis)).await?)
 }
 
-async fn read(door: Door, key: String) -> Result<Option<kv::Entry>, kv::Error> {
-    let (store, space) = door?;
+async fn read(granted: GrantedKv, key: String) -> Result<Option<kv::Entry>, kv::Error> {
+    let (store, space) = granted?;
     Ok(store.get(&space, &key).await?.map(|(value, version)| kv::Entry { value, version }))
 }
 
-async fn delete(door: Door, key: String) -> Result<(), kv::Error> {
-    let (store, space) = door?;
+async fn delete(granted: GrantedKv, key: String) -> Result<(), kv::Error> {
+    let (store, space) = granted?;
     Ok(store.delete(&space, &key).await?)
 }
 
-async fn list(door: Door, prefix: String, cursor: Option<String>, limit: u32) -> Result<Vec<String>, kv::Error> {
-    let (store, space) = door?;
+async fn list(granted: GrantedKv, prefix: String, cursor: Option<String>, limit: u32) -> Result<Vec<String>, kv::Error> {
+    let (store, space) = granted?;
     Ok(store.list(&space, &prefix, cursor.as_deref(), limit).await?)
 }
 
-impl kv::Host for Guest {
+impl kv::Host for HostState {
     async fn get(&mut self, key: String) -> Kv<Option<kv::Entry>> {
         self.storage.ask(read(self.kv(), key)).await
     }
@@ -301,11 +304,11 @@ impl kv::Host for Guest {
     }
 }
 
-impl secrets::Host for Guest {
+impl secrets::Host for HostState {
     async fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let value = self.doors.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let value = self.capabilities.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         if value.is_none() {
-            self.refusals.tell("secret");
+            self.refusals.report("secret");
         }
         Ok(value)
     }

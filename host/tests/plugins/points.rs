@@ -1,4 +1,4 @@
-//! Templates and notifications, of the good guest.
+//! The extension points for templates and notifications, with the good guest.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a guest reaches: nothing, and then what it was granted.
+//! What a guest can reach: nothing, and then what it was granted.
 
 use wharf::plugins::{Pipeline, PluginHost};
 
@@ -12,7 +12,7 @@ async fn seen(host: &PluginHost, session: &str) -> String {
 }
 
 #[tokio::test]
-async fn without_grants_every_door_is_closed_and_says_so() {
+async fn without_grants_every_capability_is_refused_and_says_so() {
     let closed = [
         ("secret", "none"),
         ("socket", "PermissionDenied"),

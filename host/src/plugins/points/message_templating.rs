@@ -1,0 +1,185 @@
+//! `message-templating`: what a named template says.
+//!
+//! The names of a plugin's templates are asked for once, when it is loaded; a template is rendered by the first plugin of the
+//! session that has one of the name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tracing::warn;
+
+use self::bindings::exports::wharf::plugin::message_templating;
+use super::point::{Point, exports};
+use crate::{
+    model::{ClientId, Content},
+    plugins::{
+        guest::{Call, Plugin, Ready},
+        host::PluginHost,
+        ports::{Busy, CallFailure, FailureKind, Subject},
+        text::{MAX_NAME, PluginText},
+    },
+};
+
+pub(in crate::plugins) const POINT: Point = Point {
+    interface: "message-templating",
+    world: "templater",
+    sdk_trait: "Templater",
+    decides: "what a message says: renders a named template from typed variables",
+    since: "0.1.0",
+    settings: &[],
+    find: |component| Ok(Arc::new(message_templating::GuestIndices::new(component)?)),
+};
+
+exports!(message_templating);
+
+mod bindings {
+    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit/v0.1",
+        inline: "package wharf:host; world point { export wharf:plugin/message-templating@0.1.0; }",
+        world: "wharf:host/point",
+        exports: { default: async },
+        require_store_data_send: true,
+        with: {
+            "wharf:plugin/calls": crate::plugins::bindings::wharf::plugin::calls,
+            "wharf:plugin/messages": crate::plugins::bindings::wharf::plugin::messages,
+        },
+    });
+}
+
+/// The most names of templates in an error about an unknown one.
+const MAX_KNOWN: usize = 50;
+
+/// A template and the values of its variables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderRequest {
+    /// The name of the template.
+    pub template: String,
+    /// A BCP 47 tag; none means the plugin's default.
+    pub locale: Option<String>,
+    /// The values by the names of the variables.
+    pub variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// Why a template was not rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderFailure {
+    /// No plugin of the session has it.
+    #[error("no plugin has a template called {template:?}; there are: {known:?}")]
+    UnknownTemplate {
+        /// The name that was asked for.
+        template: String,
+        /// The first 50 names of templates that exist.
+        known: Vec<PluginText>,
+    },
+    /// A required variable was not given.
+    #[error("template {template:?} needs the variable {variable:?}")]
+    MissingVariable {
+        /// The name that was asked for.
+        template: String,
+        /// The name of the variable.
+        variable: PluginText,
+    },
+    /// A variable has the wrong type or value.
+    #[error("variable {variable:?} of template {template:?}: {reason}")]
+    BadVariable {
+        /// The name that was asked for.
+        template: String,
+        /// The name of the variable.
+        variable: PluginText,
+        /// What would be right.
+        reason: PluginText,
+    },
+    /// The plugin could not be asked, because the gateway itself lacks room.
+    #[error(transparent)]
+    Busy(Busy),
+    /// The plugin itself failed.
+    #[error("plugin {plugin} could not render {template:?}: {reason}")]
+    Failed {
+        /// The plugin.
+        plugin: String,
+        /// The name that was asked for.
+        template: String,
+        /// How it failed.
+        reason: PluginText,
+    },
+}
+
+/// The names of the templates of a configured instance; none when the plugin has no templates.
+pub(in crate::plugins) async fn templates(call: &mut Call) -> wasmtime::Result<Vec<String>> {
+    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else { return Ok(vec![]) };
+    let templates = functions.call_templates(&mut call.store).await?;
+    Ok(templates.into_iter().map(|template| template.name).collect())
+}
+
+impl PluginHost {
+    /// Renders a template.
+    pub(in crate::plugins) async fn rendered(&self, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
+        let Some(plugin) = self.templaters(&subject.session).find(|plugin| plugin.templates.contains(&request.template)) else {
+            let known = self.templaters(&subject.session).flat_map(|plugin| &plugin.templates).take(MAX_KNOWN).map(|name| shown(name)).collect();
+            return Err(RenderFailure::UnknownTemplate { template: request.template.clone(), known });
+        };
+        render(plugin, subject, request).await
+    }
+
+    fn templaters(&self, session: &ClientId) -> impl Iterator<Item = &Plugin> {
+        self.exporting::<message_templating::GuestIndices>(session)
+    }
+}
+
+async fn render(plugin: &Plugin, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
+    let template = || request.template.clone();
+    let wanted = message_templating::RenderRequest::from(request);
+    let work = |mut call: Ready<message_templating::Guest>| async move { call.functions.call_render(&mut call.store, &call.context, &wanted).await };
+    let read = |answer: Result<_, message_templating::RenderError>| match answer {
+        Ok(content) => Ok(Ok(Content::from(content))),
+        Err(message_templating::RenderError::Failed(error)) => Err(plugin.returned_error(error)),
+        Err(message_templating::RenderError::UnknownTemplate(_)) => {
+            let known = plugin.templates.iter().take(MAX_KNOWN).map(|name| shown(name)).collect();
+            Ok(Err(RenderFailure::UnknownTemplate { template: template(), known }))
+        }
+        Err(message_templating::RenderError::MissingVariable(variable)) => {
+            Ok(Err(RenderFailure::MissingVariable { template: template(), variable: shown(&variable) }))
+        }
+        Err(message_templating::RenderError::BadVariable((variable, reason))) => {
+            Ok(Err(RenderFailure::BadVariable { template: template(), variable: shown(&variable), reason: reason.as_str().into() }))
+        }
+    };
+    let failed = |reason: PluginText| RenderFailure::Failed { plugin: plugin.entry.name.clone(), template: template(), reason };
+    match plugin.call::<message_templating::GuestIndices, _, _, _>("render", subject, work, read).await {
+        Ok(rendered) => rendered,
+        Err(failure) if failure.kind == FailureKind::Busy => Err(RenderFailure::Busy(Busy { plugin: failure.plugin, reason: failure.detail })),
+        Err(failure @ CallFailure { kind: FailureKind::Failed { .. }, .. }) => Err(failed(failure.detail)),
+        Err(failure) => {
+            warn!(%failure, subject = subject.id, template = request.template, "a plugin failed");
+            Err(failed(format!("{}: {}", failure.kind, failure.detail).as_str().into()))
+        }
+    }
+}
+
+/// A name that a plugin gave, fit to be shown.
+fn shown(name: &str) -> PluginText {
+    PluginText::truncated(MAX_NAME, name)
+}
+
+impl From<&RenderRequest> for message_templating::RenderRequest {
+    fn from(request: &RenderRequest) -> Self {
+        let variables = request.variables.iter().map(|(name, value)| (name.clone(), value.into())).collect();
+        Self { template: request.template.clone(), locale: request.locale.clone(), variables }
+    }
+}
+
+impl From<&serde_json::Value> for message_templating::Value {
+    fn from(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Bool(truth) => Self::Boolean(*truth),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(integer), _) => Self::Integer(integer),
+                (None, Some(float)) => Self::Number(float),
+                (None, None) => Self::Json(number.to_string()),
+            },
+            nested => Self::Json(nested.to_string()),
+        }
+    }
+}

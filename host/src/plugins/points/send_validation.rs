@@ -1,0 +1,250 @@
+//! `send-validation`: may this message leave.
+//!
+//! A plugin's answer is not yet the gateway's decision: the operator's settings (`mode`, `on_error`, `may_modify`) are applied
+//! to it here, and each answer becomes a [`Verdict`] in the history of the message.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use tracing::{debug, info, warn};
+
+use self::bindings::exports::wharf::plugin::send_validation;
+use super::point::{Point, Setting, exports};
+use crate::{
+    config::{OnError, PluginMode},
+    model::{MessageId, OutboundMessage},
+    plugins::{
+        bindings::wharf::plugin::calls,
+        guest::{Plugin, Ready},
+        host::PluginHost,
+        ports::{Busy, CallFailure, FailureKind, Subject},
+        text::{Code, PluginText},
+    },
+};
+
+pub(in crate::plugins) const POINT: Point = Point {
+    interface: "send-validation",
+    world: "validator",
+    sdk_trait: "Validator",
+    decides: "whether an outbound message may leave: allow it, reject it with code and reason, or (if the operator allows it) change it",
+    since: "0.1.0",
+    settings: &[Setting::Mode, Setting::OnError, Setting::MayModify],
+    find: |component| Ok(Arc::new(send_validation::GuestIndices::new(component)?)),
+};
+
+exports!(send_validation);
+
+mod bindings {
+    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit/v0.1",
+        inline: "package wharf:host; world point { export wharf:plugin/send-validation@0.1.0; }",
+        world: "wharf:host/point",
+        exports: { default: async },
+        require_store_data_send: true,
+        with: {
+            "wharf:plugin/calls": crate::plugins::bindings::wharf::plugin::calls,
+            "wharf:plugin/messages": crate::plugins::bindings::wharf::plugin::messages,
+        },
+    });
+}
+
+/// What a message that a plugin has changed may carry: as much as the API accepts.
+const MAX_METADATA: usize = 50;
+const MAX_PAIR: usize = 1000;
+const MAX_ID: usize = 128;
+
+/// The verdicts of a monitored plugin, which decide nothing.
+const WOULD_REJECT: &str = "would_reject";
+const WOULD_MODIFY: &str = "would_modify";
+
+/// What the validators decided about a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// It may leave, in the form that is given here. The verdicts are those of all plugins that were asked.
+    Allow(OutboundMessage, Vec<Verdict>),
+    /// It may not leave. The last verdict is the one that says why.
+    Reject(Rejection, Vec<Verdict>),
+    /// A plugin could not be asked, because the gateway itself lacks room. The message is neither allowed nor rejected, whatever
+    /// `on_error` says.
+    Busy(Busy, Vec<Verdict>),
+}
+
+/// Why a message may not leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// The plugin that rejected it.
+    pub plugin: String,
+    /// The plugin's code, or `plugin_failed` when the plugin itself failed and `on_error = "reject"`.
+    pub code: Code,
+    /// The plugin's reason, for people.
+    pub reason: PluginText,
+    /// How long to wait before the message may be sent again.
+    pub retry_after: Option<Duration>,
+}
+
+/// What one plugin said of one message, as it is recorded in the history of the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The plugin.
+    pub plugin: String,
+    /// SHA-256 of the plugin's component, in hex.
+    pub component: String,
+    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`, `timed_out`, `failed`, `busy`,
+    /// `host`). A monitored plugin says `would_reject` and `would_modify`.
+    pub verdict: &'static str,
+    /// Whether the plugin is monitored (`mode = "monitor"`): then its verdict decided nothing.
+    pub monitored: bool,
+    /// The code of a rejection, or a description of the failure.
+    pub detail: Option<PluginText>,
+    /// The reason of a rejection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<PluginText>,
+    /// Duration of the call in microseconds of wall time.
+    pub micros: u64,
+}
+
+/// A plugin's answer, before the operator's settings are applied to it.
+enum Answer {
+    Allow,
+    Reject(Rejection),
+    Modify(Box<OutboundMessage>),
+}
+
+impl PluginHost {
+    /// Asks the validators of the session in the operator's order. The first rejection ends the round; a changed message is what
+    /// the next validator sees.
+    pub(in crate::plugins) async fn decide(&self, subject: &Subject, mut message: OutboundMessage) -> Decision {
+        let mut verdicts = Vec::new();
+        for plugin in self.exporting::<send_validation::GuestIndices>(&subject.session) {
+            let began = Instant::now();
+            let answer = ask(plugin, subject, &message).await;
+            let verdict = verdict(plugin, &answer, began.elapsed());
+            self.report_verdict(subject, &verdict);
+            verdicts.push(verdict);
+            if plugin.entry.mode == PluginMode::Monitor {
+                continue;
+            }
+            match answer {
+                Ok(Answer::Allow) => {}
+                Ok(Answer::Modify(changed)) => message = *changed,
+                Ok(Answer::Reject(rejection)) => return Decision::Reject(rejection, verdicts),
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    warn!(%failure, subject = subject.id, "a plugin could not be asked");
+                    return Decision::Busy(Busy { plugin: failure.plugin, reason: failure.detail }, verdicts);
+                }
+                Err(failure) => {
+                    warn!(%failure, subject = subject.id, on_error = ?plugin.entry.on_error, "a plugin failed");
+                    if plugin.entry.on_error == OnError::Reject {
+                        let reason = format!("the plugin failed ({}), and the gateway is set to send nothing that it has not allowed", failure.kind);
+                        let (code, reason) = ("plugin_failed".into(), reason.as_str().into());
+                        return Decision::Reject(Rejection { plugin: plugin.entry.name.clone(), code, reason, retry_after: None }, verdicts);
+                    }
+                }
+            }
+        }
+        Decision::Allow(message, verdicts)
+    }
+
+    /// Counts a verdict, and logs what a monitored plugin would have rejected: once for each message.
+    fn report_verdict(&self, subject: &Subject, verdict: &Verdict) {
+        let Verdict { plugin, verdict, monitored, detail, reason, micros, .. } = verdict;
+        let mode = if *monitored { "monitor" } else { "enforce" };
+        debug!(plugin, subject = subject.id, mode, verdict, detail = detail.as_deref(), micros, "verdict");
+        metrics::counter!("wharf_plugin_verdicts_total", "plugin" => plugin.clone(), "verdict" => *verdict, "mode" => mode).increment(1);
+        if !monitored || matches!(*verdict, "allow" | WOULD_MODIFY) || !self.reported.is_new(plugin, &subject.id) {
+            return;
+        }
+        let (session, subject, detail) = (subject.session.as_str(), &subject.id, detail.as_deref().unwrap_or_default());
+        if *verdict == WOULD_REJECT {
+            info!(plugin, session, subject, code = detail, reason = reason.as_deref(), "monitor: would have been rejected");
+        } else {
+            warn!(plugin, session, subject, failure = verdict, detail, "monitor: the plugin failed");
+        }
+    }
+}
+
+fn verdict(plugin: &Plugin, answer: &Result<Answer, CallFailure>, took: Duration) -> Verdict {
+    let monitored = plugin.entry.mode == PluginMode::Monitor;
+    let (verdict, detail, reason) = match answer {
+        Ok(Answer::Allow) => ("allow", None, None),
+        Ok(Answer::Modify(_)) => (if monitored { WOULD_MODIFY } else { "modify" }, None, None),
+        Ok(Answer::Reject(Rejection { code, reason, .. })) => {
+            (if monitored { WOULD_REJECT } else { "reject" }, Some(PluginText::from(&**code)), Some(reason.clone()))
+        }
+        Err(failure) => (failure.kind.as_str(), Some(failure.detail.clone()), None),
+    };
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    Verdict { plugin: plugin.entry.name.clone(), component: plugin.component.clone(), verdict, monitored, detail, reason, micros }
+}
+
+async fn ask(plugin: &Plugin, subject: &Subject, message: &OutboundMessage) -> Result<Answer, CallFailure> {
+    let outbound = message.into();
+    let work = |mut call: Ready<send_validation::Guest>| async move { call.functions.call_validate(&mut call.store, &call.context, &outbound).await };
+    let read = |answer: Result<send_validation::Verdict, calls::Error>| match answer.map_err(|error| plugin.returned_error(error))? {
+        send_validation::Verdict::Allow => Ok(Answer::Allow),
+        send_validation::Verdict::Reject(rejection) => Ok(Answer::Reject(Rejection {
+            plugin: plugin.entry.name.clone(),
+            code: rejection.code.as_str().into(),
+            reason: rejection.reason.as_str().into(),
+            retry_after: rejection.retry_after_ms.map(|millis| Duration::from_millis(millis.into())),
+        })),
+        send_validation::Verdict::Modify(changed) => {
+            let changed = OutboundMessage::from(changed);
+            match forbidden_change(plugin.entry.may_modify, message, &changed) {
+                Some(reason) => Err(plugin.invalid_answer(reason)),
+                None => Ok(Answer::Modify(Box::new(changed))),
+            }
+        }
+    };
+    plugin.call::<send_validation::GuestIndices, _, _, _>("validate", subject, work, read).await
+}
+
+/// Why a plugin may not change the message like this; none when it may. The length of the new text is checked where the message
+/// is accepted, with the limits of the API.
+fn forbidden_change(may_modify: bool, message: &OutboundMessage, changed: &OutboundMessage) -> Option<&'static str> {
+    let too_long = |(name, value): &(String, String)| name.len() > MAX_PAIR || value.len() > MAX_PAIR;
+    let is_id = |id: &MessageId| (1..=MAX_ID).contains(&id.0.len()) && id.0.bytes().all(|byte| byte.is_ascii_graphic());
+    if !may_modify {
+        Some("it changed the message, but `may_modify` is not set")
+    } else if changed.to != message.to {
+        Some("it changed the recipient, which no plugin may")
+    } else if changed.metadata.len() > MAX_METADATA || changed.metadata.iter().any(too_long) {
+        Some("it gave the message more metadata than 50 pairs of 1000 bytes each")
+    } else if changed.reply_to.as_ref().is_some_and(|reply| !is_id(reply)) {
+        Some("it made the message answer something that is no message id")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Content};
+
+    #[test]
+    fn a_changed_message_has_the_bounds_of_a_callers() {
+        let to = Address { chat: "1@c.us".into(), pn: None, lid: None };
+        let message = OutboundMessage { to, content: Content::text("hi"), reply_to: None, send_at: None, metadata: vec![] };
+        let pair = |size: usize| ("k".to_owned(), "v".repeat(size));
+        for (may, changed, said) in [
+            (true, OutboundMessage { content: Content::text("two\nlines\u{1b}"), ..message.clone() }, None),
+            (true, OutboundMessage { metadata: vec![pair(1000)], reply_to: Some(MessageId("3EB0".into())), ..message.clone() }, None),
+            (false, message.clone(), Some("may_modify")),
+            (true, OutboundMessage { metadata: vec![pair(1001)], ..message.clone() }, Some("metadata")),
+            (true, OutboundMessage { metadata: vec![pair(1); 51], ..message.clone() }, Some("metadata")),
+            (true, OutboundMessage { reply_to: Some(MessageId("3EB0\n".into())), ..message.clone() }, Some("message id")),
+            (true, OutboundMessage { reply_to: Some(MessageId("A".repeat(2 << 20))), ..message.clone() }, Some("message id")),
+        ] {
+            let found = forbidden_change(may, &message, &changed);
+            assert!(found.zip(said).map_or(found.is_none() && said.is_none(), |(found, said)| found.contains(said)), "{found:?} {said:?}");
+        }
+    }
+}
