@@ -41,7 +41,7 @@ impl FromStr for ChatId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match read(text)? {
             Id::Chat(chat) => Ok(chat),
-            Id::Number(_) => Err(InvalidId::because("a number is no chat's id")),
+            Id::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
         }
     }
 }
@@ -51,7 +51,7 @@ fn digits(text: &str) -> bool {
 }
 
 fn wrong(kind: &str, form: &str) -> InvalidRecipient {
-    InvalidId::because(format!("the part before @ is not that of {kind}, which is written {form}"))
+    InvalidRecipient::because(format!("the part before @ is not that of {kind}, which is written {form}"))
 }
 
 /// What an id names.
@@ -87,13 +87,13 @@ pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
                 .then(chat)
                 .ok_or_else(|| wrong("a group's id", "120363041477902123@g.us or, in older groups, 4915123456789-1600000000@g.us"))
         }
-        "newsletter" => Err(InvalidId::NotSupported { what: "a channel (…@newsletter)" }),
-        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidId::NotSupported { what: "the status (status@broadcast)" }),
-        "broadcast" => Err(InvalidId::NotSupported { what: "a broadcast list (…@broadcast)" }),
-        "bot" => Err(InvalidId::NotSupported { what: "a bot (…@bot)" }),
+        "newsletter" => Err(InvalidRecipient::NotSupported { what: "a channel (…@newsletter)" }),
+        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidRecipient::NotSupported { what: "the status (status@broadcast)" }),
+        "broadcast" => Err(InvalidRecipient::NotSupported { what: "a broadcast list (…@broadcast)" }),
+        "bot" => Err(InvalidRecipient::NotSupported { what: "a bot (…@bot)" }),
         _ => {
             let server: String = server.chars().take(40).collect();
-            Err(InvalidId::because(format!(
+            Err(InvalidRecipient::because(format!(
                 "there is no kind of chat whose id ends with @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
             )))
         }
