@@ -199,16 +199,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_monitored_refusal_is_news_once() {
-        let told = Told::default();
-        assert!(told.is_new("a", "out_1") && told.is_new("b", "out_1") && !told.is_new("a", "out_1"));
-        for n in 0..TOLD {
-            assert!(told.is_new("a", &format!("out_x{n}")));
-        }
-        assert!(told.is_new("a", "out_1"), "only so many are remembered");
-    }
-
-    #[test]
     fn a_changed_message_has_the_bounds_of_a_callers() {
         let to = crate::model::Address { chat: "1@c.us".into(), pn: None, lid: None };
         let message = OutboundMessage { to, content: Content::text("hi"), reply_to: None, send_at: None, metadata: vec![] };

@@ -26,3 +26,18 @@ impl Told {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitored_refusal_is_news_once() {
+        let told = Told::default();
+        assert!(told.is_new("a", "out_1") && told.is_new("b", "out_1") && !told.is_new("a", "out_1"));
+        for n in 0..TOLD {
+            assert!(told.is_new("a", &format!("out_x{n}")));
+        }
+        assert!(told.is_new("a", "out_1"), "only so many are remembered");
+    }
+}
