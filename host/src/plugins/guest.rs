@@ -18,6 +18,7 @@ use super::{
     convert,
     engine::{Metered, Wasm},
     hostcalls::{Doors, Guest, OverCpu, OverMemory},
+    pattern::Pattern,
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
     said::Said,
     stderr::Stderr,
@@ -53,8 +54,10 @@ pub(super) struct Plugin {
     pub(super) config: Arc<str>,
     /// SHA-256 of the component, hex.
     pub(super) component: String,
-    /// Patterns of events it wants.
-    pub(super) events: Vec<String>,
+    /// Events it wants.
+    pub(super) events: Vec<Pattern>,
+    /// Sessions it works for.
+    pub(super) sessions: Vec<Pattern>,
     /// Names of its templates.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
@@ -79,7 +82,7 @@ pub(super) struct Call {
 
 impl Plugin {
     pub(super) fn serves(&self, session: &ClientId) -> bool {
-        self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
+        self.sessions.iter().any(|pattern| pattern.matches(session.as_str()))
     }
 
     fn doors(&self, session: &ClientId) -> Doors {

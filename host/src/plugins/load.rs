@@ -21,6 +21,7 @@ use super::{
     engine::Wasm,
     guest::{Plugin, Points},
     hostcalls::Guest,
+    pattern::Pattern,
     ports::KvStore,
     schema,
 };
@@ -129,6 +130,7 @@ impl Loader {
             config: config.to_string().into(),
             component,
             events: vec![],
+            sessions: entry.sessions.iter().map(|pattern| Pattern::new(pattern)).collect(),
             templates: vec![],
             http,
             kv: Arc::clone(&self.kv),
@@ -206,7 +208,7 @@ impl Loader {
         let (answer, templates) = configured.await.map_err(|failure| format!("configure failed: {}", words(failure)))?;
         answer.map_err(|issues| check::issues(&issues))?;
         plugin.templates = templates;
-        plugin.events = info.events;
+        plugin.events = info.events.iter().map(|pattern| Pattern::new(pattern)).collect();
         Ok(Described { version: info.version, description: info.description })
     }
 }

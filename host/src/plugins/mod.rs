@@ -14,6 +14,7 @@ mod hostcalls;
 mod lines;
 mod load;
 mod notify;
+mod pattern;
 mod pipeline;
 mod ports;
 mod said;
