@@ -1,12 +1,13 @@
 //! Durations and sizes as people write them: `"250ms"`, `"1h 30m"`, `"32MiB"`.
 //!
-//! What they accept is what their libraries do, within three bounds: a duration has a fixed length (no months) and whole
-//! milliseconds, and a size names its bytes (`32M` is a million bytes to some and a mebibyte to others).
+//! What they accept is what their libraries do, within bounds: a duration has whole milliseconds and no unit that is
+//! longer than a day; a size ends in `B` and has a binary unit, because `MB` is a million bytes to some people and a
+//! mebibyte to others.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::{Span, SpanRelativeTo};
-use parse_size::ByteSuffix;
+use parse_size::{ByteSuffix, UnitSystem};
 use serde::{Deserialize, Deserializer, de};
 
 /// A duration in milliseconds.
@@ -33,10 +34,10 @@ impl FromStr for Millis {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text:?} is not a duration: write a whole number and a unit, one of ms, s, m, h, d, e.g. \"30s\"");
         let span: Span = text.trim().parse().map_err(|_| wrong())?;
-        // Days have 24 hours here; a month has no length.
+        // Refuses months and years, which have no length of their own.
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-        let whole = duration.subsec_nanos() % 1_000_000 == 0;
-        u64::try_from(duration.as_millis()).ok().filter(|_| whole).map(Self).ok_or_else(wrong)
+        let fits = span.get_weeks() == 0 && duration.subsec_nanos() % 1_000_000 == 0;
+        u64::try_from(duration.as_millis()).ok().filter(|_| fits).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -49,8 +50,11 @@ impl FromStr for ByteSize {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text:?} is not a size: write a whole number and a unit, one of B, KiB, MiB, GiB, e.g. \"32MiB\"");
-        let sizes = parse_size::Config::new().with_byte_suffix(ByteSuffix::Require);
-        sizes.parse_size(text.trim()).map(Self).map_err(|_| wrong())
+        let read = |units| parse_size::Config::new().with_byte_suffix(ByteSuffix::Require).with_unit_system(units).parse_size(text.trim());
+        match (read(UnitSystem::Binary), read(UnitSystem::Decimal)) {
+            (Ok(one), Ok(other)) if one == other => Ok(Self(one)),
+            _ => Err(wrong()),
+        }
     }
 }
 
@@ -85,10 +89,10 @@ mod tests {
         assert_eq!("250ms".parse(), Ok(Millis(250)));
         assert_eq!("2 m".parse(), Ok(Millis(120_000)));
         assert_eq!("32MiB".parse(), Ok(ByteSize(32 << 20)));
-        for bad in ["", "5", "s", "5 moons", "-1s", "99999999999999999999s"] {
+        for bad in ["", "5", "s", "5 weeks", "-1s", "99999999999999999999s"] {
             assert!(bad.parse::<Millis>().is_err(), "{bad}");
         }
-        assert!("5M".parse::<ByteSize>().is_err_and(|e| e.contains("MiB")));
+        assert!("5MB".parse::<ByteSize>().is_err_and(|e| e.contains("MiB")));
     }
 
     #[test]
@@ -115,16 +119,16 @@ mod tests {
 
     #[test]
     fn other_spellings_are_read_where_they_mean_one_thing() {
-        for (text, millis) in [("1h 30m", 5_400_000), ("1.5s", 1500), ("5 weeks", 3_024_000_000), ("2 minutes", 120_000), ("0s", 0)] {
+        for (text, millis) in [("1h 30m", 5_400_000), ("1.5s", 1500), ("1d 12h", 129_600_000), ("2 minutes", 120_000), ("0s", 0)] {
             assert_eq!(text.parse(), Ok(Millis(millis)), "{text}");
         }
-        for bad in ["1 month", "1M", "1y", "1500us", "1s ago", "5 m s", "1.5", "\u{665}s"] {
+        for bad in ["1 week 1s", "1 month", "1M", "1y", "1500us", "1s ago", "5 m s", "1.5", "\u{665}s"] {
             assert!(bad.parse::<Millis>().is_err_and(|words| words.contains("one of ms, s, m, h, d")), "{bad}");
         }
-        for (text, bytes) in [("5MB", 5_000_000), ("1.5GiB", 3 << 29), ("64 kib", 64 << 10)] {
+        for (text, bytes) in [("1.5GiB", 3 << 29), ("64 kib", 64 << 10), ("2TiB", 2 << 40)] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
-        for bad in ["", "5", "5M", "5Mi", "-5B", "B", "MiB", "5 MiBs"] {
+        for bad in ["", "5", "5M", "5Mi", "5kB", "5 gb", "-5B", "B", "MiB", "5 MiBs"] {
             assert!(bad.parse::<ByteSize>().is_err_and(|words| words.contains("one of B, KiB, MiB, GiB")), "{bad}");
         }
     }
