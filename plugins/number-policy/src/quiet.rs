@@ -33,6 +33,10 @@ impl QuietHours {
         Self(windows.iter().enumerate().filter_map(|(index, window)| Quiet::new(index, window, issues)).collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Refuses a message that would leave at `leaves`, with the wait from `now` to the first minute after.
     pub(crate) fn refusal(&self, clock: &Clock, now: u64, leaves: u64) -> Option<Rejection> {
         let minute = minute_of(leaves);
