@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    fs,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
@@ -10,6 +9,7 @@ use std::{
 
 use clap::Parser;
 use nix::sys::stat::{Mode, umask};
+use procfs::process::Process;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
@@ -120,9 +120,7 @@ impl Signals {
 
 /// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that the kernel says it ignores.
 fn ignores_hangup() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
-    ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    Process::myself().and_then(|process| process.stat()).is_ok_and(|stat| stat.sigignore & 1 == 1)
 }
 
 /// Said in the log, and whatever its level on standard error too.

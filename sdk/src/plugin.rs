@@ -36,7 +36,8 @@ pub struct Info {
     pub description: &'static str,
     /// JSON Schema (2020-12) of the `config` table; without one the plugin's own type is all that checks it.
     pub config_schema: Option<&'static str>,
-    /// Event types a notifier wants (`message.received`, `session.*`, `*`); others are never delivered.
+    /// Event types a notifier wants (`message.received`, `session.*`, `*`), in which `*` stands for any characters; others
+    /// are never delivered.
     pub events: &'static [&'static str],
 }
 

@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{cargo, packages, project, step, test};
+use crate::{cargo, guests, packages, plugins, project, step, test, tools};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     step::quiet("Cargo.lock is up to date", project::cargo().args(["metadata", "--locked", "--format-version", "1"]), Duration::from_secs(300))?;
     step::loud("cargo fmt", project::cargo().args(["fmt", "--all", "--check"]), Duration::from_secs(120))?;
     cargo::build("clippy", &["clippy", "--locked", "--workspace", packages::PLAIN, "--all-targets", "--", "-D", "warnings"])?;
+    guests::lint(&plugins::packages()?)?;
+    tools::machete()?;
     let mut doc = project::cargo();
     doc.args(["doc", "--locked", "--workspace", packages::PLAIN, "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings");
     cargo::watched("documentation", &mut doc)?;

@@ -73,3 +73,19 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
     }
     Ok(project::target().join(TARGET).join("plugin"))
 }
+
+/// Clippy for what is built as a component alone: the run for this machine leaves it out, and with it the bindings.
+///
+/// # Errors
+/// When it finds something.
+pub(crate) fn lint(plugins: &[String]) -> Result<()> {
+    ensure()?;
+    if !matches!(route(), Some(Route::Rustup)) {
+        eprintln!("  {TARGET} comes from Debian's packages, which have no clippy for it: code for components alone was not linted");
+        return Ok(());
+    }
+    let mut args = vec!["clippy", "--locked", "--target", TARGET, "-p", "wharf-plugin", "-p", "wharf-test-guests", "--lib", "--bins", "--examples"];
+    args.extend(plugins.iter().flat_map(|package| ["-p", package]));
+    args.extend(["--", "-D", "warnings"]);
+    cargo::build("clippy for components", &args)
+}

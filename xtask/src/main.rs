@@ -20,6 +20,7 @@ mod setup;
 mod standin;
 mod step;
 mod test;
+mod tools;
 mod up;
 
 use std::{env, process::ExitCode};

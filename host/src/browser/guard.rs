@@ -29,7 +29,7 @@ use nix::{
 
 use super::{
     lock::{self, recorded},
-    process::renderers,
+    process::{alive, command_line, renderers},
 };
 
 /// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
@@ -106,8 +106,7 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
         end_group(pid, Duration::from_secs(5));
     }
     if let Some((host, pid)) = lock::marked(profile) {
-        let here = fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == host);
-        if here && uses(pid, profile) {
+        if lock::is_here(&host) && uses(pid, profile) {
             return Err(format!("busy {pid}"));
         }
     }
@@ -123,12 +122,7 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
 /// Whether that process is a browser on that profile: a pid alone may have been given to another since.
 fn uses(pid: i32, profile: &Path) -> bool {
     let wanted = format!("--user-data-dir={}", profile.display());
-    pid > 0 && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|arg| arg == wanted.as_bytes()))
-}
-
-fn alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    command_line(pid).iter().any(|arg| arg == wanted.as_bytes())
 }
 
 fn end_group(pid: i32, grace: Duration) {

@@ -13,9 +13,10 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
+    unistd::gethostname,
 };
 
-use super::BrowserError;
+use super::{BrowserError, process::command_line};
 use crate::files;
 
 /// The lock file inside the profile. It names the pid of the Chromium that was started under it.
@@ -91,8 +92,7 @@ pub(super) fn recorded(mut file: impl Read + Seek) -> Option<i32> {
 /// says nothing.
 fn foreign_user(profile: &Path) -> Option<i32> {
     let (host, pid) = marked(profile)?;
-    let here = fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == host);
-    (here && is_browser(pid)).then_some(pid)
+    (is_here(&host) && is_browser(pid)).then_some(pid)
 }
 
 /// Host and pid of Chromium's own mark.
@@ -102,9 +102,14 @@ pub(super) fn marked(profile: &Path) -> Option<(String, i32)> {
     Some((host.to_owned(), pid.parse().ok()?))
 }
 
+/// Whether a mark of that host is of this machine. In a container it may be of one that is gone.
+pub(super) fn is_here(host: &str) -> bool {
+    gethostname().is_ok_and(|name| name == host)
+}
+
 /// The profile may be written in other ways than here (relative, through a link), so any profile will do.
 fn is_browser(pid: i32) -> bool {
-    pid > 0 && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|arg| arg.starts_with(b"--user-data-dir")))
+    command_line(pid).iter().any(|arg| arg.starts_with(b"--user-data-dir"))
 }
 
 #[cfg(test)]
@@ -133,13 +138,13 @@ mod tests {
     #[test]
     fn a_mark_counts_while_its_browser_lives() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("a host name");
+        let host = gethostname().expect("a host name").into_string().expect("UTF-8");
         let mark = |text: &str| {
             let _ = fs::remove_file(dir.path().join(SINGLETON));
             std::os::unix::fs::symlink(text, dir.path().join(SINGLETON)).expect("symlink");
             profile_user(dir.path())
         };
-        assert_eq!(mark(&format!("{}-{}", host.trim(), std::process::id())), None, "alive, and no browser");
+        assert_eq!(mark(&format!("{}-{}", host, std::process::id())), None, "alive, and no browser");
         // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", "echo; read line", "--user-data-dir=/x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -147,10 +152,10 @@ mod tests {
         // Its command line can be read once it runs.
         child.stdout.take().expect("piped").read_exact(&mut [0]).expect("runs");
         let pid = i32::try_from(child.id()).expect("a pid");
-        assert_eq!(mark(&format!("{}-{pid}", host.trim())), Some(pid));
+        assert_eq!(mark(&format!("{}-{pid}", host)), Some(pid));
         assert_eq!(mark(&format!("elsewhere-{pid}")), None, "a container that is gone");
         drop(child.stdin.take());
         child.wait().expect("reaped");
-        assert_eq!(mark(&format!("{}-{pid}", host.trim())), None, "it has ended");
+        assert_eq!(mark(&format!("{}-{pid}", host)), None, "it has ended");
     }
 }

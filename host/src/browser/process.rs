@@ -1,6 +1,10 @@
 //! A browser's process tree and what it costs, read from `/proc`.
+//!
+//! A process that ends while it is looked at counts as gone; nothing here fails.
 
 use std::{collections::HashMap, fs};
+
+use procfs::process::{Process, Stat, all_processes};
 
 /// A browser as the system sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,31 +30,41 @@ impl Report {
     }
 }
 
-/// Measures the tree below `pid`. Processes that end meanwhile are passed over.
+/// Measures the tree below `pid`.
 pub(super) fn measure(pid: u32, product: String) -> Report {
     let tree = tree(pid);
-    let memory_bytes = tree.iter().map(|pid| memory(*pid)).sum();
-    let cpu_millis = tree.iter().map(|pid| cpu(*pid)).sum();
+    let memory_bytes = tree.iter().filter_map(|pid| memory(*pid)).sum();
+    let cpu_millis = tree.iter().filter_map(|pid| cpu(*pid)).sum();
     Report { pid, product, memory_bytes, cpu_millis, processes: u32::try_from(tree.len()).unwrap_or(u32::MAX) }
 }
 
-/// The processes in which its pages run.
+/// The processes below `pid` in which pages run.
 pub(super) fn renderers(pid: u32) -> Vec<u32> {
     let runs_pages = |pid: &u32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        // Behind spaces instead of NULs where the zygote has renamed its child.
-        line.split(|byte| matches!(byte, 0 | b' ')).any(|arg| arg == b"--type=renderer")
+        // The zygote's renamed children have spaces instead of NULs in their command line.
+        command_line(pid.cast_signed()).iter().flat_map(|arg| arg.split(|byte| *byte == b' ')).any(|arg| arg == b"--type=renderer")
     };
     tree(pid).into_iter().filter(runs_pages).collect()
 }
 
+/// The arguments of a process; empty when it is gone. Bytes, because other programs may run with arguments that are no
+/// UTF-8, which the library refuses to read: a browser would be taken for no browser.
+pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
+    let line = if pid > 0 { fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default() } else { Vec::new() };
+    line.split(|byte| *byte == 0).filter(|arg| !arg.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// Whether that process runs. One that has ended and was not waited for does not.
+pub(super) fn alive(pid: i32) -> bool {
+    pid > 0 && Process::new(pid).is_ok_and(|process| process.is_alive())
+}
+
+/// `root` and everything below it.
 fn tree(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
-        if let Some(parent) = parent {
+    for process in all_processes().into_iter().flatten().flatten() {
+        let parent = process.stat().ok().and_then(|stat| u32::try_from(stat.ppid).ok());
+        if let (Some(parent), Ok(pid)) = (parent, u32::try_from(process.pid())) {
             children.entry(parent).or_default().push(pid);
         }
     }
@@ -63,19 +77,50 @@ fn tree(root: u32) -> Vec<u32> {
     found
 }
 
-/// User and system time. The kernel counts in hundredths of a second on every Linux of today (`USER_HZ`).
-fn cpu(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let ticks: u64 = stat.rsplit_once(") ").map_or(0, |(_, rest)| rest.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum());
-    ticks * 10
+fn process(pid: u32) -> Option<Process> {
+    Process::new(pid.cast_signed()).ok()
 }
 
-fn memory(pid: u32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kib: u64 = rollup
-        .lines()
-        .filter(|line| line.starts_with("Pss_Anon:") || line.starts_with("Pss_Shmem:"))
-        .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
-        .sum();
-    kib * 1024
+/// User and system time in milliseconds.
+fn cpu(pid: u32) -> Option<u64> {
+    let Stat { utime, stime, .. } = process(pid)?.stat().ok()?;
+    (utime + stime).saturating_mul(1000).checked_div(procfs::ticks_per_second())
+}
+
+/// Anonymous and shared-memory PSS in bytes.
+fn memory(pid: u32) -> Option<u64> {
+    let rollup = process(pid)?.smaps_rollup().ok()?.memory_map_rollup;
+    let bytes = rollup.iter().flat_map(|map| ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0)));
+    Some(bytes.sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_very_process_is_measured() {
+        let own = std::process::id();
+        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n)));
+        let report = measure(own, "test".into());
+        assert!(report.cpu_millis > 0, "{spun}");
+        assert!((100_000..1 << 34).contains(&report.memory_bytes) && report.processes >= 1, "{report:?}");
+        assert!(alive(own.cast_signed()) && !alive(0) && !alive(-1));
+        assert!(command_line(own.cast_signed()).first().is_some_and(|program| !program.is_empty()));
+        assert_eq!(command_line(0), [[0_u8; 0]; 0]);
+    }
+
+    #[test]
+    fn a_process_that_was_not_waited_for_is_not_alive() {
+        let mut child = std::process::Command::new("true").spawn().expect("true");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while alive(pid) && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!alive(pid), "it is a zombie");
+        assert!(tree(std::process::id()).contains(&child.id()), "and in the table still");
+        child.wait().expect("reaped");
+        assert!(!tree(std::process::id()).contains(&child.id()));
+    }
 }

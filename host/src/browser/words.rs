@@ -89,6 +89,7 @@ mod tests {
     use tokio::{io::BufReader, time::Instant};
 
     use super::*;
+    use crate::browser::process::alive;
 
     fn script(dir: &Path, text: &str) -> std::path::PathBuf {
         let path = dir.join("chromium");
@@ -109,11 +110,10 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(10));
         let pid: i32 = fs::read_to_string(path.with_extension("pid")).expect("started").trim().parse().expect("a pid");
         let until = Instant::now() + Duration::from_secs(10);
-        let alive = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-        while alive() && Instant::now() < until {
+        while alive(pid) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert!(!alive(), "what it had started is gone too");
+        assert!(!alive(pid), "what it had started is gone too");
         let error = version_within(&script(dir.path(), "exec yes"), Duration::from_secs(10)).await.expect_err("endless").to_string();
         assert!(error.contains("--version ended with signal"), "{error}");
     }

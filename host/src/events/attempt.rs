@@ -11,13 +11,15 @@ use super::{
     shared::{CURSOR, Shared},
 };
 use crate::{
-    model::{Envelope, Timestamp},
+    model::{Backoff, Envelope, Timestamp, jittered},
     plugins::{AttemptResult, Judgement, Subject},
     store::{Delivery, Update},
 };
 
-/// The shortest pause between two attempts, and the first after a failure of the plugin itself, which doubles.
+/// The shortest pause between two attempts.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// After failures of the plugin itself; the operator's bound comes on top.
+const PLUGIN_PAUSE: Backoff = Backoff { first: FIRST_PAUSE, longest: Duration::MAX };
 /// Bytes of a reason that is stored.
 const MAX_REASON: usize = 500;
 
@@ -89,12 +91,7 @@ fn said(answer: &AttemptResult) -> String {
 
 /// After a failure that is not the receiver's: the plugin's, or our own.
 pub(super) fn failed(shared: &Shared, number: u32, reason: String) -> Done {
-    again(shared, number, plugin_pause(number), reason)
-}
-
-/// Doubles with each attempt.
-pub(super) fn plugin_pause(number: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)))
+    again(shared, number, PLUGIN_PAUSE.pause(number.saturating_sub(1)), reason)
 }
 
 /// The wish for a pause within the operator's bounds, and a little later than asked so that receivers that come back are
@@ -110,7 +107,7 @@ fn again(shared: &Shared, number: u32, wish: Duration, reason: String) -> Done {
 }
 
 pub(super) fn later(shared: &Shared, wish: Duration) -> Timestamp {
-    let pause = wish.max(FIRST_PAUSE).min(shared.delivery.max_delay.duration()).mul_f64(rand::random_range(1.0..=1.1));
+    let pause = jittered(wish.max(FIRST_PAUSE).min(shared.delivery.max_delay.duration()), 1.0..=1.1);
     Timestamp::now().plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }
 

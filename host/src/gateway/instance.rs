@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use nix::unistd::gethostname;
 use tokio::time::{Instant, sleep};
 
 use crate::files;
@@ -111,7 +112,7 @@ fn named(file: File) -> String {
 
 /// Containers that share a folder have process numbers of their own.
 fn machine() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+    gethostname().map_or_else(|_| "this machine".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! `Recipient` is international digits or the id of a chat.
 
 mod address;
+mod backoff;
 mod client;
 mod event;
 mod message;
@@ -16,6 +17,7 @@ mod session;
 mod time;
 
 pub use address::Address;
+pub use backoff::{Backoff, jittered};
 pub use client::{ClientId, InvalidClientId};
 pub use event::{
     Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged,

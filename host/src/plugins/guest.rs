@@ -18,6 +18,7 @@ use super::{
     convert,
     engine::{Metered, PluginEngine},
     host_state::{Capabilities, HostState, OverCpu, OverMemory},
+    pattern::Pattern,
     points::point::{ExportedPoints, Exports},
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
     stderr::Stderr,
@@ -47,7 +48,9 @@ pub(super) struct Plugin {
     /// SHA-256 of the component, in hex.
     pub(super) component: String,
     /// Patterns of the events that it wants, as a notifier.
-    pub(super) events: Vec<String>,
+    pub(super) events: Vec<Pattern>,
+    /// Patterns of the sessions that it works for.
+    pub(super) sessions: Vec<Pattern>,
     /// The names of its templates, as a templater.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
@@ -81,7 +84,7 @@ pub(super) struct Ready<F> {
 
 impl Plugin {
     pub(super) fn serves(&self, session: &ClientId) -> bool {
-        self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
+        self.sessions.iter().any(|pattern| pattern.matches(session.as_str()))
     }
 
     fn capabilities(&self, session: &ClientId) -> Capabilities {

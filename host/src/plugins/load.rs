@@ -21,6 +21,7 @@ use super::{
     engine::{MAX_MEMORY, PluginEngine},
     guest::Plugin,
     host_state::HostState,
+    pattern::Pattern,
     points::message_templating,
     ports::{CallFailure, KvStore},
     schema,
@@ -128,6 +129,7 @@ impl Loader {
             config: config.to_string().into(),
             component,
             events: vec![],
+            sessions: entry.sessions.iter().map(|pattern| Pattern::new(pattern)).collect(),
             templates: vec![],
             http,
             kv: Arc::clone(&self.kv),
@@ -191,7 +193,7 @@ impl Loader {
         let (answer, templates) = configured.await.map_err(|failure| format!("configure failed: {}", text(failure)))?;
         answer.map_err(|issues| convert::issues(&issues))?;
         plugin.templates = templates;
-        plugin.events = info.events;
+        plugin.events = info.events.iter().map(|pattern| Pattern::new(pattern)).collect();
         Ok(SelfDescription { version: info.version, description: info.description })
     }
 }

@@ -14,6 +14,7 @@ mod host;
 mod host_state;
 mod load;
 mod log_lines;
+mod pattern;
 mod pipeline;
 mod points;
 mod ports;

@@ -12,11 +12,8 @@ mod opt_out;
 mod quiet;
 mod text;
 mod zone;
-mod zone_table;
 
 use wharf_plugin::{AttemptResult, Envelope, HttpRequest, Judgement, Notifier, prelude::*};
-
-use crate::zone::{Clock, Local};
 
 pub use config::Config;
 
@@ -63,12 +60,15 @@ impl NumberPolicy {
             return Ok(Some(rejection));
         }
         let leaves = message.send_at.unwrap_or(0).max(ctx.now);
-        let clock: Clock = self.clock.of(number);
-        if let Some(rejection) = self.quiet.refusal(clock, ctx.now, leaves) {
+        if self.quiet.is_empty() && self.daily_cap.is_none() {
+            return Ok(None);
+        }
+        let clock = self.clock.of(number);
+        if let Some(rejection) = self.quiet.refusal(&clock, ctx.now, leaves) {
             return Ok(Some(rejection));
         }
         match self.daily_cap {
-            Some(most) => cap::refusal(most, ctx, &message.to, clock, leaves),
+            Some(most) => cap::refusal(most, ctx, &message.to, &clock, leaves),
             None => Ok(None),
         }
     }

@@ -117,7 +117,7 @@ mod tests {
         assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
         for (prefix, fewest, most, zone) in COUNTRIES {
             assert!(prefix.len() < usize::from(*fewest) && fewest <= most && *most <= 15, "{prefix}");
-            assert!(zone.is_empty() || crate::zone::find(zone).is_some(), "{prefix}: {zone}");
+            assert!(zone.is_empty() || crate::zone::Clock::find(zone).is_some(), "{prefix}: {zone}");
         }
     }
 

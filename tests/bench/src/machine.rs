@@ -1,9 +1,9 @@
 //! What process trees cost, as the kernel counts it.
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use nix::unistd::{SysconfVar, sysconf};
+use anyhow::{Result, bail};
+use procfs::process::{Process, Stat, all_processes};
 use tokio::time::{Instant, sleep};
 
 /// What a process tree has.
@@ -15,29 +15,16 @@ pub(crate) struct Tree {
     pub(crate) processes: usize,
 }
 
-struct Stat {
-    parent: i32,
-    /// Processor time, in the clock ticks of the kernel.
-    ticks: u64,
-}
-
 fn stat(pid: i32) -> Result<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name, which may have spaces and brackets in it.
-    let rest = text.rsplit_once(") ").context("an odd /proc/<pid>/stat")?.1;
-    let field = |number: usize| rest.split(' ').nth(number - 3).context("a short /proc/<pid>/stat");
-    Ok(Stat { parent: field(4)?.parse()?, ticks: field(14)?.parse::<u64>()? + field(15)?.parse::<u64>()? })
+    Ok(Process::new(pid)?.stat()?)
 }
 
 /// Everybody below `root`, itself included.
 fn family(root: i32) -> Result<Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-    for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // It may have ended since.
-        if let Ok(stat) = stat(pid) {
-            children.entry(stat.parent).or_default().push(pid);
-        }
+    // One that has ended since is passed over.
+    for stat in all_processes()?.filter_map(|process| process.ok()?.stat().ok()) {
+        children.entry(stat.ppid).or_default().push(stat.pid);
     }
     let (mut found, mut next) = (vec![root], 0);
     while next < found.len() {
@@ -56,9 +43,9 @@ pub(crate) fn tree(root: i32) -> Result<Tree> {
 
 /// Processor time of one process, in milliseconds.
 pub(crate) fn own_cpu(pid: i32) -> Result<f64> {
-    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("the kernel's clock has no ticks")?;
+    let Stat { utime, stime, .. } = stat(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
-    Ok(stat(pid)?.ticks as f64 * 1000.0 / per_second as f64)
+    Ok((utime + stime) as f64 * 1000.0 / procfs::ticks_per_second() as f64)
 }
 
 /// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
@@ -82,17 +69,13 @@ pub(crate) async fn at_rest(root: i32) -> Result<()> {
 
 /// Private memory of one process, in bytes.
 pub(crate) fn private(pid: i32) -> Result<u64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let kilobytes = |line: &str| {
-        let line = line.strip_prefix("Pss_Anon:").or_else(|| line.strip_prefix("Pss_Shmem:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    };
-    Ok(rollup.lines().filter_map(kilobytes).sum::<u64>() * 1024)
+    let rollup = Process::new(pid)?.smaps_rollup()?.memory_map_rollup;
+    Ok(rollup.iter().flat_map(|map| ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0))).sum())
 }
 
 /// Open files of one process.
 pub(crate) fn files(pid: i32) -> Result<usize> {
-    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+    Ok(Process::new(pid)?.fd_count()?)
 }
 
 /// Waits until two looks, two seconds apart, differ by less than 2 %, and 5 s have passed.
@@ -123,6 +106,6 @@ mod tests {
         assert!((100_000..1 << 34).contains(&private(own).expect("memory")));
         assert!(files(own).expect("files") >= 3);
         assert!(tree(own).expect("a tree").processes >= 1);
-        assert_eq!(stat(own).expect("stat").parent, nix::unistd::getppid().as_raw());
+        assert_eq!(stat(own).expect("stat").ppid, nix::unistd::getppid().as_raw());
     }
 }

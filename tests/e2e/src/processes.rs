@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use procfs::process::{self, all_processes};
 
 use crate::until;
 
@@ -66,20 +67,18 @@ impl Family {
 }
 
 fn running() -> Vec<Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(read).collect()
+    all_processes().into_iter().flatten().filter_map(|process| read(&process.ok()?)).collect()
 }
 
 /// None for one that ended meanwhile, and for one that ended and was not waited for.
-fn read(pid: i32) -> Option<Process> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    if fields.next()? == "Z" {
+fn read(process: &process::Process) -> Option<Process> {
+    let stat = process.stat().ok()?;
+    if stat.state == 'Z' {
         return None;
     }
-    let group = fields.nth(1)?.parse().ok()?;
-    Some(Process { pid, group, line: String::from_utf8_lossy(&line).replace('\0', " ") })
+    // As bytes, which the library's own reading wants to be UTF-8.
+    let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).ok()?;
+    Some(Process { pid: stat.pid, group: stat.pgrp, line: String::from_utf8_lossy(&line).replace('\0', " ") })
 }
 
 /// The guard has the browser's switches on its command line too; the program's name tells them apart.

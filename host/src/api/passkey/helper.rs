@@ -16,6 +16,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::{App, Body, NO_STORE, Problem, object, over};
 use crate::{
@@ -48,11 +49,13 @@ fn open(app: &App, token: &str) -> Result<Opened, Problem> {
     app.helper.take().map_err(|seconds| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many calls of helper pages; wait a little").after(Some(seconds))
     })?;
+    // In a time that tells nothing of a token that opens something.
+    let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
     for (client, now) in app.core.sessions() {
-        if let Some(view) = now.passkey.filter(|view| view.token.as_deref() == Some(token)) {
+        if let Some(view) = now.passkey.filter(|view| view.token.as_deref().is_some_and(is_it)) {
             return Ok(Opened::Now(client, Box::new(view)));
         }
-        if let Some(past) = now.past_passkeys.into_iter().find(|past| past.token == token) {
+        if let Some(past) = now.past_passkeys.into_iter().find(|past| is_it(&past.token)) {
             return Ok(Opened::Past(past.reason));
         }
     }

@@ -16,7 +16,7 @@ use std::{
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::model::Timestamp;
+use crate::model::{Backoff, Timestamp};
 
 /// A call older than this holds no place of those that all receivers share.
 const YOUNG: Duration = Duration::from_secs(1);
@@ -25,8 +25,8 @@ const YOUNG: Duration = Duration::from_secs(1);
 const OPENS_AT: usize = 5;
 /// So many failures in a row are told to the operator.
 const TOLD_AT: u32 = 3;
-/// The pause before the next single call while the circuit is open: the first, which doubles, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// The pause before the next single call while the circuit is open.
+const PAUSE: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(30) };
 /// Receivers that metrics name; their names are the plugins' words, and there is no end of words.
 const NAMED: usize = 200;
 
@@ -69,7 +69,8 @@ struct Trouble {
     deliveries: HashSet<String>,
     /// When the next single call may be made; none: the circuit is closed.
     next: Option<Instant>,
-    pause: Duration,
+    /// Single calls that failed since the circuit opened.
+    single_calls: u32,
     /// The operator was told.
     told: bool,
 }
@@ -229,7 +230,7 @@ impl Receiver {
             failing: Failing { since: Timestamp::now(), failures: 0, reason: String::new(), open: false },
             deliveries: HashSet::new(),
             next: None,
-            pause: PAUSE.0,
+            single_calls: 0,
             told: false,
         });
         trouble.failing.failures = trouble.failing.failures.saturating_add(1);
@@ -239,8 +240,8 @@ impl Receiver {
         }
         // Calls that were under way when it opened say nothing new.
         if trouble.deliveries.len() >= OPENS_AT && trouble.next.is_none_or(|next| next <= now) {
-            trouble.next = Some(now + trouble.pause);
-            trouble.pause = (trouble.pause * 2).min(PAUSE.1);
+            trouble.next = Some(now + PAUSE.pause(trouble.single_calls));
+            trouble.single_calls = trouble.single_calls.saturating_add(1);
         }
         if trouble.failing.failures < TOLD_AT || std::mem::replace(&mut trouble.told, true) {
             return;

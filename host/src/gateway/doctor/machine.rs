@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use procfs::{Current, Meminfo};
+
 use super::Finding;
 use crate::{browser, config::Config};
 
@@ -32,10 +34,7 @@ fn memory(config: &Config) -> Finding {
 
 /// `MemAvailable` of the kernel, in bytes.
 fn available() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes << 10)
+    Meminfo::current().ok()?.mem_available
 }
 
 fn sandbox() -> Finding {

@@ -137,7 +137,7 @@ impl Notifiers for PluginHost {
     fn interested(&self, envelope: &Envelope) -> Vec<String> {
         let is_credential = envelope.event.is_credential();
         let wants = |plugin: &&Plugin| {
-            (!is_credential || plugin.entry.grants.qr) && plugin.events.iter().any(|pattern| matches(pattern, envelope.event.kind()))
+            (!is_credential || plugin.entry.grants.qr) && plugin.events.iter().any(|pattern| pattern.matches(envelope.event.kind()))
         };
         let notifiers = self.exporting::<event_notification::GuestIndices>(&envelope.session);
         notifiers.filter(wants).map(|plugin| plugin.entry.name.clone()).collect()
@@ -185,14 +185,6 @@ fn targets(names: &[String]) -> Result<Vec<TargetName>, PluginText> {
         return Err(format!("it named {} targets, and may name {MAX_TARGETS}", names.len()).as_str().into());
     }
     names.iter().map(|name| name.parse()).collect()
-}
-
-/// `*`, `message.*` or the very name.
-fn matches(pattern: &str, kind: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => kind.starts_with(prefix),
-        None => pattern == kind,
-    }
 }
 
 same!(AckLevel, event_notification::AckLevel, Server, Device, Read, Played);

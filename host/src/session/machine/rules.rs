@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config;
+use crate::{config, model::Backoff};
 
 /// A log-out loads a page twice, an update once.
 const RELOADS: u32 = 10;
@@ -71,7 +71,6 @@ impl Rules {
         if n <= 1 {
             return self.first_delay.min(self.max_delay);
         }
-        let factor = 2_u32.saturating_pow(n - 2);
-        self.retry_delay.checked_mul(factor).map_or(self.max_delay, |delay| delay.min(self.max_delay))
+        Backoff { first: self.retry_delay, longest: self.max_delay }.pause(n - 2)
     }
 }

@@ -38,7 +38,7 @@ use super::{
     machine::{Effect, Input, Machine, Rules, Wait},
 };
 use crate::{
-    model::{ClientId, SessionState, Timestamp, Transition},
+    model::{ClientId, SessionState, Timestamp, Transition, jittered},
     tasks,
     whatsapp::{Launcher, Page},
 };
@@ -280,7 +280,7 @@ impl Supervisor {
     fn set_timer(&mut self, wait: Option<Wait>) {
         self.timer = wait.map(|wait| match wait {
             Wait::Deadline(time) => Instant::now() + time,
-            Wait::Pause(time) => Instant::now() + time.mul_f64(rand::random_range(0.9..=1.1)),
+            Wait::Pause(time) => Instant::now() + jittered(time, 0.9..=1.1),
         });
     }
 

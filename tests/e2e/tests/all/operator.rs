@@ -15,6 +15,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use procfs::process::Process;
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -230,9 +231,7 @@ async fn a_closed_terminal_stops_it_in_order_and_nohup_keeps_it() -> Result<()> 
     let address = serde_json::from_str::<serde_json::Value>(&listening)?["address"].as_str().context("an address")?.to_owned();
     let pid = Pid::from_raw(i32::try_from(child.id().context("it has ended")?)?);
     kill(pid, Signal::SIGHUP)?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).context("the signals it catches")?;
-    ensure!(u64::from_str_radix(caught.trim(), 16)? & 1 == 0, "it hears the closed terminal");
+    ensure!(Process::new(pid.as_raw())?.stat()?.sigcatch & 1 == 0, "it hears the closed terminal");
     Api::new(&format!("http://{address}"))?.get("/livez").await?.expect(200)?;
     ensure!(child.try_wait()?.is_none(), "the closed terminal stopped it");
     kill(pid, Signal::SIGTERM)?;

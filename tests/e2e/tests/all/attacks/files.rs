@@ -12,6 +12,7 @@ use nix::{
     sys::stat::Mode,
     unistd::{geteuid, mkfifo},
 };
+use procfs::process::Process;
 use reqwest::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -325,9 +326,7 @@ async fn a_browser_that_never_answers_is_named() -> Result<()> {
 
 /// The most memory a process has had, in bytes.
 fn peak(pid: i32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? << 10)
+    Ok(Process::new(pid)?.status()?.vmhwm.context("no VmHWM")? << 10)
 }
 
 #[tokio::test]
