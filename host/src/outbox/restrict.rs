@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{Inner, Outbox};
+use super::handle::{Inner, Outbox};
 use crate::{
     model::{Account, ClientId, Event, Restriction, RestrictionKind, Timestamp},
     store::StoreError,

@@ -12,20 +12,33 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
-    plugins::{
-        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject, TargetName,
+    config,
+    events::Events,
+    model::{
+        Account, AckLevel, Address, ClientId, Content, Envelope, Event, FailureCode, Location, MessageId, OutboundMessage, Outcome, PhoneNumber,
+        Poll, Priority, Recipient, RestrictionKind, Timestamp,
     },
-    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
+    plugins::{
+        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Pipeline, Rejection, RenderFailure, RenderRequest, Subject,
+        TargetName,
+    },
+    store::Store,
+    whatsapp::{BrowserReport, ContractReport, Found, Page, PageError, PageSend, PageStatus, PairingCode, SendNews, SendProgress, Stored},
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.

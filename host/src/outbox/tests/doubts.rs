@@ -1,7 +1,7 @@
 //! What was begun and not acknowledged, and who may send for a session.
 
 use super::*;
-use crate::outbox::sender::{Passed, Sender};
+use crate::outbox::sender::{Progress, Sender};
 
 fn to(number: &str, text: &str) -> SendRequest {
     SendRequest { to: number.parse().expect("number"), ..request(text, None) }
@@ -119,7 +119,7 @@ async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     // As another gateway would take it.
     store.lease(&client()).await.expect("taken");
     let first = outbox.accept(request("first", None)).await.expect("accepted");
-    assert_eq!(sender.pass(&page).await.expect("passed"), Passed::LeaseLost, "a pass that did nothing says that it went");
+    assert_eq!(sender.pass(&page).await.expect("passed"), Progress::LeaseLost, "a pass that did nothing says that it went");
     assert_eq!(outbox.get(&first.id).await.expect("read").expect("there").state, RowState::Queued);
     store.close().await;
 

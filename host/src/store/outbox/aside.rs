@@ -1,8 +1,8 @@
-//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the line
-//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits behind them. Each start looks at them again:
-//! after an upgrade they may be readable.
+//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the queue
+//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits
+//! for them. Each start looks at them again: after an upgrade they may be readable.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{OutboxRow, read};
 use crate::{
@@ -49,11 +49,6 @@ impl Store {
     }
 }
 
-/// Puts what was set aside back to where it is looked at.
-pub(in crate::store) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4").execute(connection).await.map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +75,7 @@ mod tests {
             expires_at: None,
             idempotency: None,
             history: vec![],
-            shortcut: None,
+            fast_path: None,
         };
         store.accept(row).await.expect("accepted");
     }

@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::{
     model::{Address, Content},
-    store::{Idempotency, scratch},
+    store::{Idempotency, Store, scratch},
 };
 
 fn client() -> ClientId {
@@ -27,7 +27,7 @@ fn row(name: &str) -> NewRow {
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
-        shortcut: None,
+        fast_path: None,
         history: vec![Step::new("accepted", serde_json::json!({})), Step::new("verdict", serde_json::json!({"plugin": "p"}))],
     }
 }
