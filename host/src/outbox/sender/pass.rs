@@ -49,7 +49,7 @@ impl Sender {
     pub(in crate::outbox) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Progress, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
         let reading = self.reading.lock().await;
-        let mut rows = store.line(&self.client, None, PASS).await?;
+        let mut rows = store.next_queued(&self.client, None, PASS).await?;
         if rows.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -127,7 +127,7 @@ impl Sender {
             if sent {
                 return Ok(Progress::More);
             }
-            rows = store.line(&self.client, after, PASS).await?;
+            rows = store.next_queued(&self.client, after, PASS).await?;
         }
     }
 

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_row_that_cannot_be_read_stops_no_line_and_no_list_and_comes_back_after_an_upgrade() {
+    async fn a_row_that_cannot_be_read_stops_no_queue_and_no_list_and_comes_back_after_an_upgrade() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
         let store = Store::open(&path).await.expect("store");
@@ -95,7 +95,7 @@ mod tests {
         // All but one: more than are looked at at a time.
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram') WHERE id <> 'out_39'").await;
         for _ in 0..2 {
-            assert_eq!(names(&store.line(&client(), None, 16).await.expect("read")), ["out_39"]);
+            assert_eq!(names(&store.next_queued(&client(), None, 16).await.expect("read")), ["out_39"]);
         }
         assert_eq!(names(&store.queued(&client()).await.expect("read")), ["out_39"]);
         let listed = store.messages(&Filter { limit: 10, ..Filter::default() }).await.expect("read");
@@ -110,7 +110,7 @@ mod tests {
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text') WHERE id < 'out_10'").await;
         store.close().await;
         let store = Store::open(&path).await.expect("store");
-        assert_eq!(store.line(&client(), None, 16).await.expect("read").len(), 11);
+        assert_eq!(store.next_queued(&client(), None, 16).await.expect("read").len(), 11);
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(29));
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(0));
     }

@@ -41,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn line(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn next_queued(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
         let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
         loop {

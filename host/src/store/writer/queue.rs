@@ -60,3 +60,58 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::{script::Script, writer::job::Job};
+
+    fn request(sql: &'static str, urgency: Urgency) -> Request {
+        let mut script = Script::default();
+        script.add(sql);
+        Request::Job(Job::Script(script, oneshot::channel().0), urgency)
+    }
+
+    /// The next batch, each request by its urgency.
+    async fn next(queue: &mut Queue) -> Vec<Urgency> {
+        queue.next().await.expect("a batch").iter().map(Request::urgency).collect()
+    }
+
+    fn filled(urgencies: &[Urgency]) -> (mpsc::Sender<Request>, Queue) {
+        let (sender, inbox) = mpsc::channel(CAPACITY);
+        for urgency in urgencies {
+            sender.try_send(request("SELECT 1", *urgency)).expect("room");
+        }
+        (sender, Queue::new(inbox))
+    }
+
+    #[tokio::test]
+    async fn few_urgent_requests_go_without_deferrable_ones_but_after_those_that_come_first() {
+        use Urgency::{Deferrable, FirstDeferrable, Now};
+
+        let (_sender, mut queue) = filled(&[Deferrable, Now, FirstDeferrable, Now]);
+        assert_eq!(next(&mut queue).await, [FirstDeferrable, Now, Now]);
+        let asked = Instant::now();
+        assert_eq!(next(&mut queue).await, [Deferrable]);
+        assert!(asked.elapsed() <= 10 * LINGER, "it waits for the linger at most");
+    }
+
+    #[tokio::test]
+    async fn many_urgent_requests_take_the_deferrable_ones_along() {
+        let (_sender, mut queue) = filled(&[[Urgency::Deferrable].as_slice(), &[Urgency::Now; FEW + 1]].concat());
+        assert_eq!(next(&mut queue).await.len(), FEW + 2);
+    }
+
+    #[tokio::test]
+    async fn deferrable_requests_share_a_batch_and_are_done_at_the_end() {
+        let (sender, mut queue) = filled(&[Urgency::Deferrable, Urgency::FirstDeferrable]);
+        sender.try_send(request("SELECT 1", Urgency::Deferrable)).expect("room");
+        assert_eq!(next(&mut queue).await.len(), 3);
+        sender.try_send(request("SELECT 1", Urgency::Deferrable)).expect("room");
+        drop(sender);
+        assert_eq!(next(&mut queue).await, [Urgency::Deferrable]);
+        assert!(queue.next().await.is_none());
+    }
+}

@@ -161,3 +161,33 @@ async fn a_new_connection_is_to_the_same_file_or_none() {
     std::fs::rename(&away, &path).expect("moved back");
     assert_eq!(insert(&store, "kept").await, Ok(1));
 }
+
+#[tokio::test]
+async fn the_last_work_of_a_batch_takes_the_commit_with_it_and_fails_alone() {
+    let (_dir, store) = scratch().await;
+    let leaves = |keys: &'static [&'static str]| store.writer.write_then(move |_| Box::pin(async move { Ok(((), rows(keys))) }));
+    let (before, last) =
+        together(&store, async { tokio::join!(insert(&store, "before"), store.writer.script(rows(&["one", "one"]), Urgency::Now)) }).await;
+    assert!(before == Ok(1) && last.is_err(), "{last:?}");
+    let (before, last) = together(&store, async { tokio::join!(insert(&store, "before it"), leaves(&["two", "two"])) }).await;
+    assert!(before == Ok(1) && last.is_err(), "{last:?}");
+    let (before, last) = together(&store, async { tokio::join!(leaves(&["three"]), insert(&store, "three")) }).await;
+    assert!(before == Ok(()) && last.is_err(), "{last:?}");
+    let (first, last) = together(&store, async { tokio::join!(leaves(&["four"]), store.writer.script(rows(&["five", "six"]), Urgency::Now)) }).await;
+    assert_eq!((first, last), (Ok(()), Ok(())));
+    assert_eq!(count(&store).await, 6);
+}
+
+#[tokio::test]
+async fn a_statement_says_how_many_rows_it_changed_alone_and_among_others() {
+    let (_dir, store) = scratch().await;
+    store.writer.script(rows(&["one", "two", "three"]), Urgency::Now).await.expect("stored");
+    let change = || store.writer.statement(sqlx::query("UPDATE kv SET version = version + 1"));
+    assert_eq!(change().await, Ok(3));
+    let (one, all, none) = together(&store, async {
+        tokio::join!(insert(&store, "four"), change(), store.writer.statement(sqlx::query("DELETE FROM kv WHERE key = 'five'")))
+    })
+    .await;
+    assert_eq!((one, all, none), (Ok(1), Ok(4), Ok(0)));
+    assert_eq!(store.writer.statement_deferrable(sqlx::query("DELETE FROM kv")).await, Ok(4));
+}

@@ -12,7 +12,7 @@ fn quick(give_up_after: u64) -> config::Send {
 }
 
 /// The store and the outbox without a task that sends.
-async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
+pub(super) async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
     let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, BTreeMap::new());
