@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Outbox, previews};
+use super::{handle::Outbox, sender::may_have_link};
 use crate::{
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     plugins::{Busy, Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
@@ -128,10 +128,10 @@ impl Outbox {
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
-        // What the phone is asked for first waits in the line, where it holds up its own chat alone.
+        // A send for which the phone is asked first waits in the queue, where it holds up its own chat alone.
         let now = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
-        let at_once = now && !previews::may_have_link(&message.content);
-        let ticket = if looked_up && at_once { inner.lanes.ticket(&request.client, &id) } else { None };
+        let at_once = now && !may_have_link(&message.content);
+        let permit = if looked_up && at_once { inner.fast_paths.permit(&request.client, &id) } else { None };
         // No plugin may move it in time, or to somebody else.
         let row = NewRow {
             id: id.clone(),
@@ -143,7 +143,7 @@ impl Outbox {
             expires_at: request.expires_at,
             idempotency: request.idempotency,
             history,
-            shortcut: ticket.as_ref().map(|ticket| ticket.shortcut),
+            fast_path: permit.as_ref().map(|permit| permit.fast_path),
         };
         match inner.store.accept(row).await? {
             Accept::New => {
@@ -151,8 +151,8 @@ impl Outbox {
                 Ok(Accepted { id, message_id, state: RowState::Queued, known: false })
             }
             Accept::Begun(row) => {
-                if let Some(ticket) = ticket {
-                    ticket.go(*row);
+                if let Some(permit) = permit {
+                    permit.go(*row);
                 }
                 Ok(Accepted { id, message_id, state: RowState::Sending, known: false })
             }
@@ -200,7 +200,7 @@ pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
     if length > limit { Err(AcceptError::TooLong { length, limit }) } else { Ok(()) }
 }
 
-/// A plugin's word as a line of the history; `when` it was asked.
+/// A plugin's verdict as a step of the history; `when` it was asked.
 pub(super) fn judged(verdict: &Verdict, when: &str) -> Step {
     let mut detail = json!(verdict);
     detail["when"] = when.into();

@@ -10,11 +10,15 @@ use serde_json::Value;
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::{error, info};
 
-use super::{AcceptError, ChangeError, Idempotency, Outbox, Requested, SendRequest};
+use super::{
+    accept::{AcceptError, Requested, SendRequest},
+    changes::ChangeError,
+    handle::Outbox,
+};
 use crate::{
     model::{ClientId, Content, FailureCode, Priority, Recipient, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
-    store::{BulkAccept, BulkRecipient, BulkReport, NewBulk, OutboxId, Pending, StoreError, unreadable},
+    store::{BulkAccept, BulkRecipient, BulkReport, Idempotency, NewBulk, OutboxId, Pending, StoreError, unreadable},
     tasks::{self, Trouble},
 };
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Outbox, pace};
+use super::{handle::Outbox, pace};
 use crate::{
     config::WhenBusy,
     model::{ClientId, Recipient, Timestamp},

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use tracing::warn;
 
-use super::Outbox;
+use super::handle::Outbox;
 use crate::{
     model::{self, Account, ClientId, Event},
     store::{Held, Relinked, StoreError},
@@ -17,7 +17,7 @@ impl Outbox {
     /// # Errors
     /// When the database refuses: then nothing may be sent yet.
     pub async fn note_account(&self, client: &ClientId, account: Option<&Account>) -> Result<(), StoreError> {
-        // No recipient of an order is on its way into the line meanwhile.
+        // No recipient of an order is on its way into the queue meanwhile.
         let _orders = self.inner.orders.lock().await;
         let previous = self.inner.store.account(client).await?;
         if previous.is_some_and(|previous| !account.is_some_and(|account| account.is(&previous))) {

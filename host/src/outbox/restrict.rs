@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::{Inner, Outbox};
+use super::handle::{Inner, Outbox};
 use crate::{
     model::{Account, ClientId, Event, Restriction, RestrictionChanged, RestrictionKind, Timestamp},
     store::StoreError,

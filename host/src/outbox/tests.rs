@@ -1,10 +1,11 @@
+mod answers;
 mod aside;
 mod bulk;
-mod doubts;
 mod held;
-mod line;
+mod in_doubt;
 mod model;
 mod previews;
+mod queue;
 mod recipients;
 mod strangers;
 
@@ -12,20 +13,33 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::*;
 use crate::{
-    model::{AckLevel, Address, Content, Envelope, Location, MessageId, PhoneNumber, Poll, Priority, Recipient},
-    plugins::{
-        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Rejection, RenderFailure, RenderRequest, Subject, TargetName,
+    config,
+    events::Events,
+    model::{
+        Account, AckLevel, Address, ClientId, Content, Envelope, Event, FailureCode, Location, MessageId, OutboundMessage, Outcome, PhoneNumber,
+        Poll, Priority, Recipient, RestrictionKind, Timestamp,
     },
-    whatsapp::{BrowserReport, ContractReport, Found, PageError, PageSend, PageStatus, PairingCode, Stored},
+    plugins::{
+        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Pipeline, Rejection, RenderFailure, RenderRequest, Subject,
+        TargetName,
+    },
+    store::Store,
+    whatsapp::{BrowserReport, ContractReport, Found, Page, PageError, PageSend, PageStatus, PairingCode, SendNews, SendProgress, Stored},
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
@@ -61,6 +75,10 @@ struct FakeWhatsApp {
     hangs: bool,
     /// It has forgotten each message when it is asked about it.
     keeps_to_itself: bool,
+    /// The server has taken none of its messages.
+    unsent: AtomicBool,
+    /// What it answers to the next message, which it does not store.
+    refuses: Mutex<Option<PageError>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,6 +131,9 @@ impl Page for FakeWhatsApp {
     }
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         self.got.lock().expect("lock").push(send.clone());
+        if let Some(error) = self.refuses.lock().expect("lock").take() {
+            return Err(error);
+        }
         if send.chat.ends_with("@g.us") && !self.groups.contains(&send.chat) {
             return Err(PageError::NoSuchChat);
         }
@@ -146,7 +167,12 @@ impl Page for FakeWhatsApp {
             return Err(gone());
         }
         let known = self.known.lock().expect("lock").contains_key(id);
-        Ok(known.then(|| Found { address: chat(), key: format!("true_77@lid_{id}"), ack: Some(AckLevel::Server), failed: false }))
+        Ok(known.then(|| Found {
+            address: chat(),
+            key: format!("true_77@lid_{id}"),
+            ack: (!self.unsent.load(Ordering::Relaxed)).then_some(AckLevel::Server),
+            failed: false,
+        }))
     }
     async fn resend(&self, id: &MessageId, _: &str) -> Result<(), PageError> {
         *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;

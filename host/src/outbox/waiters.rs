@@ -1,5 +1,5 @@
-//! Wakes those who wait for a send. Holds no outcome: those are read from the database. What the page has stored and what
-//! WhatsApp's server has taken is told here first, because that is true from that moment, whenever it is noted.
+//! Wakes those who wait for a send. It holds no outcome: those are read from the database. What the page has stored and what
+//! WhatsApp's server has taken is announced here first, because that is true from that moment, whenever it is noted.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use crate::{
     whatsapp::Stored,
 };
 
-/// What was heard of a send.
+/// What was announced of a send.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard {
     /// How often its row has changed.
@@ -28,16 +28,18 @@ pub(super) struct Heard {
     pub(super) acked: Option<Ack>,
 }
 
+/// To all who wait for one send.
 #[derive(Debug, Default)]
-struct Bell {
+struct Channel {
     heard: watch::Sender<Heard>,
-    /// As soon as it is known.
+    /// WhatsApp's id of it, as soon as that is known.
     message: Option<MessageId>,
 }
 
+/// Those who wait, by send.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    bells: Mutex<HashMap<OutboxId, Bell>>,
+    channels: Mutex<HashMap<OutboxId, Channel>>,
     /// Who waits for an outcome.
     for_outcome: AtomicUsize,
     /// Held for reading from before an acknowledgement is told until it is noted.
@@ -55,21 +57,21 @@ impl Drop for Awaiting<'_> {
 }
 
 impl Waiters {
-    fn bells(&self) -> MutexGuard<'_, HashMap<OutboxId, Bell>> {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channels(&self) -> MutexGuard<'_, HashMap<OutboxId, Channel>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hears all that is told of that send from now on.
+    /// Hears all that is announced of that send from now on.
     pub(super) fn of(&self, id: &OutboxId) -> watch::Receiver<Heard> {
-        let mut bells = self.bells();
-        bells.retain(|_, bell| bell.heard.receiver_count() > 0);
-        bells.entry(id.clone()).or_default().heard.subscribe()
+        let mut channels = self.channels();
+        channels.retain(|_, channel| channel.heard.receiver_count() > 0);
+        channels.entry(id.clone()).or_default().heard.subscribe()
     }
 
     /// Under which id WhatsApp speaks of it.
     pub(super) fn named(&self, id: &OutboxId, message: &MessageId) {
-        if let Some(bell) = self.bells().get_mut(id) {
-            bell.message = Some(message.clone());
+        if let Some(channel) = self.channels().get_mut(id) {
+            channel.message = Some(message.clone());
         }
     }
 
@@ -86,24 +88,24 @@ impl Waiters {
 
     /// Its row has changed.
     pub(super) fn wake(&self, id: &OutboxId) {
-        self.ring(id, |heard| heard.changes += 1);
+        self.tell(id, |heard| heard.changes += 1);
     }
 
-    /// The page has it; that is being noted.
+    /// Announces that the page has it; that is being noted.
     pub(super) fn stored(&self, id: &OutboxId, stored: &Stored) {
-        self.ring(id, |heard| heard.stored = Some(stored.clone()));
+        self.tell(id, |heard| heard.stored = Some(stored.clone()));
     }
 
-    /// The server has them; that is noted by the time what this returns is dropped.
+    /// Announces acknowledgements. Hold the guard until they are committed: readers wait for it.
     pub(super) async fn acked(&self, acks: &[Ack]) -> Option<RwLockReadGuard<'_, ()>> {
-        let is_of = |bell: &Bell, ack: &Ack| bell.message.as_ref() == Some(&ack.id);
-        if !self.bells().values().any(|bell| acks.iter().any(|ack| is_of(bell, ack))) {
+        let is_of = |channel: &Channel, ack: &Ack| channel.message.as_ref() == Some(&ack.id);
+        if !self.channels().values().any(|channel| acks.iter().any(|ack| is_of(channel, ack))) {
             return None;
         }
         let noting = self.noting.read().await;
-        for bell in self.bells().values() {
-            if let Some(ack) = acks.iter().rfind(|ack| is_of(bell, ack)) {
-                bell.heard.send_modify(|heard| heard.acked = Some(ack.clone()));
+        for channel in self.channels().values() {
+            if let Some(ack) = acks.iter().rfind(|ack| is_of(channel, ack)) {
+                channel.heard.send_modify(|heard| heard.acked = Some(ack.clone()));
             }
         }
         Some(noting)
@@ -116,9 +118,9 @@ impl Waiters {
         }
     }
 
-    fn ring(&self, id: &OutboxId, change: impl FnOnce(&mut Heard)) {
-        if let Some(bell) = self.bells().get(id) {
-            bell.heard.send_modify(change);
+    fn tell(&self, id: &OutboxId, change: impl FnOnce(&mut Heard)) {
+        if let Some(channel) = self.channels().get(id) {
+            channel.heard.send_modify(change);
         }
     }
 }

@@ -4,7 +4,6 @@
 //! accepted for it: it is held (`held = 3`, and orders by `kept`) until somebody releases or cancels it. All of that is one
 //! commit with the new account, so nothing can leave in between.
 
-use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, events, outbox, script::Script};
@@ -179,9 +178,4 @@ impl Store {
                    WHERE bulk IN (SELECT seq FROM bulk WHERE client = ? AND kept = 1) AND outbox_id IS NULL AND code IS NULL";
         self.writer.statement(sqlx::query(sql).bind(reason).bind(client)).await
     }
-}
-
-/// What a message that is held says of it in its history.
-pub(super) fn why() -> serde_json::Value {
-    json!({"reason": "account_changed"})
 }

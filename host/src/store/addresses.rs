@@ -1,6 +1,5 @@
-//! Addresses that were looked up.
-//!
-//! Every accept asks for one, so they are kept in memory as long as they are few; the table is what lasts.
+//! Addresses that were looked up, kept in memory as long as they are few, because every accept asks for one; the table is
+//! what lasts.
 
 use std::{
     collections::HashMap,
@@ -9,7 +8,7 @@ use std::{
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, aliases, aside::Aside, readers::Readers};
+use super::{aside::Aside, error::StoreError, readers::Readers};
 use crate::model::{Address, ClientId, InvalidRecipient, PhoneNumber, Timestamp};
 
 /// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
@@ -26,8 +25,11 @@ struct Known {
     complete: bool,
 }
 
-enum Answer {
-    Is(Option<Address>),
+/// What memory says of a number.
+pub(super) enum Lookup {
+    /// All that is known: its address, or none.
+    Known(Option<Address>),
+    /// It may be in the table alone.
     AskTheTable,
 }
 
@@ -57,12 +59,12 @@ impl Addresses {
         Ok(Self(Arc::new(RwLock::new(Known { addresses, complete }))))
     }
 
-    fn find(&self, key: &(ClientId, PhoneNumber), oldest: Timestamp) -> Answer {
+    pub(super) fn find(&self, key: &(ClientId, PhoneNumber), oldest: Timestamp) -> Lookup {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match known.addresses.get(key) {
-            Some((address, at)) => Answer::Is((*at >= oldest).then(|| address.clone())),
-            None if known.complete => Answer::Is(None),
-            None => Answer::AskTheTable,
+            Some((address, at)) => Lookup::Known((*at >= oldest).then(|| address.clone())),
+            None if known.complete => Lookup::Known(None),
+            None => Lookup::AskTheTable,
         }
     }
 
@@ -71,80 +73,12 @@ impl Addresses {
         self.0.write().unwrap_or_else(PoisonError::into_inner).addresses.retain(|(owner, _), _| owner != client);
     }
 
-    fn keep(&self, key: (ClientId, PhoneNumber), address: Address, at: Timestamp) {
+    pub(super) fn keep(&self, key: (ClientId, PhoneNumber), address: Address, at: Timestamp) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.addresses.len() < KEPT || known.addresses.contains_key(&key) {
             known.addresses.insert(key, (address, at));
         } else {
             known.complete = false;
-        }
-    }
-}
-
-impl Store {
-    /// An address that was looked up since `oldest`.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn cached_address(&self, client: &ClientId, number: &PhoneNumber, oldest: Timestamp) -> Result<Option<Address>, StoreError> {
-        if let Answer::Is(answer) = self.addresses.find(&(client.clone(), number.clone()), oldest) {
-            return Ok(answer);
-        }
-        let text: Option<String> = sqlx::query_scalar("SELECT address FROM address WHERE client = ? AND number = ? AND at >= ?")
-            .bind(client.as_str())
-            .bind(number.digits())
-            .bind(oldest.0)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?;
-        Ok(text.and_then(|text| self.aside.readable("address", || number.to_string(), serde_json::from_str(&text))))
-    }
-
-    /// Remembers an address, and who is behind its opaque id.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn cache_address(&self, client: &ClientId, number: &PhoneNumber, address: &Address) -> Result<(), StoreError> {
-        let at = Timestamp::now();
-        let (key, kept) = ((client.clone(), number.clone()), address.clone());
-        let (pair, canonical) = (aliases::pair(address), address.number().filter(|canonical| canonical != number));
-        let (owner, learned) = (client.to_string(), pair.clone());
-        let (client, number, address) = (owner.clone(), number.clone(), serde_json::to_string(address)?);
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let sql = "INSERT OR REPLACE INTO address (client, number, address, at) VALUES (?, ?, ?, ?)";
-                    sqlx::query(sql).bind(&client).bind(number.digits()).bind(address).bind(at.0).execute(&mut *connection).await?;
-                    if let Some(canonical) = canonical {
-                        aliases::renumber(connection, &client, number.digits(), canonical.digits()).await?;
-                    }
-                    aliases::learn(connection, &client, pair.into_iter().collect()).await
-                })
-            })
-            .await?;
-        self.addresses.keep(key, kept, at);
-        self.aliases.keep(&owner, learned.as_slice());
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_is_believed_for_a_while_and_survives_a_restart() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("wharf.db");
-        let (client, number): (ClientId, _) = ("test".parse().expect("id"), "4915123456789".parse::<PhoneNumber>().expect("number"));
-        let address = Address { lid: Some("77@lid".into()), ..Address::of_number(&number) };
-        let store = Store::open(&path).await.expect("store");
-        assert_eq!(store.cached_address(&client, &number, Timestamp(0)).await, Ok(None));
-        store.cache_address(&client, &number, &address).await.expect("kept");
-        for store in [store, Store::open(&path).await.expect("store")] {
-            assert_eq!(store.cached_address(&client, &number, Timestamp(0)).await, Ok(Some(address.clone())));
-            assert_eq!(store.cached_address(&client, &number, Timestamp::now().plus_millis(1)).await, Ok(None), "too old");
-            assert_eq!(store.cached_address(&"other".parse().expect("id"), &number, Timestamp(0)).await, Ok(None));
-            store.close().await;
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tracing::error;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Rows that are named; of more, the metric alone tells.
 const NAMED: usize = 10_000;

@@ -2,7 +2,10 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Idempotency, OutboxId, RowState, Store, StoreError, idempotency};
+use super::{
+    Idempotency, OutboxId, RowState, Store, StoreError,
+    idempotency::{self, Used},
+};
 use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
 /// A bulk order to be stored.
@@ -29,6 +32,15 @@ pub enum BulkAccept {
     Known(String),
     /// The key was used for another request before.
     Reused,
+}
+
+impl From<Used> for BulkAccept {
+    fn from(used: Used) -> Self {
+        match used {
+            Used::Same(id) => Self::Known(id),
+            Used::Other => Self::Reused,
+        }
+    }
 }
 
 /// A recipient who has to be taken in.
@@ -95,6 +107,14 @@ macro_rules! recipients {
 }
 
 impl Store {
+    /// The bulk order that is stored under a key. None: the key is new.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn known_order(&self, key: &Idempotency) -> Result<Option<BulkAccept>, StoreError> {
+        Ok(idempotency::order(&mut *self.readers.get().await?, key).await?.map(BulkAccept::from))
+    }
+
     /// Stores an order, all of it or nothing.
     ///
     /// # Errors
@@ -109,7 +129,7 @@ impl Store {
                     if let Some(key) = &new.idempotency
                         && let Some(known) = idempotency::order(&mut *connection, key).await?
                     {
-                        return Ok(known);
+                        return Ok(known.into());
                     }
                     let key = new.idempotency.as_ref();
                     let sql = "INSERT INTO bulk (id, client, wanted, created_at, scope, key, fingerprint, written) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";

@@ -2,13 +2,13 @@
 //!
 //! It holds what messages say, so it is forgotten when those texts are.
 
-use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
+use std::path::Path;
 
 use sqlx::{AssertSqlSafe, SqliteConnection, migrate::Migrator};
-use tracing::{info, warn};
+use tracing::info;
 
-use super::{Store, StoreError};
-use crate::{files::Fresh, model::Timestamp};
+use super::error::StoreError;
+use crate::files::Fresh;
 
 /// Copies the database, if it has tables and a step of `steps` is missing in it, to `<name>.before-<version>` of the first
 /// such step.
@@ -33,50 +33,18 @@ pub(super) async fn keep(connection: &mut SqliteConnection, steps: &Migrator, pa
     Ok(())
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-impl Store {
-    /// Deletes copies from before an upgrade that were made before `oldest`. True: there were some.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or a copy not be deleted.
-    pub async fn forget_copies(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let path = Arc::clone(&self.path);
-        let done = tokio::task::spawn_blocking(move || forget(&path, oldest)).await.map_err(|error| error.to_string());
-        let wrong = |error: String| StoreError::Database(format!("copies from before an upgrade cannot be deleted: {error}"));
-        done.and_then(|done| done.map_err(|error| error.to_string())).map_err(wrong)
-    }
-}
-
-fn forget(path: &Path, oldest: Timestamp) -> io::Result<bool> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let prefix = format!("{}.before-", name(path));
-    let mut went = false;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let version = entry.file_name().to_string_lossy().strip_prefix(&prefix).map(str::to_owned);
-        if !version.is_some_and(|version| version.len() == 4 && version.bytes().all(|byte| byte.is_ascii_digit())) {
-            continue;
-        }
-        let made = entry.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        if i64::try_from(made).unwrap_or(i64::MAX) < oldest.0 {
-            fs::remove_file(entry.path())?;
-            warn!(copy = %entry.path().display(), "the copy from before an upgrade is deleted: what messages in it say has reached its age");
-            went = true;
-        }
-    }
-    Ok(went)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
     use super::*;
+    use crate::{model::Timestamp, store::Store};
 
     /// A database as the version before had it, with a send that waits.
     async fn older(path: &Path, newest: i64) {

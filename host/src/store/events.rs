@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{NewDelivery, Store, StoreError, deliveries, script::Script};
+use super::{NewDelivery, Store, StoreError, Urgency, deliveries, script::Script};
 use crate::model::Envelope;
 
 /// An event with its place in the log.
@@ -89,6 +89,6 @@ impl Store {
         script.bind(name)?;
         script.bind(seq)?;
         deliveries::insert_all(&mut script, &events)?;
-        self.writer.script_soon(script).await
+        self.writer.script(script, Urgency::Deferrable).await
     }
 }

@@ -7,7 +7,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Accept, BulkAccept, OutboxId, Store, StoreError};
+use super::error::StoreError;
 
 /// A caller's key for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Idempotency {
     }
 
     /// Whether a row with the columns `fingerprint` and `written` was stored for this request.
-    pub(super) fn is_that_of(&self, row: &SqliteRow) -> Result<bool, StoreError> {
+    fn is_that_of(&self, row: &SqliteRow) -> Result<bool, StoreError> {
         let fingerprint: Option<String> = row.try_get("fingerprint")?;
         let written: Option<String> = row.try_get("written")?;
         let understood = fingerprint.as_ref() == Some(&self.fingerprint);
@@ -44,34 +44,25 @@ impl Idempotency {
     }
 }
 
+/// What a key was used for before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Used {
+    /// For the same request, which is stored under this name.
+    Same(String),
+    /// For another request.
+    Other,
+}
+
 /// What is stored for a send under a key.
-pub(super) async fn send(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<Accept>, StoreError> {
+pub(super) async fn send(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<Used>, StoreError> {
     let sql = "SELECT fingerprint, written, outbox_id FROM idempotency WHERE scope = ? AND key = ?";
     let Some(row) = sqlx::query(sql).bind(&key.scope).bind(&key.key).fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(if key.is_that_of(&row)? { Accept::Known(OutboxId(row.try_get("outbox_id")?)) } else { Accept::Reused }))
+    Ok(Some(if key.is_that_of(&row)? { Used::Same(row.try_get("outbox_id")?) } else { Used::Other }))
 }
 
 /// What is stored for an order under a key.
-pub(super) async fn order(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<BulkAccept>, StoreError> {
+pub(super) async fn order(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<Used>, StoreError> {
     let sql = "SELECT fingerprint, written, id FROM bulk WHERE scope = ? AND key = ?";
     let Some(row) = sqlx::query(sql).bind(&key.scope).bind(&key.key).fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(if key.is_that_of(&row)? { BulkAccept::Known(row.try_get("id")?) } else { BulkAccept::Reused }))
-}
-
-impl Store {
-    /// The send that is stored under a key. None: the key is new.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn known_send(&self, key: &Idempotency) -> Result<Option<Accept>, StoreError> {
-        send(&mut *self.readers.get().await?, key).await
-    }
-
-    /// The bulk order that is stored under a key. None: the key is new.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn known_order(&self, key: &Idempotency) -> Result<Option<BulkAccept>, StoreError> {
-        order(&mut *self.readers.get().await?, key).await
-    }
+    Ok(Some(if key.is_that_of(&row)? { Used::Same(row.try_get("id")?) } else { Used::Other }))
 }

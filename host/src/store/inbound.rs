@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, aliases, events, pacing, script::Script};
+use super::{Store, StoreError, aliases::Pair, events, pacing, recipients, script::Script};
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
@@ -40,7 +40,7 @@ impl Store {
                     let ids: Vec<_> = new.iter().map(|(id, envelope)| (id, envelope.at)).collect();
                     let sql = "INSERT INTO inbound (client, message_id, at) SELECT ?, value ->> 0, value ->> 1 FROM json_each(?)";
                     sqlx::query(sql).bind(client).bind(serde_json::to_string(&ids)?).execute(&mut *connection).await?;
-                    aliases::learn(connection, client, new.iter().flat_map(|(_, envelope)| pairs(envelope)).collect()).await?;
+                    recipients::learn(connection, client, new.iter().flat_map(|(_, envelope)| pairs(envelope)).collect()).await?;
                     let who: Vec<_> = new.iter().filter_map(|(_, envelope)| sender(envelope)).collect();
                     pacing::know(connection, client, &who).await?;
                     if !new.is_empty() {
@@ -96,9 +96,9 @@ fn sender(envelope: &Envelope) -> Option<String> {
 }
 
 /// Whose opaque ids a message tells.
-fn pairs(envelope: &Envelope) -> Vec<aliases::Pair> {
+fn pairs(envelope: &Envelope) -> Vec<Pair> {
     let Event::MessageReceived(message) = &envelope.event else { return vec![] };
-    [&message.chat, &message.sender].into_iter().filter_map(aliases::pair).collect()
+    [&message.chat, &message.sender].into_iter().filter_map(recipients::pair).collect()
 }
 
 /// An account's number stays when its other form becomes known later.

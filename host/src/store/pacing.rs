@@ -16,7 +16,7 @@ pub struct Sending {
     pub first_at: Option<Timestamp>,
     /// WhatsApp lets it write to nobody new.
     pub restricted: bool,
-    /// Sends to strangers are out of the line.
+    /// Sends to strangers are out of the queue.
     pub parked: bool,
 }
 
@@ -57,7 +57,7 @@ impl Store {
         self.look(client).await.map(|(sending, _)| sending)
     }
 
-    /// As [`Store::sending`]; and the lines in which sends were begun of which the page may or may not know.
+    /// As [`Store::sending`]; and the chats in which sends were begun that the page may or may not have.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -6,7 +6,7 @@
 use deadpool::unmanaged::{Object, Pool};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Queries that run at a time.
 const READERS: usize = 4;

@@ -41,7 +41,7 @@ fn row() -> NewRow {
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
-        shortcut: None,
+        fast_path: None,
         history: vec![],
     }
 }

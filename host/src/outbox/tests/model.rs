@@ -12,8 +12,8 @@ use super::*;
 use crate::{
     model::Priority,
     outbox::{
-        lane,
-        sender::{Passed, Sender},
+        fast_path,
+        sender::{Progress, Sender},
     },
     whatsapp::TimeLock,
 };
@@ -24,7 +24,7 @@ enum Happens {
     Accept { chat: u8, bulk: bool, key: Option<u8> },
     /// The sender sends what it can.
     Pass,
-    /// The next one on the short way is given to the page, or lost before.
+    /// The next one on the fast path is given to the page, or lost before.
     Given { lost: bool },
     /// The page sends the first of its queue and the server takes it; the gateway may miss the news.
     Ack { missed: bool },
@@ -38,6 +38,8 @@ enum Happens {
     PageDies(Death),
     /// The answer to the next message is lost, though the page lives on; it may have the message.
     AnswerLost { stored: bool },
+    /// The page refuses the next message before it stores it, for good or because it is being loaded.
+    Refuses { for_good: bool },
     /// A new page in place of the one before.
     NewPage,
     /// The caller takes one back.
@@ -66,6 +68,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => Just(Happens::Crash),
         2 => prop_oneof![Just(Death::BeforeStoring), Just(Death::AfterStoring)].prop_map(Happens::PageDies),
         2 => any::<bool>().prop_map(|stored| Happens::AnswerLost { stored }),
+        2 => any::<bool>().prop_map(|for_good| Happens::Refuses { for_good }),
         2 => Just(Happens::NewPage),
         2 => (0..20_usize).prop_map(Happens::Cancel),
         2 => (0..20_usize).prop_map(Happens::Retry),
@@ -89,6 +92,8 @@ struct State {
     dies: Option<Death>,
     /// The next answer is lost, after it has stored the message or before.
     loses: Option<bool>,
+    /// What it says to the next message, which it does not store.
+    refuses: Option<PageError>,
     dead: bool,
     lookups_fail: bool,
 }
@@ -110,7 +115,7 @@ impl World {
     fn new_page(&self) {
         let mut state = self.state();
         state.queue.clear();
-        (state.dies, state.loses, state.dead) = (None, None, false);
+        (state.dies, state.loses, state.refuses, state.dead) = (None, None, None, false);
     }
 }
 
@@ -143,6 +148,9 @@ impl Page for World {
         if state.dies == Some(Death::BeforeStoring) {
             state.dead = true;
             return Err(gone());
+        }
+        if let Some(error) = state.refuses.take() {
+            return Err(error);
         }
         let lost = state.loses.take();
         if lost == Some(false) {
@@ -222,7 +230,7 @@ struct Run {
     store: Store,
     outbox: Outbox,
     sender: Sender,
-    lane: Option<lane::Open>,
+    fast_path: Option<fast_path::Receiver>,
     told: Vec<Told>,
     keys: HashMap<u8, OutboxId>,
     /// Refused or taken up again: they come when they come.
@@ -244,8 +252,8 @@ impl Run {
         let world = Arc::new(World::default());
         let page: Arc<dyn Page> = Arc::<World>::clone(&world);
         let (store, outbox, sender) = open(dir.path()).await;
-        let lane = Some(sender.lane());
-        Self { dir, world, page, store, outbox, sender, lane, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
+        let fast_path = Some(sender.open_fast_path());
+        Self { dir, world, page, store, outbox, sender, fast_path, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
     }
 
     async fn happens(&mut self, what: &Happens) {
@@ -255,7 +263,7 @@ impl Run {
                 self.sender.pass(&self.page).await.expect("passed");
             }
             Happens::Given { lost } => {
-                if let Some(begun) = self.lane.as_mut().and_then(lane::Open::try_next)
+                if let Some(begun) = self.fast_path.as_mut().and_then(fast_path::Receiver::try_next)
                     && !lost
                 {
                     self.sender.give_begun(&self.page, begun).await.expect("given");
@@ -265,13 +273,17 @@ impl Run {
             Happens::Nack { missed } => self.server_refuses(*missed).await,
             Happens::Timeout => self.sender.overdue(&self.page, true).await.expect("looked"),
             Happens::Crash => {
-                self.lane = None;
+                self.fast_path = None;
                 self.store.close().await;
                 (self.store, self.outbox, self.sender) = open(self.dir.path()).await;
                 self.new_page().await;
             }
             Happens::PageDies(how) => self.world.state().dies = Some(*how),
             Happens::AnswerLost { stored } => self.world.state().loses = Some(*stored),
+            Happens::Refuses { for_good } => {
+                let error = if *for_good { PageError::Refused { what: "send", reason: "no".into() } } else { PageError::Booting { what: "send" } };
+                self.world.state().refuses = Some(error);
+            }
             Happens::NewPage => self.new_page().await,
             Happens::Cancel(which) => {
                 let Some(told) = self.told.get(*which) else { return };
@@ -312,10 +324,10 @@ impl Run {
     }
 
     async fn new_page(&mut self) {
-        self.lane = None;
+        self.fast_path = None;
         self.world.new_page();
         self.sender.settle(&self.page).await.expect("settled");
-        self.lane = Some(self.sender.lane());
+        self.fast_path = Some(self.sender.open_fast_path());
     }
 
     async fn server_takes(&mut self, missed: bool) {
@@ -364,7 +376,7 @@ impl Run {
                 self.store.requeue(&row.id, Timestamp(0), "time has passed").await.expect("requeued");
             }
             self.sender.clock().await.expect("looked");
-            while self.sender.pass(&self.page).await.expect("passed") == Passed::Went {}
+            while self.sender.pass(&self.page).await.expect("passed") == Progress::More {}
             while !self.world.state().queue.is_empty() {
                 self.server_takes(false).await;
             }

@@ -1,6 +1,6 @@
 //! What the phone is asked for holds up its own chat and nobody else.
 
-use super::{line::until_stored, *};
+use super::{queue::until_stored, *};
 
 fn to(n: usize, text: &str) -> SendRequest {
     let content = Content::Text(crate::model::Text { body: text.into(), mentions: vec![], preview_links: true });

@@ -1,6 +1,6 @@
 //! Numbers, opaque ids and groups: who is whom, and what that does to order, strangers and plugins.
 
-use super::{line::until_stored, *};
+use super::{queue::until_stored, *};
 
 const NUMBER: &str = "4915123456789";
 const LID: &str = "77@lid";

@@ -1,6 +1,6 @@
 //! What WhatsApp restricts, and whom that concerns.
 
-use super::{line::until_stored, *};
+use super::{queue::until_stored, *};
 use crate::{
     model::{Restriction, RestrictionKind},
     whatsapp::TimeLock,
@@ -164,7 +164,7 @@ async fn a_restriction_ends_by_itself_and_one_that_goes_on_is_told_once() {
 }
 
 #[tokio::test]
-async fn many_that_wait_for_a_budget_do_not_stand_in_the_line() {
+async fn many_that_wait_for_a_budget_do_not_stand_in_the_queue() {
     let dir = tempfile::tempdir().expect("tempdir");
     let pacing = config::Pacing { cold_per_day: 2, ..config::Pacing::default() };
     let gateway = Gateway::with(dir.path(), config::Send { pacing, ..config::Send::default() }).await;
@@ -177,7 +177,7 @@ async fn many_that_wait_for_a_budget_do_not_stand_in_the_line() {
     parked(&gateway, &accepted[39]).await;
     let order = whatsapp.order.lock().expect("lock").clone();
     assert_eq!(order, [accepted[0].message_id.clone(), accepted[1].message_id.clone()], "the first of the line had the budget");
-    assert_eq!(gateway.store.line(&client(), None, 100).await.expect("read"), []);
+    assert_eq!(gateway.store.next_queued(&client(), None, 100).await.expect("read"), []);
     assert_eq!(gateway.outbox.cancel_queued(&client(), "purged").await, Ok(38), "they can be taken back");
 }
 

@@ -1,7 +1,7 @@
 //! What is to be delivered, receiver by receiver.
 //!
 //! Never in the order of time alone: a receiver that is down would have the oldest rows and stand before all others. Each
-//! receiver has a line of its own, and a look costs the same however long the lines are.
+//! receiver has a queue of its own, and a look costs the same however long the queues are.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Store {
-    /// The beginning of each receiver's line: up to `each` pending deliveries, what is due longest first. The receivers
+    /// The beginning of each receiver's queue: up to `each` pending deliveries, what is due longest first. The receivers
     /// come in no particular order.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ impl Store {
         let mut all = 0;
         loop {
             let statement = sqlx::query(sql).bind(Timestamp::now().0).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));
-            let some = self.writer.statement_soon(statement).await?;
+            let some = self.writer.statement_deferrable(statement).await?;
             all += some;
             if some < STEP {
                 return Ok(all);
@@ -118,7 +118,7 @@ impl Store {
         let mut any = false;
         loop {
             let statement = sqlx::query(sql).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));
-            let some = self.writer.statement_soon(statement).await?;
+            let some = self.writer.statement_deferrable(statement).await?;
             any |= some > 0;
             if some < STEP {
                 return Ok(any);

@@ -153,6 +153,6 @@ impl Store {
         let rows: Vec<_> = attempts.iter().map(columns).collect();
         let sql = "UPDATE delivery SET state = done.value ->> 1, attempt = attempt + 1, next_at = done.value ->> 2, reason = done.value ->> 3, updated_at = ?
                    FROM json_each(?) AS done WHERE delivery.id = done.value ->> 0";
-        self.writer.statement_soon(sqlx::query(sql).bind(now.0).bind(serde_json::to_string(&rows)?)).await.map(drop)
+        self.writer.statement_deferrable(sqlx::query(sql).bind(now.0).bind(serde_json::to_string(&rows)?)).await.map(drop)
     }
 }

@@ -42,7 +42,7 @@ impl Store {
             sqlx::query_scalar("SELECT max(place) FROM bulk_recipient WHERE bulk = ?").bind(order).fetch_one(&mut *self.readers.get().await?).await?;
         let (mut from, last): (i64, Option<i64>) = (0, last);
         while last.is_some_and(|last| from <= last) {
-            self.writer.statement_soon(sqlx::query(sql).bind(order).bind(from).bind(from + i64::from(STEP) - 1)).await?;
+            self.writer.statement_deferrable(sqlx::query(sql).bind(order).bind(from).bind(from + i64::from(STEP) - 1)).await?;
             walk.rest().await;
             from += i64::from(STEP);
         }
@@ -50,6 +50,6 @@ impl Store {
     }
 
     async fn with_order(&self, sql: &'static str, order: i64) -> Result<(), StoreError> {
-        self.writer.statement_soon(sqlx::query(sql).bind(order)).await.map(drop)
+        self.writer.statement_deferrable(sqlx::query(sql).bind(order)).await.map(drop)
     }
 }

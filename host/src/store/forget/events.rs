@@ -26,13 +26,7 @@ impl Store {
             let Some(last) = found.last() else { return Ok(()) };
             after = *last;
             let seqs = list(&found.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
-            let work = self.writer.write_soon(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(change).bind(REDACTED).bind(seqs).execute(connection).await?;
-                    Ok(())
-                })
-            });
-            work.await?;
+            self.writer.statement_deferrable(sqlx::query(change).bind(REDACTED).bind(seqs)).await?;
             walk.rest().await;
         }
     }
@@ -63,7 +57,7 @@ impl Store {
     }
 
     async fn forget_events(&self, seqs: String) -> Result<(), StoreError> {
-        let work = self.writer.write_soon(move |connection| {
+        let work = self.writer.write_deferrable(move |connection| {
             Box::pin(async move {
                 let sql = "DELETE FROM delivery WHERE state IN ('delivered', 'stale') AND event_seq IN (SELECT value FROM json_each(?))";
                 sqlx::query(sql).bind(&seqs).execute(&mut *connection).await?;
@@ -83,10 +77,7 @@ impl Store {
         let sql = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
         let mut walk = Walk::begin();
         loop {
-            let work = self.writer.write_soon(move |connection| {
-                Box::pin(async move { Ok(sqlx::query(sql).bind(oldest.0).bind(STEP).execute(connection).await?.rows_affected()) })
-            });
-            if work.await? == 0 {
+            if self.writer.statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP)).await? == 0 {
                 return Ok(walk.went());
             }
             walk.rest().await;

@@ -3,6 +3,7 @@
 //! What is to go is looked for by readers, and goes by the writer, who checks it again: a row may have changed meanwhile.
 
 mod bulk;
+mod copies;
 mod events;
 mod outbox;
 #[cfg(test)]

@@ -23,10 +23,7 @@ impl Store {
             over!(),
             " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
         );
-        let work = self.writer.write_soon(move |connection| {
-            Box::pin(async move { Ok(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP).execute(connection).await?.rows_affected()) })
-        });
-        Ok(work.await? > 0)
+        Ok(self.writer.statement_deferrable(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP)).await? > 0)
     }
 
     /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`; a send that a key names
@@ -49,10 +46,7 @@ impl Store {
 
     async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
-        let work = self.writer.write_soon(move |connection| {
-            Box::pin(async move { Ok(sqlx::query(sql).bind(oldest.0).bind(STEP).execute(connection).await?.rows_affected()) })
-        });
-        Ok(work.await? > 0)
+        Ok(self.writer.statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP)).await? > 0)
     }
 
     async fn prune_sends(&self, oldest: Timestamp, redacted: bool, walk: &mut Walk) -> Result<(), StoreError> {
@@ -80,7 +74,7 @@ impl Store {
             over!(),
             " AND NOT EXISTS (SELECT 1 FROM idempotency WHERE outbox_id = outbox.id)"
         );
-        let work = self.writer.write_soon(move |connection| {
+        let work = self.writer.write_deferrable(move |connection| {
             Box::pin(async move {
                 let seqs: Vec<i64> = sqlx::query_scalar(still).bind(list(&seqs)?).fetch_all(&mut *connection).await?;
                 let seqs = list(&seqs)?;

@@ -10,7 +10,7 @@ use crate::{
         AckLevel, Address, ClientId, Content, Envelope, Event, EventId, FailureCode, InboundMessage, MessageId, OutboundMessage, PhoneNumber,
         Priority,
     },
-    store::{Accept, Ack, Begin, Begun, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, scratch},
+    store::{Accept, Ack, Begin, Begun, Filter, Finish, NewBulk, NewDelivery, NewRow, OutboxId, OutboxRow, RowState, Step, Update, Urgency, scratch},
 };
 
 const NUMBER: &str = "4915123456789";
@@ -43,7 +43,7 @@ fn row(name: &str, text: &str) -> NewRow {
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
-        shortcut: None,
+        fast_path: None,
         history: vec![Step::new("accepted", json!({}))],
     }
 }
@@ -70,7 +70,7 @@ async fn begin(store: &Store, token: i64, name: &str) {
     let to = Address { lid: Some("77123123123@lid".into()), chat: "77123123123@lid".into(), ..row.message.to.clone() };
     let message = OutboundMessage { to: to.clone(), ..row.message.clone() };
     assert_eq!(store.begin_send(&row, &message, vec![], Begin { token, counted: None }).await, Ok(Begun::Yes));
-    store.stored_as(&row.id, &to, &format!("true_{}_{}", to.chat, row.message_id)).await.expect("stored");
+    store.stored_as(&row.id, &to, &format!("true_{}_{}", to.chat, row.message_id), Urgency::Now).await.expect("stored");
 }
 
 async fn acknowledge(store: &Store, name: &str) {
@@ -342,7 +342,7 @@ async fn the_log_is_emptied_when_nobody_reads_and_nobody_is_waited_for() {
     store.accept(row("out_2", "x")).await.expect("stored");
     let asked = std::time::Instant::now();
     assert_eq!(store.empty_log().await, Ok(false));
-    assert!(asked.elapsed() < crate::store::PATIENCE, "a reader was waited for");
+    assert!(asked.elapsed() < crate::store::file::BUSY_TIMEOUT, "a reader was waited for");
     assert!(log() > 0);
     reader.rollback().await.expect("ended");
     assert_eq!(store.empty_log().await, Ok(true));

@@ -14,7 +14,12 @@ use super::{
 };
 use crate::{
     model::{ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
-    store::{Idempotency, Store, StoreError, bracket::Bracket, idempotency, many},
+    store::{
+        error::StoreError,
+        idempotency::{self, Idempotency, Used},
+        many,
+        transaction::{COMMIT, Transaction},
+    },
 };
 
 /// A send to be stored.
@@ -39,12 +44,12 @@ pub struct NewRow {
     /// How it came here, oldest first.
     pub history: Vec<Step>,
     /// Begun at once, if nothing holds it back: its address is known.
-    pub shortcut: Option<Shortcut>,
+    pub fast_path: Option<FastPath>,
 }
 
 /// How a send begins in the commit that stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shortcut {
+pub struct FastPath {
     /// The lease of the sender that will give it to the page.
     pub token: i64,
 }
@@ -62,6 +67,15 @@ pub enum Accept {
     Reused,
 }
 
+impl From<Used> for Accept {
+    fn from(used: Used) -> Self {
+        match used {
+            Used::Same(id) => Self::Known(OutboxId(id)),
+            Used::Other => Self::Reused,
+        }
+    }
+}
+
 /// As [`Accept`], with the row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {
@@ -75,62 +89,54 @@ pub struct Accepted {
     pub known: bool,
 }
 
-impl Store {
-    /// The commit point of a send: on the disk when this returns. Of many at once with one key, one is stored.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database refuses.
-    pub async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
-        self.place.check()?;
-        self.writer.accept(row).await
-    }
-}
-
-/// Stores a batch, the last work of the writer's transaction; the answers are in the order of the rows. True: that is
-/// committed.
+/// Stores the sends of a batch, its last work, and commits it if it can with the last statement; the answers are in the
+/// order of the rows.
 pub(in crate::store) async fn all(
     connection: &mut SqliteConnection,
-    bracket: &mut Bracket,
+    transaction: &mut Transaction,
     rows: &[NewRow],
-) -> (Vec<Result<Accept, StoreError>>, bool) {
-    let error = match together(connection, bracket, rows, true).await {
-        Ok((answers, committed)) => return (answers.into_iter().map(Ok).collect(), committed),
+) -> Vec<Result<Accept, StoreError>> {
+    let error = match together(connection, transaction, rows, true).await {
+        Ok(answers) => return answers.into_iter().map(Ok).collect(),
         Err(error) => error,
     };
     // No row is to blame for a full disk, nor for a transaction that is not there any more.
-    let undone = bracket.undo(connection).await;
+    let undone = transaction.undo(connection).await;
     if rows.len() == 1 || error == StoreError::Full || undone.is_err() {
-        return (vec![Err(error); rows.len()], false);
+        return vec![Err(error); rows.len()];
     }
     let mut answers = Vec::with_capacity(rows.len());
     for row in rows {
-        let stored = together(connection, bracket, std::slice::from_ref(row), false).await;
+        let stored = together(connection, transaction, std::slice::from_ref(row), false).await;
         if stored.is_err() {
             // Fails when the transaction is gone; the first reason is the one to tell.
-            let _ = bracket.undo(connection).await;
+            let _ = transaction.undo(connection).await;
         }
-        answers.push(stored.and_then(|(mut one, _)| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
+        answers.push(stored.and_then(|mut one| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
     }
-    (answers, false)
+    answers
 }
 
-/// All rows or none. `last`: the commit may be said with them; whether it was comes back.
-async fn together(connection: &mut SqliteConnection, bracket: &mut Bracket, rows: &[NewRow], last: bool) -> Result<(Vec<Accept>, bool), StoreError> {
+/// All rows or none. `last`: nothing comes after them in the transaction, so the commit may go with them.
+async fn together(connection: &mut SqliteConnection, transaction: &mut Transaction, rows: &[NewRow], last: bool) -> Result<Vec<Accept>, StoreError> {
     let now = Timestamp::now().0;
-    let mut opening = bracket.opening();
+    let mut opening = transaction.opening();
     let mut answers = keys(connection, &mut opening, rows, now).await?;
     let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
     let new = in_line(connection, &mut opening, new).await?;
     if !new.is_empty() {
         let begin = clear(connection, &mut opening, &new, now).await?;
         let begun = messages(connection, &mut opening, &new, &begin, now, last).await?;
+        if last {
+            transaction.committed();
+        }
         for (answer, begun) in answers.iter_mut().filter(|answer| **answer == Accept::New).zip(begun) {
             if let Some(row) = begun {
                 *answer = Accept::Begun(Box::new(row));
             }
         }
     }
-    Ok((answers, last && !new.is_empty()))
+    Ok(answers)
 }
 
 /// A statement with what is to be said before it, once.
@@ -161,7 +167,7 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
         answers.push(match &row.idempotency {
             Some(key) if !taken.contains(&row.id.0) => {
                 let lost = || StoreError::Corrupt(format!("the idempotency key of {}", row.id));
-                idempotency::send(connection, key).await?.ok_or_else(lost)?
+                idempotency::send(connection, key).await?.ok_or_else(lost)?.into()
             }
             _ => Accept::New,
         });
@@ -169,12 +175,12 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
     Ok(answers)
 }
 
-/// A send with the line that it stands in.
+/// A send with the chat that it belongs to.
 type InLine<'a> = (&'a NewRow, Recipient);
 /// The same with the lease and the step of one that begins at once.
 type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
-/// Whose line each stands in: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
+/// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
 /// that was asked for. A group has its own.
 async fn in_line<'a>(connection: &mut SqliteConnection, opening: &mut &'static str, rows: Vec<&'a NewRow>) -> Result<Vec<InLine<'a>>, StoreError> {
     let lids: Vec<(&ClientId, &Recipient)> = rows.iter().filter(|row| row.recipient.is_lid()).map(|row| (&row.client, &row.recipient)).collect();
@@ -201,7 +207,7 @@ struct Held {
     token: Option<i64>,
     /// All of them.
     all: bool,
-    /// Those in these lines, because the page may or may not have one before.
+    /// Those of these chats, because the page may or may not have one before.
     lines: HashSet<String>,
 }
 
@@ -218,7 +224,7 @@ async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, cli
 
 /// Which of the rows begin at once: those that may, and before which nothing of their session waits.
 async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[InLine<'_>], now: i64) -> Result<Vec<bool>, StoreError> {
-    if rows.iter().all(|(row, _)| row.shortcut.is_none()) {
+    if rows.iter().all(|(row, _)| row.fast_path.is_none()) {
         return Ok(vec![false; rows.len()]);
     }
     let mut sessions: HashMap<&ClientId, Held> = HashMap::new();
@@ -228,8 +234,8 @@ async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, ro
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(held(connection, opening, &row.client).await?),
         };
-        let may = row.shortcut.is_some_and(|shortcut| session.token == Some(shortcut.token)) && not_before(row) <= now;
-        // The next one of that line waits for this one.
+        let may = row.fast_path.is_some_and(|fast_path| session.token == Some(fast_path.token)) && not_before(row) <= now;
+        // The next one of that chat waits for this one.
         let begins = may && !session.all && session.lines.insert(line.to_string());
         session.all |= !begins && not_before(row) <= now;
         clear.push(begins);
@@ -258,7 +264,7 @@ async fn messages<'a>(
     last: bool,
 ) -> Result<Vec<Option<OutboxRow>>, StoreError> {
     let with_step = |((row, line), begins): (&'a InLine<'a>, &bool)| {
-        (*row, line, row.shortcut.filter(|_| *begins).map(|shortcut| (shortcut.token, Step::begun(1, &row.message.to.chat))))
+        (*row, line, row.fast_path.filter(|_| *begins).map(|fast_path| (fast_path.token, Step::begun(1, &row.message.to.chat))))
     };
     let rows: Vec<Placed<'_>> = rows.iter().zip(begin).map(with_step).collect();
     let mut begun = Vec::with_capacity(rows.len());
@@ -277,7 +283,7 @@ async fn messages<'a>(
         many::insert(&mut sql, HEAD, if none_begins { QUEUED } else { BEGUN }, piece.len());
         many::insert(&mut sql, HISTORY, "(last_insert_rowid()-?,1,?,?,?)", steps.len());
         if last && pieces.peek().is_none() {
-            sql.push_str("COMMIT");
+            sql.push_str(COMMIT);
         }
         let mut insert = sqlx::query(AssertSqlSafe(sql));
         for (row, line, begins) in piece {

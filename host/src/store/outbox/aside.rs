@@ -1,8 +1,8 @@
-//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the line
-//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits behind them. Each start looks at them again:
-//! after an upgrade they may be readable.
+//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the queue
+//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits
+//! for them. Each start looks at them again: after an upgrade they may be readable.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{OutboxRow, read};
 use crate::{
@@ -49,11 +49,6 @@ impl Store {
     }
 }
 
-/// Puts what was set aside back to where it is looked at.
-pub(in crate::store) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4").execute(connection).await.map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +75,7 @@ mod tests {
             expires_at: None,
             idempotency: None,
             history: vec![],
-            shortcut: None,
+            fast_path: None,
         };
         store.accept(row).await.expect("accepted");
     }
@@ -90,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_row_that_cannot_be_read_stops_no_line_and_no_list_and_comes_back_after_an_upgrade() {
+    async fn a_row_that_cannot_be_read_stops_no_queue_and_no_list_and_comes_back_after_an_upgrade() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
         let store = Store::open(&path).await.expect("store");
@@ -100,7 +95,7 @@ mod tests {
         // All but one: more than are looked at at a time.
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram') WHERE id <> 'out_39'").await;
         for _ in 0..2 {
-            assert_eq!(names(&store.line(&client(), None, 16).await.expect("read")), ["out_39"]);
+            assert_eq!(names(&store.next_queued(&client(), None, 16).await.expect("read")), ["out_39"]);
         }
         assert_eq!(names(&store.queued(&client()).await.expect("read")), ["out_39"]);
         let listed = store.messages(&Filter { limit: 10, ..Filter::default() }).await.expect("read");
@@ -115,7 +110,7 @@ mod tests {
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text') WHERE id < 'out_10'").await;
         store.close().await;
         let store = Store::open(&path).await.expect("store");
-        assert_eq!(store.line(&client(), None, 16).await.expect("read").len(), 11);
+        assert_eq!(store.next_queued(&client(), None, 16).await.expect("read").len(), 11);
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(29));
         assert_eq!(store.cancel_unreadable(&client(), "purged").await, Ok(0));
     }

@@ -4,11 +4,11 @@
 //! verdict or two, and a row less for each is a tenth of the work.
 
 use serde_json::{Value, json};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::{
     model::Timestamp,
-    store::{Store, StoreError, script::Script},
+    store::{error::StoreError, script::Script},
 };
 
 /// A step to be written.
@@ -75,26 +75,4 @@ pub(super) fn note_all(script: &mut Script, messages: &[(i64, Vec<Step>)]) -> Re
     );
     script.bind(Timestamp::now().0)?;
     script.bind(serde_json::to_string(&rows)?)
-}
-
-impl Store {
-    /// The steps of a send, oldest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn history(&self, message: i64) -> Result<Vec<HistoryRow>, StoreError> {
-        let sql = "SELECT at, kind, detail FROM message_history WHERE message = ? ORDER BY step";
-        let rows = sqlx::query(sql).bind(message).fetch_all(&mut *self.readers.get().await?).await?;
-        let mut steps = Vec::with_capacity(rows.len() * 2);
-        for row in &rows {
-            let (at, kind, detail) = (Timestamp(row.try_get("at")?), row.try_get::<String, _>("kind")?, row.try_get::<&str, _>("detail")?);
-            let together =
-                if kind.is_empty() { serde_json::from_str(detail) } else { serde_json::from_str(detail).map(|detail| vec![(kind, detail)]) };
-            let together: Option<Vec<(String, Value)>> = self.aside.readable("message_history", || message.to_string(), together);
-            // It says that there was something.
-            let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
-            steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow { at, kind, detail }));
-        }
-        Ok(steps)
-    }
 }

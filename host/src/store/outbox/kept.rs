@@ -1,4 +1,4 @@
-//! Sends that were accepted for another account than the session has now: out of the line (`held = 3`) until somebody
+//! Sends that were accepted for another account than the session has now: out of the queue (`held = 3`) until somebody
 //! releases or cancels them. Nothing waits for them.
 
 use serde_json::json;
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     model::{ClientId, Timestamp},
-    store::{Store, StoreError, accounts, script::Script},
+    store::{Store, StoreError, script::Script},
 };
 
-/// Takes everything out of the line that waits for a session, whatever it waits for.
+/// Takes everything out of the queue that waits for a session, whatever it waits for.
 pub(in crate::store) async fn hold_all(connection: &mut SqliteConnection, client: &str, rest: &mut Script) -> Result<(), StoreError> {
     let mut held = Vec::new();
     // One after the other: each has an index of its own.
@@ -25,7 +25,7 @@ pub(in crate::store) async fn hold_all(connection: &mut SqliteConnection, client
     ] {
         held.extend(sqlx::query_scalar::<_, i64>(sql).bind(client).fetch_all(&mut *connection).await?);
     }
-    note(rest, held, &Step::new("held", accounts::why()))
+    note(rest, held, &Step::new("held", json!({"reason": "account_changed"})))
 }
 
 /// Puts what is held for a session back, each to where it would wait now.

@@ -1,8 +1,9 @@
-//! Rows of the outbox: what they are, and how they are found.
+//! Rows of the outbox: what they are, and how one is read.
 
 mod accept;
 mod acks;
 mod aside;
+mod find;
 mod history;
 mod kept;
 mod list;
@@ -14,19 +15,18 @@ mod tests;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 pub(super) use accept::all as accept_all;
-pub use accept::{Accept, Accepted, NewRow, Shortcut};
+pub use accept::{Accept, Accepted, FastPath, NewRow};
 pub use acks::Ack;
-pub(super) use aside::look_again;
 pub use history::{HistoryRow, Step};
 pub(super) use kept::{hold_all, release_all};
 pub use list::{Filter, Listed};
 pub(super) use parked::unpark_known;
 pub use steps::{Begin, Begun};
 
-use super::{Store, StoreError};
+use super::error::StoreError;
 use crate::model::{ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority, Recipient, Timestamp};
 
 /// Names one accepted send: `out_` and a lower-case ULID.
@@ -84,7 +84,8 @@ pub struct OutboxRow {
     pub message_id: MessageId,
     /// To whom, as it was asked for.
     pub recipient: Recipient,
-    /// In whose line it stands: the recipient, or the number that is known to be behind their opaque id.
+    /// Whose chat it belongs to, within which sends keep their order: the recipient, or the number that is known to be behind
+    /// their opaque id.
     pub line: Recipient,
     /// What.
     pub message: OutboundMessage,
@@ -160,9 +161,6 @@ pub enum Doubtful {
 
 /// Rows of a page of doubtful sends.
 pub const DOUBTS: usize = 200;
-/// No row is asked about later. One that seems to be was written before the clock went back.
-const LONGEST_DOUBT: u64 = 3_600_000;
-
 macro_rules! select {
     ($(also $column:literal;)? $($rest:literal),+) => {
         concat!(
@@ -206,186 +204,11 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
     })
 }
 
-impl Store {
-    /// One send.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn outbox_row(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!("WHERE id = ?")).bind(&id.0).fetch_optional(&mut *self.readers.get().await?).await?;
-        row.as_ref().map(read).transpose()
-    }
-
-    /// The send with that WhatsApp id, once it was begun.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn outbox_by_message(&self, client: &ClientId, id: &MessageId) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!("WHERE client = ? AND message_id = ? AND attempt > 0"))
-            .bind(client.as_str())
-            .bind(&id.0)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?;
-        // News of one that cannot be read must not keep news of the others from being noted.
-        Ok(row.as_ref().and_then(|row| self.named_aside(row)))
-    }
-
-    /// The next sends in line after a place in it: interactive ones first, then in the order of acceptance. Those whose
-    /// time has not come are not in line.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn line(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
-        let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
-        loop {
-            let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
-            // With one that is set aside there is room for another.
-            if let Some(rows) = self.all_readable(&rows).await? {
-                return Ok(rows);
-            }
-        }
-    }
-
-    /// Sends that have not begun, due or not; at most 500.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        // One after the other: each has an index of its own.
-        for sql in [
-            select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"),
-        ] {
-            loop {
-                let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-                match self.all_readable(&rows).await? {
-                    None => {}
-                    Some(rows) if rows.is_empty() => break,
-                    Some(rows) => return Ok(rows),
-                }
-            }
-        }
-        Ok(vec![])
-    }
-
-    /// Queued sends whose deadline is over; at most 500.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!(
-            "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
-        );
-        let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-        self.readable(&rows).await
-    }
-
-    /// Whether a send waits for its time, and it has come.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn has_ripe(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
-        Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&mut *self.readers.get().await?).await?)
-    }
-
-    /// Notes that what was begun until now was begun by a profile that is gone.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
-        self.writer.statement(sqlx::query(sql).bind(client.to_string())).await.map(drop)
-    }
-
-    /// Sends that were begun and have no outcome, or one that may still be found out, after a place; oldest first, at most
-    /// 200.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn begun(&self, client: &ClientId, which: Doubtful, after: i64) -> Result<Vec<OutboxRow>, StoreError> {
-        let by = match which {
-            Doubtful::All => None,
-            Doubtful::Due(at) => Some(at),
-        };
-        let sql = select!(
-            "WHERE client = ?1 AND held < 4 AND seq > ?2 AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0 ",
-            "AND (?3 IS NULL OR retry_at <= ?3 OR retry_at > ?4))) ORDER BY seq LIMIT ?5"
-        );
-        let rows = sqlx::query(sql)
-            .bind(client.as_str())
-            .bind(after)
-            .bind(by.map(|at| at.0))
-            .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
-            .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        self.readable(&rows).await
-    }
-
-    /// Whose sends were begun and have no outcome, or one that may still be found out.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn doubted_clients(&self) -> Result<Vec<ClientId>, StoreError> {
-        let sql = "SELECT DISTINCT client FROM outbox WHERE state IN ('sending', 'unknown') AND profile_gone = 0";
-        let clients: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.readers.get().await?).await?;
-        let read = |client: &String| client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")));
-        clients.iter().map(read).collect()
-    }
-
-    /// How many sends were begun before `oldest` and have no outcome yet.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql =
-            "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
-        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// How many sends have no outcome.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn outbox_depth(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 0) + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 1)
-                   + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
-                   + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 3)
-                   + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
-        Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
-    }
-
-    /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown for good has ended.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn queue_counts(&self) -> Result<Vec<(String, &'static str, u64)>, StoreError> {
-        // Each part has an index of its own.
-        let sql = "SELECT client, 0 AS place, count(*) AS n FROM outbox INDEXED BY outbox_queue WHERE state = 'queued' AND held = 0 GROUP BY client UNION ALL
-                   SELECT client, 1, count(*) FROM outbox INDEXED BY outbox_held WHERE state = 'queued' AND held = 1 GROUP BY client UNION ALL
-                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_parked WHERE state = 'queued' AND held = 2 GROUP BY client UNION ALL
-                   SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_kept WHERE state = 'queued' AND held = 3 GROUP BY client UNION ALL
-                   SELECT client, iif(state = 'sending', 3, 4), count(*) FROM outbox INDEXED BY outbox_begun
-                   WHERE state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 GROUP BY client, state";
-        let mut counts: Vec<(String, &'static str, u64)> = Vec::new();
-        for row in sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await? {
-            let (client, place, n): (String, i64, i64) = (row.try_get("client")?, row.try_get("place")?, row.try_get("n")?);
-            let place = usize::try_from(place).ok().and_then(|place| QUEUE_PLACES.get(place)).copied().unwrap_or_default();
-            let n = u64::try_from(n).unwrap_or(0);
-            match counts.iter_mut().find(|(whose, at, _)| *whose == client && *at == place) {
-                Some((_, _, sum)) => *sum += n,
-                None => counts.push((client, place, n)),
-            }
-        }
-        Ok(counts)
-    }
-}
-
-/// Where a send without an outcome can be: in line, not due yet, held by a restriction, a budget or another account, with
+/// Where a send without an outcome can be: in the queue, not due yet, held by a restriction, a budget or another account, with
 /// the page, or with an outcome that is being found out.
 pub const QUEUE_PLACES: [&str; 5] = ["waiting", "scheduled", "held", "sending", "unknown"];
+
+/// Puts what was set aside back to where it is looked at: this version may be able to read it.
+pub(super) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4").execute(connection).await.map(drop)
+}

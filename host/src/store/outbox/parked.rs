@@ -1,4 +1,4 @@
-//! Sends to strangers while none may go: they are out of the line (`held = 2`), so that a look at the line costs the same
+//! Sends to strangers while none may go: they are out of the queue (`held = 2`), so that a look at the queue costs the same
 //! however many of them wait. They come back in the order in which they were accepted.
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Store {
-    /// Takes sends out of the line, by their places. Who has become known meanwhile stays in it.
+    /// Takes sends out of the queue, by their places. Those whose recipient has become known meanwhile stay in it.
     ///
     /// # Errors
     /// When the database refuses.
@@ -37,7 +37,7 @@ impl Store {
             .await
     }
 
-    /// Puts the first parked sends of a session back into the line.
+    /// Puts the first parked sends of a session back into the queue.
     ///
     /// # Errors
     /// When the database refuses.
@@ -47,7 +47,7 @@ impl Store {
         self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(limit)).await.map(drop)
     }
 
-    /// The first parked send in each of the lines, for each priority.
+    /// The first parked send of each of the chats, for each priority.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-/// Who is in this line is no stranger any more: what was parked for them is in line again.
+/// The recipient of this chat is no stranger any more: what was parked for them is in the queue again.
 pub(in crate::store) async fn unpark_known(connection: &mut SqliteConnection, client: &str, line: &str) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET held = 0 WHERE client = ? AND state = 'queued' AND held = 2 AND line = ?";
     sqlx::query(sql).bind(client).bind(line).execute(connection).await?;

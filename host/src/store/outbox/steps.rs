@@ -1,15 +1,15 @@
 //! What moves a send on. Every step is one guarded update, so that it happens once whoever asks for it, and carries its
-//! line of the history and its event in the same commit.
+//! step of the history and its event in the same commit.
 
 use serde_json::json;
 
 use super::{
-    Finish, OutboxId, OutboxRow, RowState,
+    Accept, Finish, NewRow, OutboxId, OutboxRow, RowState,
     history::{Step, note, note_all},
 };
 use crate::{
     model::{Address, ClientId, Envelope, OutboundMessage, Timestamp},
-    store::{Store, StoreError, events, pacing, script::Script},
+    store::{Store, StoreError, Urgency, events, pacing, script::Script},
 };
 
 /// How a send begins.
@@ -26,22 +26,22 @@ pub struct Begin {
 pub enum Begun {
     /// From here on the page may have it.
     Yes,
-    /// It is not in the line any more: it was cancelled, or held back.
-    NotInLine,
+    /// It is not in the queue any more: it was cancelled, or held back.
+    NotQueued,
     /// Somebody else sends for this session now.
     LeaseLost,
 }
 
-fn stored_as(id: &OutboxId, address: &Address, key: &str) -> Result<Script, StoreError> {
-    let mut script = Script::default();
-    script.add("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?");
-    script.bind(address.chat.clone())?;
-    script.bind(key.to_owned())?;
-    script.bind(id.0.clone())?;
-    Ok(script)
-}
-
 impl Store {
+    /// The commit point of a send: on the disk when this returns. Of many at once with one key, one is stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database refuses.
+    pub async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
+        self.place.check()?;
+        self.writer.accept(row).await
+    }
+
     /// Takes over the sending of a session; whoever did it before can change nothing any more.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Store {
                     let Some((seq, attempt)) = begun else {
                         let sql = "SELECT EXISTS (SELECT 1 FROM lease WHERE client = ? AND token = ?)";
                         let ours = sqlx::query_scalar(sql).bind(client.as_str()).bind(begin.token).fetch_one(&mut *connection).await?;
-                        return Ok((if ours { Begun::NotInLine } else { Begun::LeaseLost }, rest));
+                        return Ok((if ours { Begun::NotQueued } else { Begun::LeaseLost }, rest));
                     };
                     if let Some(cold) = begin.counted {
                         pacing::count(&mut rest, client.as_str(), seq, cold, now)?;
@@ -91,7 +91,16 @@ impl Store {
             .await
     }
 
-    /// Puts a send back into the line, where it holds its place: the page has never had it. It is tried again at
+    /// Notes that what was begun until now was begun by a profile that is gone.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
+        let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
+        self.writer.statement(sqlx::query(sql).bind(client.to_string())).await.map(drop)
+    }
+
+    /// Puts a send back into the queue, in its old place: the page has never had it. It is tried again at
     /// `retry_at`. One that another login has begun stays what it is: it would leave from another account.
     ///
     /// # Errors
@@ -117,10 +126,10 @@ impl Store {
     /// When the database refuses.
     pub async fn ask_again(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET retry_at = ? WHERE seq = ? AND state = 'unknown'";
-        self.writer.statement_soon(sqlx::query(sql).bind(at.0).bind(seq)).await.map(drop)
+        self.writer.statement_deferrable(sqlx::query(sql).bind(at.0).bind(seq)).await.map(drop)
     }
 
-    /// Lets those into the line whose time has come.
+    /// Lets the sends into the queue whose time has come.
     ///
     /// # Errors
     /// When the database refuses.
@@ -133,16 +142,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        self.writer.script(stored_as(id, address, key)?).await
-    }
-
-    /// As [`Store::stored_as`], when nothing waits for it: before the next send it is noted all the same.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn stored_as_soon(&self, id: &OutboxId, address: &Address, key: &str) -> Result<(), StoreError> {
-        self.writer.script_along(stored_as(id, address, key)?).await
+    pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str, urgency: Urgency) -> Result<(), StoreError> {
+        let mut script = Script::default();
+        script.add("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?");
+        script.bind(address.chat.clone())?;
+        script.bind(key.to_owned())?;
+        script.bind(id.0.clone())?;
+        self.writer.script(script, urgency).await
     }
 
     /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
@@ -201,7 +207,7 @@ impl Store {
             .await
     }
 
-    /// Puts a send that ended without leaving back into the line, at once and without a deadline. False when it has not
+    /// Puts a send that ended without leaving back into the queue, at once and without a deadline. False when it has not
     /// ended so, because what was sent or may have been is never sent again, and when nobody knows any more what it said.
     ///
     /// # Errors

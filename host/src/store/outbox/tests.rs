@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::{
     model::{Address, Content},
-    store::{Idempotency, scratch},
+    store::{Idempotency, Store, scratch},
 };
 
 fn client() -> ClientId {
@@ -27,7 +27,7 @@ fn row(name: &str) -> NewRow {
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
-        shortcut: None,
+        fast_path: None,
         history: vec![Step::new("accepted", serde_json::json!({})), Step::new("verdict", serde_json::json!({"plugin": "p"}))],
     }
 }
@@ -112,7 +112,7 @@ async fn more_writes_than_can_be_done_soon_are_refused_and_nothing_of_them_is_st
 }
 
 #[tokio::test]
-async fn the_line_has_interactive_ones_first_and_holds_those_whose_time_has_not_come() {
+async fn the_queue_has_interactive_ones_first_and_holds_those_whose_time_has_not_come() {
     let (_dir, store) = scratch().await;
     let later = Timestamp::now().plus_millis(3_600_000);
     let mut held = row("held");
@@ -128,7 +128,7 @@ async fn the_line_has_interactive_ones_first_and_holds_those_whose_time_has_not_
     }
     let names = async || {
         let (mut names, mut after) = (vec![], None);
-        while let [next] = &store.line(&client(), after, 1).await.expect("line")[..] {
+        while let [next] = &store.next_queued(&client(), after, 1).await.expect("read")[..] {
             names.push(next.id.0.clone());
             after = Some((next.priority, next.seq));
         }
@@ -265,7 +265,7 @@ async fn sends_of_an_older_gateway_are_kept_by_the_upgrade() {
     pool.close().await;
 
     let store = Store::open(&path).await.expect("upgraded");
-    assert_eq!(store.line(&client(), None, 9).await.expect("line").iter().map(|row| row.seq).collect::<Vec<_>>(), [7]);
+    assert_eq!(store.next_queued(&client(), None, 9).await.expect("read").iter().map(|row| row.seq).collect::<Vec<_>>(), [7]);
     let sent = store.outbox_by_message(&client(), &MessageId("3EB09".into())).await.expect("read").expect("there");
     assert_eq!((sent.id.0.as_str(), sent.state), ("out_sent", RowState::Sent));
     store.accept(row("out_new")).await.expect("stored");

@@ -1,5 +1,9 @@
 //! What becomes of a batch when something in it fails.
 
+use futures_util::future::BoxFuture;
+use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::store::scratch;
 
@@ -69,10 +73,11 @@ async fn a_statement_that_fails_takes_no_neighbour_with_it() {
 #[tokio::test]
 async fn a_script_that_fails_is_undone_whole_and_alone() {
     let (_dir, store) = scratch().await;
-    let bad = store.writer.script(rows(&["one", "two", "one"]));
-    let (before, bad, behind, script) =
-        together(&store, async { tokio::join!(insert(&store, "before"), bad, insert(&store, "behind"), store.writer.script(rows(&["three"]))) })
-            .await;
+    let bad = store.writer.script(rows(&["one", "two", "one"]), Urgency::Now);
+    let (before, bad, behind, script) = together(&store, async {
+        tokio::join!(insert(&store, "before"), bad, insert(&store, "behind"), store.writer.script(rows(&["three"]), Urgency::Now))
+    })
+    .await;
     assert!(matches!(&bad, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{bad:?}");
     assert_eq!((before, behind, script), (Ok(1), Ok(1), Ok(())));
     assert_eq!(count(&store).await, 3);
@@ -120,7 +125,7 @@ async fn count(store: &crate::store::Store) -> i64 {
 #[tokio::test]
 async fn what_can_wait_comes_along_before_what_cannot() {
     let (_dir, store) = scratch().await;
-    let (along, soon) = (store.writer.script_along(rows(&["along"])), store.writer.script_soon(rows(&["soon"])));
+    let (along, soon) = (store.writer.script(rows(&["along"]), Urgency::FirstDeferrable), store.writer.script(rows(&["soon"]), Urgency::Deferrable));
     let (along, soon, counted) = tokio::join!(along, soon, count(&store));
     assert_eq!((along, soon), (Ok(()), Ok(())));
     assert!(counted >= 1, "what waits to come along is done before");
@@ -130,10 +135,10 @@ async fn what_can_wait_comes_along_before_what_cannot() {
 #[tokio::test]
 async fn statements_that_belong_together_are_done_all_or_none() {
     let (_dir, store) = scratch().await;
-    let failed = store.writer.script_soon(rows(&["one", "two", "one"])).await;
+    let failed = store.writer.script(rows(&["one", "two", "one"]), Urgency::Deferrable).await;
     assert!(matches!(&failed, Err(StoreError::Database(reason)) if reason.contains("UNIQUE")), "{failed:?}");
     assert_eq!(count(&store).await, 0);
-    assert_eq!(store.writer.script_soon(rows(&["one", "two"])).await, Ok(()));
+    assert_eq!(store.writer.script(rows(&["one", "two"]), Urgency::Deferrable).await, Ok(()));
     // What work leaves to be done with the commit goes with it, alone as among others.
     let leaves = |key| store.writer.write_then(move |_| Box::pin(async move { Ok(((), rows(&[key]))) }));
     assert!(leaves("one").await.is_err());
@@ -155,4 +160,34 @@ async fn a_new_connection_is_to_the_same_file_or_none() {
     assert_eq!(insert(&store, "lost").await, Err(StoreError::Moved { path: path.display().to_string() }));
     std::fs::rename(&away, &path).expect("moved back");
     assert_eq!(insert(&store, "kept").await, Ok(1));
+}
+
+#[tokio::test]
+async fn the_last_work_of_a_batch_takes_the_commit_with_it_and_fails_alone() {
+    let (_dir, store) = scratch().await;
+    let leaves = |keys: &'static [&'static str]| store.writer.write_then(move |_| Box::pin(async move { Ok(((), rows(keys))) }));
+    let (before, last) =
+        together(&store, async { tokio::join!(insert(&store, "before"), store.writer.script(rows(&["one", "one"]), Urgency::Now)) }).await;
+    assert!(before == Ok(1) && last.is_err(), "{last:?}");
+    let (before, last) = together(&store, async { tokio::join!(insert(&store, "before it"), leaves(&["two", "two"])) }).await;
+    assert!(before == Ok(1) && last.is_err(), "{last:?}");
+    let (before, last) = together(&store, async { tokio::join!(leaves(&["three"]), insert(&store, "three")) }).await;
+    assert!(before == Ok(()) && last.is_err(), "{last:?}");
+    let (first, last) = together(&store, async { tokio::join!(leaves(&["four"]), store.writer.script(rows(&["five", "six"]), Urgency::Now)) }).await;
+    assert_eq!((first, last), (Ok(()), Ok(())));
+    assert_eq!(count(&store).await, 6);
+}
+
+#[tokio::test]
+async fn a_statement_says_how_many_rows_it_changed_alone_and_among_others() {
+    let (_dir, store) = scratch().await;
+    store.writer.script(rows(&["one", "two", "three"]), Urgency::Now).await.expect("stored");
+    let change = || store.writer.statement(sqlx::query("UPDATE kv SET version = version + 1"));
+    assert_eq!(change().await, Ok(3));
+    let (one, all, none) = together(&store, async {
+        tokio::join!(insert(&store, "four"), change(), store.writer.statement(sqlx::query("DELETE FROM kv WHERE key = 'five'")))
+    })
+    .await;
+    assert_eq!((one, all, none), (Ok(1), Ok(4), Ok(0)));
+    assert_eq!(store.writer.statement_deferrable(sqlx::query("DELETE FROM kv")).await, Ok(4));
 }

@@ -1,7 +1,7 @@
 //! What was begun and not acknowledged, and who may send for a session.
 
 use super::*;
-use crate::outbox::sender::{Passed, Sender};
+use crate::outbox::sender::{Progress, Sender};
 
 fn to(number: &str, text: &str) -> SendRequest {
     SendRequest { to: number.parse().expect("number"), ..request(text, None) }
@@ -12,7 +12,7 @@ fn quick(give_up_after: u64) -> config::Send {
 }
 
 /// The store and the outbox without a task that sends.
-async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
+pub(super) async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
     let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, BTreeMap::new());
@@ -119,7 +119,7 @@ async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     // As another gateway would take it.
     store.lease(&client()).await.expect("taken");
     let first = outbox.accept(request("first", None)).await.expect("accepted");
-    assert_eq!(sender.pass(&page).await.expect("passed"), Passed::LeaseLost, "a pass that did nothing says that it went");
+    assert_eq!(sender.pass(&page).await.expect("passed"), Progress::LeaseLost, "a pass that did nothing says that it went");
     assert_eq!(outbox.get(&first.id).await.expect("read").expect("there").state, RowState::Queued);
     store.close().await;
 

@@ -1,27 +1,23 @@
-//! What became of sends that were begun: the page is asked for their ids. Nothing is sent again that may have left.
+//! Sends in doubt: they were begun, and the page is asked for their ids to find out what became of them.
 //!
-//! This goes on beside the line, which never waits for it. A send whose outcome is unknown is asked about with pauses that
+//! This goes on beside the queue, which never waits for it. A send whose outcome is unknown is asked about with pauses that
 //! grow with its age; one of which nobody could tell for `[send] give_up_after` is unknown for good. Should WhatsApp
 //! acknowledge it after that, it counts as sent all the same.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
 };
-use tracing::warn;
 
-use super::{Inner, Outbox, sender::Sender};
+use super::state::Sender;
 use crate::{
-    model::{ClientId, Recipient, Timestamp},
+    model::{ClientId, Timestamp},
+    outbox::{handle::Outbox, outcome::BEGUN},
     store::{DOUBTS, Doubtful, Finish, OutboxRow, RowState, StoreError},
-    whatsapp::{Page, PageError, SendNews, SendProgress},
+    whatsapp::Page,
 };
 
 /// A look at the table so often.
@@ -34,8 +30,6 @@ const PAUSES: (u64, u64) = (30_000, 3_600_000);
 const GROWTH: u64 = 4;
 /// Chats asked about at a time. The page has one thread: more would only wait in it.
 const AT_ONCE: usize = 4;
-/// What was begun and is not over.
-const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
 
 /// When a send that has been unknown for `age` milliseconds is asked about again, from now.
 fn pause(age: u64) -> u64 {
@@ -61,9 +55,7 @@ impl Outbox {
         self.inner.store.profile_gone(client).await?;
         Ok(ended)
     }
-}
 
-impl Outbox {
     /// Ends what is in doubt for `[send] give_up_after` and was begun by a session that is none of `there`: nobody asks about
     /// it. How many those were.
     ///
@@ -86,13 +78,6 @@ impl Outbox {
     }
 }
 
-impl Inner {
-    /// Ends a send as unknown for good.
-    async fn lose(self: &Arc<Self>, row: &OutboxRow, why: &str) -> Result<bool, StoreError> {
-        self.finish(row, BEGUN, Finish::Lost(why.to_owned()), vec![]).await
-    }
-}
-
 impl Sender {
     /// Holds back the chats of which a new page may have to send something again: until they are settled nothing of them
     /// may pass that.
@@ -106,11 +91,6 @@ impl Sender {
         }
         *self.unsettled() = chats;
         Ok(())
-    }
-
-    /// Chats that wait until the page was asked what became of those that were begun before it was there.
-    pub(super) fn unsettled(&self) -> MutexGuard<'_, HashSet<Recipient>> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds out what became of sends, until it is dropped with its page. `settled` hears when those are settled that were
@@ -130,23 +110,16 @@ impl Sender {
     }
 
     /// Finds out what became of those that were begun before this page was there, whenever they were asked about last.
-    pub(super) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
         self.each(Doubtful::All, |row| self.ask(page, row)).await?;
         self.unsettled().clear();
-        self.look_again();
+        self.wake_queue();
         Ok(())
-    }
-
-    /// What is in the line may have waited for a send that somebody worked on.
-    fn look_again(&self) {
-        if self.line_waits.swap(false, Ordering::AcqRel) {
-            self.inner.accepted.notify_waiters();
-        }
     }
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is
     /// asked. `ask_soon`: also about those that it may or may not have.
-    pub(super) async fn overdue(&self, page: &Arc<dyn Page>, ask_soon: bool) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn overdue(&self, page: &Arc<dyn Page>, ask_soon: bool) -> Result<(), StoreError> {
         let limit = self.inner.settings.ack_timeout.duration();
         let look = |row: OutboxRow| async move {
             let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
@@ -191,28 +164,28 @@ impl Sender {
         whole: bool,
         what: &impl Fn(OutboxRow) -> F,
     ) -> Result<(), StoreError> {
-        let line = rows.first().map(|row| row.line.clone());
+        let chat = rows.first().map(|row| row.line.clone());
         for row in rows {
             self.alone(row, what).await?;
         }
-        if let Some(line) = line.filter(|_| whole) {
-            self.unsettled().remove(&line);
+        if let Some(chat) = chat.filter(|_| whole) {
+            self.unsettled().remove(&chat);
         }
-        self.look_again();
+        self.wake_queue();
         Ok(())
     }
 
     /// Does something with a send that was begun, unless somebody works on it.
     async fn alone<F: Future<Output = Result<(), StoreError>>>(&self, row: OutboxRow, what: &impl Fn(OutboxRow) -> F) -> Result<(), StoreError> {
-        let Some(place) = self.going.enter(&row.id, usize::MAX) else { return Ok(()) };
-        if self.inner.lanes.has(&self.client, &row.id) {
+        let Some(claim) = self.claims.claim(&row.id, usize::MAX) else { return Ok(()) };
+        if self.inner.fast_paths.has(&self.client, &row.id) {
             return Ok(());
         }
         // As it is now that nobody else works on it.
         if let Some(row) = self.inner.store.outbox_row(&row.id).await?.filter(|row| BEGUN.contains(&row.state)) {
             what(row).await?;
         }
-        drop(place);
+        drop(claim);
         Ok(())
     }
 
@@ -229,47 +202,6 @@ impl Sender {
             return self.inner.lose(&row, &format!("nobody could tell within {:?} whether it was sent", limit.duration())).await.map(drop);
         }
         self.inner.store.ask_again(row.seq, now.plus_millis(pause(age))).await
-    }
-
-    /// Was it sent? The page knows the id, or has never had it.
-    pub(super) async fn reconcile(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<(), StoreError> {
-        if row.profile_gone {
-            return self.inner.lose(row, "the login ended before WhatsApp acknowledged it").await.map(drop);
-        }
-        let chat = row.chat.clone().unwrap_or_else(|| row.message.to.chat.clone());
-        match page.find(&row.message_id, &chat).await {
-            Ok(Some(found)) => match found.ack {
-                Some(level) => {
-                    let news = SendNews { id: row.message_id.clone(), address: found.address, what: SendProgress::Ack(level) };
-                    Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, vec![news]).await
-                }
-                None if found.failed => match page.resend(&row.message_id, &chat).await {
-                    Ok(()) => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
-                    Err(PageError::Refused { reason, .. }) => self.unknown(row, &reason).await,
-                    Err(error) => {
-                        warn!(client = %self.client, id = %row.id, %error, "cannot be sent again yet");
-                        Ok(())
-                    }
-                },
-                // In the page's own queue.
-                None => self.inner.store.stored_as(&row.id, &found.address, &found.key).await,
-            },
-            Ok(None) if row.message_key.is_some() => self.unknown(row, "the page has lost its memory of it").await,
-            // The page stores a message before it sends it: what it does not know has never left.
-            Ok(None) => self.put_back(row, Timestamp(0), "the page has never had it").await,
-            Err(error) => {
-                warn!(client = %self.client, id = %row.id, %error, "the page cannot be asked about a send yet");
-                Ok(())
-            }
-        }
-    }
-
-    /// Nobody can tell now whether it was sent. Sending it again could double it.
-    async fn unknown(&self, row: &OutboxRow, why: &str) -> Result<(), StoreError> {
-        if row.state == RowState::Sending {
-            self.inner.finish(row, &[RowState::Sending], Finish::Unknown(why.to_owned()), vec![]).await?;
-        }
-        Ok(())
     }
 }
 

@@ -5,12 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::debug;
 
-use super::{
-    accept::{JUDGED_FOR, fits, judged},
-    sender::Sender,
-};
+use super::state::Sender;
 use crate::{
     model::{Address, FailureCode, OutboundMessage, Recipient, Timestamp},
+    outbox::accept::{JUDGED_FOR, fits, judged},
     plugins::{Decision, Subject},
     store::{Finish, OutboxRow, RowState, Step, StoreError},
     whatsapp::{Page, PageError},
@@ -103,7 +101,7 @@ impl Sender {
     }
 
     /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all the same: plugins judge by
-    /// it, and what goes to that number stands in the same line.
+    /// it, and what goes to that number is in the same chat.
     async fn known(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Address, StoreError> {
         let address = self.inner.store.known_address(&self.client, &row.recipient).await?;
         if address.pn.is_some() || row.recipient.is_group() {

@@ -9,9 +9,10 @@ use std::{
 use tokio::task::JoinSet;
 use tracing::debug;
 
-use super::{Inner, sender::page_send};
+use super::page_send::page_send;
 use crate::{
     model::{Content, OutboundMessage},
+    outbox::handle::Inner,
     store::{OutboxId, OutboxRow},
     whatsapp::Page,
 };
@@ -79,7 +80,7 @@ impl Previews {
 }
 
 /// Whether the page may find a link in a message that wants a preview; what is none costs a question that is answered at once.
-pub(super) fn may_have_link(content: &Content) -> bool {
+pub(in crate::outbox) fn may_have_link(content: &Content) -> bool {
     let Content::Text(text) = content else { return false };
     text.preview_links && (text.body.contains("://") || has_domain(&text.body))
 }

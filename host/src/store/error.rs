@@ -1,0 +1,75 @@
+//! What the store fails with.
+
+use sqlx::error::DatabaseError;
+
+/// What cannot be stored or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be used.
+    #[error("cannot open the database {path}: {reason}")]
+    Open {
+        /// The file.
+        path: String,
+        /// SQLite's or the system's words.
+        reason: String,
+    },
+    /// The file was written by a newer gateway.
+    #[error("the database {path} was written by a newer version of the gateway; start that one, or name another file in [storage] database")]
+    TooNew {
+        /// The file.
+        path: String,
+    },
+    /// More writes wait than can be done soon, or another program holds the write lock.
+    #[error("the database is busy: too many writes are waiting, or another program holds its lock")]
+    Busy,
+    /// The file is not at its place any more: what is written would be gone with the process.
+    #[error("the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway")]
+    Moved {
+        /// Where it was opened.
+        path: String,
+    },
+    /// The file system of the database is full.
+    #[error("the disk is full: the database cannot be written; free space, or move [storage] database")]
+    Full,
+    /// SQLite's words.
+    #[error("database: {0}")]
+    Database(String),
+    /// What was read is not what was written.
+    #[error("database: unreadable {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    pub(super) fn closed() -> Self {
+        Self::Database("the store is closed".into())
+    }
+
+    pub(super) fn broken_off() -> Self {
+        Self::Database("a write broke off; nothing of its batch is kept".into())
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match primary_code(&error) {
+            // `SQLITE_BUSY` and `SQLITE_LOCKED`.
+            Some(5 | 6) => Self::Busy,
+            // `SQLITE_FULL`.
+            Some(13) => Self::Full,
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is not the database's.
+pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error().and_then(DatabaseError::code)?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        // Its own words may quote what a message says.
+        Self::Corrupt(format!("JSON: {:?} error in line {}, column {}", error.classify(), error.line(), error.column()))
+    }
+}
