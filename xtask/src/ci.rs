@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{cargo, packages, project, step, test};
+use crate::{cargo, js, packages, project, step, test};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
     } else {
         eprintln!("  cargo-deny is not installed: licences, advisories and sources were not checked");
     }
+    js::run()?;
     test::run()?;
     eprintln!("  all of it: {} s", started.elapsed().as_secs());
     Ok(())

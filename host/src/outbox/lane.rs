@@ -19,7 +19,7 @@ use super::{
 use crate::{
     model::ClientId,
     store::{OutboxId, OutboxRow, Shortcut, StoreError},
-    whatsapp::Page,
+    whatsapp::PageSending,
 };
 
 /// Sends of a session on the short way at a time. Those behind them wait in the line, where they can be taken back.
@@ -120,7 +120,7 @@ impl Sender {
     }
 
     /// Gives the page what was begun as it was accepted. Each is the only one of its chat.
-    pub(super) async fn short_way(&self, page: &Arc<dyn Page>, mut lane: Open) -> Result<(), StoreError> {
+    pub(super) async fn short_way(&self, page: &Arc<dyn PageSending>, mut lane: Open) -> Result<(), StoreError> {
         let mut given = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -133,7 +133,7 @@ impl Sender {
         }
     }
 
-    pub(super) async fn give_begun(&self, page: &Arc<dyn Page>, begun: Begun) -> Result<(), StoreError> {
+    pub(super) async fn give_begun(&self, page: &Arc<dyn PageSending>, begun: Begun) -> Result<(), StoreError> {
         let row = &begun.row;
         match page.send(&page_send(&row.message_id, &row.message)).await {
             Ok(stored) if !stored.duplicate => {

@@ -45,7 +45,7 @@ use crate::{
     plugins::Pipeline,
     store::{Ack, Finish, Step, Store},
     tasks,
-    whatsapp::{Page, SendNews, SendProgress},
+    whatsapp::{PageSending, SendNews, SendProgress},
 };
 
 /// The outbox. Cheap to clone.
@@ -148,7 +148,7 @@ impl Outbox {
     }
 
     /// Sends the rows of a session while it has a page; ends when the session does.
-    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn Page>>>) -> JoinHandle<()> {
+    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn PageSending>>>) -> JoinHandle<()> {
         let inner = Arc::clone(&self.inner);
         tasks::until_done("outbox.sender", move || sender::run(Arc::clone(&inner), client.clone(), pages.clone()))
     }

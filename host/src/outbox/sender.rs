@@ -32,7 +32,7 @@ use crate::{
     model::{ClientId, FailureCode, MessageId, OutboundMessage, Recipient, Timestamp},
     store::{Begin, Begun, Finish, OutboxRow, RowState, Sending, Step, StoreError},
     tasks::Trouble,
-    whatsapp::{Page, PageError, PageSend, Stored},
+    whatsapp::{PageError, PageSend, PageSending, Stored},
 };
 
 /// A look at the table at least so often: rows become due, acknowledgements stay away.
@@ -125,7 +125,7 @@ pub(super) struct Sender {
     lease_lost: AtomicBool,
 }
 
-pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
+pub(super) async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn PageSending>>>) {
     let mut sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
     let (mut late, mut stopped) = (Trouble::default(), Trouble::default());
     loop {
@@ -216,7 +216,7 @@ impl Sender {
     }
 
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
-    async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    async fn work(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         self.previews.forget();
         self.unsettle().await?;
         let settled = Notify::new();
@@ -235,7 +235,7 @@ impl Sender {
     }
 
     /// Works off the line, and what the clock brings, until the lease is lost.
-    async fn work_off(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    async fn work_off(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         let (mut look, mut clock) = (Instant::now() + TICK, Instant::now());
         loop {
             let accepted = self.inner.accepted.notified();
@@ -298,7 +298,7 @@ impl Sender {
     }
 
     /// Sends the next rows that nothing holds back.
-    pub(super) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Passed, StoreError> {
+    pub(super) async fn pass(&self, page: &Arc<dyn PageSending>) -> Result<Passed, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
         let reading = self.reading.lock().await;
         let mut rows = store.line(&self.client, None, PASS).await?;
@@ -393,7 +393,7 @@ impl Sender {
     }
 
     /// Who of the recipients is a stranger. A chat that is older than the gateway is known to the page alone.
-    async fn strangers(&self, page: &Arc<dyn Page>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
+    async fn strangers(&self, page: &Arc<dyn PageSending>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
         let store = &self.inner.store;
         let mut strangers = HashSet::new();
         for row in rows {
@@ -418,7 +418,7 @@ impl Sender {
     }
 
     /// Sends the rows of some chats, each chat's in order.
-    async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
+    async fn send(&self, page: &Arc<dyn PageSending>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
         // Two that turn out to be one go in the order of acceptance: the later one with the next look at the line.
@@ -458,7 +458,7 @@ impl Sender {
     }
 
     /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
-    async fn type_first(&self, page: &Arc<dyn Page>, chats: &[Prepared]) {
+    async fn type_first(&self, page: &Arc<dyn PageSending>, chats: &[Prepared]) {
         for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
             let characters = row.message.content.body().map_or(0, |body| body.chars().count());
             let how_long = pace::typing(&self.pacing, characters);
@@ -472,7 +472,7 @@ impl Sender {
     }
 
     /// Finds out what of a chat's rows may be sent now, and where to.
-    async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
+    async fn prepare(&self, page: &Arc<dyn PageSending>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
         let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
         let mut prepared = Prepared { lines: vec![line], waits: false, ended: false, rows: Vec::with_capacity(rows.len()) };
         for row in rows {
@@ -537,7 +537,7 @@ impl Sender {
 
     /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
     /// it; those behind it are in the line again.
-    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
+    async fn deliver(&self, page: &Arc<dyn PageSending>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
         let mut held = false;
         for Beginning { row, send, _place } in rows {
             if held {
@@ -555,12 +555,12 @@ impl Sender {
         self.inner.store.requeue(&row.id, retry_at, reason).await
     }
 
-    async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
+    async fn give(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, send: &PageSend) -> Result<bool, StoreError> {
         self.given(page, row, page.send(send).await).await
     }
 
     /// What became of it.
-    pub(super) async fn given(&self, page: &Arc<dyn Page>, row: &OutboxRow, answer: Result<Stored, PageError>) -> Result<bool, StoreError> {
+    pub(super) async fn given(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, answer: Result<Stored, PageError>) -> Result<bool, StoreError> {
         match answer {
             Ok(stored) => {
                 self.inner.waiters.stored(&row.id, &stored);

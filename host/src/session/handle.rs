@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{Account, ClientId, SessionState, Timestamp},
-    whatsapp::{BrowserReport, ContractReport, Page, PageStatus},
+    whatsapp::{BrowserReport, ContractReport, Page, PageSending, PageStatus},
 };
 
 /// The page itself waits 12 s for the server's word.
@@ -153,7 +153,7 @@ pub struct SessionHandle {
     pub(super) client: ClientId,
     pub(super) commands: mpsc::Sender<Order>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
-    pub(super) ready_page: watch::Receiver<Option<Arc<dyn Page>>>,
+    pub(super) ready_page: watch::Receiver<Option<Arc<dyn PageSending>>>,
     pub(super) any_page: watch::Receiver<Option<Arc<dyn Page>>>,
 }
 
@@ -172,7 +172,7 @@ impl SessionHandle {
 
     /// The page while the session is ready: what the outbox sends by.
     #[must_use]
-    pub fn ready_page(&self) -> watch::Receiver<Option<Arc<dyn Page>>> {
+    pub fn ready_page(&self) -> watch::Receiver<Option<Arc<dyn PageSending>>> {
         self.ready_page.clone()
     }
 

@@ -50,7 +50,8 @@ const userWid = (wid) => createWid(`${wid.user}@${wid.server}`);
 class MsgKey {
   constructor(parts) {
     if (!parts) throw new Error("MsgKey error: obj is null/undefined");
-    let { from, to, id, participant, selfDir, fromMe, remote } = parts;
+    const { from, to, id, participant, selfDir } = parts;
+    let { fromMe, remote } = parts;
     if (!prefs.mePn()) throw new Error("MsgKey: no me");
     if (remote === undefined) {
       if (!(from instanceof Wid) || !(to instanceof Wid)) throw new Error("MsgKey: from and to must be Wids");

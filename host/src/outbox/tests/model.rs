@@ -78,7 +78,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 /// WhatsApp with one page at a time. What the page has stored outlives it, its queue does not.
 #[derive(Debug, Default)]
-struct World(Mutex<State>);
+struct World(Mutex<State>, Unanswered);
 
 #[derive(Debug, Default)]
 struct State {
@@ -115,13 +115,14 @@ impl World {
 }
 
 #[async_trait]
-impl Page for World {
-    async fn status(&self) -> Result<PageStatus, PageError> {
-        Ok(PageStatus::default())
+impl PageChannel for World {
+    async fn call(&self, call: Call) -> Result<serde_json::Value, PageError> {
+        self.1.refuse(&call)
     }
-    async fn contract(&self) -> Result<ContractReport, PageError> {
-        Ok(ContractReport::default())
-    }
+}
+
+#[async_trait]
+impl PageSending for World {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         let state = self.alive()?;
         if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
@@ -178,34 +179,6 @@ impl Page for World {
         self.alive()?.queue.push(id.clone());
         Ok(())
     }
-    async fn refresh_qr(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
-        Err(gone())
-    }
-    async fn passkey(&self, _: &crate::whatsapp::PasskeyOrder) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn cancel_pairing(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn logout(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn reload(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn catch_up(&self, _: Timestamp) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn recorded(&self, _: usize) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn browser(&self) -> BrowserReport {
-        BrowserReport::default()
-    }
-    async fn close(&self) {}
 }
 
 /// What the caller knows of a message.
@@ -218,7 +191,8 @@ struct Told {
 struct Run {
     dir: tempfile::TempDir,
     world: Arc<World>,
-    page: Arc<dyn Page>,
+    page: Arc<dyn PageSending>,
+    _watch: Watch,
     store: Store,
     outbox: Outbox,
     sender: Sender,
@@ -242,10 +216,11 @@ impl Run {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let world = Arc::new(World::default());
-        let page: Arc<dyn Page> = Arc::<World>::clone(&world);
+        let page: Arc<dyn PageSending> = Arc::<World>::clone(&world);
+        let watch = world.1.watch();
         let (store, outbox, sender) = open(dir.path()).await;
         let lane = Some(sender.lane());
-        Self { dir, world, page, store, outbox, sender, lane, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
+        Self { dir, world, page, _watch: watch, store, outbox, sender, lane, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
     }
 
     async fn happens(&mut self, what: &Happens) {

@@ -14,7 +14,9 @@ use crate::{
     model::{ClientId, Timestamp},
     session::{Arrival, Journal},
     tasks,
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
+    whatsapp::{
+        BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageLife, PageReading, PageStatus, SendNews,
+    },
 };
 
 /// A launch that takes longer does not count among those that run at the same time.
@@ -197,7 +199,7 @@ impl Body {
 
     pub(super) fn catch_up(&mut self, since: Timestamp) {
         let Some(page) = self.page() else { return };
-        let generation = self.generation;
+        let (page, generation): (Arc<dyn PageReading>, _) = (page, self.generation);
         self.work.spawn(async move {
             match answer("catch_up", page.catch_up(since)).await {
                 Ok(()) => Done::Nothing,
@@ -209,6 +211,7 @@ impl Body {
     /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the next health check.
     pub(super) fn recorded(&mut self, messages: usize) {
         let Some(page) = self.page() else { return };
+        let page: Arc<dyn PageReading> = page;
         self.work.spawn(async move {
             // A page that is gone has its own end.
             let _ = page.recorded(messages).await;
@@ -218,7 +221,7 @@ impl Body {
 
     pub(super) fn check_health(&mut self) {
         let Some(page) = self.page() else { return };
-        let generation = self.generation;
+        let (page, generation): (Arc<dyn PageLife>, _) = (page, self.generation);
         self.work.spawn(async move {
             let began = tokio::time::Instant::now();
             let result = answer("status", page.status()).await;
