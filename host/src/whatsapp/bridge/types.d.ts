@@ -201,7 +201,8 @@ type Reader = (field: string) => any;
 /** How a kind of content is sent. */
 interface Kind<C> {
   needs: Capability;
-  make(content: C, chat: Chat, id: string): Record<string, unknown>;
+  /** What goes into the message. */
+  make(content: C, chat: Chat, id: string): Record<string, unknown> | Promise<Record<string, unknown>>;
 }
 interface SendRequest {
   id: string;
