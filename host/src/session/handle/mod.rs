@@ -1,5 +1,8 @@
 //! What the rest of the gateway sees of a session: a snapshot, and a few commands.
 
+mod pairing;
+mod passkey;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
@@ -8,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::{pairing::PairingError, passkey::PasskeyError};
 use super::{
     pairing::PairingView,
     passkey::{PasskeyView, PastPasskey},

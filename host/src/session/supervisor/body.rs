@@ -9,14 +9,15 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::heard::Heard;
+use super::{
+    done::{Done, Start},
+    heard::Heard,
+};
 use crate::{
     model::{ClientId, Timestamp},
-    session::{Arrival, Journal},
+    session::Journal,
     tasks,
-    whatsapp::{
-        BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageLife, PageReading, PageStatus, SendNews,
-    },
+    whatsapp::{LaunchError, Launcher, Page, PageError, PageLife, PageReading},
 };
 
 /// A launch that takes longer does not count among those that run at the same time.
@@ -38,41 +39,6 @@ struct Running {
     page: Arc<dyn Page>,
     heard: Heard,
     permit: OwnedSemaphorePermit,
-}
-
-/// A browser with the right to its profile.
-pub(super) struct Start {
-    launched: Launched,
-    permit: OwnedSemaphorePermit,
-}
-
-/// What a task brought back.
-pub(super) enum Done {
-    Event(PageEvent),
-    /// News of sends that came one behind the other: noted together, they share a commit.
-    Sends(Vec<SendNews>),
-    /// Messages that came one behind the other.
-    Messages(Vec<Arrival>),
-    Launched {
-        generation: u64,
-        result: Result<Start, LaunchError>,
-    },
-    Contract {
-        generation: u64,
-        result: Result<ContractReport, PageError>,
-    },
-    /// The page did not begin to catch up.
-    NoCatchUp {
-        generation: u64,
-        error: PageError,
-    },
-    Health {
-        generation: u64,
-        page_millis: u64,
-        result: Result<PageStatus, PageError>,
-        browser: BrowserReport,
-    },
-    Nothing,
 }
 
 impl Body {

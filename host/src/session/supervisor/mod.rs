@@ -8,11 +8,13 @@ mod account;
 mod body;
 mod care;
 mod catch_up;
+mod done;
 mod faults;
 mod heard;
 mod news;
 mod pairing;
 mod passkey;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +26,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use self::care::Limits;
+pub use self::state::Limits;
 use self::{
-    account::Owner,
-    body::{Body, Done},
-    care::Care,
-    catch_up::CatchUp,
-    passkey::Passkey,
+    body::Body,
+    done::Done,
+    state::{Care, CatchUp, Owner, Passkey},
 };
 use super::{
     handle::{Command, Order, SessionHandle, Snapshot},

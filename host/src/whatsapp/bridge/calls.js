@@ -2,6 +2,13 @@
 // `CallFailure`. The kinds say whether anything can have been begun: after `failed` that is not sure, after the others it
 // was not.
 
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebUserPrefsMultiDevice.isRegistered": () => boolean;
+ * }} CallsModules
+ */
+
 // What a call ends with instead of an answer.
 class CallError extends Error {
   /** @param {CallFailure} failure */
@@ -12,8 +19,8 @@ class CallError extends Error {
 }
 /** @param {unknown} reason */
 const refusal = (reason) => new CallError({ kind: "refused", reason: String(reason) });
-/** @param {unknown} error */
-const messageOf = (error) => String((error instanceof Error && error.message) || error);
+/** @param {any} error Whatever was thrown; what the page throws need not be an `Error`. */
+const messageOf = (error) => String(error?.message || error);
 
 /** @type {Map<string, {run: (request: any) => unknown, needs: (request: any) => Capability[]}>} */
 const CALLS = new Map();

@@ -6,6 +6,13 @@
 // there later.
 
 /**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebApiContact.getPhoneNumber": (wid: Wid | string) => Wid | null | undefined;
+ * }} CoreModules
+ */
+
+/**
  * A module, or one of its exports, as `Module` or `Module.export`; undefined while it is not there.
  * @template {keyof WhatsApp} P
  * @param {P} path

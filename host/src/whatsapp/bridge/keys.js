@@ -1,5 +1,16 @@
 // Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename the fields of the
 // object, and rows of the page's database have nothing but the text.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId": (ids: string[], chat: Wid) => Promise<Message[]>;
+ *   "WAWebFindChatAction.findOrCreateLatestChat": (to: Wid, reason: "createChat") => Promise<{ chat: Chat }>;
+ *   "WAWebSchemaMessage.getMessageTable": () => { equals(index: string[], value: string): Promise<Message[]> };
+ *   "WAWebWidFactory.createWid": (text: string) => Wid;
+ * }} KeysModules
+ */
+
 const KEY = /^(true|false)_([^_]+@[^_]+)_(.+?)(?:_([^_]+@[^_]+|out|in))?$/s;
 
 /**

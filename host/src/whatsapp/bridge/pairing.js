@@ -1,5 +1,15 @@
 // Linking by phone number. While a code can be typed nothing may ask for QR codes: each batch replaces the secret that
 // the code leads to. A code is renewed here, because WhatsApp Web does so only while its own screen for it is open.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebAltDeviceLinkingApi.initializeAltDeviceLinking": () => Promise<void>;
+ *   "WAWebAltDeviceLinkingApi.setPairingType": (type: "ALT_DEVICE_LINKING") => void;
+ *   "WAWebAltDeviceLinkingApi.startAltLinkingFlow": (phone: string, showNotification: boolean) => Promise<unknown>;
+ * }} PairingModules
+ */
+
 const CODE_LIFE = 180_000;
 const RENEWALS = 5;
 const AFTER_HELLO = 60_000;

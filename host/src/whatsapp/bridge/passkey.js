@@ -3,6 +3,18 @@
 // The page does the whole ceremony by itself and lacks only an authenticator. So its question is answered here with what
 // the user's own browser has signed. Without this a full browser waits for ever and a headless shell refuses at once.
 // The hook is in place before the first script of the page; whatever is no passkey goes to the browser as ever.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebShortcakeLinkingAction.cancelShortcakePasskeyPairing": () => unknown;
+ *   "WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode": () => unknown;
+ *   "WAWebShortcakeLinkingAction.startShortcakePasskeyPairing": () => unknown;
+ *   "WAWebShortcakeLinkingApi.getShortcakeLinkingStage": () => unknown;
+ *   "WAWebShortcakeLinkingApi.getVerificationCode": () => unknown;
+ * }} PasskeyModules
+ */
+
 const PASSKEY_START = 15_000;
 const ASSERTED = "The operation either timed out or was not allowed. See: https://www.w3.org/TR/webauthn-2/#sctn-privacy-considerations-client.";
 /** @type {PasskeyQuestion | null} The page's question that waits for an answer. */

@@ -1,5 +1,14 @@
 // Who somebody is, and whether there was a conversation.
 
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebPresenceChatAction.markComposing": (chat: Chat) => unknown;
+ *   "WAWebPresenceChatAction.markPaused": (chat: Chat) => unknown;
+ *   "WAWebQueryExistsJob.queryWidExists": (wid: Wid) => Promise<{ wid: Wid } | null | undefined>;
+ * }} PeopleModules
+ */
+
 /** @param {{number: string}} request */
 async function resolve({ number }) {
   const asked = attempt(() => wid(`${number}@c.us`));

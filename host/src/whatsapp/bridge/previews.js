@@ -1,6 +1,18 @@
 // Previews of links. The phone makes them and may be off, so they are asked for before the message that they belong to, by a
 // call of its own, and kept by the message's id: sending waits for nobody. A phone that has not answered twice is left
 // alone for a while.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WALinkify.findLink": (text: string) => { url: string } | null;
+ *   "WAWebLinkPreviewChatAction.getLinkPreview": (
+ *     link: { url: string },
+ *     chat: Chat,
+ *   ) => Promise<{ data?: Record<string, unknown> } | null | undefined>;
+ * }} PreviewsModules
+ */
+
 const PREVIEW_WAIT = 3_000;
 const PREVIEWS = 64;
 const UNANSWERED = 2;

@@ -1,4 +1,16 @@
 // The QR: five fields joined by commas. The adv secret is new with every batch, so it is read for every ref.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WABase64.encodeB64": (bytes: ArrayBuffer | Uint8Array) => string;
+ *   "WAWebCompanionRegClientUtils.DEVICE_PLATFORM": string | number;
+ *   "WAWebSignalStoreApi.waSignalStore": { getRegistrationInfo(): Promise<{ identityKeyPair: { pubKey: Uint8Array } }> };
+ *   "WAWebUserPrefsInfoStore.waNoiseInfo": { get(): Promise<{ staticKeyPair: { pubKey: Uint8Array } }> };
+ *   "WAWebUserPrefsMultiDevice.getADVSecretKey": () => string;
+ * }} QrModules
+ */
+
 /** @type {string | null} */
 let lastRef = null;
 

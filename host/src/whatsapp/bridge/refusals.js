@@ -4,6 +4,19 @@
 // read where the page still has it, in the answer of its own job that sends; the page calls that job by its name each
 // time, so it can be replaced. Where a build has no such job, a message counts as refused with 463 only when WhatsApp,
 // asked for it, says that the account is locked.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebGetReachoutTimelockJob.fetchReachoutTimelock": () => unknown;
+ *   "WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY": string;
+ *   "WAWebReachoutTimelockUtils.isUserReachoutTimelocked": () => boolean;
+ *   "WAWebSendMsgJob": { encryptAndSendMsg: SendJob };
+ *   "WAWebSendMsgJob.encryptAndSendMsg": SendJob;
+ *   "WAWebUserPrefsIndexedDBStorage.userPrefsIdb": { get(key: string): { time_enforcement_ends?: unknown } | undefined };
+ * }} RefusalsModules
+ */
+
 const LOCK_WAIT = 5_000;
 /** @type {Map<string, number>} */
 const codes = new Map();

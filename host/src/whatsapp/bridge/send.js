@@ -1,6 +1,15 @@
 // Sending: a message of whatever kind, what it answers, and the one way out.
 
 /**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields": (chat: Chat) => Record<string, unknown> | undefined;
+ *   "WAWebMsgReply.canReplyMsg": (message: Message) => boolean;
+ *   "WAWebSendMsgChatAction.addAndSendMsgToChat": (chat: Chat, message: object) => [Promise<unknown>, SendResult];
+ * }} SendModules
+ */
+
+/**
  * The message that is answered must be in this chat: another one's words are not for these eyes.
  * @param {Chat} chat
  * @param {string} id

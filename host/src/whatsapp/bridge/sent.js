@@ -1,6 +1,13 @@
 // What became of own messages, and sending one again that the page has and the server does not.
 
 /**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebSendMsgChatAction.resendMsgToChat": (chat: Chat, message: Promise<Message>) => SendResult;
+ * }} SentModules
+ */
+
+/**
  * @param {{id: string, chat: string}} request
  * @returns {Promise<FoundMessage | null>}
  */

@@ -1,5 +1,20 @@
 // Where the page stands. Every bit is read from WhatsApp Web itself, after subscribing: an event that came before is not missed.
 
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAComms.getComms": () => unknown;
+ *   "WAWebCmd.Cmd": Emitter;
+ *   "WAWebOfflineHandler.OfflineMessageHandler": {
+ *     hasInitOfflineResumeManager?(): boolean;
+ *     getOfflineDeliveryProgress(): number;
+ *   };
+ *   "WAWebStreamModel.Stream": Emitter & { mode?: string; needsUpdate?: boolean };
+ *   "WAWebUpdater.Updater": { update?: (this: unknown, version: unknown, hard: unknown, delay: unknown) => unknown };
+ *   "WAWebUserPrefsMeUser.getMaybeMeDisplayName": () => unknown;
+ * }} StatusModules
+ */
+
 /** @type {number | null} */
 let disconnectedSince = null;
 let lastStatus = "";

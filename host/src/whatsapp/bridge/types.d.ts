@@ -84,75 +84,41 @@ type Anchor = { remote: Wid } | MessageKey | undefined;
 interface SendRecord {
   data: { id: MessageKey };
 }
+type SendJob = (this: unknown, record: SendRecord, ...rest: unknown[]) => Promise<{ error?: unknown } | null | undefined>;
 type SendResult = Promise<{ messageSendResult?: unknown } | null | undefined>;
 
-/** What the bridge uses, by the names of the contract. */
-interface WhatsApp {
-  "WABase64.encodeB64": (bytes: ArrayBuffer | Uint8Array) => string;
-  "WAComms.getComms": () => unknown;
-  "WALinkify.findLink": (text: string) => { url: string } | null;
-  "WAWebAltDeviceLinkingApi.initializeAltDeviceLinking": () => Promise<void>;
+/**
+ * What the bridge uses of WhatsApp Web, by the names of the contract. What one file alone uses is typed there; what several
+ * use, here.
+ */
+interface WhatsApp
+  extends CallsModules,
+    CoreModules,
+    KeysModules,
+    PairingModules,
+    PasskeyModules,
+    PeopleModules,
+    PreviewsModules,
+    QrModules,
+    RefusalsModules,
+    SendModules,
+    SentModules,
+    StatusModules {
   "WAWebAltDeviceLinkingApi.initializeQRLinking": () => Promise<void>;
-  "WAWebAltDeviceLinkingApi.setPairingType": (type: "ALT_DEVICE_LINKING") => void;
-  "WAWebAltDeviceLinkingApi.startAltLinkingFlow": (phone: string, showNotification: boolean) => Promise<unknown>;
   "WAWebApiContact.getCurrentLid": (wid: Wid | string) => Wid | null | undefined;
-  "WAWebApiContact.getPhoneNumber": (wid: Wid | string) => Wid | null | undefined;
   "WAWebBackendEventBus.BackendEventBus": Emitter & { triggerRefreshQR(): void };
-  "WAWebCmd.Cmd": Emitter;
   "WAWebCollections.Chat": { get(chat: Wid | string): Chat | undefined; getModelsArray(): Chat[] };
   "WAWebCollections.Msg": Emitter & {
     getModelsArray(): Message[];
     getMessagesById(keys: string[]): Promise<{ messages: (Message | undefined)[] }>;
   };
-  "WAWebCompanionRegClientUtils.DEVICE_PLATFORM": string | number;
   "WAWebConnModel.Conn": Emitter & { ref?: string; refTTL?: unknown; pushname?: unknown };
   "WAWebDBMessageFindLocal.msgFindBefore": (request: { anchor: Anchor; count: number }) => Promise<{ messages: Message[] }>;
-  "WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId": (ids: string[], chat: Wid) => Promise<Message[]>;
-  "WAWebFindChatAction.findOrCreateLatestChat": (to: Wid, reason: "createChat") => Promise<{ chat: Chat }>;
-  "WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields": (chat: Chat) => Record<string, unknown> | undefined;
-  "WAWebGetReachoutTimelockJob.fetchReachoutTimelock": () => unknown;
   "WAWebLinkDeviceEvents.WAWebLinkDeviceEvents": Emitter;
-  "WAWebLinkPreviewChatAction.getLinkPreview": (
-    link: { url: string },
-    chat: Chat,
-  ) => Promise<{ data?: Record<string, unknown> } | null | undefined>;
   "WAWebMsgKey": new (parts: object) => MessageKey;
-  "WAWebMsgReply.canReplyMsg": (message: Message) => boolean;
-  "WAWebOfflineHandler.OfflineMessageHandler": {
-    hasInitOfflineResumeManager?(): boolean;
-    getOfflineDeliveryProgress(): number;
-  };
-  "WAWebPresenceChatAction.markComposing": (chat: Chat) => unknown;
-  "WAWebPresenceChatAction.markPaused": (chat: Chat) => unknown;
-  "WAWebQueryExistsJob.queryWidExists": (wid: Wid) => Promise<{ wid: Wid } | null | undefined>;
-  "WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY": string;
-  "WAWebReachoutTimelockUtils.isUserReachoutTimelocked": () => boolean;
-  "WAWebSchemaMessage.getMessageTable": () => { equals(index: string[], value: string): Promise<Message[]> };
-  "WAWebSendMsgChatAction.addAndSendMsgToChat": (chat: Chat, message: object) => [Promise<unknown>, SendResult];
-  "WAWebSendMsgChatAction.resendMsgToChat": (chat: Chat, message: Promise<Message>) => SendResult;
-  "WAWebSendMsgJob": { encryptAndSendMsg: WhatsApp["WAWebSendMsgJob.encryptAndSendMsg"] };
-  "WAWebSendMsgJob.encryptAndSendMsg": (
-    this: unknown,
-    record: SendRecord,
-    ...rest: unknown[]
-  ) => Promise<{ error?: unknown } | null | undefined>;
-  "WAWebShortcakeLinkingAction.cancelShortcakePasskeyPairing": () => unknown;
-  "WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode": () => unknown;
-  "WAWebShortcakeLinkingAction.startShortcakePasskeyPairing": () => unknown;
-  "WAWebShortcakeLinkingApi.getShortcakeLinkingStage": () => unknown;
-  "WAWebShortcakeLinkingApi.getVerificationCode": () => unknown;
-  "WAWebSignalStoreApi.waSignalStore": { getRegistrationInfo(): Promise<{ identityKeyPair: { pubKey: Uint8Array } }> };
   "WAWebSocketModel.Socket": Emitter & { state?: string; stream?: string; hasSynced?: boolean; logout(): void };
-  "WAWebStreamModel.Stream": Emitter & { mode?: string; needsUpdate?: boolean };
-  "WAWebUpdater.Updater": { update?: (this: unknown, version: unknown, hard: unknown, delay: unknown) => unknown };
-  "WAWebUserPrefsIndexedDBStorage.userPrefsIdb": { get(key: string): { time_enforcement_ends?: unknown } | undefined };
-  "WAWebUserPrefsInfoStore.waNoiseInfo": { get(): Promise<{ staticKeyPair: { pubKey: Uint8Array } }> };
-  "WAWebUserPrefsMeUser.getMaybeMeDisplayName": () => unknown;
   "WAWebUserPrefsMeUser.getMaybeMeLidUser": () => Wid | undefined;
   "WAWebUserPrefsMeUser.getMaybeMePnUser": () => Wid | undefined;
-  "WAWebUserPrefsMultiDevice.getADVSecretKey": () => string;
-  "WAWebUserPrefsMultiDevice.isRegistered": () => boolean;
-  "WAWebWidFactory.createWid": (text: string) => Wid;
 }
 
 /** Both forms of a chat's address, as far as they are known. */
