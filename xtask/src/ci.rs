@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{cargo, guests, packages, plugins, project, step, test, tools};
+use crate::{cargo, guests, js, packages, plugins, project, step, test, tools};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<()> {
     } else {
         eprintln!("  cargo-deny is not installed: licences, advisories and sources were not checked");
     }
+    js::run()?;
     test::run()?;
     eprintln!("  all of it: {} s", started.elapsed().as_secs());
     Ok(())

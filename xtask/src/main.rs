@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod faults;
 mod guests;
+mod js;
 mod numbers;
 mod packages;
 mod peers;
@@ -39,7 +40,8 @@ const USAGE: &str = "cargo xtask <verb>
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
-  ci                what is checked before a change lands: fmt, clippy, docs, test
+  ci                what is checked before a change lands: fmt, clippy, docs, js, test
+  js                types of the bridge script, and lint of all JavaScript of ours
   python            builds the plugin in Python of sdk/python and tries it in the gateway
   numbers           writes the plugins' table of numbering plans anew, after an update of the library
   picture           records the demo into docs/demo.svg";
@@ -77,6 +79,7 @@ fn run(args: &[String]) -> Result<()> {
         "bench" => bench::run(rest),
         "real-page" => real_page::run(rest),
         "ci" => ci::run(),
+        "js" => js::run(),
         "picture" => picture::run(),
         "python" => python::run(),
         "help" | "--help" | "-h" => {

@@ -39,7 +39,10 @@ use crate::{
         TargetName,
     },
     store::Store,
-    whatsapp::{BrowserReport, ContractReport, Found, Page, PageError, PageSend, PageStatus, PairingCode, SendNews, SendProgress, Stored},
+    whatsapp::{
+        Call, Found, PageChannel, PageError, PageSend, PageSending, SendNews, SendProgress, Stored,
+        fake::{Unanswered, Watch},
+    },
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
@@ -79,6 +82,7 @@ struct FakeWhatsApp {
     unsent: AtomicBool,
     /// What it answers to the next message, which it does not store.
     refuses: Mutex<Option<PageError>>,
+    unanswered: Unanswered,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,13 +100,14 @@ fn chat() -> Address {
 }
 
 #[async_trait]
-impl Page for FakeWhatsApp {
-    async fn status(&self) -> Result<PageStatus, PageError> {
-        Ok(PageStatus::default())
+impl PageChannel for FakeWhatsApp {
+    async fn call(&self, call: Call) -> Result<serde_json::Value, PageError> {
+        self.unanswered.refuse(&call)
     }
-    async fn contract(&self) -> Result<ContractReport, PageError> {
-        Ok(ContractReport::default())
-    }
+}
+
+#[async_trait]
+impl PageSending for FakeWhatsApp {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         if self.lookups_fail.lock().expect("lock").contains(number.digits()) {
             return Err(gone());
@@ -178,34 +183,6 @@ impl Page for FakeWhatsApp {
         *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;
         Ok(())
     }
-    async fn catch_up(&self, _: Timestamp) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn recorded(&self, _: usize) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn refresh_qr(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
-        Err(gone())
-    }
-    async fn passkey(&self, _: &crate::whatsapp::PasskeyOrder) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn cancel_pairing(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn logout(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn reload(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn browser(&self) -> BrowserReport {
-        BrowserReport::default()
-    }
-    async fn close(&self) {}
 }
 
 /// There was no room for the text "no room later", once.
@@ -271,8 +248,9 @@ impl Notifiers for Words {
 struct Gateway {
     store: Store,
     outbox: Outbox,
-    pages: watch::Sender<Option<Arc<dyn Page>>>,
+    pages: watch::Sender<Option<Arc<dyn PageSending>>>,
     task: JoinHandle<()>,
+    watches: Mutex<Vec<Watch>>,
 }
 
 fn client() -> ClientId {
@@ -294,10 +272,11 @@ impl Gateway {
         let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, pacings);
         let (pages, ready) = watch::channel(None);
         let task = outbox.attach(client(), ready);
-        Self { store, outbox, pages, task }
+        Self { store, outbox, pages, task, watches: Mutex::default() }
     }
 
     fn page(&self, whatsapp: &Arc<FakeWhatsApp>) {
+        self.watches.lock().expect("lock").push(whatsapp.unanswered.watch());
         self.pages.send_replace(Some(Arc::<FakeWhatsApp>::clone(whatsapp)));
     }
 

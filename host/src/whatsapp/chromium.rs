@@ -7,32 +7,29 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
+    launcher::{LaunchError, Launched, Launcher},
     login,
-    news::{Answer, CodeAnswer, Established, KnownMessage, Said, parse},
+    news::{Said, parse},
     page::{
-        BrowserReport, ContractReport, Fault, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus, PairingCode,
-        Stored,
+        BrowserReport, Call, Fault, Page, PageChannel, PageError, PageEvent, PageLife, PageLinking, PageReading, PageSending, PageStatus, Recorded,
+        Status, ask, no_bridge,
     },
-    passkey::PasskeyOrder,
     script,
     window::Window,
 };
 use crate::{
     browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError},
     config,
-    model::{Address, ClientId, MessageId, PhoneNumber, Recipient, Timestamp},
+    model::ClientId,
 };
 
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
-/// A log-out waits for the server's word, bounded in the page itself.
-const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
 /// News that wait for the session; a page says more of it as soon as there is room.
 const NEWS: usize = 1024;
 
@@ -176,120 +173,24 @@ struct ChromiumPage {
     limit: Duration,
 }
 
-impl ChromiumPage {
-    async fn call<T: DeserializeOwned>(&self, what: &'static str, args: Value, limit: Duration) -> Result<T, PageError> {
-        // A bridge that is not there (an error page, a replaced script that is broken) has begun nothing, but
-        // neither can it be told from a page that is just being loaded.
-        let function = "(name, args) => { if (!window.__wharf) throw new Error('no bridge in this page'); return window.__wharf.call(name, args) }";
-        let gone = |reason: String| PageError::Gone { what, reason };
-        let mut answer = self.tab.call(function, &[json!(what), args], limit).await.map_err(|error| match error {
+/// Calls the bridge, if there is one.
+const CALL: &str = "(name, request, without) => (window.__wharf ? window.__wharf.call(name, request) : without)";
+
+#[async_trait]
+impl PageChannel for ChromiumPage {
+    async fn call(&self, call: Call) -> Result<Value, PageError> {
+        let (what, limit) = (call.name, call.limit.with(self.limit));
+        self.tab.call(CALL, &[json!(what), call.request, no_bridge()], limit).await.map_err(|error| match error {
             TabError::Timeout(limit) => PageError::Timeout { what, limit },
-            other => gone(other.to_string()),
-        })?;
-        if let Some(missing) = answer.get_mut("broken").filter(|missing| missing.is_array() && what != "status") {
-            let missing = serde_json::from_value(missing.take()).unwrap_or_default();
-            return Err(PageError::ContractBroken { what, missing });
-        }
-        if answer.get("booting").is_some() {
-            return Err(PageError::Booting { what });
-        }
-        if answer.get("noChat").is_some() {
-            return Err(PageError::NoSuchChat);
-        }
-        if let Some(reason) = answer.get("unquotable").and_then(Value::as_str) {
-            return Err(PageError::QuoteNotFound { reason: reason.to_owned() });
-        }
-        if let Some(reason) = answer.get("refused").and_then(Value::as_str) {
-            return Err(PageError::Refused { what, reason: reason.to_owned() });
-        }
-        serde_json::from_value(answer).map_err(|error| gone(format!("an unreadable answer ({:?})", error.classify())))
+            other => PageError::Gone { what, reason: other.to_string() },
+        })
     }
 }
 
 #[async_trait]
-impl Page for ChromiumPage {
+impl PageLife for ChromiumPage {
     async fn status(&self) -> Result<PageStatus, PageError> {
-        let recorded = self.window.recorded(0);
-        self.call("status", recorded.map_or_else(|| json!({}), |ticket| json!(ticket)), self.limit).await
-    }
-
-    async fn contract(&self) -> Result<ContractReport, PageError> {
-        self.call("contract", json!({}), self.limit).await
-    }
-
-    async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
-        let answer: Answer<Address> = self.call("resolve", json!({"number": number.digits()}), self.limit).await?;
-        Ok(answer.found)
-    }
-
-    async fn address(&self, chat: &str) -> Result<Address, PageError> {
-        self.call("address", json!({"chat": chat}), self.limit).await
-    }
-
-    async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
-        let chats: Vec<String> = recipients.iter().map(|recipient| Address::of(recipient).chat).collect();
-        let answer: Established = self.call("established", json!({"chats": chats}), self.limit).await?;
-        let known = recipients.iter().zip(&chats).filter(|(_, chat)| answer.chats.contains(chat));
-        Ok(known.map(|(recipient, _)| recipient.clone()).collect())
-    }
-
-    async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
-        let millis = u64::try_from(how_long.as_millis()).unwrap_or(u64::MAX);
-        self.call::<Value>("typing", json!({"chat": chat, "millis": millis}), self.limit.saturating_add(how_long)).await.map(|_| ())
-    }
-
-    async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
-        self.call::<Value>("preview", json!(send), self.limit).await.map(|_| ())
-    }
-
-    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
-        let known: KnownMessage = self.call("send", json!(send), self.limit).await?;
-        Ok(known.into())
-    }
-
-    async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError> {
-        let answer: Answer<KnownMessage> = self.call("find", json!({"id": id, "chat": chat}), self.limit).await?;
-        Ok(answer.found.map(Found::from))
-    }
-
-    async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError> {
-        self.call::<Value>("resend", json!({"id": id, "chat": chat}), self.limit).await.map(|_| ())
-    }
-
-    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
-        self.call::<Value>("catch_up", json!({"since": since}), self.limit).await.map(|_| ())
-    }
-
-    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
-        match self.window.recorded(messages) {
-            Some(ticket) => self.call::<Value>("recorded", json!(ticket), self.limit).await.map(|_| ()),
-            None => Ok(()),
-        }
-    }
-
-    async fn refresh_qr(&self) -> Result<(), PageError> {
-        self.call::<Value>("refresh_qr", json!({}), self.limit).await.map(|_| ())
-    }
-
-    async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
-        let answer: CodeAnswer = self.call("pairing_code", json!({"number": number.digits()}), self.limit).await?;
-        answer.read("pairing_code")
-    }
-
-    async fn cancel_pairing(&self) -> Result<(), PageError> {
-        self.call::<Value>("cancel_pairing", json!({}), self.limit).await.map(|_| ())
-    }
-
-    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
-        self.call::<Value>("passkey", json!(order), self.limit).await.map(|_| ())
-    }
-
-    async fn logout(&self) -> Result<(), PageError> {
-        match self.call::<Value>("logout", json!({}), LOGOUT_TIMEOUT).await {
-            // The reload took the answer with it.
-            Ok(_) | Err(PageError::Gone { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        ask(self, &Status(self.window.recorded(0))).await
     }
 
     async fn reload(&self) -> Result<(), PageError> {
@@ -311,3 +212,17 @@ impl Page for ChromiumPage {
         self.tab.close().await;
     }
 }
+
+#[async_trait]
+impl PageReading for ChromiumPage {
+    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
+        match self.window.recorded(messages) {
+            Some(ticket) => ask(self, &Recorded(ticket)).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl PageLinking for ChromiumPage {}
+
+impl PageSending for ChromiumPage {}

@@ -3,6 +3,7 @@
 mod assertion;
 mod chromium;
 mod inbound;
+mod launcher;
 mod login;
 mod news;
 mod page;
@@ -12,9 +13,12 @@ mod window;
 
 pub use assertion::{Assertion, AssertionFault, check_assertion};
 pub use chromium::{ChromiumLauncher, Profile};
+pub use launcher::{LaunchError, Launched, Launcher};
 pub use login::is_kept as keeps_login;
+#[cfg(test)]
+pub(crate) use page::fake;
 pub use page::{
-    BrowserReport, Capability, ContractReport, Fault, Found, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, PageStatus,
-    PairingCode, Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,
+    BrowserReport, Call, Capability, ContractReport, Fault, Found, Limit, Page, PageChannel, PageError, PageEvent, PageLife, PageLinking,
+    PageReading, PageSend, PageSending, PageStatus, PairingCode, Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,
 };
 pub use passkey::{PasskeyNews, PasskeyOrder, PasskeyPurpose};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     inbound,
     login::Entries,
-    page::{Fault, Found, PageError, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, Stored},
+    page::{Fault, PageEvent, PageStatus, PairingCode, SendNews, SendProgress, life},
     passkey::PasskeyNews,
     window::Ticket,
 };
@@ -19,7 +19,6 @@ use crate::{
 
 /// A QR whose life the page did not name.
 const LONGEST_QR: Duration = Duration::from_secs(120);
-const LONGEST_CODE: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -33,7 +32,7 @@ enum Raw {
         ttl: f64,
     },
     QrExhausted,
-    PairingCode(RawCode),
+    PairingCode(PairingCode),
     PairingEnded {
         reason: String,
     },
@@ -121,7 +120,7 @@ fn said(raw: Raw) -> Option<Said> {
         Raw::Status { status } => PageEvent::Status(status),
         Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: life(ttl, LONGEST_QR) },
         Raw::QrExhausted => PageEvent::QrExhausted,
-        Raw::PairingCode(code) => PageEvent::PairingCode(code.into()),
+        Raw::PairingCode(code) => PageEvent::PairingCode(code),
         Raw::PairingEnded { reason } => PageEvent::PairingEnded(reason),
         Raw::Passkey(news) => PageEvent::Passkey(news),
         Raw::Ack { id, address, level } => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(AckLevel::from_number(level)?) }),
@@ -150,48 +149,6 @@ fn message(mut raw: RawMessage) -> Said {
     Said::Message(event, ticket)
 }
 
-/// Milliseconds as the page gave them, within reason.
-fn life(millis: f64, longest: Duration) -> Duration {
-    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(longest).min(longest)
-}
-
-#[derive(Deserialize)]
-pub(super) struct RawCode {
-    code: String,
-    ttl: f64,
-}
-
-impl From<RawCode> for PairingCode {
-    fn from(raw: RawCode) -> Self {
-        let code = match raw.code.split_at_checked(4) {
-            Some((first, rest)) if rest.len() == 4 && raw.code.is_ascii() => format!("{first}-{rest}"),
-            _ => raw.code,
-        };
-        Self { code, ttl: life(raw.ttl, LONGEST_CODE) }
-    }
-}
-
-/// The answer to a request for a code. A fault is WhatsApp's name of what went wrong.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum CodeAnswer {
-    Made(RawCode),
-    Fault { fault: String },
-}
-
-impl CodeAnswer {
-    pub(super) fn read(self, what: &'static str) -> Result<PairingCode, PageError> {
-        match self {
-            Self::Made(code) => Ok(code.into()),
-            Self::Fault { fault } => Err(match fault.as_str() {
-                "IQErrorRateOverlimit" => PageError::RateLimited { what },
-                "IQErrorFeatureNotAvailable" => PageError::NotAvailable { what },
-                _ => PageError::Refused { what, reason: fault },
-            }),
-        }
-    }
-}
-
 /// Milliseconds since the epoch, within reason.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn moment(millis: f64) -> Option<Timestamp> {
@@ -207,41 +164,6 @@ fn ban_end(expire: f64) -> Option<Timestamp> {
         e if e < 1e12 => Some(Timestamp((e * 1000.0) as i64)),
         e => Some(Timestamp(e as i64)),
     }
-}
-
-/// The answers of calls.
-#[derive(Deserialize)]
-pub(super) struct KnownMessage {
-    key: String,
-    address: Address,
-    #[serde(default)]
-    duplicate: bool,
-    #[serde(default)]
-    ack: Option<i64>,
-    #[serde(default)]
-    failed: bool,
-}
-
-impl From<KnownMessage> for Stored {
-    fn from(known: KnownMessage) -> Self {
-        Self { address: known.address, key: known.key, duplicate: known.duplicate }
-    }
-}
-
-impl From<KnownMessage> for Found {
-    fn from(known: KnownMessage) -> Self {
-        Self { address: known.address, key: known.key, ack: known.ack.and_then(AckLevel::from_number), failed: known.failed }
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct Established {
-    pub(super) chats: Vec<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Answer<T> {
-    pub(super) found: Option<T>,
 }
 
 #[cfg(test)]
@@ -280,16 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pairing_code_is_shown_in_two_halves_and_its_errors_have_names() {
+    fn a_pairing_code_is_shown_in_two_halves() {
         let Some(Said::News(PageEvent::PairingCode(code))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else {
             panic!("no code")
         };
         assert_eq!((code.code.as_str(), code.ttl), ("ABCD-1234", Duration::from_secs(180)));
         assert!(!format!("{code:?}").contains("ABCD"), "a code is a credential");
-        let read = |text: &str| serde_json::from_str::<CodeAnswer>(text).expect("read").read("pairing_code");
-        assert_eq!(read(r#"{"fault":"IQErrorRateOverlimit"}"#), Err(PageError::RateLimited { what: "pairing_code" }));
-        assert_eq!(read(r#"{"fault":"IQErrorFeatureNotAvailable"}"#), Err(PageError::NotAvailable { what: "pairing_code" }));
-        assert!(matches!(read(r#"{"fault":"MissingCachedRefError"}"#), Err(PageError::Refused { reason, .. }) if reason == "MissingCachedRefError"));
     }
 
     #[test]

@@ -14,22 +14,26 @@ pub(super) const BINDING: &str = "__wharfTell";
 /// Bytes of an operator's script; ours has about a hundred thousand.
 const LIMIT: u64 = 8 << 20;
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 20] = [
     include_str!("bridge/core.js"),
+    include_str!("bridge/calls.js"),
     include_str!("bridge/tell.js"),
     include_str!("bridge/keys.js"),
     include_str!("bridge/login.js"),
     include_str!("bridge/status.js"),
+    include_str!("bridge/report.js"),
     include_str!("bridge/qr.js"),
     include_str!("bridge/pairing.js"),
     include_str!("bridge/passkey.js"),
     include_str!("bridge/content.js"),
+    include_str!("bridge/kinds.js"),
     include_str!("bridge/messages.js"),
     include_str!("bridge/catch_up.js"),
     include_str!("bridge/refusals.js"),
     include_str!("bridge/previews.js"),
     include_str!("bridge/send.js"),
-    include_str!("bridge/calls.js"),
+    include_str!("bridge/sent.js"),
+    include_str!("bridge/people.js"),
     include_str!("bridge/start.js"),
 ];
 
@@ -70,7 +74,7 @@ mod tests {
         let named: BTreeSet<&str> = contract.values().flat_map(|entry| &entry.parts).map(String::as_str).collect();
         let text = PARTS.join("\n");
         let mut touched: BTreeSet<&str> = BTreeSet::new();
-        for start in ["use(\"", "known(\""] {
+        for start in ["use(\"", "need(\"", "known(\""] {
             for (at, _) in text.match_indices(start) {
                 touched.extend(text[at + start.len()..].split('"').next());
             }

@@ -42,8 +42,11 @@ function bootWave() {
   provide("WAComms", { getComms: () => (comms.stopped ? null : comms), maybeResetSocketLoop: () => comms.socket === null && !comms.stopped && comms.loop() });
   provide("WAWebLaunchSocketUtils", { refreshQR: () => BackendEventBus.triggerRefreshQR() });
   provide("WAWebWidFactory", {
-    createWid, createUserWidOrThrow: (user, server) => createWid(/@(c\.us|s\.whatsapp\.net|lid|bot)$/.test(user) ? user : `${user}@${server ?? "c.us"}`), asUserWidOrThrow: userWid,
-    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)), isWidlike: (x) => !!x && (Wid.isWid(x) || (typeof x === "object" && Wid.isWid(x._serialized))),
+    createWid,
+    createUserWidOrThrow: (user, server) => createWid(/@(c\.us|s\.whatsapp\.net|lid|bot)$/.test(user) ? user : `${user}@${server ?? "c.us"}`),
+    asUserWidOrThrow: userWid,
+    createWidFromWidLike: (x) => createWid(String(x && x._serialized ? x._serialized : x)),
+    isWidlike: (x) => !!x && (Wid.isWid(x) || (typeof x === "object" && Wid.isWid(x._serialized))),
   });
   provide("WAWebMsgKey", { default: MsgKey }, ESM);
   provide("WAWebUpdater", { Updater });
@@ -71,7 +74,16 @@ async function loadMain() {
 const Calls = new CallCollection();
 class OpaqueCollections { }
 function mainWave() {
-  const Collections = Object.assign(new OpaqueCollections(), { Msg: Msgs, Chat: Chats, Contact: Contacts, Blocklist, Presence: Presences, BusinessProfile: BusinessProfiles, WAWebCallCollection: Calls, WAWebGroupMetadataCollection: GroupMetadatas });
+  const Collections = Object.assign(new OpaqueCollections(), {
+    Msg: Msgs,
+    Chat: Chats,
+    Contact: Contacts,
+    Blocklist,
+    Presence: Presences,
+    BusinessProfile: BusinessProfiles,
+    WAWebCallCollection: Calls,
+    WAWebGroupMetadataCollection: GroupMetadatas,
+  });
   Msgs.getMessagesById = getMessagesById;
   Chats.find = () => { throw new TypeError("findImpl is not a function"); };
   provide("WAWebCollections", { default: Collections }, ESM);
@@ -93,7 +105,10 @@ function mainWave() {
     t: now(), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE" }) });
   provide("WAWebSendMsgChatAction", {
     addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
-    resendMsgToChat: (chat, promise) => { if (typeof promise.then !== "function") throw new TypeError("t.then is not a function"); return promise.then((msg) => outbox.resend(msg)); },
+    resendMsgToChat: (chat, promise) => {
+      if (typeof promise.then !== "function") throw new TypeError("t.then is not a function");
+      return promise.then((msg) => outbox.resend(msg));
+    },
   });
   provide("WAWebUpdateUnreadChatAction", { sendSeen: chatActions.seen, markUnread: chatActions.markUnread });
   provide("WAWebQueryExistsJob", { queryWidExists: (wid) => exists(wid), queryPhoneExists: (phone) => exists(createWid(phone.replace(/\D/g, "") + "@c.us")) });
@@ -104,7 +119,9 @@ function mainWave() {
     getAlternateUserWid: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
   });
   provide("WAWebLidMigrationUtils", {
-    toPn: (wid) => (wid.isLid() ? pnByLid.get(String(wid)) : wid), toLid: (wid) => (wid.isLid() ? wid : lidByPn.get(String(wid))), toUserLid: (wid) => lidByPn.get(String(wid)),
+    toPn: (wid) => (wid.isLid() ? pnByLid.get(String(wid)) : wid),
+    toLid: (wid) => (wid.isLid() ? wid : lidByPn.get(String(wid))),
+    toUserLid: (wid) => lidByPn.get(String(wid)),
     getAlternateMsgKey: (key) => {
       const other = (key.remote.isLid() ? pnByLid : lidByPn).get(String(key.remote));
       return other && new MsgKey({ fromMe: key.fromMe, remote: other, id: key.id, participant: key.participant });
@@ -119,8 +136,16 @@ function mainWave() {
   provide("WAWebSchemaMessage", { getMessageTable: () => ({ equals: rawRowsWhere }) });
   provide("WAWebChatLoadMessages", { loadEarlierMsgs });
   provide("WAWebMsgReply", { canReplyMsg: (msg) => !UNANSWERABLE.includes(msg.type) });
-  provide("WAWebChatStateBridge", { sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"), sendChatStatePaused: async (wid) => chatState.tell(wid, "paused") });
-  provide("WAWebPresenceChatAction", { markComposing: async (chat) => chatState.compose(chat.id), markPaused: async (chat) => chatState.pause(chat.id), sendPresenceAvailable: async () => {}, sendPresenceUnavailable: async () => {} });
+  provide("WAWebChatStateBridge", {
+    sendChatStateComposing: async (wid) => chatState.tell(wid, "composing"),
+    sendChatStatePaused: async (wid) => chatState.tell(wid, "paused"),
+  });
+  provide("WAWebPresenceChatAction", {
+    markComposing: async (chat) => chatState.compose(chat.id),
+    markPaused: async (chat) => chatState.pause(chat.id),
+    sendPresenceAvailable: async () => {},
+    sendPresenceUnavailable: async () => {},
+  });
   provide("WAWebReachoutTimelockUtils", {
     REACHOUT_TIMELOCK_IDB_KEY: timelock.KEY, isUserReachoutTimelocked: () => timelock.isLocked(),
     canSendMsgWhileTimelocked: ({ chat }) => !timelock.isLocked() || chat.msgs.getModelsArray().length > 0,

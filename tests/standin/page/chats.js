@@ -4,8 +4,26 @@ const Mutes = new Collection(kind("mute"));
 
 function makeChat(wid, name) {
   const chat = new ChatModel(
-    { id: wid, name: name || wid.user, unreadCount: 0, t: now(), archive: false, isReadOnly: false, pin: 0, muteExpiration: 0, labels: undefined, ephemeralDuration: undefined, msgs: new Collection(MsgModel), lastReceivedKey: undefined },
-    { formattedTitle: name || wid.user, canSend: !contacts.isBlocked(wid), groupMetadata: wid.isGroup() ? groupMetadata(wid) : undefined, sendQueue: Promise.resolve() },
+    {
+      id: wid,
+      name: name || wid.user,
+      unreadCount: 0,
+      t: now(),
+      archive: false,
+      isReadOnly: false,
+      pin: 0,
+      muteExpiration: 0,
+      labels: undefined,
+      ephemeralDuration: undefined,
+      msgs: new Collection(MsgModel),
+      lastReceivedKey: undefined,
+    },
+    {
+      formattedTitle: name || wid.user,
+      canSend: !contacts.isBlocked(wid),
+      groupMetadata: wid.isGroup() ? groupMetadata(wid) : undefined,
+      sendQueue: Promise.resolve(),
+    },
   );
   chat.contact = contacts.of(wid);
   chat.presence = presenceOf(wid);
@@ -23,7 +41,11 @@ function groupMetadata(wid) {
     participants: new Collection(ParticipantModel), membershipApprovalRequests: new Collection(),
   });
   const me = () => metadata.participants.find((one) => prefs.isMe(one.id));
-  Object.assign(metadata.participants, { iAmMember: () => Boolean(me()), iAmAdmin: () => Boolean(me()?.isAdmin), iAmSuperAdmin: () => Boolean(me()?.isSuperAdmin) });
+  Object.assign(metadata.participants, {
+    iAmMember: () => Boolean(me()),
+    iAmAdmin: () => Boolean(me()?.isAdmin),
+    iAmSuperAdmin: () => Boolean(me()?.isSuperAdmin),
+  });
   for (const member of [prefs.migrated() ? prefs.meLid() : prefs.mePn()]) groupMember(metadata, member);
   GroupMetadatas.add(metadata);
   return metadata;

@@ -270,7 +270,11 @@ function serverError(status) { return new ServerStatusCodeError(status); }
 function qrText() {
   return [Conn.ref, b64(prefs.noise), b64(prefs.identity), prefs.advSecret, DEVICE_PLATFORM].join(",");
 }
-const DEVICE_PLATFORM = /Edg\//.test(navigator.userAgent) ? "2" : /Chrome\//.test(navigator.userAgent) ? "1" : "9";
+const DEVICE_PLATFORM = devicePlatform(navigator.userAgent);
+function devicePlatform(agent) {
+  if (/Edg\//.test(agent)) return "2";
+  return /Chrome\//.test(agent) ? "1" : "9";
+}
 
 // What a person would see; clients fall back to it.
 const ui = {

@@ -78,7 +78,9 @@ const blocking = {
 function presenceOf(wid) {
   const known = Presences.get(wid);
   if (known) return known;
-  const presence = new PresenceModel({ id: wid }, { isOnline: false, hasData: false, isSubscribed: false, isGroup: wid.isGroup(), isUser: wid.isUser(), chatstate: new Model({ id: wid, type: undefined, t: undefined }) });
+  const chatstate = new Model({ id: wid, type: undefined, t: undefined });
+  const ofThisLife = { isOnline: false, hasData: false, isSubscribed: false, isGroup: wid.isGroup(), isUser: wid.isUser(), chatstate };
+  const presence = new PresenceModel({ id: wid }, ofThisLife);
   presence.subscribe = async () => { presence.set({ isSubscribed: true }); };
   Presences.add(presence);
   return presence;
@@ -111,14 +113,22 @@ const FrontendContactGetters = {
 // Who is no business has a profile that holds nothing.
 const BusinessProfiles = new Collection(kind("businessProfile"));
 BusinessProfiles.fetchBizProfile = async (wid) => {
-  if (!BusinessProfiles.get(wid)) BusinessProfiles.add(new BusinessProfiles.modelClass({ id: wid, dataSource: "placeholder", profileOptions: undefined, isProfileLocked: true, automatedType: "unknown" }));
+  if (!BusinessProfiles.get(wid)) {
+    const placeholder = { id: wid, dataSource: "placeholder", profileOptions: undefined, isProfileLocked: true, automatedType: "unknown" };
+    BusinessProfiles.add(new BusinessProfiles.modelClass(placeholder));
+  }
   return BusinessProfiles.get(wid);
 };
 BusinessProfiles.find = BusinessProfiles.fetchBizProfile;
 
 function contactModules() {
   const orThrow = (get) => () => { const wid = get(); if (!wid) throw new Error("no me"); return wid; };
-  const mePn = () => prefs.mePn(), meLid = () => prefs.meLid(), meLidDevice = () => { const wid = prefs.read("WALid"); return wid ? createWid(wid) : undefined; };
+  const mePn = () => prefs.mePn();
+  const meLid = () => prefs.meLid();
+  const meLidDevice = () => {
+    const wid = prefs.read("WALid");
+    return wid ? createWid(wid) : undefined;
+  };
   provide("WAWebUserPrefsMeUser", {
     getMaybeMeDeviceLid: meLidDevice, getMePnUserOrThrow_DO_NOT_USE: orThrow(mePn), getMeLidUserOrThrow: orThrow(meLid), getMeUser: orThrow(mePn), getMeDeviceLidOrThrow: orThrow(meLidDevice),
     getMeDevicePnOrThrow_DO_NOT_USE: orThrow(() => prefs.mePnDevice()), isMePnUser: (wid) => wid.equals(mePn()),
@@ -136,7 +146,9 @@ function contactModules() {
   provide("WAWebBackendErrors", { ServerStatusCodeError });
   provide("WAWebMiscErrors", { ActionError, MediaDecryptionError, MediaHashMismatch });
   // Nobody here shows a picture or an about text.
-  provide("WAWebContactProfilePicThumbBridge", { requestProfilePicFromServer: async ({ id }) => ({ id: createWid(String(id)), tag: "", timestamp: Date.now(), eurlStale: false, stale: false }) });
+  provide("WAWebContactProfilePicThumbBridge", {
+    requestProfilePicFromServer: async ({ id }) => ({ id: createWid(String(id)), tag: "", timestamp: Date.now(), eurlStale: false, stale: false }),
+  });
   provide("WAWebContactStatusBridge", { getStatus: async ({ wid }) => ({ id: wid, stale: true, status: "" }) });
   provide("WAWebFindCommonGroupsContactAction", { findCommonGroups: async (contact) => {
     const common = new Collection(ChatModel);

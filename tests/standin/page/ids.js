@@ -1,6 +1,10 @@
 // Wids and message keys.
 class InvalidWidError extends Error {
-  constructor(text) { super("wid error: invalid wid"); this.name = "InvalidWidError"; Object.defineProperty(this, "given", { value: String(text), enumerable: false }); }
+  constructor(text) {
+    super("wid error: invalid wid");
+    this.name = "InvalidWidError";
+    Object.defineProperty(this, "given", { value: String(text), enumerable: false });
+  }
 }
 const SERVERS = ["c.us", "lid", "g.us", "newsletter", "broadcast", "call", "bot"];
 const widCache = new Map();
@@ -50,7 +54,8 @@ const userWid = (wid) => createWid(`${wid.user}@${wid.server}`);
 class MsgKey {
   constructor(parts) {
     if (!parts) throw new Error("MsgKey error: obj is null/undefined");
-    let { from, to, id, participant, selfDir, fromMe, remote } = parts;
+    const { from, to, id, participant, selfDir } = parts;
+    let { fromMe, remote } = parts;
     if (!prefs.mePn()) throw new Error("MsgKey: no me");
     if (remote === undefined) {
       if (!(from instanceof Wid) || !(to instanceof Wid)) throw new Error("MsgKey: from and to must be Wids");
@@ -74,7 +79,8 @@ class MsgKey {
   equals(other) { return String(this) === String(other); }
   static fromString(text) {
     const [fromMe, remote, id, participant] = text.split("_");
-    return new MsgKey({ fromMe: fromMe === "true", remote: createWid(remote), id, participant: participant && participant.includes("@") ? createWid(participant) : undefined });
+    const author = participant && participant.includes("@") ? createWid(participant) : undefined;
+    return new MsgKey({ fromMe: fromMe === "true", remote: createWid(remote), id, participant: author });
   }
   static async newId() { return "3EB0" + hex(randomBytes(9)); }
   static newId_DEPRECATED() { return "3EB0" + hex(randomBytes(8)); }

@@ -2,16 +2,16 @@
 // unknown names swallowed and reported to the makers of the page.
 (function (global) {
   "use strict";
-  var FACTORY_ARGS = 32, ESM_DEFAULT = 64;
-  var modules = Object.create(null);
-  var guardDepth = 0, skipGuard = false;
+  const FACTORY_ARGS = 32, ESM_DEFAULT = 64;
+  const modules = Object.create(null);
+  let guardDepth = 0, skipGuard = false;
 
   function report(message) {
-    var body = JSON.stringify({ message: String(message) });
+    const body = JSON.stringify({ message: String(message) });
     if (navigator.sendBeacon) navigator.sendBeacon("/report", body);
   }
 
-  var ErrorGuard = {
+  const ErrorGuard = {
     inGuard: function () { return guardDepth > 0; },
     skipGuardGlobal: function (on) { skipGuard = !!on; },
     reportError: function (error) { report(error && error.message); },
@@ -24,7 +24,7 @@
   };
 
   function fail(name) {
-    var error = new Error('Requiring unknown module "' + name + '"');
+    const error = new Error('Requiring unknown module "' + name + '"');
     if (skipGuard || guardDepth > 0) throw error;
     report(error.message);
     return null;
@@ -32,15 +32,20 @@
 
   // The record of a module, run if need be; null when it cannot be had.
   function load(name) {
-    var record = modules[name];
+    const record = modules[name];
     if (!record || !record.factory && !record.done) return fail(name);
     if (!record.done) {
       record.done = true;
-      var factory = record.factory;
+      const factory = record.factory;
       record.factory = undefined; // dropped after it ran, as in production
-      for (var i = 0; i < record.dependencies.length; i++) if (!modules[record.dependencies[i]]) { record.done = false; record.factory = factory; return fail(record.dependencies[i]); }
+      for (const dependency of record.dependencies) {
+        if (modules[dependency]) continue;
+        record.done = false;
+        record.factory = factory;
+        return fail(dependency);
+      }
       record.depPosition = record.dependencies.length;
-      var args = record.special & FACTORY_ARGS
+      const args = record.special & FACTORY_ARGS
         ? [global, require, importDefault, importNamespace, requireLazy, record, record.exports]
         : [global, require, requireDynamic, requireLazy, record, record.exports];
       factory.apply(null, args);
@@ -50,48 +55,55 @@
 
   function require(name) {
     if (name === "__debug") return debug();
-    var record = load(name);
+    const record = load(name);
     if (!record) return undefined;
     return record.special & ESM_DEFAULT && record.exports && record.exports.default !== undefined ? record.exports.default : record.exports;
   }
   // Nothing but a help for those who debug: builds may lose it or give its records another form.
   function debug() {
-    var kind = JSON.parse(document.getElementById("site-data").textContent).moduleMap;
+    const kind = JSON.parse(document.getElementById("site-data").textContent).moduleMap;
     if (kind === "none") return fail("__debug");
     if (kind !== "other") return { modulesMap: modules };
-    return { modulesMap: Object.fromEntries(Object.keys(modules).map(function (name) { return [name, { i: name, d: modules[name].dependencies }]; })) };
+    const records = Object.keys(modules).map(function (name) { return [name, { i: name, d: modules[name].dependencies }]; });
+    return { modulesMap: Object.fromEntries(records) };
   }
   function importDefault(name) {
-    var record = load(name);
+    const record = load(name);
     if (!record) return null;
     return record.exports && record.exports.default !== undefined ? record.exports.default : null;
   }
   function importNamespace(name) {
-    var record = load(name);
+    const record = load(name);
     return record ? record.exports : undefined;
   }
   function requireDynamic(name) { throw new Error("requireDynamic " + name); }
   function requireLazy(names, done) {
-    var missing = names.filter(function (name) { return !modules[name]; });
+    const missing = names.filter(function (name) { return !modules[name]; });
     if (missing.length === 0) return done.apply(null, names.map(require));
     waiting.push({ names: names, done: done });
   }
-  var waiting = [];
+  let waiting = [];
 
   function define(name, dependencies, factory, special) {
     if (modules[name]) return;
     modules[name] = {
-      id: name, dependencies: dependencies || [], depPosition: (dependencies || []).length, factory: factory, special: special || 0,
-      exports: {}, done: false, defined: true,
+      id: name,
+      dependencies: dependencies || [],
+      depPosition: (dependencies || []).length,
+      factory: factory,
+      special: special || 0,
+      exports: {},
+      done: false,
+      defined: true,
     };
     waiting = waiting.filter(function (entry) {
-      if (!entry.names.every(function (name) { return modules[name]; })) return true;
+      if (!entry.names.every(function (wanted) { return modules[wanted]; })) return true;
       entry.done.apply(null, entry.names.map(require));
       return false;
     });
   }
 
-  var queue = global.__loaderQueue || [];
+  const queue = global.__loaderQueue || [];
   delete global.__loaderQueue;
   global.__d = define;
   global.define = define;

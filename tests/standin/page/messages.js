@@ -241,8 +241,9 @@ const inbound = {
     // Everything of the kind's own is decrypted with the body.
     const said = { body: ["chat", "vcard"].includes(frame.kind || "chat") ? frame.body : undefined, ...frame.fields };
     if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
+    const writer = frame.fromMe ? me : sender;
     const msg = makeMsg({
-      id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? (frame.fromMe ? me : sender) : undefined, type,
+      id: key, from: frame.fromMe ? me : wid, to: frame.fromMe ? wid : me, author: frame.group ? writer : undefined, type,
       t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted || undefined, isNewMsg: true, ...(frame.ciphertext ? {} : said),
     });
     await db.put("model-storage", "message", row(msg));

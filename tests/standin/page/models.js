@@ -36,7 +36,7 @@ class Model extends Emitter {
     Object.defineProperty(this, "attributes", { value: values, enumerable: false });
     Object.defineProperty(this, "declared", { value: Object.keys(props), enumerable: false });
     for (const key of Object.keys(values)) {
-      Object.defineProperty(this, key, { get: () => values[key], set: (value) => this.set(key, value), enumerable: true, configurable: true });
+      Object.defineProperty(this, key, { get: () => values[key], set: (value) => { this.set(key, value); }, enumerable: true, configurable: true });
     }
   }
   set(key, value) {
@@ -46,7 +46,8 @@ class Model extends Emitter {
       const old = this.attributes[name];
       if (old === next) continue;
       if (!(name in this.attributes)) {
-        Object.defineProperty(this, name, { get: () => this.attributes[name], set: (v) => this.set(name, v), enumerable: true, configurable: true });
+        const accessors = { get: () => this.attributes[name], set: (v) => { this.set(name, v); } };
+        Object.defineProperty(this, name, { ...accessors, enumerable: true, configurable: true });
       }
       this.attributes[name] = next;
       fired.push([name, next, old]);

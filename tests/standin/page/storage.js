@@ -32,7 +32,7 @@ const db = {
   by(name, store, index, value) { return this.run(name, store, "readonly", (s) => s.index(index).getAll(value)); },
   put(name, store, row) { return this.run(name, store, "readwrite", (s) => s.put(row)); },
   async wipe() {
-    for (const [name, open] of this.connections) (await open).close();
+    for (const open of this.connections.values()) (await open).close();
     this.connections.clear();
     for (const name of Object.keys(DATABASES)) {
       await new Promise((resolve) => { const r = indexedDB.deleteDatabase(name); r.onsuccess = r.onerror = r.onblocked = resolve; });

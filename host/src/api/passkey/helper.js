@@ -7,12 +7,15 @@ let code = null;
 let over = false;
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+function aboutCode(secondsWithout) {
+  if (secondsWithout > 0) return ` Within ${clock(secondsWithout)} no code has to be compared.`;
+  return " A code will have to be compared with the phone's.";
+}
 const words = ({ stage, purpose, reason, secondsLeft, secondsWithoutCode }) => {
   switch (stage) {
     case "asked": return `${reason ? `${reason}. ` : ""}WhatsApp is asked for the challenge …`;
     case "signing":
-      return `${reason ? `${reason}. ` : ""}${clock(secondsLeft)} left to sign.` +
-        (purpose === "link" ? (secondsWithoutCode > 0 ? ` Within ${clock(secondsWithoutCode)} no code has to be compared.` : " A code will have to be compared with the phone's.") : "");
+      return `${reason ? `${reason}. ` : ""}${clock(secondsLeft)} left to sign.${purpose === "link" ? aboutCode(secondsWithoutCode) : ""}`;
     case "phone": return `Sent. Waiting for the phone: keep WhatsApp open on it (${clock(secondsLeft)}).`;
     case "confirm": return `The phone shows a code (${clock(secondsLeft)} left).`;
     case "finishing": return "WhatsApp completes the linking …";

@@ -15,7 +15,8 @@
   const button = document.createElement("button");
   button.id = "wharf-sign";
   button.textContent = "Use my passkey for the gateway";
-  Object.assign(button.style, { position: "fixed", inset: "0", margin: "auto", width: "22em", height: "7em", zIndex: "2147483647", font: "18px sans-serif" });
+  const size = { width: "22em", height: "7em", font: "18px sans-serif" };
+  Object.assign(button.style, size, { position: "fixed", inset: "0", margin: "auto", zIndex: "2147483647" });
   button.onclick = async () => {
     try {
       const credential = await navigator.credentials.get({ publicKey: options });

@@ -11,7 +11,7 @@ use crate::{
     outbox::accept::{JUDGED_FOR, fits, judged},
     plugins::{Decision, Subject},
     store::{Finish, OutboxRow, RowState, Step, StoreError},
-    whatsapp::{Page, PageError},
+    whatsapp::{PageError, PageSending},
 };
 
 /// A look-up that failed is tried again after so long.
@@ -68,7 +68,7 @@ impl Sender {
         Ok(Judged::Ended)
     }
 
-    pub(super) async fn resolve(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Resolved, StoreError> {
+    pub(super) async fn resolve(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Result<Resolved, StoreError> {
         let store = &self.inner.store;
         let number = match &row.recipient {
             Recipient::Number(number) => number,
@@ -102,7 +102,7 @@ impl Sender {
 
     /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all the same: plugins judge by
     /// it, and what goes to that number is in the same chat.
-    async fn known(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<Address, StoreError> {
+    async fn known(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Result<Address, StoreError> {
         let address = self.inner.store.known_address(&self.client, &row.recipient).await?;
         if address.pn.is_some() || row.recipient.is_group() {
             return Ok(address);

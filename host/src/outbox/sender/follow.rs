@@ -12,14 +12,14 @@ use crate::{
     model::Timestamp,
     outbox::{handle::Outbox, outcome::BEGUN},
     store::{Finish, OutboxRow, RowState, StoreError, Urgency},
-    whatsapp::{Page, SendNews, SendProgress},
+    whatsapp::{PageSending, SendNews, SendProgress},
 };
 
 impl Sender {
     /// Does what follows an answer of the page about a send that was begun. `urgency`: how soon the page's word is noted, which
     /// is now when others wait for it. False: the send has to wait, or the page may have it; nothing of its chat may
     /// overtake it.
-    pub(super) async fn follow(&self, page: &Arc<dyn Page>, row: &OutboxRow, next: Next, urgency: Urgency) -> Result<bool, StoreError> {
+    pub(super) async fn follow(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, next: Next, urgency: Urgency) -> Result<bool, StoreError> {
         let (mut next, mut in_page) = (next, false);
         loop {
             next = match next {
@@ -64,13 +64,13 @@ impl Sender {
     }
 
     /// Was it sent? The page knows the id, or has never had it.
-    pub(super) async fn reconcile(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Result<(), StoreError> {
+    pub(super) async fn reconcile(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Result<(), StoreError> {
         let next = self.find(page, row).await;
         self.follow(page, row, next, Urgency::Now).await.map(drop)
     }
 
     /// Asks the page for a send; what follows from its answer.
-    async fn find(&self, page: &Arc<dyn Page>, row: &OutboxRow) -> Next {
+    async fn find(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Next {
         if row.profile_gone {
             return Next::Finish(Finish::Lost("the login ended before WhatsApp acknowledged it".into()));
         }

@@ -24,7 +24,7 @@ use crate::{
         fast_path::{self, Receiver},
     },
     store::{Begin, Begun, OutboxRow, RowState, StoreError, Urgency},
-    whatsapp::{Page, PageSend},
+    whatsapp::{PageSend, PageSending},
 };
 
 /// Chats that are sent to at a time. The page has one thread: more would only wait in it.
@@ -48,7 +48,7 @@ struct Beginning {
 
 impl Sender {
     /// Sends the rows of some chats, each chat's in order.
-    pub(super) async fn send(&self, page: &Arc<dyn Page>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
+    pub(super) async fn send(&self, page: &Arc<dyn PageSending>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
         let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
         // Two chats that turn out to be one keep the order of acceptance: the later one goes with the next pass.
@@ -106,7 +106,7 @@ impl Sender {
 
     /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
     /// it; those after it are in the queue again.
-    async fn deliver(&self, page: &Arc<dyn Page>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
+    async fn deliver(&self, page: &Arc<dyn PageSending>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
         let mut held = false;
         for Beginning { row, send, _claim } in rows {
             if held {
@@ -119,7 +119,7 @@ impl Sender {
     }
 
     /// Gives a send that was begun to the page, and does what follows from its answer. See [`Sender::follow`].
-    async fn give(&self, page: &Arc<dyn Page>, row: &OutboxRow, send: &PageSend, urgency: Urgency) -> Result<bool, StoreError> {
+    async fn give(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, send: &PageSend, urgency: Urgency) -> Result<bool, StoreError> {
         let answer = page.send(send).await;
         self.follow(page, row, after_send(answer), urgency).await
     }
@@ -130,7 +130,7 @@ impl Sender {
     }
 
     /// Gives the page what was begun as it was accepted. Each is the only one of its chat.
-    pub(super) async fn serve_fast_path(&self, page: &Arc<dyn Page>, mut receiver: Receiver) -> Result<(), StoreError> {
+    pub(super) async fn serve_fast_path(&self, page: &Arc<dyn PageSending>, mut receiver: Receiver) -> Result<(), StoreError> {
         let mut giving = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -145,7 +145,7 @@ impl Sender {
 
     /// Gives the page one send of the fast path. Nothing of its chat waits for it to be noted, so that is deferrable; it is
     /// found done by whatever is written next.
-    pub(in crate::outbox) async fn give_begun(&self, page: &Arc<dyn Page>, begun: fast_path::Begun) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn give_begun(&self, page: &Arc<dyn PageSending>, begun: fast_path::Begun) -> Result<(), StoreError> {
         let row = &begun.row;
         self.give(page, row, &page_send(&row.message_id, &row.message), Urgency::FirstDeferrable).await?;
         self.wake_queue();

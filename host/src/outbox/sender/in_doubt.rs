@@ -17,7 +17,7 @@ use crate::{
     model::{ClientId, Timestamp},
     outbox::{handle::Outbox, outcome::BEGUN},
     store::{DOUBTS, Doubtful, Finish, OutboxRow, RowState, StoreError},
-    whatsapp::Page,
+    whatsapp::PageSending,
 };
 
 /// A look at the table so often.
@@ -95,7 +95,7 @@ impl Sender {
 
     /// Finds out what became of sends, until it is dropped with its page. `settled` hears when those are settled that were
     /// begun before this page was there.
-    pub(super) async fn find_out(&self, page: &Arc<dyn Page>, settled: &Notify) -> Result<(), StoreError> {
+    pub(super) async fn find_out(&self, page: &Arc<dyn PageSending>, settled: &Notify) -> Result<(), StoreError> {
         self.settle(page).await?;
         settled.notify_one();
         let mut asked_soon = Instant::now();
@@ -110,7 +110,7 @@ impl Sender {
     }
 
     /// Finds out what became of those that were begun before this page was there, whenever they were asked about last.
-    pub(in crate::outbox) async fn settle(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn settle(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         self.each(Doubtful::All, |row| self.ask(page, row)).await?;
         self.unsettled().clear();
         self.wake_queue();
@@ -119,7 +119,7 @@ impl Sender {
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is
     /// asked. `ask_soon`: also about those that it may or may not have.
-    pub(in crate::outbox) async fn overdue(&self, page: &Arc<dyn Page>, ask_soon: bool) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn overdue(&self, page: &Arc<dyn PageSending>, ask_soon: bool) -> Result<(), StoreError> {
         let limit = self.inner.settings.ack_timeout.duration();
         let look = |row: OutboxRow| async move {
             let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
@@ -190,7 +190,7 @@ impl Sender {
     }
 
     /// Asks about a send; when nobody could tell for long enough, it ends.
-    async fn ask(&self, page: &Arc<dyn Page>, row: OutboxRow) -> Result<(), StoreError> {
+    async fn ask(&self, page: &Arc<dyn PageSending>, row: OutboxRow) -> Result<(), StoreError> {
         self.reconcile(page, &row).await?;
         let (now, limit) = (Timestamp::now(), self.inner.settings.give_up_after);
         let age = now.since(row.updated_at);

@@ -17,7 +17,7 @@ use crate::{
     model::{Recipient, Timestamp},
     outbox::pace::{self, Turn},
     store::{OutboxRow, Sending, StoreError},
-    whatsapp::Page,
+    whatsapp::PageSending,
 };
 
 /// Rows of the queue read at a time. An interactive message waits for so many bulk ones at the most.
@@ -46,7 +46,7 @@ fn pauses(row: &OutboxRow) -> bool {
 
 impl Sender {
     /// Sends the next rows of the queue that nothing holds back.
-    pub(in crate::outbox) async fn pass(&self, page: &Arc<dyn Page>) -> Result<Progress, StoreError> {
+    pub(in crate::outbox) async fn pass(&self, page: &Arc<dyn PageSending>) -> Result<Progress, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
         let reading = self.reading.lock().await;
         let mut rows = store.next_queued(&self.client, None, PASS).await?;
@@ -141,7 +141,7 @@ impl Sender {
     }
 
     /// Which of the recipients are strangers. A chat that is older than the gateway is known to the page alone.
-    async fn strangers(&self, page: &Arc<dyn Page>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
+    async fn strangers(&self, page: &Arc<dyn PageSending>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
         let store = &self.inner.store;
         let mut strangers = HashSet::new();
         for row in rows {

@@ -13,7 +13,7 @@ use crate::{
     model::{Recipient, Timestamp},
     outbox::{claims::Claim, pace},
     store::{OutboxRow, Step, StoreError},
-    whatsapp::{Page, PageSend},
+    whatsapp::{PageSend, PageSending},
 };
 
 /// What of a chat may be sent now.
@@ -37,7 +37,7 @@ pub(super) struct Ready {
 
 impl Sender {
     /// Finds out what of a chat's rows may be sent now, and where to.
-    pub(super) async fn prepare(&self, page: &Arc<dyn Page>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
+    pub(super) async fn prepare(&self, page: &Arc<dyn PageSending>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
         let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
         let mut prepared = Prepared { lines: vec![line], waits: false, ended: false, rows: Vec::with_capacity(rows.len()) };
         for row in rows {
@@ -85,7 +85,7 @@ impl Sender {
     }
 
     /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
-    pub(super) async fn type_first(&self, page: &Arc<dyn Page>, chats: &[Prepared]) {
+    pub(super) async fn type_first(&self, page: &Arc<dyn PageSending>, chats: &[Prepared]) {
         for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
             let characters = row.message.content.body().map_or(0, |body| body.chars().count());
             let how_long = pace::typing(&self.pacing, characters);

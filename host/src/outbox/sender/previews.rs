@@ -14,7 +14,7 @@ use crate::{
     model::{Content, OutboundMessage},
     outbox::handle::Inner,
     store::{OutboxId, OutboxRow},
-    whatsapp::Page,
+    whatsapp::PageSending,
 };
 
 /// Previews asked for at a time.
@@ -44,7 +44,7 @@ impl Previews {
     }
 
     /// Whether a message has to wait for its preview, which is asked for.
-    pub(super) fn holds(&self, inner: &Arc<Inner>, page: &Arc<dyn Page>, row: &OutboxRow, message: &OutboundMessage) -> bool {
+    pub(super) fn holds(&self, inner: &Arc<Inner>, page: &Arc<dyn PageSending>, row: &OutboxRow, message: &OutboundMessage) -> bool {
         if !may_have_link(&message.content) {
             return false;
         }

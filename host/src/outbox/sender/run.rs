@@ -18,7 +18,7 @@ use crate::{
     outbox::handle::{Inner, Outbox},
     store::StoreError,
     tasks::{self, Trouble},
-    whatsapp::Page,
+    whatsapp::PageSending,
 };
 
 /// The queue is looked at so often at least: rows become due, and acknowledgements stay away.
@@ -26,13 +26,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 impl Outbox {
     /// Sends the rows of a session while it has a page; ends when the session does.
-    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn Page>>>) -> JoinHandle<()> {
+    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn PageSending>>>) -> JoinHandle<()> {
         let inner = Arc::clone(&self.inner);
         tasks::until_done("outbox.sender", move || run(Arc::clone(&inner), client.clone(), pages.clone()))
     }
 }
 
-async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn Page>>>) {
+async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn PageSending>>>) {
     let mut sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
     let (mut late, mut stopped) = (Trouble::default(), Trouble::default());
     loop {
@@ -94,7 +94,7 @@ async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Opt
 
 impl Sender {
     /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
-    async fn work(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    async fn work(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         self.previews.forget();
         self.unsettle().await?;
         let settled = Notify::new();
@@ -113,7 +113,7 @@ impl Sender {
     }
 
     /// Works off the queue, and what the clock brings about, until the lease is lost.
-    async fn work_queue(&self, page: &Arc<dyn Page>) -> Result<(), StoreError> {
+    async fn work_queue(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         let (mut look, mut clock) = (Instant::now() + TICK, Instant::now());
         loop {
             let accepted = self.inner.accepted.notified();

@@ -17,7 +17,7 @@ async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
     let whatsapp = Arc::new(FakeWhatsApp::default());
-    let page: Arc<dyn Page> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.refuses.lock().expect("lock") = refusal;
     *whatsapp.dies.lock().expect("lock") = death;
     store.cache_address(&client(), &"4915123456789".parse().expect("number"), &chat()).await.expect("known");
@@ -82,7 +82,7 @@ async fn who_waits_until_the_page_has_a_message_hears_of_it_though_its_answer_wa
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
     let whatsapp = Arc::new(FakeWhatsApp { unsent: AtomicBool::new(true), ..FakeWhatsApp::default() });
-    let page: Arc<dyn Page> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.dies.lock().expect("lock") = Some(Death::AfterStoring);
     let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
     sender.pass(&page).await.expect("passed");

@@ -77,7 +77,7 @@ async fn what_a_session_has_begun_that_is_not_there_any_more_ends_by_its_age() {
     for (give_up_after, ended) in [(1_000_000, 0), (0, 1)] {
         let dir = tempfile::tempdir().expect("tempdir");
         let (store, outbox, sender) = still(dir.path(), quick(give_up_after)).await;
-        let page: Arc<dyn Page> = Arc::new(FakeWhatsApp::default());
+        let page: Arc<dyn PageSending> = Arc::new(FakeWhatsApp::default());
         let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
         sender.pass(&page).await.expect("passed");
         assert_eq!(outbox.give_up_strays(&[client()]).await, Ok(0), "its page is asked");
@@ -94,7 +94,7 @@ async fn a_doubt_is_asked_about_with_pauses() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), quick(1_000_000)).await;
     let whatsapp = Arc::new(FakeWhatsApp::default());
-    let page: Arc<dyn Page> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.dies.lock().expect("lock") = Some(Death::AfterStoring);
     whatsapp.mute.store(true, Ordering::Relaxed);
     let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
@@ -115,7 +115,7 @@ async fn a_doubt_is_asked_about_with_pauses() {
 async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
-    let page: Arc<dyn Page> = Arc::new(FakeWhatsApp::default());
+    let page: Arc<dyn PageSending> = Arc::new(FakeWhatsApp::default());
     // As another gateway would take it.
     store.lease(&client()).await.expect("taken");
     let first = outbox.accept(request("first", None)).await.expect("accepted");

@@ -81,7 +81,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 /// WhatsApp with one page at a time. What the page has stored outlives it, its queue does not.
 #[derive(Debug, Default)]
-struct World(Mutex<State>);
+struct World(Mutex<State>, Unanswered);
 
 #[derive(Debug, Default)]
 struct State {
@@ -120,13 +120,14 @@ impl World {
 }
 
 #[async_trait]
-impl Page for World {
-    async fn status(&self) -> Result<PageStatus, PageError> {
-        Ok(PageStatus::default())
+impl PageChannel for World {
+    async fn call(&self, call: Call) -> Result<serde_json::Value, PageError> {
+        self.1.refuse(&call)
     }
-    async fn contract(&self) -> Result<ContractReport, PageError> {
-        Ok(ContractReport::default())
-    }
+}
+
+#[async_trait]
+impl PageSending for World {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         let state = self.alive()?;
         if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
@@ -186,34 +187,6 @@ impl Page for World {
         self.alive()?.queue.push(id.clone());
         Ok(())
     }
-    async fn refresh_qr(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
-        Err(gone())
-    }
-    async fn passkey(&self, _: &crate::whatsapp::PasskeyOrder) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn cancel_pairing(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn logout(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn reload(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn catch_up(&self, _: Timestamp) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn recorded(&self, _: usize) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn browser(&self) -> BrowserReport {
-        BrowserReport::default()
-    }
-    async fn close(&self) {}
 }
 
 /// What the caller knows of a message.
@@ -226,7 +199,8 @@ struct Told {
 struct Run {
     dir: tempfile::TempDir,
     world: Arc<World>,
-    page: Arc<dyn Page>,
+    page: Arc<dyn PageSending>,
+    _watch: Watch,
     store: Store,
     outbox: Outbox,
     sender: Sender,
@@ -250,10 +224,11 @@ impl Run {
     async fn new() -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let world = Arc::new(World::default());
-        let page: Arc<dyn Page> = Arc::<World>::clone(&world);
+        let page: Arc<dyn PageSending> = Arc::<World>::clone(&world);
+        let watch = world.1.watch();
         let (store, outbox, sender) = open(dir.path()).await;
         let fast_path = Some(sender.open_fast_path());
-        Self { dir, world, page, store, outbox, sender, fast_path, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
+        Self { dir, world, page, _watch: watch, store, outbox, sender, fast_path, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
     }
 
     async fn happens(&mut self, what: &Happens) {

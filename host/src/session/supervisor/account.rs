@@ -4,21 +4,6 @@
 use super::Supervisor;
 use crate::{model::Account, whatsapp::PageStatus};
 
-/// What the supervisor remembers of it.
-#[derive(Debug)]
-pub(super) struct Owner {
-    /// The login has ended, and since then nobody has said whose the new one is.
-    unknown: bool,
-    /// The journal knows what there is to know; until it does nothing is sent.
-    pub(super) noted: bool,
-}
-
-impl Owner {
-    pub(super) fn new(linked: bool) -> Self {
-        Self { unknown: !linked, noted: true }
-    }
-}
-
 impl Supervisor {
     /// Takes the page's word on the account.
     pub(super) async fn account(&mut self, status: &PageStatus) {

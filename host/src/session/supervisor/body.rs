@@ -9,12 +9,15 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::heard::Heard;
+use super::{
+    done::{Done, Start},
+    heard::Heard,
+};
 use crate::{
     model::{ClientId, Timestamp},
-    session::{Arrival, Journal},
+    session::Journal,
     tasks,
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageStatus, SendNews},
+    whatsapp::{LaunchError, Launcher, Page, PageError, PageLife, PageReading},
 };
 
 /// A launch that takes longer does not count among those that run at the same time.
@@ -36,41 +39,6 @@ struct Running {
     page: Arc<dyn Page>,
     heard: Heard,
     permit: OwnedSemaphorePermit,
-}
-
-/// A browser with the right to its profile.
-pub(super) struct Start {
-    launched: Launched,
-    permit: OwnedSemaphorePermit,
-}
-
-/// What a task brought back.
-pub(super) enum Done {
-    Event(PageEvent),
-    /// News of sends that came one behind the other: noted together, they share a commit.
-    Sends(Vec<SendNews>),
-    /// Messages that came one behind the other.
-    Messages(Vec<Arrival>),
-    Launched {
-        generation: u64,
-        result: Result<Start, LaunchError>,
-    },
-    Contract {
-        generation: u64,
-        result: Result<ContractReport, PageError>,
-    },
-    /// The page did not begin to catch up.
-    NoCatchUp {
-        generation: u64,
-        error: PageError,
-    },
-    Health {
-        generation: u64,
-        page_millis: u64,
-        result: Result<PageStatus, PageError>,
-        browser: BrowserReport,
-    },
-    Nothing,
 }
 
 impl Body {
@@ -197,7 +165,7 @@ impl Body {
 
     pub(super) fn catch_up(&mut self, since: Timestamp) {
         let Some(page) = self.page() else { return };
-        let generation = self.generation;
+        let (page, generation): (Arc<dyn PageReading>, _) = (page, self.generation);
         self.work.spawn(async move {
             match answer("catch_up", page.catch_up(since)).await {
                 Ok(()) => Done::Nothing,
@@ -209,6 +177,7 @@ impl Body {
     /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the next health check.
     pub(super) fn recorded(&mut self, messages: usize) {
         let Some(page) = self.page() else { return };
+        let page: Arc<dyn PageReading> = page;
         self.work.spawn(async move {
             // A page that is gone has its own end.
             let _ = page.recorded(messages).await;
@@ -218,7 +187,7 @@ impl Body {
 
     pub(super) fn check_health(&mut self) {
         let Some(page) = self.page() else { return };
-        let generation = self.generation;
+        let (page, generation): (Arc<dyn PageLife>, _) = (page, self.generation);
         self.work.spawn(async move {
             let began = tokio::time::Instant::now();
             let result = answer("status", page.status()).await;

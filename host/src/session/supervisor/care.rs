@@ -9,137 +9,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Supervisor, faults::Faults};
+use super::{Supervisor, state::Stalled};
 use crate::{
-    model::{Event, Restriction, RestrictionKind, SessionNotices, SessionState},
+    model::{Event, SessionNotices, SessionState},
     session::machine::Input,
-    whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress, TimeLock},
+    whatsapp::{BrowserReport, Fault, PageStatus, TimeLock},
 };
 
 /// Without a message for so long the page is not needed right now.
 const QUIET: Duration = Duration::from_secs(30);
 /// Between two refreshes for the page's own good.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1800);
-
-/// Limits of one session's body.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Limits {
-    /// Bytes of private memory over which the page is loaded anew at a quiet moment; 0: none.
-    pub memory_soft: u64,
-    /// Bytes over which the browser is started anew; 0: none.
-    pub memory_hard: u64,
-    /// Sends without an acknowledgement for so long mean that nothing gets through; zero: never.
-    pub ack_watchdog: Duration,
-}
-
-/// How far it has gone to get sends through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stalled {
-    No,
-    PageAnew,
-    BrowserAnew,
-}
-
-/// What the supervisor remembers for it.
-pub(super) struct Care {
-    ready_since: Instant,
-    last_message: Instant,
-    last_ack: Instant,
-    last_refresh: Option<Instant>,
-    cpu: Option<(Instant, u64)>,
-    /// What was done because nothing got through, and nothing has since.
-    stalled: Stalled,
-    unacknowledged: u64,
-    pub(super) restrictions: Vec<Restriction>,
-    /// Messages that were accepted for another account.
-    held: u64,
-    /// What the page said last of the time lock.
-    pub(super) locked: Option<Option<TimeLock>>,
-    status: Option<PageStatus>,
-    /// What is to be said of a passkey that is awaited.
-    pub(super) passkey: Option<String>,
-    pub(super) faults: Faults,
-}
-
-impl Care {
-    pub(super) fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            ready_since: now,
-            last_message: now,
-            last_ack: now,
-            last_refresh: None,
-            cpu: None,
-            stalled: Stalled::No,
-            unacknowledged: 0,
-            restrictions: Vec::new(),
-            held: 0,
-            locked: None,
-            status: None,
-            passkey: None,
-            faults: Faults::default(),
-        }
-    }
-
-    pub(super) fn became_ready(&mut self) {
-        self.ready_since = Instant::now();
-    }
-
-    pub(super) fn message(&mut self) {
-        self.last_message = Instant::now();
-    }
-
-    pub(super) fn send_news(&mut self, news: &SendNews) {
-        self.message();
-        match &news.what {
-            SendProgress::Ack(_) => {
-                self.last_ack = Instant::now();
-                self.stalled = Stalled::No;
-                self.unacknowledged = 0;
-            }
-            SendProgress::Refused { .. } => {}
-        }
-    }
-
-    /// Percent of one core since the last look; none at the first look, or when a process has gone since.
-    pub(super) fn cpu_percent(&mut self, browser: &BrowserReport) -> Option<u32> {
-        let now = Instant::now();
-        let (before, used) = self.cpu.replace((now, browser.cpu_millis?))?;
-        let spent = browser.cpu_millis?.checked_sub(used)?;
-        let passed = u64::try_from(now.duration_since(before).as_millis()).ok().filter(|millis| *millis > 0)?;
-        u32::try_from(spent.saturating_mul(100) / passed).ok()
-    }
-
-    fn notices(&mut self) -> Vec<String> {
-        let mut notices: Vec<String> = self.passkey.iter().cloned().collect();
-        if self.unacknowledged > 0 {
-            notices.push(format!("degraded: {} sends have no acknowledgement though the session is ready", self.unacknowledged));
-        }
-        if let Some(status) = &self.status {
-            if status.modal {
-                notices.push("a dialog covers the page; sends go on".into());
-            }
-            if status.needs_update {
-                notices.push("WhatsApp Web has a new version; the page is loaded anew at a quiet moment".into());
-            }
-        }
-        if self.held > 0 {
-            notices.push(format!(
-                "{} messages were accepted for another account than the session has now and are held: release or cancel them (/v1/sessions/<id>/held)",
-                self.held
-            ));
-        }
-        for Restriction { kind, .. } in &self.restrictions {
-            let why = match kind {
-                RestrictionKind::ReachOutTimeLock => "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)",
-                RestrictionKind::NewChatLimit => "WhatsApp refuses new chats of this account: its monthly limit is reached (475)",
-            };
-            notices.push(format!("{why}; sends to strangers wait"));
-        }
-        notices.extend(self.faults.notice());
-        notices
-    }
-}
 
 impl Supervisor {
     /// Takes the page's word on the time lock, when it is a new one or holds on.
@@ -174,6 +54,18 @@ impl Supervisor {
         }
         self.snapshot.send_modify(|snapshot| snapshot.notices.clone_from(&notices));
         self.parts.journal.report(&client, account.as_ref(), Event::report(&SessionNotices { notices })).await;
+    }
+
+    /// Counts a fault of the bridge, and tells of it when it is time for that.
+    pub(super) async fn fault(&mut self, fault: Fault) {
+        let client = self.parts.client.clone();
+        metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(fault.count);
+        if let Some(event) = self.care.faults.note(fault) {
+            warn!(%client, place = event.place, error = event.error, count = event.count, "the bridge stumbled over something the page did");
+            let account = self.snapshot.borrow().account.clone();
+            self.parts.journal.report(&client, account.as_ref(), Event::report(&event)).await;
+            self.notice(None).await;
+        }
     }
 
     /// After a health check of a session that is ready.

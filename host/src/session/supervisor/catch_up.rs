@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Supervisor;
+use super::{Supervisor, state::CatchUpStage as Stage};
 use crate::{
     model::Timestamp,
     session::{Arrival, Unread},
@@ -21,22 +21,6 @@ const MARGIN: Duration = Duration::from_secs(600);
 
 /// So often a document is asked again for what could not be read.
 const ATTEMPTS: u8 = 3;
-
-/// How far the present document has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct CatchUp {
-    stage: Stage,
-    /// How often not everything could be read.
-    failures: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
-    #[default]
-    Due,
-    Asked,
-    Done,
-}
 
 impl Supervisor {
     /// Asks the page, once per document.

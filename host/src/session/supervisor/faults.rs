@@ -4,11 +4,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
-use tracing::warn;
 
-use super::Supervisor;
 use crate::{
-    model::{BridgeFault, Event, Timestamp},
+    model::{BridgeFault, Timestamp},
     whatsapp::Fault,
 };
 
@@ -31,7 +29,7 @@ struct Kind {
 
 impl Faults {
     /// Counts a fault; what is to be told of it, if it is time for that.
-    fn note(&mut self, fault: Fault) -> Option<BridgeFault> {
+    pub(super) fn note(&mut self, fault: Fault) -> Option<BridgeFault> {
         let mut key = (fault.place, fault.error);
         if self.0.len() >= KINDS && !self.0.contains_key(&key) {
             key = ("other places".into(), "other errors".into());
@@ -60,19 +58,6 @@ impl Faults {
         }
         let kinds = self.0.keys().map(|(place, error)| format!("{place}: {error}")).collect::<Vec<_>>().join("; ");
         Some(format!("the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"))
-    }
-}
-
-impl Supervisor {
-    pub(super) async fn fault(&mut self, fault: Fault) {
-        let client = self.parts.client.clone();
-        metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(fault.count);
-        if let Some(event) = self.care.faults.note(fault) {
-            warn!(%client, place = event.place, error = event.error, count = event.count, "the bridge stumbled over something the page did");
-            let account = self.snapshot.borrow().account.clone();
-            self.parts.journal.report(&client, account.as_ref(), Event::report(&event)).await;
-            self.notice(None).await;
-        }
     }
 }
 

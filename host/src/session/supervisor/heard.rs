@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::body::Done;
+use super::done::Done;
 use crate::{
     model::AckLevel,
     session::{Arrival, Journal},

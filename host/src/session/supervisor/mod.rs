@@ -8,11 +8,13 @@ mod account;
 mod body;
 mod care;
 mod catch_up;
+mod done;
 mod faults;
 mod heard;
 mod news;
 mod pairing;
 mod passkey;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +26,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use self::care::Limits;
+pub use self::state::Limits;
 use self::{
-    account::Owner,
-    body::{Body, Done},
-    care::Care,
-    catch_up::CatchUp,
-    passkey::Passkey,
+    body::Body,
+    done::Done,
+    state::{Care, CatchUp, Owner, Passkey},
 };
 use super::{
     handle::{Command, Order, SessionHandle, Snapshot},
@@ -40,7 +40,7 @@ use super::{
 use crate::{
     model::{ClientId, SessionState, Timestamp, Transition, jittered},
     tasks,
-    whatsapp::{Launcher, Page},
+    whatsapp::{Launcher, Page, PageSending},
 };
 
 /// What a supervisor is made of.
@@ -87,7 +87,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
 #[derive(Clone)]
 struct Shown {
     snapshot: watch::Sender<Snapshot>,
-    ready_page: watch::Sender<Option<Arc<dyn Page>>>,
+    ready_page: watch::Sender<Option<Arc<dyn PageSending>>>,
     any_page: watch::Sender<Option<Arc<dyn Page>>>,
 }
 
@@ -121,7 +121,7 @@ struct Supervisor {
     owner: Owner,
     body: Body,
     snapshot: watch::Sender<Snapshot>,
-    ready_page: watch::Sender<Option<Arc<dyn Page>>>,
+    ready_page: watch::Sender<Option<Arc<dyn PageSending>>>,
     any_page: watch::Sender<Option<Arc<dyn Page>>>,
     timer: Option<Instant>,
     /// The contract is being looked at before the session is called ready.
@@ -257,6 +257,7 @@ impl Supervisor {
     fn publish(&mut self) {
         let page = self.body.page();
         let ready = page.clone().filter(|_| self.machine.can_send() && self.owner.noted);
+        let ready = ready.map(|page| -> Arc<dyn PageSending> { page });
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
         let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);
@@ -309,7 +310,7 @@ async fn wait(timer: Option<Instant>) {
     }
 }
 
-fn publish_page(sender: &watch::Sender<Option<Arc<dyn Page>>>, page: Option<Arc<dyn Page>>) {
+fn publish_page<P: ?Sized>(sender: &watch::Sender<Option<Arc<P>>>, page: Option<Arc<P>>) {
     sender.send_if_modified(|now| {
         let same = match (&*now, &page) {
             (None, None) => true,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Supervisor, body::Done, catch_up::CatchUp};
+use super::{Supervisor, done::Done, state::CatchUp};
 use crate::{
     model::{SessionState, Timestamp},
     session::{

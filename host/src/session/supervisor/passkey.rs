@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::words::{notice, words};
-use super::Supervisor;
+use super::{Supervisor, state::Passkey};
 use crate::{
     model::{Event, PasskeyStep, SessionState, Timestamp},
     session::{
@@ -29,16 +29,6 @@ const PAST: usize = 8;
 /// The reasons that a session shows with the state `qr_ready`.
 const AWAITED: &str = "WhatsApp asks for the account's passkey";
 const NOT_AWAITED: &str = "a QR can be scanned";
-
-/// What the supervisor remembers of it beside the snapshot.
-#[derive(Debug, Default)]
-pub(super) struct Passkey {
-    pub(super) clock: Option<Instant>,
-    /// How long the present stage may take.
-    life: Duration,
-    /// The one fresh challenge was asked for.
-    retried: bool,
-}
 
 impl Supervisor {
     fn passkey_view(&self) -> Option<PasskeyView> {

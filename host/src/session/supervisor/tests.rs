@@ -12,11 +12,12 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, Content, Event, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
+    model::{Account, Address, Content, Event, InboundMessage, Location, MessageId, PhoneNumber, Restriction, RestrictionKind},
     session::{Arrival, Unread, handle::HealthNote},
     whatsapp::{
-        BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
-        PasskeyOrder, SendNews, Stored, TimeLock,
+        BrowserReport, Call, Capability, ContractReport, LaunchError, Launched, PageChannel, PageError, PageEvent, PageLife, PageLinking,
+        PageReading, PageStatus, PairingCode, PasskeyOrder, SendNews, TimeLock,
+        fake::{Unanswered, Watch},
     },
 };
 
@@ -29,71 +30,24 @@ struct ScriptedPage {
     browser: Mutex<BrowserReport>,
     caught_up: Mutex<Vec<Timestamp>>,
     recorded: AtomicUsize,
+    unanswered: Unanswered,
 }
 
 #[async_trait]
-impl Page for ScriptedPage {
+impl PageChannel for ScriptedPage {
+    async fn call(&self, call: Call) -> Result<serde_json::Value, PageError> {
+        self.unanswered.refuse(&call)
+    }
+}
+
+#[async_trait]
+impl PageLife for ScriptedPage {
     async fn status(&self) -> Result<PageStatus, PageError> {
         let status = self.status.lock().expect("lock").clone();
         status.ok_or(PageError::Timeout { what: "status", limit: Duration::from_secs(1) })
     }
     async fn contract(&self) -> Result<ContractReport, PageError> {
         Ok(self.contract.lock().expect("lock").clone())
-    }
-    async fn resolve(&self, _: &PhoneNumber) -> Result<Option<Address>, PageError> {
-        Ok(None)
-    }
-    async fn address(&self, chat: &str) -> Result<Address, PageError> {
-        Ok(Address { chat: chat.into(), pn: None, lid: None })
-    }
-    async fn established(&self, _: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
-        Ok(vec![])
-    }
-    async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn preview(&self, _: &PageSend) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn send(&self, _: &PageSend) -> Result<Stored, PageError> {
-        Err(PageError::Refused { what: "send", reason: "not in this test".into() })
-    }
-    async fn find(&self, _: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
-        Ok(None)
-    }
-    async fn resend(&self, _: &MessageId, _: &str) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
-        self.caught_up.lock().expect("lock").push(since);
-        Ok(())
-    }
-    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
-        self.recorded.fetch_add(messages, Ordering::Relaxed);
-        Ok(())
-    }
-    async fn refresh_qr(&self) -> Result<(), PageError> {
-        self.log.lock().expect("lock").push("refresh_qr");
-        Ok(())
-    }
-    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
-        Ok(PairingCode { code: "SECR-ETCD".into(), ttl: Duration::from_secs(180) })
-    }
-    async fn cancel_pairing(&self) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
-        self.log.lock().expect("lock").push(match order {
-            PasskeyOrder::Answer { .. } => "answer",
-            PasskeyOrder::Confirm => "confirm",
-            PasskeyOrder::Expire => "expire",
-            PasskeyOrder::Again => "again",
-            PasskeyOrder::Cancel => "cancel",
-        });
-        Ok(())
-    }
-    async fn logout(&self) -> Result<(), PageError> {
-        Ok(())
     }
     async fn reload(&self) -> Result<(), PageError> {
         self.log.lock().expect("lock").push("reload");
@@ -106,6 +60,41 @@ impl Page for ScriptedPage {
         self.log.lock().expect("lock").push("close");
     }
 }
+
+#[async_trait]
+impl PageLinking for ScriptedPage {
+    async fn refresh_qr(&self) -> Result<(), PageError> {
+        self.log.lock().expect("lock").push("refresh_qr");
+        Ok(())
+    }
+    async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
+        Ok(PairingCode { code: "SECR-ETCD".into(), ttl: Duration::from_secs(180) })
+    }
+    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
+        self.log.lock().expect("lock").push(match order {
+            PasskeyOrder::Answer { .. } => "answer",
+            PasskeyOrder::Confirm => "confirm",
+            PasskeyOrder::Expire => "expire",
+            PasskeyOrder::Again => "again",
+            PasskeyOrder::Cancel => "cancel",
+        });
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PageReading for ScriptedPage {
+    async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
+        self.caught_up.lock().expect("lock").push(since);
+        Ok(())
+    }
+    async fn recorded(&self, messages: usize) -> Result<(), PageError> {
+        self.recorded.fetch_add(messages, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl PageSending for ScriptedPage {}
 
 /// Hands out pages, and the other end of their news.
 #[derive(Debug, Default)]
@@ -254,6 +243,7 @@ struct Rig {
     launcher: Arc<ScriptedLauncher>,
     notes: Arc<Notes>,
     handle: SessionHandle,
+    _watch: Watch,
 }
 
 fn rig(failures: Vec<LaunchError>) -> Rig {
@@ -276,7 +266,8 @@ fn beside(starts: &Arc<Semaphore>, launcher: ScriptedLauncher) -> Rig {
         linked: false,
         wanted: true,
     });
-    Rig { launcher, notes, handle }
+    let watch = launcher.page.unanswered.watch();
+    Rig { launcher, notes, handle, _watch: watch }
 }
 
 impl Rig {
@@ -323,6 +314,20 @@ async fn a_session_links_sends_and_closes_its_browser() {
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
     assert!(rig.handle.ready_page().borrow().is_none());
     assert_eq!(*rig.notes.codes.lock().expect("lock"), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "does not answer {\"logout\"}"]
+async fn a_question_that_the_fake_does_not_answer_fails_its_test() {
+    let rig = rig(vec![]);
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+    rig.handle.tell(Command::Logout).await;
+    // A task of the supervisor asks, and its panic stays there.
+    while rig.handle.snapshot().borrow().state != SessionState::Disconnected {
+        rig.handle.tell(Command::Shutdown).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,14 +6,19 @@ const CATCH_UP_ROWS = 50;
 const CATCH_UP_WAITING = 500;
 const CATCH_UP_READ = 30_000;
 let catchUps = 0;
-// Begins it. Its end is told behind the messages, with whether that was all of them; null: not all could be read. Another
-// catch-up takes the place of one that goes on.
+
+/**
+ * Begins it. Its end is told behind the messages, with whether that was all of them; null: not all could be read. Another
+ * catch-up takes the place of one that goes on.
+ * @param {{since: number}} request In milliseconds since the epoch.
+ */
 function catchUp({ since }) {
   catchUps += 1;
   const mine = catchUps;
   const isCurrent = () => mine === catchUps;
+  /** @param {CatchUpEnd | undefined} outcome */
   const end = (outcome) => {
-    if (!isCurrent()) return;
+    if (!isCurrent() || !outcome) return;
     waiting.set(`the end of catch-up ${mine}`, { since: Date.now(), end: outcome });
     tellWaiting();
   };
@@ -21,13 +26,19 @@ function catchUp({ since }) {
     fault("catching up", error);
     end({ complete: null });
   });
-  return {};
 }
+onCall("catch_up", catchUp, ["catch_up"]);
+
+/**
+ * @param {number} start In seconds.
+ * @param {() => boolean} isCurrent
+ * @returns {Promise<CatchUpEnd | undefined>}
+ */
 async function readMissed(start, isCurrent) {
   let [complete, failed] = [true, false];
   // The list is the live one.
-  for (const chat of [...use("WAWebCollections.Chat").getModelsArray()]) {
-    if (isStatus(chat.id) || !(timeOf(chat) >= start || chat.msgs.getModelsArray().some((msg) => timeOf(msg) >= start))) continue;
+  for (const chat of [...need("WAWebCollections.Chat").getModelsArray()]) {
+    if (isStatus(chat.id) || !isActiveSince(chat, start)) continue;
     const found = await missedIn(chat, start).catch((error) => fault("catching up with a chat", error));
     failed ||= !found;
     complete &&= found?.complete !== false;
@@ -39,24 +50,53 @@ async function readMissed(start, isCurrent) {
   }
   return { complete: failed ? null : complete };
 }
-// In seconds. What has no readable time may be of any.
-const LATEST = 2 ** 53;
-function timeOf({ t }) {
-  return Number.isFinite(t) ? t : LATEST;
+/**
+ * @param {Chat} chat
+ * @param {number} start
+ */
+function isActiveSince(chat, start) {
+  return timeOf(chat) >= start || chat.msgs.getModelsArray().some((msg) => timeOf(msg) >= start);
 }
+
+// What has no readable time may be of any.
+const LATEST = 2 ** 53;
+/**
+ * In seconds.
+ * @param {{t?: unknown}} timed
+ */
+function timeOf({ t }) {
+  return typeof t === "number" && Number.isFinite(t) ? t : LATEST;
+}
+
+/**
+ * @param {Chat} chat
+ * @param {number} start
+ */
 async function missedIn(chat, start) {
-  // One whose key cannot be read is told as a fault.
-  const isMissed = (msg) => timeOf(msg) >= start && !NOT_CHAT.has(msg.type) && msg.type !== "ciphertext" && (attempt(() => partsOf(msg.id).fromMe) !== true || msg.ack >= 1 || msg.latestEditMsgKey);
+  /** @type {Message[]} */
   const messages = [];
+  /** @type {Anchor} */
   let anchor = { remote: chat.id };
   let complete = false;
   for (let pages = 0; pages < CATCH_UP_PAGES && !complete; pages += 1) {
     // A read that does not end is one that fails.
-    const rows = (await within(CATCH_UP_READ, use("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS }))).messages;
-    messages.unshift(...rows.filter(isMissed));
+    /** @type {{messages: Message[]} | void} */
+    const read = await within(CATCH_UP_READ, need("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS }));
+    if (!read) throw new Error("the database does not answer");
+    /** @type {Message[]} */
+    const rows = read.messages;
+    messages.unshift(...rows.filter((msg) => isMissed(msg, start)));
     complete = rows.length < CATCH_UP_ROWS || !rows.some((msg) => timeOf(msg) >= start);
     anchor = rows[0]?.id;
   }
   return { messages: messages.sort((a, b) => timeOf(a) - timeOf(b)), complete };
 }
-
+/**
+ * One whose key cannot be read is told as a fault.
+ * @param {Message} msg
+ * @param {number} start
+ */
+function isMissed(msg, start) {
+  if (timeOf(msg) < start || NOT_CHAT.has(msg.type) || msg.type === "ciphertext") return false;
+  return attempt(() => partsOf(msg.id).fromMe) !== true || isTaken(msg) || Boolean(msg.latestEditMsgKey);
+}

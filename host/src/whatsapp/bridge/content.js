@@ -10,6 +10,7 @@ const MENTIONS = 2_048;
 const OPTIONS = 100;
 
 const MEDIA = new Map(Object.entries({ image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" }));
+/** @type {Map<string, (get: Reader) => Content | undefined>} */
 const KINDS_READ = new Map(Object.entries({
   chat: (get) => ({ kind: "text", body: text(get("body"), LONG) ?? "", mentions: ids(get("mentionedJidList")), preview_links: false }),
   location: (get) => {
@@ -22,32 +23,65 @@ const KINDS_READ = new Map(Object.entries({
     selectable: wholeNumber(get("pollSelectableOptionsCount"), 2 ** 32 - 1),
   }),
 }));
+/**
+ * @param {Reader} get
+ * @param {string} media_kind
+ * @returns {Content}
+ */
 function media(get, media_kind) {
   const size_bytes = wholeNumber(get("size"), Number.MAX_SAFE_INTEGER);
-  return { kind: "media", media_kind, mime_type: text(get("mimetype"), SHORT) ?? "", size_bytes, file_name: text(get("filename"), SHORT), caption: text(get("caption"), LONG) };
+  const mime_type = text(get("mimetype"), SHORT) ?? "";
+  return { kind: "media", media_kind, mime_type, size_bytes, file_name: text(get("filename"), SHORT), caption: text(get("caption"), LONG) };
 }
 
-// A model or a row; nothing of it is trusted but its key.
+/**
+ * A model or a row; nothing of it is trusted but its key.
+ * @param {Reader} get
+ * @returns {Content}
+ */
 function content(get) {
   const type = attempt(() => String(get("type"))) ?? "unknown";
-  const read = MEDIA.has(type) ? () => media(get, MEDIA.get(type)) : KINDS_READ.get(type);
+  const media_kind = MEDIA.get(type);
+  const read = media_kind ? () => media(get, media_kind) : KINDS_READ.get(type);
   return read?.(get) ?? { kind: "other", type: text(type, SHORT), json: "{}" };
 }
+/**
+ * @param {any} msg
+ * @returns {Reader}
+ */
 const reader = (msg) => (name) => attempt(() => msg[name]);
 
+/**
+ * @param {unknown} value
+ * @param {number} limit
+ */
 const text = (value, limit) => (typeof value === "string" ? cut(value, limit) : null);
-// Whoever reads the text sees that there was more of it.
-const cut = (value, limit) => (value.length <= limit ? value : `${value.slice(0, limit).replace(/[\uD800-\uDBFF]$/, "")}… [cut: ${value.length} characters]`);
+/**
+ * Whoever reads the text sees that there was more of it.
+ * @param {string} value
+ * @param {number} limit
+ */
+function cut(value, limit) {
+  if (value.length <= limit) return value;
+  return `${value.slice(0, limit).replace(/[\uD800-\uDBFF]$/, "")}… [cut: ${value.length} characters]`;
+}
+/** @param {any} value @param {number} most */
 const wholeNumber = (value, most) => (Number.isSafeInteger(value) && value >= 0 && value <= most ? value : 0);
+/** @param {any} value @param {number} most */
 const degrees = (value, most) => (Number.isFinite(value) && Math.abs(value) <= most ? value : undefined);
+/** @param {any} value @param {number} most @returns {any[]} */
 const list = (value, most) => (Array.isArray(value) ? value.slice(0, most) : []);
-// Wids, or their texts.
+/** @param {any} value A Wid, or its text. */
 const isId = (value) => /^[^\s@]{1,128}@[a-z.]{1,32}$/.test(attempt(() => (value ?? "").toString()));
+/** @param {any} value */
 const ids = (value) => list(value, MENTIONS).filter(isId).map(String);
-// Seconds, up to the year 5138; what has no readable time is of now.
+/** @param {any} seconds Up to the year 5138; what has no readable time is of now. */
 const moment = (seconds) => (Number.isFinite(seconds) && seconds > 0 && seconds < 1e11 ? Math.trunc(seconds * 1000) : Date.now());
 
-// The message as it is told. Fails only when its key cannot be read.
+/**
+ * The message as it is told. Fails only when its key cannot be read.
+ * @param {Message} msg
+ */
 function shape(msg) {
   const get = reader(msg);
   const { fromMe, chat, id, participant } = partsOf(msg.id);

@@ -1,15 +1,51 @@
-// Reaching WhatsApp Web's own modules, and telling the gateway.
+// Reaching WhatsApp Web's own modules.
 //
 // A module is looked up in the loader's own map before it is required: requiring an unknown name is reported to the
 // makers of the page. Where that map is gone, or its records look different, a guarded import serves: what fails in it is
 // thrown to us and reported to nobody. Nothing is kept: modules arrive in waves, and a name that is missing now may be
 // there later.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebApiContact.getPhoneNumber": (wid: Wid | string) => Wid | null | undefined;
+ * }} CoreModules
+ */
+
+/**
+ * A module, or one of its exports, as `Module` or `Module.export`; undefined while it is not there.
+ * @template {keyof WhatsApp} P
+ * @param {P} path
+ * @returns {WhatsApp[P] | undefined}
+ */
 function use(path) {
-  const [name, key] = path.split(".");
+  return lookUp(path);
+}
+/**
+ * The same, for what cannot be done without it.
+ * @template {keyof WhatsApp} P
+ * @param {P} path
+ * @returns {NonNullable<WhatsApp[P]>}
+ */
+function need(path) {
+  const value = lookUp(path);
+  if (value === undefined || value === null) throw new TypeError(`${path} is not there`);
+  return value;
+}
+/**
+ * @param {string} path
+ * @returns {any}
+ */
+function lookUp(path) {
+  const [name = "", key] = path.split(".");
   const value = moduleOf(name);
   return key === undefined || value === undefined || value === null ? value : value[key];
 }
 
+/**
+ * @param {string} name
+ * @returns {any}
+ */
 function moduleOf(name) {
   if (typeof window.require !== "function") return undefined;
   const map = modulesMap();
@@ -19,18 +55,30 @@ function moduleOf(name) {
   if (record.dependencies == null || record.depPosition < record.dependencies.length) return undefined;
   return window.require(name);
 }
+/** @returns {Record<string, unknown> | undefined} */
 function modulesMap() {
   const map = guardedImport("__debug")?.modulesMap;
   return map !== null && typeof map === "object" ? map : undefined;
 }
-const isRecord = (record) =>
-  record !== null && typeof record === "object" && "dependencies" in record && (record.dependencies == null || (Array.isArray(record.dependencies) && Number.isFinite(record.depPosition)));
+/**
+ * @param {unknown} record
+ * @returns {record is ModuleRecord}
+ */
+function isRecord(record) {
+  if (record === null || typeof record !== "object" || !("dependencies" in record)) return false;
+  const { dependencies, depPosition } = /** @type {Partial<ModuleRecord>} */ (record);
+  return dependencies == null || (Array.isArray(dependencies) && Number.isFinite(depPosition));
+}
 
+/**
+ * @param {string} name
+ * @returns {any}
+ */
 function guardedImport(name) {
   const guard = window.ErrorGuard;
   try {
     guard?.skipGuardGlobal?.(true);
-    return window.require(name) ?? undefined;
+    return window.require?.(name) ?? undefined;
   } catch {
     return undefined;
   } finally {
@@ -44,13 +92,22 @@ function loaderKind() {
   return map && (some === undefined || isRecord(some)) ? "map" : "import";
 }
 
+/**
+ * What of a capability this build lacks, as `Module.export`.
+ * @param {Capability} capability
+ */
 function missing(capability) {
-  return CONTRACT[capability].parts.filter((path) => use(path) === undefined);
+  return CONTRACT[capability].parts.filter((path) => lookUp(path) === undefined);
 }
 
-// Both forms of an address, as far as this page knows them without asking the server.
+/**
+ * Both forms of an address, as far as this page knows them without asking the server.
+ * @param {Wid | string} wid
+ * @returns {Address}
+ */
 function address(wid) {
   const chat = String(wid);
+  /** @param {"WAWebApiContact.getPhoneNumber" | "WAWebApiContact.getCurrentLid"} path */
   const known = (path) => {
     const other = attempt(() => use(path)?.(wid));
     return other ? String(other) : null;
@@ -59,7 +116,20 @@ function address(wid) {
   if (chat.endsWith("@c.us")) return { chat, pn: chat, lid: known("WAWebApiContact.getCurrentLid") };
   return { chat, pn: null, lid: null };
 }
-const bounded = (set, value) => {
-  if (set.size > 5000) set.delete(set.values().next().value);
+/**
+ * Adds to a set that forgets its oldest when it has grown too large.
+ * @template T
+ * @param {Set<T>} set
+ * @param {T} value
+ */
+function bounded(set, value) {
+  if (set.size > 5000) dropOldest(set);
   set.add(value);
-};
+}
+/**
+ * @template K
+ * @param {Set<K> | Map<K, unknown>} kept
+ */
+function dropOldest(kept) {
+  for (const key of kept.keys()) return void kept.delete(key);
+}

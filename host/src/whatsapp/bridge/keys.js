@@ -1,69 +1,118 @@
 // Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename the fields of the
 // object, and rows of the page's database have nothing but the text.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId": (ids: string[], chat: Wid) => Promise<Message[]>;
+ *   "WAWebFindChatAction.findOrCreateLatestChat": (to: Wid, reason: "createChat") => Promise<{ chat: Chat }>;
+ *   "WAWebSchemaMessage.getMessageTable": () => { equals(index: string[], value: string): Promise<Message[]> };
+ *   "WAWebWidFactory.createWid": (text: string) => Wid;
+ * }} KeysModules
+ */
+
 const KEY = /^(true|false)_([^_]+@[^_]+)_(.+?)(?:_([^_]+@[^_]+|out|in))?$/s;
 
+/**
+ * @param {MessageKey | string} key
+ * @returns {KeyParts}
+ */
 function partsOf(key) {
   const match = KEY.exec(String(key));
   if (!match) throw new TypeError("a message key of an unknown form");
-  const [, fromMe, chat, id, tail] = match;
+  const [, fromMe, chat = "", id = "", tail] = match;
   return { fromMe: fromMe === "true", chat: wid(chat), id, participant: tail?.includes("@") ? wid(tail) : undefined };
 }
-const wid = (text) => use("WAWebWidFactory.createWid")(text);
-// Whether an object of the page is about the message of that id.
+/** @param {string} text */
+const wid = (text) => need("WAWebWidFactory.createWid")(text);
+/**
+ * Whether an object of the page is about the message of that id.
+ * @param {MessageKey | string} key
+ * @param {string} id
+ */
 const isOf = (key, id) => String(key).includes(id) && attempt(() => partsOf(key).id) === id;
+/**
+ * Whether the server has it.
+ * @param {Message} msg
+ */
+const isTaken = ({ ack }) => typeof ack === "number" && ack >= 1;
 
+/** @param {Chat} chat */
 function myself(chat) {
-  const lid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
-  return lid ? use("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : use("WAWebUserPrefsMeUser.getMaybeMePnUser")();
+  const byLid = chat.id.isGroup?.() ? chat.groupMetadata?.isLidAddressingMode === true : chat.id.isLid?.() === true;
+  return byLid ? need("WAWebUserPrefsMeUser.getMaybeMeLidUser")() : need("WAWebUserPrefsMeUser.getMaybeMePnUser")();
 }
+/**
+ * @param {Chat} chat
+ * @param {string} id
+ */
 function newKey(chat, id) {
   const from = myself(chat);
-  const Key = use("WAWebMsgKey");
+  const Key = need("WAWebMsgKey");
   return new Key({ from, to: chat.id, id, participant: chat.id.isGroup?.() ? from : undefined, selfDir: "out" });
 }
 
-class NoSuchChat extends Error {}
-
-// A chat with somebody is made where there is none. A group that this account is not in must not be made: WhatsApp Web
-// would do so for any id.
+/**
+ * A chat with somebody is made where there is none. A group that this account is not in must not be made: WhatsApp Web
+ * would do so for any id.
+ * @param {Wid} to
+ * @returns {Promise<Chat>}
+ */
 async function openChat(to) {
-  const there = to.isUser?.() ? undefined : use("WAWebCollections.Chat").get(to);
+  const there = to.isUser?.() ? undefined : need("WAWebCollections.Chat").get(to);
   if (there) return there;
-  if (!to.isUser?.()) throw new NoSuchChat();
-  return (await use("WAWebFindChatAction.findOrCreateLatestChat")(to, "createChat")).chat;
+  if (!to.isUser?.()) throw new CallError({ kind: "no_such_chat" });
+  return (await need("WAWebFindChatAction.findOrCreateLatestChat")(to, "createChat")).chat;
 }
-// The forms under which a chat may be known: as it is asked for, by number, by LID.
+/**
+ * The forms under which a chat may be known: as it is asked for, by number, by LID.
+ * @param {string} chat
+ */
 function formsOf(chat) {
   const { pn, lid } = address(wid(chat));
-  return [...new Set([chat, lid, pn].filter(Boolean))];
+  return [...new Set([chat, lid, pn].filter((form) => form !== null))];
 }
 
-// A message of a chat, from memory or else from the database: `{key, model?, row?}`, the key as a text. After a reload only
-// the last messages of each chat are in memory.
+/**
+ * A message of a chat, from memory or else from the database. After a reload only the last messages of each chat are in
+ * memory.
+ * @param {string} id
+ * @param {string} chat
+ * @param {(parts: KeyParts) => boolean} wanted
+ * @returns {Promise<Located | undefined>}
+ */
 async function locate(id, chat, wanted) {
   const forms = formsOf(chat);
+  /** @param {MessageKey | string} key */
   const isWanted = (key) => {
     const parts = partsOf(key);
     return parts.id === id && forms.includes(String(parts.chat)) && wanted(parts);
   };
-  const inMemory = use("WAWebCollections.Msg").getModelsArray().find((msg) => isOf(msg.id, id) && isWanted(msg.id));
+  const inMemory = need("WAWebCollections.Msg").getModelsArray().find((msg) => isOf(msg.id, id) && isWanted(msg.id));
   if (inMemory) return { key: String(inMemory.id), model: inMemory };
   for (const form of forms) {
-    const rows = await use("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], wid(form));
+    const rows = await need("WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId")([id], wid(form));
     const row = rows.find(({ id: key }) => isOf(key, id) && isWanted(key));
     if (row) return { key: String(row.id), row };
   }
   return undefined;
 }
-const modelOf = async ({ key, model }) => model ?? (await use("WAWebCollections.Msg").getMessagesById([key])).messages[0];
+/** @param {Located} located */
+async function modelOf({ key, model }) {
+  return model ?? (await need("WAWebCollections.Msg").getMessagesById([key])).messages[0];
+}
 
-// A revocation takes the place of the message, under an id of its own; what it has replaced is named in it.
+/**
+ * A revocation takes the place of the message, under an id of its own; what it has replaced is named in it.
+ * @param {string} id
+ * @param {string} chat
+ */
 async function revocation(id, chat) {
   if (missing("find_revoked").length > 0) return undefined;
-  const me = [use("WAWebUserPrefsMeUser.getMaybeMePnUser")(), use("WAWebUserPrefsMeUser.getMaybeMeLidUser")()].filter(Boolean);
+  const me = [need("WAWebUserPrefsMeUser.getMaybeMePnUser")(), need("WAWebUserPrefsMeUser.getMaybeMeLidUser")()].filter(Boolean);
   for (const form of formsOf(chat)) {
     for (const tail of form.endsWith("@g.us") ? me.map((mine) => `_${mine}`) : ["", "_out"]) {
-      const rows = await use("WAWebSchemaMessage.getMessageTable")().equals(["protocolMessageKey"], `true_${form}_${id}${tail}`);
+      const rows = await need("WAWebSchemaMessage.getMessageTable")().equals(["protocolMessageKey"], `true_${form}_${id}${tail}`);
       const row = rows.find(({ type }) => type === "revoked");
       if (row) return row;
     }

@@ -14,10 +14,11 @@ function restoreLogin() {
 function tellLogin() {
   if (loginTold || localStorage.getItem("last-wid-md") === null) return;
   loginTold = true;
+  /** @type {Record<string, string>} */
   const entries = {};
   for (const key of Object.keys(localStorage)) {
     const value = localStorage.getItem(key);
-    if (!NOT_LOGIN.has(key) && value.length <= 4096) entries[key] = value;
+    if (value !== null && !NOT_LOGIN.has(key) && value.length <= 4096) entries[key] = value;
   }
   emit("login", { entries });
 }

@@ -1,16 +1,23 @@
 // Acks and inbound messages.
 
 // Looks like a new message and is none.
-const NOT_CHAT = new Set(["protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log", "reaction", "newsletter_notification", "broadcast_notification", "revoked", "debug", "keep_in_chat", "pin_message", "poll_update"]);
+const NOT_CHAT = new Set([
+  "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log", "reaction",
+  "newsletter_notification", "broadcast_notification", "revoked", "debug", "keep_in_chat", "pin_message", "poll_update",
+]);
 
+/** @type {Set<string>} */
 const ours = new Set();
 
 // Messages are told in the order in which they came, and only so many as the gateway has not recorded yet: a flood waits
 // here, where it is in memory anyway, and acknowledgements do not wait behind it. One counts as seen once it was told.
 const WINDOW = 256;
 const WINDOW_CHARACTERS = 1 << 20;
+/** @type {Set<string>} */
 const seen = new Set();
+/** @type {Map<string, Waiting>} */
 const waiting = new Map();
+/** @type {{number: number, size: number, since: number}[]} */
 let unrecorded = [];
 let numbered = 0;
 
@@ -18,7 +25,10 @@ const hasRoom = () => unrecorded.length < WINDOW && unrecorded.reduce((sum, { si
 // Since when the oldest message waits to be recorded, in milliseconds since the epoch.
 const untoldSince = () => unrecorded[0]?.since ?? waiting.values().next().value?.since ?? null;
 
-// A model, or a row of the database.
+/**
+ * @param {Message} msg A model, or a row of the database.
+ * @param {boolean} missed
+ */
 function tellMessage(msg, missed) {
   const key = String(msg.id);
   // Of what was missed the gateway knows better: it may have been told and not recorded.
@@ -41,41 +51,56 @@ function tellWaiting() {
     bounded(seen, key);
   }
 }
-// All up to that number are recorded.
-function recorded({ page: of, number } = {}) {
-  if (of !== page) return {};
-  unrecorded = unrecorded.filter((one) => one.number > number);
+/**
+ * All up to that number are recorded.
+ * @param {Ticket | null} ticket
+ */
+function recorded(ticket) {
+  if (ticket?.page !== page) return;
+  unrecorded = unrecorded.filter((one) => one.number > ticket.number);
   tellWaiting();
-  return {};
 }
+onCall("recorded", recorded);
 
-// Status posts are messages like any other to the page, and belong to no chat.
+/**
+ * Status posts are messages like any other to the page, and belong to no chat.
+ * @param {Wid} chat
+ */
 const isStatus = (chat) => String(chat) === "status@broadcast";
 
-const take = safely(function take(msg) {
-  if (!msg?.id || msg.isNewMsg !== true || NOT_CHAT.has(msg.type)) return;
-  const { fromMe, chat, id } = partsOf(msg.id);
-  if (isStatus(chat)) return;
-  // Our own sends begin with ack 0; what was typed on the phone comes with the server's ack.
-  if (fromMe && (ours.has(id) || !(msg.ack >= 1))) return;
-  if (msg.type === "ciphertext") {
-    msg.once("change:type", () => take(msg));
-    return;
-  }
-  tellMessage(msg, false);
-});
+const take = safely(
+  /** @param {Message | undefined} msg */
+  function take(msg) {
+    if (!msg?.id || msg.isNewMsg !== true || NOT_CHAT.has(msg.type)) return;
+    const { fromMe, chat, id } = partsOf(msg.id);
+    if (isStatus(chat)) return;
+    // Our own sends begin with ack 0; what was typed on the phone comes with the server's ack.
+    if (fromMe && (ours.has(id) || !isTaken(msg))) return;
+    if (msg.type === "ciphertext") {
+      msg.once("change:type", () => take(msg));
+      return;
+    }
+    tellMessage(msg, false);
+  },
+);
 
 // Events of a revocation and of an edit come without a message or without an ack.
-const tellAck = safely(function tellAck(msg, ack) {
-  if (!msg?.id || typeof ack !== "number" || ack === 0) return;
-  const { fromMe, chat, id } = partsOf(msg.id);
-  if (!fromMe) return;
-  if (ack >= 1) emit("ack", { id, address: address(chat), level: ack });
-  else tellRefused(id, chat, String(msg.errorCode ?? `ack ${ack}`));
-});
+const tellAck = safely(
+  /**
+   * @param {Message | undefined} msg
+   * @param {unknown} ack
+   */
+  function tellAck(msg, ack) {
+    if (!msg?.id || typeof ack !== "number" || ack === 0) return;
+    const { fromMe, chat, id } = partsOf(msg.id);
+    if (!fromMe) return;
+    if (ack >= 1) emit("ack", { id, address: address(chat), level: ack });
+    else tellRefused(id, chat, String(msg.errorCode ?? `ack ${ack}`));
+  },
+);
 
 function watchMessages() {
-  const collection = use("WAWebCollections.Msg");
+  const collection = need("WAWebCollections.Msg");
   collection.on("change:ack", tellAck);
   collection.on("add", take);
   for (const msg of [...collection.getModelsArray()]) take(msg);

@@ -1,29 +1,42 @@
 // Linking by phone number. While a code can be typed nothing may ask for QR codes: each batch replaces the secret that
 // the code leads to. A code is renewed here, because WhatsApp Web does so only while its own screen for it is open.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebAltDeviceLinkingApi.initializeAltDeviceLinking": () => Promise<void>;
+ *   "WAWebAltDeviceLinkingApi.setPairingType": (type: "ALT_DEVICE_LINKING") => void;
+ *   "WAWebAltDeviceLinkingApi.startAltLinkingFlow": (phone: string, showNotification: boolean) => Promise<unknown>;
+ * }} PairingModules
+ */
+
 const CODE_LIFE = 180_000;
 const RENEWALS = 5;
 const AFTER_HELLO = 60_000;
-let pairing = null; // {phone, renewals, timer} while a code can be typed
+/** @type {PairingFlow | null} While a code can be typed. */
+let pairing = null;
 
 function waitsForLink() {
   const state = use("WAWebSocketModel.Socket")?.state;
-  return (state === "UNPAIRED" || state === "UNPAIRED_IDLE") && use("WAWebUserPrefsMultiDevice.isRegistered")?.() !== true;
+  return (state === "UNPAIRED" || state === "UNPAIRED_IDLE") && !isRegistered();
 }
 
+/** @param {PairingFlow} flow */
 async function makeCode(flow) {
   clearTimeout(flow.timer);
-  use("WAWebAltDeviceLinkingApi.setPairingType")("ALT_DEVICE_LINKING");
-  await use("WAWebAltDeviceLinkingApi.initializeAltDeviceLinking")();
-  const code = String(await use("WAWebAltDeviceLinkingApi.startAltLinkingFlow")(flow.phone, true));
+  need("WAWebAltDeviceLinkingApi.setPairingType")("ALT_DEVICE_LINKING");
+  await need("WAWebAltDeviceLinkingApi.initializeAltDeviceLinking")();
+  const code = String(await need("WAWebAltDeviceLinkingApi.startAltLinkingFlow")(flow.phone, true));
   if (pairing === flow) flow.timer = setTimeout(renewCode, CODE_LIFE);
   return { code, ttl: CODE_LIFE };
 }
 
 // The flow's preparation has taken the secret of the QR on show, so a QR is of use again only with the next batch.
 const backToQr = safely(async () => {
-  await use("WAWebAltDeviceLinkingApi.initializeQRLinking")();
-  use("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR();
+  await need("WAWebAltDeviceLinkingApi.initializeQRLinking")();
+  need("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR();
 });
+/** @param {string} reason */
 function endPairing(reason) {
   clearTimeout(pairing?.timer);
   pairing = null;
@@ -48,56 +61,74 @@ const renewCode = safely(async () => {
   endPairing(failure);
   backToQr();
 });
-const pairingFault = (error) => String(error?.type?.name || (error?.name && error.name !== "Error" ? error.name : error?.message) || error);
+/**
+ * WhatsApp's name of what went wrong, or the error's own.
+ * @param {any} error
+ */
+function pairingFault(error) {
+  const name = error?.name && error.name !== "Error" ? error.name : error?.message;
+  return String(error?.type?.name || name || error);
+}
+/** @type {Map<string, CallFailure>} */
+const PAIRING_FAILURES = new Map([
+  ["IQErrorRateOverlimit", { kind: "rate_limited" }],
+  ["IQErrorFeatureNotAvailable", { kind: "not_available" }],
+]);
 
+/** @param {{number: string}} request */
 async function pairingCode({ number }) {
-  if (!waitsForLink()) return refused("the page does not wait for a link");
-  if (linking) return refused("a passkey is awaited: another code would end that");
-  const flow = { phone: number, renewals: 0 };
+  if (!waitsForLink()) throw refusal("the page does not wait for a link");
+  if (linking) throw refusal("a passkey is awaited: another code would end that");
+  /** @type {PairingFlow} */
+  const flow = { phone: number, renewals: 0, timer: undefined };
   clearTimeout(pairing?.timer);
   pairing = flow;
-  try {
-    const made = await makeCode(flow);
-    if (pairing === flow) emit("pairing_code", made);
-    return pairing === flow ? made : refused("another code was asked for meanwhile");
-  } catch (error) {
-    const fault = pairingFault(error);
+  const made = await makeCode(flow).catch((error) => {
+    const reason = pairingFault(error);
     if (pairing === flow) {
-      endPairing(fault);
+      endPairing(reason);
       backToQr();
     }
-    return { fault };
-  }
+    const failure = PAIRING_FAILURES.get(reason);
+    throw failure ? new CallError(failure) : refusal(reason);
+  });
+  if (pairing !== flow) throw refusal("another code was asked for meanwhile");
+  emit("pairing_code", made);
+  return made;
 }
+onCall("pairing_code", pairingCode, ["pairing_code"]);
+
 function cancelPairing() {
-  if (pairing) {
-    endPairing("cancelled");
-    backToQr();
-  }
-  return {};
+  if (!pairing) return;
+  endPairing("cancelled");
+  backToQr();
 }
+onCall("cancel_pairing", cancelPairing, ["pairing_code"]);
 
 function watchPairing() {
   // A connection that is lost takes the code with it, and brings QR codes when it is back; one that ends because the
   // phone has taken the code finds the login stored.
-  use("WAWebSocketModel.Socket").on("change:state", safely(() => {
-    if (!pairing || waitsForLink()) return;
-    const linked = use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true;
+  const connectionChanged = safely(() => {
+    if (!pairing || waitsForLink()) return undefined;
+    const linked = isRegistered();
     endPairing(linked ? "linked" : "the connection was lost");
     return linked ? undefined : use("WAWebAltDeviceLinkingApi.initializeQRLinking")?.();
-  }));
+  });
+  need("WAWebSocketModel.Socket").on("change:state", connectionChanged);
   const events = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
   events?.on("link_device_events:refresh_alt_linking_code", renewCode);
   events?.on("link_device_events:error_alt_linking", renewCode);
   // The phone has the code and is finishing: another one now would spoil it.
-  events?.on("link_device_events:primary_hello_received", safely(() => {
+  const phoneHasCode = safely(() => {
     if (!pairing) return;
     clearTimeout(pairing.timer);
     pairing.timer = setTimeout(renewCode, AFTER_HELLO);
-  }));
-  events?.on("link_device_events:force_manual_refresh", safely(() => {
+  });
+  events?.on("link_device_events:primary_hello_received", phoneHasCode);
+  const askedAgain = safely(() => {
     if (!pairing) return;
     endPairing("WhatsApp wants the code to be asked for again");
     backToQr();
-  }));
+  });
+  events?.on("link_device_events:force_manual_refresh", askedAgain);
 }

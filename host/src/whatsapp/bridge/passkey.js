@@ -3,22 +3,51 @@
 // The page does the whole ceremony by itself and lacks only an authenticator. So its question is answered here with what
 // the user's own browser has signed. Without this a full browser waits for ever and a headless shell refuses at once.
 // The hook is in place before the first script of the page; whatever is no passkey goes to the browser as ever.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAWebShortcakeLinkingAction.cancelShortcakePasskeyPairing": () => unknown;
+ *   "WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode": () => unknown;
+ *   "WAWebShortcakeLinkingAction.startShortcakePasskeyPairing": () => unknown;
+ *   "WAWebShortcakeLinkingApi.getShortcakeLinkingStage": () => unknown;
+ *   "WAWebShortcakeLinkingApi.getVerificationCode": () => unknown;
+ * }} PasskeyModules
+ */
+
 const PASSKEY_START = 15_000;
 const ASSERTED = "The operation either timed out or was not allowed. See: https://www.w3.org/TR/webauthn-2/#sctn-privacy-considerations-client.";
-let asking = null; // {id, purpose, resolve, reject}: the page's question that waits for an answer
+/** @type {PasskeyQuestion | null} The page's question that waits for an answer. */
+let asking = null;
 let gets = 0;
-let linking = null; // {}: WhatsApp has asked for a passkey at linking, and the gateway has not ended it
-let linkStage = "asked"; // beside the stages that are told: "void" while a question that we have ended is failing in the page
-const pressed = new WeakSet(); // dialogs of checkpoints
-// Its modules come with the screen that needs them: that they are not there says nothing.
+/** @type {object | null} WhatsApp has asked for a passkey at linking, and the gateway has not ended it. */
+let linking = null;
+/** @type {LinkStage} */
+let linkStage = "asked";
+/** @type {WeakSet<Element>} Dialogs of checkpoints. */
+const pressed = new WeakSet();
+/**
+ * Its modules come with the screen that needs them: that they are not there says nothing.
+ * @param {Capability} capability
+ */
 const isPreloaded = (capability) => capability !== "passkey";
 
-const toBase64Url = (buffer) => {
+/** @param {ArrayBuffer | ArrayBufferView} buffer */
+function toBase64Url(buffer) {
   const bytes = ArrayBuffer.isView(buffer) ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer);
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-};
-const fromBase64Url = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0)).buffer;
-// The options in the JSON form of the standard: bytes are base64url.
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+/** @param {string} text */
+function fromBase64Url(text) {
+  const binary = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+  return Uint8Array.from(binary, (c) => c.charCodeAt(0)).buffer;
+}
+/**
+ * The options in the JSON form of the standard: bytes are base64url.
+ * @param {unknown} value
+ * @returns {unknown}
+ */
 function plainOptions(value) {
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return toBase64Url(value);
   if (Array.isArray(value)) return value.map(plainOptions);
@@ -26,23 +55,44 @@ function plainOptions(value) {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plainOptions(part)]));
 }
 
-// What `get` would have given: the page reads its parts, and whoever asks what it is gets the browser's own answer.
+/**
+ * What `get` would have given: the page reads its parts, and whoever asks what it is gets the browser's own answer.
+ * @param {PasskeyAssertion} assertion
+ */
 function credential({ id, rawId, response, clientExtensionResults, authenticatorAttachment }) {
-  const own = (prototype, parts) =>
-    Object.create(prototype, Object.fromEntries(Object.entries(parts).map(([key, value]) => [key, { value, enumerable: true }])));
-  const bytes = Object.fromEntries(Object.entries(response).map(([key, text]) => [key, text === null ? null : fromBase64Url(text)]));
+  const type = "public-key";
+  /** @type {Record<string, unknown>} */
   const extensions = { ...clientExtensionResults };
-  const results = extensions.prf?.results;
-  if (results) extensions.prf = { ...extensions.prf, results: Object.fromEntries(Object.entries(results).map(([key, text]) => [key, fromBase64Url(text)])) };
-  return own(window.PublicKeyCredential.prototype, {
+  const results = clientExtensionResults?.prf?.results;
+  if (results) extensions.prf = { ...clientExtensionResults.prf, results: inBytes(results) };
+  return withPrototype(window.PublicKeyCredential.prototype, {
     id,
     rawId: fromBase64Url(rawId),
-    type: "public-key",
+    type,
     authenticatorAttachment: authenticatorAttachment ?? null,
-    response: own(window.AuthenticatorAssertionResponse.prototype, bytes),
+    response: withPrototype(window.AuthenticatorAssertionResponse.prototype, inBytes(response)),
     getClientExtensionResults: () => extensions,
-    toJSON: () => ({ id, rawId, type: "public-key", authenticatorAttachment: authenticatorAttachment ?? undefined, response, clientExtensionResults: clientExtensionResults ?? {} }),
+    toJSON: () => ({
+      id,
+      rawId,
+      type,
+      authenticatorAttachment: authenticatorAttachment ?? undefined,
+      response,
+      clientExtensionResults: clientExtensionResults ?? {},
+    }),
   });
+}
+/** @param {Record<string, string | null>} texts */
+function inBytes(texts) {
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, text === null ? null : fromBase64Url(text)]));
+}
+/**
+ * @param {object} prototype
+ * @param {Record<string, unknown>} parts
+ */
+function withPrototype(prototype, parts) {
+  const own = Object.entries(parts).map(([key, value]) => [key, { value, enumerable: true }]);
+  return Object.create(prototype, Object.fromEntries(own));
 }
 
 function rejectPasskey() {
@@ -50,12 +100,21 @@ function rejectPasskey() {
   asking = null;
   question?.reject(new DOMException(ASSERTED, "NotAllowedError"));
 }
+/**
+ * @param {CredentialRequestOptions} options
+ * @returns {Promise<Credential | null>}
+ */
 function askForPasskey({ publicKey, signal }) {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
     rejectPasskey(); // of two questions the later one counts
-    const linked = use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true;
-    const question = { id: `${page}-${++gets}`, purpose: linked ? "checkpoint" : "link", resolve, reject };
+    const linked = isRegistered();
+    gets += 1;
+    /** @type {PasskeyQuestion} */
+    const question = { id: `${page}-${gets}`, purpose: linked ? "checkpoint" : "link", resolve, reject };
     asking = question;
     if (!linked) {
       linking ??= {};
@@ -71,18 +130,27 @@ function askForPasskey({ publicKey, signal }) {
 }
 function hookCredentials() {
   const prototype = window.CredentialsContainer?.prototype;
-  const { get: original } = prototype ?? {};
+  const original = prototype?.get;
   if (!original || !window.PublicKeyCredential) return;
   const hook = {
+    /**
+     * @this {CredentialsContainer}
+     * @param {[CredentialRequestOptions?]} args
+     */
     get(...args) {
-      return args[0]?.publicKey && args[0].mediation !== "conditional" ? askForPasskey(args[0]) : original.apply(this, args);
+      const [options] = args;
+      return options?.publicKey && options.mediation !== "conditional" ? askForPasskey(options) : original.apply(this, args);
     },
   };
   Object.defineProperty(prototype, "get", { value: hook.get, writable: true, enumerable: true, configurable: true });
 }
 hookCredentials();
 
-// The module belongs to a screen that is loaded when it is needed.
+/**
+ * The module belongs to a screen that is loaded when it is needed.
+ * @template T
+ * @param {() => T | undefined} find
+ */
 async function shortcake(find) {
   safely(() => window.requireLazy?.(["WAWebShortcakeLinkingAction", "WAWebShortcakeLinkingApi"], () => {}))();
   for (let left = 50; left > 0 && find() === undefined; left -= 1) await sleep(100);
@@ -102,27 +170,39 @@ async function startLinking() {
   const start = await shortcake(() => use("WAWebShortcakeLinkingAction.startShortcakePasskeyPairing"));
   if (isOver()) return;
   if (start) {
-    const never = new Promise(() => {});
-    const failed = Promise.resolve().then(start).then(() => never, async (error) => {
-      failure = String(error?.message ?? error);
-      // As a rule the page says by an event that it has failed; this is for a build that only throws.
-      await sleep(500);
-      if (linking === mine && linkStage === "signing" && !asking) tellFailure(failure);
-    });
+    // Never ends when the page has begun; what it throws is noted.
+    const failed = Promise.resolve()
+      .then(start)
+      .then(
+        () => new Promise(() => {}),
+        async (error) => {
+          failure = messageOf(error);
+          // As a rule the page says by an event that it has failed; this is for a build that only throws.
+          await sleep(500);
+          if (linking === mine && linkStage === "signing" && !asking) tellFailure(failure);
+        },
+      );
     await Promise.race([failed, waits()]);
   } else {
     failure = "this build of WhatsApp Web lacks WAWebShortcakeLinkingAction.startShortcakePasskeyPairing";
   }
   if (isOver()) return;
-  const buttons = [...document.querySelectorAll('[data-testid="shortcake_passkey_prompt_card"] button')].filter((one) => !one.disabled);
-  if (buttons.length === 1) {
-    buttons[0].click();
+  const buttons = findButtons('[data-testid="shortcake_passkey_prompt_card"] button').filter((one) => !one.disabled);
+  const [button] = buttons;
+  if (button && buttons.length === 1) {
+    button.click();
     await waits();
   } else {
     failure += `, and its screen has ${buttons.length} buttons to go on`;
   }
   if (!isOver()) tellFailure(failure);
 }
+/**
+ * @param {string} selector
+ * @returns {HTMLButtonElement[]}
+ */
+const findButtons = (selector) => [...document.querySelectorAll(selector)].filter((one) => one instanceof HTMLButtonElement);
+
 function beginLinking() {
   const again = linking !== null;
   if (pairing) endPairing("passkey");
@@ -133,6 +213,7 @@ function beginLinking() {
   if (again) rejectPasskey();
   setTimeout(safely(startLinking), again ? 200 : 0);
 }
+/** @param {string} reason */
 function tellFailure(reason) {
   linkStage = "failed";
   emit("passkey", { stage: "failed", reason });
@@ -141,22 +222,33 @@ function tellFailure(reason) {
 // A checkpoint is a dialog with two buttons: one goes on, the other ends the login. It is pressed once for each dialog, and
 // later by order.
 function checkpointButton() {
-  const buttons = [...document.querySelectorAll('[data-animate-modal-popup="true"] button')];
-  const icons = (one) => [...one.querySelectorAll("svg title")].map((title) => title.textContent).join();
-  if (!buttons.some((one) => icons(one).includes("logout"))) return undefined;
-  return buttons.find((one) => icons(one).includes("arrow-forward") && !icons(one).includes("logout") && !one.disabled);
+  const buttons = findButtons(`${CHECKPOINT} button`);
+  if (!buttons.some((one) => iconsOf(one).includes("logout"))) return undefined;
+  return buttons.find((one) => iconsOf(one).includes("arrow-forward") && !iconsOf(one).includes("logout") && !one.disabled);
 }
+const CHECKPOINT = '[data-animate-modal-popup="true"]';
+/** @param {Element} button */
+const iconsOf = (button) => [...button.querySelectorAll("svg title")].map((title) => title.textContent).join();
+/** @param {Element} button */
+function wasPressed(button) {
+  const dialog = button.closest(CHECKPOINT);
+  return dialog !== null && pressed.has(dialog);
+}
+/** @param {HTMLButtonElement} button */
 function pressCheckpoint(button) {
-  pressed.add(button.closest('[data-animate-modal-popup="true"]'));
+  const dialog = button.closest(CHECKPOINT);
+  if (dialog) pressed.add(dialog);
   button.click();
 }
 const lookForCheckpoint = safely(() => {
-  if (asking || linking) return undefined;
+  if (asking || linking) return;
   const hears = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents") !== undefined;
-  if (!hears && waitsForLink() && document.querySelector('[data-testid="shortcake_passkey_prompt_card"]')) return beginLinking();
+  if (!hears && waitsForLink() && document.querySelector('[data-testid="shortcake_passkey_prompt_card"]')) {
+    beginLinking();
+    return;
+  }
   const button = checkpointButton();
-  if (!button || pressed.has(button.closest('[data-animate-modal-popup="true"]'))) return undefined;
-  return pressCheckpoint(button);
+  if (button && !wasPressed(button)) pressCheckpoint(button);
 });
 
 function endLinking() {
@@ -169,85 +261,101 @@ function cancelLinking() {
   endLinking();
 }
 
-async function passkeyOrder({ order, id, assertion }) {
-  switch (order) {
-    case "answer": {
-      if (!asking || asking.id !== id) return refused("the page does not wait for an answer to this challenge");
-      const question = asking;
-      const answer = credential(assertion);
-      asking = null;
-      question.resolve(answer);
-      // What becomes of a checkpoint is the page's to show; it tells nobody.
-      if (question.purpose === "checkpoint") emit("passkey", { stage: "ended", reason: "answered" });
-      return {};
-    }
-    case "confirm": {
-      if (linkStage !== "confirm" || (shortcakeStage() ?? "WaitingForVerificationCodeConfirmation") !== "WaitingForVerificationCodeConfirmation") {
-        return refused("the page does not wait for a code to be confirmed");
-      }
-      const confirm = use("WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode");
-      if (!confirm) return refused("this build of WhatsApp Web lacks WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode");
-      linkStage = "finishing";
-      safely(() => confirm())();
-      emit("passkey", { stage: "finishing" });
-      return {};
-    }
+/** @param {PasskeyOrder} order */
+function passkeyOrder(order) {
+  switch (order.order) {
+    case "answer":
+      return answerPasskey(order);
+    case "confirm":
+      return confirmPasskey();
     // The challenge is over; the page says so to its user and would let him try again.
     case "expire":
       linkStage = "void";
-      rejectPasskey();
-      return {};
+      return rejectPasskey();
     case "again":
-      if (linking) {
-        linking = {};
-        linkStage = "void";
-        rejectPasskey();
-        setTimeout(safely(startLinking), 200);
-      } else {
-        const button = checkpointButton();
-        if (!button) return refused("the page's dialog is gone");
-        pressCheckpoint(button);
-      }
-      return {};
-    case "cancel": {
-      const wasLinking = linking !== null;
-      if (wasLinking) cancelLinking();
-      else rejectPasskey();
-      if (wasLinking && waitsForLink()) backToQr();
-      return {};
-    }
+      return askAgain();
+    case "cancel":
+      return cancelPasskey();
     default:
-      return refused(`an order ${order} is not known`);
+      throw refusal(`an order ${/** @type {{order: unknown}} */ (order).order} is not known`);
   }
+}
+onCall("passkey", passkeyOrder);
+
+/** @param {{id: string, assertion: PasskeyAssertion}} answer */
+function answerPasskey({ id, assertion }) {
+  if (!asking || asking.id !== id) throw refusal("the page does not wait for an answer to this challenge");
+  const question = asking;
+  const answer = credential(assertion);
+  asking = null;
+  question.resolve(answer);
+  // What becomes of a checkpoint is the page's to show; it tells nobody.
+  if (question.purpose === "checkpoint") emit("passkey", { stage: "ended", reason: "answered" });
+}
+function confirmPasskey() {
+  const waits = "WaitingForVerificationCodeConfirmation";
+  if (linkStage !== "confirm" || (shortcakeStage() ?? waits) !== waits) throw refusal("the page does not wait for a code to be confirmed");
+  const confirm = use("WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode");
+  if (!confirm) throw refusal("this build of WhatsApp Web lacks WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode");
+  linkStage = "finishing";
+  safely(() => confirm())();
+  emit("passkey", { stage: "finishing" });
+}
+function askAgain() {
+  if (linking) {
+    linking = {};
+    linkStage = "void";
+    rejectPasskey();
+    setTimeout(safely(startLinking), 200);
+    return;
+  }
+  const button = checkpointButton();
+  if (!button) throw refusal("the page's dialog is gone");
+  pressCheckpoint(button);
+}
+function cancelPasskey() {
+  if (!linking) {
+    rejectPasskey();
+    return;
+  }
+  cancelLinking();
+  if (waitsForLink()) backToQr();
 }
 
 function watchPasskey() {
   const events = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
   events?.on("link_device_events:passkey_prologue_request", safely(beginLinking));
-  events?.on("link_device_events:shortcake_prologue_sent", safely(() => {
+  const prologueSent = safely(() => {
     if (!linking) return;
     linkStage = "phone";
     emit("passkey", { stage: "phone" });
-  }));
-  events?.on("link_device_events:shortcake_verification_code_ready", safely((code, skip) => {
+  });
+  events?.on("link_device_events:shortcake_prologue_sent", prologueSent);
+  const codeReady = safely((/** @type {unknown} */ code, /** @type {unknown} */ skip) => {
     if (!linking) return;
     // Whoever need not compare it: the page confirms by itself, and a second time would be an error.
     linkStage = skip === true ? "finishing" : "confirm";
-    emit("passkey", skip === true ? { stage: "finishing" } : { stage: "confirm", code: String(code ?? use("WAWebShortcakeLinkingApi.getVerificationCode")?.()) });
-  }));
-  events?.on("link_device_events:shortcake_error", safely((reason) => linking && linkStage !== "void" && tellFailure(String(reason ?? "unknown"))));
-  // A connection that is lost takes the ceremony with it and brings QR codes when it is back; one that ends because the
-  // phone has finished finds the login stored.
-  use("WAWebSocketModel.Socket").on("change:state", safely(() => {
-    if (!linking || waitsForLink()) return;
-    if (use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true) {
-      linking = null;
-      emit("passkey", { stage: "ended", reason: "linked" });
-      return;
-    }
-    cancelLinking();
-    emit("passkey", { stage: "lost" });
-    safely(() => use("WAWebAltDeviceLinkingApi.initializeQRLinking")?.())();
-  }));
+    if (skip === true) emit("passkey", { stage: "finishing" });
+    else emit("passkey", { stage: "confirm", code: String(code ?? use("WAWebShortcakeLinkingApi.getVerificationCode")?.()) });
+  });
+  events?.on("link_device_events:shortcake_verification_code_ready", codeReady);
+  const failed = safely((/** @type {unknown} */ reason) => {
+    if (linking && linkStage !== "void") tellFailure(String(reason ?? "unknown"));
+  });
+  events?.on("link_device_events:shortcake_error", failed);
+  need("WAWebSocketModel.Socket").on("change:state", safely(endWithConnection));
   setInterval(lookForCheckpoint, 1_000);
+}
+// A connection that is lost takes the ceremony with it and brings QR codes when it is back; one that ends because the
+// phone has finished finds the login stored.
+function endWithConnection() {
+  if (!linking || waitsForLink()) return;
+  if (isRegistered()) {
+    linking = null;
+    emit("passkey", { stage: "ended", reason: "linked" });
+    return;
+  }
+  cancelLinking();
+  emit("passkey", { stage: "lost" });
+  safely(() => use("WAWebAltDeviceLinkingApi.initializeQRLinking")?.())();
 }

@@ -1,12 +1,26 @@
 // The QR: five fields joined by commas. The adv secret is new with every batch, so it is read for every ref.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WABase64.encodeB64": (bytes: ArrayBuffer | Uint8Array) => string;
+ *   "WAWebCompanionRegClientUtils.DEVICE_PLATFORM": string | number;
+ *   "WAWebSignalStoreApi.waSignalStore": { getRegistrationInfo(): Promise<{ identityKeyPair: { pubKey: Uint8Array } }> };
+ *   "WAWebUserPrefsInfoStore.waNoiseInfo": { get(): Promise<{ staticKeyPair: { pubKey: Uint8Array } }> };
+ *   "WAWebUserPrefsMultiDevice.getADVSecretKey": () => string;
+ * }} QrModules
+ */
+
+/** @type {string | null} */
 let lastRef = null;
 
+/** @param {string} ref */
 async function qrText(ref) {
-  const noise = await use("WAWebUserPrefsInfoStore.waNoiseInfo").get();
-  const identity = await use("WAWebSignalStoreApi.waSignalStore").getRegistrationInfo();
-  const secret = use("WAWebUserPrefsMultiDevice.getADVSecretKey")();
-  const encode = use("WABase64.encodeB64");
-  const platform = use("WAWebCompanionRegClientUtils.DEVICE_PLATFORM");
+  const noise = await need("WAWebUserPrefsInfoStore.waNoiseInfo").get();
+  const identity = await need("WAWebSignalStoreApi.waSignalStore").getRegistrationInfo();
+  const secret = need("WAWebUserPrefsMultiDevice.getADVSecretKey")();
+  const encode = need("WABase64.encodeB64");
+  const platform = need("WAWebCompanionRegClientUtils.DEVICE_PLATFORM");
   return [ref, encode(noise.staticKeyPair.pubKey), encode(identity.identityKeyPair.pubKey), secret, platform].join(",");
 }
 
@@ -16,7 +30,7 @@ const shownText = () => document.querySelector("div[data-ref]")?.getAttribute("d
 const tellQr = safely(async () => {
   const conn = use("WAWebConnModel.Conn");
   const ref = conn?.ref;
-  if (pairing || linking || !ref || ref === lastRef || use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true) return;
+  if (pairing || linking || !ref || ref === lastRef || isRegistered()) return;
   lastRef = ref;
   let code;
   try {
@@ -32,3 +46,10 @@ function watchQr() {
   use("WAWebConnModel.Conn")?.on("change:ref", tellQr);
   tellQr();
 }
+
+function refreshQr() {
+  if (linking) throw refusal("a passkey is awaited");
+  if (pairing) throw refusal("a pairing code can be typed now");
+  need("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR();
+}
+onCall("refresh_qr", refreshQr, ["refresh_qr"]);

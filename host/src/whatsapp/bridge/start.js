@@ -1,4 +1,6 @@
 // Waits for each wave of modules and subscribes once.
+
+/** @param {() => unknown} ready */
 async function when(ready) {
   while (!attempt(ready)) await sleep(10);
 }
@@ -7,15 +9,20 @@ async function when(ready) {
 async function watchStorage() {
   let heard = false;
   const hear = safely(() => {
-    if (heard || bus() === undefined) return;
+    const events = bus();
+    if (heard || events === undefined) return;
     heard = true;
     document.removeEventListener("load", hear, true);
-    bus().on("storage_initialization_error", safely(() => loggedOut("its storage cannot be used (is the disk full?)")));
+    events.on("storage_initialization_error", safely(() => loggedOut("its storage cannot be used (is the disk full?)")));
   });
   document.addEventListener("load", hear, true);
-  await when(() => (hear(), heard));
+  await when(() => {
+    hear();
+    return heard;
+  });
 }
 const bus = () => use("WAWebBackendEventBus.BackendEventBus");
+
 async function start() {
   emit("hello");
   safely(restoreLogin)();

@@ -1,4 +1,21 @@
 // Where the page stands. Every bit is read from WhatsApp Web itself, after subscribing: an event that came before is not missed.
+
+/**
+ * What is used of WhatsApp Web here alone.
+ * @typedef {{
+ *   "WAComms.getComms": () => unknown;
+ *   "WAWebCmd.Cmd": Emitter;
+ *   "WAWebOfflineHandler.OfflineMessageHandler": {
+ *     hasInitOfflineResumeManager?(): boolean;
+ *     getOfflineDeliveryProgress(): number;
+ *   };
+ *   "WAWebStreamModel.Stream": Emitter & { mode?: string; needsUpdate?: boolean };
+ *   "WAWebUpdater.Updater": { update?: (this: unknown, version: unknown, hard: unknown, delay: unknown) => unknown };
+ *   "WAWebUserPrefsMeUser.getMaybeMeDisplayName": () => unknown;
+ * }} StatusModules
+ */
+
+/** @type {number | null} */
 let disconnectedSince = null;
 let lastStatus = "";
 let statusPlanned = false;
@@ -12,12 +29,11 @@ function account() {
   return { pn: pn ? String(pn) : null, lid: lid ? String(lid) : null, pushName: text(name, SHORT) };
 }
 
-function status() {
+function currentStatus() {
   const socket = use("WAWebSocketModel.Socket");
   const stream = use("WAWebStreamModel.Stream");
-  const progress = use("WAWebOfflineHandler.OfflineMessageHandler");
   const hasSynced = socket?.hasSynced === true;
-  const registered = use("WAWebUserPrefsMultiDevice.isRegistered")?.() === true;
+  const registered = isRegistered();
   // The same login in another browser: comms are stopped for good and nobody is told. State and stream say nothing of it:
   // the stream becomes CONNECTED again by what the page's own sync signals.
   const stopped = use("WAComms.getComms")?.() === null;
@@ -31,22 +47,32 @@ function status() {
     registered,
     hasSynced,
     stopped,
-    replaced: silent && Date.now() - disconnectedSince > 10_000,
+    replaced: disconnectedSince !== null && Date.now() - disconnectedSince > 10_000,
     needsUpdate: stream?.needsUpdate === true,
     outdated,
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     timeLock: reachoutLock(),
-    syncPercent: progress?.hasInitOfflineResumeManager?.() ? wholeNumber(Math.round(progress.getOfflineDeliveryProgress()), 100) : null,
+    syncPercent: syncPercent(),
     timeLockKnown: isLockKnown(),
     account: account(),
-    broken: hasSynced ? [...new Set(Object.keys(CONTRACT).filter(isPreloaded).flatMap(missing))] : [],
+    broken: hasSynced ? [...new Set(CAPABILITIES.filter(isPreloaded).flatMap(missing))] : [],
   };
 }
+function syncPercent() {
+  const progress = use("WAWebOfflineHandler.OfflineMessageHandler");
+  if (!progress?.hasInitOfflineResumeManager?.()) return null;
+  return wholeNumber(Math.round(progress.getOfflineDeliveryProgress()), 100);
+}
+onCall("status", (/** @type {Ticket | null} */ ticket) => {
+  // Also tells what is recorded, should the word of it have been lost.
+  recorded(ticket);
+  return { ...currentStatus(), untoldSince: untoldSince() };
+});
 
 const tellStatus = safely(function tellStatus() {
   statusPlanned = false;
   watchUpdater();
-  const now = status();
+  const now = currentStatus();
   if (now.hasSynced && now.registered) tellLogin();
   const text = JSON.stringify(now);
   if (text === lastStatus) return;
@@ -66,13 +92,18 @@ function watchUpdater() {
   if (updaterWatched) return;
   const updater = use("WAWebUpdater.Updater");
   const update = updater?.update;
-  if (typeof update !== "function") return;
+  if (!updater || typeof update !== "function") return;
   updaterWatched = true;
-  const note = safely((hard, delay) => {
+  /**
+   * @param {unknown} hard
+   * @param {unknown} delay
+   */
+  const noteUpdate = (hard, delay) => {
     if (hard !== false || delay !== 0) return;
     outdated = true;
     tellStatus();
-  }, "the updater");
+  };
+  const note = safely(noteUpdate, "the updater");
   updater.update = function (version, hard, delay) {
     note(hard, delay);
     return update.call(this, version, hard, delay);
@@ -80,25 +111,45 @@ function watchUpdater() {
 }
 
 let logoutTold = false;
+/** @param {string} reason */
 function loggedOut(reason) {
   if (!logoutTold) emit("logged_out", { reason });
   logoutTold = true;
 }
 const LOGOUT = ["logout", "logout_from_bridge", "starting_logout", "starting_logout_from_bridge"];
+/**
+ * Resolves when the page says so; the reload that follows may take the answer with it.
+ * @returns {Promise<void>}
+ */
+function logout() {
+  return new Promise((resolve) => {
+    const done = () => resolve();
+    for (const name of LOGOUT) if (!name.startsWith("starting")) use("WAWebCmd.Cmd")?.on(name, done);
+    setTimeout(done, 8_000);
+    need("WAWebSocketModel.Socket").logout();
+  });
+}
+onCall("logout", logout, ["logout"]);
+
 function watchStatus() {
-  const socket = use("WAWebSocketModel.Socket");
+  const socket = need("WAWebSocketModel.Socket");
   socket.on("change:state change:stream change:hasSynced", safely(planStatus));
-  socket.on("change:state", safely((_, state) => state === "UNPAIRED_IDLE" && !pairing && !linking && emit("qr_exhausted")));
+  const stateChanged = safely((/** @type {unknown} */ _, /** @type {unknown} */ state) => {
+    if (state === "UNPAIRED_IDLE" && !pairing && !linking) emit("qr_exhausted");
+  });
+  socket.on("change:state", stateChanged);
   use("WAWebStreamModel.Stream")?.on("change:mode change:needsUpdate", safely(planStatus));
   use("WAWebConnModel.Conn")?.on("change:pushname", safely(planStatus));
   const cmd = use("WAWebCmd.Cmd");
   for (const name of LOGOUT) {
-    cmd?.on(name, safely((reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", ""))));
+    const said = safely((/** @type {unknown} */ reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", "")));
+    cmd?.on(name, said);
   }
   // It is announced at every login too, then to say that there is none.
-  cmd?.on("account_temporarily_banned_from_bridge", safely((ban) => {
+  const banned = safely((/** @type {{banned?: unknown, code?: unknown, expire?: unknown} | undefined} */ ban) => {
     if (ban?.banned === true) emit("banned", { code: String(ban.code ?? "402"), expire: Number(ban.expire) || null });
-  }));
+  });
+  cmd?.on("account_temporarily_banned_from_bridge", banned);
   cmd?.on("reachout_timelock_state_change", safely(planStatus));
   setInterval(tellStatus, 2_000);
   planStatus();

@@ -4,25 +4,39 @@
 // its own, is no character to the gateway, and the whole message would be lost by it.
 const page = Math.random().toString(36).slice(2);
 let count = 0;
-// Says how many characters that were.
-function emit(type, data) {
-  const said = written({ page, n: ++count, type, ...data });
+/**
+ * Says how many characters that were.
+ * @param {string} type
+ * @param {object} data
+ */
+function emit(type, data = {}) {
+  count += 1;
+  const said = written({ page, n: count, type, ...data });
   window[BINDING]?.(said);
   return said.length;
 }
+/** @param {object} value */
 function written(value) {
   const text = JSON.stringify(value);
   // A half pair is the only thing that is written so; a backslash that somebody wrote is found too, and costs a look.
-  return text.includes("\\ud") ? JSON.stringify(value, (_, part) => (typeof part === "string" ? wellFormed(part) : part)) : text;
+  if (!text.includes("\\ud")) return text;
+  return JSON.stringify(value, (_, part) => (typeof part === "string" ? wellFormed(part) : part));
 }
-const wellFormed = (text) => (text.toWellFormed ? text.toWellFormed() : text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, "\uFFFD"));
+const HALF_PAIR = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+/** @param {string} text */
+const wellFormed = (text) => text.toWellFormed?.() ?? text.replace(HALF_PAIR, "\uFFFD");
 
 // WhatsApp Web reports every error it sees to its makers, and a listener that throws stops its work half way: none of ours
 // may get out. What went wrong here is told to the gateway, by the kind of the error and never by its words, which may be
 // somebody's message. What goes wrong again and again is told once and then, with its number, once a minute.
 const FAULTS = 50;
 const FAULT_PAUSE = 60_000;
+/** @type {Map<string, {where: string, error: string, count: number}>} */
 const faults = new Map();
+/**
+ * @param {string} where
+ * @param {any} error
+ */
 function fault(where, error) {
   let [place, kind] = [where, String(attempt(() => error?.name) ?? typeof error).slice(0, 80)];
   // Kinds without end are no kinds.
@@ -42,11 +56,19 @@ function tellFaults() {
     one.count = 0;
   }
 }
+/**
+ * The same function, of which nothing is thrown: what goes wrong is a fault.
+ * @template {any[]} A
+ * @template R
+ * @param {(...args: A) => R} work
+ * @param {string} where
+ * @returns {(...args: A) => R | undefined}
+ */
 function safely(work, where = work.name || "a listener") {
   return (...args) => {
     try {
       const result = work(...args);
-      if (result && typeof result.then === "function") result.then(undefined, (error) => fault(where, error));
+      if (isPromise(result)) result.then(undefined, (error) => fault(where, error));
       return result;
     } catch (error) {
       fault(where, error);
@@ -54,7 +76,17 @@ function safely(work, where = work.name || "a listener") {
     }
   };
 }
-// Where a failure is an answer like any other.
+/**
+ * @param {any} value
+ * @returns {value is PromiseLike<unknown>}
+ */
+const isPromise = (value) => typeof value?.then === "function";
+/**
+ * Where a failure is an answer like any other.
+ * @template T
+ * @param {() => T} work
+ * @returns {T | undefined}
+ */
 function attempt(work) {
   try {
     return work();
@@ -62,6 +94,14 @@ function attempt(work) {
     return undefined;
   }
 }
+/**
+ * @param {number} millis
+ * @returns {Promise<void>}
+ */
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+/**
+ * @template T
+ * @param {number} millis
+ * @param {Promise<T>} promise
+ */
 const within = (millis, promise) => Promise.race([promise, sleep(millis)]);
-

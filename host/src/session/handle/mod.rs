@@ -1,5 +1,8 @@
 //! What the rest of the gateway sees of a session: a snapshot, and a few commands.
 
+mod pairing;
+mod passkey;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
@@ -8,13 +11,14 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::{pairing::PairingError, passkey::PasskeyError};
 use super::{
     pairing::PairingView,
     passkey::{PasskeyView, PastPasskey},
 };
 use crate::{
     model::{Account, ClientId, SessionState, Timestamp},
-    whatsapp::{BrowserReport, ContractReport, Page, PageStatus},
+    whatsapp::{BrowserReport, ContractReport, Page, PageSending, PageStatus},
 };
 
 /// The page itself waits 12 s for the server's word.
@@ -153,7 +157,7 @@ pub struct SessionHandle {
     pub(super) client: ClientId,
     pub(super) commands: mpsc::Sender<Order>,
     pub(super) snapshot: watch::Receiver<Snapshot>,
-    pub(super) ready_page: watch::Receiver<Option<Arc<dyn Page>>>,
+    pub(super) ready_page: watch::Receiver<Option<Arc<dyn PageSending>>>,
     pub(super) any_page: watch::Receiver<Option<Arc<dyn Page>>>,
 }
 
@@ -172,7 +176,7 @@ impl SessionHandle {
 
     /// The page while the session is ready: what the outbox sends by.
     #[must_use]
-    pub fn ready_page(&self) -> watch::Receiver<Option<Arc<dyn Page>>> {
+    pub fn ready_page(&self) -> watch::Receiver<Option<Arc<dyn PageSending>>> {
         self.ready_page.clone()
     }
 

@@ -1,0 +1,228 @@
+// The types of the bridge: what it uses of WhatsApp Web's modules, and what passes between it and the gateway. The files of
+// the bridge become one script, so they share one scope and import nothing; neither does this file.
+//
+// WhatsApp Web publishes no types. An entry here says how the bridge uses an export, not what else it may be.
+
+// What `script.rs` puts before the bridge.
+declare const BINDING: `__${string}`;
+declare const CONTRACT: Record<Capability, { feature: string; parts: string[] }>;
+declare const LOGIN: Record<string, string> | null;
+
+type Capability = keyof typeof import("./contract.json");
+
+interface Window {
+  require?: (name: string) => any;
+  requireLazy?: (names: string[], loaded: () => void) => void;
+  ErrorGuard?: { skipGuardGlobal?: (on: boolean) => void };
+  Debug?: { VERSION?: string };
+  [binding: `__${string}`]: ((said: string) => void) | undefined;
+}
+
+/** A module in the loader's map. */
+interface ModuleRecord {
+  /** Null: it was loaded. */
+  dependencies: unknown[] | null | undefined;
+  depPosition: number;
+}
+
+/** Anything of the page that tells of changes. */
+interface Emitter {
+  on(events: string, listener: (...args: any[]) => unknown): void;
+  once(events: string, listener: (...args: any[]) => unknown): void;
+}
+
+/** An address. Its text is `<user>@<server>`. */
+interface Wid {
+  user: string;
+  isUser?(): boolean;
+  isGroup?(): boolean;
+  isLid?(): boolean;
+  toString(): string;
+}
+
+/** Read from its text alone, see `partsOf`. */
+interface MessageKey {
+  toString(): string;
+}
+interface KeyParts {
+  fromMe: boolean;
+  chat: Wid;
+  id: string;
+  participant: Wid | undefined;
+}
+
+/**
+ * A model of the page, or a row of its database, which has the same fields and no functions. Many of its fields come from
+ * other people's programs: see `content.js`.
+ */
+interface Message extends Emitter {
+  id: MessageKey;
+  type: string;
+  ack?: number;
+  t?: unknown;
+  isNewMsg?: boolean;
+  isSendFailure?: boolean;
+  latestEditMsgKey?: unknown;
+  errorCode?: unknown;
+  unsafe?(): Message;
+  msgContextInfo(chat: Wid): Record<string, unknown>;
+}
+/** A message of a chat: its key as a text, and it from memory or else from the database. */
+interface Located {
+  key: string;
+  model?: Message;
+  row?: Message;
+}
+interface Chat {
+  id: Wid;
+  t?: unknown;
+  groupMetadata?: { isLidAddressingMode?: boolean };
+  msgs: { getModelsArray(): Message[] };
+}
+/** Where in a chat is read from: its end, or a message. */
+type Anchor = { remote: Wid } | MessageKey | undefined;
+interface SendRecord {
+  data: { id: MessageKey };
+}
+type SendJob = (this: unknown, record: SendRecord, ...rest: unknown[]) => Promise<{ error?: unknown } | null | undefined>;
+type SendResult = Promise<{ messageSendResult?: unknown } | null | undefined>;
+
+/**
+ * What the bridge uses of WhatsApp Web, by the names of the contract. What one file alone uses is typed there; what several
+ * use, here.
+ */
+interface WhatsApp
+  extends CallsModules,
+    CoreModules,
+    KeysModules,
+    PairingModules,
+    PasskeyModules,
+    PeopleModules,
+    PreviewsModules,
+    QrModules,
+    RefusalsModules,
+    SendModules,
+    SentModules,
+    StatusModules {
+  "WAWebAltDeviceLinkingApi.initializeQRLinking": () => Promise<void>;
+  "WAWebApiContact.getCurrentLid": (wid: Wid | string) => Wid | null | undefined;
+  "WAWebBackendEventBus.BackendEventBus": Emitter & { triggerRefreshQR(): void };
+  "WAWebCollections.Chat": { get(chat: Wid | string): Chat | undefined; getModelsArray(): Chat[] };
+  "WAWebCollections.Msg": Emitter & {
+    getModelsArray(): Message[];
+    getMessagesById(keys: string[]): Promise<{ messages: (Message | undefined)[] }>;
+  };
+  "WAWebConnModel.Conn": Emitter & { ref?: string; refTTL?: unknown; pushname?: unknown };
+  "WAWebDBMessageFindLocal.msgFindBefore": (request: { anchor: Anchor; count: number }) => Promise<{ messages: Message[] }>;
+  "WAWebLinkDeviceEvents.WAWebLinkDeviceEvents": Emitter;
+  "WAWebMsgKey": new (parts: object) => MessageKey;
+  "WAWebSocketModel.Socket": Emitter & { state?: string; stream?: string; hasSynced?: boolean; logout(): void };
+  "WAWebUserPrefsMeUser.getMaybeMeLidUser": () => Wid | undefined;
+  "WAWebUserPrefsMeUser.getMaybeMePnUser": () => Wid | undefined;
+}
+
+/** Both forms of a chat's address, as far as they are known. */
+interface Address {
+  chat: string;
+  pn: string | null;
+  lid: string | null;
+}
+
+/** How a call ends: see `calls.js`. The gateway's side is `BridgeError` in `page/question.rs`. */
+type CallReply = { ok: unknown } | { error: CallFailure };
+type CallFailure =
+  | { kind: "booting" }
+  | { kind: "contract_broken"; missing: string[] }
+  | { kind: "no_such_chat" }
+  | { kind: "quote_not_found"; reason: string }
+  | { kind: "rate_limited" }
+  | { kind: "not_available" }
+  | { kind: "refused"; reason: string }
+  | { kind: "failed"; reason: string };
+
+/** What a message says, as `model/message.rs` has it. */
+type Content =
+  | TextContent
+  | { kind: "location"; latitude: number; longitude: number; name: string | null }
+  | { kind: "contact"; display_name: string; vcard: string }
+  | { kind: "poll"; question: string; options: string[]; selectable: number }
+  | MediaContent
+  | { kind: "other"; type: string | null; json: string };
+interface TextContent {
+  kind: "text";
+  body: string;
+  mentions: string[];
+  preview_links: boolean;
+}
+interface MediaContent {
+  kind: "media";
+  media_kind: string;
+  mime_type: string;
+  size_bytes: number;
+  file_name: string | null;
+  caption: string | null;
+}
+/** Reads a field of a message; undefined when it cannot be read. */
+type Reader = (field: string) => any;
+/** How a kind of content is sent. */
+interface Kind<C> {
+  needs: Capability;
+  /** What goes into the message. */
+  make(content: C, chat: Chat, id: string): Record<string, unknown> | Promise<Record<string, unknown>>;
+}
+interface SendRequest {
+  id: string;
+  chat: string;
+  content: Content;
+  replyTo: string | null;
+}
+interface FoundMessage {
+  key: string;
+  address: Address;
+  ack: number;
+  failed: boolean;
+}
+
+/** The last message that is recorded, of the document of that name. */
+interface Ticket {
+  page: string;
+  number: number;
+}
+/** A message that waits to be told, or the end of a catch-up behind those that it has found. */
+interface Waiting {
+  /** In milliseconds since the epoch. */
+  since: number;
+  said?: { missed: boolean; message: object };
+  end?: CatchUpEnd;
+}
+interface CatchUpEnd {
+  /** Null: not all could be read. */
+  complete: boolean | null;
+}
+
+interface PairingFlow {
+  phone: string;
+  renewals: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** A question of the page that waits for an answer. */
+interface PasskeyQuestion {
+  id: string;
+  purpose: "link" | "checkpoint";
+  resolve(answer: Credential | null): void;
+  reject(reason: unknown): void;
+}
+/** Beside the stages that are told: "void" while a question that we have ended is failing in the page. */
+type LinkStage = "asked" | "signing" | "phone" | "confirm" | "finishing" | "failed" | "void";
+type PasskeyOrder =
+  | { order: "answer"; id: string; assertion: PasskeyAssertion }
+  | { order: "confirm" | "expire" | "again" | "cancel" };
+/** As a browser writes it: bytes are base64url. */
+interface PasskeyAssertion {
+  id: string;
+  rawId: string;
+  response: Record<string, string | null>;
+  clientExtensionResults?: { prf?: { results?: Record<string, string> } };
+  authenticatorAttachment?: string | null;
+}

@@ -1,0 +1,133 @@
+//! Linking an account to a page, and unlinking it.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::PageError,
+    question::{Limit, PageChannel, Question, ask},
+};
+use crate::{model::PhoneNumber, whatsapp::passkey::PasskeyOrder};
+
+/// A log-out waits for the server's word, bounded in the page itself.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
+const LONGEST_CODE: Duration = Duration::from_mins(10);
+
+/// A page, as far as an account is linked by it.
+#[async_trait]
+pub trait PageLinking: PageChannel {
+    /// Asks for a fresh batch of QR codes.
+    async fn refresh_qr(&self) -> Result<(), PageError> {
+        ask(self, &RefreshQr).await
+    }
+
+    /// Asks for a code that the owner of `number` types on the phone to link it. It is told as
+    /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode) too, and so are those that replace it; no QR can be scanned
+    /// meanwhile.
+    async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
+        ask(self, &NewCode { number: number.digits() }).await
+    }
+
+    /// Gives the code up and goes back to QR codes.
+    async fn cancel_pairing(&self) -> Result<(), PageError> {
+        ask(self, &CancelPairing).await
+    }
+
+    /// Tells the page something about a passkey it asks for; `Ok` means that it was taken. A page that does not wait for
+    /// that refuses.
+    async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
+        ask(self, order).await
+    }
+
+    /// Unlinks the account and waits until the page says so or is reloaded.
+    async fn logout(&self) -> Result<(), PageError> {
+        match ask(self, &Logout).await {
+            // The reload took the answer with it.
+            Err(PageError::Gone { .. }) => Ok(()),
+            answered => answered,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RefreshQr;
+
+impl Question for RefreshQr {
+    const NAME: &'static str = "refresh_qr";
+    type Answer = ();
+}
+
+#[derive(Serialize)]
+struct NewCode<'a> {
+    number: &'a str,
+}
+
+impl Question for NewCode<'_> {
+    const NAME: &'static str = "pairing_code";
+    type Answer = PairingCode;
+}
+
+#[derive(Serialize)]
+struct CancelPairing;
+
+impl Question for CancelPairing {
+    const NAME: &'static str = "cancel_pairing";
+    type Answer = ();
+}
+
+impl Question for PasskeyOrder {
+    const NAME: &'static str = "passkey";
+    type Answer = ();
+}
+
+#[derive(Serialize)]
+struct Logout;
+
+impl Question for Logout {
+    const NAME: &'static str = "logout";
+    type Answer = ();
+
+    fn limit(&self) -> Limit {
+        Limit::Exactly(LOGOUT_TIMEOUT)
+    }
+}
+
+/// A code that links when it is typed on the phone.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Code")]
+pub struct PairingCode {
+    /// As people read it, `ABCD-EFGH`: a credential.
+    pub code: String,
+    /// From now.
+    pub ttl: Duration,
+}
+
+impl fmt::Debug for PairingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairingCode").field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+/// As the bridge gives it.
+#[derive(Deserialize)]
+struct Code {
+    code: String,
+    ttl: f64,
+}
+
+impl From<Code> for PairingCode {
+    fn from(raw: Code) -> Self {
+        let code = match raw.code.split_at_checked(4) {
+            Some((first, rest)) if rest.len() == 4 && raw.code.is_ascii() => format!("{first}-{rest}"),
+            _ => raw.code,
+        };
+        Self { code, ttl: life(raw.ttl, LONGEST_CODE) }
+    }
+}
+
+/// How long a code lives: milliseconds as the page gave them, within reason.
+pub(in crate::whatsapp) fn life(millis: f64, longest: Duration) -> Duration {
+    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(longest).min(longest)
+}
