@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::passkey::{PasskeyNews, PasskeyOrder};
-use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Recipient, Timestamp};
+use crate::model::{Account, AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Recipient, Timestamp, content};
 
 /// A running page of one session.
 ///
@@ -119,6 +119,7 @@ pub struct PageSend {
     /// As [`Page::resolve`] gave it, or a group's.
     pub chat: String,
     /// What it says.
+    #[serde(with = "content::bridge")]
     pub content: Content,
     /// Bare id of the message it answers; it must be in the same chat.
     pub reply_to: Option<MessageId>,

@@ -14,7 +14,7 @@ pub(super) const BINDING: &str = "__wharfTell";
 /// Bytes of an operator's script; ours has about a hundred thousand.
 const LIMIT: u64 = 8 << 20;
 const CONTRACT: &str = include_str!("bridge/contract.json");
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     include_str!("bridge/core.js"),
     include_str!("bridge/tell.js"),
     include_str!("bridge/keys.js"),
@@ -24,6 +24,7 @@ const PARTS: [&str; 16] = [
     include_str!("bridge/pairing.js"),
     include_str!("bridge/passkey.js"),
     include_str!("bridge/content.js"),
+    include_str!("bridge/kinds.js"),
     include_str!("bridge/messages.js"),
     include_str!("bridge/catch_up.js"),
     include_str!("bridge/refusals.js"),

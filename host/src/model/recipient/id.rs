@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{InvalidRecipient, PhoneNumber, Recipient};
+use super::{invalid::InvalidRecipient, number::PhoneNumber};
 
 /// Longest user part of a group's id: a number of 16 digits, a dash and a time.
 const LONGEST: usize = 31;
@@ -40,8 +40,8 @@ impl FromStr for ChatId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match read(text)? {
-            Recipient::Chat(chat) => Ok(chat),
-            Recipient::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
+            Named::Chat(chat) => Ok(chat),
+            Named::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
         }
     }
 }
@@ -54,19 +54,25 @@ fn wrong(kind: &str, form: &str) -> InvalidRecipient {
     InvalidRecipient::because(format!("the part before @ is not that of {kind}, which is written {form}"))
 }
 
-/// The recipient that an id names.
-pub(super) fn read(text: &str) -> Result<Recipient, InvalidRecipient> {
+/// Whom an id names.
+pub(super) enum Named {
+    Number(PhoneNumber),
+    Chat(ChatId),
+}
+
+/// Reads an id.
+pub(super) fn read(text: &str) -> Result<Named, InvalidRecipient> {
     let (user, server) = text.split_once('@').unwrap_or((text, ""));
     let server = server.to_ascii_lowercase();
     match server.as_str() {
         "c.us" | "s.whatsapp.net" => {
             let number = of_person(user).parse::<PhoneNumber>();
-            number.map(Recipient::Number).map_err(|_| wrong("a phone number's id", "4915123456789@c.us: 1 to 16 digits, the first not 0"))
+            number.map(Named::Number).map_err(|_| wrong("a phone number's id", "4915123456789@c.us: 1 to 16 digits, the first not 0"))
         }
         "lid" => {
             let user = of_person(user);
             let fits = digits(user) && user.len() <= LONGEST_LID && !user.starts_with('0');
-            let chat = || Recipient::Chat(ChatId(format!("{user}@lid")));
+            let chat = || Named::Chat(ChatId(format!("{user}@lid")));
             fits.then(chat).ok_or_else(|| wrong("an opaque id", "123456789012345@lid: 1 to 20 digits, the first not 0"))
         }
         "g.us" => {
@@ -74,7 +80,7 @@ pub(super) fn read(text: &str) -> Result<Recipient, InvalidRecipient> {
                 Some((creator, time)) => digits(creator) && digits(time) && time.len() >= SHORTEST_GROUP,
                 None => digits(user) && user.len() >= SHORTEST_GROUP,
             };
-            let chat = || Recipient::Chat(ChatId(format!("{user}@g.us")));
+            let chat = || Named::Chat(ChatId(format!("{user}@g.us")));
             (fits && user.len() <= LONGEST)
                 .then(chat)
                 .ok_or_else(|| wrong("a group's id", "120363041477902123@g.us or, in older groups, 4915123456789-1600000000@g.us"))

@@ -4,6 +4,7 @@
 //! meaning, and what is left is somebody else's number.
 
 mod id;
+mod invalid;
 mod number;
 mod scan;
 mod zero;
@@ -13,9 +14,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use id::ChatId;
+pub use invalid::InvalidRecipient;
 pub use number::PhoneNumber;
 
-use super::Region;
+use super::region::Region;
 
 /// The recipient of a message, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,26 +29,6 @@ pub enum Recipient {
     Chat(ChatId),
 }
 
-/// Why a text names no recipient; the words name the part that is wrong and say what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRecipient {
-    /// It is not understood.
-    #[error("{0}")]
-    NotUnderstood(String),
-    /// It is understood, and cannot be written to yet.
-    #[error("{what} cannot be written to yet; a phone number, a person's id (…@lid) and a group's id (…@g.us) can")]
-    NotSupported {
-        /// What it is.
-        what: &'static str,
-    },
-}
-
-impl InvalidRecipient {
-    fn because(words: impl Into<String>) -> Self {
-        Self::NotUnderstood(words.into())
-    }
-}
-
 impl Recipient {
     /// Reads what a caller wrote: a number as people write it (a leading `0` is completed by `region`), or an id of
     /// WhatsApp's, which its server tells apart.
@@ -54,7 +36,7 @@ impl Recipient {
     /// # Errors
     /// See [`InvalidRecipient`].
     pub fn read(text: &str, region: Option<Region>) -> Result<Self, InvalidRecipient> {
-        if text.contains('@') { id::read(text.trim()) } else { PhoneNumber::read(text, region).map(Self::Number) }
+        if text.contains('@') { id::read(text.trim()).map(Self::from) } else { PhoneNumber::read(text, region).map(Self::Number) }
     }
 
     /// The number, if it was asked for by number.
@@ -76,6 +58,15 @@ impl Recipient {
     #[must_use]
     pub fn is_lid(&self) -> bool {
         matches!(self, Self::Chat(chat) if !chat.is_group())
+    }
+}
+
+impl From<id::Named> for Recipient {
+    fn from(named: id::Named) -> Self {
+        match named {
+            id::Named::Number(number) => Self::Number(number),
+            id::Named::Chat(chat) => Self::Chat(chat),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidRecipient, scan, zero};
-use crate::model::Region;
+use super::{invalid::InvalidRecipient, scan, zero};
+use crate::model::region::Region;
 
 /// An international phone number: 1 to 16 digits, the first not 0, no plus sign.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

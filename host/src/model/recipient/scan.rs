@@ -1,6 +1,6 @@
 //! What of a written number is formatting. A character that is neither a digit nor formatting is refused by name.
 
-use super::InvalidRecipient;
+use super::invalid::InvalidRecipient;
 
 /// The digits of a number, and what was said about them.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use phonenumber::PhoneNumber;
 
-use super::{InvalidRecipient, scan::Written};
-use crate::model::Region;
+use super::{invalid::InvalidRecipient, scan::Written};
+use crate::model::region::Region;
 
 /// The international digits of what was written.
 pub(super) fn international(written: &Written, region: Option<Region>) -> Result<String, InvalidRecipient> {

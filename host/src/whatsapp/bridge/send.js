@@ -1,32 +1,4 @@
-// Sending: what each kind of content looks like in WhatsApp Web, which part of the contract it needs, and the one way out.
-
-// A kind that is not in this table cannot be sent. What a maker returns goes into the message.
-const KINDS = {
-  text: { needs: "send_text", make: textFields },
-  location: { needs: "send_text", make: ({ latitude, longitude, name }) => ({ type: "location", lat: latitude, lng: longitude, loc: name ?? undefined }) },
-  contact: { needs: "send_text", make: ({ display_name, vcard }) => ({ type: "vcard", body: vcard, vcardFormattedName: display_name }) },
-};
-const kindOf = (content) => (Object.hasOwn(KINDS, content.kind) ? KINDS[content.kind] : undefined);
-
-function textFields({ body, mentions }, chat, id) {
-  const fields = mentions.length > 0 ? mentioning(body, mentions, chat) : { body };
-  const found = previews.get(id);
-  previews.delete(id);
-  return { ...(found ? { ...found, ...fields, subtype: "url", preview: true } : fields), type: "chat" };
-}
-// A group that speaks in LIDs shows a mention only by LID, in the text as in the list.
-function mentioning(text, mentions, chat) {
-  const byLid = chat.id.isGroup?.() && chat.groupMetadata?.isLidAddressingMode === true;
-  let body = text;
-  const mentionedJidList = mentions.map((mention) => {
-    const mentioned = wid(mention);
-    const lid = byLid && !mentioned.isLid?.() ? use("WAWebApiContact.getCurrentLid")?.(mentioned) : undefined;
-    if (!lid) return mentioned;
-    body = body.replace(new RegExp(`@${mentioned.user}(?![0-9])`, "g"), `@${lid.user}`);
-    return lid;
-  });
-  return { body, mentionedJidList };
-}
+// Sending: a message of whatever kind, what it answers, and the one way out.
 
 // The message that is answered must be in this chat: another one's words are not for these eyes.
 async function quoteOf(chat, id) {
@@ -42,7 +14,7 @@ const making = new Set();
 
 async function send({ id, chat: to, content, replyTo }) {
   const kind = kindOf(content);
-  if (!kind) return refused(`a message of the kind ${content.kind} cannot be sent yet; those that can are ${Object.keys(KINDS).join(", ")}`);
+  if (!kind) return refused(`a message of the kind ${content.kind} cannot be sent yet; those that can are ${SENDABLE.join(", ")}`);
   let chat, message;
   making.add(id);
   try {
