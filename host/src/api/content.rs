@@ -23,8 +23,8 @@ pub(super) struct Said {
 }
 
 impl From<InvalidContent> for Failure {
-    fn from(InvalidContent { code, title, message }: InvalidContent) -> Self {
-        bad(code, title, message)
+    fn from(InvalidContent { code, message }: InvalidContent) -> Self {
+        bad(code.name, code.title, message)
     }
 }
 

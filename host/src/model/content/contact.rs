@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    kind::{Asked, InvalidContent, Kind, forms, opaque},
+    kind::{Asked, ContentCode, InvalidContent, Kind, forms, opaque},
     vcard,
 };
 use crate::model::region::Region;
@@ -12,6 +12,8 @@ use crate::model::region::Region;
 const MAX_VCARD: usize = 64 << 10;
 /// Bytes of the name that is shown.
 const MAX_NAME: usize = 1000;
+
+const INVALID_CONTACT: ContentCode = ContentCode::new("invalid_contact", "Invalid contact");
 
 /// A contact card.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,9 +71,11 @@ pub struct ContactFields {
 }
 
 impl Asked<Contact> for ContactFields {
+    const CODES: &'static [ContentCode] = &[INVALID_CONTACT];
+
     fn check(self, _: Option<Region>) -> Result<Contact, InvalidContent> {
         let Self { display_name, vcard } = self;
-        let wrong = |message: String| InvalidContent::new("invalid_contact", "Invalid contact", message);
+        let wrong = |message: String| INVALID_CONTACT.because(message);
         if !(1..=MAX_NAME).contains(&display_name.len()) {
             return Err(wrong(format!("contact.displayName must have 1 to {MAX_NAME} bytes")));
         }

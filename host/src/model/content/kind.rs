@@ -109,6 +109,8 @@ pub(super) use opaque;
 pub trait Asked<K>: for<'de> Deserialize<'de> {
     /// Whether this version can send the kind.
     const CAN_BE_SENT: bool = true;
+    /// The codes of [`Asked::check`].
+    const CODES: &'static [ContentCode];
 
     /// Checks what was written and makes a content of it. `region` completes national phone numbers.
     ///
@@ -129,9 +131,29 @@ impl<'de> Deserialize<'de> for NotYet {
 
 impl<K> Asked<K> for NotYet {
     const CAN_BE_SENT: bool = false;
+    const CODES: &'static [ContentCode] = &[];
 
     fn check(self, _: Option<Region>) -> Result<K, InvalidContent> {
         match self {}
+    }
+}
+
+/// A code under which what a caller wrote of a content is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentCode {
+    /// For programs, `snake_case`.
+    pub name: &'static str,
+    /// The same in words.
+    pub title: &'static str,
+}
+
+impl ContentCode {
+    pub(super) const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title }
+    }
+
+    pub(super) fn because(self, message: impl Into<String>) -> InvalidContent {
+        InvalidContent { code: self, message: message.into() }
     }
 }
 
@@ -139,19 +161,14 @@ impl<K> Asked<K> for NotYet {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidContent {
-    /// For programs, `snake_case`.
-    pub code: &'static str,
-    /// The code in words.
-    pub title: &'static str,
+    /// One of [`Asked::CODES`], or [`INVALID_TARGET`].
+    pub code: ContentCode,
     /// What is wrong and what is accepted.
     pub message: String,
 }
 
-impl InvalidContent {
-    pub(super) fn new(code: &'static str, title: &'static str, message: impl Into<String>) -> Self {
-        Self { code, title, message: message.into() }
-    }
-}
+/// A message that is named by something else than its id.
+pub const INVALID_TARGET: ContentCode = ContentCode::new("invalid_message_id", "Invalid message id");
 
 /// The message that a caller names.
 ///
@@ -159,7 +176,7 @@ impl InvalidContent {
 /// When the text is neither a bare id nor a key.
 pub fn target(text: &str) -> Result<MessageId, InvalidContent> {
     let message = "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)";
-    MessageId::written(text).ok_or_else(|| InvalidContent::new("invalid_message_id", "Invalid message id", message))
+    MessageId::written(text).ok_or_else(|| INVALID_TARGET.because(message))
 }
 
 /// Removes a field that has its default value.

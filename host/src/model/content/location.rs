@@ -6,11 +6,13 @@ use serde::{
 };
 use serde_json::{Map, Value, json};
 
-use super::kind::{Asked, InvalidContent, Kind, forms, opaque};
+use super::kind::{Asked, ContentCode, InvalidContent, Kind, forms, opaque};
 use crate::model::region::Region;
 
 /// Bytes of the name.
 const MAX_NAME: usize = 1000;
+
+const INVALID_LOCATION: ContentCode = ContentCode::new("invalid_location", "Invalid location");
 
 /// A point on the map.
 #[derive(Clone, PartialEq)]
@@ -99,12 +101,14 @@ fn degrees<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result
 }
 
 impl Asked<Location> for LocationFields {
+    const CODES: &'static [ContentCode] = &[INVALID_LOCATION];
+
     fn check(self, _: Option<Region>) -> Result<Location, InvalidContent> {
         let Self { latitude, longitude, name } = self;
         let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
         if !on_earth || name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
             let message = format!("a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes");
-            return Err(InvalidContent::new("invalid_location", "Invalid location", message));
+            return Err(INVALID_LOCATION.because(message));
         }
         Ok(Location { latitude, longitude, name: name.filter(|name| !name.is_empty()) })
     }

@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 pub use contact::{Contact, ContactFields};
 pub use delete::{Delete, ShownDelete};
 pub use edit::{Edit, ShownEdit};
-pub use kind::{Asked, InvalidContent, Kind, NotYet, target};
+pub use kind::{Asked, ContentCode, INVALID_TARGET, InvalidContent, Kind, NotYet, target};
 pub use location::{Location, LocationFields};
 pub use media::{Media, MediaKind, ShownMedia};
 pub use other::{OtherContent, ShownOther};
@@ -100,6 +100,12 @@ macro_rules! kinds {
             pub fn sendable() -> Vec<&'static str> {
                 let all = [$((stringify!($name), can_be_sent::<$Kind>())),+];
                 all.into_iter().filter(|(_, can)| *can).map(|(name, _)| name).collect()
+            }
+
+            /// The codes under which contents are refused that callers wrote.
+            #[must_use]
+            pub fn codes() -> Vec<ContentCode> {
+                [$(<<$Kind as Kind>::Asked as Asked<$Kind>>::CODES,)+ &[INVALID_TARGET]].concat()
             }
 
             /// The kind's name: in the API, in the database and to the bridge.

@@ -1,6 +1,6 @@
 //! What holds for every kind, and the forms of each as they were promised.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
@@ -141,4 +141,61 @@ fn what_can_be_sent_is_what_a_caller_can_write() {
     all.sort_unstable();
     assert_eq!(fields, all);
     assert!(CallFields::names(true).iter().all(|name| sendable.contains(name)));
+    let codes: Vec<_> = Content::codes().iter().map(|code| code.name).collect();
+    let known = ["too_many_mentions", "invalid_mention", "mention_not_in_text", "invalid_location", "invalid_contact", "invalid_message_id"];
+    assert_eq!(codes, known, "callers decide by them");
+}
+
+/// A kind whose stored form has changed once: `words` was called `text`, and nothing was loud.
+#[derive(Clone, PartialEq)]
+struct Note {
+    words: String,
+    loud: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Note")]
+struct Note2 {
+    words: String,
+    #[serde(default)]
+    loud: bool,
+}
+
+#[derive(Deserialize)]
+struct Note1 {
+    text: String,
+}
+
+impl From<Note1> for Note {
+    fn from(Note1 { text }: Note1) -> Self {
+        Self { words: text, loud: false }
+    }
+}
+
+impl Kind for Note {
+    type Asked = NotYet;
+    type Shown = ();
+    kind::forms!(stored: 2 => Note2, 1 => Note1; bridge: Note2);
+
+    fn body(&self) -> Option<&str> {
+        Some(&self.words)
+    }
+
+    fn conceal(&mut self) {
+        self.words.clear();
+    }
+
+    fn shown(&self) {}
+}
+
+#[test]
+fn a_stored_form_that_changed_is_written_anew_and_read_in_each_of_its_versions() {
+    let note = Note { words: "hi".into(), loud: true };
+    let form = note.store(serde_json::value::Serializer).expect("written");
+    assert_eq!((Note::STORED, &form), (2, &json!({"words": "hi", "loud": true})));
+    assert!(Note::restore(2, form.clone()).expect("read") == note);
+    assert!(Note::restore(1, json!({"text": "hi"})).expect("read") == Note { loud: false, ..note });
+    for version in [0, 1, 3] {
+        assert!(Note::restore(version, form.clone()).is_err(), "{version}");
+    }
 }

@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::kind::{Asked, InvalidContent, Kind, drop_default, forms, opaque};
+use super::kind::{Asked, ContentCode, InvalidContent, Kind, drop_default, forms, opaque};
 use crate::model::{recipient::Recipient, region::Region};
 
 /// Mentions of one text.
 const MAX_MENTIONS: usize = 50;
+
+const TOO_MANY_MENTIONS: ContentCode = ContentCode::new("too_many_mentions", "Too many mentions");
+const INVALID_MENTION: ContentCode = ContentCode::new("invalid_mention", "Invalid mention");
+const MENTION_NOT_IN_TEXT: ContentCode = ContentCode::new("mention_not_in_text", "Mention not in text");
 
 /// Text with mentions.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,20 +95,22 @@ pub struct ShownText {
 }
 
 impl Asked<Text> for TextFields {
+    const CODES: &'static [ContentCode] = &[TOO_MANY_MENTIONS, INVALID_MENTION, MENTION_NOT_IN_TEXT];
+
     /// A text whose mentions stand in it.
     fn check(self, region: Option<Region>) -> Result<Text, InvalidContent> {
         let Self { text: body, mentions, link_preview } = self;
         if mentions.len() > MAX_MENTIONS {
             let message = format!("a text may have {MAX_MENTIONS} mentions; these are {}", mentions.len());
-            return Err(InvalidContent::new("too_many_mentions", "Too many mentions", message));
+            return Err(TOO_MANY_MENTIONS.because(message));
         }
         let mut wids = Vec::with_capacity(mentions.len());
         for (place, written) in mentions.iter().enumerate() {
-            let wrong = |why| InvalidContent::new("invalid_mention", "Invalid mention", format!("mentions[{place}]: {why}"));
+            let wrong = |why| INVALID_MENTION.because(format!("mentions[{place}]: {why}"));
             let (user, server) = mentioned(written, region).map_err(wrong)?;
             if !stands_in(&body, &user) {
                 let message = format!("mentions[{place}] must stand in the text as @{user}, where its name is to be shown");
-                return Err(InvalidContent::new("mention_not_in_text", "Mention not in text", message));
+                return Err(MENTION_NOT_IN_TEXT.because(message));
             }
             let wid = format!("{user}@{server}");
             if !wids.contains(&wid) {

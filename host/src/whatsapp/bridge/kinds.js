@@ -2,8 +2,8 @@
 // them in the page; the gateway's own is `Content`, whose form at the bridge is what is read and taken here.
 //
 // `types` are WhatsApp Web's names of the messages that `read` makes a content of; it answers undefined when what the kind
-// cannot do without is not there. A kind that has a `make` can be sent: what it returns goes into the message, and `needs`
-// names the part of the contract that it takes.
+// cannot do without is not there. A kind that has a `make` can be sent: what it returns, or promises, goes into the message,
+// and `needs` names the part of the contract that it takes.
 const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
 const KINDS = {
   text: {

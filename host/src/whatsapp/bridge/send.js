@@ -21,7 +21,7 @@ async function send({ id, chat: to, content, replyTo }) {
     chat = await openChat(wid(to));
     const quote = replyTo ? await quoteOf(chat, replyTo) : undefined;
     if (quote?.unquotable) return quote;
-    const fields = kind.make(content, chat, id);
+    const fields = await kind.make(content, chat, id);
     const from = myself(chat);
     message = {
       ...fields,
