@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod call;
+mod content;
 mod event;
 mod message;
 mod plugin;
@@ -24,12 +25,10 @@ pub mod points {
 }
 
 pub use call::{CallContext, Error};
+pub use content::*;
 pub use event::{Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange, SessionState};
 pub use host::{kv, log, secrets};
-pub use message::{
-    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Reaction,
-    Text, Timestamp, Wid,
-};
+pub use message::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp, Wid};
 pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
 pub use points::notifier::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
 pub use points::templater::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};

@@ -28,7 +28,6 @@ mod seed;
 mod sending;
 mod sessions;
 mod storage;
-mod vcard;
 
 use std::{any::Any, sync::Arc, time::Instant};
 

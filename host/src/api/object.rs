@@ -30,6 +30,17 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T,
     T::deserialize(json::parse(body)?)
 }
 
+/// Reads a body that has to be an object, some of whose fields are those of another type: `others` are their names.
+pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(body: &'de [u8], others: &[&'static str]) -> Result<(T, U), Fault> {
+    let fields = match json::parse(body)? {
+        Json::Object(fields) => fields,
+        other => return Err(other.wrong("a JSON object")),
+    };
+    let (those, own) = fields.into_iter().partition(|(name, _)| others.contains(&&**name));
+    let those = U::deserialize(Json::Object(those))?;
+    Ok((T::deserialize(Json::Object(own)).map_err(|fault| fault.beside(others))?, those))
+}
+
 /// Reads the parameters of a query.
 pub(super) fn from_query<'de, T: Deserialize<'de>>(query: &'de str) -> Result<T, Fault> {
     T::deserialize(Json::Object(url::form_urlencoded::parse(query.as_bytes()).map(|(name, word)| (name, Json::Word(word))).collect()))
@@ -46,6 +57,8 @@ struct Inner {
     path: Vec<Step>,
     /// What is said of it, behind its name.
     words: String,
+    /// The names that are known where one is not.
+    known: &'static [&'static str],
 }
 
 /// What calls distinguish by a code.
@@ -64,7 +77,7 @@ enum Step {
 
 impl Fault {
     fn new(kind: Kind, path: Vec<Step>, words: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, path, words: words.into() }))
+        Self(Box::new(Inner { kind, path, words: words.into(), known: &[] }))
     }
 
     /// Of all of it.
@@ -84,6 +97,16 @@ impl Fault {
 
     pub(super) fn at(mut self, place: usize) -> Self {
         self.0.path.push(Step::Place(place));
+        self
+    }
+
+    /// A field that is not known, said with those names that are known beside it.
+    fn beside(mut self, others: &[&'static str]) -> Self {
+        if self.0.kind == Kind::Unknown
+            && let [Step::Name(name)] = self.0.path.as_slice()
+        {
+            self.0.words = known(name, &[self.0.known, others].concat());
+        }
         self
     }
 
@@ -188,7 +211,9 @@ impl serde::de::Error for Fault {
     }
 
     fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Kind::Unknown, vec![Step::Name(name.to_owned())], known(name, expected))
+        let mut fault = Self::new(Kind::Unknown, vec![Step::Name(name.to_owned())], known(name, expected));
+        fault.0.known = expected;
+        fault
     }
 
     fn missing_field(name: &'static str) -> Self {
@@ -471,6 +496,32 @@ mod tests {
         }
         let deep = format!("{{\"variables\": {{\"a\": {}{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(says(&deep).ends_with("is nested more than 64 levels deep"));
+    }
+
+    #[test]
+    fn the_fields_of_two_types_are_read_from_one_body() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Beside {
+            reply: Option<String>,
+        }
+
+        let read = |body: &'static str| from_slice_in_two::<Call, Beside>(body.as_bytes(), &["reply"]);
+        let (call, beside) = read(r#"{"reply": "x", "to": "1"}"#).expect("read");
+        assert_eq!((call.to.as_str(), beside.reply.as_deref()), ("1", Some("x")));
+        for (body, words) in [
+            (r#"{"reply": 1}"#, "reply must be a text; it is a number"),
+            (r#"{"to": 1}"#, "to must be a text; it is a number"),
+            (
+                r#"{"repyl": "x"}"#,
+                "repyl is not known here; did you mean reply? there are to, place, variables, mentions, linkPreview, limit, state, reply",
+            ),
+            (r#"{"place": {"reply": 1}}"#, "place.reply is not known here; there are latitude"),
+            (r#"{"reply": "x", "reply": "y"}"#, "reply is given twice; give it once"),
+            ("[1]", "the body must be a JSON object; it is a list"),
+            ("", "the body must be a JSON object; it is empty"),
+        ] {
+            assert_eq!(read(body).expect_err(body).says("the body"), words, "{body}");
+        }
     }
 
     #[test]

@@ -6,12 +6,12 @@
 //! instants. Nothing is refused here; a body that makes no sense has a digest nobody ever stored.
 
 use axum::http::HeaderMap;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{App, access::Caller, content, object, recipient::whole, reply::Failure, seed::bad, sending};
 use crate::{
-    model::{ClientId, Timestamp},
+    model::{CallFields, ClientId, Kind, Text, Timestamp},
     outbox::{Idempotency, Until},
 };
 
@@ -20,8 +20,6 @@ const KEY: &str = "idempotency-key";
 const MAX_KEY: usize = 255;
 /// Fields of the original service, and what the own layer calls them.
 const NAMES: [(&str, &str); 3] = [("number", "to"), ("message", "text"), ("clientId", "session")];
-/// What a message can say by fields of its own.
-const KINDS: [&str; 7] = ["location", "contact", "poll", "reaction", "edit", "delete", "media"];
 
 /// Whether a call may be a repeated one.
 pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
@@ -61,14 +59,15 @@ impl Asked {
 
     fn tidied(mut fields: Map<String, Value>, priority: &str) -> Self {
         drop_nulls(&mut fields);
-        fields.retain(|name, value| !(is_default(name, value) || (name == "priority" && value == priority)));
+        fields.retain(|name, value| !(is_nothing(value) || (name == "priority" && value == priority)));
+        Text::tidy(&mut fields);
         if !fields.contains_key("template") {
             fields.remove("variables");
             fields.remove("locale");
         }
-        for name in KINDS {
-            if let Some(Value::Object(kind)) = fields.get_mut(name) {
-                tidy_kind(kind);
+        for kind in kinds() {
+            if let Some(Value::Object(fields)) = fields.get_mut(kind) {
+                tidy_kind(kind, fields);
             }
         }
         for name in ["sendAt", "expiresAt"] {
@@ -84,7 +83,7 @@ impl Asked {
             if let Value::Object(recipient) = recipient {
                 drop_nulls(recipient);
                 as_text(recipient.get_mut("to"));
-                recipient.retain(|name, value| !is_default(name, value));
+                recipient.retain(|_, value| !is_nothing(value));
             }
         }
         Self(fields)
@@ -119,7 +118,9 @@ impl Asked {
             replace(recipient.get_mut("to"), to);
         }
         mentions(fields.get_mut("mentions"), mention);
-        mentions(fields.get_mut("edit").and_then(|edit| edit.get_mut("mentions")), mention);
+        for kind in kinds() {
+            mentions(fields.get_mut(kind).and_then(|fields| fields.get_mut("mentions")), mention);
+        }
         Value::Object(fields)
     }
 }
@@ -138,6 +139,11 @@ fn as_text(to: Option<&mut Value>) {
 /// same request.
 fn recipient(app: &App, written: &str) -> Option<String> {
     super::recipient::read(app, written).ok().map(|recipient| recipient.to_string())
+}
+
+/// Names of the fields that say what a message is, of kinds that can be sent and of others.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    [true, false].into_iter().flat_map(CallFields::names)
 }
 
 /// What says no more than its absence.
@@ -160,19 +166,9 @@ fn drop_nulls(fields: &mut Map<String, Value>) {
     }
 }
 
-fn is_default(name: &str, value: &Value) -> bool {
-    is_nothing(value)
-        || (matches!(name, "linkPreview" | "forEveryone") && *value == true)
-        || (matches!(name, "selectable" | "sizeBytes") && *value == 0)
-}
-
-fn tidy_kind(fields: &mut Map<String, Value>) {
-    fields.retain(|name, value| !is_default(name, value));
-    for name in ["latitude", "longitude"] {
-        if let Some(degrees) = fields.get(name).and_then(Value::as_f64) {
-            fields.insert(name.into(), json!(degrees));
-        }
-    }
+fn tidy_kind(kind: &str, fields: &mut Map<String, Value>) {
+    fields.retain(|_, value| !is_nothing(value));
+    CallFields::tidy(kind, fields);
     if let Some(id) = fields.get("messageId").and_then(bare) {
         fields.insert("messageId".into(), id);
     }
@@ -209,6 +205,8 @@ pub(super) fn digest(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn own(body: &Value) -> Asked {

@@ -39,7 +39,7 @@ const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
 const AHEAD: i64 = 366 * 86_400_000;
 
-/// The body of `POST /v1/sessions/{id}/messages`.
+/// The body of `POST /v1/sessions/{id}/messages`, without the fields of the kinds ([`crate::model::CallFields`]).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Wanted {
@@ -50,8 +50,6 @@ struct Wanted {
     template: Option<String>,
     locale: Option<String>,
     variables: Option<BTreeMap<String, Value>>,
-    location: Option<content::LocationFields>,
-    contact: Option<content::ContactFields>,
     reply_to: Option<String>,
     send_at: Option<Value>,
     expires_at: Option<Value>,
@@ -155,7 +153,7 @@ pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>)
 }
 
 fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
-    let wanted: Wanted = object::from_slice(body).map_err(|fault| content::not_yet(body).unwrap_or_else(|| fault.into()))?;
+    let (wanted, kinds): (Wanted, _) = content::read(body)?;
     let client: ClientId =
         id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
     let to = recipient::read(app, wanted.to.text())?;
@@ -163,8 +161,7 @@ fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
     let said = Said {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
         template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
-        location: wanted.location,
-        contact: wanted.contact,
+        kinds,
     };
     let content = content::requested(app, said)?;
     if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {

@@ -7,8 +7,10 @@
 mod address;
 mod backoff;
 mod client;
+pub mod content;
 mod event;
 mod message;
+mod message_id;
 mod outcome;
 mod recipient;
 mod region;
@@ -19,14 +21,13 @@ mod time;
 pub use address::Address;
 pub use backoff::{Backoff, jittered};
 pub use client::{ClientId, InvalidClientId};
+pub use content::*;
 pub use event::{
     Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged,
     SessionNotices,
 };
-pub use message::{
-    AckLevel, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Priority,
-    Reaction, Text,
-};
+pub use message::{AckLevel, InboundMessage, OutboundMessage, Priority};
+pub use message_id::MessageId;
 pub use outcome::{FailureCode, Outcome};
 pub use recipient::{ChatId, InvalidRecipient, PhoneNumber, Recipient};
 pub use region::{Region, UnknownRegion};

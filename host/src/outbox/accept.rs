@@ -56,7 +56,7 @@ pub enum AcceptError {
     #[error(transparent)]
     Busy(Busy),
     /// It is known and cannot be sent by this version.
-    #[error("a message of the kind {kind} cannot be sent yet; those that can are {}", Content::SENDABLE.join(", "))]
+    #[error("a message of the kind {kind} cannot be sent yet; those that can are {}", Content::sendable().join(", "))]
     KindNotSupported {
         /// As [`Content::kind`] names it.
         kind: &'static str,

@@ -43,7 +43,8 @@ mod tests {
 
     use crate::{
         model::{
-            Account, Address, ClientId, Envelope, Event, EventId, PhoneNumber, Restriction, RestrictionKind, SessionState, Timestamp, Transition,
+            Account, Address, ClientId, Content, Envelope, Event, EventId, InboundMessage, MessageId, PhoneNumber, Restriction, RestrictionKind,
+            SessionState, Timestamp, Transition,
         },
         store::{NewDelivery, SessionWish, Store, scratch},
     };
@@ -76,6 +77,31 @@ mod tests {
         let envelopes = store.envelopes(&[96, 97, 98, 99, 100]).await.expect("read");
         assert_eq!([96, 97, 98, 99, 100].map(|seq| envelopes[&seq].is_ok()), [true, true, false, true, true]);
         store.redact(Timestamp(2)).await.expect("what is no JSON is forgotten too");
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_message_was_written_by_another_version_is_told_as_far_as_it_is_understood() {
+        let (_dir, store) = scratch().await;
+        let address = Address { chat: "1@c.us".into(), pn: None, lid: None };
+        for id in ["1", "2", "3"] {
+            let message = InboundMessage {
+                id: MessageId("3EB0".into()),
+                chat: address.clone(),
+                sender: address.clone(),
+                from_me: false,
+                push_name: None,
+                sent_at: Timestamp(1),
+                content: Content::text("hello"),
+                reply_to: None,
+            };
+            store.append_event(Envelope { event: Event::MessageReceived(message), ..envelope(id) }).await.expect("appended");
+        }
+        store.spoil("UPDATE event SET envelope = json_remove(envelope, '$.event.content.v') WHERE seq = 1").await;
+        store.spoil("UPDATE event SET envelope = json_set(envelope, '$.event.content.v', 2) WHERE seq = 2").await;
+        store.spoil("UPDATE event SET envelope = json_set(envelope, '$.event.content.colour', 'red', '$.colour', 'red') WHERE seq = 3").await;
+        let told = store.events_after(0, 10).await.expect("read");
+        let body = |event: &Event| matches!(event, Event::MessageReceived(message) if message.content == Content::text("hello"));
+        assert_eq!(told.iter().map(|event| (event.seq, body(&event.envelope.event))).collect::<Vec<_>>(), [(1, true), (3, true)]);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
 use super::*;
-use crate::model::{ClientId, Recipient};
+use crate::model::{ClientId, Content, Event, Recipient};
 
 async fn of_version_9(dir: &Path) -> std::path::PathBuf {
     let path = dir.join("wharf.db");
@@ -34,6 +34,10 @@ async fn a_database_of_version_9_is_carried_over_whole() {
         assert!(!store.history(row.seq).await.expect("history").is_empty(), "{}", row.id);
     }
 
+    let said = |row: &&OutboxRow| matches!(&row.message.content, Content::Text(text) if !text.body.is_empty());
+    assert!(listed.iter().all(|row| said(&row)), "rows without a version of their content are read");
+    assert!(listed.iter().any(|row| row.message.content == Content::text("kept")));
+
     let (number, lid): (Recipient, Recipient) = ("4915123456789".parse().expect("number"), "395380291527867@lid".parse().expect("lid"));
     assert_eq!(store.known_address(&client, &lid).await.expect("read").number().map(Recipient::Number), Some(number.clone()));
     for known in [&number, &lid] {
@@ -47,7 +51,12 @@ async fn a_database_of_version_9_is_carried_over_whole() {
     let order = store.bulk(&id).await.expect("read").expect("there");
     assert_eq!(store.bulk_recipients(order.seq, None, 0, 100).await.expect("read").len(), 4);
     assert_eq!(count(&store, "SELECT count(*) FROM idempotency").await, 4);
-    assert_eq!(store.events_after(0, 100).await.expect("events").len(), 8);
+    let events = store.events_after(0, 100).await.expect("events");
+    assert_eq!(events.len(), 8);
+    let failed = |body: &'static str| move |event: &StoredEvent| matches!(&event.envelope.event, Event::MessageFailed { message, .. } if message.content.body() == Some(body));
+    for body in ["seed", "bulk 1", "bulk 2"] {
+        assert!(events.iter().any(failed(body)), "{body}");
+    }
     assert_eq!(count(&store, "SELECT count(*) FROM delivery").await, 7);
     let newest = store.session(&client).await.expect("read").expect("there");
     assert!(newest.linked);

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Address, Content, InboundMessage, MessageId, OtherContent, Timestamp};
+use crate::model::{Address, InboundMessage, MessageId, Timestamp, content};
 
 /// The last moment that can be written down, the end of the year 9999.
 const LAST: f64 = 253_402_300_799_999.0;
@@ -18,7 +18,7 @@ pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
         from_me: message.get("fromMe").and_then(Value::as_bool).unwrap_or_default(),
         push_name: string(message.remove("pushName")),
         sent_at: moment(message.get("sentAt")).unwrap_or_else(Timestamp::now),
-        content: content(message.remove("content")),
+        content: content::bridge::read(message.remove("content").unwrap_or_default()),
         reply_to: text(message, "replyTo").map(MessageId),
         id,
         chat,
@@ -30,16 +30,6 @@ pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
 fn moment(value: Option<&Value>) -> Option<Timestamp> {
     let millis = value?.as_f64()?;
     (0.0..=LAST).contains(&millis).then_some(Timestamp(millis as i64))
-}
-
-/// What cannot be read is [`Content::Other`], by the name that it has.
-fn content(value: Option<Value>) -> Content {
-    let mut value = value.unwrap_or_default();
-    let kind = string(value.get_mut("kind").map(Value::take)).unwrap_or_else(|| "unknown".into());
-    if let Some(place) = value.get_mut("kind") {
-        *place = Value::from(kind.as_str());
-    }
-    serde_json::from_value(value).unwrap_or_else(|_| Content::Other(OtherContent { kind, json: "{}".into() }))
 }
 
 fn address(value: Option<Value>) -> Option<Address> {
@@ -65,9 +55,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::whatsapp::{
-        PageEvent,
-        news::{Said, parse},
+    use crate::{
+        model::{Content, OtherContent},
+        whatsapp::{
+            PageEvent,
+            news::{Said, parse},
+        },
     };
 
     /// A message of every kind, as the bridge tells it.

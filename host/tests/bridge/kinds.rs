@@ -67,7 +67,7 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
             }
             Err(error) => {
                 let PageError::Refused { reason, .. } = error else { panic!("{error:?}") };
-                assert!(reason.contains(content.kind()) && reason.contains(&Content::SENDABLE.join(", ")), "{reason}");
+                assert!(reason.contains(content.kind()) && reason.contains(&Content::sendable().join(", ")), "{reason}");
                 assert_eq!(open.page.find(&id(n), &address.chat).await, Ok(None), "begun");
             }
         }

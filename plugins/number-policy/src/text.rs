@@ -23,7 +23,8 @@ impl Limits {
             Content::Edit(edit) => self.text(&edit.text.body),
             Content::Media(media) => too_long("caption", units(media.caption.as_deref()?), self.0.max_caption_length),
             Content::Poll(poll) => too_long("question", units(&poll.question), self.0.max_length),
-            Content::Location(_) | Content::Contact(_) | Content::Reaction(_) | Content::Delete(_) | Content::Other(_) => None,
+            // Whatever other kinds have for a text is no longer than a text may be.
+            other => too_long("text", units(other.body()?), self.0.max_length),
         }
     }
 

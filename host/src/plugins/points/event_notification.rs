@@ -10,7 +10,7 @@ use crate::{
     model::{AckLevel, Envelope, Event, OutboundMessage, SessionState},
     plugins::{
         bindings::wharf::plugin::{calls, messages},
-        convert::{conceal, same, time},
+        convert::{same, time},
         guest::{Plugin, Ready},
         host::PluginHost,
         ports::{CallFailure, FailureKind, HttpGrant, Subject},
@@ -206,7 +206,9 @@ same!(
 fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -> event_notification::Envelope {
     let outbound = |message: &OutboundMessage| {
         let mut message = message.clone();
-        conceal(&mut message.content, bodies);
+        if !bodies {
+            message.content.conceal();
+        }
         messages::OutboundMessage::from(&message)
     };
     let event = match &envelope.event {
@@ -236,7 +238,9 @@ fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -
         }
         Event::MessageReceived(message) => {
             let mut message = message.clone();
-            conceal(&mut message.content, bodies);
+            if !bodies {
+                message.content.conceal();
+            }
             event_notification::Event::MessageReceived((&message).into())
         }
         Event::Other { kind, json } => event_notification::Event::Other(event_notification::OtherEvent { kind: kind.clone(), json: json.clone() }),

@@ -1,8 +1,8 @@
 //! Events: what their messages say, then they themselves with their deliveries.
 
-use super::{STEP, Walk, list, outbox::REDACTED};
+use super::{STEP, Walk, list};
 use crate::{
-    model::Timestamp,
+    model::{Timestamp, content::stored::REDACTED},
     store::{Store, StoreError},
 };
 

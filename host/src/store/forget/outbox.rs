@@ -2,7 +2,7 @@
 
 use super::{STEP, Walk, list};
 use crate::{
-    model::Timestamp,
+    model::{Timestamp, content::stored::REDACTED},
     store::{Store, StoreError},
 };
 
@@ -12,9 +12,6 @@ macro_rules! over {
         "(state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1))"
     };
 }
-/// What is left of what a message said.
-pub(super) const REDACTED: &str = r#"{"kind":"other","type":"redacted","json":"{}"}"#;
-
 impl Store {
     /// Deletes the texts of some sends that were over before `oldest`. False: there are none.
     pub(in crate::store) async fn redact_sends(&self, oldest: Timestamp) -> Result<bool, StoreError> {

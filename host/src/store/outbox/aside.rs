@@ -116,6 +116,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_row_of_another_version_is_read_as_far_as_it_is_understood_and_otherwise_left_as_it_is() {
+        let (_dir, store) = scratch().await;
+        for name in ["out_1", "out_2", "out_3", "out_4"] {
+            accepted(&store, name, "4915123456789").await;
+        }
+        store.spoil("UPDATE outbox SET message = json_remove(message, '$.content.v', '$.content.mentions') WHERE id = 'out_1'").await;
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.colour', 'red', '$.content.colour', json('{\"v\": 2}')) WHERE id = 'out_2'")
+            .await;
+        store.spoil("UPDATE outbox SET message = json_set(message, '$.content.v', 2) WHERE id = 'out_3'").await;
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.content', json('{\"kind\": \"hologram\", \"v\": 1}')) WHERE id = 'out_4'")
+            .await;
+        let text = async |name: &'static str| {
+            let sql = "SELECT message FROM outbox WHERE id = ?";
+            let text: String = sqlx::query_scalar(sql).bind(name).fetch_one(&mut *store.readers.get().await.expect("reader")).await.expect("read");
+            text
+        };
+        let before = [text("out_3").await, text("out_4").await];
+        let line = store.line(&client(), None, 16).await.expect("read");
+        assert_eq!(names(&line), ["out_1", "out_2"]);
+        assert!(line.iter().all(|row| row.message.content == Content::text("hello")), "{line:?}");
+        let listed = store.messages(&Filter { limit: 10, ..Filter::default() }).await.expect("read");
+        assert_eq!(listed.unreadable, [OutboxId("out_4".into()), OutboxId("out_3".into())]);
+        assert_eq!([text("out_3").await, text("out_4").await], before);
+    }
+
+    #[tokio::test]
     async fn what_was_held_before_is_held_again_when_it_can_be_read() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");

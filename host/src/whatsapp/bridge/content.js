@@ -1,4 +1,4 @@
-// What a message says, in the gateway's own vocabulary, in which it also sends.
+// Reading messages: the fields that all of them have, and what is made of a field's value.
 //
 // The fields come from somebody else's program by way of WhatsApp Web's: any of them may be of another type than it should
 // be. One odd field costs that field and not the message; what cannot be said without it is told as `other`.
@@ -9,42 +9,6 @@ const SHORT = 1_024;
 const MENTIONS = 2_048;
 const OPTIONS = 100;
 
-const MEDIA = new Map(Object.entries({ image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" }));
-/** @type {Map<string, (get: Reader) => Content | undefined>} */
-const KINDS_READ = new Map(Object.entries({
-  chat: (get) => ({ kind: "text", body: text(get("body"), LONG) ?? "", mentions: ids(get("mentionedJidList")), preview_links: false }),
-  location: (get) => {
-    const [latitude, longitude] = [degrees(get("lat"), 90), degrees(get("lng"), 180)];
-    return latitude === undefined || longitude === undefined ? undefined : { kind: "location", latitude, longitude, name: text(get("loc"), SHORT) || null };
-  },
-  vcard: (get) => ({ kind: "contact", display_name: text(get("vcardFormattedName"), SHORT) ?? "", vcard: text(get("body"), LONG) ?? "" }),
-  poll_creation: (get) => ({
-    kind: "poll", question: text(get("pollName"), LONG) ?? "", options: list(get("pollOptions"), OPTIONS).map((option) => text(attempt(() => option.name), SHORT) ?? ""),
-    selectable: wholeNumber(get("pollSelectableOptionsCount"), 2 ** 32 - 1),
-  }),
-}));
-/**
- * @param {Reader} get
- * @param {string} media_kind
- * @returns {Content}
- */
-function media(get, media_kind) {
-  const size_bytes = wholeNumber(get("size"), Number.MAX_SAFE_INTEGER);
-  const mime_type = text(get("mimetype"), SHORT) ?? "";
-  return { kind: "media", media_kind, mime_type, size_bytes, file_name: text(get("filename"), SHORT), caption: text(get("caption"), LONG) };
-}
-
-/**
- * A model or a row; nothing of it is trusted but its key.
- * @param {Reader} get
- * @returns {Content}
- */
-function content(get) {
-  const type = attempt(() => String(get("type"))) ?? "unknown";
-  const media_kind = MEDIA.get(type);
-  const read = media_kind ? () => media(get, media_kind) : KINDS_READ.get(type);
-  return read?.(get) ?? { kind: "other", type: text(type, SHORT), json: "{}" };
-}
 /**
  * @param {any} msg
  * @returns {Reader}

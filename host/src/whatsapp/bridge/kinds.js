@@ -1,27 +1,82 @@
-// What each kind of content looks like in WhatsApp Web, and which part of the contract it needs.
+// What each kind of content looks like in WhatsApp Web: how it is read from its messages, and how it is made.
 
+/** @type {Record<string, string>} WhatsApp Web's names of files, and ours. */
+const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
 /**
- * A kind that is not in this table cannot be sent. What a maker returns goes into the message.
- * @type {{[K in Content["kind"]]?: Kind<Extract<Content, {kind: K}>>}}
+ * The one list of the kinds in the page; the gateway's own is `Content`, whose form at the bridge is what is read and taken here.
+ * @type {{[K in ReadableKind]: Kind<Extract<Content, {kind: K}>>}}
  */
 const KINDS = {
-  text: { needs: "send_text", make: textFields },
+  text: {
+    types: ["chat"],
+    read: (get) => ({ body: text(get("body"), LONG) ?? "", mentions: ids(get("mentionedJidList")), preview_links: false }),
+    needs: "send_text",
+    make: textFields,
+  },
+  media: {
+    types: Object.keys(MEDIA),
+    read: (get, type) => ({
+      media_kind: MEDIA[type] ?? "document",
+      mime_type: text(get("mimetype"), SHORT) ?? "",
+      size_bytes: wholeNumber(get("size"), Number.MAX_SAFE_INTEGER),
+      file_name: text(get("filename"), SHORT),
+      caption: text(get("caption"), LONG),
+    }),
+  },
   location: {
+    types: ["location"],
+    read: (get) => {
+      const [latitude, longitude] = [degrees(get("lat"), 90), degrees(get("lng"), 180)];
+      if (latitude === undefined || longitude === undefined) return undefined;
+      return { latitude, longitude, name: text(get("loc"), SHORT) || null };
+    },
     needs: "send_text",
     make: ({ latitude, longitude, name }) => ({ type: "location", lat: latitude, lng: longitude, loc: name ?? undefined }),
   },
   contact: {
+    types: ["vcard"],
+    read: (get) => ({ display_name: text(get("vcardFormattedName"), SHORT) ?? "", vcard: text(get("body"), LONG) ?? "" }),
     needs: "send_text",
     make: ({ display_name, vcard }) => ({ type: "vcard", body: vcard, vcardFormattedName: display_name }),
   },
+  poll: {
+    types: ["poll_creation"],
+    read: (get) => ({
+      question: text(get("pollName"), LONG) ?? "",
+      options: list(get("pollOptions"), OPTIONS).map((option) => text(attempt(() => option.name), SHORT) ?? ""),
+      selectable: wholeNumber(get("pollSelectableOptionsCount"), 2 ** 32 - 1),
+    }),
+  },
 };
-const SENDABLE = Object.keys(KINDS);
+
+/** @type {Map<string, Kind<any>>} */
+const KINDS_BY_NAME = new Map(Object.entries(KINDS));
+const SENDABLE = [...KINDS_BY_NAME].filter(([, kind]) => kind.make).map(([name]) => name);
 /**
  * Undefined: it cannot be sent.
  * @param {Content} content
- * @returns {Kind<any> | undefined}
+ * @returns {SendableKind | undefined}
  */
-const kindOf = (content) => (Object.hasOwn(KINDS, content.kind) ? KINDS[content.kind] : undefined);
+function kindOf(content) {
+  const kind = KINDS_BY_NAME.get(content.kind);
+  return kind?.make && kind.needs ? { needs: kind.needs, make: kind.make } : undefined;
+}
+
+/** By WhatsApp Web's names of the messages. */
+const READERS = new Map(
+  [...KINDS_BY_NAME].flatMap(([kind, { types, read }]) => types.map((type) => /** @type {const} */ ([type, { kind, read }]))),
+);
+/**
+ * A model or a row; nothing of it is trusted but its key. What no kind can read is told as `other`.
+ * @param {Reader} get
+ * @returns {Content}
+ */
+function content(get) {
+  const type = attempt(() => String(get("type"))) ?? "unknown";
+  const found = READERS.get(type);
+  const fields = found?.read(get, type);
+  return found && fields ? /** @type {Content} */ ({ kind: found.kind, ...fields }) : { kind: "other", type: text(type, SHORT), json: "{}" };
+}
 
 /**
  * @param {TextContent} content

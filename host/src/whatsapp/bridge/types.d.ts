@@ -140,7 +140,7 @@ type CallFailure =
   | { kind: "refused"; reason: string }
   | { kind: "failed"; reason: string };
 
-/** What a message says, as `model/message.rs` has it. */
+/** What a message says, as `model/content/bridge.rs` writes and reads it. */
 type Content =
   | TextContent
   | { kind: "location"; latitude: number; longitude: number; name: string | null }
@@ -164,12 +164,20 @@ interface MediaContent {
 }
 /** Reads a field of a message; undefined when it cannot be read. */
 type Reader = (field: string) => any;
-/** How a kind of content is sent. */
+/** The kinds that the bridge can read; the others arrive as `other`. */
+type ReadableKind = "text" | "media" | "location" | "contact" | "poll";
+/** How a kind of content is read and sent. */
 interface Kind<C> {
-  needs: Capability;
-  /** What goes into the message. */
-  make(content: C, chat: Chat, id: string): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** WhatsApp Web's names of the messages that are read as this kind. */
+  types: string[];
+  /** Undefined: what the kind cannot do without is not there. */
+  read(get: Reader, type: string): Omit<C, "kind"> | undefined;
+  /** The part of the contract that sending needs. */
+  needs?: Capability;
+  /** What goes into the message. Absent: the kind cannot be sent. */
+  make?(content: C, chat: Chat, id: string): Record<string, unknown> | Promise<Record<string, unknown>>;
 }
+type SendableKind = Required<Pick<Kind<any>, "needs" | "make">>;
 interface SendRequest {
   id: string;
   chat: string;

@@ -9,7 +9,7 @@ use super::{
     error::PageError,
     question::{Limit, PageChannel, Question, ask},
 };
-use crate::model::{AckLevel, Address, Content, MessageId, PhoneNumber, Recipient};
+use crate::model::{AckLevel, Address, Content, MessageId, PhoneNumber, Recipient, content};
 
 /// A page, as far as messages are sent by it.
 #[async_trait]
@@ -157,6 +157,7 @@ pub struct PageSend {
     /// As [`PageSending::resolve`] gave it, or a group's.
     pub chat: String,
     /// What it says.
+    #[serde(with = "content::bridge")]
     pub content: Content,
     /// Bare id of the message it answers; it must be in the same chat.
     pub reply_to: Option<MessageId>,

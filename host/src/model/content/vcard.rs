@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_fields_cards_are_judged_rightly() {
-        let cases: Cases = serde_json::from_str(include_str!("../../../tests/cases/vcards.json")).expect("cases");
+        let cases: Cases = serde_json::from_str(include_str!("../../../../tests/cases/vcards.json")).expect("cases");
         assert!(cases.vcards.len() > 20);
         for Case { vcard, refused } in cases.vcards {
             match (check(&vcard), refused) {

@@ -1,0 +1,64 @@
+//! A message taken back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::kind::{Kind, NotYet, drop_default, forms};
+use crate::model::message_id::MessageId;
+
+/// A message taken back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The message that goes.
+    pub target: MessageId,
+    /// For everyone in the chat; otherwise on the devices of this account only.
+    pub for_everyone: bool,
+}
+
+impl Kind for Delete {
+    type Asked = NotYet;
+    type Shown = ShownDelete;
+    forms!(stored: 1 => Stored1; bridge: Bridge);
+
+    fn body(&self) -> Option<&str> {
+        None
+    }
+
+    fn conceal(&mut self) {
+        // No person wrote any of it.
+        let Self { target: _, for_everyone: _ } = self;
+    }
+
+    fn shown(&self) -> ShownDelete {
+        let Self { target, for_everyone } = self.clone();
+        ShownDelete { message_id: target, for_everyone }
+    }
+
+    fn tidy(fields: &mut Map<String, Value>) {
+        drop_default(fields, "forEveryone", true);
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Delete")]
+struct Stored1 {
+    target: MessageId,
+    for_everyone: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Delete")]
+struct Bridge {
+    target: MessageId,
+    for_everyone: bool,
+}
+
+/// A deletion as a caller reads it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownDelete {
+    /// The message that goes.
+    pub message_id: MessageId,
+    /// For everyone in the chat; otherwise on the devices of this account only.
+    pub for_everyone: bool,
+}

@@ -1,0 +1,70 @@
+//! Another text for a message.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    kind::{Kind, NotYet, forms, opaque},
+    text::{self, ShownText, Text},
+};
+use crate::model::message_id::MessageId;
+
+/// Another text for a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The message that is changed.
+    pub target: MessageId,
+    /// What it says from now on.
+    pub text: Text,
+}
+
+impl Kind for Edit {
+    type Asked = NotYet;
+    type Shown = ShownEdit;
+    forms!(stored: 1 => Stored1; bridge: Bridge);
+
+    fn body(&self) -> Option<&str> {
+        self.text.body()
+    }
+
+    fn conceal(&mut self) {
+        self.text.conceal();
+    }
+
+    fn shown(&self) -> ShownEdit {
+        ShownEdit { message_id: self.target.clone(), text: self.text.shown() }
+    }
+
+    fn tidy(fields: &mut Map<String, Value>) {
+        Text::tidy(fields);
+    }
+}
+
+opaque!(ShownEdit);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Edit")]
+struct Stored1 {
+    target: MessageId,
+    #[serde(with = "text::Stored1")]
+    text: Text,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Edit")]
+struct Bridge {
+    target: MessageId,
+    #[serde(with = "text::Bridge")]
+    text: Text,
+}
+
+/// An edit as a caller reads it.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownEdit {
+    /// The message that is changed.
+    pub message_id: MessageId,
+    /// What it says from now on; its fields stand beside the id.
+    #[serde(flatten)]
+    pub text: ShownText,
+}

@@ -1,0 +1,127 @@
+//! A point on the map.
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
+use serde_json::{Map, Value, json};
+
+use super::kind::{Asked, ContentCode, InvalidContent, Kind, forms, opaque};
+use crate::model::region::Region;
+
+/// Bytes of the name.
+const MAX_NAME: usize = 1000;
+
+const INVALID_LOCATION: ContentCode = ContentCode::new("invalid_location", "Invalid location");
+
+/// A point on the map.
+#[derive(Clone, PartialEq)]
+pub struct Location {
+    /// Degrees, −90 to 90.
+    pub latitude: f64,
+    /// Degrees, −180 to 180.
+    pub longitude: f64,
+    /// Shown beside the pin.
+    pub name: Option<String>,
+}
+
+impl Kind for Location {
+    type Asked = LocationFields;
+    type Shown = LocationFields;
+    forms!(stored: 1 => Stored1; bridge: Bridge);
+
+    fn body(&self) -> Option<&str> {
+        None
+    }
+
+    fn conceal(&mut self) {
+        *self = Self { latitude: 0.0, longitude: 0.0, name: None };
+    }
+
+    fn shown(&self) -> LocationFields {
+        let Self { latitude, longitude, name } = self.clone();
+        LocationFields { latitude, longitude, name }
+    }
+
+    fn tidy(fields: &mut Map<String, Value>) {
+        for name in ["latitude", "longitude"] {
+            if let Some(degrees) = fields.get(name).and_then(Value::as_f64) {
+                fields.insert(name.into(), json!(degrees));
+            }
+        }
+    }
+}
+
+opaque!(LocationFields);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Location")]
+struct Stored1 {
+    latitude: f64,
+    longitude: f64,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Location")]
+struct Bridge {
+    latitude: f64,
+    longitude: f64,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// A point on the map as a caller writes and reads it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocationFields {
+    /// Degrees, −90 to 90.
+    #[serde(deserialize_with = "latitude")]
+    latitude: f64,
+    /// Degrees, −180 to 180.
+    #[serde(deserialize_with = "longitude")]
+    longitude: f64,
+    /// Shown beside the pin; at most 1000 bytes.
+    name: Option<String>,
+}
+
+fn latitude<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    degrees(deserializer, "a number from -90 to 90")
+}
+
+fn longitude<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    degrees(deserializer, "a number from -180 to 180")
+}
+
+/// The range is looked at with the rest of the place.
+fn degrees<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result<f64, D::Error> {
+    let wrong = || Error::invalid_value(Unexpected::Other("another value"), &expected);
+    Value::deserialize(deserializer)?.as_f64().ok_or_else(wrong)
+}
+
+impl Asked<Location> for LocationFields {
+    const CODES: &'static [ContentCode] = &[INVALID_LOCATION];
+
+    fn check(self, _: Option<Region>) -> Result<Location, InvalidContent> {
+        let Self { latitude, longitude, name } = self;
+        let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
+        if !on_earth || name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
+            let message = format!("a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes");
+            return Err(INVALID_LOCATION.because(message));
+        }
+        Ok(Location { latitude, longitude, name: name.filter(|name| !name.is_empty()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_on_earth() {
+        let place = |latitude, longitude| LocationFields { latitude, longitude, name: Some(String::new()) }.check(None);
+        assert!(place(90.0, -180.0).is_ok_and(|place| place.name.is_none()), "an empty name is none");
+        assert!(place(90.1, 0.0).is_err() && place(0.0, f64::NAN).is_err());
+    }
+}

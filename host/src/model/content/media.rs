@@ -1,0 +1,108 @@
+//! A file, by reference: bytes are never part of a content.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::kind::{Kind, NotYet, drop_default, forms, opaque};
+
+/// The kind of a media file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MediaKind {
+    Image,
+    Video,
+    Audio,
+    Voice,
+    Document,
+    Sticker,
+}
+
+/// A file by reference.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Media {
+    /// What it is shown as.
+    pub kind: MediaKind,
+    /// E.g. `image/png`.
+    pub mime_type: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// SHA-256 of the file; empty when it is not known.
+    pub sha256: Vec<u8>,
+    /// Name shown to the recipient.
+    pub file_name: Option<String>,
+    /// Text under the file.
+    pub caption: Option<String>,
+}
+
+impl Kind for Media {
+    type Asked = NotYet;
+    type Shown = ShownMedia;
+    forms!(stored: 1 => Stored1; bridge: Bridge);
+
+    fn body(&self) -> Option<&str> {
+        self.caption.as_deref()
+    }
+
+    fn conceal(&mut self) {
+        self.caption = None;
+    }
+
+    fn shown(&self) -> ShownMedia {
+        let Self { kind, mime_type, size_bytes, sha256: _, file_name, caption } = self.clone();
+        ShownMedia { kind, mime_type, size_bytes, file_name, caption }
+    }
+
+    fn tidy(fields: &mut Map<String, Value>) {
+        drop_default(fields, "sizeBytes", 0);
+    }
+}
+
+opaque!(ShownMedia);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Media")]
+struct Stored1 {
+    // `kind` is the content's own.
+    #[serde(rename = "media_kind")]
+    kind: MediaKind,
+    mime_type: String,
+    size_bytes: u64,
+    #[serde(default)]
+    sha256: Vec<u8>,
+    #[serde(default)]
+    file_name: Option<String>,
+    #[serde(default)]
+    caption: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Media")]
+struct Bridge {
+    #[serde(rename = "media_kind")]
+    kind: MediaKind,
+    mime_type: String,
+    size_bytes: u64,
+    #[serde(default)]
+    sha256: Vec<u8>,
+    #[serde(default)]
+    file_name: Option<String>,
+    #[serde(default)]
+    caption: Option<String>,
+}
+
+/// A file as a caller reads it.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownMedia {
+    /// What it is shown as.
+    pub kind: MediaKind,
+    /// E.g. `image/png`.
+    pub mime_type: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Name shown to the recipient.
+    pub file_name: Option<String>,
+    /// Text under the file.
+    pub caption: Option<String>,
+}

@@ -1,0 +1,276 @@
+//! What a message says: one closed type, and the only list of its kinds.
+//!
+//! Everything that has to be known of a kind stands in the kind's own file, as its [`Kind`]: limits, the text that policies
+//! look at, what is concealed, whether it can be sent, and its forms. The list below gives each kind its name and its place
+//! in [`Content`]; what else needs all kinds is derived from it, so that a kind which lacks something does not compile.
+//!
+//! A content has three forms, which change independently of each other. The stored one ([`stored`]) has a version in each
+//! row. The bridge's ([`bridge`]) has the version of the script that comes with the gateway. The API's, [`Kind::Asked`] and
+//! [`Kind::Shown`], has that of the API. `Content` itself has none, so that none can be taken for another.
+
+pub(crate) mod bridge;
+mod contact;
+mod delete;
+mod edit;
+mod kind;
+mod location;
+mod media;
+mod other;
+mod poll;
+mod reaction;
+pub(crate) mod stored;
+#[cfg(test)]
+pub(crate) mod tests;
+mod text;
+mod vcard;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+pub use contact::{Contact, ContactFields};
+pub use delete::{Delete, ShownDelete};
+pub use edit::{Edit, ShownEdit};
+pub use kind::{Asked, ContentCode, INVALID_TARGET, InvalidContent, Kind, NotYet, target};
+pub use location::{Location, LocationFields};
+pub use media::{Media, MediaKind, ShownMedia};
+pub use other::{OtherContent, ShownOther};
+pub use poll::{Poll, ShownPoll};
+pub use reaction::{Reaction, ShownReaction};
+pub use text::{ShownText, Text, TextFields, mention};
+
+use super::region::Region;
+
+/// Makes [`Content`], [`CallFields`] and everything else that knows all kinds.
+macro_rules! kinds {
+    (
+        in_the_call { $($call:tt)* }
+        in_a_field { $($(#[$doc:meta])* $name:ident => $Variant:ident($Kind:ident),)+ }
+        in_no_call { $($hidden:tt)* }
+    ) => {
+        kinds! { @content $($call)* $($(#[$doc])* $name => $Variant($Kind),)+ $($hidden)* }
+
+        /// Those fields of a call that are named as the kinds are.
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        pub struct CallFields {
+            $($(#[$doc])* pub $name: Option<<$Kind as Kind>::Asked>,)+
+        }
+
+        impl CallFields {
+            /// Names of the fields: of those that can be written, or of those whose kind this version cannot send yet.
+            #[must_use]
+            pub fn names(can_be_sent: bool) -> Vec<&'static str> {
+                let all = [$((stringify!($name), self::can_be_sent::<$Kind>())),+];
+                all.into_iter().filter(|(_, can)| *can == can_be_sent).map(|(name, _)| name).collect()
+            }
+
+            /// The contents that were written, checked, each with the name of its field.
+            pub fn contents(self, region: Option<Region>) -> impl Iterator<Item = (&'static str, Result<Content, InvalidContent>)> {
+                let all = [$((stringify!($name), self.$name.map(|asked| asked.check(region).map(Content::$Variant)))),+];
+                all.into_iter().filter_map(|(name, content)| Some((name, content?)))
+            }
+
+            /// Makes two spellings of one request the same, in what was written into the field of that name.
+            pub fn tidy(name: &str, fields: &mut Map<String, Value>) {
+                match name {
+                    $(stringify!($name) => <$Kind as Kind>::tidy(fields),)+
+                    _ => {}
+                }
+            }
+        }
+    };
+    (@content $($(#[$doc:meta])* $name:ident => $Variant:ident($Kind:ident),)+) => {
+        /// What a message says: the one vocabulary from the API through plugins and the outbox to the bridge, and back.
+        #[derive(Clone, PartialEq)]
+        pub enum Content {
+            $($(#[$doc])* $Variant($Kind),)+
+        }
+
+        impl Content {
+            /// Names of all kinds.
+            #[must_use]
+            pub fn kinds() -> Vec<&'static str> {
+                vec![$(stringify!($name)),+]
+            }
+
+            /// Names of the kinds that this version can send.
+            #[must_use]
+            pub fn sendable() -> Vec<&'static str> {
+                let all = [$((stringify!($name), can_be_sent::<$Kind>())),+];
+                all.into_iter().filter(|(_, can)| *can).map(|(name, _)| name).collect()
+            }
+
+            /// The codes under which contents are refused that callers wrote.
+            #[must_use]
+            pub fn codes() -> Vec<ContentCode> {
+                [$(<<$Kind as Kind>::Asked as Asked<$Kind>>::CODES,)+ &[INVALID_TARGET]].concat()
+            }
+
+            /// The kind's name: in the API, in the database and to the bridge.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$Variant(_) => stringify!($name),)+
+                }
+            }
+
+            /// Whether this version can send it.
+            #[must_use]
+            pub fn can_be_sent(&self) -> bool {
+                match self {
+                    $(Self::$Variant(_) => can_be_sent::<$Kind>(),)+
+                }
+            }
+
+            /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes of it. Limits
+            /// and bans of words look at it.
+            #[must_use]
+            pub fn body(&self) -> Option<&str> {
+                match self {
+                    $(Self::$Variant(kind) => kind.body(),)+
+                }
+            }
+
+            /// Removes everything that a person wrote.
+            pub fn conceal(&mut self) {
+                match self {
+                    $(Self::$Variant(kind) => kind.conceal(),)+
+                }
+            }
+
+            /// What a caller reads of it, without the name of the kind.
+            ///
+            /// # Errors
+            /// When a part of it is no JSON.
+            pub fn shown(&self) -> Result<Value, serde_json::Error> {
+                match self {
+                    $(Self::$Variant(kind) => serde_json::to_value(kind.shown()),)+
+                }
+            }
+
+            fn store<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let kind = self.kind();
+                match self {
+                    $(Self::$Variant(form) => Tagged { kind, v: Some($Kind::STORED), form: StoredForm(form) }.serialize(to),)+
+                }
+            }
+
+            fn restore<E: de::Error>(kind: &str, version: u32, form: Value) -> Result<Self, E> {
+                match kind {
+                    $(stringify!($name) => $Kind::restore(version, form).map(Self::$Variant).map_err(E::custom),)+
+                    _ => Err(E::custom("this kind of content is not known here")),
+                }
+            }
+
+            fn to_bridge<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let kind = self.kind();
+                match self {
+                    $(Self::$Variant(form) => Tagged { kind, v: None, form: BridgeForm(form) }.serialize(to),)+
+                }
+            }
+
+            fn from_bridge(kind: &str, form: Value) -> Option<Self> {
+                match kind {
+                    $(stringify!($name) => $Kind::from_bridge(form).map(Self::$Variant).ok(),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Debug for Content {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$Variant(kind) => fmt::Debug::fmt(kind, f),)+
+                }
+            }
+        }
+
+        $(impl fmt::Debug for $Kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                kind::debug(stringify!($Kind), self, f)
+            }
+        })+
+    };
+}
+
+kinds! {
+    // Its fields stand in a call beside the other ones.
+    in_the_call {
+        /// Text, with mentions.
+        text => Text(Text),
+    }
+    // A call has a field of the kind's name.
+    in_a_field {
+        /// A file, by reference.
+        media => Media(Media),
+        /// A point on the map.
+        location => Location(Location),
+        /// A contact card.
+        contact => Contact(Contact),
+        /// A question with options to choose from.
+        poll => Poll(Poll),
+        /// An emoji on a message.
+        reaction => Reaction(Reaction),
+        /// Another text for a message.
+        edit => Edit(Edit),
+        /// A message taken back.
+        delete => Delete(Delete),
+    }
+    // No call has it.
+    in_no_call {
+        /// Anything this version does not model.
+        other => Other(OtherContent),
+    }
+}
+
+impl Content {
+    /// A plain text.
+    #[must_use]
+    pub fn text(body: impl Into<String>) -> Self {
+        Self::Text(Text { body: body.into(), mentions: Vec::new(), preview_links: true })
+    }
+
+    /// What is left of a content whose time is over; the message may still be looked up.
+    #[must_use]
+    pub fn redacted() -> Self {
+        Self::Other(OtherContent { kind: "redacted".into(), json: "{}".into() })
+    }
+}
+
+impl fmt::Debug for CallFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallFields")
+    }
+}
+
+/// A form with the name of its kind, and with its version where it has one of its own.
+#[derive(Serialize)]
+struct Tagged<F: Serialize> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<u32>,
+    #[serde(flatten)]
+    form: F,
+}
+
+struct StoredForm<'a, K>(&'a K);
+
+impl<K: Kind> Serialize for StoredForm<'_, K> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.store(to)
+    }
+}
+
+struct BridgeForm<'a, K>(&'a K);
+
+impl<K: Kind> Serialize for BridgeForm<'_, K> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.to_bridge(to)
+    }
+}
+
+fn can_be_sent<K: Kind>() -> bool {
+    <K::Asked as Asked<K>>::CAN_BE_SENT
+}

@@ -1,0 +1,57 @@
+//! What this version does not model, by WhatsApp's own name for it.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Kind, NotYet, forms};
+
+/// A content kind this version does not model.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OtherContent {
+    /// WhatsApp's own type name, e.g. `multi_vcard`.
+    pub kind: String,
+    /// A JSON object.
+    pub json: String,
+}
+
+impl Kind for OtherContent {
+    type Asked = NotYet;
+    type Shown = ShownOther;
+    forms!(stored: 1 => Stored1; bridge: Bridge);
+
+    fn body(&self) -> Option<&str> {
+        None
+    }
+
+    fn conceal(&mut self) {
+        self.json = "{}".into();
+    }
+
+    fn shown(&self) -> ShownOther {
+        ShownOther { kind: self.kind.clone() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "OtherContent")]
+struct Stored1 {
+    // `kind` is the content's own.
+    #[serde(rename = "type")]
+    kind: String,
+    json: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "OtherContent")]
+struct Bridge {
+    #[serde(rename = "type")]
+    kind: String,
+    json: String,
+}
+
+/// Such a content as a caller reads it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShownOther {
+    /// WhatsApp's own type name.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
