@@ -51,7 +51,7 @@ function shape(msg) {
   const { fromMe, chat, id, participant } = partsOf(msg.id);
   const sender = (fromMe ? [get("from")] : [get("author"), participant, get("from")]).find(isId) ?? chat;
   return {
-    id, chat: address(chat), sender: address(sender), fromMe, pushName: text(get("notifyName"), SHORT), sentAt: moment(get("t")), content: content(get),
+    id, chat: address(chat), sender: address(sender), fromMe, pushName: text(get("notifyName"), SHORT), sentAt: moment(get("t")), content: contentOf(get),
     replyTo: text(get("quotedStanzaID"), SHORT) || null,
   };
 }

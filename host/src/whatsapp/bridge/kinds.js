@@ -71,7 +71,7 @@ const READERS = new Map(
  * @param {Reader} get
  * @returns {Content}
  */
-function content(get) {
+function contentOf(get) {
   const type = attempt(() => String(get("type"))) ?? "unknown";
   const found = READERS.get(type);
   const fields = found?.read(get, type);
