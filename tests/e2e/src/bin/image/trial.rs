@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Gid, Uid, chown};
 use tokio::net::TcpListener;
-use wharf_e2e::{Api, dockerfile, house::BOOT, until};
+use wharf_e2e::{Api, dockerfile, house::BOOT, processes::Family, until};
 use wharf_standin::{Account, Options, Standin};
 
 use crate::engine::Engine;
@@ -22,6 +22,8 @@ const KEY: &str = "a-key-of-the-trial-and-of-nothing-else";
 /// `stop_grace_period` of compose.yaml.
 const GRACE: &str = "45";
 const OWNER: u32 = 10_001;
+/// Names the browser on its command line, which the machine sees as well.
+const PROFILE: &str = "/var/lib/wharf/.wwebjs_auth/session-default";
 
 pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "a base image is made by debootstrap, which needs root");
@@ -30,9 +32,10 @@ pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
     make(&engine, root, text, built, folder)?;
     println!("made: {IMAGE}, {} MB", engine.inspect(IMAGE, "{{.Size}}")?.parse::<u64>().unwrap_or_default() / 1_000_000);
     settings(&engine, text)?;
-    without_key_and_sandbox(&engine, folder)?;
-
     let seccomp = root.join("deploy/seccomp.json");
+    let narrow = narrow(&seccomp, folder)?;
+    without_key_and_sandbox(&engine, &narrow)?;
+
     let as_compose = ["--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:mode=1777", "--cap-drop=all", "--security-opt=no-new-privileges"];
     let mut options: Vec<String> = as_compose.map(ToOwned::to_owned).into();
     options.push(format!("--security-opt=seccomp={}", seccomp.display()));
@@ -41,7 +44,6 @@ pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
     println!("good: non-root, read-only, without capabilities, the pages in Chromium's sandbox; linked, sent, stopped cleanly");
 
     // A platform that mounts root's volume and allows no user namespaces.
-    let narrow = narrow(&seccomp, folder)?;
     let options = ["--user=0".to_owned(), format!("--security-opt=seccomp={narrow}"), format!("--env=CHROMIUM={}", wrapper(root)?)];
     let sandboxed = scene(&engine, folder, 0, &options).await.context("started as root, without user namespaces")?;
     ensure!(!sandboxed, "the page has a sandbox though no user namespaces are allowed");
@@ -70,15 +72,14 @@ fn settings(engine: &Engine, text: &str) -> Result<()> {
         let (said, wanted) = (engine.inspect(IMAGE, format)?, &runtime.last(word)?.arguments);
         ensure!(said == *wanted, "{word}: {said:?} in the image, {wanted:?} in the Dockerfile");
     }
-    ensure!(engine.inspect(IMAGE, "{{.Healthcheck.Test}}")? == "[CMD wharf health]", "the health check is not in the image");
+    ensure!(engine.inspect(IMAGE, "{{.HealthCheck.Test}}")? == "[CMD wharf health]", "the health check is not in the image");
     Ok(())
 }
 
 /// It does not start in a way that nobody could have meant, and says what to do.
-fn without_key_and_sandbox(engine: &Engine, folder: &Path) -> Result<()> {
+fn without_key_and_sandbox(engine: &Engine, narrow: &str) -> Result<()> {
     let (status, said) = engine.once(IMAGE, &[], &[])?;
     ensure!(status == Some(2) && said.contains("set WHARF_API_KEY"), "without a key: {status:?}, {said}");
-    let narrow = narrow(&folder.join("../../deploy/seccomp.json"), folder)?;
     let seccomp = format!("--security-opt=seccomp={narrow}");
     let key = format!("--env=WHARF_API_KEY={KEY}");
     let (status, said) = engine.once(IMAGE, &[&seccomp, &key], &[])?;
@@ -176,13 +177,14 @@ async fn live(engine: &Engine, standin: &Standin, port: u16) -> Result<bool> {
     ensure!(standin.view().messages.iter().any(|message| message.body == "from a container"), "the message did not arrive");
     let (_, owner) = engine.exec(CONTAINER, &["stat", "--format=%u", "/var/lib/wharf/wharf.db"])?;
     ensure!(owner.trim() == OWNER.to_string(), "the database belongs to {owner}");
-    // The sandbox's own proof: a page in it is in another user namespace than the gateway.
-    let ask = "for p in /proc/[0-9]*; do if tr '\\0' ' ' < $p/cmdline | grep -q -- --type=renderer; then readlink $p/ns/user; fi; done; readlink /proc/self/ns/user";
-    let (_, said) = engine.exec(CONTAINER, &["sh", "-c", ask])?;
-    let namespaces: Vec<&str> = said.lines().collect();
-    let (own, pages) = namespaces.split_last().context("namespaces")?;
-    ensure!(!pages.is_empty() || namespaces.len() > 1, "no page runs: {said}");
-    Ok(pages.iter().all(|page| page != own))
+    // A page in the sandbox is in another user namespace than its browser.
+    let mut family = Family::of(Path::new(PROFILE));
+    let (browsers, pages) = (family.browsers(), family.renderers());
+    ensure!(browsers.len() == 1 && !pages.is_empty(), "{} browsers and {} pages run", browsers.len(), pages.len());
+    let namespace = |pid: &i32| fs::read_link(format!("/proc/{pid}/ns/user"));
+    let of_browser = namespace(&browsers[0])?;
+    let of_pages: Vec<_> = pages.iter().map(namespace).collect::<Result<_, _>>()?;
+    Ok(of_pages.iter().all(|page| *page != of_browser))
 }
 
 fn stop(running: &mut Running<'_>) -> Result<ExitStatus> {
