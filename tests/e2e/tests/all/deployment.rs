@@ -14,7 +14,7 @@ use clap::Parser;
 use serde_json::Value;
 use wharf::{
     cli::{self, Cli},
-    config::{Browser, BrowserKind, Config, Server, Sessions, Sources},
+    config::{BrowserKind, Config, Server, Sessions, Sources},
 };
 use wharf_e2e::{
     House, Plan,
@@ -34,7 +34,9 @@ fn text(file: &str) -> String {
 
 /// Whoever stops the gateway has to wait so long: its own budget, and the guards' after a gateway that did not make it.
 fn stop_time() -> Duration {
-    Server::default().shutdown.duration() + Browser::default().close_grace.duration()
+    let file = text("gateway.toml");
+    let grace = file.split("# close_grace = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("its default");
+    Server::default().shutdown.duration() + seconds(grace)
 }
 
 /// Whether the gateway reads that variable of its environment.

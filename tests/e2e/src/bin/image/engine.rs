@@ -66,19 +66,8 @@ impl Engine {
     /// Carries out the steps of a Dockerfile.
     pub(crate) fn build(&self, name: &str, file: &Path, context: &Path) -> Result<()> {
         let (file, context) = (file.to_string_lossy(), context.to_string_lossy());
-        let arguments = [
-            "build",
-            "--isolation=chroot",
-            "--network=host",
-            "--format=docker",
-            "--layers",
-            "--pull-never",
-            "--tag",
-            name,
-            "--file",
-            &file,
-            &context,
-        ];
+        let arguments =
+            ["build", "--isolation=chroot", "--network=host", "--format=docker", "--pull-never", "--tag", name, "--file", &file, &context];
         run(&mut self.command("buildah", &arguments))
     }
 

@@ -40,6 +40,8 @@ async fn main() -> Result<ExitCode> {
     }
     if args.r#try {
         let built = args.built.context("--try is for `cargo xtask image --try`, which builds what goes into the image")?;
+        // The engine works in other folders than ours.
+        let built = built.canonicalize().with_context(|| format!("cannot read {}", built.display()))?;
         trial::run(&root, &text, &built).await?;
     } else if !args.write {
         bail!("say --try or --write");
