@@ -62,7 +62,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["--create", "--format=gnu", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
-    tar.arg(format!("--mtime=@{}", time())).arg("--use-compress-program=gzip --no-name --best");
+    tar.arg(format!("--mtime=@{}", time())).arg("--use-compress-program=gzip --no-name");
     tar.arg("--file").arg(archive).arg("--directory").arg(stage).args(files);
     let done = step::capture(&mut tar, LIMIT, |_| true)?;
     ensure!(done.status.success(), "tar: {}\n{}", done.status, done.text);
