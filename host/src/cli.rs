@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -10,7 +13,8 @@ use crate::{config::Scope, model::ClientId};
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
 pub struct Cli {
-    /// The configuration file. Default: gateway.toml, if there is one.
+    /// The configuration file. Default: the first that is there of gateway.toml in the working directory,
+    /// /etc/wharf/gateway.toml, and ../share/wharf/gateway.toml beside the folder of this program.
     #[arg(long, short, global = true, env = "WHARF_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -30,6 +34,12 @@ pub enum Command {
         /// Do not open WhatsApp Web in a browser. It is not opened anyway while the gateway runs.
         #[arg(long)]
         offline: bool,
+    },
+    /// Ask the running gateway whether it accepts sends: one line, and exit status 0 or 1.
+    Health {
+        /// Ask only whether it answers at all.
+        #[arg(long)]
+        live: bool,
     },
     /// API keys.
     #[command(subcommand)]
@@ -163,17 +173,41 @@ pub struct Which {
     pub until: Option<String>,
 }
 
+/// The configuration of a gateway that is installed for a whole machine.
+pub const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
+
 impl Cli {
-    /// The file to read: the one that was named, or `gateway.toml` where it exists.
+    /// The file to read: the one that was named, or the first that exists of the working directory's, the machine's, and
+    /// the one that was installed with this program.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
-        self.config.clone().or_else(|| Some(PathBuf::from("gateway.toml")).filter(|path| path.is_file()))
+        let program = env::current_exe().ok();
+        self.config.clone().or_else(|| unnamed(program.as_deref()).into_iter().find(|path| path.is_file()))
     }
+}
+
+/// Where a file is looked for that nobody named, in order.
+///
+/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it in `/etc` is what the
+/// operator has changed.
+fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
+    let prefix = program.and_then(Path::parent).filter(|folder| folder.ends_with("bin")).and_then(Path::parent);
+    let installed = prefix.map(|prefix| prefix.join("share/wharf/gateway.toml"));
+    ["gateway.toml", MACHINE_CONFIG].into_iter().map(PathBuf::from).chain(installed).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_nobody_named_is_found_where_an_installation_puts_it() {
+        let all = |program: Option<&str>| unnamed(program.map(Path::new)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(all(Some("/opt/w/bin/wharf")), ["gateway.toml", "/etc/wharf/gateway.toml", "/opt/w/share/wharf/gateway.toml"]);
+        // What cargo has built is not installed.
+        assert_eq!(all(Some("/src/wharf/target/debug/wharf")), ["gateway.toml", "/etc/wharf/gateway.toml"]);
+        assert_eq!(all(None), ["gateway.toml", "/etc/wharf/gateway.toml"]);
+    }
 
     #[test]
     fn nothing_said_means_run() {

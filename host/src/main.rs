@@ -17,7 +17,7 @@ use wharf::{
     browser,
     cli::{Cli, Command, Deliveries, Keys, Profile},
     config::{self, Config, Scope, Sources},
-    gateway::{Gateway, check, deliveries, doctor, profiles},
+    gateway::{Gateway, check, deliveries, doctor, health, profiles},
     model::ClientId,
     telemetry,
 };
@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         Ok((config, sources)) => (config, Arc::new(sources)),
         Err(errors) => {
             complain(format_args!("The configuration is wrong:\n{errors}"));
-            return ExitCode::from(2);
+            // The health check of a container knows 0 and 1; other statuses are reserved.
+            return ExitCode::from(if matches!(cli.command, Some(Command::Health { .. })) { 1 } else { 2 });
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Profile(command)) => profile(&config, &command),
         Some(Command::Deliveries(command)) => runtime.block_on(deliveries(&config, &sources, &command)),
+        Some(Command::Health { live }) => shown(runtime.block_on(health::run(&config, &sources, live)).map(|line| vec![line])),
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),

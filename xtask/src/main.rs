@@ -6,9 +6,13 @@ mod bench;
 mod cargo;
 mod ci;
 mod demo;
+mod dist;
 mod faults;
 mod guests;
+mod image;
+mod install;
 mod js;
+mod layout;
 mod numbers;
 mod packages;
 mod peers;
@@ -40,6 +44,9 @@ const USAGE: &str = "cargo xtask <verb>
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
+  install [--prefix <folder>]         puts `wharf` on the PATH, optimised, with plugins and configuration
+  dist              an archive with gateway, plugins, unit and docs, in target/dist
+  image --try       carries out the Dockerfile, runs the image, links, sends, stops; --write: deploy/railway.Dockerfile
   ci                what is checked before a change lands: fmt, clippy, docs, js, test
   js                types of the bridge script, and lint of all JavaScript of ours
   python            builds the plugin in Python of sdk/python and tries it in the gateway
@@ -62,7 +69,7 @@ fn run(args: &[String]) -> Result<()> {
         bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
     }
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page" | "dist" | "install" | "image");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -78,6 +85,9 @@ fn run(args: &[String]) -> Result<()> {
         "faults" => faults::run(rest),
         "bench" => bench::run(rest),
         "real-page" => real_page::run(rest),
+        "dist" => dist::run(rest),
+        "install" => install::run(rest),
+        "image" => image::run(rest),
         "ci" => ci::run(),
         "js" => js::run(),
         "picture" => picture::run(),

@@ -4,6 +4,9 @@
 //! other features of tokio or rustix, and then a second build of wasmtime and of everything else behind them. So there
 //! are few selections, and in each everything that they share has the same features.
 
+/// What is handed out, built alone.
+pub(crate) const GATEWAY: &str = "wharf";
+
 /// What runs here: the gateway, the stand-in, and the demo with the other programs of the tests.
 pub(crate) const HOST: [&str; 3] = ["wharf", "wharf-standin", "wharf-e2e"];
 

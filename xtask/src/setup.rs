@@ -71,6 +71,13 @@ fn shell() {
     }
 }
 
+/// What makes and runs an image without Docker.
+pub(crate) fn engine() -> Result<()> {
+    let packages = [("debootstrap", "debootstrap"), ("buildah", "buildah"), ("podman", "podman"), ("crun", "crun")];
+    let missing: Vec<&str> = packages.into_iter().filter(|(program, _)| project::on_path(program).is_none()).map(|(_, package)| package).collect();
+    if missing.is_empty() { Ok(()) } else { install("debootstrap, buildah and podman", &missing) }
+}
+
 /// Node and npm, for whatsapp-web.js on the stand-in.
 pub(crate) fn node() -> Result<()> {
     if project::on_path("node").is_some() && project::on_path("npm").is_some() {

@@ -21,7 +21,7 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     let whole = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let file = match &sources.file {
         Some(file) => whole(file),
-        None => format!("no file: there is no gateway.toml in {}", here.display()),
+        None => format!("no file: there is no gateway.toml in {}, and none is installed", here.display()),
     };
     let dotenv = match &sources.dotenv {
         Some(dotenv) => whole(dotenv),

@@ -10,6 +10,9 @@ use crate::config::{Config, Sources};
 /// Longer than any answer to a command takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// `/readyz` answers within two seconds even while the database is locked; a busy machine needs some more.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(super) struct LocalGateway {
     base: String,
     client: Client,
@@ -32,9 +35,14 @@ impl LocalGateway {
         &self.base
     }
 
-    /// Whether anything answers there. The key is not shown: it may be another program.
+    /// Whether anything answers there.
     pub(super) async fn alive(&self) -> Result<StatusCode, reqwest::Error> {
-        Ok(self.client.get(format!("{}/livez", self.base)).timeout(Duration::from_secs(10)).send().await?.status())
+        Ok(self.probe("/livez").await?.status())
+    }
+
+    /// Asks a path that needs no key. The key is not shown: it may be another program.
+    pub(super) async fn probe(&self, path: &str) -> Result<Response, reqwest::Error> {
+        self.client.get(format!("{}{path}", self.base)).timeout(PROBE_TIMEOUT).send().await
     }
 
     /// Calls it, with the key where there is one.

@@ -4,6 +4,7 @@ pub mod check;
 mod core;
 pub mod deliveries;
 pub mod doctor;
+pub mod health;
 mod instance;
 mod journal;
 mod local;

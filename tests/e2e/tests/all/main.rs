@@ -11,6 +11,7 @@ mod bad_plugins;
 mod callers;
 mod crash;
 mod deliveries;
+mod deployment;
 mod demo;
 mod doctor;
 mod idempotency;

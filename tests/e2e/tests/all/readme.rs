@@ -47,7 +47,7 @@ fn block(file: &str, info: &str) -> String {
 
 #[test]
 fn its_pieces_of_configuration_are_understood() {
-    for file in ["docs/plugins.md", "docs/operations.md", "docs/passkey.md"] {
+    for file in ["docs/plugins.md", "docs/operations.md", "docs/passkey.md", "docs/deployment.md"] {
         for block in blocks(file, "toml") {
             understood(file, &block);
         }

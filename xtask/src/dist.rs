@@ -1,0 +1,87 @@
+//! `cargo xtask dist`: an archive with everything that runs a gateway, to be unpacked in `/usr/local` or anywhere.
+//!
+//! The same files make the same archive: names in order, no owner, one time for all of them.
+
+use std::{env, fs, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    layout::{self, Profile},
+    project, step,
+};
+
+const USAGE: &str = "cargo xtask dist [--profile dist|dev] [--no-build] [--to <folder>]
+
+  --profile   dist (default): optimised; dev: what `cargo xtask up` runs
+  --no-build  takes what is built already
+  --to        where the archive is put; default target/dist";
+
+/// Seconds since 1970 for a copy without history, whose time is not known: the earliest that every archive can hold.
+const NO_TIME: &str = "315532800";
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let (mut profile, mut no_build, mut folder) = (Profile::Dist, false, project::target().join("dist"));
+    let mut words = args.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} needs a value\n\n{USAGE}"));
+        match word {
+            "--profile" => profile = Profile::read(value()?)?,
+            "--to" => folder = value()?.into(),
+            "--no-build" => no_build = true,
+            other => bail!("dist takes no {other:?}\n\n{USAGE}"),
+        }
+    }
+    let program = profile.build(no_build)?;
+    let name = format!("wharf-{}-{}", env!("CARGO_PKG_VERSION"), target()?);
+    let stage = folder.join("stage");
+    if stage.exists() {
+        fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
+    }
+    let items = layout::items(&program, Path::new(layout::PREFIX))?;
+    for item in &items {
+        item.put(&stage.join(&name))?;
+    }
+    let archive = format!("{name}.tar.gz");
+    let files: Vec<String> = items.iter().map(|item| format!("{name}/{}", item.to)).collect();
+    pack(&stage, &files, &folder.join(&archive))?;
+    fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
+    // In the archive's folder, so that the file names the archive alone and `sha256sum --check` finds it.
+    let sum = step::capture(Command::new("sha256sum").arg(&archive).current_dir(&folder), LIMIT, |_| true)?;
+    ensure!(sum.status.success(), "sha256sum: {}\n{}", sum.status, sum.text);
+    let beside = folder.join(format!("{archive}.sha256"));
+    fs::write(&beside, &sum.text).with_context(|| format!("cannot write {}", beside.display()))?;
+    println!("{}", folder.join(&archive).display());
+    print!("{}", sum.text);
+    Ok(())
+}
+
+/// Files alone, which are in order: an entry for a folder would change the rights of `/usr/local/bin` where it is unpacked.
+fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--format=gnu", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
+    tar.arg(format!("--mtime=@{}", time())).arg("--use-compress-program=gzip --no-name");
+    tar.arg("--file").arg(archive).arg("--directory").arg(stage).args(files);
+    let done = step::capture(&mut tar, LIMIT, |_| true)?;
+    ensure!(done.status.success(), "tar: {}\n{}", done.status, done.text);
+    Ok(())
+}
+
+/// What reproducible builds agree on, or the last commit.
+fn time() -> String {
+    let given = env::var("SOURCE_DATE_EPOCH").ok().filter(|time| !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()));
+    let of_commit = || {
+        let output = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(project::root()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|time| !time.is_empty())
+    };
+    given.or_else(of_commit).unwrap_or_else(|| NO_TIME.into())
+}
+
+/// The machine that the gateway is built for, as the compiler names it.
+fn target() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().find_map(|line| line.strip_prefix("host: ")).map(ToOwned::to_owned).context("rustc -vV names no host")
+}

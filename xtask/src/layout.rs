@@ -1,0 +1,160 @@
+//! What is handed out, and where it lies below a prefix such as `/usr/local`.
+//!
+//! One list for the archive, for an installation and for the image. `share/wharf` is complete by itself: paths in a
+//! `gateway.toml` are relative to its folder, so the one there finds its plugins wherever the prefix is. A machine-wide
+//! gateway has its own file in `/etc/wharf`, which no update touches.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{cargo, packages, plugins, project, setup};
+
+/// The prefix that unit and machine-wide configuration are written for.
+pub(crate) const PREFIX: &str = "/usr/local";
+/// Where a machine-wide gateway keeps its logins and its database.
+pub(crate) const STATE: &str = "/var/lib/wharf";
+/// The machine-wide configuration below the prefix; its place is [`MACHINE_CONFIG`].
+pub(crate) const SYSTEM_CONFIG: &str = "share/wharf/gateway.system.toml";
+pub(crate) const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
+/// The one that is found beside the program.
+pub(crate) const OWN_CONFIG: &str = "share/wharf/gateway.toml";
+
+/// One file.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// Below the prefix.
+    pub(crate) to: String,
+    pub(crate) content: Vec<u8>,
+    pub(crate) mode: u32,
+}
+
+/// How the gateway is built for this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Optimised, with jemalloc: what is handed out.
+    Dist,
+    /// What `cargo xtask up` runs; for tries.
+    Dev,
+}
+
+impl Profile {
+    pub(crate) fn read(name: &str) -> Result<Self> {
+        match name {
+            "dist" => Ok(Self::Dist),
+            "dev" => Ok(Self::Dev),
+            other => bail!("no profile {other:?}; there are dist and dev"),
+        }
+    }
+
+    fn program(self) -> PathBuf {
+        project::target().join(if self == Self::Dist { "dist" } else { "debug" }).join("wharf")
+    }
+
+    /// Builds plugins and gateway, unless what is built already is to do.
+    pub(crate) fn build(self, no_build: bool) -> Result<PathBuf> {
+        let program = self.program();
+        if no_build {
+            ensure!(program.is_file(), "{} is not built", program.display());
+            return Ok(program);
+        }
+        plugins::run()?;
+        match self {
+            Self::Dev => setup::programs(&["wharf"])?,
+            Self::Dist => {
+                setup::make()?;
+                eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
+                // The gateway alone: the other programs give it features that are for tests.
+                cargo::build("Gateway, optimised", &["build", "--locked", "--profile", "dist", "--package", packages::GATEWAY])?;
+            }
+        }
+        Ok(program)
+    }
+}
+
+/// Everything, for the prefix that it will be used under.
+pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
+    let root = project::root();
+    let prefix = prefix.to_str().context("the prefix is not UTF-8")?;
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"));
+    let mut items = vec![Item { to: "bin/wharf".into(), content: read(program)?, mode: 0o755 }];
+    let mut add = |to: String, content: Vec<u8>| items.push(Item { to, content, mode: 0o644 });
+    let own = text("gateway.toml")?;
+    add(SYSTEM_CONFIG.into(), system_config(&own, prefix)?.into_bytes());
+    add(OWN_CONFIG.into(), own.into_bytes());
+    for package in plugins::packages()? {
+        let file = format!("{}.wasm", package.replace('-', "_"));
+        let built = root.join("plugins").join(&file);
+        ensure!(built.is_file(), "{} is not built; `cargo xtask plugins` does that", built.display());
+        add(format!("share/wharf/plugins/{file}"), read(&built)?);
+    }
+    let unit = text("deploy/wharf.service")?.replace(PREFIX, prefix);
+    add("lib/systemd/system/wharf.service".into(), unit.into_bytes());
+    add("lib/sysusers.d/wharf.conf".into(), text("deploy/wharf.sysusers")?.into_bytes());
+    for name in ["README.md", "CHANGELOG.md", "LICENSE"] {
+        add(format!("share/doc/wharf/{name}"), read(&root.join(name))?);
+    }
+    let mut pages: Vec<PathBuf> = fs::read_dir(root.join("docs"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    pages.retain(|path| path.is_file());
+    for page in pages {
+        let name = page.file_name().context("a name")?.to_string_lossy().into_owned();
+        add(format!("share/doc/wharf/docs/{name}"), read(&page)?);
+    }
+    items.sort_by(|a, b| a.to.cmp(&b.to));
+    Ok(items)
+}
+
+/// The repository's `gateway.toml` with the two paths that differ where a gateway is installed for a whole machine.
+fn system_config(own: &str, prefix: &str) -> Result<String> {
+    let plugins = format!("{prefix}/share/wharf/plugins");
+    let mut text = own.to_owned();
+    for (key, default, now) in [("path", "./whatsapp-session", STATE), ("dir", "./plugins", plugins.as_str())] {
+        let line = format!("# {key} = \"{default}\"");
+        ensure!(text.matches(&line).count() == 1, "gateway.toml does not have the line `{line}` once");
+        text = text.replace(&line, &format!("{key} = \"{now}\""));
+    }
+    Ok(text)
+}
+
+impl Item {
+    /// Puts it below a folder. Through a rename: a program that runs cannot be written over, and a gateway must never see
+    /// half a file.
+    pub(crate) fn put(&self, prefix: &Path) -> Result<()> {
+        self.put_at(&prefix.join(&self.to))
+    }
+
+    /// Puts it in that place.
+    pub(crate) fn put_at(&self, place: &Path) -> Result<()> {
+        let folder = place.parent().context("a file lies in a folder")?;
+        let name = place.file_name().context("a file has a name")?.to_string_lossy();
+        let beside = folder.join(format!(".{name}.new"));
+        let put = || {
+            fs::create_dir_all(folder)?;
+            fs::write(&beside, &self.content)?;
+            fs::set_permissions(&beside, fs::Permissions::from_mode(self.mode))?;
+            fs::rename(&beside, place)
+        };
+        put().with_context(|| format!("cannot write {}", place.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_configuration_is_the_repositorys_with_two_paths() {
+        let own = fs::read_to_string(project::root().join("gateway.toml")).expect("gateway.toml");
+        let text = system_config(&own, "/opt/w").expect("made");
+        let differ: Vec<(&str, &str)> = own.lines().zip(text.lines()).filter(|(a, b)| a != b).collect();
+        assert_eq!(differ.len(), 2, "{differ:?}");
+        assert!(differ.iter().any(|(_, now)| now.starts_with("path = \"/var/lib/wharf\"")), "{differ:?}");
+        assert!(differ.iter().any(|(_, now)| now.starts_with("dir = \"/opt/w/share/wharf/plugins\"")), "{differ:?}");
+        assert!(system_config("[sessions]\n", "/opt/w").is_err(), "a file without the lines");
+    }
+}
