@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::handle::Inner;
 use crate::{
-    model::Event,
+    model::{Event, MessageUnknown},
     store::{Finish, OutboxRow, RowState, Step, StoreError},
 };
 
