@@ -49,7 +49,7 @@ pub trait PageSending: PageChannel {
     /// not that the server has it: that comes as [`PageEvent::Send`](super::PageEvent::Send). A kind that the page cannot
     /// make is refused.
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
-        ask(self, &Send(send)).await
+        ask(self, &NewMessage(send)).await
     }
 
     /// Looks an own message up by its bare id. None: it never left this profile.
@@ -119,9 +119,9 @@ impl Question for Preview<'_> {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Send<'a>(&'a PageSend);
+struct NewMessage<'a>(&'a PageSend);
 
-impl Question for Send<'_> {
+impl Question for NewMessage<'_> {
     const NAME: &'static str = "send";
     type Answer = Stored;
 }
