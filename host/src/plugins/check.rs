@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 use wasmtime::{Engine, component::Component};
 
-use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, pattern::can_fit_a_session, ports::HttpGrant};
-use crate::config;
+use super::{bindings::exports::wharf::plugin::lifecycle::ConfigIssue, ports::HttpGrant};
+use crate::{config, model::ClientId};
 
 /// Bytes of a `.wasm` file: an interpreter with its library has about forty million.
 pub(super) const FILE: u64 = 64 << 20;
@@ -33,10 +33,8 @@ pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     if entry.sessions.is_empty() {
         return Err("`sessions` names nobody; leave it out for all, or say `enabled = false`".into());
     }
-    match entry.sessions.iter().find(|name| !can_fit_a_session(name)) {
-        Some(name) => Err(format!(
-            "`sessions` names {name:?}, which no session can be called; name client ids, in which `*` stands for any characters (\"*\" for all, \"sales-*\" for some)"
-        )),
+    match entry.sessions.iter().find(|name| *name != "*" && name.parse::<ClientId>().is_err()) {
+        Some(name) => Err(format!("`sessions` names {name:?}, which no session can be called; name client ids, or \"*\" for all")),
         None => Ok(()),
     }
 }

@@ -56,8 +56,6 @@ pub(super) struct Plugin {
     pub(super) component: String,
     /// Events it wants.
     pub(super) events: Vec<Pattern>,
-    /// Sessions it works for.
-    pub(super) sessions: Vec<Pattern>,
     /// Names of its templates.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
@@ -82,7 +80,7 @@ pub(super) struct Call {
 
 impl Plugin {
     pub(super) fn serves(&self, session: &ClientId) -> bool {
-        self.sessions.iter().any(|pattern| pattern.matches(session.as_str()))
+        self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
     }
 
     fn doors(&self, session: &ClientId) -> Doors {
