@@ -158,7 +158,7 @@ pub struct Plugin {
     /// Default true: a plugin that cannot be loaded stops the start.
     #[serde(default = "yes")]
     pub required: bool,
-    /// Client ids it works for; `*` stands for any characters. Default `["*"]`.
+    /// Client ids it works for, `*` for all. Default `["*"]`.
     #[serde(default = "all_sessions")]
     pub sessions: Vec<String>,
     /// Default `enforce`.

@@ -9,14 +9,13 @@ use wasmtime::{
 
 use super::{
     host_state::HostState,
-    pattern::can_fit_a_session,
     points::{
         self,
         point::{ExportedPoints, Setting},
     },
     ports::HttpGrant,
 };
-use crate::config;
+use crate::{config, model::ClientId};
 
 /// The most bytes of a `.wasm` file. An interpreter with its library has about forty million.
 pub(super) const MAX_FILE: u64 = 64 << 20;
@@ -39,10 +38,8 @@ pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     if entry.sessions.is_empty() {
         return Err("`sessions` names nobody; leave it out for all, or say `enabled = false`".into());
     }
-    match entry.sessions.iter().find(|name| !can_fit_a_session(name)) {
-        Some(name) => Err(format!(
-            "`sessions` names {name:?}, which no session can be called; name client ids, in which `*` stands for any characters (\"*\" for all, \"sales-*\" for some)"
-        )),
+    match entry.sessions.iter().find(|name| *name != "*" && name.parse::<ClientId>().is_err()) {
+        Some(name) => Err(format!("`sessions` names {name:?}, which no session can be called; name client ids, or \"*\" for all")),
         None => Ok(()),
     }
 }

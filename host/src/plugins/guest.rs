@@ -49,8 +49,6 @@ pub(super) struct Plugin {
     pub(super) component: String,
     /// Patterns of the events that it wants, as a notifier.
     pub(super) events: Vec<Pattern>,
-    /// Patterns of the sessions that it works for.
-    pub(super) sessions: Vec<Pattern>,
     /// The names of its templates, as a templater.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
@@ -84,7 +82,7 @@ pub(super) struct Ready<F> {
 
 impl Plugin {
     pub(super) fn serves(&self, session: &ClientId) -> bool {
-        self.sessions.iter().any(|pattern| pattern.matches(session.as_str()))
+        self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
     }
 
     fn capabilities(&self, session: &ClientId) -> Capabilities {

@@ -129,7 +129,6 @@ impl Loader {
             config: config.to_string().into(),
             component,
             events: vec![],
-            sessions: entry.sessions.iter().map(|pattern| Pattern::new(pattern)).collect(),
             templates: vec![],
             http,
             kv: Arc::clone(&self.kv),
