@@ -44,12 +44,12 @@ pub(super) struct Defaults {
 }
 
 /// When the gateway started.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Started(Instant);
 
 impl Started {
     /// Seconds since then.
-    pub(super) fn seconds(self) -> f64 {
+    pub(super) fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }
 }

@@ -224,7 +224,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -84,8 +84,9 @@ impl Routes {
     }
 
     fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
-        let limit = DefaultBodyLimit::max(call.max_body);
-        let router = self.router.route(call.path, handler.layer(limit));
+        // Each layer is a box more to be cloned for every request, so calls without a body have none.
+        let handler = if call.method == Method::POST { handler.layer(DefaultBodyLimit::max(call.max_body)) } else { handler };
+        let router = self.router.route(call.path, handler);
         self.calls.push(call);
         Self { router, ..self }
     }

@@ -71,7 +71,6 @@ impl ApiError {
     }
 
     /// A panic. Its words may quote anything; they go to the log by the panic hook, never to a caller.
-    #[expect(clippy::needless_pass_by_value, reason = "the layer that catches panics hands them over")]
     pub(in crate::api) fn panicked(_: Box<dyn Any + Send>) -> Response {
         Self::internal("a panic; standard error says where").into_response()
     }

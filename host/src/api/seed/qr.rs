@@ -81,7 +81,7 @@ impl IntoResponse for QrPicture {
         match self {
             Self::Svg(picture) => ([(header::CONTENT_TYPE, "image/svg+xml"), no_store], picture).into_response(),
             Self::Png(picture) => ([(header::CONTENT_TYPE, "image/png"), no_store], picture).into_response(),
-            Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => answer.into_response(),
+            Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => (*answer).into_response(),
             Self::Json(answer) => ([no_store], *answer).into_response(),
         }
     }
