@@ -23,6 +23,7 @@ mod recipient;
 mod route;
 mod routes;
 mod seed;
+mod session;
 mod submit;
 mod time;
 mod v1;

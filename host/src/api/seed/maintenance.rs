@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 
-use super::{envelope::Success, status::find};
+use super::envelope::Success;
 use crate::{
     api::{
         error::{ApiError, Code, INTERNAL},
@@ -15,6 +15,7 @@ use crate::{
             Need::{All, Of},
             Routes,
         },
+        session::find,
         time::Time,
     },
     config::Scope::{Admin, Control},
@@ -36,7 +37,7 @@ struct Reconnecting {
 
 /// `POST /api/whatsapp/reconnect`: starts a session anew, from whatever state.
 async fn reconnect(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Reconnecting>, ApiError> {
-    find(&sessions, &client)?;
+    find(&*sessions, &client)?;
     sessions.control(&client, SessionAction::Restart).await?;
     let data = Reconnecting { message: "The session is being started anew", timestamp: Time::now() };
     Ok(Success::new(data, "Reconnection initiated successfully"))

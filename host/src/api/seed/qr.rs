@@ -10,12 +10,13 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
-use super::{envelope::Success, status::find};
+use super::envelope::Success;
 use crate::{
     api::{
         error::{ApiError, Code},
         extract::Client,
         route::{Need::Of, Routes},
+        session::find,
         time::Time,
     },
     config::Scope::Control,
@@ -114,7 +115,7 @@ pub(in crate::api) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result
 
 /// `GET /api/whatsapp/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
 async fn qr(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client, headers: HeaderMap) -> Result<QrPicture, ApiError> {
-    let session = find(&sessions, &client)?;
+    let session = find(&*sessions, &client)?;
     if let Some(picture) = picture(&session, &headers)? {
         return Ok(picture);
     }

@@ -16,13 +16,14 @@ use crate::{
             Need::{Nothing, Of},
             Routes,
         },
+        session::find,
         time::Time,
         v1::Passkey,
     },
     config::Scope::Read,
     model::{Account, ClientId, SessionState},
-    services::{self, SessionFailure, Sessions},
-    session::{ProfileFacts, Snapshot},
+    services::{self, Sessions},
+    session::ProfileFacts,
     whatsapp::{BrowserReport, ContractReport, PageStatus},
 };
 
@@ -32,11 +33,6 @@ pub(super) fn routes() -> Routes {
         .get("/api/whatsapp/status", Of(Read), status)
         .get("/api/whatsapp/health", Of(Read), health)
         .get("/api/whatsapp/session-info", Of(Read), session_info)
-}
-
-/// A session that has to be there.
-pub(super) fn find(sessions: &Arc<dyn Sessions>, client: &ClientId) -> Result<Snapshot, ApiError> {
-    Ok(sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?)
 }
 
 /// The process answers.
@@ -73,7 +69,7 @@ struct Status {
 
 /// `GET /api/whatsapp/status`: where a session stands.
 async fn status(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Status>, ApiError> {
-    let state = find(&sessions, &client)?.state;
+    let state = find(&*sessions, &client)?.state;
     let data = Status { is_ready: state == SessionState::Ready, connection_status: state, timestamp: Time::now(), client_id: client };
     Ok(Success::new(data, format!("WhatsApp client is {state}")))
 }
@@ -102,7 +98,7 @@ async fn health(
     State(started): State<Started>,
     Client(client): Client,
 ) -> Result<Success<Health>, ApiError> {
-    let state = find(&sessions, &client)?.state;
+    let state = find(&*sessions, &client)?.state;
     let data = Health {
         service: "WhatsApp API",
         status: "operational",

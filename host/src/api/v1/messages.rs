@@ -19,12 +19,13 @@ use crate::{
         extract::{NoParams, Params, time},
         recipient,
         route::{Need::Of, Routes},
+        session::find,
         time::Time,
     },
     config::Scope::{Admin, Read, Send},
     model::{self, ClientId, FailureCode, MessageId, PhoneNumber, Priority, Recipient, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState},
-    services::{Messages, SessionFailure, Sessions},
+    services::{Messages, Sessions},
 };
 
 pub(super) fn routes() -> Routes {
@@ -250,13 +251,13 @@ async fn list(
         let rows = messages.search(words, &caller.0).await?;
         return Ok(Json(MessagePage { messages: shown(&rows), unreadable: None, next: None }));
     }
-    let listed = messages.list(&filter(&sessions, &defaults, search)?).await?;
+    let listed = messages.list(&filter(&*sessions, &defaults, search)?).await?;
     // Rows of another version, or broken ones: said by name, so that nobody takes the page for whole.
     let next = listed.next.map(|place| place.to_string());
     Ok(Json(MessagePage { messages: shown(&listed.rows), unreadable: Some(listed.unreadable), next }))
 }
 
-fn filter(sessions: &Arc<dyn Sessions>, defaults: &Defaults, search: Search) -> Result<Filter, ApiError> {
+fn filter(sessions: &dyn Sessions, defaults: &Defaults, search: Search) -> Result<Filter, ApiError> {
     let limit = search.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(ApiError::new(Code::InvalidQuery, format!("limit must be 1 to {MAX_PAGE}")));
@@ -273,12 +274,10 @@ fn filter(sessions: &Arc<dyn Sessions>, defaults: &Defaults, search: Search) -> 
 }
 
 /// A session that is there.
-fn session(sessions: &Arc<dyn Sessions>, id: &str) -> Result<ClientId, ApiError> {
+fn session(sessions: &dyn Sessions, id: &str) -> Result<ClientId, ApiError> {
     let client: ClientId = id.parse()?;
-    match sessions.get(&client) {
-        Some(_) => Ok(client),
-        None => Err(SessionFailure::Unknown(client).into()),
-    }
+    find(sessions, &client)?;
+    Ok(client)
 }
 
 /// Why a message was not changed; `verb` is what it was told.
@@ -343,7 +342,7 @@ async fn purge(
         let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     };
-    let client = session(&sessions, &id)?;
+    let client = session(&*sessions, &id)?;
     let cancelled = messages.purge(&client).await?;
     Ok(Json(Purged { session: client, cancelled }))
 }

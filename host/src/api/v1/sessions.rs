@@ -15,13 +15,14 @@ use crate::{
         extract::{Action, Actions, NoParams, Object, Params, Session},
         route::{Need::Of, Routes},
         seed::{QrPicture, SessionInfo, picture},
+        session::find,
         submit,
         time::Time,
         v1::Passkey,
     },
     config::Scope::{Admin, Control, Read},
     model::{Account, ClientId, SessionState},
-    services::{SessionAction, SessionFailure, Sessions},
+    services::{SessionAction, Sessions},
     session::{ProfileFate, Snapshot},
 };
 
@@ -102,11 +103,6 @@ struct SessionList {
     sessions: Vec<SessionSummary>,
 }
 
-/// A session, or that there is none.
-fn find(sessions: &Arc<dyn Sessions>, client: &ClientId) -> Result<Snapshot, ApiError> {
-    Ok(sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?)
-}
-
 /// `GET /v1/sessions`: every session in short.
 async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<SessionList> {
     let all = sessions.all().into_iter().map(|(client, now)| SessionSummary::new(client, now));
@@ -142,7 +138,7 @@ async fn create(
 ) -> Result<Created<SessionSummary>, ApiError> {
     let metadata = submit::metadata(new.metadata)?;
     sessions.create(new.id.clone(), new.start, metadata).await?;
-    let now = find(&sessions, &new.id)?;
+    let now = find(&*sessions, &new.id)?;
     let place = format!("/v1/sessions/{}", new.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(SessionSummary::new(new.id, now))))
 }
@@ -156,7 +152,7 @@ async fn get(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(cli
 
 /// `GET /v1/sessions/{id}/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
 async fn qr(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(client): Session, headers: HeaderMap) -> Result<QrPicture, ApiError> {
-    let now = find(&sessions, &client)?;
+    let now = find(&*sessions, &client)?;
     picture(&now, &headers)?.ok_or_else(|| {
         let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
         ApiError::new(Code::QrNotAvailable, detail).with("state", now.state.as_str())
@@ -176,7 +172,7 @@ async fn control(
     Session(client): Session,
 ) -> Result<Json<SessionSummary>, ApiError> {
     sessions.control(&client, action).await?;
-    let now = find(&sessions, &client)?;
+    let now = find(&*sessions, &client)?;
     Ok(Json(SessionSummary::new(client, now)))
 }
 
