@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use super::{App, SendFailure, object, reply::Failure, seed::bad};
+use super::{
+    error::{ApiError, Code},
+    object,
+};
 use crate::{
-    model::{Asked, CallFields, Content, InvalidContent, MessageId, Text, TextFields},
+    model::{Asked, CallFields, Content, InvalidContent, MessageId, Region, Text, TextFields},
     outbox::{AcceptError, Requested},
     plugins::RenderRequest,
+    services::SendFailure,
 };
 
 /// The fields of a call of which exactly one is given.
@@ -22,28 +25,29 @@ pub(super) struct Said {
     pub(super) kinds: CallFields,
 }
 
-impl From<InvalidContent> for Failure {
+/// The codes of the kinds are in the table of codes as well, which a test compares with them.
+impl From<InvalidContent> for ApiError {
     fn from(InvalidContent { code, message }: InvalidContent) -> Self {
-        bad(code.name, code.title, message)
+        Self::new(Code::named(code.name).unwrap_or(Code::InvalidField), message)
     }
 }
 
 /// Reads the body of a call: its fields `T`, and beside them those that say what the message is.
-pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<(T, CallFields), Failure> {
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<(T, CallFields), ApiError> {
     object::from_slice_in_two(body, &CallFields::names(true)).map_err(|fault| not_yet(body).unwrap_or_else(|| fault.into()))
 }
 
 /// Refuses a body with a kind that cannot be sent by this version, whatever else it says: nothing that could be mended in
 /// the call would help.
-fn not_yet(body: &[u8]) -> Option<Failure> {
+fn not_yet(body: &[u8]) -> Option<ApiError> {
     given(body, &CallFields::names(false)).map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
 }
 
 /// As [`not_yet`], for an order: it knows fewer kinds.
-pub(super) fn not_to_many(body: &[u8]) -> Option<Failure> {
+pub(super) fn not_to_many(body: &[u8]) -> Option<ApiError> {
     let kind = given(body, &CallFields::names(true)).or_else(|| given(body, &CallFields::names(false)))?;
     let message = format!("a bulk order sends a text or a template; a message of the kind {kind} cannot be sent to many yet");
-    Some(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "kind_not_supported", "Kind of message not supported", message))
+    Some(ApiError::new(Code::KindNotSupported, message))
 }
 
 /// The first of `kinds` that a body has a field of.
@@ -53,8 +57,7 @@ fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
 }
 
 /// What shall be sent: the one field that is given, checked.
-pub(super) fn requested(app: &App, said: Said) -> Result<Requested, Failure> {
-    let region = app.core.region();
+pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
     let text = said.text.map(|text| ("text", text.check(region).map(Content::Text)));
     let kinds = text.into_iter().chain(said.kinds.contents(region));
     let kinds = kinds.map(|(name, content)| (name, content.map(Requested::Content)));
@@ -63,21 +66,21 @@ pub(super) fn requested(app: &App, said: Said) -> Result<Requested, Failure> {
     match (given.next(), given.next()) {
         (None, _) => {
             let message = format!("to is required, and one of {} or template", Content::sendable().join(", "));
-            Err(bad("missing_fields", "Missing required fields", message))
+            Err(ApiError::new(Code::MissingFields, message))
         }
         (Some((first, _)), Some((second, _))) => {
-            let code = if (first, second) == ("text", "template") { "message_and_template" } else { "several_kinds" };
-            Err(bad(code, "Invalid fields", format!("a message says one thing: give {first} or {second}, not both")))
+            let code = if (first, second) == ("text", "template") { Code::MessageAndTemplate } else { Code::SeveralKinds };
+            Err(ApiError::new(code, format!("a message says one thing: give {first} or {second}, not both")))
         }
         (Some((_, requested)), None) => Ok(requested?),
     }
 }
 
 /// The fields of a text, from a call that has others too.
-pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<TextFields>, Failure> {
+pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<TextFields>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         if mentions.is_some() || link_preview.is_some() {
-            return Err(bad("text_missing", "Text missing", "mentions and linkPreview belong to a text, and there is none"));
+            return Err(ApiError::new(Code::TextMissing, "mentions and linkPreview belong to a text, and there is none"));
         }
         return Ok(None);
     };
@@ -85,17 +88,17 @@ pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_pre
 }
 
 /// A text whose mentions stand in it.
-pub(super) fn words(app: &App, text: TextFields) -> Result<Text, Failure> {
-    Ok(text.check(app.core.region())?)
+pub(super) fn words(region: Option<Region>, text: TextFields) -> Result<Text, ApiError> {
+    Ok(text.check(region)?)
 }
 
 /// The id of whom is mentioned; none: it is not understood.
-pub(super) fn mention(app: &App, text: &str) -> Option<String> {
-    crate::model::mention(text, app.core.region())
+pub(super) fn mention(region: Option<Region>, text: &str) -> Option<String> {
+    crate::model::mention(text, region)
 }
 
 /// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`), which is what events say.
-pub(super) fn bare(text: &str) -> Result<MessageId, Failure> {
+pub(super) fn bare(text: &str) -> Result<MessageId, ApiError> {
     Ok(crate::model::target(text)?)
 }
 
@@ -109,4 +112,17 @@ pub(super) fn shape(content: &Content) -> Value {
     };
     said["kind"] = content.kind().into();
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_kind_is_in_the_table_of_codes() {
+        for code in Content::codes() {
+            let known = Code::named(code.name).unwrap_or_else(|| panic!("{} is not in the table", code.name));
+            assert_eq!(known.title(), code.title);
+        }
+    }
 }

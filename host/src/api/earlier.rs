@@ -4,13 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    SendCall,
-    once::{Asked, digest},
-};
+use super::once::{Asked, digest};
 use crate::{
     model::{Contact, Content, Location, Region, Text, Timestamp},
     outbox::{BulkMessage, BulkRequest, Requested},
+    services::SendCall,
 };
 
 impl Asked {

@@ -1,0 +1,252 @@
+//! The helper page: for a person with a link and no key. It walks through signing in the browser that knows the passkey,
+//! takes what comes back, and lets a code be confirmed.
+//!
+//! It is one document without external parts, and its policy lets it run its own script and call its own address alone. The
+//! token in the address opens this one challenge; it dies with it.
+
+mod limit;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+pub(super) use self::limit::Limit;
+use super::{
+    error::{ApiError, Code},
+    extract::{Body, is_json},
+    object,
+    pairing::NO_STORE,
+    route::{Need::Token, Routes},
+};
+use crate::{
+    model::{ClientId, Timestamp},
+    services::{Passkeys, Sessions},
+    session::{PasskeyStage, PasskeyView},
+    whatsapp::PasskeyPurpose,
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/passkey/{token}", Token, page).post("/passkey/{token}", Token, answer).post("/passkey/{token}/confirm", Token, confirm)
+}
+
+const STYLE: &str = include_str!("helper.css");
+const SCRIPT: &str = include_str!("helper.js");
+const SNIPPET: &str = include_str!("snippet.js");
+
+static PAGE: LazyLock<String> = LazyLock::new(|| include_str!("helper.html").replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT));
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+});
+
+/// What a token opens.
+enum Opened {
+    Now(ClientId, Box<PasskeyView>),
+    Past(String),
+}
+
+/// What opens tokens. Asking costs, so calls are counted.
+#[derive(Debug)]
+struct Tokens {
+    sessions: Arc<dyn Sessions>,
+    calls: Arc<Limit>,
+}
+
+impl Tokens {
+    fn open(&self, token: &str) -> Result<Opened, ApiError> {
+        let too_many = |seconds: u64| ApiError::new(Code::TooManyRequests, "too many calls of helper pages; wait a little").after(seconds);
+        self.calls.take().map_err(too_many)?;
+        // In a time that tells nothing of a token that opens something.
+        let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
+        for (client, now) in self.sessions.all() {
+            if let Some(view) = now.passkey.filter(|view| view.token.as_deref().is_some_and(is_it)) {
+                return Ok(Opened::Now(client, Box::new(view)));
+            }
+            if let Some(past) = now.past_passkeys.into_iter().find(|past| is_it(&past.token)) {
+                return Ok(Opened::Past(past.reason));
+            }
+        }
+        Err(ApiError::new(Code::UnknownToken, "this link opens nothing (any more): ask whoever runs the gateway for the newest one"))
+    }
+}
+
+/// What the page needs to know of a challenge; the rest of the ceremony is the operator's.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum HelperState {
+    Now(Box<Challenge>),
+    Over(Over),
+}
+
+/// A challenge that goes on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Challenge {
+    /// How far it has come.
+    stage: PasskeyStage,
+    /// What it is for.
+    purpose: PasskeyPurpose,
+    /// What has to be compared with the phone, `ABCD-EFGH`.
+    code: Option<String>,
+    /// Why it failed, or why it began anew.
+    reason: Option<String>,
+    /// The script that signs, to be run on WhatsApp's page, while an assertion is waited for.
+    snippet: Option<String>,
+    /// Seconds until the present stage ends by itself.
+    seconds_left: u64,
+    /// Seconds within which an assertion needs no code to be compared; null: a code will have to be.
+    seconds_without_code: Option<u64>,
+}
+
+/// A challenge that is over.
+#[derive(Debug, Serialize)]
+struct Over {
+    /// Always `done`.
+    stage: &'static str,
+    /// What became of it, for people.
+    reason: String,
+}
+
+impl HelperState {
+    fn now(view: &PasskeyView) -> Self {
+        let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
+        let seconds = |until: Timestamp| until.since(Timestamp::now()) / 1000;
+        Self::Now(Box::new(Challenge {
+            stage: view.stage,
+            purpose: view.purpose,
+            code: view.code.clone(),
+            reason: view.reason.clone(),
+            snippet,
+            seconds_left: seconds(view.expires_at),
+            seconds_without_code: view.code_without.map(seconds),
+        }))
+    }
+
+    fn over(reason: impl Into<String>) -> Self {
+        Self::Over(Over { stage: "done", reason: reason.into() })
+    }
+}
+
+/// The challenge goes on, or is given up: 202.
+struct Taken(HelperState);
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
+    }
+}
+
+/// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept: application/json` the state of its
+/// challenge.
+async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc<Limit>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let opened = Tokens { sessions, calls }.open(&token);
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("application/json") {
+        let state = match opened {
+            Ok(Opened::Now(_, view)) => HelperState::now(&view),
+            Ok(Opened::Past(reason)) => HelperState::over(reason),
+            Err(error) => return error.into_response(),
+        };
+        return (NO_STORE, Json(state)).into_response();
+    }
+    let status = if opened.is_ok() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let headers: [(HeaderName, &str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, Html(PAGE.as_str())).into_response()
+}
+
+fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"));
+    }
+    match opened {
+        Opened::Now(client, _) => Ok(client),
+        Opened::Past(reason) => Err(ApiError::new(Code::ChallengeExpired, format!("this link's challenge is over: {reason}"))),
+    }
+}
+
+/// `POST /passkey/{token}`: gives the page an assertion, JSON as a browser makes it.
+async fn answer(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(calls): State<Arc<Limit>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Taken, ApiError> {
+    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
+    let view = passkeys.answer(&client, &body).await?;
+    Ok(Taken(HelperState::now(&view)))
+}
+
+/// Whether the phone shows the same code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Comparison {
+    /// The code of the page, `ABCD-EFGH`.
+    code: String,
+    /// Whether the phone shows it too; if not, the ceremony is given up: somebody else's phone is at work.
+    same: bool,
+}
+
+/// `POST /passkey/{token}/confirm`: confirms the code, or gives the ceremony up.
+async fn confirm(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(calls): State<Arc<Limit>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Taken, ApiError> {
+    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
+    let Comparison { code, same } = object::from_slice(&body)?;
+    if !same {
+        passkeys.cancel(&client).await?;
+        return Ok(Taken(HelperState::over("given up: the codes differ")));
+    }
+    let view = passkeys.confirm(&client, &code).await?;
+    Ok(Taken(HelperState::now(&view)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_no_external_part_and_its_policy_knows_its_script() {
+        for part in [PAGE.as_str(), SNIPPET] {
+            for sign in ["src=\"http", "href=\"http", "url(", "import "] {
+                assert!(!part.contains(sign), "{sign}");
+            }
+        }
+        assert!(PAGE.contains(&format!("<script>{SCRIPT}</script>")) && PAGE.contains(&format!("<style>{STYLE}</style>")));
+        assert!(POLICY.contains("default-src 'none'") && !POLICY.contains("unsafe"));
+    }
+
+    #[test]
+    fn the_snippet_can_be_read_in_a_minute() {
+        assert!(SNIPPET.lines().count() < 50, "{} lines", SNIPPET.lines().count());
+        assert_eq!(SNIPPET.matches("{OPTIONS}").count(), 1);
+        assert_eq!(SNIPPET.matches("{ADDRESS}").count(), 1);
+        for call in ["fetch(", "XMLHttpRequest", "cookie", "localStorage", "indexedDB", "eval("] {
+            assert!(!SNIPPET.contains(call), "{call}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! `POST /api/whatsapp/send`: the original service's call, with what a text or a template may say beside it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
+use serde_json::Value;
+
+use super::envelope::Success;
+use crate::{
+    api::{
+        app::Defaults,
+        bodies::Bodies,
+        content,
+        error::{ApiError, Code},
+        extract::{ClientQuery, JsonBody, Params},
+        fault::Fault,
+        object,
+        once::Asked,
+        recipient::{self, Written},
+        route::{Need::Of, Routes},
+        submit::{self, Submission},
+        time::Time,
+    },
+    config::Scope::Send,
+    model::{Content, MessageId, Outcome, Priority},
+    outbox::{Accepted, OutboxId, Requested, RowState, Until},
+    plugins::RenderRequest,
+    services::{SendCall, SendReply},
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/api/whatsapp/send", Of(Send), send)
+}
+
+/// A message to be sent. The original service knew `number` and `message`; an empty text is as good as none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SendRequest {
+    /// To whom: a phone number, or the id of a chat.
+    number: Option<Written>,
+    /// The text; this or `template`.
+    message: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
+    link_preview: Option<bool>,
+    /// The name of a template; this or `message`.
+    template: Option<String>,
+    /// Variables of the template: an object.
+    variables: Option<Value>,
+    /// The language of the template, as BCP 47 (`de-CH`).
+    locale: Option<String>,
+    /// The session; without it that of the query, or the default one.
+    client_id: Option<String>,
+    /// The WhatsApp id, or the key, of the message that it answers.
+    reply_to: Option<String>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    expires_at: Option<Value>,
+    /// What goes first; default `interactive`.
+    #[serde(default, deserialize_with = "priority")]
+    priority: Option<Priority>,
+}
+
+/// An empty text means the default.
+fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priority>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some("interactive") => Ok(Some(Priority::Interactive)),
+        Some("bulk") => Ok(Some(Priority::Bulk)),
+        Some(other) => Err(Error::invalid_value(Unexpected::Str(other), &"interactive or bulk")),
+    }
+}
+
+/// WhatsApp's server has the message.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    /// WhatsApp's key of the message, `true_<chat>_<id>`.
+    message_id: String,
+    /// When the server's acknowledgement was seen.
+    timestamp: Time,
+    /// The chat it went to.
+    to: String,
+    /// The text that was sent.
+    message: Option<String>,
+    /// The gateway's id of the message.
+    id: OutboxId,
+}
+
+/// The message is accepted: on the disk, and sent as soon as it can be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedSend {
+    /// The gateway's id of the message.
+    id: OutboxId,
+    /// WhatsApp's id that the message has, or will have.
+    message_id: MessageId,
+    /// Where it stands.
+    state: RowState,
+    /// Where it can be asked about.
+    location: String,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// Sent (200), or accepted (202).
+#[derive(Debug)]
+enum SendAnswer {
+    Sent(Success<Sent>),
+    Accepted(Accepted),
+}
+
+impl IntoResponse for SendAnswer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(sent) => sent.into_response(),
+            Self::Accepted(accepted) => {
+                let data = AcceptedSend {
+                    id: accepted.id.clone(),
+                    message_id: accepted.message_id.clone(),
+                    state: accepted.state,
+                    location: submit::location(&accepted),
+                    timestamp: Time::now(),
+                };
+                submit::accepted(&accepted, Success::new(data, "Message accepted")).into_response()
+            }
+        }
+    }
+}
+
+/// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the caller prefers not to.
+async fn send(
+    State(bodies): State<Arc<Bodies>>,
+    submission: Submission,
+    Params(query): Params<ClientQuery>,
+    JsonBody(body): JsonBody,
+) -> Result<SendAnswer, ApiError> {
+    let call = bodies.apart(body.len(), || parse(submission.defaults(), &query, &body)).await;
+    let said = match call.as_ref().map(|call| &call.content) {
+        Ok(Requested::Content(content)) => content.body().map(str::to_owned),
+        Ok(Requested::Template(_)) | Err(_) => None,
+    };
+    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { otherwise };
+    let asked = || Asked::seed(&submission.defaults().client, &body);
+    match submission.answer(asked, call, waits).await? {
+        SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
+        SendReply::Done(row, outcome) => match outcome {
+            Outcome::Sent { message_key, chat, at } => {
+                let message = said.or_else(|| row.message.content.body().map(str::to_owned));
+                let data = Sent { message_id: message_key, timestamp: at.into(), to: chat, message, id: row.id };
+                Ok(SendAnswer::Sent(Success::new(data, "Message sent successfully")))
+            }
+            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
+            Outcome::Unknown { reason } => {
+                let message =
+                    format!("{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key", row.id);
+                Err(ApiError::new(Code::OutcomeUnknown, message).with("id", row.id.0).with("messageId", row.message_id.0))
+            }
+        },
+    }
+}
+
+/// A fault in the body, with the codes of this call.
+fn refused(fault: &Fault) -> ApiError {
+    if fault.is_of_whole() {
+        return fault.of_body(Code::InvalidJson);
+    }
+    if fault.is_twice() {
+        return fault.of_body(Code::InvalidField);
+    }
+    if fault.is_within("number") {
+        return fault.of_body(Code::InvalidNumber);
+    }
+    ApiError::new(if fault.is_unknown() { Code::UnknownField } else { Code::InvalidField }, fault.says("the body"))
+}
+
+fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCall, ApiError> {
+    let wanted: SendRequest = object::from_slice(body).map_err(|fault| refused(&fault))?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let missing = || ApiError::new(Code::MissingFields, "number and message are required (or number and template)");
+    let to = wanted.number.filter(|written| !written.text().is_empty()).ok_or_else(missing)?;
+    let to = recipient::read(defaults.region, to.text())?;
+    let content = match (content::text(given(wanted.message), wanted.mentions, wanted.link_preview)?, given(wanted.template)) {
+        (Some(_), Some(_)) => return Err(ApiError::new(Code::MessageAndTemplate, "give message or template, not both")),
+        (Some(words), None) => Requested::Content(Content::Text(content::words(defaults.region, words)?)),
+        (None, Some(template)) => {
+            let variables: BTreeMap<String, Value> = match wanted.variables {
+                None | Some(Value::Null) => BTreeMap::new(),
+                Some(Value::Object(variables)) => variables.into_iter().collect(),
+                Some(_) => return Err(ApiError::new(Code::InvalidField, "variables must be an object")),
+            };
+            Requested::Template(RenderRequest { template, locale: given(wanted.locale), variables })
+        }
+        (None, None) => return Err(missing()),
+    };
+    let client = match (given(wanted.client_id), &query.client_id) {
+        (Some(id), Some(other)) if id != *other => {
+            return Err(ApiError::new(Code::InvalidClientId, "the body and the address name two sessions; name one"));
+        }
+        (Some(id), _) => id.parse()?,
+        // As every other call: a message must not leave by the default session because its own is named in the address.
+        (None, _) => query.client(defaults)?,
+    };
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    Ok(SendCall {
+        client,
+        to,
+        content,
+        reply_to: given(wanted.reply_to).as_deref().map(content::bare).transpose()?,
+        send_at,
+        expires_at,
+        priority: wanted.priority.unwrap_or_default(),
+        metadata: vec![],
+        idempotency: None,
+        until: Until::Sent,
+    })
+}

@@ -1,0 +1,354 @@
+//! `/v1/bulk`: one message to many, and a report of what became of each.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    api::{
+        app::Defaults,
+        bodies::Bodies,
+        caller::Caller,
+        content,
+        error::{ApiError, Code},
+        extract::{JsonBody, NoParams, Params},
+        object,
+        once::{self, Asked},
+        recipient::{self, Written},
+        route::{Need::Of, Routes},
+        submit,
+        time::Time,
+    },
+    config::Scope::{Read, Send},
+    model::{ClientId, Priority},
+    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, OutboxId, RowState},
+    services::{BulkOrders, SendFailure},
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post_large("/v1/bulk", Of(Send), create)
+        .get("/v1/bulk/{id}", Of(Read), get)
+        .get("/v1/bulk/{id}/recipients", Of(Read), recipients)
+        .post("/v1/bulk/{id}/cancel", Of(Send), cancel)
+}
+
+/// Recipients of one order.
+const MAX_RECIPIENTS: usize = 10_000;
+/// Recipients of a page.
+const PAGE: u32 = 500;
+
+/// One message to many: a text or a template.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct NewOrder {
+    /// By which session.
+    session: ClientId,
+    /// To whom, 1 to 10000, each once.
+    recipients: Vec<NewRecipient>,
+    /// A text; this or `template`.
+    text: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
+    link_preview: Option<bool>,
+    /// The name of a template; this or `text`.
+    template: Option<String>,
+    /// The language of the template, as BCP 47 (`de-CH`).
+    locale: Option<String>,
+    /// Variables of the template that all recipients have in common.
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    expires_at: Option<Value>,
+    /// What goes first; default `bulk`.
+    #[serde(default = "bulk")]
+    priority: Priority,
+    /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+fn bulk() -> Priority {
+    Priority::Bulk
+}
+
+/// One of those an order goes to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRecipient {
+    /// To whom: a phone number, or the id of a chat.
+    to: Written,
+    /// Variables of the template for this recipient; they go over those that all have in common.
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
+}
+
+/// An order and how far it has come.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    /// Its id, `bulk_…`.
+    id: String,
+    /// By which session.
+    session: ClientId,
+    /// When it was accepted.
+    created_at: Time,
+    /// How many recipients it has.
+    total: i64,
+    /// How many of them are `pending`, `refused`, or in which state of their message.
+    counts: BTreeMap<String, i64>,
+    /// Where it can be asked about.
+    location: String,
+}
+
+impl Order {
+    fn new(id: String, order: BulkReport) -> Self {
+        Self {
+            location: location(&id),
+            id,
+            session: order.client,
+            created_at: order.created_at.into(),
+            total: order.counts.iter().map(|(_, count)| count).sum(),
+            counts: order.counts.into_iter().collect(),
+        }
+    }
+}
+
+fn location(id: &str) -> String {
+    format!("/v1/bulk/{id}")
+}
+
+/// 202, with where to ask.
+type Accepted<T> = (StatusCode, [(HeaderName, String); 1], Json<T>);
+
+/// `POST /v1/bulk`: takes one message to many in.
+async fn create(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    State(defaults): State<Arc<Defaults>>,
+    State(bodies): State<Arc<Bodies>>,
+    caller: Caller,
+    headers: HeaderMap,
+    _: NoParams,
+    JsonBody(body): JsonBody,
+) -> Result<Accepted<Order>, ApiError> {
+    let read = || {
+        let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
+        wanted.and_then(|wanted| parse(&defaults, wanted))
+    };
+    let request = bodies.apart(body.len(), read).await;
+    let key = Key { defaults: &defaults, headers: &headers, caller: &caller };
+    let id = ordered(&orders, &bodies, &key, &body, request).await?;
+    let order = find(&orders, &id).await?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location(&id))], Json(Order::new(id, order))))
+}
+
+/// What makes an `Idempotency-Key`, beside the body.
+struct Key<'a> {
+    defaults: &'a Defaults,
+    headers: &'a HeaderMap,
+    caller: &'a Caller,
+}
+
+/// The name of the order: a new one, or that of the same request before. `request` is what is understood, or why it is not;
+/// its times are as given.
+async fn ordered(
+    orders: &Arc<dyn BulkOrders>,
+    bodies: &Bodies,
+    given: &Key<'_>,
+    body: &[u8],
+    request: Result<BulkRequest, ApiError>,
+) -> Result<String, ApiError> {
+    let mut key = None;
+    let named = || {
+        let asked = Asked::bulk(body)?;
+        let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(given.defaults.region, request));
+        Some(asked.key(given.defaults, given.headers, given.caller, earlier))
+    };
+    if once::is_keyed(given.headers)
+        && let Some(named) = bodies.apart(body.len(), named).await
+    {
+        let named = named?;
+        match orders.repeated(&named).await {
+            Ok(Some(id)) => return Ok(id),
+            Ok(None) => key = Some(named),
+            // Of a request that makes no sense that is said first.
+            Err(failure) if request.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
+            Err(_) => {}
+        }
+    }
+    let mut request = request?;
+    request.message.send_at = submit::times(request.message.send_at, request.message.expires_at)?;
+    request.idempotency = key;
+    Ok(orders.create(request).await?)
+}
+
+fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError> {
+    if !(1..=MAX_RECIPIENTS).contains(&wanted.recipients.len()) {
+        return Err(ApiError::new(Code::InvalidRecipients, format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
+    }
+    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?.map(|words| content::words(defaults.region, words)).transpose()?;
+    if text.is_some() == wanted.template.is_some() {
+        return Err(ApiError::new(Code::MessageAndTemplate, "give text or template, one of both"));
+    }
+    let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
+    if text.is_some() && (own || !wanted.variables.is_empty()) {
+        return Err(ApiError::new(Code::InvalidBody, "variables belong to a template; a text has none"));
+    }
+    let metadata = submit::metadata(wanted.metadata)?;
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
+    for (place, recipient) in wanted.recipients.into_iter().enumerate() {
+        let to = recipient::read(defaults.region, recipient.to.text()).map_err(|error| error.with("recipient", place))?;
+        if !seen.insert(to.clone()) {
+            return Err(ApiError::new(Code::DuplicateRecipient, format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
+        }
+        recipients.push((to, recipient.variables));
+    }
+    let link_preview = text.as_ref().is_none_or(|text| text.preview_links);
+    let (text, mentions) = text.map(|text| (text.body, text.mentions)).unzip();
+    let message = BulkMessage {
+        text,
+        mentions: mentions.unwrap_or_default(),
+        link_preview,
+        template: wanted.template,
+        locale: wanted.locale,
+        variables: wanted.variables,
+        send_at,
+        expires_at,
+        priority: wanted.priority,
+        metadata,
+    };
+    Ok(BulkRequest { client: wanted.session, message, recipients, idempotency: None })
+}
+
+async fn find(orders: &Arc<dyn BulkOrders>, id: &str) -> Result<BulkReport, ApiError> {
+    let found = orders.get(id).await?;
+    found.ok_or_else(|| ApiError::new(Code::NotFound, "there is no bulk order of that id"))
+}
+
+/// `GET /v1/bulk/{id}`: how far an order has come.
+async fn get(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Order>, ApiError> {
+    let order = find(&orders, &id).await?;
+    Ok(Json(Order::new(id, order)))
+}
+
+/// Which recipients.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    /// In this state.
+    state: Option<RecipientState>,
+    /// The `next` of the page before; default 0.
+    #[serde(default)]
+    cursor: i64,
+}
+
+/// How far a recipient has come.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RecipientState {
+    /// Not taken in yet.
+    Pending,
+    /// Refused: there is no message.
+    Refused,
+    /// The message waits to be sent.
+    Queued,
+    /// The message is being sent.
+    Sending,
+    /// The message may have left.
+    Unknown,
+    /// WhatsApp's server has the message.
+    Sent,
+    /// The message did not leave and will not.
+    NotSent,
+}
+
+impl RecipientState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Refused => "refused",
+            Self::Queued => RowState::Queued.as_str(),
+            Self::Sending => RowState::Sending.as_str(),
+            Self::Unknown => RowState::Unknown.as_str(),
+            Self::Sent => RowState::Sent.as_str(),
+            Self::NotSent => RowState::NotSent.as_str(),
+        }
+    }
+}
+
+/// One page of recipients, 500 at most, in the order of the request.
+#[derive(Debug, Serialize)]
+struct RecipientPage {
+    /// The recipients.
+    recipients: Vec<Recipient>,
+    /// The `cursor` of the next page; null: this was the last one.
+    next: Option<String>,
+}
+
+/// What became of one recipient.
+#[derive(Debug, Serialize)]
+struct Recipient {
+    /// Its place in the order, from 0.
+    recipient: i64,
+    /// Who it is: digits of a phone number, or the id of a chat.
+    to: String,
+    /// The phone number, in digits, where it is one.
+    number: Option<String>,
+    /// Its message, once that is accepted.
+    message: Option<OutboxId>,
+    /// `pending`, `refused` or the state of its message; `forgotten` once that is deleted.
+    state: String,
+    /// Why it was refused or not sent, for programs.
+    code: Option<String>,
+    /// Why, for people.
+    reason: Option<String>,
+}
+
+impl From<BulkRecipient> for Recipient {
+    fn from(row: BulkRecipient) -> Self {
+        let number = (!row.recipient.contains('@')).then(|| row.recipient.clone());
+        Self { recipient: row.place, to: row.recipient, number, message: row.message, state: row.state, code: row.code, reason: row.reason }
+    }
+}
+
+/// `GET /v1/bulk/{id}/recipients`: what became of each recipient.
+async fn recipients(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    Path(id): Path<String>,
+    Params(page): Params<Page>,
+) -> Result<Json<RecipientPage>, ApiError> {
+    let order = find(&orders, &id).await?;
+    let rows = orders.recipients(&order, page.state.map(RecipientState::as_str), page.cursor, PAGE).await?;
+    let full = rows.len() >= PAGE as usize;
+    let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
+    Ok(Json(RecipientPage { recipients: rows.into_iter().map(Recipient::from).collect(), next }))
+}
+
+/// How many recipients were taken back.
+#[derive(Debug, Serialize)]
+struct Cancelled {
+    /// The order.
+    id: String,
+    /// How many.
+    cancelled: u64,
+}
+
+/// `POST /v1/bulk/{id}/cancel`: takes back what has not begun of an order.
+async fn cancel(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Cancelled>, ApiError> {
+    let order = find(&orders, &id).await?;
+    let cancelled = orders.cancel(&order).await?;
+    Ok(Json(Cancelled { id, cancelled }))
+}

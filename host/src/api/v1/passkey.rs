@@ -1,0 +1,158 @@
+//! `/v1/sessions/{id}/passkey`: passkeys that WhatsApp asks for.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    api::{
+        error::ApiError,
+        extract::{Body, NoParams, Object, Session},
+        pairing::{NO_STORE, NoStore},
+        route::{Need::Of, Routes},
+        time::Time,
+    },
+    config::Scope::Control,
+    services::{HelperAddress, PasskeyFailure, Passkeys, Sessions},
+    session::{PasskeyError, PasskeyStage, PasskeyView},
+    whatsapp::PasskeyPurpose,
+};
+
+const PATH: &str = "/v1/sessions/{id}/passkey";
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get(PATH, Of(Control), get).post(PATH, Of(Control), answer).delete(PATH, Of(Control), cancel).post(
+        "/v1/sessions/{id}/passkey/confirm",
+        Of(Control),
+        confirm,
+    )
+}
+
+/// A passkey ceremony: what WhatsApp asks for, and how far it has come.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Passkey {
+    /// How far it has come.
+    stage: PasskeyStage,
+    /// What it is for.
+    purpose: PasskeyPurpose,
+    /// What has to be signed, in the standard's JSON form (`PublicKeyCredentialRequestOptionsJSON`); null once it was answered.
+    public_key: Option<Value>,
+    /// What has to be compared with the phone, `ABCD-EFGH`, in the stage `confirm`.
+    code: Option<String>,
+    /// When WhatsApp asked.
+    asked_at: Time,
+    /// An assertion that is sent before this time needs no code to be compared; null: a code will have to be.
+    code_without: Option<Time>,
+    /// When the present stage ends by itself.
+    expires_at: Time,
+    /// The path of the helper page of this challenge; whoever has it needs no API key.
+    helper: Option<String>,
+    /// Why it failed, or why it began anew.
+    reason: Option<String>,
+}
+
+impl From<&PasskeyView> for Passkey {
+    fn from(view: &PasskeyView) -> Self {
+        Self {
+            stage: view.stage,
+            purpose: view.purpose,
+            public_key: view.public_key.clone(),
+            code: view.code.clone(),
+            asked_at: view.asked_at.into(),
+            code_without: view.code_without.map(Time),
+            expires_at: view.expires_at.into(),
+            helper: view.token.as_ref().map(|token| format!("/passkey/{token}")),
+            reason: view.reason.clone(),
+        }
+    }
+}
+
+/// A ceremony with the link to its helper page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LinkedPasskey {
+    #[serde(flatten)]
+    passkey: Passkey,
+    /// The address of its helper page, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helper_url: Option<String>,
+    /// What is to be known of that address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helper_note: Option<&'static str>,
+}
+
+impl LinkedPasskey {
+    fn new(address: &HelperAddress, view: &PasskeyView) -> Self {
+        let helper_url = view.token.as_ref().map(|token| address.link(token));
+        let note = "this link works in a browser on the gateway's own machine; [server] public_url names another";
+        let helper_note = helper_url.as_ref().filter(|_| address.local_only).map(|_| note);
+        Self { passkey: view.into(), helper_url, helper_note }
+    }
+}
+
+/// The ceremony goes on: 202.
+struct GoesOn(LinkedPasskey);
+
+impl IntoResponse for GoesOn {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
+    }
+}
+
+/// `GET /v1/sessions/{id}/passkey`: the ceremony that is under way, or why the last one failed.
+async fn get(
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<NoStore<Json<LinkedPasskey>>, ApiError> {
+    let now = sessions.get(&client).ok_or(PasskeyFailure::Unknown(client))?;
+    let view = now.passkey.ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
+    Ok((NO_STORE, Json(LinkedPasskey::new(&address, &view))))
+}
+
+/// `POST /v1/sessions/{id}/passkey`: gives the page an assertion, JSON as a browser makes it.
+async fn answer(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+    Body(body): Body,
+) -> Result<GoesOn, ApiError> {
+    let view = passkeys.answer(&client, &body).await?;
+    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
+}
+
+/// What the phone shows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    /// The code, `ABCD-EFGH`.
+    code: String,
+}
+
+/// `POST /v1/sessions/{id}/passkey/confirm`: a person says that the phone shows this code.
+async fn confirm(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+    Object(wanted): Object<Confirmation>,
+) -> Result<GoesOn, ApiError> {
+    let view = passkeys.confirm(&client, &wanted.code).await?;
+    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
+}
+
+/// `DELETE /v1/sessions/{id}/passkey`: gives the ceremony up.
+async fn cancel(State(passkeys): State<Arc<dyn Passkeys>>, _: NoParams, Session(client): Session) -> Result<StatusCode, ApiError> {
+    passkeys.cancel(&client).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

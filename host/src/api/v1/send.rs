@@ -1,0 +1,184 @@
+//! `POST /v1/sessions/{id}/messages`: sends a message of any kind.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::messages::Message;
+use crate::{
+    api::{
+        app::Defaults,
+        bodies::Bodies,
+        content::{self, Said},
+        error::{ApiError, Code},
+        extract::{JsonBody, Params, Session},
+        object,
+        once::Asked,
+        recipient::{self, Written},
+        route::{Need::Of, Routes},
+        submit::{self, Submission},
+    },
+    config::Scope::Send,
+    model::{ClientId, MessageId, Outcome, Priority},
+    outbox::{Accepted, OutboxId, RowState, Until},
+    plugins::RenderRequest,
+    services::{SendCall, SendReply},
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send)
+}
+
+/// A message to be sent, without the fields of the kinds ([`crate::model::CallFields`]): exactly one of `text`, `template` and
+/// those.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SendRequest {
+    /// To whom: a phone number, or the id of a chat.
+    to: Written,
+    /// A text.
+    text: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
+    link_preview: Option<bool>,
+    /// The name of a template.
+    template: Option<String>,
+    /// The language of the template, as BCP 47 (`de-CH`).
+    locale: Option<String>,
+    /// Variables of the template.
+    variables: Option<BTreeMap<String, Value>>,
+    /// The WhatsApp id, or the key, of the message that it answers.
+    reply_to: Option<String>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    expires_at: Option<Value>,
+    /// What goes first; default `interactive`.
+    #[serde(default)]
+    priority: Priority,
+    /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+/// What the answer waits for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiting {
+    /// The moment; default `sent`, or `accepted` while `sendAt` is ahead.
+    until: Option<Moment>,
+}
+
+/// A moment in the life of a message.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Moment {
+    /// It is on the gateway's disk.
+    Accepted,
+    /// The page has it in its own database, and sends it as soon as it is connected.
+    Stored,
+    /// It has an outcome.
+    Sent,
+}
+
+fn waits(until: Option<Moment>, otherwise: Until) -> Until {
+    match until {
+        Some(Moment::Accepted) => Until::Accepted,
+        Some(Moment::Stored) if otherwise == Until::Sent => Until::Stored,
+        None | Some(Moment::Stored | Moment::Sent) => otherwise,
+    }
+}
+
+/// A message that is accepted: on the disk, and sent as soon as it can be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedMessage {
+    /// The gateway's id of the message.
+    id: OutboxId,
+    /// WhatsApp's id that the message has, or will have.
+    message_id: MessageId,
+    /// Where it stands.
+    state: RowState,
+    /// Where it can be asked about.
+    location: String,
+}
+
+impl From<&Accepted> for AcceptedMessage {
+    fn from(accepted: &Accepted) -> Self {
+        Self { id: accepted.id.clone(), message_id: accepted.message_id.clone(), state: accepted.state, location: submit::location(accepted) }
+    }
+}
+
+/// Sent (200), or accepted (202).
+#[derive(Debug)]
+enum SendAnswer {
+    Sent(Box<Message>),
+    Accepted(Accepted),
+}
+
+impl IntoResponse for SendAnswer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(message) => Json(message).into_response(),
+            Self::Accepted(accepted) => submit::accepted(&accepted, Json(AcceptedMessage::from(&accepted))).into_response(),
+        }
+    }
+}
+
+/// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller prefers not to.
+async fn send(
+    State(bodies): State<Arc<Bodies>>,
+    submission: Submission,
+    Params(Waiting { until }): Params<Waiting>,
+    Session(client): Session,
+    JsonBody(body): JsonBody,
+) -> Result<SendAnswer, ApiError> {
+    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { waits(until, otherwise) };
+    let call = bodies.apart(body.len(), || parse(submission.defaults(), client.clone(), &body)).await;
+    match submission.answer(|| Asked::message(client.as_str(), &body), call, waits).await? {
+        SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
+        SendReply::Done(row, outcome) => match outcome {
+            Outcome::Sent { .. } => Ok(SendAnswer::Sent(Box::new(Message::from(&*row)))),
+            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
+            Outcome::Unknown { reason } => {
+                let place = format!("/v1/messages/{}", row.id);
+                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
+                let error = ApiError::new(Code::OutcomeUnknown, detail);
+                Err(error.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
+            }
+        },
+    }
+}
+
+fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall, ApiError> {
+    let (wanted, kinds): (SendRequest, _) = content::read(body)?;
+    let to = recipient::read(defaults.region, wanted.to.text())?;
+    let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
+    let said = Said {
+        text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
+        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
+        kinds,
+    };
+    let content = content::requested(defaults.region, said)?;
+    let metadata = submit::metadata(wanted.metadata)?;
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    Ok(SendCall {
+        client,
+        to,
+        content,
+        reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
+        send_at,
+        expires_at,
+        priority: wanted.priority,
+        metadata,
+        idempotency: None,
+        until: Until::Sent,
+    })
+}

@@ -1,0 +1,106 @@
+//! `/v1/sessions/{id}/sending`: whether a session may send, and pausing it.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use crate::{
+    api::{
+        error::ApiError,
+        extract::{Action, Actions, NoParams, Session},
+        route::{Need::Of, Routes},
+        time::Time,
+    },
+    config::Scope::{Control, Read},
+    model::{self, ClientId, RestrictionKind},
+    services::SendingControl,
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/v1/sessions/{id}/sending", Of(Read), get).post_action::<SendingAction, _>(
+        "/v1/sessions/{id}/sending/{verb}",
+        Of(Control),
+        change,
+    )
+}
+
+/// Whether a session may send.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SendingReport {
+    /// The session.
+    session: ClientId,
+    /// Whether it is paused by hand.
+    paused: bool,
+    /// Since when it is paused.
+    paused_at: Option<Time>,
+    /// When it sent its first message.
+    first_send_at: Option<Time>,
+    /// What WhatsApp does not let it do.
+    restrictions: Vec<Restriction>,
+}
+
+/// What WhatsApp does not let an account do for a while.
+#[derive(Debug, Serialize)]
+struct Restriction {
+    /// Which one.
+    kind: RestrictionKind,
+    /// WhatsApp's code of it: 463 or 475.
+    code: u32,
+    /// Since when.
+    since: Time,
+    /// When it ends; where WhatsApp does not say so, when strangers are tried again.
+    until: Time,
+}
+
+impl From<model::Restriction> for Restriction {
+    fn from(it: model::Restriction) -> Self {
+        Self { kind: it.kind, code: it.kind.code(), since: it.since.into(), until: it.until.into() }
+    }
+}
+
+async fn report(sending: &Arc<dyn SendingControl>, client: ClientId) -> Result<Json<SendingReport>, ApiError> {
+    let (now, restrictions) = sending.get(&client).await?;
+    Ok(Json(SendingReport {
+        session: client,
+        paused: now.paused_at.is_some(),
+        paused_at: now.paused_at.map(Time),
+        first_send_at: now.first_at.map(Time),
+        restrictions: restrictions.into_iter().map(Restriction::from).collect(),
+    }))
+}
+
+/// `GET /v1/sessions/{id}/sending`: whether a session may send.
+async fn get(State(sending): State<Arc<dyn SendingControl>>, _: NoParams, Session(client): Session) -> Result<Json<SendingReport>, ApiError> {
+    report(&sending, client).await
+}
+
+/// What sending can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SendingAction {
+    Pause,
+    Resume,
+    /// Lets the session write to strangers again, whatever WhatsApp has said.
+    Lift,
+}
+
+impl Actions for SendingAction {
+    const ALL: &'static [(&'static str, Self)] = &[("pause", Self::Pause), ("resume", Self::Resume), ("lift", Self::Lift)];
+}
+
+/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them go on, or lifts what
+/// WhatsApp restricts.
+async fn change(
+    State(sending): State<Arc<dyn SendingControl>>,
+    _: NoParams,
+    Action(action): Action<SendingAction>,
+    Session(client): Session,
+) -> Result<Json<SendingReport>, ApiError> {
+    match action {
+        SendingAction::Pause => sending.pause(&client, true).await?,
+        SendingAction::Resume => sending.pause(&client, false).await?,
+        SendingAction::Lift => sending.lift(&client).await?,
+    }
+    report(&sending, client).await
+}
