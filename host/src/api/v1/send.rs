@@ -18,7 +18,6 @@ use crate::{
         content::{self, Said},
         error::{ApiError, Code},
         extract::{JsonBody, Params, Session},
-        object,
         once::Asked,
         recipient::{self, Written},
         route::{Need::Of, Routes},
