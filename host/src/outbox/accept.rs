@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{handle::Outbox, sender::may_have_link};
+use super::{handle::Outbox, links::may_have_link};
 use crate::{
     model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
     plugins::{Busy, Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},

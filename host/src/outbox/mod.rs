@@ -14,6 +14,7 @@ mod claims;
 mod fast_path;
 mod handle;
 mod held;
+mod links;
 mod news;
 mod outcome;
 mod pace;

@@ -17,8 +17,6 @@ mod run;
 mod state;
 mod timers;
 
-pub(super) use previews::may_have_link;
-
 #[cfg(test)]
 pub(super) use pass::Progress;
 #[cfg(test)]
