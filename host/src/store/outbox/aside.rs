@@ -135,7 +135,7 @@ mod tests {
             text
         };
         let before = [text("out_3").await, text("out_4").await];
-        let line = store.line(&client(), None, 16).await.expect("read");
+        let line = store.next_queued(&client(), None, 16).await.expect("read");
         assert_eq!(names(&line), ["out_1", "out_2"]);
         assert!(line.iter().all(|row| row.message.content == Content::text("hello")), "{line:?}");
         let listed = store.messages(&Filter { limit: 10, ..Filter::default() }).await.expect("read");
