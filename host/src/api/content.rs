@@ -9,7 +9,11 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use super::{App, SendFailure, object, reply::Failure, seed::bad, vcard};
+use super::{
+    App, SendFailure, object,
+    reply::{Failure, bad},
+    vcard,
+};
 use crate::{
     model::{Contact, Content, Location, MessageId, Recipient, Text},
     outbox::{AcceptError, Requested},

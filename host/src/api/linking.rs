@@ -1,24 +1,11 @@
-//! Linking by phone number, in the original service's envelope and below `/v1`.
+//! Linking by phone number: what both layers' calls share.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use serde::Deserialize;
+use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{
-    App, object,
-    params::{Body, NoParams, Params},
-    problem::Problem,
-    recipient::{self, Written},
-    reply::{Failure, success},
-    seed::{self, Whose, bad},
-};
+use super::{problem::Problem, reply::Failure};
 use crate::{
-    model::{ClientId, InvalidClientId},
+    model::ClientId,
     session::{PairingError, PairingView},
     whatsapp::PageError,
 };
@@ -93,55 +80,9 @@ impl From<LinkFailure> for Problem {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wanted {
-    number: Written,
-    client_id: Option<String>,
-}
-
-/// The own layer's: the session is in the path.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Own {
-    number: Written,
-}
-
-fn shape(code: &PairingView) -> Value {
+pub(super) fn shape(code: &PairingView) -> Value {
     json!({"code": code.code, "expiresAt": code.expires_at.rfc3339()})
 }
 
 /// A code is a credential: nothing on the way may keep it.
-const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
-
-pub(super) async fn seed_code(State(app): State<App>, Params(whose): Params<Whose>, Body(body): Body) -> Result<Response, Failure> {
-    let wanted: Wanted = object::from_slice(&body).map_err(|fault| fault.of_body("missing_fields", "Missing required fields"))?;
-    let number = recipient::number(&app, wanted.number.text())?;
-    let client = match wanted.client_id {
-        Some(id) => id.parse().map_err(|error: InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
-        None => seed::client(&app, &whose)?,
-    };
-    let code = app.core.pairing_code(&client, &number).await?;
-    Ok((NO_STORE, success(&shape(&code), "Type the code in WhatsApp: Linked devices, Link with phone number")).into_response())
-}
-
-pub(super) async fn seed_cancel(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    app.core.cancel_pairing(&seed::client(&app, &whose)?).await?;
-    Ok(success(&json!({}), "QR codes are shown again"))
-}
-
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
-}
-
-pub(super) async fn code(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
-    let wanted: Own = object::from_slice(&body)?;
-    let number = recipient::number(&app, wanted.number.text())?;
-    let code = app.core.pairing_code(&client(&id)?, &number).await?;
-    Ok((NO_STORE, Json(shape(&code))).into_response())
-}
-
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    app.core.cancel_pairing(&client(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
+pub(super) const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];

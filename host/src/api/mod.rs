@@ -3,20 +3,16 @@
 mod access;
 mod answers;
 mod body;
-mod bulk;
 mod content;
 mod core;
-mod deliveries;
 mod earlier;
 mod edge;
-mod held;
+mod extract;
+mod helper;
 mod json;
 mod linking;
-mod messages;
 mod object;
 mod once;
-mod params;
-mod passkey;
 mod paths;
 mod probes;
 mod problem;
@@ -25,9 +21,9 @@ mod reply;
 mod restricted;
 mod routes;
 mod seed;
-mod sending;
-mod sessions;
 mod storage;
+mod submit;
+mod v1;
 mod vcard;
 
 use std::{any::Any, sync::Arc, time::Instant};
@@ -42,7 +38,7 @@ use tower_http::{
 pub use self::core::{Core, HeldAction, SendCall, SendFailure, SendReply, SessionAction, SessionFailure};
 pub use self::edge::{raise_descriptor_limit, serve};
 pub use self::linking::LinkFailure;
-pub use self::passkey::{HelperAddress, PasskeyFailure};
+pub use self::v1::passkey::{HelperAddress, PasskeyFailure};
 use self::{
     access::{Access, Guard},
     body::Bodies,
@@ -62,14 +58,14 @@ struct App {
     access: Arc<Access>,
     bodies: Arc<Bodies>,
     started: Instant,
-    helper: Arc<passkey::Limit>,
+    helper: Arc<helper::Limit>,
 }
 
 /// All routes over `core`.
 pub fn router(core: Arc<dyn Core>, settings: &config::Api, server: &config::Server) -> Router {
     let access = Arc::new(Access::new(settings, &core.helper().base));
     let bodies = Arc::new(Bodies::new(server.large_bodies.0));
-    let app = App { core, access, bodies, started: Instant::now(), helper: Arc::new(passkey::Limit::new(HELPER_CALLS)) };
+    let app = App { core, access, bodies, started: Instant::now(), helper: Arc::new(helper::Limit::new(HELPER_CALLS)) };
     let (routes, needs, paths) = routes::all();
     let routes = routes
         .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such path") })

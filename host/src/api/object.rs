@@ -16,8 +16,7 @@ use serde_json::json;
 use super::{
     json::{self, Json},
     problem::Problem,
-    reply::Failure,
-    seed::bad,
+    reply::{Failure, bad},
 };
 
 /// Characters of a name that are repeated to its caller.

@@ -9,7 +9,14 @@ use axum::http::HeaderMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, access::Caller, content, object, recipient::whole, reply::Failure, seed::bad, sending};
+use super::{
+    App,
+    access::Caller,
+    content, object,
+    recipient::whole,
+    reply::{Failure, bad},
+    submit,
+};
 use crate::{
     model::{ClientId, Timestamp},
     outbox::{Idempotency, Until},
@@ -72,7 +79,7 @@ impl Asked {
             }
         }
         for name in ["sendAt", "expiresAt"] {
-            if let Some(at) = fields.get(name).and_then(|value| sending::instant(name, value).ok()) {
+            if let Some(at) = fields.get(name).and_then(|value| submit::instant(name, value).ok()) {
                 fields.insert(name.into(), at.0.into());
             }
         }

@@ -10,7 +10,10 @@ use serde::{
     de::{Error, Unexpected, Visitor},
 };
 
-use super::{App, reply::Failure, seed::bad};
+use super::{
+    App,
+    reply::{Failure, bad},
+};
 use crate::model::{InvalidRecipient, PhoneNumber, Recipient};
 
 /// A recipient as a caller wrote it: a text, or a JSON number that is a whole one.

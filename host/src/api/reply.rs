@@ -97,6 +97,10 @@ impl Failure {
     }
 }
 
+pub(super) fn bad(code: &str, error: &str, message: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, code, error, message)
+}
+
 impl From<SendFailure> for Failure {
     fn from(failure: SendFailure) -> Self {
         let words = failure.to_string();

@@ -12,7 +12,12 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{App, bulk, deliveries, held, linking, messages, passkey, paths::Paths, probes, seed, sending, sessions};
+use super::{
+    App, helper,
+    paths::Paths,
+    probes, seed,
+    v1::{bulk, deliveries, held, linking, messages, passkey, send, sending, sessions},
+};
 use crate::config::{MAX_LARGE_BODY, Scope};
 
 /// What a caller needs.
@@ -85,16 +90,16 @@ impl Table {
 /// All routes, what each needs, and their paths.
 pub(super) fn all() -> (Router<App>, Needs, Paths) {
     let seed = Table { router: Router::new(), needs: Needs::new(), paths: Paths::default() }
-        .get("/health", Nothing, seed::server_health)
-        .get("/api/whatsapp/status", Of(Read), seed::status)
-        .get("/api/whatsapp/qr", Of(Control), seed::qr)
-        .post("/api/whatsapp/send", Of(Send), seed::send)
-        .get("/api/whatsapp/health", Of(Read), seed::health)
-        .get("/api/whatsapp/session-info", Of(Read), seed::session_info)
-        .post("/api/whatsapp/pairing-code", Of(Control), linking::seed_code)
-        .delete("/api/whatsapp/pairing-code", Of(Control), linking::seed_cancel)
-        .post("/api/whatsapp/reconnect", Of(Control), seed::reconnect)
-        .post("/api/whatsapp/cleanup-sessions", All(Admin), seed::cleanup);
+        .get("/health", Nothing, seed::status::server_health)
+        .get("/api/whatsapp/status", Of(Read), seed::status::status)
+        .get("/api/whatsapp/qr", Of(Control), seed::qr::qr)
+        .post("/api/whatsapp/send", Of(Send), seed::send::send)
+        .get("/api/whatsapp/health", Of(Read), seed::status::health)
+        .get("/api/whatsapp/session-info", Of(Read), seed::status::session_info)
+        .post("/api/whatsapp/pairing-code", Of(Control), seed::linking::code)
+        .delete("/api/whatsapp/pairing-code", Of(Control), seed::linking::cancel)
+        .post("/api/whatsapp/reconnect", Of(Control), seed::maintenance::reconnect)
+        .post("/api/whatsapp/cleanup-sessions", All(Admin), seed::maintenance::cleanup);
     let sessions = seed
         .get("/v1/sessions", Of(Read), sessions::list)
         .post("/v1/sessions", Of(Control), sessions::create)
@@ -108,9 +113,9 @@ pub(super) fn all() -> (Router<App>, Needs, Paths) {
         .delete("/v1/sessions/{id}/passkey", Of(Control), passkey::cancel)
         .post("/v1/sessions/{id}/passkey/confirm", Of(Control), passkey::confirm)
         .verbs("/v1/sessions/{id}/{verb}", Of(Control), &sessions::VERBS, sessions::control)
-        .post("/v1/sessions/{id}/messages", Of(Send), sending::send)
-        .get("/v1/sessions/{id}/sending", Of(Read), messages::sending)
-        .verbs("/v1/sessions/{id}/sending/{verb}", Of(Control), &messages::VERBS, messages::pause)
+        .post("/v1/sessions/{id}/messages", Of(Send), send::send)
+        .get("/v1/sessions/{id}/sending", Of(Read), sending::sending)
+        .verbs("/v1/sessions/{id}/sending/{verb}", Of(Control), &sending::VERBS, sending::pause)
         .get("/v1/sessions/{id}/held", Of(Read), held::get)
         .verbs("/v1/sessions/{id}/held/{verb}", Of(Control), &held::VERBS, held::change);
     let messages = sessions
@@ -131,9 +136,9 @@ pub(super) fn all() -> (Router<App>, Needs, Paths) {
         .get("/v1/deliveries/{id}", Of(Read), deliveries::get)
         .delete("/v1/deliveries/{id}", Of(Admin), deliveries::purge)
         .post("/v1/deliveries/{id}/retry", Of(Control), deliveries::retry)
-        .get("/passkey/{token}", Token, passkey::helper_page)
-        .post("/passkey/{token}", Token, passkey::helper_answer)
-        .post("/passkey/{token}/confirm", Token, passkey::helper_confirm)
+        .get("/passkey/{token}", Token, helper::page)
+        .post("/passkey/{token}", Token, helper::answer)
+        .post("/passkey/{token}/confirm", Token, helper::confirm)
         .get("/livez", Nothing, probes::live)
         .get("/readyz", Nothing, probes::ready)
         .get("/metrics", All(Admin), probes::metrics);

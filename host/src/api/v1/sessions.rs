@@ -9,14 +9,15 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    App, SessionAction, SessionFailure, object,
-    params::{Body, NoParams, Params},
-    problem::Problem,
-    reply::Failure,
-    seed,
-};
 use crate::{
+    api::{
+        App, SessionAction, SessionFailure,
+        extract::{Body, NoParams, Params},
+        object,
+        problem::Problem,
+        reply::Failure,
+        seed,
+    },
     model::{ClientId, SessionState},
     session::{PasskeyView, ProfileFate, Snapshot},
 };
@@ -48,7 +49,7 @@ fn find(app: &App, id: &str) -> Result<(ClientId, Snapshot), Problem> {
     }
 }
 
-pub(super) async fn list(State(app): State<App>, _: NoParams) -> Response {
+pub(in crate::api) async fn list(State(app): State<App>, _: NoParams) -> Response {
     let sessions: Vec<Value> = app.core.sessions().iter().map(|(client, now)| shape(client, now)).collect();
     Json(json!({"sessions": sessions})).into_response()
 }
@@ -67,7 +68,7 @@ fn yes() -> bool {
     true
 }
 
-pub(super) async fn create(State(app): State<App>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+pub(in crate::api) async fn create(State(app): State<App>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
     let create: Create = object::from_slice(&body)?;
     let too_long = create.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR);
     if create.metadata.len() > MAX_METADATA || too_long {
@@ -80,7 +81,7 @@ pub(super) async fn create(State(app): State<App>, _: NoParams, Body(body): Body
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(shape(&client, &now))).into_response())
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let (client, now) = find(&app, &id)?;
     let mut all = app.core.session_info(&client).await?;
     if let (Some(all), Value::Object(short)) = (all.as_object_mut(), shape(&client, &now)) {
@@ -89,9 +90,9 @@ pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoPar
     Ok(Json(all).into_response())
 }
 
-pub(super) async fn qr(State(app): State<App>, Path(id): Path<String>, _: NoParams, headers: HeaderMap) -> Result<Response, Problem> {
+pub(in crate::api) async fn qr(State(app): State<App>, Path(id): Path<String>, _: NoParams, headers: HeaderMap) -> Result<Response, Problem> {
     let (_, now) = find(&app, &id)?;
-    match seed::picture(&now, &headers) {
+    match seed::qr::picture(&now, &headers) {
         Ok(Some(picture)) => Ok(picture),
         Ok(None) => {
             let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
@@ -102,10 +103,10 @@ pub(super) async fn qr(State(app): State<App>, Path(id): Path<String>, _: NoPara
 }
 
 /// What a session can be told.
-pub(super) const VERBS: [&str; 5] = ["start", "stop", "restart", "reconnect", "logout"];
+pub(in crate::api) const VERBS: [&str; 5] = ["start", "stop", "restart", "reconnect", "logout"];
 
 /// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`.
-pub(super) async fn control(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn control(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
     let action = match verb.as_str() {
         "start" => SessionAction::Start,
         "stop" => SessionAction::Stop,
@@ -123,7 +124,7 @@ pub(super) async fn control(State(app): State<App>, Path((id, verb)): Path<(Stri
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Removal {
+pub(in crate::api) struct Removal {
     #[serde(default)]
     profile: Fate,
 }
@@ -137,7 +138,7 @@ enum Fate {
 }
 
 /// The profile is set aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
-pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>, Params(removal): Params<Removal>) -> Result<Response, Problem> {
+pub(in crate::api) async fn delete(State(app): State<App>, Path(id): Path<String>, Params(removal): Params<Removal>) -> Result<Response, Problem> {
     let fate = match removal.profile {
         Fate::Keep => ProfileFate::SetAside,
         Fate::Delete => ProfileFate::Delete,

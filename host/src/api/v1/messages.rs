@@ -9,16 +9,16 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    App, SessionFailure,
-    access::Caller,
-    content,
-    params::{NoParams, Params, time},
-    problem::Problem,
-    recipient,
-};
 use crate::{
-    model::{ClientId, Outcome, Restriction, Timestamp},
+    api::{
+        App, SessionFailure,
+        access::Caller,
+        content,
+        extract::{NoParams, Params, time},
+        problem::Problem,
+        recipient,
+    },
+    model::{ClientId, Outcome, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState},
 };
 
@@ -27,7 +27,7 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
 /// A send in short.
-pub(super) fn shape(row: &OutboxRow) -> Value {
+pub(in crate::api) fn shape(row: &OutboxRow) -> Value {
     json!({
         "id": row.id, "session": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
         "recipient": row.recipient, "number": row.recipient.number().cloned().or_else(|| row.message.to.number()), "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome().map(outcome),
@@ -74,14 +74,14 @@ fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no message of that id")
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let (row, history) = app.core.message(&OutboxId(id)).await?.ok_or_else(not_found)?;
     Ok(Json(whole(&row, &history)).into_response())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Search {
+pub(in crate::api) struct Search {
     session: Option<String>,
     state: Option<RowState>,
     to: Option<String>,
@@ -92,7 +92,11 @@ pub(super) struct Search {
     cursor: Option<i64>,
 }
 
-pub(super) async fn list(State(app): State<App>, Extension(caller): Extension<Caller>, Params(search): Params<Search>) -> Result<Response, Problem> {
+pub(in crate::api) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Params(search): Params<Search>,
+) -> Result<Response, Problem> {
     if let Some(words) = &search.q {
         let rows = app.core.search_messages(words, &caller.0).await?;
         return Ok(Json(json!({"messages": rows.iter().map(shape).collect::<Vec<_>>(), "next": null})).into_response());
@@ -154,60 +158,26 @@ fn unchanged(error: ChangeError, verb: &str) -> Problem {
 }
 
 /// `POST /v1/messages/{id}/cancel`: only one that has not begun.
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let row = app.core.cancel_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
     Ok(Json(shape(&row)).into_response())
 }
 
 /// `POST /v1/messages/{id}/retry`: only one that has not left.
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let row = app.core.retry_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
     Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
 }
 
-/// What sending can be told.
-pub(super) const VERBS: [&str; 3] = ["pause", "resume", "lift"];
-
-async fn may_send(app: &App, client: &ClientId) -> Result<Response, Problem> {
-    let (now, restrictions) = app.core.sending(client).await?;
-    let paused = now.paused_at.map(Timestamp::rfc3339);
-    let restriction = |it: &Restriction| json!({"kind": it.kind, "code": it.kind.code(), "since": it.since.rfc3339(), "until": it.until.rfc3339()});
-    Ok(Json(json!({
-        "session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339),
-        "restrictions": restrictions.iter().map(restriction).collect::<Vec<_>>(),
-    }))
-    .into_response())
-}
-
-/// `GET /v1/sessions/{id}/sending`
-pub(super) async fn sending(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    may_send(&app, &client(&id)?).await
-}
-
-/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`
-pub(super) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
-    let client = client(&id)?;
-    match verb.as_str() {
-        "pause" => app.core.pause_sending(&client, true).await?,
-        "resume" => app.core.pause_sending(&client, false).await?,
-        "lift" => app.core.lift_restrictions(&client).await?,
-        _ => {
-            let detail = format!("sending cannot be told to {verb:?}; it knows pause, resume and lift (what WhatsApp restricts)");
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
-        }
-    }
-    may_send(&app, &client).await
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Purge {
+pub(in crate::api) struct Purge {
     session: Option<String>,
     state: Option<RowState>,
 }
 
 /// `DELETE /v1/messages?state=queued&session=`: both must be said, so that nobody empties more than they meant.
-pub(super) async fn purge(State(app): State<App>, Params(purge): Params<Purge>) -> Result<Response, Problem> {
+pub(in crate::api) async fn purge(State(app): State<App>, Params(purge): Params<Purge>) -> Result<Response, Problem> {
     let (Some(id), Some(RowState::Queued)) = (purge.session, purge.state) else {
         let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
         return Err(Problem::bad("invalid_query", detail));

@@ -1,34 +1,23 @@
-//! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences, and the own
-//! layer's call.
-
-use std::collections::BTreeMap;
+//! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences.
 
 use axum::{
-    Extension, Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::rejection::BytesRejection,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     App, SendCall, SendFailure, SendReply,
     access::{Caller, is_json},
-    content::{self, Said},
-    messages, object,
+    extract, object,
     once::{self, Asked},
-    params::{self, Params},
-    problem::Problem,
-    recipient::{self, Written},
-    reply::Failure,
-    seed::bad,
+    reply::{Failure, bad},
 };
 use crate::{
-    model::{ClientId, MessageId, Outcome, Priority, Timestamp},
-    outbox::{AcceptError, Accepted, OutboxId, RowState, Until},
-    plugins::RenderRequest,
+    model::Timestamp,
+    outbox::{AcceptError, Accepted, Until},
 };
 
 /// Pairs of `metadata`, and bytes of one key or value.
@@ -38,56 +27,6 @@ pub(super) const MAX_PAIR: usize = 1000;
 const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
 const AHEAD: i64 = 366 * 86_400_000;
-
-/// The body of `POST /v1/sessions/{id}/messages`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wanted {
-    to: Written,
-    text: Option<String>,
-    mentions: Option<Vec<String>>,
-    link_preview: Option<bool>,
-    template: Option<String>,
-    locale: Option<String>,
-    variables: Option<BTreeMap<String, Value>>,
-    location: Option<content::LocationFields>,
-    contact: Option<content::ContactFields>,
-    reply_to: Option<String>,
-    send_at: Option<Value>,
-    expires_at: Option<Value>,
-    #[serde(default)]
-    priority: Priority,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-}
-
-/// `POST /v1/sessions/{id}/messages`.
-pub(super) async fn send(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    Params(Waiting { until }): Params<Waiting>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    let body = readable(&headers, body)?;
-    let waits = |otherwise| if prefers_async(&headers) { Until::Accepted } else { waits(until, otherwise) };
-    let call = app.bodies.apart(body.len(), || parse(&app, &id, &body)).await;
-    let answer = answer(&app, &headers, &caller, || Asked::message(&id, &body), call, waits).await?;
-    match answer {
-        SendReply::Accepted(accepted) => Ok(accepted_response(&accepted, Json(shape(&accepted)).into_response())),
-        SendReply::Done(row, outcome) => match outcome {
-            Outcome::Sent { .. } => Ok(Json(messages::shape(&row)).into_response()),
-            Outcome::NotSent { code, reason } => Err(Problem::from(Failure::not_sent(code, reason)).with("id", row.id.0)),
-            Outcome::Unknown { reason } => {
-                let place = format!("/v1/messages/{}", row.id);
-                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
-                let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail);
-                Err(problem.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
-            }
-        },
-    }
-}
 
 /// Sends, or answers for the send that the same request made before. `call` is the request as it is understood, or why it
 /// is not; its times are as given. `waits` is what the answer waits for, unless it has to be accepted alone.
@@ -120,19 +59,6 @@ pub(super) async fn answer(
     Ok(app.core.send(call).await?)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape<'a> {
-    id: &'a OutboxId,
-    message_id: &'a MessageId,
-    state: RowState,
-    location: String,
-}
-
-fn shape(accepted: &Accepted) -> Shape<'_> {
-    Shape { id: &accepted.id, message_id: &accepted.message_id, state: accepted.state, location: location(accepted) }
-}
-
 /// Where an accepted send can be asked about.
 pub(super) fn location(accepted: &Accepted) -> String {
     format!("/v1/messages/{}", accepted.id)
@@ -146,44 +72,12 @@ pub(super) fn accepted_response(accepted: &Accepted, body: Response) -> Response
 
 /// The body, if it can be read and calls itself JSON.
 pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
-    let body = body.map_err(|rejection| params::unread(&rejection))?;
+    let body = body.map_err(|rejection| extract::unread(&rejection))?;
     if is_json(headers) {
         return Ok(body);
     }
     let message = "the body must be JSON, with Content-Type: application/json";
     Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message))
-}
-
-fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
-    let wanted: Wanted = object::from_slice(body).map_err(|fault| content::not_yet(body).unwrap_or_else(|| fault.into()))?;
-    let client: ClientId =
-        id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
-    let to = recipient::read(app, wanted.to.text())?;
-    let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
-    let said = Said {
-        text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
-        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
-        location: wanted.location,
-        contact: wanted.contact,
-    };
-    let content = content::requested(app, said)?;
-    if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
-        let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
-        return Err(bad("metadata_too_large", "Metadata too large", message));
-    }
-    let (send_at, expires_at) = given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
-    Ok(SendCall {
-        client,
-        to,
-        content,
-        reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
-        send_at,
-        expires_at,
-        priority: wanted.priority,
-        metadata: wanted.metadata.into_iter().collect(),
-        idempotency: None,
-        until: Until::Sent,
-    })
 }
 
 fn invalid_time(message: String) -> Failure {
@@ -226,29 +120,6 @@ pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
 pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
     let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
     headers.get_all("prefer").iter().any(wanted)
-}
-
-/// `?until=`: what the answer waits for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Waiting {
-    until: Option<Moment>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Moment {
-    Accepted,
-    Stored,
-    Sent,
-}
-
-fn waits(until: Option<Moment>, otherwise: Until) -> Until {
-    match until {
-        Some(Moment::Accepted) => Until::Accepted,
-        Some(Moment::Stored) if otherwise == Until::Sent => Until::Stored,
-        None | Some(Moment::Stored | Moment::Sent) => otherwise,
-    }
 }
 
 /// The first field that is none of `known`, said so that a slip of the pen is found.

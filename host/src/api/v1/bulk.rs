@@ -12,18 +12,19 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    App, SendFailure,
-    access::Caller,
-    content, object,
-    once::{self, Asked},
-    params::{NoParams, Params},
-    problem::Problem,
-    recipient::{self, Written},
-    reply::Failure,
-    sending,
-};
 use crate::{
+    api::{
+        App, SendFailure,
+        access::Caller,
+        content,
+        extract::{NoParams, Params},
+        object,
+        once::{self, Asked},
+        problem::Problem,
+        recipient::{self, Written},
+        reply::Failure,
+        submit,
+    },
     model::{ClientId, Priority},
     outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, RowState},
 };
@@ -65,14 +66,14 @@ struct Recipient {
     variables: BTreeMap<String, Value>,
 }
 
-pub(super) async fn create(
+pub(in crate::api) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     _: NoParams,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let body = sending::readable(&headers, body)?;
+    let body = submit::readable(&headers, body)?;
     let read = || {
         let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
         wanted.map_err(Problem::from).and_then(|wanted| parse(&app, wanted))
@@ -108,7 +109,7 @@ async fn ordered(app: &App, headers: &HeaderMap, caller: &Caller, body: &[u8], r
         }
     }
     let mut request = request?;
-    request.message.send_at = sending::times(request.message.send_at, request.message.expires_at)?;
+    request.message.send_at = submit::times(request.message.send_at, request.message.expires_at)?;
     request.idempotency = key;
     Ok(app.core.create_bulk(request).await.map_err(Failure::from)?)
 }
@@ -125,11 +126,11 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
     if text.is_some() && (own || !wanted.variables.is_empty()) {
         return Err(Problem::bad("invalid_body", "variables belong to a template; a text has none"));
     }
-    let too_long = |(name, value): (&String, &String)| name.len() > sending::MAX_PAIR || value.len() > sending::MAX_PAIR;
-    if wanted.metadata.len() > sending::MAX_METADATA || wanted.metadata.iter().any(too_long) {
-        return Err(Problem::bad("metadata_too_large", format!("metadata may have {} pairs of {} bytes", sending::MAX_METADATA, sending::MAX_PAIR)));
+    let too_long = |(name, value): (&String, &String)| name.len() > submit::MAX_PAIR || value.len() > submit::MAX_PAIR;
+    if wanted.metadata.len() > submit::MAX_METADATA || wanted.metadata.iter().any(too_long) {
+        return Err(Problem::bad("metadata_too_large", format!("metadata may have {} pairs of {} bytes", submit::MAX_METADATA, submit::MAX_PAIR)));
     }
-    let (send_at, expires_at) = sending::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
     for (place, recipient) in wanted.recipients.into_iter().enumerate() {
         let to = recipient::read(app, recipient.to.text()).map_err(|failure| Problem::from(failure).with("recipient", place))?;
@@ -166,13 +167,13 @@ async fn find(app: &App, id: &str) -> Result<BulkReport, Problem> {
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no bulk order of that id"))
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     Ok(Json(shape(&id, &find(&app, &id).await?)).into_response())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(in crate::api) struct Page {
     state: Option<Standing>,
     #[serde(default)]
     cursor: i64,
@@ -205,7 +206,7 @@ impl Standing {
     }
 }
 
-pub(super) async fn recipients(State(app): State<App>, Path(id): Path<String>, Params(page): Params<Page>) -> Result<Response, Problem> {
+pub(in crate::api) async fn recipients(State(app): State<App>, Path(id): Path<String>, Params(page): Params<Page>) -> Result<Response, Problem> {
     let order = find(&app, &id).await?;
     let rows = app.core.bulk_recipients(&order, page.state.map(Standing::as_str), page.cursor, PAGE).await?;
     let full = rows.len() >= PAGE as usize;
@@ -214,7 +215,7 @@ pub(super) async fn recipients(State(app): State<App>, Path(id): Path<String>, P
     Ok(Json(json!({"recipients": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
 }
 
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let order = find(&app, &id).await?;
     let cancelled = app.core.cancel_bulk(&order).await?;
     Ok(Json(json!({"id": id, "cancelled": cancelled})).into_response())

@@ -8,25 +8,28 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{App, HeldAction, params::NoParams, problem::Problem};
-use crate::{model::ClientId, outbox::Held};
+use crate::{
+    api::{App, HeldAction, extract::NoParams, problem::Problem},
+    model::ClientId,
+    outbox::Held,
+};
 
 /// What can be done with it.
-pub(super) const VERBS: [&str; 2] = ["release", "cancel"];
+pub(in crate::api) const VERBS: [&str; 2] = ["release", "cancel"];
 
 fn client(id: &str) -> Result<ClientId, Problem> {
     id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
 }
 
 /// `GET /v1/sessions/{id}/held`
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let client = client(&id)?;
     let Held { messages, recipients } = app.core.held(&client).await?;
     Ok(Json(json!({"session": client, "messages": messages, "recipients": recipients})).into_response())
 }
 
 /// `POST /v1/sessions/{id}/held/{release|cancel}`
-pub(super) async fn change(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn change(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
     let (action, done) = match verb.as_str() {
         "release" => (HeldAction::Release, "released"),
         "cancel" => (HeldAction::Cancel, "cancelled"),

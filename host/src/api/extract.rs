@@ -8,7 +8,7 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{object, problem::Problem, reply::Failure, sending};
+use super::{object, problem::Problem, reply::Failure, submit};
 use crate::model::Timestamp;
 
 /// The parameters of a query. Those that `T` does not know are refused, or ignored: as `T` says.
@@ -73,7 +73,7 @@ pub(super) fn time(name: &str, word: Option<String>) -> Result<Option<Timestamp>
     let read = |word: String| {
         let text = || if word.contains('T') { word.replace(' ', "+") } else { word.clone() };
         let value = word.parse::<i64>().map_or_else(|_| Value::String(text()), Value::from);
-        sending::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
+        submit::instant(name, &value).map_err(|detail| Problem::bad("invalid_time", detail))
     };
     word.map(read).transpose()
 }

@@ -4,6 +4,8 @@
 //! It is one document without external parts, and its policy lets it run its own script and call its own address alone. The
 //! token in the address opens this one challenge; it dies with it.
 
+mod limit;
+
 use std::sync::LazyLock;
 
 use axum::{
@@ -17,9 +19,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{App, Body, NO_STORE, Problem, object, over};
+pub(super) use self::limit::Limit;
 use crate::{
-    api::access::is_json,
+    api::{App, access::is_json, extract::Body, object, problem::Problem, v1::passkey::NO_STORE},
     model::{ClientId, Timestamp},
     session::PasskeyView,
 };
@@ -134,6 +136,11 @@ pub(in crate::api) async fn confirm(
     }
     let view = app.core.confirm_passkey(&client, &code).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
+}
+
+/// What the helper page shows of a challenge that is over.
+fn over(reason: &str) -> Value {
+    json!({"stage": "done", "reason": reason})
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    App,
-    params::{NoParams, Params, time},
-    problem::Problem,
-};
 use crate::{
+    api::{
+        App,
+        extract::{NoParams, Params, time},
+        problem::Problem,
+    },
     events::{Delivery, DeliveryFilter, DeliveryState, Letter, ReceiverReport},
     model::{Envelope, Event, Timestamp},
 };
@@ -53,7 +53,7 @@ fn not_found() -> Problem {
 /// Which deliveries; every call takes the same words.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(in crate::api) struct Which {
     state: Option<DeliveryState>,
     plugin: Option<String>,
     target: Option<String>,
@@ -88,7 +88,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, Problem> {
 }
 
 /// `GET /v1/deliveries`
-pub(super) async fn list(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+pub(in crate::api) async fn list(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
     let (which, filter) = read(which)?;
     let limit = which.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
@@ -99,7 +99,7 @@ pub(super) async fn list(State(app): State<App>, Params(which): Params<Which>) -
 }
 
 /// `GET /v1/deliveries/receivers`
-pub(super) async fn receivers(State(app): State<App>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn receivers(State(app): State<App>, _: NoParams) -> Result<Response, Problem> {
     let report = |ReceiverReport { count, failing }: &ReceiverReport| {
         let failing = failing.as_ref().map(|it| {
             json!({"since": it.since.rfc3339(), "failures": it.failures, "reason": it.reason, "circuit": if it.open { "open" } else { "closed" }})
@@ -112,20 +112,20 @@ pub(super) async fn receivers(State(app): State<App>, _: NoParams) -> Result<Res
 }
 
 /// `GET /v1/deliveries/{id}`
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let letter = app.core.delivery(&id).await?.ok_or_else(not_found)?;
     Ok(Json(shape(&letter)).into_response())
 }
 
 /// `POST /v1/deliveries/{id}/retry`
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let done = app.core.retry_delivery(&id).await?;
     let letter = changed(&app, &id, done, "retry").await?;
     Ok((StatusCode::ACCEPTED, Json(shape(&letter.ok_or_else(not_found)?))).into_response())
 }
 
 /// `DELETE /v1/deliveries/{id}`
-pub(super) async fn purge(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn purge(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let done = app.core.purge_delivery(&id).await?;
     changed(&app, &id, done, "purge").await?;
     Ok(Json(json!({"purged": 1})).into_response())
@@ -143,14 +143,14 @@ async fn changed(app: &App, id: &str, done: bool, verb: &str) -> Result<Option<L
 }
 
 /// `POST /v1/deliveries/retry`
-pub(super) async fn retry_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+pub(in crate::api) async fn retry_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
     let filter = chosen(which, "retry")?;
     let retried = app.core.retry_deliveries(&filter).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"retried": retried}))).into_response())
 }
 
 /// `DELETE /v1/deliveries`
-pub(super) async fn purge_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
+pub(in crate::api) async fn purge_all(State(app): State<App>, Params(which): Params<Which>) -> Result<Response, Problem> {
     let filter = chosen(which, "purge")?;
     if filter.state.is_none() {
         return Err(Problem::bad("invalid_query", "say state=dead or state=pending as well: what is purged is delivered to nobody"));

@@ -1,7 +1,4 @@
-//! Passkeys that WhatsApp asks for: `/v1/sessions/{id}/passkey`, and the helper page for whoever has the link.
-
-mod helper;
-mod limit;
+//! Passkeys that WhatsApp asks for: `/v1/sessions/{id}/passkey`.
 
 use axum::{
     Json,
@@ -12,16 +9,13 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) use self::{
-    helper::{answer as helper_answer, confirm as helper_confirm, page as helper_page},
-    limit::Limit,
-};
-use super::{
-    App, object,
-    params::{Body, NoParams},
-    problem::Problem,
-};
 use crate::{
+    api::{
+        App,
+        extract::{Body, NoParams},
+        object,
+        problem::Problem,
+    },
     model::{ClientId, InvalidClientId},
     session::{PasskeyError, PasskeyView},
 };
@@ -85,7 +79,7 @@ impl From<PasskeyFailure> for Problem {
 }
 
 /// Nothing on the way may keep a challenge or a code.
-const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+pub(in crate::api) const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// A ceremony with the link to its helper page.
 fn shape(app: &App, view: &PasskeyView) -> Value {
@@ -104,14 +98,14 @@ fn client(id: &str) -> Result<ClientId, Problem> {
     id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
 }
 
-pub(super) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     let client = client(&id)?;
     let now = app.core.session(&client).ok_or(PasskeyFailure::Unknown(client))?;
     let view = now.passkey.ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
     Ok((NO_STORE, Json(shape(&app, &view))).into_response())
 }
 
-pub(super) async fn answer(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+pub(in crate::api) async fn answer(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
     let view = app.core.answer_passkey(&client(&id)?, &body).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
 }
@@ -122,17 +116,12 @@ struct Confirmation {
     code: String,
 }
 
-pub(super) async fn confirm(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
+pub(in crate::api) async fn confirm(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
     let view = app.core.confirm_passkey(&client(&id)?, &object::from_slice::<Confirmation>(&body)?.code).await?;
     Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
 }
 
-pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
+pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
     app.core.cancel_passkey(&client(&id)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// What the helper page shows of a challenge that is over.
-fn over(reason: &str) -> Value {
-    json!({"stage": "done", "reason": reason})
 }
