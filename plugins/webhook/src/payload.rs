@@ -413,12 +413,8 @@ fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> Message<'a>
     let participant = if group { message.sender.chat.as_str() } else { "" };
     let (from, to) = if message.from_me { (me, chat.as_str()) } else { (chat.as_str(), me) };
     let common = content(&message.content);
-    let data = Data {
-        notify_name: Some(message.push_name.as_deref()),
-        chat: address(&message.chat),
-        sender: Some(address(&message.sender)),
-        ..common.data
-    };
+    let data =
+        Data { notify_name: Some(message.push_name.as_deref()), chat: address(&message.chat), sender: Some(address(&message.sender)), ..common.data };
     Message {
         id: Some(key(message.from_me, chat, &message.id, participant)),
         timestamp: message.sent_at / 1000,
