@@ -11,9 +11,12 @@ use tracing::{error, info};
 
 use crate::{
     events::Events,
-    model::{Account, ClientId, Envelope, Event, Restriction, Timestamp, Transition},
+    model::{
+        Account, ClientId, Envelope, Event, Restriction, Timestamp, Transition,
+        told::{self, Told},
+    },
     outbox::{Held, Outbox, StoreError},
-    session::{Arrival, HealthNote, Journal, Unread},
+    session::{Arrival, HealthNote, Journal, PasskeyStep, Unread},
     store::{HealthRow, Store},
     tasks::Trouble,
     whatsapp::{SendNews, TimeLock},
@@ -78,9 +81,8 @@ impl Journal for GatewayJournal {
         self.said(client, "a pairing code's event", self.events.append(client, None, event).await);
     }
 
-    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value) {
-        let event = Event::Other { kind: "session.passkey".into(), json: step.to_string() };
-        self.said(client, "a step of a passkey ceremony", self.events.append(client, account, event).await);
+    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &PasskeyStep) {
+        self.said(client, "a step of a passkey ceremony", self.events.append(client, account, step.event()).await);
     }
 
     async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool {
@@ -96,9 +98,8 @@ impl Journal for GatewayJournal {
         recorded
     }
 
-    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value) {
-        let event = Event::Other { kind: "bridge.fault".into(), json: fault.to_string() };
-        self.said(client, "a fault of the bridge", self.events.append(client, account, event).await);
+    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &told::Fault) {
+        self.said(client, "a fault of the bridge", self.events.append(client, account, fault.event()).await);
     }
 
     async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread> {
@@ -147,8 +148,7 @@ impl Journal for GatewayJournal {
     }
 
     async fn notices(&self, client: &ClientId, account: Option<&Account>, notices: &[String]) {
-        let json = serde_json::json!({"notices": notices}).to_string();
-        let event = Event::Other { kind: "session.notices".into(), json };
+        let event = told::Notices { notices: notices.to_vec() }.event();
         self.said(client, "a notice", self.events.append(client, account, event).await);
     }
 

@@ -1,11 +1,12 @@
 //! Events: what the log keeps, streams show and notifiers are told.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
 
 /// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(pub String);
 
@@ -18,7 +19,7 @@ impl EventId {
 }
 
 /// The account an event belongs to, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// `…@c.us`.

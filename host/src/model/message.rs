@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Timestamp};
 
 /// The bare id of a WhatsApp message (`3EB0…`), never the serialized key: keys change with the address form.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
 
@@ -235,7 +236,7 @@ pub struct OutboundMessage {
 }
 
 /// What goes first when several messages wait. Within a chat the order of acceptance holds among those of one priority.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody waits for it.
@@ -284,7 +285,7 @@ pub struct InboundMessage {
 }
 
 /// How far a sent message has come. Ordered: a level implies those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AckLevel {
     /// WhatsApp's server has it (1).

@@ -14,6 +14,7 @@ mod region;
 mod restriction;
 mod session;
 mod time;
+pub mod told;
 
 pub use address::Address;
 pub use client::{ClientId, InvalidClientId};

@@ -2,12 +2,14 @@
 //! until somebody who knows releases or cancels it.
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tracing::warn;
 
 use super::Outbox;
 use crate::{
-    model::{Account, ClientId, Event},
+    model::{
+        Account, ClientId,
+        told::{self, Told},
+    },
     store::{Held, Relinked, StoreError},
 };
 
@@ -27,8 +29,9 @@ impl Outbox {
         let (events, owner, now) = (self.inner.events.clone(), client.clone(), account.cloned());
         let tell = move |relinked: &Relinked| {
             let Held { messages, recipients } = relinked.held;
-            let json = json!({"previous": relinked.previous, "account": now, "held": {"messages": messages, "recipients": recipients}}).to_string();
-            events.prepare(&owner, now.as_ref(), Event::Other { kind: "session.relinked".into(), json })
+            let held = told::HeldCounts { messages, recipients };
+            let told = told::Relinked { previous: relinked.previous.clone(), account: now.clone(), held };
+            events.prepare(&owner, now.as_ref(), told.event())
         };
         if let Some(Relinked { held, .. }) = self.inner.store.note_account(client, account, tell).await? {
             self.inner.events.committed();

@@ -41,7 +41,10 @@ pub use crate::store::{
 use crate::{
     config,
     events::Events,
-    model::{Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, Outcome, RestrictionKind, Timestamp},
+    model::{
+        Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, Outcome, RestrictionKind, Timestamp,
+        told::{self, Told},
+    },
     plugins::Pipeline,
     store::{Ack, Finish, Step, Store},
     tasks,
@@ -408,8 +411,8 @@ impl Inner {
             // Not a failure: whoever takes it for one sends the message twice.
             Finish::Unknown(reason) | Finish::Lost(reason) => {
                 let for_good = matches!(finish, Finish::Lost(_));
-                let json = serde_json::json!({"id": id, "reason": reason, "to": message.to, "final": for_good}).to_string();
-                ("unknown", "outcome_unknown", reason.clone(), Event::Other { kind: "message.unknown".into(), json })
+                let told = told::Unknown { id, reason: reason.clone(), to: message.to, for_good };
+                ("unknown", "outcome_unknown", reason.clone(), told.event())
             }
         };
         let event = self.events.prepare(&row.client, None, event);

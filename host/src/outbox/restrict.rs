@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tracing::{info, warn};
 
 use super::{Inner, Outbox};
 use crate::{
-    model::{Account, ClientId, Event, Restriction, RestrictionKind, Timestamp},
+    model::{
+        Account, ClientId, Event, Restriction, RestrictionKind, Timestamp,
+        told::{self, Told},
+    },
     store::StoreError,
     whatsapp::TimeLock,
 };
@@ -93,6 +95,5 @@ impl Inner {
 
 fn told(restriction: Restriction, active: bool) -> Event {
     let Restriction { kind, since, until } = restriction;
-    let json = json!({"kind": kind, "code": kind.code(), "active": active, "since": since, "until": until}).to_string();
-    Event::Other { kind: "session.restriction".into(), json }
+    told::Restricted { kind, code: kind.code(), active, since, until }.event()
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{
     AckLevel, Address, Contact, Content, Delete, Edit, Envelope, Event, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent,
-    OutboundMessage, Poll, Reaction, SessionState, Text, Timestamp,
+    OutboundMessage, Poll, Reaction, SessionState, Text, Timestamp, told,
 };
 
 fn time(at: Timestamp) -> u64 {
@@ -168,7 +168,8 @@ pub(super) fn envelope(envelope: &Envelope, metadata: &[(String, String)], bodie
         Event::Qr { code, expires_at, .. } => notification::Event::Qr(notification::QrCode { code: code.clone(), expires_at: time(*expires_at) }),
         Event::PairingCode { code, expires_at, attempt } => notification::Event::Other(notification::OtherEvent {
             kind: envelope.event.kind().to_owned(),
-            json: serde_json::json!({"code": code, "expiresAt": expires_at.rfc3339(), "attempt": attempt}).to_string(),
+            json: serde_json::to_string(&told::PairingCode { code: code.clone(), expires_at: expires_at.rfc3339(), attempt: *attempt })
+                .unwrap_or_default(),
         }),
         Event::MessageSent { id, message } => notification::Event::MessageSent(notification::Sent { id: id.0.clone(), message: outbound(message) }),
         Event::MessageFailed { id, code, reason, message } => notification::Event::MessageFailed(notification::Failure {

@@ -5,9 +5,9 @@ use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 
-use super::handle::HealthNote;
+use super::{handle::HealthNote, passkey::PasskeyStep};
 use crate::{
-    model::{Account, ClientId, InboundMessage, Restriction, Timestamp, Transition},
+    model::{Account, ClientId, InboundMessage, Restriction, Timestamp, Transition, told},
     whatsapp::{SendNews, TimeLock},
 };
 
@@ -37,14 +37,14 @@ pub trait Journal: Send + Sync + Debug {
     async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
     /// A step of a passkey ceremony, as the API shows it.
-    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &serde_json::Value);
+    async fn passkey(&self, client: &ClientId, account: Option<&Account>, step: &PasskeyStep);
 
     /// Messages arrived or were typed on the phone, in this order. One that was told before is not told again. False: not
     /// all could be recorded.
     async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool;
 
     /// A fault of the bridge, as an event says it.
-    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &serde_json::Value);
+    async fn fault(&self, client: &ClientId, account: Option<&Account>, fault: &told::Fault);
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
     ///

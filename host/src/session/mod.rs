@@ -14,7 +14,7 @@ mod supervisor;
 pub use handle::{Command, HealthNote, LogoutError, QrView, SessionHandle, Snapshot};
 pub use journal::{Arrival, Journal, Unread};
 pub use pairing::{PairingError, PairingView};
-pub use passkey::{PasskeyError, PasskeyStage, PasskeyView, PastPasskey};
+pub use passkey::{PasskeyError, PasskeyStage, PasskeyStep, PasskeyView, PastPasskey};
 pub use profiles::{
     Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles, discard, facts, prepare_root, profile_dir, shared_dir,
 };

@@ -3,12 +3,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::Supervisor;
-use crate::{model::Timestamp, whatsapp::Fault};
+use crate::{
+    model::{Timestamp, told},
+    whatsapp::Fault,
+};
 
 /// A kind that goes on is told again after so long, and forgotten when it has not happened for so long.
 const AGAIN: Duration = Duration::from_secs(3600);
@@ -29,7 +31,7 @@ struct Kind {
 
 impl Faults {
     /// Counts a fault; what is to be told of it, if it is time for that.
-    fn note(&mut self, fault: Fault) -> Option<Value> {
+    fn note(&mut self, fault: Fault) -> Option<told::Fault> {
         let mut key = (fault.place, fault.error);
         if self.0.len() >= KINDS && !self.0.contains_key(&key) {
             key = ("other places".into(), "other errors".into());
@@ -45,7 +47,7 @@ impl Faults {
             (due, kind.count, kind.since)
         });
         let (due, count, since) = known.unwrap_or_else(|| (true, fault.count, Timestamp::now()));
-        let told = due.then(|| json!({"place": key.0, "error": key.1, "count": count, "since": since.rfc3339()}));
+        let told = due.then(|| told::Fault { place: key.0.clone(), error: key.1.clone(), count, since: since.rfc3339() });
         self.0.entry(key).or_insert(Kind { count, since, told: now, last: now });
         told
     }
@@ -66,7 +68,7 @@ impl Supervisor {
         let client = self.parts.client.clone();
         metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(fault.count);
         if let Some(event) = self.care.faults.note(fault) {
-            warn!(%client, place = %event["place"], error = %event["error"], count = %event["count"], "the bridge stumbled over something the page did");
+            warn!(%client, place = event.place, error = event.error, count = event.count, "the bridge stumbled over something the page did");
             let account = self.snapshot.borrow().account.clone();
             self.parts.journal.fault(&client, account.as_ref(), &event).await;
             self.notice(None).await;
@@ -85,7 +87,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fault_is_told_once_an_hour_with_its_number_and_forgotten_when_it_is_over() {
         let mut faults = Faults::default();
-        let count = |told: Option<Value>| told.map(|told| told["count"].as_u64().expect("a number"));
+        let count = |told: Option<told::Fault>| told.map(|told| told.count);
         assert_eq!(count(faults.note(fault("here", 1))), Some(1));
         for _ in 0..1000 {
             assert_eq!(faults.note(fault("here", 2)), None);

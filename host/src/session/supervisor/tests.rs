@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     config,
-    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind},
-    session::{Arrival, Unread, handle::HealthNote},
+    model::{Account, Address, Content, InboundMessage, Location, MessageId, PhoneNumber, Recipient, Restriction, RestrictionKind, told},
+    session::{Arrival, PasskeyStep, Unread, handle::HealthNote},
     whatsapp::{
         BrowserReport, Capability, ContractReport, Found, LaunchError, Launched, PageError, PageEvent, PageSend, PageStatus, PairingCode,
         PasskeyOrder, SendNews, Stored, TimeLock,
@@ -202,16 +202,16 @@ impl Journal for Notes {
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
     }
-    async fn passkey(&self, _: &ClientId, _: Option<&Account>, step: &serde_json::Value) {
-        self.passkey.lock().expect("lock").push(step["stage"].as_str().unwrap_or_default().to_owned());
+    async fn passkey(&self, _: &ClientId, _: Option<&Account>, step: &PasskeyStep) {
+        self.passkey.lock().expect("lock").push(serde_json::to_value(step).expect("JSON")["stage"].as_str().unwrap_or_default().to_owned());
     }
     async fn messages(&self, _: &ClientId, _: Option<&Account>, messages: Vec<Arrival>) -> bool {
         let _turn = self.turns.acquire().await;
         self.noted.lock().expect("lock").extend(messages.into_iter().map(|arrival| arrival.message.id.0));
         !self.full.load(Ordering::Relaxed)
     }
-    async fn fault(&self, _: &ClientId, _: Option<&Account>, fault: &serde_json::Value) {
-        self.faults.lock().expect("lock").push(fault.clone());
+    async fn fault(&self, _: &ClientId, _: Option<&Account>, fault: &told::Fault) {
+        self.faults.lock().expect("lock").push(serde_json::to_value(fault).expect("JSON"));
     }
     async fn told_until(&self, _: &ClientId, _: &Account) -> Result<Option<Timestamp>, Unread> {
         if self.unreadable.load(Ordering::Relaxed) { Err(Unread) } else { Ok(*self.told.lock().expect("lock")) }
