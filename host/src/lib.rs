@@ -13,6 +13,7 @@ pub mod model;
 pub mod outbox;
 pub mod plugins;
 pub mod qr;
+pub mod services;
 pub mod session;
 pub mod store;
 pub mod tasks;

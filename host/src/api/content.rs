@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, Unexpected},
@@ -10,14 +9,14 @@ use serde::{
 use serde_json::{Value, json};
 
 use super::{
-    App, SendFailure, object,
-    reply::{Failure, bad},
-    vcard,
+    error::{ApiError, Code},
+    object, vcard,
 };
 use crate::{
-    model::{Contact, Content, Location, MessageId, Recipient, Text},
+    model::{Contact, Content, Location, MessageId, Recipient, Region, Text},
     outbox::{AcceptError, Requested},
     plugins::RenderRequest,
+    services::SendFailure,
 };
 
 /// Mentions of one text.
@@ -79,15 +78,15 @@ pub(super) struct ContactFields {
 const NOT_YET: [&str; 5] = ["poll", "reaction", "edit", "delete", "media"];
 
 /// Refuses a body with such a kind whatever else it says: nothing that could be mended in the call would help.
-pub(super) fn not_yet(body: &[u8]) -> Option<Failure> {
+pub(super) fn not_yet(body: &[u8]) -> Option<ApiError> {
     given(body, &NOT_YET).map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
 }
 
 /// As [`not_yet`], for an order: it knows fewer kinds.
-pub(super) fn not_to_many(body: &[u8]) -> Option<Failure> {
+pub(super) fn not_to_many(body: &[u8]) -> Option<ApiError> {
     let kind = given(body, &["location", "contact"]).or_else(|| given(body, &NOT_YET))?;
     let message = format!("a bulk order sends a text or a template; a message of the kind {kind} cannot be sent to many yet");
-    Some(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "kind_not_supported", "Kind of message not supported", message))
+    Some(ApiError::new(Code::KindNotSupported, message))
 }
 
 /// The first of `kinds` that a body has a field of.
@@ -97,9 +96,9 @@ fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
 }
 
 /// What shall be sent: the one field that is given, checked.
-pub(super) fn requested(app: &App, said: Said) -> Result<Requested, Failure> {
+pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
     let fields = [
-        ("text", said.text.map(|text| words(app, text).map(Content::Text))),
+        ("text", said.text.map(|text| words(region, text).map(Content::Text))),
         ("location", said.location.map(location)),
         ("contact", said.contact.map(contact)),
     ];
@@ -109,21 +108,21 @@ pub(super) fn requested(app: &App, said: Said) -> Result<Requested, Failure> {
     match (given.next(), given.next()) {
         (None, _) => {
             let message = format!("to is required, and one of {} or template", Content::SENDABLE.join(", "));
-            Err(bad("missing_fields", "Missing required fields", message))
+            Err(ApiError::new(Code::MissingFields, message))
         }
         (Some((first, _)), Some((second, _))) => {
-            let code = if (first, second) == ("text", "template") { "message_and_template" } else { "several_kinds" };
-            Err(bad(code, "Invalid fields", format!("a message says one thing: give {first} or {second}, not both")))
+            let code = if (first, second) == ("text", "template") { Code::MessageAndTemplate } else { Code::SeveralKinds };
+            Err(ApiError::new(code, format!("a message says one thing: give {first} or {second}, not both")))
         }
         (Some((_, requested)), None) => requested,
     }
 }
 
 /// The fields of a text, from a call that has others too.
-pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<Words>, Failure> {
+pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<Words>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         if mentions.is_some() || link_preview.is_some() {
-            return Err(bad("text_missing", "Text missing", "mentions and linkPreview belong to a text, and there is none"));
+            return Err(ApiError::new(Code::TextMissing, "mentions and linkPreview belong to a text, and there is none"));
         }
         return Ok(None);
     };
@@ -131,17 +130,17 @@ pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_pre
 }
 
 /// A text whose mentions stand in it.
-pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
+pub(super) fn words(region: Option<Region>, words: Words) -> Result<Text, ApiError> {
     let Words { text: body, mentions, link_preview } = words;
     if mentions.len() > MAX_MENTIONS {
-        return Err(bad("too_many_mentions", "Too many mentions", format!("a text may have {MAX_MENTIONS} mentions; these are {}", mentions.len())));
+        return Err(ApiError::new(Code::TooManyMentions, format!("a text may have {MAX_MENTIONS} mentions; these are {}", mentions.len())));
     }
     let mut wids = Vec::with_capacity(mentions.len());
     for (place, mention) in mentions.iter().enumerate() {
-        let (user, server) = mentioned(app, mention).map_err(|why| bad("invalid_mention", "Invalid mention", format!("mentions[{place}]: {why}")))?;
+        let (user, server) = mentioned(region, mention).map_err(|why| ApiError::new(Code::InvalidMention, format!("mentions[{place}]: {why}")))?;
         if !stands_in(&body, &user) {
             let message = format!("mentions[{place}] must stand in the text as @{user}, where its name is to be shown");
-            return Err(bad("mention_not_in_text", "Mention not in text", message));
+            return Err(ApiError::new(Code::MentionNotInText, message));
         }
         let wid = format!("{user}@{server}");
         if !wids.contains(&wid) {
@@ -152,14 +151,14 @@ pub(super) fn words(app: &App, words: Words) -> Result<Text, Failure> {
 }
 
 /// The id of whom is mentioned; none: it is not understood.
-pub(super) fn mention(app: &App, text: &str) -> Option<String> {
-    mentioned(app, text).ok().map(|(user, server)| format!("{user}@{server}"))
+pub(super) fn mention(region: Option<Region>, text: &str) -> Option<String> {
+    mentioned(region, text).ok().map(|(user, server)| format!("{user}@{server}"))
 }
 
 /// User and server of whom is mentioned.
-fn mentioned(app: &App, text: &str) -> Result<(String, &'static str), String> {
+fn mentioned(region: Option<Region>, text: &str) -> Result<(String, &'static str), String> {
     let wrong = |error| format!("it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid: {error}");
-    match Recipient::read(text, app.core.region()).map_err(wrong)? {
+    match Recipient::read(text, region).map_err(wrong)? {
         Recipient::Number(number) => Ok((number.digits().to_owned(), "c.us")),
         Recipient::Chat(chat) if chat.is_group() => Err("a group cannot be mentioned; a person can".into()),
         Recipient::Chat(chat) => Ok((chat.as_str().trim_end_matches("@lid").to_owned(), "lid")),
@@ -172,17 +171,17 @@ fn stands_in(body: &str, user: &str) -> bool {
     body.split('@').skip(1).any(|rest| rest.strip_prefix(user).is_some_and(ends))
 }
 
-fn location(LocationFields { latitude, longitude, name }: LocationFields) -> Result<Content, Failure> {
+fn location(LocationFields { latitude, longitude, name }: LocationFields) -> Result<Content, ApiError> {
     let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
     if !on_earth || name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
         let message = format!("a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes");
-        return Err(bad("invalid_location", "Invalid location", message));
+        return Err(ApiError::new(Code::InvalidLocation, message));
     }
     Ok(Content::Location(Location { latitude, longitude, name: name.filter(|name| !name.is_empty()) }))
 }
 
-fn contact(ContactFields { display_name, vcard }: ContactFields) -> Result<Content, Failure> {
-    let wrong = |message: String| bad("invalid_contact", "Invalid contact", message);
+fn contact(ContactFields { display_name, vcard }: ContactFields) -> Result<Content, ApiError> {
+    let wrong = |message: String| ApiError::new(Code::InvalidContact, message);
     if !(1..=MAX_NAME).contains(&display_name.len()) {
         return Err(wrong(format!("contact.displayName must have 1 to {MAX_NAME} bytes")));
     }
@@ -194,14 +193,14 @@ fn contact(ContactFields { display_name, vcard }: ContactFields) -> Result<Conte
 }
 
 /// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`), which is what events say.
-pub(super) fn bare(text: &str) -> Result<MessageId, Failure> {
+pub(super) fn bare(text: &str) -> Result<MessageId, ApiError> {
     let key = text.strip_prefix("true_").or_else(|| text.strip_prefix("false_"));
     let id = key.map_or(Some(text), |key| key.split('_').nth(1)).unwrap_or_default();
     let is_id = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     if is_id {
         return Ok(MessageId(id.to_owned()));
     }
-    Err(bad("invalid_message_id", "Invalid message id", "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)"))
+    Err(ApiError::new(Code::InvalidMessageId, "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)"))
 }
 
 /// What a message says, in the fields of a call.

@@ -4,13 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    SendCall,
-    once::{Asked, digest},
-};
+use super::once::{Asked, digest};
 use crate::{
     model::{Region, Timestamp},
     outbox::{BulkMessage, BulkRequest, Requested},
+    services::SendCall,
 };
 
 impl Asked {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::object::Fault;
+use super::fault::Fault;
 
 /// Objects and lists within each other.
 const DEEPEST: usize = 64;

@@ -8,21 +8,12 @@ use std::{borrow::Cow, fmt, vec};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor, value::StrDeserializer},
+    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StrDeserializer},
     forward_to_deserialize_any,
 };
-use serde_json::json;
 
-use super::{
-    json::{self, Json},
-    problem::Problem,
-    reply::{Failure, bad},
-};
-
-/// Characters of a name that are repeated to its caller.
-const SHOWN: usize = 80;
-/// Steps of a place that are named.
-const STEPS: usize = 10;
+pub(super) use super::fault::Fault;
+use super::json::{self, Json};
 
 /// Reads a body that has to be an object.
 pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Fault> {
@@ -32,171 +23,6 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T,
 /// Reads the parameters of a query.
 pub(super) fn from_query<'de, T: Deserialize<'de>>(query: &'de str) -> Result<T, Fault> {
     T::deserialize(Json::Object(url::form_urlencoded::parse(query.as_bytes()).map(|(name, word)| (name, Json::Word(word))).collect()))
-}
-
-/// What is wrong with what a caller wrote.
-#[derive(Debug)]
-pub(super) struct Fault(Box<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    kind: Kind,
-    /// From the inside out.
-    path: Vec<Step>,
-    /// What is said of it, behind its name.
-    words: String,
-}
-
-/// What calls distinguish by a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Wrong,
-    Unknown,
-    Twice,
-}
-
-#[derive(Debug)]
-enum Step {
-    Name(String),
-    Place(usize),
-}
-
-impl Fault {
-    fn new(kind: Kind, path: Vec<Step>, words: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, path, words: words.into() }))
-    }
-
-    /// Of all of it.
-    pub(super) fn whole(words: impl Into<String>) -> Self {
-        Self::new(Kind::Wrong, vec![], words)
-    }
-
-    /// A name that stands twice in one object.
-    pub(super) fn twice(name: &str) -> Self {
-        Self::new(Kind::Twice, vec![Step::Name(name.to_owned())], "is given twice; give it once")
-    }
-
-    pub(super) fn within(mut self, name: &str) -> Self {
-        self.0.path.push(Step::Name(name.to_owned()));
-        self
-    }
-
-    pub(super) fn at(mut self, place: usize) -> Self {
-        self.0.path.push(Step::Place(place));
-        self
-    }
-
-    /// The place of the fault, as `location.latitude` or `recipients[3].to`; none: it is the whole.
-    fn place(&self) -> Option<String> {
-        let mut place = String::new();
-        for step in self.0.path.iter().rev().take(STEPS) {
-            match step {
-                Step::Place(number) => place += &format!("[{number}]"),
-                Step::Name(name) => {
-                    let dot = if place.is_empty() { "" } else { "." };
-                    place += &format!("{dot}{}", shown(name));
-                }
-            }
-        }
-        if self.0.path.len() > STEPS {
-            place.push('…');
-        }
-        Some(place).filter(|place| !place.is_empty())
-    }
-
-    /// The whole sentence; `what` is what was read.
-    pub(super) fn says(&self, what: &str) -> String {
-        format!("{} {}", self.place().as_deref().unwrap_or(what), self.0.words)
-    }
-
-    /// It is no JSON object at all.
-    pub(super) fn is_of_whole(&self) -> bool {
-        self.0.path.is_empty()
-    }
-
-    /// It says of a query's parameter.
-    pub(super) fn of_query(&self) -> Failure {
-        let code = match self.0.kind {
-            Kind::Unknown => "unknown_parameter",
-            Kind::Twice => "duplicate_parameter",
-            Kind::Wrong => "invalid_query",
-        };
-        self.refuse(code, "Invalid query", "the query", "parameter")
-    }
-
-    /// It says of a body; `code` and `title` are those of the call, except for a field that stands there twice.
-    pub(super) fn of_body(&self, code: &'static str, title: &str) -> Failure {
-        match self.0.kind {
-            Kind::Twice => self.refuse("duplicate_field", "Duplicate field", "the body", "field"),
-            Kind::Wrong | Kind::Unknown => self.refuse(code, title, "the body", "field"),
-        }
-    }
-
-    fn refuse(&self, code: &str, title: &str, what: &str, member: &str) -> Failure {
-        let failure = bad(code, title, self.says(what));
-        self.place().into_iter().fold(failure, |failure, place| failure.with(json!({member: place})))
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        fault.of_body("invalid_body", "Invalid body")
-    }
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        Failure::from(fault).into()
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.says("it"))
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// A name as it was written, if it is one that can be read.
-pub(super) fn shown(name: &str) -> Cow<'_, str> {
-    let plain = !name.is_empty() && name.len() <= SHOWN && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-    if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("{:?}", name.chars().take(SHOWN).collect::<String>())) }
-}
-
-/// Which names there are, the nearest to `name` first.
-pub(super) fn known(name: &str, known: &[&str]) -> String {
-    let cut: String = name.chars().take(SHOWN).collect();
-    let nearest = known.iter().map(|known| (strsim::osa_distance(&cut.to_lowercase(), &known.to_lowercase()), known)).min();
-    let meant = nearest.filter(|(distance, known)| *distance * 2 < known.len()).map(|(_, known)| format!("did you mean {known}? "));
-    let all = if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
-    format!("is not known here; {}{all}", meant.unwrap_or_default())
-}
-
-impl serde::de::Error for Fault {
-    fn custom<T: fmt::Display>(words: T) -> Self {
-        Self::whole(format!("is not understood: {words}"))
-    }
-
-    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::whole(format!("must be {expected}"))
-    }
-
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::whole(format!("must be {expected}"))
-    }
-
-    fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Kind::Unknown, vec![Step::Name(name.to_owned())], known(name, expected))
-    }
-
-    fn missing_field(name: &'static str) -> Self {
-        Self::new(Kind::Wrong, vec![Step::Name(name.to_owned())], "is missing")
-    }
-
-    fn duplicate_field(name: &'static str) -> Self {
-        Self::twice(name)
-    }
 }
 
 impl Json<'_> {
@@ -398,7 +224,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -10,15 +10,16 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    App,
-    access::Caller,
-    content, object,
+    app::Defaults,
+    caller::Caller,
+    content,
+    error::{ApiError, Code},
+    object,
     recipient::whole,
-    reply::{Failure, bad},
-    submit,
+    time::instant,
 };
 use crate::{
-    model::{ClientId, Timestamp},
+    model::{ClientId, Region, Timestamp},
     outbox::{Idempotency, Until},
 };
 
@@ -79,7 +80,7 @@ impl Asked {
             }
         }
         for name in ["sendAt", "expiresAt"] {
-            if let Some(at) = fields.get(name).and_then(|value| submit::instant(name, value).ok()) {
+            if let Some(at) = fields.get(name).and_then(|value| instant(name, value).ok()) {
                 fields.insert(name.into(), at.0.into());
             }
         }
@@ -101,12 +102,11 @@ impl Asked {
     ///
     /// # Errors
     /// When the header is no key.
-    pub(super) fn key(&self, app: &App, headers: &HeaderMap, caller: &Caller, earlier: Vec<String>) -> Result<Idempotency, Failure> {
-        let wrong = || {
-            bad("invalid_idempotency_key", "Invalid Idempotency-Key", format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"))
-        };
+    pub(super) fn key(&self, defaults: &Defaults, headers: &HeaderMap, caller: &Caller, earlier: Vec<String>) -> Result<Idempotency, ApiError> {
+        let wrong = || ApiError::new(Code::InvalidIdempotencyKey, format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
         let key = headers.get(KEY).and_then(|key| key.to_str().ok()).filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
-        let fingerprint = digest(&self.understood(&|written| recipient(app, written), &|mention| content::mention(app, mention)));
+        let fingerprint =
+            digest(&self.understood(&|written| recipient(defaults.region, written), &|mention| content::mention(defaults.region, mention)));
         let written = Some(digest(&Value::Object(self.0.clone())));
         Ok(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint, written, earlier })
     }
@@ -143,8 +143,8 @@ fn as_text(to: Option<&mut Value>) {
 
 /// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that other spellings are the
 /// same request.
-fn recipient(app: &App, written: &str) -> Option<String> {
-    super::recipient::read(app, written).ok().map(|recipient| recipient.to_string())
+fn recipient(region: Option<Region>, written: &str) -> Option<String> {
+    super::recipient::read(region, written).ok().map(|recipient| recipient.to_string())
 }
 
 /// What says no more than its absence.

@@ -1,9 +1,6 @@
 //! The paths of the API as a list, so that a call of one that does not exist can be told the nearest.
 
-use axum::http::StatusCode;
-use serde_json::json;
-
-use super::reply::Failure;
+use super::route::Call;
 
 /// Characters of an unknown path that are looked at.
 const LOOKED_AT: usize = 200;
@@ -13,30 +10,26 @@ const LOOKED_AT: usize = 200;
 pub(super) struct Paths(Vec<String>);
 
 impl Paths {
-    pub(super) fn add(&mut self, path: &str) {
-        if !self.0.iter().any(|known| known == path) {
-            self.0.push(path.to_owned());
+    /// The paths of all calls. In place of one that ends in `{verb}` there is one for each verb: another is no path.
+    pub(super) fn new<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Self {
+        let mut all: Vec<String> = Vec::new();
+        for call in calls {
+            let paths = match call.verbs.as_slice() {
+                [] => vec![call.path.to_owned()],
+                verbs => verbs.iter().map(|verb| call.path.replace("{verb}", verb)).collect(),
+            };
+            for path in paths {
+                if !all.contains(&path) {
+                    all.push(path);
+                }
+            }
         }
-    }
-
-    /// In place of a path that ends in `{verb}`, one for each verb: another is no path.
-    pub(super) fn verbs(&mut self, path: &str, verbs: &[&str]) {
-        self.0.retain(|known| known != path);
-        self.0.extend(verbs.iter().map(|verb| path.replace("{verb}", verb)));
+        Self(all)
     }
 
     /// The path of the list that `path` is; none: it is unknown.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
         self.0.iter().map(String::as_str).find(|known| fill(known, path) == path)
-    }
-
-    /// 404, with the nearest path.
-    pub(super) fn unknown(&self, path: &str) -> Failure {
-        let refuse = |message: String| Failure::new(StatusCode::NOT_FOUND, "not_found", "Not found", message);
-        match self.nearest(path) {
-            Some(nearest) => refuse(format!("there is no such path; the nearest is {nearest}")).with(json!({"nearest": nearest})),
-            None => refuse("there is no such path".to_owned()),
-        }
     }
 
     /// The path that is most like an unknown one.

@@ -4,17 +4,13 @@
 
 use std::fmt;
 
-use axum::http::StatusCode;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
 };
 
-use super::{
-    App,
-    reply::{Failure, bad},
-};
-use crate::model::{InvalidRecipient, PhoneNumber, Recipient};
+use super::error::ApiError;
+use crate::model::{InvalidRecipient, PhoneNumber, Recipient, Region};
 
 /// A recipient as a caller wrote it: a text, or a JSON number that is a whole one.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,27 +78,16 @@ pub(super) fn whole(json: &str) -> Option<String> {
     }
 }
 
-/// Whoever a caller names.
-pub(super) fn read(app: &App, written: &str) -> Result<Recipient, Failure> {
-    Ok(Recipient::read(written, app.core.region())?)
+/// Whoever a caller names; `region` completes national numbers.
+pub(super) fn read(region: Option<Region>, written: &str) -> Result<Recipient, ApiError> {
+    Ok(Recipient::read(written, region)?)
 }
 
 /// A phone number, where nothing else will do.
-pub(super) fn number(app: &App, written: &str) -> Result<PhoneNumber, Failure> {
-    match read(app, written)? {
+pub(super) fn number(region: Option<Region>, written: &str) -> Result<PhoneNumber, ApiError> {
+    match read(region, written)? {
         Recipient::Number(number) => Ok(number),
         Recipient::Chat(_) => Err(InvalidRecipient::NotUnderstood("it must be a phone number; this is the id of a chat".into()).into()),
-    }
-}
-
-impl From<InvalidRecipient> for Failure {
-    fn from(error: InvalidRecipient) -> Self {
-        match error {
-            InvalidRecipient::NotUnderstood(_) => bad("invalid_number", "Invalid phone number format", error.to_string()),
-            InvalidRecipient::NotSupported { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "recipient_not_supported", "Recipient not supported", error.to_string())
-            }
-        }
     }
 }
 

@@ -1,91 +1,123 @@
 //! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use axum::{
-    body::Bytes,
-    extract::rejection::BytesRejection,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
 };
 use serde_json::Value;
 
 use super::{
-    App, SendCall, SendFailure, SendReply,
-    access::{Caller, is_json},
-    extract, object,
+    app::Defaults,
+    caller::Caller,
+    error::{ApiError, Code},
     once::{self, Asked},
-    reply::{Failure, bad},
+    time::instant,
 };
 use crate::{
     model::Timestamp,
     outbox::{AcceptError, Accepted, Until},
+    services::{SendCall, SendFailure, SendReply, Sends},
 };
 
 /// Pairs of `metadata`, and bytes of one key or value.
-pub(super) const MAX_METADATA: usize = 50;
-pub(super) const MAX_PAIR: usize = 1000;
+const MAX_METADATA: usize = 50;
+const MAX_PAIR: usize = 1000;
 /// A `sendAt` this far back is taken for now: clocks differ.
 const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
 const AHEAD: i64 = 366 * 86_400_000;
 
-/// Sends, or answers for the send that the same request made before. `call` is the request as it is understood, or why it
-/// is not; its times are as given. `waits` is what the answer waits for, unless it has to be accepted alone.
-pub(super) async fn answer(
-    app: &App,
-    headers: &HeaderMap,
-    caller: &Caller,
-    asked: impl FnOnce() -> Option<Asked>,
-    call: Result<SendCall, Failure>,
-    waits: impl Fn(Until) -> Until,
-) -> Result<SendReply, Failure> {
-    let mut key = None;
-    if once::is_keyed(headers)
-        && let Some(asked) = asked()
-    {
-        let earlier = call.as_ref().map_or_else(|_| vec![], |call| asked.earlier_send(app.core.region(), call));
-        let named = asked.key(app, headers, caller, earlier)?;
-        match app.core.repeated(&named, waits(asked.until())).await {
-            Ok(Some(reply)) => return Ok(reply),
-            Ok(None) => key = Some(named),
-            // Of a request that makes no sense that is said first.
-            Err(failure) if call.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
-            Err(_) => {}
-        }
-    }
-    let mut call = call?;
-    call.send_at = times(call.send_at, call.expires_at)?;
-    call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent });
-    call.idempotency = key;
-    Ok(app.core.send(call).await?)
+/// Who sends, how, and through what: what every call that sends needs beside its body.
+#[derive(Debug)]
+pub(super) struct Submission {
+    sends: Arc<dyn Sends>,
+    defaults: Arc<Defaults>,
+    caller: Caller,
+    headers: HeaderMap,
 }
 
-/// Where an accepted send can be asked about.
+impl<S: Send + Sync> FromRequestParts<S> for Submission
+where
+    Arc<dyn Sends>: FromRef<S>,
+    Arc<Defaults>: FromRef<S>,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self { sends: FromRef::from_ref(state), defaults: FromRef::from_ref(state), caller, headers: parts.headers.clone() })
+    }
+}
+
+impl Submission {
+    pub(super) fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// Whether the caller wants an answer at the commit (RFC 7240).
+    pub(super) fn prefers_async(&self) -> bool {
+        let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
+        self.headers.get_all("prefer").iter().any(wanted)
+    }
+
+    /// Sends, or answers for the send that the same request made before. `call` is the request as it is understood, or why
+    /// it is not; its times are as given. `waits` is what the answer waits for, unless it has to be accepted alone.
+    pub(super) async fn answer(
+        &self,
+        asked: impl FnOnce() -> Option<Asked>,
+        call: Result<SendCall, ApiError>,
+        waits: impl Fn(Until) -> Until,
+    ) -> Result<SendReply, ApiError> {
+        let mut key = None;
+        if once::is_keyed(&self.headers)
+            && let Some(asked) = asked()
+        {
+            let earlier = call.as_ref().map_or_else(|_| vec![], |call| asked.earlier_send(self.defaults.region, call));
+            let named = asked.key(&self.defaults, &self.headers, &self.caller, earlier)?;
+            match self.sends.repeated(&named, waits(asked.until())).await {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => key = Some(named),
+                // Of a request that makes no sense that is said first.
+                Err(failure) if call.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
+                Err(_) => {}
+            }
+        }
+        let mut call = call?;
+        call.send_at = times(call.send_at, call.expires_at)?;
+        call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent });
+        call.idempotency = key;
+        Ok(self.sends.send(call).await?)
+    }
+}
+
+/// Where an accepted message can be asked about.
 pub(super) fn location(accepted: &Accepted) -> String {
     format!("/v1/messages/{}", accepted.id)
 }
 
-/// 202, with where to ask.
-pub(super) fn accepted_response(accepted: &Accepted, body: Response) -> Response {
-    let headers = [(header::LOCATION, location(accepted)), (header::HeaderName::from_static("preference-applied"), "respond-async".into())];
-    (StatusCode::ACCEPTED, headers, body).into_response()
-}
-
-/// The body, if it can be read and calls itself JSON.
-pub(super) fn readable(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
-    let body = body.map_err(|rejection| extract::unread(&rejection))?;
-    if is_json(headers) {
-        return Ok(body);
+/// Free-form pairs of a caller, if they are not too many or too long.
+pub(super) fn metadata(pairs: BTreeMap<String, String>) -> Result<Vec<(String, String)>, ApiError> {
+    if pairs.len() > MAX_METADATA || pairs.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
+        let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
+        return Err(ApiError::new(Code::MetadataTooLarge, message));
     }
-    let message = "the body must be JSON, with Content-Type: application/json";
-    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", message))
+    Ok(pairs.into_iter().collect())
 }
 
-fn invalid_time(message: String) -> Failure {
-    bad("invalid_time", "Invalid time", message)
+/// 202, with where to ask.
+pub(super) fn accepted<B>(accepted: &Accepted, body: B) -> (StatusCode, [(HeaderName, String); 2], B) {
+    let headers = [(header::LOCATION, location(accepted)), (HeaderName::from_static("preference-applied"), "respond-async".into())];
+    (StatusCode::ACCEPTED, headers, body)
+}
+
+fn invalid_time(message: String) -> ApiError {
+    ApiError::new(Code::InvalidTime, message)
 }
 
 /// `sendAt` and `expiresAt` as they are given, whatever the clock says.
-pub(super) fn given(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+pub(super) fn given(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
     let read = |name: &str, value: Option<&Value>| {
         value.filter(|value| !value.is_null()).map(|value| instant(name, value)).transpose().map_err(invalid_time)
     };
@@ -94,7 +126,7 @@ pub(super) fn given(send_at: Option<&Value>, expires_at: Option<&Value>) -> Resu
 
 /// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just passed is none: the
 /// message goes at once.
-pub(super) fn times(send_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, Failure> {
+pub(super) fn times(send_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, ApiError> {
     let now = Timestamp::now();
     if let Some(at) = send_at.filter(|at| at.0 < now.0.saturating_sub(LATE) || at.0 > now.0.saturating_add(AHEAD)) {
         return Err(invalid_time(format!("sendAt is {}, now is {}; it must lie within the next 366 days", at.rfc3339(), now.rfc3339())));
@@ -106,30 +138,9 @@ pub(super) fn times(send_at: Option<Timestamp>, expires_at: Option<Timestamp>) -
     Ok(send_at)
 }
 
-/// RFC 3339, or milliseconds since the Unix epoch.
-pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
-    let time = match value {
-        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond())),
-        Value::Number(millis) => millis.as_i64().map(Timestamp),
-        _ => None,
-    };
-    time.ok_or_else(|| format!("{name} must be a time: RFC 3339 with an offset (2026-01-31T09:00:00Z) or milliseconds since the Unix epoch"))
-}
-
-/// Whether the caller wants an answer at the commit (RFC 7240).
-pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
-    let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
-    headers.get_all("prefer").iter().any(wanted)
-}
-
-/// The first field that is none of `known`, said so that a slip of the pen is found.
-pub(super) fn unknown_field<'a>(fields: impl Iterator<Item = &'a String>, known: &[&str]) -> Option<Failure> {
-    let unknown = fields.into_iter().find(|name| !known.contains(&name.as_str()))?;
-    Some(bad("unknown_field", "Unknown field", format!("{} {}", object::shown(unknown), object::known(unknown, known))))
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse;
     use serde_json::json;
 
     use super::*;
@@ -140,7 +151,7 @@ mod tests {
         let text = |millis: i64| json!(Timestamp(millis).rfc3339());
         let both = |send: Value, expires: Value| {
             let judged = given(Some(&send), Some(&expires)).and_then(|(send_at, expires_at)| Ok((times(send_at, expires_at)?, expires_at)));
-            judged.map_err(|failure| failure.into_response().status().as_u16())
+            judged.map_err(|error| error.into_response().status().as_u16())
         };
         let soon = now + 3_600_000;
         assert_eq!(both(text(soon), Value::Null), Ok((Some(Timestamp(soon)), None)));

@@ -1,7 +1,6 @@
 //! The composition root: builds the parts, wires them, starts and stops them. The only place that knows every room.
 
 pub mod check;
-mod core;
 pub mod deliveries;
 pub mod doctor;
 mod instance;
@@ -9,7 +8,6 @@ mod journal;
 mod local;
 mod places;
 pub mod profiles;
-mod sessions;
 mod terminal;
 mod upkeep;
 
@@ -24,14 +22,14 @@ use std::{
 
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::instance::InstanceError;
-use self::{core::GatewayCore, instance::Instance, journal::GatewayJournal, sessions::Sessions};
+use self::{instance::Instance, journal::GatewayJournal};
 use crate::{
-    api::{self, HelperAddress},
+    api,
     browser::{Guard, SharedBrowser},
     config::{BrowserMode, Config, PacingOverride, Sources},
     events::Events,
@@ -39,7 +37,11 @@ use crate::{
     model::ClientId,
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
-    session::{self, Command, ProfileProblem},
+    services::{
+        EventDeliveries, GatewayMaintenance, HelperAddress, OutboxBulkOrders, OutboxHeld, OutboxMessages, OutboxSending, OutboxSends, Registry,
+        RegistrySessions, Services, SessionLinking, SessionPasskeys,
+    },
+    session::{self, Command, ProfileProblem, SessionHandle},
     store::{Store, StoreError},
     whatsapp::{ChromiumLauncher, LaunchError},
 };
@@ -84,7 +86,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
-    sessions: Arc<Sessions>,
+    sessions: Arc<Registry>,
     store: Store,
     stop: CancellationToken,
     server: JoinHandle<io::Result<()>>,
@@ -123,7 +125,12 @@ impl Gateway {
         let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard, shared);
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
         let helper = helper_address(&config, address);
-        let sessions = Sessions::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, launcher, journal, helper.clone());
+        let show = {
+            let helper = helper.clone();
+            move |handle: &SessionHandle| terminal::show(handle, helper.clone())
+        };
+        let sessions =
+            Registry::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, Arc::new(launcher), Arc::new(journal), Box::new(show));
         point_out_login(&config);
         sessions.restore().await?;
         let sessions = Arc::new(sessions);
@@ -131,18 +138,9 @@ impl Gateway {
         tasks.push(outbox.take_orders());
         tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
 
-        let core = GatewayCore {
-            config: Arc::clone(&config),
-            sessions: Arc::clone(&sessions),
-            store: store.clone(),
-            outbox,
-            events,
-            metrics,
-            helper,
-            checked: Mutex::default(),
-        };
+        let services = services(&config, &sessions, &store, outbox, events, metrics);
         let stop = CancellationToken::new();
-        let router = api::router(Arc::new(core), &config.api, &config.server);
+        let router = api::router(services, &config, helper);
         let (settings, stopping) = (config.server.clone(), stop.clone().cancelled_owned());
         let server = tokio::spawn(async move { api::serve(listener, router, &settings, stopping).await });
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -185,6 +183,23 @@ impl Gateway {
         self.store.close().await;
         drop(self.instance);
         info!("stopped");
+    }
+}
+
+/// What the API's handlers call.
+fn services(config: &Config, sessions: &Arc<Registry>, store: &Store, outbox: Outbox, events: Events, metrics: PrometheusHandle) -> Services {
+    let registry = || Arc::clone(sessions);
+    Services {
+        sessions: Arc::new(RegistrySessions::new(config.sessions.clone(), registry(), store.clone())),
+        linking: Arc::new(SessionLinking(registry())),
+        passkeys: Arc::new(SessionPasskeys(registry())),
+        sends: Arc::new(OutboxSends::new(registry(), outbox.clone(), config.send.timeout.duration())),
+        messages: Arc::new(OutboxMessages(outbox.clone())),
+        bulk: Arc::new(OutboxBulkOrders::new(registry(), outbox.clone())),
+        sending: Arc::new(OutboxSending::new(registry(), outbox.clone())),
+        held: Arc::new(OutboxHeld::new(registry(), outbox)),
+        deliveries: Arc::new(EventDeliveries(events)),
+        maintenance: Arc::new(GatewayMaintenance::new(config.sessions.path.clone(), registry(), store.clone(), metrics)),
     }
 }
 

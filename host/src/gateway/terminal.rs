@@ -6,9 +6,9 @@ use std::io::{IsTerminal, Write, stdout};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    api::HelperAddress,
     model::{ClientId, Timestamp},
     qr,
+    services::HelperAddress,
     session::{PasskeyStage, PasskeyView, SessionHandle, Snapshot},
     tasks,
     whatsapp::PasskeyPurpose,

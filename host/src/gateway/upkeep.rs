@@ -8,11 +8,11 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::sessions::Sessions;
 use crate::{
     config::{Config, Millis},
-    model::{ClientId, SessionState, Timestamp},
-    session::{self, Cleanup, SessionHandle},
+    model::Timestamp,
+    services::{self, Registry},
+    session::Cleanup,
     store::{QUEUE_PLACES, Store, StoreError},
     tasks::{self, Trouble},
 };
@@ -21,8 +21,6 @@ const PERIOD: Duration = Duration::from_secs(3600);
 /// Bodies are looked at more often than rows: a little each minute disturbs less than much each hour, and nobody who wants
 /// them gone soon means an hour.
 const BODIES: Duration = Duration::from_secs(60);
-/// The seed's age of what may go. Logins never do, however old.
-const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// Between two looks at whether the database is at its place.
 const PLACE: Duration = Duration::from_secs(5);
@@ -30,7 +28,7 @@ const PLACE: Duration = Duration::from_secs(5);
 /// Between two looks at what waits to be sent, for the metrics.
 const QUEUES: Duration = Duration::from_secs(15);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Sessions>) -> [JoinHandle<()>; 4] {
+pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Registry>) -> [JoinHandle<()>; 4] {
     let (watched, keep) = (store.clone(), Arc::clone(&config));
     let (counted, counting) = (store.clone(), Arc::clone(&sessions));
     [
@@ -52,7 +50,7 @@ async fn watch_place(store: Store) {
 }
 
 /// Sets the metric of what waits in each session: nobody counts rows at each change of one.
-async fn count_queues(store: Store, sessions: Arc<Sessions>) {
+async fn count_queues(store: Store, sessions: Arc<Registry>) {
     let mut clock = interval(QUEUES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = BTreeSet::<String>::new();
@@ -77,11 +75,11 @@ async fn count_queues(store: Store, sessions: Arc<Sessions>) {
     }
 }
 
-async fn tidy(config: Arc<Config>, sessions: Arc<Sessions>) {
+async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
     let mut clock = interval(PERIOD);
     loop {
         clock.tick().await;
-        match clean(&config, &sessions, false).await {
+        match services::clean(&config.sessions.path, &sessions, false).await {
             Ok(done) if done != Cleanup::default() => {
                 info!(removed = done.removed.len(), quarantined = done.quarantined.len(), bytes = done.bytes_freed, "clean-up");
             }
@@ -160,18 +158,4 @@ async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool,
 
 fn before(age: Millis) -> Timestamp {
     Timestamp(Timestamp::now().0.saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)))
-}
-
-/// Cleans the session path, or says what would be done. Sessions with a browser are left alone.
-pub(super) async fn clean(config: &Config, sessions: &Sessions, dry_run: bool) -> Result<Cleanup, String> {
-    let root = config.sessions.path.clone();
-    let sessions = sessions.all();
-    let known: Vec<ClientId> = sessions.iter().map(|handle| handle.client().clone()).collect();
-    let at_rest = |handle: &&SessionHandle| {
-        let state = handle.snapshot().borrow().state;
-        matches!(state, SessionState::Disconnected | SessionState::Error | SessionState::AuthFailure)
-    };
-    let idle: Vec<ClientId> = sessions.iter().filter(at_rest).map(|handle| handle.client().clone()).collect();
-    let done = tokio::task::spawn_blocking(move || session::clean(&root, &known, &idle, ORPHAN_AGE, dry_run)).await;
-    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

@@ -5,6 +5,7 @@
 //! Every answer 202 of the gateway is looked for in its database afterwards.
 
 mod load;
+mod nowhere;
 mod other;
 mod peer;
 mod report;

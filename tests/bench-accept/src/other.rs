@@ -6,15 +6,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
-    api::{Core, HeldAction, HelperAddress, LinkFailure, PasskeyFailure, SendCall, SendFailure, SendReply, SessionAction, SessionFailure},
-    events::{DeliveryFilter, Letter, ReceiverReport},
-    model::{Address, ClientId, MessageId, OutboundMessage, PhoneNumber, Region, Restriction, Timestamp},
-    outbox::{
-        AcceptError, Accepted, BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId,
-        OutboxRow, Requested, RowState, Sending, StoreError, Until,
-    },
+    model::{Address, MessageId, OutboundMessage, Timestamp},
+    outbox::{AcceptError, Accepted, Idempotency, OutboxId, Requested, RowState, StoreError, Until},
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
-    session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
+    services::{SendCall, SendFailure, SendReply, Sends},
 };
 
 /// The plugins' key-value storage where there is no database.
@@ -43,16 +38,13 @@ impl KvStore for Memory {
 /// Asks the plugins as the gateway does, then stores with one transaction, or not at all.
 #[derive(Debug)]
 pub(crate) struct Other {
-    client: ClientId,
     plugins: PluginHost,
     pool: Option<SqlitePool>,
 }
 
-const NOT_HERE: &str = "not in this bench";
-
 impl Other {
-    pub(crate) fn new(client: ClientId, plugins: PluginHost, pool: Option<SqlitePool>) -> Self {
-        Self { client, plugins, pool }
+    pub(crate) fn new(plugins: PluginHost, pool: Option<SqlitePool>) -> Self {
+        Self { plugins, pool }
     }
 }
 
@@ -87,20 +79,8 @@ async fn store(
 }
 
 #[async_trait]
-impl Core for Other {
-    fn default_client(&self) -> &ClientId {
-        &self.client
-    }
-
-    fn region(&self) -> Option<Region> {
-        None
-    }
-
+impl Sends for Other {
     async fn repeated(&self, _: &Idempotency, _: Until) -> Result<Option<SendReply>, SendFailure> {
-        Ok(None)
-    }
-
-    async fn repeated_bulk(&self, _: &Idempotency) -> Result<Option<String>, SendFailure> {
         Ok(None)
     }
 
@@ -121,158 +101,5 @@ impl Core for Other {
             stored.map_err(|error| AcceptError::Store(StoreError::Database(error.to_string())))?;
         }
         Ok(SendReply::Accepted(Accepted { id, message_id, state: RowState::Queued, known: false }))
-    }
-
-    fn session(&self, _: &ClientId) -> Option<Snapshot> {
-        None
-    }
-
-    async fn session_info(&self, _: &ClientId) -> Result<Value, SessionFailure> {
-        Err(SessionFailure::Failed(NOT_HERE.into()))
-    }
-
-    async fn message(&self, _: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
-        Ok(None)
-    }
-
-    async fn messages(&self, _: &Filter) -> Result<Listed, StoreError> {
-        Ok(Listed { rows: vec![], unreadable: vec![], next: None })
-    }
-
-    async fn search_messages(&self, _: &str, _: &str) -> Result<Vec<OutboxRow>, StoreError> {
-        Ok(vec![])
-    }
-
-    async fn cancel_message(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
-        Err(ChangeError::Missing)
-    }
-
-    async fn retry_message(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
-        Err(ChangeError::Missing)
-    }
-
-    async fn deliveries(&self, _: &DeliveryFilter, _: Option<&str>, _: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
-        Ok((vec![], None))
-    }
-
-    async fn delivery(&self, _: &str) -> Result<Option<Letter>, StoreError> {
-        Ok(None)
-    }
-
-    async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
-        Ok(vec![])
-    }
-
-    async fn retry_delivery(&self, _: &str) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    async fn retry_deliveries(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn purge_delivery(&self, _: &str) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    async fn purge_deliveries(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn create_bulk(&self, request: BulkRequest) -> Result<String, SendFailure> {
-        Err(SendFailure::UnknownClient(request.client))
-    }
-
-    async fn bulk(&self, _: &str) -> Result<Option<BulkReport>, StoreError> {
-        Ok(None)
-    }
-
-    async fn bulk_recipients(&self, _: &BulkReport, _: Option<&str>, _: i64, _: u32) -> Result<Vec<BulkRecipient>, StoreError> {
-        Ok(vec![])
-    }
-
-    async fn cancel_bulk(&self, _: &BulkReport) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn sending(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
-        Err(SessionFailure::Unknown(client.clone()))
-    }
-
-    async fn lift_restrictions(&self, client: &ClientId) -> Result<(), SessionFailure> {
-        Err(SessionFailure::Unknown(client.clone()))
-    }
-
-    async fn pause_sending(&self, client: &ClientId, _: bool) -> Result<(), SessionFailure> {
-        Err(SessionFailure::Unknown(client.clone()))
-    }
-
-    async fn held(&self, client: &ClientId) -> Result<Held, SessionFailure> {
-        Err(SessionFailure::Unknown(client.clone()))
-    }
-
-    async fn change_held(&self, client: &ClientId, _: HeldAction) -> Result<Held, SessionFailure> {
-        Err(SessionFailure::Unknown(client.clone()))
-    }
-
-    async fn purge_messages(&self, _: &ClientId) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    fn sessions(&self) -> Vec<(ClientId, Snapshot)> {
-        vec![]
-    }
-
-    async fn create_session(&self, _: ClientId, _: bool, _: Vec<(String, String)>) -> Result<(), SessionFailure> {
-        Err(SessionFailure::Failed(NOT_HERE.into()))
-    }
-
-    async fn control_session(&self, _: &ClientId, _: SessionAction) -> Result<(), SessionFailure> {
-        Err(SessionFailure::Failed(NOT_HERE.into()))
-    }
-
-    async fn delete_session(&self, _: &ClientId, _: ProfileFate) -> Result<Cleanup, SessionFailure> {
-        Err(SessionFailure::Failed(NOT_HERE.into()))
-    }
-
-    async fn reconnect(&self, _: &ClientId) -> Result<(), SessionFailure> {
-        Err(SessionFailure::Failed(NOT_HERE.into()))
-    }
-
-    async fn pairing_code(&self, client: &ClientId, _: &PhoneNumber) -> Result<PairingView, LinkFailure> {
-        Err(LinkFailure::Unknown(client.clone()))
-    }
-
-    fn helper(&self) -> &HelperAddress {
-        static HELPER: HelperAddress = HelperAddress { base: String::new(), local_only: true };
-        &HELPER
-    }
-
-    async fn answer_passkey(&self, client: &ClientId, _: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
-        Err(PasskeyFailure::Unknown(client.clone()))
-    }
-
-    async fn confirm_passkey(&self, client: &ClientId, _: &str) -> Result<PasskeyView, PasskeyFailure> {
-        Err(PasskeyFailure::Unknown(client.clone()))
-    }
-
-    async fn cancel_passkey(&self, client: &ClientId) -> Result<(), PasskeyFailure> {
-        Err(PasskeyFailure::Unknown(client.clone()))
-    }
-
-    async fn cancel_pairing(&self, client: &ClientId) -> Result<(), LinkFailure> {
-        Err(LinkFailure::Unknown(client.clone()))
-    }
-
-    async fn cleanup(&self, _: bool) -> Result<Cleanup, String> {
-        Err(NOT_HERE.into())
-    }
-
-    fn metrics(&self) -> String {
-        String::new()
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        Ok(())
     }
 }

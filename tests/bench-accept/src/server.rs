@@ -13,11 +13,15 @@ use wharf::{
     config::{self, Config, Sources},
     gateway::Gateway,
     plugins::PluginHost,
+    services::HelperAddress,
     store::Store,
     telemetry,
 };
 
-use crate::other::{Memory, Other};
+use crate::{
+    nowhere,
+    other::{Memory, Other},
+};
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +71,11 @@ pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
             };
             let cache = config.plugins.cache.clone().context("the bench's file names a cache")?;
             let plugins = PluginHost::load(&config.plugins, &config.plugin, &cache, Arc::new(Memory::default()), Arc::new(|_: &str| None)).await?;
-            let core = Other::new(config.sessions.default_client.clone(), plugins, pool);
+            let services = nowhere::services(Other::new(plugins, pool));
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let address = listener.local_addr()?;
-            let router = api::router(Arc::new(core), &config.api, &config.server);
+            let helper = HelperAddress { base: String::new(), local_only: true };
+            let router = api::router(services, &config, helper);
             let server = tokio::spawn(async move { api::serve(listener, router, &config.server, std::future::pending()).await });
             parent_gone(address).await?;
             server.abort();

@@ -3,10 +3,15 @@
 //! The address is loopback, so whoever connects is a program of this machine. Two of them speak for others: a browser, for
 //! whatever page it has open, and a reverse proxy, for whoever reaches it.
 
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 
-use super::{HELPER, is_json, refuse};
-use crate::api::reply::Failure;
+use crate::api::{
+    error::{ApiError, Code},
+    extract::is_json,
+};
+
+/// Below it everything has a token of its own.
+pub(super) const HELPER: &str = "/passkey/";
 
 /// What the operator has said about it.
 #[derive(Debug)]
@@ -28,17 +33,17 @@ impl Local {
         named(headers).is_some_and(|host| is_public(host.host())) && uri.host().is_none_or(is_public)
     }
 
-    pub(super) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
+    pub(super) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         // A request to a proxy has the host in its first line too.
         if !named(headers).is_some_and(|host| is_loopback(host.host())) || !uri.host().is_none_or(is_loopback) {
             let message = "without API keys only requests to localhost are answered; set WHARF_API_KEY to open the gateway to others";
-            return refuse(StatusCode::FORBIDDEN, "host_not_loopback", message);
+            return Err(ApiError::new(Code::HostNotLoopback, message));
         }
         if let Some(sign) = headers.keys().find(|name| is_of_proxy(name.as_str())) {
             let message = format!(
                 "the request came through a proxy (it has the header {sign}), and without API keys that would open the gateway to whoever reaches the proxy; set WHARF_API_KEY or [api] keys, and send a key"
             );
-            return refuse(StatusCode::FORBIDDEN, "proxy_without_api_keys", message);
+            return Err(ApiError::new(Code::ProxyWithoutApiKeys, message));
         }
         let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or(""));
         let is_known = origin.map(|origin| {
@@ -47,14 +52,14 @@ impl Local {
         });
         if is_known == Some(false) {
             let message = "requests of web pages are not answered; list their origin in [api] cors_origins";
-            return refuse(StatusCode::FORBIDDEN, "origin_not_allowed", message);
+            return Err(ApiError::new(Code::OriginNotAllowed, message));
         }
         no_foreign_page(method, uri.path(), headers, is_known == Some(true))?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let empty = text(header::CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(header::TRANSFER_ENCODING);
         if method == Method::POST && !empty && !is_json(headers) {
             let message = "the body must be JSON, with Content-Type: application/json";
-            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message);
+            return Err(ApiError::new(Code::UnsupportedMediaType, message).titled("Unsupported Media Type"));
         }
         Ok(())
     }
@@ -62,7 +67,7 @@ impl Local {
 
 /// Refuses what a page of another site makes a browser ask, which need not have an `Origin`: pictures, scripts, forms, links.
 /// A link may lead to a page for people; there is one, the passkey helper. Another port of this machine is the same site.
-pub(super) fn no_foreign_page(method: &Method, path: &str, headers: &HeaderMap, has_known_origin: bool) -> Result<(), Failure> {
+pub(super) fn no_foreign_page(method: &Method, path: &str, headers: &HeaderMap, has_known_origin: bool) -> Result<(), ApiError> {
     let says = |name: &str, word: &str| headers.get_all(name).iter().any(|value| value == word);
     if has_known_origin || !says("sec-fetch-site", "cross-site") {
         return Ok(());
@@ -71,7 +76,8 @@ pub(super) fn no_foreign_page(method: &Method, path: &str, headers: &HeaderMap, 
     if is_link && path.starts_with(HELPER) {
         return Ok(());
     }
-    refuse(StatusCode::FORBIDDEN, "cross_site", "what a web page of another site asks is not answered; list its origin in [api] cors_origins")
+    let message = "what a web page of another site asks is not answered; list its origin in [api] cors_origins";
+    Err(ApiError::new(Code::CrossSite, message))
 }
 
 fn named(headers: &HeaderMap) -> Option<Authority> {

@@ -1,7 +1,7 @@
 //! Who may call.
 //!
-//! With keys: whoever shows one, for what that key may do ([`super::routes`]) and with the sessions that it may see
-//! ([`super::restricted`]). Without (the bind is loopback then, or the gateway does not start): programs of this machine, but
+//! With keys: whoever shows one, for what that key may do ([`super::route`]) and with the sessions that it may see
+//! ([`crate::services::View`]). Without (the bind is loopback then, or the gateway does not start): programs of this machine, but
 //! no web page that a browser of this machine has open, whatever name its host resolves to, and nobody who comes through a
 //! proxy.
 //!
@@ -23,26 +23,26 @@ use sha2::{Digest, Sha256};
 use tower::{Service, ServiceBuilder};
 use tower_http::{catch_panic::CatchPanicLayer, request_id::RequestId};
 
-use self::{cors::Cors, local::Local};
+use self::{
+    cors::Cors,
+    local::{HELPER, Local},
+};
 use super::{
-    App, MAX_BODY,
+    app::App,
+    caller::Caller,
     edge::{Crowded, Peer},
-    panicked,
-    reply::Failure,
-    restricted::Restricted,
-    routes::{self, Need, Needs},
+    error::{ApiError, Code},
+    route::{Calls, MAX_BODY, Need},
 };
 use crate::{
     config::{self, Scope},
     model::ClientId,
+    services::View,
 };
 
 /// Paths that need no key: probes of a platform.
 const OPEN: [&str; 3] = ["/livez", "/readyz", "/health"];
 const METRICS: &str = "/metrics";
-
-/// Below it everything has a token of its own.
-const HELPER: &str = "/passkey/";
 
 /// Names under which keys are put into addresses.
 const IN_ADDRESS: [&str; 7] = ["key", "apikey", "api_key", "api-key", "x-api-key", "token", "access_token"];
@@ -83,10 +83,6 @@ struct Rights {
     sessions: Option<BTreeSet<ClientId>>,
 }
 
-/// Whose call it is: the scope of idempotency keys.
-#[derive(Debug, Clone)]
-pub(super) struct Caller(pub(super) String);
-
 /// A call that may go on.
 struct Admitted<'a> {
     caller: Caller,
@@ -94,8 +90,8 @@ struct Admitted<'a> {
     limited: Option<(usize, &'a Rights)>,
 }
 
-fn refuse<T>(status: StatusCode, code: &str, message: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::new(status, code, status.canonical_reason().unwrap_or("Refused"), message))
+fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, ApiError> {
+    Err(ApiError::new(code, message))
 }
 
 impl Access {
@@ -118,7 +114,7 @@ impl Access {
         }
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Admitted<'_>, Failure> {
+    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Admitted<'_>, ApiError> {
         let caller = |name: &str| Ok(Admitted { caller: Caller(name.into()), limited: None });
         let path = uri.path();
         if self.keys.is_empty() {
@@ -140,15 +136,15 @@ impl Access {
             Ok(Some(key)) => match self.known(&Sha256::digest(key).into()) {
                 Some((place, known)) => Ok(Admitted { caller: known.caller.clone(), limited: known.rights.as_ref().map(|rights| (place, rights)) }),
                 None if open => caller("open"),
-                None => refuse(StatusCode::UNAUTHORIZED, "invalid_api_key", "this API key is not known"),
+                None => refuse(Code::InvalidApiKey, "this API key is not known"),
             },
             _ if open => caller("open"),
             Ok(None) if has_key_in_address(uri) => {
                 let message = "a key in the address is not read, because addresses stand in logs: send it as Authorization: Bearer <key>, or X-Api-Key: <key>, and make another one";
-                refuse(StatusCode::UNAUTHORIZED, "api_key_in_address", message)
+                refuse(Code::ApiKeyInAddress, message)
             }
-            Ok(None) => refuse(StatusCode::UNAUTHORIZED, "missing_api_key", "an API key is needed: Authorization: Bearer <key>, or X-Api-Key: <key>"),
-            Err(failure) => Err(failure),
+            Ok(None) => refuse(Code::MissingApiKey, "an API key is needed: Authorization: Bearer <key>, or X-Api-Key: <key>"),
+            Err(error) => Err(error),
         }
     }
 
@@ -161,7 +157,7 @@ impl Access {
 
 impl Rights {
     /// Whether the key may make a call that needs this.
-    fn check(&self, need: Need) -> Result<(), Failure> {
+    fn check(&self, need: Need) -> Result<(), ApiError> {
         let (scope, all) = match need {
             Need::Nothing | Need::Token => return Ok(()),
             Need::Of(scope) => (scope, false),
@@ -169,24 +165,19 @@ impl Rights {
         };
         if !self.scopes.contains(&scope) {
             let message = format!("this call needs the scope {:?}, which the key {:?} has not", scope.as_str(), self.name);
-            return refuse(StatusCode::FORBIDDEN, "scope_missing", message);
+            return refuse(Code::ScopeMissing, message);
         }
         if all && self.sessions.is_some() {
             let message = format!("this call is about all sessions, and the key {:?} is for some of them", self.name);
-            return refuse(StatusCode::FORBIDDEN, "scope_missing", message);
+            return refuse(Code::ScopeMissing, message);
         }
         Ok(())
     }
 }
 
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
 /// The key that is shown. Two of them are none: whoever put the second one there may be another than who sent the first.
-fn presented(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
-    let several = || refuse(StatusCode::BAD_REQUEST, "several_api_keys", "the request shows more than one key; send one, in one header");
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let several = || refuse(Code::SeveralApiKeys, "the request shows more than one key; send one, in one header");
     let one = |name: &str| {
         let mut all = headers.get_all(name).iter();
         let first = all.next();
@@ -205,10 +196,10 @@ fn has_key_in_address(uri: &Uri) -> bool {
 }
 
 /// What programs before us may read in another way than we do.
-fn is_ambiguous(headers: &HeaderMap) -> Result<(), Failure> {
+fn is_ambiguous(headers: &HeaderMap) -> Result<(), ApiError> {
     for name in [header::HOST, header::ORIGIN] {
         if headers.get_all(&name).iter().nth(1).is_some() {
-            return refuse(StatusCode::BAD_REQUEST, "ambiguous_request", format!("the request has more than one {name} header"));
+            return refuse(Code::AmbiguousRequest, format!("the request has more than one {name} header"));
         }
     }
     Ok(())
@@ -230,35 +221,37 @@ pub(super) fn bounded_id(mut request: Request) -> Request {
 /// What [`guard`] knows.
 #[derive(Debug)]
 pub(super) struct Guard {
+    access: Access,
     app: App,
-    needs: Needs,
+    calls: Calls,
     /// The routes as each key sees them, where it does not see all.
     views: Vec<Option<Router>>,
 }
 
 impl Guard {
     /// Before `routes`, which share `app`.
-    pub(super) fn new(app: &App, routes: &Router<App>, needs: Needs) -> Self {
+    pub(super) fn new(access: Access, app: &App, routes: &Router<App>, calls: Calls) -> Self {
         let view = |known: &Known| {
             let rights = known.rights.as_ref()?;
             let may_link = rights.scopes.contains(&Scope::Control);
             if rights.sessions.is_none() && may_link {
                 return None;
             }
-            let core = Arc::new(Restricted { core: Arc::clone(&app.core), sessions: rights.sessions.clone(), may_link });
-            let around = ServiceBuilder::new().layer(CatchPanicLayer::custom(panicked)).layer(DefaultBodyLimit::max(MAX_BODY));
-            Some(routes.clone().layer(around).with_state(App { core, ..app.clone() }))
+            let app = app.restricted(&View { sessions: rights.sessions.clone(), may_link });
+            let around = ServiceBuilder::new().layer(CatchPanicLayer::custom(ApiError::panicked)).layer(DefaultBodyLimit::max(MAX_BODY));
+            Some(routes.clone().layer(around).with_state(app))
         };
-        Self { app: app.clone(), needs, views: app.access.keys.iter().map(view).collect() }
+        let views = access.keys.iter().map(view).collect();
+        Self { access, app: app.clone(), calls, views }
     }
 
-    async fn answer(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
-        let access = &self.app.access;
+    async fn answer(&self, mut request: Request, next: Next) -> Result<Response, ApiError> {
+        let access = &self.access;
         is_ambiguous(request.headers())?;
         let (path, matched) = (request.uri().path(), request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str));
         if request.extensions().get::<Crowded>().is_some() && !OPEN.contains(&path) && path != METRICS {
             let message = "every connection is taken, so only probes are answered; try again in a moment";
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message).map_err(|failure| failure.after(1));
+            return refuse(Code::TooManyConnections, message).map_err(|error: ApiError| error.after(1));
         }
         if !access.keys.is_empty() && access.cors.is_preflight(request.method(), request.headers()) {
             return Ok(StatusCode::NO_CONTENT.into_response());
@@ -268,25 +261,26 @@ impl Guard {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let mut view = None;
+        // A call that is not in the table is in no router either.
+        let call = self.calls.find(matched, request.method());
         if let Some((place, rights)) = limited {
-            // A call that is not in the table is in no router either.
-            routes::need(&self.needs, matched, request.method()).map_or(Ok(()), |need| rights.check(need))?;
+            call.map_or(Ok(()), |call| rights.check(call.need))?;
             view = self.views.get(place).and_then(Option::as_ref);
         }
-        let most = routes::most(matched);
+        let most = call.map_or(MAX_BODY, |call| call.max_body);
         request.extensions_mut().insert(caller);
         let peer = request.extensions().get::<Arc<Peer>>().cloned();
         let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let response = match self.app.bodies.receive(request, most).await {
+        let response = match self.app.bodies().receive(request, most).await {
             Ok(request) => match view {
                 Some(view) => seen_by(view, request).await,
                 None => Ok(next.run(request).await),
             },
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
         if peer.is_some_and(|peer| peer.is_late()) {
             let message = "the body came too slowly; nothing was stored";
-            return refuse(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message);
+            return refuse(Code::BodyTooSlow, message);
         }
         let mut response = response?;
         if chunked {
@@ -298,7 +292,7 @@ impl Guard {
 }
 
 /// Gives the request to another router. What this one has noted of the path would there be taken for a path around it.
-async fn seen_by(view: &Router, mut request: Request) -> Result<Response, Failure> {
+async fn seen_by(view: &Router, mut request: Request) -> Result<Response, ApiError> {
     let mut before = std::mem::replace(request.extensions_mut(), Extensions::new());
     if let Some(caller) = before.remove::<Caller>() {
         request.extensions_mut().insert(caller);
@@ -313,11 +307,11 @@ async fn seen_by(view: &Router, mut request: Request) -> Result<Response, Failur
 }
 
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let cors = &guard.app.access.cors;
+    let cors = &guard.access.cors;
     let (origin, is_preflight) = (cors.allowed(request.headers()).cloned(), request.method() == Method::OPTIONS);
     let (mut response, is_refused) = match guard.answer(request, next).await {
         Ok(response) => (response, false),
-        Err(failure) => (failure.into_response(), true),
+        Err(error) => (error.into_response(), true),
     };
     let status = response.status();
     let headers = response.headers_mut();
@@ -344,7 +338,7 @@ mod tests {
         }
         let access = Access::new(&settings, "https://wharf.example.org");
         let answer = is_ambiguous(&map).and_then(|()| access.check(method, &path.parse().expect("uri"), &map));
-        answer.map(|admitted| admitted.caller.0).map_err(|failure| failure.into_response().status().as_u16())
+        answer.map(|admitted| admitted.caller.0).map_err(|error| error.into_response().status().as_u16())
     }
 
     #[test]

@@ -14,7 +14,7 @@ use axum::{
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Limits, peer::Peer};
+use super::{limits::Limits, peer::Peer};
 
 /// A body came too slowly.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
-    Crowded, Limits,
     body::{Arriving, Leaving},
+    limits::Limits,
+    peer::Crowded,
     room::Seat,
     stream::Stream,
 };

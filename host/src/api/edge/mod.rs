@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod descriptors;
+mod limits;
 mod peer;
 mod room;
 mod stream;
@@ -27,24 +28,13 @@ use tracing::{info, warn};
 
 pub use self::descriptors::raise as raise_descriptor_limit;
 pub(super) use self::peer::{Crowded, Peer};
-use self::room::Room;
+use self::{limits::Limits, room::Room};
 use crate::config;
 
 /// Between two attempts to accept while the system has no room for a connection.
 const RETRY: Duration = Duration::from_millis(100);
 /// Until it is said again.
 const SAY_EVERY: Duration = Duration::from_secs(60);
-
-/// How long a connection may take for what.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    header: Duration,
-    idle: Duration,
-    body: Duration,
-    /// Bytes a second.
-    rate: u64,
-    answer: Duration,
-}
 
 /// Serves until `stop`, then finishes what is in flight.
 ///

@@ -10,7 +10,7 @@ use std::sync::{
 
 use tokio::time::{Duration, Instant};
 
-use super::Limits;
+use super::limits::Limits;
 
 /// What [`Peer`] counts its milliseconds from: long ago, because clocks of tests stand still.
 static EPOCH: LazyLock<Instant> = LazyLock::new(|| {

@@ -6,7 +6,7 @@
 
 mod limit;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Json,
@@ -15,16 +15,27 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(super) use self::limit::Limit;
-use crate::{
-    api::{App, access::is_json, extract::Body, object, problem::Problem, v1::passkey::NO_STORE},
-    model::{ClientId, Timestamp},
-    session::PasskeyView,
+use super::{
+    error::{ApiError, Code},
+    extract::{Body, is_json},
+    object,
+    pairing::NO_STORE,
+    route::{Need::Token, Routes},
 };
+use crate::{
+    model::{ClientId, Timestamp},
+    services::{Passkeys, Sessions},
+    session::{PasskeyStage, PasskeyView},
+    whatsapp::PasskeyPurpose,
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/passkey/{token}", Token, page).post("/passkey/{token}", Token, answer).post("/passkey/{token}/confirm", Token, confirm)
+}
 
 const STYLE: &str = include_str!("helper.css");
 const SCRIPT: &str = include_str!("helper.js");
@@ -46,31 +57,107 @@ enum Opened {
     Past(String),
 }
 
-fn open(app: &App, token: &str) -> Result<Opened, Problem> {
-    app.helper.take().map_err(|seconds| {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many calls of helper pages; wait a little").after(Some(seconds))
-    })?;
-    for (client, now) in app.core.sessions() {
-        if let Some(view) = now.passkey.filter(|view| view.token.as_deref() == Some(token)) {
-            return Ok(Opened::Now(client, Box::new(view)));
-        }
-        if let Some(past) = now.past_passkeys.into_iter().find(|past| past.token == token) {
-            return Ok(Opened::Past(past.reason));
-        }
-    }
-    Err(Problem::new(StatusCode::NOT_FOUND, "unknown_token", "this link opens nothing (any more): ask whoever runs the gateway for the newest one"))
+/// What opens tokens. Asking costs, so calls are counted.
+#[derive(Debug)]
+struct Tokens {
+    sessions: Arc<dyn Sessions>,
+    calls: Arc<Limit>,
 }
 
-/// The document, whatever the token is worth, or with `Accept: application/json` the state of its challenge.
-pub(in crate::api) async fn page(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    let opened = open(&app, &token);
+impl Tokens {
+    fn open(&self, token: &str) -> Result<Opened, ApiError> {
+        let too_many = |seconds: u64| ApiError::new(Code::TooManyRequests, "too many calls of helper pages; wait a little").after(seconds);
+        self.calls.take().map_err(too_many)?;
+        for (client, now) in self.sessions.all() {
+            if let Some(view) = now.passkey.filter(|view| view.token.as_deref() == Some(token)) {
+                return Ok(Opened::Now(client, Box::new(view)));
+            }
+            if let Some(past) = now.past_passkeys.into_iter().find(|past| past.token == token) {
+                return Ok(Opened::Past(past.reason));
+            }
+        }
+        Err(ApiError::new(Code::UnknownToken, "this link opens nothing (any more): ask whoever runs the gateway for the newest one"))
+    }
+}
+
+/// What the page needs to know of a challenge; the rest of the ceremony is the operator's.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum HelperState {
+    Now(Box<Challenge>),
+    Over(Over),
+}
+
+/// A challenge that goes on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Challenge {
+    /// How far it has come.
+    stage: PasskeyStage,
+    /// What it is for.
+    purpose: PasskeyPurpose,
+    /// What has to be compared with the phone, `ABCD-EFGH`.
+    code: Option<String>,
+    /// Why it failed, or why it began anew.
+    reason: Option<String>,
+    /// The script that signs, to be run on WhatsApp's page, while an assertion is waited for.
+    snippet: Option<String>,
+    /// Seconds until the present stage ends by itself.
+    seconds_left: u64,
+    /// Seconds within which an assertion needs no code to be compared; null: a code will have to be.
+    seconds_without_code: Option<u64>,
+}
+
+/// A challenge that is over.
+#[derive(Debug, Serialize)]
+struct Over {
+    /// Always `done`.
+    stage: &'static str,
+    /// What became of it, for people.
+    reason: String,
+}
+
+impl HelperState {
+    fn now(view: &PasskeyView) -> Self {
+        let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
+        let seconds = |until: Timestamp| until.since(Timestamp::now()) / 1000;
+        Self::Now(Box::new(Challenge {
+            stage: view.stage,
+            purpose: view.purpose,
+            code: view.code.clone(),
+            reason: view.reason.clone(),
+            snippet,
+            seconds_left: seconds(view.expires_at),
+            seconds_without_code: view.code_without.map(seconds),
+        }))
+    }
+
+    fn over(reason: impl Into<String>) -> Self {
+        Self::Over(Over { stage: "done", reason: reason.into() })
+    }
+}
+
+/// The challenge goes on, or is given up: 202.
+struct Taken(HelperState);
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
+    }
+}
+
+/// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept: application/json` the state of its
+/// challenge.
+async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc<Limit>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    let opened = Tokens { sessions, calls }.open(&token);
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") {
-        return match opened {
-            Ok(Opened::Now(_, view)) => (NO_STORE, Json(state(&view))).into_response(),
-            Ok(Opened::Past(reason)) => (NO_STORE, Json(over(&reason))).into_response(),
-            Err(problem) => problem.into_response(),
+        let state = match opened {
+            Ok(Opened::Now(_, view)) => HelperState::now(&view),
+            Ok(Opened::Past(reason)) => HelperState::over(reason),
+            Err(error) => return error.into_response(),
         };
+        return (NO_STORE, Json(state)).into_response();
     }
     let status = if opened.is_ok() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let headers: [(HeaderName, &str); 4] = [
@@ -82,65 +169,57 @@ pub(in crate::api) async fn page(State(app): State<App>, Path(token): Path<Strin
     (status, headers, Html(PAGE.as_str())).into_response()
 }
 
-/// What the page needs to know; the rest of the ceremony is the operator's.
-fn state(view: &PasskeyView) -> Value {
-    let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
-    json!({
-        "stage": view.stage, "purpose": view.purpose, "code": view.code, "reason": view.reason, "snippet": snippet,
-        "secondsLeft": view.expires_at.since(Timestamp::now()) / 1000,
-        "secondsWithoutCode": view.code_without.map(|until| until.since(Timestamp::now()) / 1000),
-    })
-}
-
-fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, Problem> {
+fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
     if !is_json(headers) {
-        let words = "the body must be JSON, with Content-Type: application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", words));
+        return Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"));
     }
     match opened {
         Opened::Now(client, _) => Ok(client),
-        Opened::Past(reason) => Err(Problem::new(StatusCode::GONE, "challenge_expired", format!("this link's challenge is over: {reason}"))),
+        Opened::Past(reason) => Err(ApiError::new(Code::ChallengeExpired, format!("this link's challenge is over: {reason}"))),
     }
 }
 
-pub(in crate::api) async fn answer(
-    State(app): State<App>,
+/// `POST /passkey/{token}`: gives the page an assertion, JSON as a browser makes it.
+async fn answer(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(calls): State<Arc<Limit>>,
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Response, Problem> {
-    let client = need(open(&app, &token)?, &headers)?;
-    let view = app.core.answer_passkey(&client, &body).await?;
-    Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
+) -> Result<Taken, ApiError> {
+    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
+    let view = passkeys.answer(&client, &body).await?;
+    Ok(Taken(HelperState::now(&view)))
 }
 
-#[derive(Deserialize)]
+/// Whether the phone shows the same code.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Comparison {
+    /// The code of the page, `ABCD-EFGH`.
     code: String,
+    /// Whether the phone shows it too; if not, the ceremony is given up: somebody else's phone is at work.
     same: bool,
 }
 
-/// `{"code":"ABCD-EFGH","same":true}` confirms; with `false` the ceremony is given up: somebody else's phone is at work.
-pub(in crate::api) async fn confirm(
-    State(app): State<App>,
+/// `POST /passkey/{token}/confirm`: confirms the code, or gives the ceremony up.
+async fn confirm(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(calls): State<Arc<Limit>>,
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Response, Problem> {
-    let client = need(open(&app, &token)?, &headers)?;
+) -> Result<Taken, ApiError> {
+    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
     let Comparison { code, same } = object::from_slice(&body)?;
     if !same {
-        app.core.cancel_passkey(&client).await?;
-        return Ok((StatusCode::ACCEPTED, NO_STORE, Json(over("given up: the codes differ"))).into_response());
+        passkeys.cancel(&client).await?;
+        return Ok(Taken(HelperState::over("given up: the codes differ")));
     }
-    let view = app.core.confirm_passkey(&client, &code).await?;
-    Ok((StatusCode::ACCEPTED, NO_STORE, Json(state(&view))).into_response())
-}
-
-/// What the helper page shows of a challenge that is over.
-fn over(reason: &str) -> Value {
-    json!({"stage": "done", "reason": reason})
+    let view = passkeys.confirm(&client, &code).await?;
+    Ok(Taken(HelperState::now(&view)))
 }
 
 #[cfg(test)]

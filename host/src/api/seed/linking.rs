@@ -1,44 +1,62 @@
 //! Linking by phone number, in the original service's envelope.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use serde::Deserialize;
-use serde_json::json;
+use std::sync::Arc;
 
-use super::client::{self, Whose};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Success;
 use crate::{
     api::{
-        App,
-        extract::{Body, Params},
-        linking::{NO_STORE, shape},
+        app::Defaults,
+        error::{ApiError, Code},
+        extract::{Body, Client, ClientQuery, Params},
         object,
+        pairing::{NO_STORE, NoStore, PairingCode},
         recipient::{self, Written},
-        reply::{Failure, bad, success},
+        route::{Need::Of, Routes},
     },
-    model::InvalidClientId,
+    config::Scope::Control,
+    services::Linking,
 };
 
-#[derive(Deserialize)]
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/api/whatsapp/pairing-code", Of(Control), code).delete("/api/whatsapp/pairing-code", Of(Control), cancel)
+}
+
+/// Which session is to be linked to which number.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wanted {
+struct CodeRequest {
+    /// The phone number of the account.
     number: Written,
+    /// The session; without it that of the query, or the default one.
     client_id: Option<String>,
 }
 
-pub(in crate::api) async fn code(State(app): State<App>, Params(whose): Params<Whose>, Body(body): Body) -> Result<Response, Failure> {
-    let wanted: Wanted = object::from_slice(&body).map_err(|fault| fault.of_body("missing_fields", "Missing required fields"))?;
-    let number = recipient::number(&app, wanted.number.text())?;
+/// `POST /api/whatsapp/pairing-code`: a code to be typed on the phone.
+async fn code(
+    State(linking): State<Arc<dyn Linking>>,
+    State(defaults): State<Arc<Defaults>>,
+    Params(query): Params<ClientQuery>,
+    Body(body): Body,
+) -> Result<NoStore<Success<PairingCode>>, ApiError> {
+    let wanted: CodeRequest = object::from_slice(&body).map_err(|fault| fault.of_body(Code::MissingFields))?;
+    let number = recipient::number(defaults.region, wanted.number.text())?;
     let client = match wanted.client_id {
-        Some(id) => id.parse().map_err(|error: InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
-        None => client::client(&app, &whose)?,
+        Some(id) => id.parse()?,
+        None => query.client(&defaults)?,
     };
-    let code = app.core.pairing_code(&client, &number).await?;
-    Ok((NO_STORE, success(&shape(&code), "Type the code in WhatsApp: Linked devices, Link with phone number")).into_response())
+    let code = linking.code(&client, &number).await?;
+    Ok((NO_STORE, Success::new(code.into(), "Type the code in WhatsApp: Linked devices, Link with phone number")))
 }
 
-pub(in crate::api) async fn cancel(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    app.core.cancel_pairing(&client::client(&app, &whose)?).await?;
-    Ok(success(&json!({}), "QR codes are shown again"))
+/// Nothing.
+#[derive(Debug, Serialize)]
+struct Empty {}
+
+/// `DELETE /api/whatsapp/pairing-code`: gives the code up and shows QR codes again.
+async fn cancel(State(linking): State<Arc<dyn Linking>>, Client(client): Client) -> Result<Success<Empty>, ApiError> {
+    linking.cancel(&client).await?;
+    Ok(Success::new(Empty {}, "QR codes are shown again"))
 }

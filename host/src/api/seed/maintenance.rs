@@ -1,39 +1,81 @@
 //! Starting a session anew and cleaning the session directory, in the original service's envelope.
 
-use axum::{
-    extract::{RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
-use serde_json::json;
+use std::sync::Arc;
 
-use super::client::{Whose, now, session};
-use crate::api::{
-    App,
-    extract::Params,
-    object,
-    reply::{Failure, INTERNAL, bad, success},
+use axum::extract::{RawQuery, State};
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Success;
+use crate::{
+    api::{
+        error::{ApiError, Code, INTERNAL},
+        extract::Client,
+        object,
+        route::{
+            Need::{All, Of},
+            Routes,
+        },
+        session::find,
+        time::Time,
+    },
+    config::Scope::{Admin, Control},
+    services::{Maintenance, SessionAction, Sessions},
 };
 
-pub(in crate::api) async fn reconnect(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    let (client, _) = session(&app, &whose)?;
-    app.core.reconnect(&client).await?;
-    let data = json!({"message": "The session is being started anew", "timestamp": now()});
-    Ok(success(&data, "Reconnection initiated successfully"))
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/api/whatsapp/reconnect", Of(Control), reconnect).post("/api/whatsapp/cleanup-sessions", All(Admin), cleanup)
 }
 
-#[derive(serde::Deserialize)]
+/// The session was told.
+#[derive(Debug, Serialize)]
+struct Reconnecting {
+    /// What happens now, for people.
+    message: &'static str,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// `POST /api/whatsapp/reconnect`: starts a session anew, from whatever state.
+async fn reconnect(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Reconnecting>, ApiError> {
+    find(&*sessions, &client)?;
+    sessions.control(&client, SessionAction::Restart).await?;
+    let data = Reconnecting { message: "The session is being started anew", timestamp: Time::now() };
+    Ok(Success::new(data, "Reconnection initiated successfully"))
+}
+
+/// How to clean.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct Cleaning {
+struct Cleaning {
+    /// Whether to say only what would be done.
     #[serde(default)]
     dry_run: bool,
 }
 
-pub(in crate::api) async fn cleanup(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+/// What a clean-up did, or would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cleaned {
+    /// What was done, for people.
+    message: String,
+    /// The time of the answer.
+    timestamp: Time,
+    /// Whether nothing was done: this is what would be.
+    dry_run: bool,
+    /// Folders removed, relative to the session path.
+    removed: Vec<String>,
+    /// Folders set aside because they may hold a login, relative to the session path.
+    quarantined: Vec<String>,
+    /// Disk space gained, in bytes.
+    bytes_freed: u64,
+}
+
+/// `POST /api/whatsapp/cleanup-sessions`: removes what no session needs. No login is touched.
+async fn cleanup(State(maintenance): State<Arc<dyn Maintenance>>, RawQuery(query): RawQuery) -> Result<Success<Cleaned>, ApiError> {
     let wanted: Cleaning =
-        object::from_query(query.as_deref().unwrap_or_default()).map_err(|fault| bad("invalid_field", "Invalid field", fault.says("the query")))?;
-    let failed = |words: String| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed", INTERNAL).because(words);
-    let done = app.core.cleanup(wanted.dry_run).await.map_err(failed)?;
+        object::from_query(query.as_deref().unwrap_or_default()).map_err(|fault| ApiError::new(Code::InvalidField, fault.says("the query")))?;
+    let failed = |words: String| ApiError::new(Code::CleanupFailed, INTERNAL).because(words);
+    let done = maintenance.cleanup(wanted.dry_run).await.map_err(failed)?;
     let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };
     let words = format!(
         "{} {would}removed, {} {would}set aside, {} bytes {would}freed; no login is touched",
@@ -41,9 +83,13 @@ pub(in crate::api) async fn cleanup(State(app): State<App>, RawQuery(query): Raw
         done.quarantined.len(),
         done.bytes_freed
     );
-    let data = json!({
-        "message": words, "timestamp": now(), "dryRun": done.dry_run, "removed": done.removed, "quarantined": done.quarantined,
-        "bytesFreed": done.bytes_freed,
-    });
-    Ok(success(&data, message))
+    let data = Cleaned {
+        message: words,
+        timestamp: Time::now(),
+        dry_run: done.dry_run,
+        removed: done.removed,
+        quarantined: done.quarantined,
+        bytes_freed: done.bytes_freed,
+    };
+    Ok(Success::new(data, message))
 }

@@ -1,8 +1,19 @@
 //! The paths and answers of the original service.
 
-pub(super) mod client;
-pub(super) mod linking;
-pub(super) mod maintenance;
-pub(super) mod qr;
-pub(super) mod send;
-pub(super) mod status;
+mod envelope;
+mod linking;
+mod maintenance;
+mod qr;
+mod send;
+mod status;
+
+pub(super) use self::{
+    qr::{QrPicture, picture},
+    status::SessionInfo,
+};
+use super::route::Routes;
+
+/// The calls of this layer.
+pub(super) fn routes() -> Routes {
+    Routes::new().merge(status::routes()).merge(qr::routes()).merge(send::routes()).merge(linking::routes()).merge(maintenance::routes())
+}

@@ -1,37 +1,91 @@
 //! The QR that links a session, in the original service's envelope or as a picture.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::json;
+use serde::Serialize;
 
-use super::client::{Whose, now, session};
+use super::envelope::Success;
 use crate::{
     api::{
-        App,
-        extract::Params,
-        reply::{Failure, success},
+        error::{ApiError, Code},
+        extract::Client,
+        route::{Need::Of, Routes},
+        session::find,
+        time::Time,
     },
+    config::Scope::Control,
     model::{SessionState, Timestamp},
     qr,
+    services::Sessions,
     session::Snapshot,
 };
 
-pub(in crate::api) async fn qr(State(app): State<App>, Params(whose): Params<Whose>, headers: HeaderMap) -> Result<Response, Failure> {
-    let (_, session) = session(&app, &whose)?;
-    if let Some(picture) = picture(&session, &headers).map_err(Failure::internal)? {
-        return Ok(picture);
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/whatsapp/qr", Of(Control), qr)
+}
+
+/// A QR that can be scanned now: a credential.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct QrCode {
+    /// The picture, `data:image/png;base64,…`.
+    qr_code: String,
+    /// The text of the QR.
+    qr_text: String,
+    /// After this it is dead, and another one takes its place.
+    expires_at: Time,
+    /// 1 for the first QR of this linking.
+    attempt: u32,
+    /// The state of the session.
+    connection_status: SessionState,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// The session is linked: there is nothing to scan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct NoQrCode {
+    /// Always null.
+    qr_code: Option<String>,
+    /// The state of the session.
+    connection_status: SessionState,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// A QR in the form that the caller accepts. Nothing on the way may keep it.
+#[derive(Debug)]
+pub(in crate::api) enum QrPicture {
+    Svg(String),
+    Png(Vec<u8>),
+    Json(Box<Success<QrCodeAnswer>>),
+}
+
+/// The JSON form of a QR, or that there is none to scan.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(in crate::api) enum QrCodeAnswer {
+    Code(QrCode),
+    Linked(NoQrCode),
+}
+
+impl IntoResponse for QrPicture {
+    fn into_response(self) -> Response {
+        let no_store = (header::CACHE_CONTROL, "no-store");
+        match self {
+            Self::Svg(picture) => ([(header::CONTENT_TYPE, "image/svg+xml"), no_store], picture).into_response(),
+            Self::Png(picture) => ([(header::CONTENT_TYPE, "image/png"), no_store], picture).into_response(),
+            Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => (*answer).into_response(),
+            Self::Json(answer) => ([no_store], *answer).into_response(),
+        }
     }
-    let place = json!({"connectionStatus": session.state, "timestamp": now()});
-    if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wants(&headers, "image/") {
-        let data = json!({"qrCode": null, "connectionStatus": session.state, "timestamp": now()});
-        return Ok(success(&data, "Already authenticated"));
-    }
-    let words = format!("the session is {}: {}", session.state, session.reason);
-    Err(Failure::new(StatusCode::NOT_FOUND, "qr_not_available", "QR code not available", words).with(place))
 }
 
 fn wants(headers: &HeaderMap, kind: &str) -> bool {
@@ -39,22 +93,37 @@ fn wants(headers: &HeaderMap, kind: &str) -> bool {
 }
 
 /// The QR that can be scanned now, in the form the caller accepts; none: there is none.
-pub(in crate::api) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<Response>, String> {
+pub(in crate::api) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<QrPicture>, ApiError> {
     let Some(code) = session.qr.as_ref().filter(|code| code.expires_at > Timestamp::now()) else { return Ok(None) };
-    let too_long = |error: qr::TooLong| error.to_string();
-    // A QR is a credential: nothing on the way may keep it.
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if wants(headers, "image/svg+xml") {
-        let picture = qr::svg(&code.code).map_err(too_long)?;
-        return Ok(Some(([(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), no_store], picture).into_response()));
+        return Ok(Some(QrPicture::Svg(qr::svg(&code.code).map_err(ApiError::internal)?)));
     }
-    let picture = qr::png(&code.code).map_err(too_long)?;
+    let picture = qr::png(&code.code).map_err(ApiError::internal)?;
     if wants(headers, "image/png") {
-        return Ok(Some(([(header::CONTENT_TYPE, HeaderValue::from_static("image/png")), no_store], picture).into_response()));
+        return Ok(Some(QrPicture::Png(picture)));
     }
-    let data = json!({
-        "qrCode": format!("data:image/png;base64,{}", BASE64_STANDARD.encode(picture)), "qrText": code.code,
-        "expiresAt": code.expires_at.rfc3339(), "attempt": code.attempt, "connectionStatus": session.state, "timestamp": now(),
-    });
-    Ok(Some(([no_store], success(&data, "QR code generated successfully")).into_response()))
+    let data = QrCode {
+        qr_code: format!("data:image/png;base64,{}", BASE64_STANDARD.encode(picture)),
+        qr_text: code.code.clone(),
+        expires_at: code.expires_at.into(),
+        attempt: code.attempt,
+        connection_status: session.state,
+        timestamp: Time::now(),
+    };
+    Ok(Some(QrPicture::Json(Box::new(Success::new(QrCodeAnswer::Code(data), "QR code generated successfully")))))
+}
+
+/// `GET /api/whatsapp/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
+async fn qr(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client, headers: HeaderMap) -> Result<QrPicture, ApiError> {
+    let session = find(&*sessions, &client)?;
+    if let Some(picture) = picture(&session, &headers)? {
+        return Ok(picture);
+    }
+    if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wants(&headers, "image/") {
+        let data = NoQrCode { qr_code: None, connection_status: session.state, timestamp: Time::now() };
+        return Ok(QrPicture::Json(Box::new(Success::new(QrCodeAnswer::Linked(data), "Already authenticated"))));
+    }
+    let words = format!("the session is {}: {}", session.state, session.reason);
+    let error = ApiError::new(Code::QrNotAvailable, words).with("state", session.state.as_str());
+    Err(error.with("timestamp", Timestamp::now().rfc3339()))
 }

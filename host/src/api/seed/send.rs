@@ -1,151 +1,224 @@
 //! `POST /api/whatsapp/send`: the original service's call, with what a text or a template may say beside it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Extension,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    extract::State,
+    response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
+use serde_json::Value;
 
-use super::client::{Whose, client, now};
+use super::envelope::Success;
 use crate::{
     api::{
-        App, SendCall, SendReply,
-        access::Caller,
+        app::Defaults,
+        bodies::Bodies,
         content,
-        extract::Params,
+        error::{ApiError, Code},
+        extract::{ClientQuery, JsonBody, Params},
+        fault::Fault,
         object,
         once::Asked,
         recipient::{self, Written},
-        reply::{Failure, bad, success},
-        submit,
+        route::{Need::Of, Routes},
+        submit::{self, Submission},
+        time::Time,
     },
-    model::{ClientId, Content, Outcome, Priority},
-    outbox::{Requested, Until},
+    config::Scope::Send,
+    model::{Content, MessageId, Outcome, Priority},
+    outbox::{Accepted, OutboxId, Requested, RowState, Until},
     plugins::RenderRequest,
+    services::{SendCall, SendReply},
 };
 
-/// What a send may say. The original service knew the first two.
-const FIELDS: [&str; 12] =
-    ["number", "message", "mentions", "linkPreview", "template", "variables", "locale", "clientId", "replyTo", "sendAt", "expiresAt", "priority"];
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/api/whatsapp/send", Of(Send), send)
+}
 
-pub(in crate::api) async fn send(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Params(whose): Params<Whose>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Failure> {
-    let body = submit::readable(&headers, body)?;
-    let call = app.bodies.apart(body.len(), || parse(&app, &whose, &body)).await;
+/// A message to be sent. The original service knew `number` and `message`; an empty text is as good as none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SendRequest {
+    /// To whom: a phone number, or the id of a chat.
+    number: Option<Written>,
+    /// The text; this or `template`.
+    message: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
+    link_preview: Option<bool>,
+    /// The name of a template; this or `message`.
+    template: Option<String>,
+    /// Variables of the template: an object.
+    variables: Option<Value>,
+    /// The language of the template, as BCP 47 (`de-CH`).
+    locale: Option<String>,
+    /// The session; without it that of the query, or the default one.
+    client_id: Option<String>,
+    /// The WhatsApp id, or the key, of the message that it answers.
+    reply_to: Option<String>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    expires_at: Option<Value>,
+    /// What goes first; default `interactive`.
+    #[serde(default, deserialize_with = "priority")]
+    priority: Option<Priority>,
+}
+
+/// An empty text means the default.
+fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priority>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some("interactive") => Ok(Some(Priority::Interactive)),
+        Some("bulk") => Ok(Some(Priority::Bulk)),
+        Some(other) => Err(Error::invalid_value(Unexpected::Str(other), &"interactive or bulk")),
+    }
+}
+
+/// WhatsApp's server has the message.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    /// WhatsApp's key of the message, `true_<chat>_<id>`.
+    message_id: String,
+    /// When the server's acknowledgement was seen.
+    timestamp: Time,
+    /// The chat it went to.
+    to: String,
+    /// The text that was sent.
+    message: Option<String>,
+    /// The gateway's id of the message.
+    id: OutboxId,
+}
+
+/// The message is accepted: on the disk, and sent as soon as it can be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedSend {
+    /// The gateway's id of the message.
+    id: OutboxId,
+    /// WhatsApp's id that the message has, or will have.
+    message_id: MessageId,
+    /// Where it stands.
+    state: RowState,
+    /// Where it can be asked about.
+    location: String,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// Sent (200), or accepted (202).
+#[derive(Debug)]
+enum SendAnswer {
+    Sent(Success<Sent>),
+    Accepted(Accepted),
+}
+
+impl IntoResponse for SendAnswer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(sent) => sent.into_response(),
+            Self::Accepted(accepted) => {
+                let data = AcceptedSend {
+                    id: accepted.id.clone(),
+                    message_id: accepted.message_id.clone(),
+                    state: accepted.state,
+                    location: submit::location(&accepted),
+                    timestamp: Time::now(),
+                };
+                submit::accepted(&accepted, Success::new(data, "Message accepted")).into_response()
+            }
+        }
+    }
+}
+
+/// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the caller prefers not to.
+async fn send(
+    State(bodies): State<Arc<Bodies>>,
+    submission: Submission,
+    Params(query): Params<ClientQuery>,
+    JsonBody(body): JsonBody,
+) -> Result<SendAnswer, ApiError> {
+    let call = bodies.apart(body.len(), || parse(submission.defaults(), &query, &body)).await;
     let said = match call.as_ref().map(|call| &call.content) {
         Ok(Requested::Content(content)) => content.body().map(str::to_owned),
         Ok(Requested::Template(_)) | Err(_) => None,
     };
-    let waits = |otherwise| if submit::prefers_async(&headers) { Until::Accepted } else { otherwise };
-    let asked = || Asked::seed(app.core.default_client(), &body);
-    match submit::answer(&app, &headers, &caller, asked, call, waits).await? {
-        SendReply::Accepted(accepted) => {
-            let data = json!({
-                "id": accepted.id, "messageId": accepted.message_id, "state": accepted.state, "location": submit::location(&accepted),
-                "timestamp": now(),
-            });
-            Ok(submit::accepted_response(&accepted, success(&data, "Message accepted")))
-        }
+    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { otherwise };
+    let asked = || Asked::seed(&submission.defaults().client, &body);
+    match submission.answer(asked, call, waits).await? {
+        SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent { message_key, chat, at } => {
                 let message = said.or_else(|| row.message.content.body().map(str::to_owned));
-                let data = json!({"messageId": message_key, "timestamp": at.rfc3339(), "to": chat, "message": message, "id": row.id});
-                Ok(success(&data, "Message sent successfully"))
+                let data = Sent { message_id: message_key, timestamp: at.into(), to: chat, message, id: row.id };
+                Ok(SendAnswer::Sent(Success::new(data, "Message sent successfully")))
             }
-            Outcome::NotSent { code, reason } => Err(Failure::not_sent(code, reason).with(json!({"id": row.id}))),
+            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
             Outcome::Unknown { reason } => {
                 let message =
                     format!("{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key", row.id);
-                let failure = Failure::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", "Outcome unknown", message);
-                Err(failure.with(json!({"id": row.id, "messageId": row.message_id})))
+                Err(ApiError::new(Code::OutcomeUnknown, message).with("id", row.id.0).with("messageId", row.message_id.0))
             }
         },
     }
 }
 
-/// A field of some type; none: it is not there, or null.
-fn value<T: serde::de::DeserializeOwned>(fields: &Map<String, Value>, name: &str) -> Result<Option<T>, serde_json::Error> {
-    fields.get(name).cloned().map_or(Ok(None), serde_json::from_value)
+/// A fault in the body, with the codes of this call.
+fn refused(fault: &Fault) -> ApiError {
+    if fault.is_of_whole() {
+        return fault.of_body(Code::InvalidJson);
+    }
+    if fault.is_twice() {
+        return fault.of_body(Code::InvalidField);
+    }
+    if fault.is_within("number") {
+        return fault.of_body(Code::InvalidNumber);
+    }
+    ApiError::new(if fault.is_unknown() { Code::UnknownField } else { Code::InvalidField }, fault.says("the body"))
 }
 
-/// The field `number` of a body that was found to be an object; none: it is not there, null or empty.
-fn number(body: &[u8]) -> Result<Option<Written>, Failure> {
-    #[derive(Deserialize)]
-    struct Fields {
-        number: Option<Written>,
-    }
-
-    let Fields { number } = object::from_slice(body).map_err(|fault| fault.of_body("invalid_number", "Invalid phone number format"))?;
-    Ok(number.filter(|written| !written.text().is_empty()))
-}
-
-fn parse(app: &App, whose: &Whose, body: &[u8]) -> Result<SendCall, Failure> {
-    let fields: Map<String, Value> = object::from_slice(body).map_err(|fault| {
-        let (code, title) = if fault.is_of_whole() { ("invalid_json", "Invalid JSON") } else { ("invalid_field", "Invalid field") };
-        fault.of_body(code, title)
-    })?;
-    if let Some(unknown) = submit::unknown_field(fields.keys(), &FIELDS) {
-        return Err(unknown);
-    }
-    let text = |name: &str| match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(bad("invalid_field", "Invalid field", format!("{name} must be a text"))),
-    };
-    let (to, message, template) = (number(body)?, text("message")?, text("template")?);
-    let missing = || bad("missing_fields", "Missing required fields", "number and message are required (or number and template)");
-    let to = recipient::read(app, to.ok_or_else(missing)?.text())?;
-    let wrong = |message: &str| bad("invalid_field", "Invalid field", message);
-    let mentions: Option<Vec<String>> = value(&fields, "mentions").map_err(|_| wrong("mentions must be a list of texts"))?;
-    let link_preview: Option<bool> = value(&fields, "linkPreview").map_err(|_| wrong("linkPreview must be true or false"))?;
-    let content = match (content::text(message, mentions, link_preview)?, template) {
-        (Some(_), Some(_)) => return Err(bad("message_and_template", "Invalid fields", "give message or template, not both")),
-        (Some(words), None) => Requested::Content(Content::Text(content::words(app, words)?)),
+fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCall, ApiError> {
+    let wanted: SendRequest = object::from_slice(body).map_err(|fault| refused(&fault))?;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let missing = || ApiError::new(Code::MissingFields, "number and message are required (or number and template)");
+    let to = wanted.number.filter(|written| !written.text().is_empty()).ok_or_else(missing)?;
+    let to = recipient::read(defaults.region, to.text())?;
+    let content = match (content::text(given(wanted.message), wanted.mentions, wanted.link_preview)?, given(wanted.template)) {
+        (Some(_), Some(_)) => return Err(ApiError::new(Code::MessageAndTemplate, "give message or template, not both")),
+        (Some(words), None) => Requested::Content(Content::Text(content::words(defaults.region, words)?)),
         (None, Some(template)) => {
-            let variables: BTreeMap<String, Value> = match fields.get("variables") {
+            let variables: BTreeMap<String, Value> = match wanted.variables {
                 None | Some(Value::Null) => BTreeMap::new(),
-                Some(Value::Object(variables)) => variables.clone().into_iter().collect(),
-                Some(_) => return Err(bad("invalid_field", "Invalid field", "variables must be an object")),
+                Some(Value::Object(variables)) => variables.into_iter().collect(),
+                Some(_) => return Err(ApiError::new(Code::InvalidField, "variables must be an object")),
             };
-            Requested::Template(RenderRequest { template, locale: text("locale")?, variables })
+            Requested::Template(RenderRequest { template, locale: given(wanted.locale), variables })
         }
         (None, None) => return Err(missing()),
     };
-    let client = match (text("clientId")?, &whose.client_id) {
+    let client = match (given(wanted.client_id), &query.client_id) {
         (Some(id), Some(other)) if id != *other => {
-            return Err(bad("invalid_client_id", "Invalid client id", "the body and the address name two sessions; name one"));
+            return Err(ApiError::new(Code::InvalidClientId, "the body and the address name two sessions; name one"));
         }
-        (Some(id), _) => id.parse::<ClientId>().map_err(|error| bad("invalid_client_id", "Invalid client id", error.to_string()))?,
+        (Some(id), _) => id.parse()?,
         // As every other call: a message must not leave by the default session because its own is named in the address.
-        (None, _) => client(app, whose)?,
+        (None, _) => query.client(defaults)?,
     };
-    let priority = match text("priority")? {
-        None => Priority::default(),
-        Some(name) => {
-            serde_json::from_value(name.into()).map_err(|_| bad("invalid_field", "Invalid field", "priority must be interactive or bulk"))?
-        }
-    };
-    let (send_at, expires_at) = submit::given(fields.get("sendAt"), fields.get("expiresAt"))?;
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     Ok(SendCall {
         client,
         to,
         content,
-        reply_to: text("replyTo")?.as_deref().map(content::bare).transpose()?,
+        reply_to: given(wanted.reply_to).as_deref().map(content::bare).transpose()?,
         send_at,
         expires_at,
-        priority,
+        priority: wanted.priority.unwrap_or_default(),
         metadata: vec![],
         idempotency: None,
         until: Until::Sent,

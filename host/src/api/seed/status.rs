@@ -1,46 +1,233 @@
 //! How the gateway and a session are, in the original service's envelope.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use serde_json::json;
+use std::sync::Arc;
 
-use super::client::{Whose, now, session};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::envelope::Success;
 use crate::{
     api::{
-        App,
-        extract::Params,
-        reply::{Failure, success},
+        app::Started,
+        error::ApiError,
+        extract::Client,
+        route::{
+            Need::{Nothing, Of},
+            Routes,
+        },
+        session::find,
+        time::Time,
+        v1::Passkey,
     },
-    model::SessionState,
+    config::Scope::Read,
+    model::{Account, ClientId, SessionState},
+    services::{self, Sessions},
+    session::ProfileFacts,
+    whatsapp::{BrowserReport, ContractReport, PageStatus},
 };
 
-pub(in crate::api) async fn server_health(State(app): State<App>) -> Response {
-    let version = env!("CARGO_PKG_VERSION");
-    axum::Json(json!({"status": "ok", "uptime": app.started.elapsed().as_secs_f64(), "version": version, "timestamp": now()})).into_response()
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/health", Nothing, server_health)
+        .get("/api/whatsapp/status", Of(Read), status)
+        .get("/api/whatsapp/health", Of(Read), health)
+        .get("/api/whatsapp/session-info", Of(Read), session_info)
 }
 
-pub(in crate::api) async fn status(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    let (client, now) = session(&app, &whose)?;
-    let state = now.state;
-    let data = json!({
-        "isReady": state == SessionState::Ready, "connectionStatus": state, "timestamp": self::now(), "clientId": client,
-    });
-    Ok(success(&data, &format!("WhatsApp client is {state}")))
+/// The process answers.
+#[derive(Debug, Serialize)]
+struct ServerHealth {
+    /// Always `ok`.
+    status: &'static str,
+    /// Seconds since the gateway started, with a fraction.
+    uptime: f64,
+    /// The gateway's version, `1.2.3`.
+    version: &'static str,
+    /// The time of the answer.
+    timestamp: Time,
 }
 
-pub(in crate::api) async fn health(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    let state = session(&app, &whose)?.1.state;
-    let data = json!({
-        "service": "WhatsApp API", "status": "operational", "connectionStatus": state, "isReady": state == SessionState::Ready,
-        "timestamp": now(), "uptime": app.started.elapsed().as_secs_f64(),
-    });
-    Ok(success(&data, "WhatsApp API is operational"))
+/// `GET /health`: the process answers.
+async fn server_health(State(started): State<Started>) -> Json<ServerHealth> {
+    Json(ServerHealth { status: "ok", uptime: started.seconds(), version: env!("CARGO_PKG_VERSION"), timestamp: Time::now() })
 }
 
-pub(in crate::api) async fn session_info(State(app): State<App>, Params(whose): Params<Whose>) -> Result<Response, Failure> {
-    let (client, _) = session(&app, &whose)?;
-    let info = app.core.session_info(&client).await?;
-    Ok(success(&info, "Session information retrieved successfully"))
+/// Where a session stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    /// Whether it can send.
+    is_ready: bool,
+    /// Its state.
+    connection_status: SessionState,
+    /// The time of the answer.
+    timestamp: Time,
+    /// The session.
+    client_id: ClientId,
+}
+
+/// `GET /api/whatsapp/status`: where a session stands.
+async fn status(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Status>, ApiError> {
+    let state = find(&*sessions, &client)?.state;
+    let data = Status { is_ready: state == SessionState::Ready, connection_status: state, timestamp: Time::now(), client_id: client };
+    Ok(Success::new(data, format!("WhatsApp client is {state}")))
+}
+
+/// How the service and a session are.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    /// Always `WhatsApp API`.
+    service: &'static str,
+    /// Always `operational`.
+    status: &'static str,
+    /// The state of the session.
+    connection_status: SessionState,
+    /// Whether the session can send.
+    is_ready: bool,
+    /// The time of the answer.
+    timestamp: Time,
+    /// Seconds since the gateway started, with a fraction.
+    uptime: f64,
+}
+
+/// `GET /api/whatsapp/health`: how the service and a session are.
+async fn health(
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(started): State<Started>,
+    Client(client): Client,
+) -> Result<Success<Health>, ApiError> {
+    let state = find(&*sessions, &client)?.state;
+    let data = Health {
+        service: "WhatsApp API",
+        status: "operational",
+        connection_status: state,
+        is_ready: state == SessionState::Ready,
+        timestamp: Time::now(),
+        uptime: started.seconds(),
+    };
+    Ok(Success::new(data, "WhatsApp API is operational"))
+}
+
+/// Everything that is known of a session.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct SessionInfo {
+    /// The session.
+    client_id: ClientId,
+    /// Where it stands.
+    state: SessionState,
+    /// The same, by the original service's name.
+    connection_status: SessionState,
+    /// Whether it can send.
+    is_ready: bool,
+    /// Why it stands there, for people.
+    reason: String,
+    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
+    passkey: Option<Passkey>,
+    /// What an operator should know although nothing is broken, for people.
+    notices: Vec<String>,
+    /// Since when it stands there.
+    since: Time,
+    /// Whether its profile holds a login, as far as is known.
+    linked: bool,
+    /// The WhatsApp account, as far as it is known.
+    account: Option<Account>,
+    /// The last state transitions, at most 20, newest first.
+    transitions: Vec<Transition>,
+    /// Attempts to come back.
+    reconnect: Reconnect,
+    /// The last health checks, at most 20, newest first.
+    health: Vec<HealthCheck>,
+    /// The browser behind it, while there is one.
+    browser: Option<BrowserReport>,
+    /// Its profile folder.
+    profile: ProfileFacts,
+    /// WhatsApp Web in its page.
+    whatsapp: WhatsAppWeb,
+    /// The time of the answer.
+    timestamp: Time,
+}
+
+/// One step of a session from state to state.
+#[derive(Debug, Serialize)]
+struct Transition {
+    /// When.
+    at: Time,
+    /// The state before.
+    from: SessionState,
+    /// The state after.
+    to: SessionState,
+    /// Why, for people.
+    reason: String,
+}
+
+/// A session's attempts to come back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reconnect {
+    /// Failed attempts since it was last well.
+    attempt: u32,
+    /// Attempts after which it gives up.
+    max_attempts: u32,
+    /// Launches of a browser since the gateway started.
+    launches: u64,
+    /// When the next attempt begins, if one will.
+    next_attempt_at: Option<Time>,
+}
+
+/// The outcome of one health check.
+#[derive(Debug, Serialize)]
+struct HealthCheck {
+    /// When.
+    at: Time,
+    /// Whether everything answered and was as it should be.
+    ok: bool,
+    /// What was found.
+    check: Value,
+}
+
+/// WhatsApp Web, as the page runs it.
+#[derive(Debug, Serialize)]
+struct WhatsAppWeb {
+    /// Its version, `2.3000.1038137223`, while it is known.
+    version: Option<String>,
+    /// What the page last said of itself.
+    page: Option<PageStatus>,
+    /// What of the contract with WhatsApp Web holds.
+    contract: Option<ContractReport>,
+}
+
+impl SessionInfo {
+    pub(in crate::api) fn new(client: ClientId, info: services::SessionInfo) -> Self {
+        let services::SessionInfo { now, transitions, health, browser, profile, max_attempts } = info;
+        let transition = |step: crate::model::Transition| Transition { at: step.at.into(), from: step.before, to: step.after, reason: step.reason };
+        let check = |check: services::HealthCheck| HealthCheck { at: check.at.into(), ok: check.ok, check: check.detail };
+        Self {
+            client_id: client,
+            state: now.state,
+            connection_status: now.state,
+            is_ready: now.state == SessionState::Ready,
+            reason: now.reason,
+            passkey: now.passkey.as_ref().map(Passkey::from),
+            notices: now.notices,
+            since: now.since.into(),
+            linked: now.linked,
+            account: now.account,
+            transitions: transitions.into_iter().map(transition).collect(),
+            reconnect: Reconnect { attempt: now.attempt, max_attempts, launches: now.launches, next_attempt_at: now.next_attempt_at.map(Time) },
+            health: health.into_iter().map(check).collect(),
+            browser,
+            profile,
+            whatsapp: WhatsAppWeb { version: now.page.as_ref().and_then(|page| page.version.clone()), page: now.page, contract: now.contract },
+            timestamp: Time::now(),
+        }
+    }
+}
+
+/// `GET /api/whatsapp/session-info`: everything that is known of a session.
+async fn session_info(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<SessionInfo>, ApiError> {
+    let info = sessions.info(&client).await?;
+    Ok(Success::new(SessionInfo::new(client, info), "Session information retrieved successfully"))
 }

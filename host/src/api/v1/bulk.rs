@@ -1,55 +1,81 @@
 //! `/v1/bulk`: one message to many, and a report of what became of each.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     api::{
-        App, SendFailure,
-        access::Caller,
+        app::Defaults,
+        bodies::Bodies,
+        caller::Caller,
         content,
-        extract::{NoParams, Params},
+        error::{ApiError, Code},
+        extract::{JsonBody, NoParams, Params},
         object,
         once::{self, Asked},
-        problem::Problem,
         recipient::{self, Written},
-        reply::Failure,
+        route::{Need::Of, Routes},
         submit,
+        time::Time,
     },
+    config::Scope::{Read, Send},
     model::{ClientId, Priority},
-    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, RowState},
+    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, OutboxId, RowState},
+    services::{BulkOrders, SendFailure},
 };
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post_large("/v1/bulk", Of(Send), create)
+        .get("/v1/bulk/{id}", Of(Read), get)
+        .get("/v1/bulk/{id}/recipients", Of(Read), recipients)
+        .post("/v1/bulk/{id}/cancel", Of(Send), cancel)
+}
 
 /// Recipients of one order.
 const MAX_RECIPIENTS: usize = 10_000;
 /// Recipients of a page.
 const PAGE: u32 = 500;
 
-#[derive(Deserialize)]
+/// One message to many: a text or a template.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wanted {
+struct NewOrder {
+    /// By which session.
     session: ClientId,
-    recipients: Vec<Recipient>,
+    /// To whom, 1 to 10000, each once.
+    recipients: Vec<NewRecipient>,
+    /// A text; this or `template`.
     text: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
     mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
     link_preview: Option<bool>,
+    /// The name of a template; this or `text`.
     template: Option<String>,
+    /// The language of the template, as BCP 47 (`de-CH`).
     locale: Option<String>,
+    /// Variables of the template that all recipients have in common.
     #[serde(default)]
     variables: BTreeMap<String, Value>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
     send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
     expires_at: Option<Value>,
+    /// What goes first; default `bulk`.
     #[serde(default = "bulk")]
     priority: Priority,
+    /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
@@ -58,84 +84,135 @@ fn bulk() -> Priority {
     Priority::Bulk
 }
 
-#[derive(Deserialize)]
+/// One of those an order goes to.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Recipient {
+struct NewRecipient {
+    /// To whom: a phone number, or the id of a chat.
     to: Written,
+    /// Variables of the template for this recipient; they go over those that all have in common.
     #[serde(default)]
     variables: BTreeMap<String, Value>,
 }
 
-pub(in crate::api) async fn create(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
+/// An order and how far it has come.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    /// Its id, `bulk_…`.
+    id: String,
+    /// By which session.
+    session: ClientId,
+    /// When it was accepted.
+    created_at: Time,
+    /// How many recipients it has.
+    total: i64,
+    /// How many of them are `pending`, `refused`, or in which state of their message.
+    counts: BTreeMap<String, i64>,
+    /// Where it can be asked about.
+    location: String,
+}
+
+impl Order {
+    fn new(id: String, order: BulkReport) -> Self {
+        Self {
+            location: location(&id),
+            id,
+            session: order.client,
+            created_at: order.created_at.into(),
+            total: order.counts.iter().map(|(_, count)| count).sum(),
+            counts: order.counts.into_iter().collect(),
+        }
+    }
+}
+
+fn location(id: &str) -> String {
+    format!("/v1/bulk/{id}")
+}
+
+/// 202, with where to ask.
+type Accepted<T> = (StatusCode, [(HeaderName, String); 1], Json<T>);
+
+/// `POST /v1/bulk`: takes one message to many in.
+async fn create(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    State(defaults): State<Arc<Defaults>>,
+    State(bodies): State<Arc<Bodies>>,
+    caller: Caller,
     headers: HeaderMap,
     _: NoParams,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    let body = submit::readable(&headers, body)?;
+    JsonBody(body): JsonBody,
+) -> Result<Accepted<Order>, ApiError> {
     let read = || {
         let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
-        wanted.map_err(Problem::from).and_then(|wanted| parse(&app, wanted))
+        wanted.and_then(|wanted| parse(&defaults, wanted))
     };
-    let request = app.bodies.apart(body.len(), read).await;
-    let id = ordered(&app, &headers, &caller, &body, request).await?;
-    let order = find(&app, &id).await?;
-    let place = format!("/v1/bulk/{id}");
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(shape(&id, &order))).into_response())
+    let request = bodies.apart(body.len(), read).await;
+    let key = Key { defaults: &defaults, headers: &headers, caller: &caller };
+    let id = ordered(&orders, &bodies, &key, &body, request).await?;
+    let order = find(&orders, &id).await?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location(&id))], Json(Order::new(id, order))))
+}
+
+/// What makes an `Idempotency-Key`, beside the body.
+struct Key<'a> {
+    defaults: &'a Defaults,
+    headers: &'a HeaderMap,
+    caller: &'a Caller,
 }
 
 /// The name of the order: a new one, or that of the same request before. `request` is what is understood, or why it is not;
 /// its times are as given.
-async fn ordered(app: &App, headers: &HeaderMap, caller: &Caller, body: &[u8], request: Result<BulkRequest, Problem>) -> Result<String, Problem> {
+async fn ordered(
+    orders: &Arc<dyn BulkOrders>,
+    bodies: &Bodies,
+    given: &Key<'_>,
+    body: &[u8],
+    request: Result<BulkRequest, ApiError>,
+) -> Result<String, ApiError> {
     let mut key = None;
     let named = || {
         let asked = Asked::bulk(body)?;
-        let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(app.core.region(), request));
-        Some(asked.key(app, headers, caller, earlier))
+        let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(given.defaults.region, request));
+        Some(asked.key(given.defaults, given.headers, given.caller, earlier))
     };
-    if once::is_keyed(headers)
-        && let Some(named) = app.bodies.apart(body.len(), named).await
+    if once::is_keyed(given.headers)
+        && let Some(named) = bodies.apart(body.len(), named).await
     {
         let named = named?;
-        match app.core.repeated_bulk(&named).await {
+        match orders.repeated(&named).await {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => key = Some(named),
             // Of a request that makes no sense that is said first.
-            Err(failure) if request.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => {
-                return Err(Failure::from(failure).into());
-            }
+            Err(failure) if request.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
             Err(_) => {}
         }
     }
     let mut request = request?;
     request.message.send_at = submit::times(request.message.send_at, request.message.expires_at)?;
     request.idempotency = key;
-    Ok(app.core.create_bulk(request).await.map_err(Failure::from)?)
+    Ok(orders.create(request).await?)
 }
 
-fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
+fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError> {
     if !(1..=MAX_RECIPIENTS).contains(&wanted.recipients.len()) {
-        return Err(Problem::bad("invalid_recipients", format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
+        return Err(ApiError::new(Code::InvalidRecipients, format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
     }
-    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?.map(|words| content::words(app, words)).transpose()?;
+    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?.map(|words| content::words(defaults.region, words)).transpose()?;
     if text.is_some() == wanted.template.is_some() {
-        return Err(Problem::bad("message_and_template", "give text or template, one of both"));
+        return Err(ApiError::new(Code::MessageAndTemplate, "give text or template, one of both"));
     }
     let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
     if text.is_some() && (own || !wanted.variables.is_empty()) {
-        return Err(Problem::bad("invalid_body", "variables belong to a template; a text has none"));
+        return Err(ApiError::new(Code::InvalidBody, "variables belong to a template; a text has none"));
     }
-    let too_long = |(name, value): (&String, &String)| name.len() > submit::MAX_PAIR || value.len() > submit::MAX_PAIR;
-    if wanted.metadata.len() > submit::MAX_METADATA || wanted.metadata.iter().any(too_long) {
-        return Err(Problem::bad("metadata_too_large", format!("metadata may have {} pairs of {} bytes", submit::MAX_METADATA, submit::MAX_PAIR)));
-    }
+    let metadata = submit::metadata(wanted.metadata)?;
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
     for (place, recipient) in wanted.recipients.into_iter().enumerate() {
-        let to = recipient::read(app, recipient.to.text()).map_err(|failure| Problem::from(failure).with("recipient", place))?;
+        let to = recipient::read(defaults.region, recipient.to.text()).map_err(|error| error.with("recipient", place))?;
         if !seen.insert(to.clone()) {
-            return Err(Problem::bad("duplicate_recipient", format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
+            return Err(ApiError::new(Code::DuplicateRecipient, format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
         }
         recipients.push((to, recipient.variables));
     }
@@ -151,48 +228,54 @@ fn parse(app: &App, wanted: Wanted) -> Result<BulkRequest, Problem> {
         send_at,
         expires_at,
         priority: wanted.priority,
-        metadata: wanted.metadata.into_iter().collect(),
+        metadata,
     };
     Ok(BulkRequest { client: wanted.session, message, recipients, idempotency: None })
 }
 
-fn shape(id: &str, order: &BulkReport) -> Value {
-    let counts: Map<String, Value> = order.counts.iter().map(|(state, count)| (state.clone(), json!(count))).collect();
-    let total: i64 = order.counts.iter().map(|(_, count)| count).sum();
-    json!({"id": id, "session": order.client, "createdAt": order.created_at.rfc3339(), "total": total, "counts": counts, "location": format!("/v1/bulk/{id}")})
+async fn find(orders: &Arc<dyn BulkOrders>, id: &str) -> Result<BulkReport, ApiError> {
+    let found = orders.get(id).await?;
+    found.ok_or_else(|| ApiError::new(Code::NotFound, "there is no bulk order of that id"))
 }
 
-async fn find(app: &App, id: &str) -> Result<BulkReport, Problem> {
-    let found = app.core.bulk(id).await?;
-    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no bulk order of that id"))
+/// `GET /v1/bulk/{id}`: how far an order has come.
+async fn get(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Order>, ApiError> {
+    let order = find(&orders, &id).await?;
+    Ok(Json(Order::new(id, order)))
 }
 
-pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    Ok(Json(shape(&id, &find(&app, &id).await?)).into_response())
-}
-
-#[derive(Deserialize)]
+/// Which recipients.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Page {
-    state: Option<Standing>,
+struct Page {
+    /// In this state.
+    state: Option<RecipientState>,
+    /// The `next` of the page before; default 0.
     #[serde(default)]
     cursor: i64,
 }
 
-/// How far a recipient has come: not taken in yet, refused, or where its message stands.
+/// How far a recipient has come.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Standing {
+enum RecipientState {
+    /// Not taken in yet.
     Pending,
+    /// Refused: there is no message.
     Refused,
+    /// The message waits to be sent.
     Queued,
+    /// The message is being sent.
     Sending,
+    /// The message may have left.
     Unknown,
+    /// WhatsApp's server has the message.
     Sent,
+    /// The message did not leave and will not.
     NotSent,
 }
 
-impl Standing {
+impl RecipientState {
     fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -206,17 +289,66 @@ impl Standing {
     }
 }
 
-pub(in crate::api) async fn recipients(State(app): State<App>, Path(id): Path<String>, Params(page): Params<Page>) -> Result<Response, Problem> {
-    let order = find(&app, &id).await?;
-    let rows = app.core.bulk_recipients(&order, page.state.map(Standing::as_str), page.cursor, PAGE).await?;
-    let full = rows.len() >= PAGE as usize;
-    let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
-    let shape = |row: &BulkRecipient| json!({"recipient": row.place, "to": row.recipient, "number": (!row.recipient.contains('@')).then_some(&row.recipient), "message": row.message, "state": row.state, "code": row.code, "reason": row.reason});
-    Ok(Json(json!({"recipients": rows.iter().map(shape).collect::<Vec<_>>(), "next": next})).into_response())
+/// One page of recipients, 500 at most, in the order of the request.
+#[derive(Debug, Serialize)]
+struct RecipientPage {
+    /// The recipients.
+    recipients: Vec<Recipient>,
+    /// The `cursor` of the next page; null: this was the last one.
+    next: Option<String>,
 }
 
-pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let order = find(&app, &id).await?;
-    let cancelled = app.core.cancel_bulk(&order).await?;
-    Ok(Json(json!({"id": id, "cancelled": cancelled})).into_response())
+/// What became of one recipient.
+#[derive(Debug, Serialize)]
+struct Recipient {
+    /// Its place in the order, from 0.
+    recipient: i64,
+    /// Who it is: digits of a phone number, or the id of a chat.
+    to: String,
+    /// The phone number, in digits, where it is one.
+    number: Option<String>,
+    /// Its message, once that is accepted.
+    message: Option<OutboxId>,
+    /// `pending`, `refused` or the state of its message; `forgotten` once that is deleted.
+    state: String,
+    /// Why it was refused or not sent, for programs.
+    code: Option<String>,
+    /// Why, for people.
+    reason: Option<String>,
+}
+
+impl From<BulkRecipient> for Recipient {
+    fn from(row: BulkRecipient) -> Self {
+        let number = (!row.recipient.contains('@')).then(|| row.recipient.clone());
+        Self { recipient: row.place, to: row.recipient, number, message: row.message, state: row.state, code: row.code, reason: row.reason }
+    }
+}
+
+/// `GET /v1/bulk/{id}/recipients`: what became of each recipient.
+async fn recipients(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    Path(id): Path<String>,
+    Params(page): Params<Page>,
+) -> Result<Json<RecipientPage>, ApiError> {
+    let order = find(&orders, &id).await?;
+    let rows = orders.recipients(&order, page.state.map(RecipientState::as_str), page.cursor, PAGE).await?;
+    let full = rows.len() >= PAGE as usize;
+    let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
+    Ok(Json(RecipientPage { recipients: rows.into_iter().map(Recipient::from).collect(), next }))
+}
+
+/// How many recipients were taken back.
+#[derive(Debug, Serialize)]
+struct Cancelled {
+    /// The order.
+    id: String,
+    /// How many.
+    cancelled: u64,
+}
+
+/// `POST /v1/bulk/{id}/cancel`: takes back what has not begun of an order.
+async fn cancel(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Cancelled>, ApiError> {
+    let order = find(&orders, &id).await?;
+    let cancelled = orders.cancel(&order).await?;
+    Ok(Json(Cancelled { id, cancelled }))
 }

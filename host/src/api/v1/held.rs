@@ -1,48 +1,79 @@
 //! `/v1/sessions/{id}/held`: what was accepted for the account that a session had before.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
-use serde_json::json;
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
 
 use crate::{
-    api::{App, HeldAction, extract::NoParams, problem::Problem},
+    api::{
+        error::ApiError,
+        extract::{Action, Actions, NoParams, Session},
+        route::{Need::Of, Routes},
+    },
+    config::Scope::{Control, Read},
     model::ClientId,
     outbox::Held,
+    services::{HeldAction, HeldMessages},
 };
 
-/// What can be done with it.
-pub(in crate::api) const VERBS: [&str; 2] = ["release", "cancel"];
-
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/v1/sessions/{id}/held", Of(Read), get).post_action::<HeldAction, _>("/v1/sessions/{id}/held/{verb}", Of(Control), change)
 }
 
-/// `GET /v1/sessions/{id}/held`
-pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let client = client(&id)?;
-    let Held { messages, recipients } = app.core.held(&client).await?;
-    Ok(Json(json!({"session": client, "messages": messages, "recipients": recipients})).into_response())
+/// How much it is.
+#[derive(Debug, Serialize)]
+struct Count {
+    /// Messages.
+    messages: u64,
+    /// Recipients of bulk orders whose messages do not exist yet.
+    recipients: u64,
 }
 
-/// `POST /v1/sessions/{id}/held/{release|cancel}`
-pub(in crate::api) async fn change(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
-    let (action, done) = match verb.as_str() {
-        "release" => (HeldAction::Release, "released"),
-        "cancel" => (HeldAction::Cancel, "cancelled"),
-        _ => {
-            let detail = format!("unknown action {verb:?}; expected release or cancel");
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
-        }
+impl From<Held> for Count {
+    fn from(Held { messages, recipients }: Held) -> Self {
+        Self { messages, recipients }
+    }
+}
+
+/// What is held of a session.
+#[derive(Debug, Serialize)]
+struct HeldReport {
+    /// The session.
+    session: ClientId,
+    /// What is held now.
+    #[serde(flatten)]
+    now: Count,
+    /// What this call released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released: Option<Count>,
+    /// What this call cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled: Option<Count>,
+}
+
+/// `GET /v1/sessions/{id}/held`: how much is held.
+async fn get(State(held): State<Arc<dyn HeldMessages>>, _: NoParams, Session(client): Session) -> Result<Json<HeldReport>, ApiError> {
+    let now = held.get(&client).await?;
+    Ok(Json(HeldReport { session: client, now: now.into(), released: None, cancelled: None }))
+}
+
+impl Actions for HeldAction {
+    const ALL: &'static [(&'static str, Self)] = &[("release", Self::Release), ("cancel", Self::Cancel)];
+}
+
+/// `POST /v1/sessions/{id}/held/{release|cancel}`: lets it leave with the account of now, or ends it.
+async fn change(
+    State(held): State<Arc<dyn HeldMessages>>,
+    _: NoParams,
+    Action(action): Action<HeldAction>,
+    Session(client): Session,
+) -> Result<Json<HeldReport>, ApiError> {
+    let changed = Some(Count::from(held.change(&client, action).await?));
+    let now = held.get(&client).await?.into();
+    let (released, cancelled) = match action {
+        HeldAction::Release => (changed, None),
+        HeldAction::Cancel => (None, changed),
     };
-    let client = client(&id)?;
-    let changed = app.core.change_held(&client, action).await?;
-    let Held { messages, recipients } = app.core.held(&client).await?;
-    let changed = json!({"messages": changed.messages, "recipients": changed.recipients});
-    let mut answer = json!({"session": client, "messages": messages, "recipients": recipients});
-    answer[done] = changed;
-    Ok(Json(answer).into_response())
+    Ok(Json(HeldReport { session: client, now, released, cancelled }))
 }

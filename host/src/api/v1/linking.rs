@@ -1,44 +1,52 @@
 //! `/v1/sessions/{id}/pairing-code`: linking by phone number.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
 use crate::{
     api::{
-        App,
-        extract::{Body, NoParams},
-        linking::{NO_STORE, shape},
-        object,
-        problem::Problem,
+        app::Defaults,
+        error::ApiError,
+        extract::{NoParams, Object, Session},
+        pairing::{NO_STORE, NoStore, PairingCode},
         recipient::{self, Written},
+        route::{Need::Of, Routes},
     },
-    model::{ClientId, InvalidClientId},
+    config::Scope::Control,
+    services::Linking,
 };
 
-/// The session is in the path.
-#[derive(Deserialize)]
+const PATH: &str = "/v1/sessions/{id}/pairing-code";
+
+pub(super) fn routes() -> Routes {
+    Routes::new().post(PATH, Of(Control), create).delete(PATH, Of(Control), cancel)
+}
+
+/// Which number the session is to be linked to.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Own {
+struct CodeRequest {
+    /// The phone number of the account.
     number: Written,
 }
 
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+/// `POST /v1/sessions/{id}/pairing-code`: a code to be typed on the phone.
+async fn create(
+    State(linking): State<Arc<dyn Linking>>,
+    State(defaults): State<Arc<Defaults>>,
+    _: NoParams,
+    Session(client): Session,
+    Object(wanted): Object<CodeRequest>,
+) -> Result<NoStore<Json<PairingCode>>, ApiError> {
+    let number = recipient::number(defaults.region, wanted.number.text())?;
+    let code = linking.code(&client, &number).await?;
+    Ok((NO_STORE, Json(code.into())))
 }
 
-pub(in crate::api) async fn code(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
-    let wanted: Own = object::from_slice(&body)?;
-    let number = recipient::number(&app, wanted.number.text())?;
-    let code = app.core.pairing_code(&client(&id)?, &number).await?;
-    Ok((NO_STORE, Json(shape(&code))).into_response())
-}
-
-pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    app.core.cancel_pairing(&client(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+/// `DELETE /v1/sessions/{id}/pairing-code`: gives the code up and shows QR codes again.
+async fn cancel(State(linking): State<Arc<dyn Linking>>, _: NoParams, Session(client): Session) -> Result<StatusCode, ApiError> {
+    linking.cancel(&client).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,121 +1,271 @@
-//! `/v1/messages`: accepted sends found, looked at, taken back and taken up again.
+//! `/v1/messages`: accepted messages found, looked at, taken back and taken up again.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     api::{
-        App, SessionFailure,
-        access::Caller,
+        app::Defaults,
+        caller::Caller,
         content,
+        error::{ApiError, Code},
         extract::{NoParams, Params, time},
-        problem::Problem,
         recipient,
+        route::{Need::Of, Routes},
+        session::find,
+        time::Time,
     },
-    model::{ClientId, Outcome, Timestamp},
+    config::Scope::{Admin, Read, Send},
+    model::{self, ClientId, FailureCode, MessageId, PhoneNumber, Priority, Recipient, Timestamp},
     outbox::{ChangeError, Filter, HistoryRow, OutboxId, OutboxRow, RowState},
+    services::{Messages, Sessions},
 };
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/messages", Of(Read), list)
+        .delete("/v1/messages", Of(Admin), purge)
+        .get("/v1/messages/{id}", Of(Read), get)
+        .post("/v1/messages/{id}/cancel", Of(Send), cancel)
+        .post("/v1/messages/{id}/retry", Of(Send), retry)
+}
 
 /// Rows of a page, unless the caller says otherwise, and at most.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
-/// A send in short.
-pub(in crate::api) fn shape(row: &OutboxRow) -> Value {
-    json!({
-        "id": row.id, "session": row.client, "state": row.state, "to": row.chat.as_ref().unwrap_or(&row.message.to.chat),
-        "recipient": row.recipient, "number": row.recipient.number().cloned().or_else(|| row.message.to.number()), "messageId": row.message_id, "messageKey": row.message_key, "ack": row.ack, "outcome": row.outcome().map(outcome),
-        "priority": row.priority, "attempt": row.attempt, "sendAt": row.message.send_at.map(Timestamp::rfc3339),
-        "expiresAt": row.expires_at.map(Timestamp::rfc3339), "createdAt": row.created_at.rfc3339(), "updatedAt": row.updated_at.rfc3339(),
-    })
+/// An accepted message.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Message {
+    /// The gateway's id of it, `out_…`.
+    id: OutboxId,
+    /// By which session.
+    session: ClientId,
+    /// Where it stands.
+    state: RowState,
+    /// The chat it went to, or is addressed to.
+    to: String,
+    /// To whom, as it was asked for: digits of a phone number, or the id of a chat.
+    recipient: Recipient,
+    /// The phone number of the recipient, in digits, where it is known.
+    number: Option<PhoneNumber>,
+    /// WhatsApp's id of the message, made before anything else.
+    message_id: MessageId,
+    /// WhatsApp's key of the message, `true_<chat>_<id>`, once it has one.
+    message_key: Option<String>,
+    /// WhatsApp's number of the last acknowledgement, 1 (server) to 4 (played); 0: none.
+    ack: i64,
+    /// How it ended, once it has.
+    outcome: Option<Outcome>,
+    /// What goes first.
+    priority: Priority,
+    /// How often it was begun.
+    attempt: i64,
+    /// When it is to be sent; null: at once.
+    send_at: Option<Time>,
+    /// Not to be begun after.
+    expires_at: Option<Time>,
+    /// When it was accepted.
+    created_at: Time,
+    /// When it last changed.
+    updated_at: Time,
 }
 
-/// How it ended.
-fn outcome(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Sent { message_key, chat, at } => json!({"outcome": "sent", "messageKey": message_key, "chat": chat, "at": at.rfc3339()}),
-        Outcome::NotSent { code, reason } => json!({"outcome": "not_sent", "code": code, "reason": reason}),
-        Outcome::Unknown { reason } => json!({"outcome": "unknown", "reason": reason}),
+/// How a message ended.
+#[derive(Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
+enum Outcome {
+    /// WhatsApp's server has it.
+    Sent {
+        /// WhatsApp's key of the message, `true_<chat>_<id>`.
+        message_key: String,
+        /// The chat it went to.
+        chat: String,
+        /// When the server's acknowledgement was seen.
+        at: Time,
+    },
+    /// It did not leave and will not.
+    NotSent {
+        /// Why, for programs.
+        code: FailureCode,
+        /// Why, for people.
+        reason: String,
+    },
+    /// It may have left; the gateway finds out by its id.
+    Unknown {
+        /// What happened meanwhile, for people.
+        reason: String,
+    },
+}
+
+impl From<model::Outcome> for Outcome {
+    fn from(outcome: model::Outcome) -> Self {
+        match outcome {
+            model::Outcome::Sent { message_key, chat, at } => Self::Sent { message_key, chat, at: at.into() },
+            model::Outcome::NotSent { code, reason } => Self::NotSent { code, reason },
+            model::Outcome::Unknown { reason } => Self::Unknown { reason },
+        }
     }
 }
 
-/// A send with what it says and what happened to it.
-fn whole(row: &OutboxRow, history: &[HistoryRow]) -> Value {
-    let mut all = shape(row);
-    all["content"] = content::shape(&row.message.content);
-    all["replyTo"] = json!(row.message.reply_to);
-    all["metadata"] = row.message.metadata.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
-    if row.redacted {
-        all["content"] = json!({"kind": "redacted"});
+impl From<&OutboxRow> for Message {
+    fn from(row: &OutboxRow) -> Self {
+        Self {
+            id: row.id.clone(),
+            session: row.client.clone(),
+            state: row.state,
+            to: row.chat.as_ref().unwrap_or(&row.message.to.chat).clone(),
+            recipient: row.recipient.clone(),
+            number: row.recipient.number().cloned().or_else(|| row.message.to.number()),
+            message_id: row.message_id.clone(),
+            message_key: row.message_key.clone(),
+            ack: row.ack,
+            outcome: row.outcome().map(Outcome::from),
+            priority: row.priority,
+            attempt: row.attempt,
+            send_at: row.message.send_at.map(Time),
+            expires_at: row.expires_at.map(Time),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        }
     }
-    let step = |step: &HistoryRow| {
-        let mut line = step.detail.clone();
+}
+
+/// A message with what it says and what happened to it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageDetails {
+    #[serde(flatten)]
+    message: Message,
+    /// What it says, in the fields of a send, with its `kind`; `redacted` once that was deleted.
+    content: Value,
+    /// The WhatsApp id of the message that it answers.
+    reply_to: Option<MessageId>,
+    /// Free-form pairs of the caller.
+    metadata: BTreeMap<String, String>,
+    /// What happened to it, oldest first.
+    history: Vec<HistoryEntry>,
+}
+
+/// Something that happened to a message.
+#[derive(Debug, Serialize)]
+struct HistoryEntry {
+    /// When.
+    at: Time,
+    /// What: `accepted`, `verdict`, `held`, `sending`, `ack` …
+    what: String,
+    /// What belongs to it.
+    #[serde(flatten)]
+    detail: Map<String, Value>,
+}
+
+impl From<&HistoryRow> for HistoryEntry {
+    fn from(row: &HistoryRow) -> Self {
+        let mut detail = row.detail.as_object().cloned().unwrap_or_default();
         // Kept as milliseconds.
         for name in ["sendAt", "expiresAt"] {
-            if let Some(at) = line.get(name).and_then(Value::as_i64) {
-                line[name] = Timestamp(at).rfc3339().into();
+            if let Some(at) = detail.get(name).and_then(Value::as_i64) {
+                detail.insert(name.to_owned(), Timestamp(at).rfc3339().into());
             }
         }
-        line["at"] = step.at.rfc3339().into();
-        line["what"] = step.kind.clone().into();
-        line
-    };
-    all["history"] = history.iter().map(step).collect();
-    all
+        detail.retain(|name, _| !matches!(name.as_str(), "at" | "what"));
+        Self { at: row.at.into(), what: row.kind.clone(), detail }
+    }
 }
 
-fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no message of that id")
+impl MessageDetails {
+    fn new(row: &OutboxRow, history: &[HistoryRow]) -> Self {
+        let content = if row.redacted { serde_json::json!({"kind": "redacted"}) } else { content::shape(&row.message.content) };
+        Self {
+            message: row.into(),
+            content,
+            reply_to: row.message.reply_to.clone(),
+            metadata: row.message.metadata.iter().cloned().collect(),
+            history: history.iter().map(HistoryEntry::from).collect(),
+        }
+    }
 }
 
-pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let (row, history) = app.core.message(&OutboxId(id)).await?.ok_or_else(not_found)?;
-    Ok(Json(whole(&row, &history)).into_response())
+fn not_found() -> ApiError {
+    ApiError::new(Code::NotFound, "there is no message of that id")
 }
 
-#[derive(Deserialize)]
+/// `GET /v1/messages/{id}`: a message with what it says and what happened to it.
+async fn get(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<Json<MessageDetails>, ApiError> {
+    let (row, history) = messages.get(&OutboxId(id)).await?.ok_or_else(not_found)?;
+    Ok(Json(MessageDetails::new(&row, &history)))
+}
+
+/// Which messages.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Search {
+struct Search {
+    /// Of this session.
     session: Option<String>,
+    /// In this state.
     state: Option<RowState>,
+    /// To this recipient.
     to: Option<String>,
+    /// Accepted at this time or later: RFC 3339, or milliseconds since the Unix epoch.
     since: Option<String>,
+    /// Accepted before this time: RFC 3339, or milliseconds since the Unix epoch.
     until: Option<String>,
+    /// The id of a message, or an `Idempotency-Key` of the caller; nothing else counts then.
     q: Option<String>,
+    /// Rows of a page, 1 to 200; default 50.
     limit: Option<u32>,
+    /// The `next` of the page before.
     cursor: Option<i64>,
 }
 
-pub(in crate::api) async fn list(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Params(search): Params<Search>,
-) -> Result<Response, Problem> {
-    if let Some(words) = &search.q {
-        let rows = app.core.search_messages(words, &caller.0).await?;
-        return Ok(Json(json!({"messages": rows.iter().map(shape).collect::<Vec<_>>(), "next": null})).into_response());
-    }
-    let listed = app.core.messages(&filter(&app, search)?).await?;
-    let messages: Vec<Value> = listed.rows.iter().map(shape).collect();
-    // Rows of another version, or broken ones: said by name, so that nobody takes the page for whole.
-    Ok(Json(json!({"messages": messages, "unreadable": listed.unreadable, "next": listed.next.map(|place| place.to_string())})).into_response())
+/// One page of messages, newest first.
+#[derive(Debug, Serialize)]
+struct MessagePage {
+    /// The messages.
+    messages: Vec<Message>,
+    /// Messages of the page that cannot be read: of another version of the gateway, or broken. Not in answers to `q`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<Vec<OutboxId>>,
+    /// The `cursor` of the next page; null: this was the last one.
+    next: Option<String>,
 }
 
-fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
+/// `GET /v1/messages`: one page of messages, newest first.
+async fn list(
+    State(messages): State<Arc<dyn Messages>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(defaults): State<Arc<Defaults>>,
+    caller: Caller,
+    Params(search): Params<Search>,
+) -> Result<Json<MessagePage>, ApiError> {
+    let shown = |rows: &[OutboxRow]| rows.iter().map(Message::from).collect();
+    if let Some(words) = &search.q {
+        let rows = messages.search(words, &caller.0).await?;
+        return Ok(Json(MessagePage { messages: shown(&rows), unreadable: None, next: None }));
+    }
+    let listed = messages.list(&filter(&*sessions, &defaults, search)?).await?;
+    // Rows of another version, or broken ones: said by name, so that nobody takes the page for whole.
+    let next = listed.next.map(|place| place.to_string());
+    Ok(Json(MessagePage { messages: shown(&listed.rows), unreadable: Some(listed.unreadable), next }))
+}
+
+fn filter(sessions: &dyn Sessions, defaults: &Defaults, search: Search) -> Result<Filter, ApiError> {
     let limit = search.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::bad("invalid_query", format!("limit must be 1 to {MAX_PAGE}")));
+        return Err(ApiError::new(Code::InvalidQuery, format!("limit must be 1 to {MAX_PAGE}")));
     }
     Ok(Filter {
-        client: search.session.as_deref().map(|id| session(app, id)).transpose()?,
+        client: search.session.as_deref().map(|id| session(sessions, id)).transpose()?,
         state: search.state,
-        to: search.to.as_deref().map(|to| recipient::read(app, to)).transpose()?,
+        to: search.to.as_deref().map(|to| recipient::read(defaults.region, to)).transpose()?,
         since: time("since", search.since)?,
         until: time("until", search.until)?,
         before: search.cursor,
@@ -123,26 +273,21 @@ fn filter(app: &App, search: Search) -> Result<Filter, Problem> {
     })
 }
 
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
-}
-
 /// A session that is there.
-fn session(app: &App, id: &str) -> Result<ClientId, Problem> {
-    let client = client(id)?;
-    match app.core.session(&client) {
-        Some(_) => Ok(client),
-        None => Err(SessionFailure::Unknown(client).into()),
-    }
+fn session(sessions: &dyn Sessions, id: &str) -> Result<ClientId, ApiError> {
+    let client: ClientId = id.parse()?;
+    find(sessions, &client)?;
+    Ok(client)
 }
 
-fn unchanged(error: ChangeError, verb: &str) -> Problem {
+/// Why a message was not changed; `verb` is what it was told.
+fn unchanged(error: ChangeError, verb: &str) -> ApiError {
     let state = match error {
         ChangeError::Missing => return not_found(),
         ChangeError::Store(error) => return error.into(),
         ChangeError::BodyGone => {
             let detail = format!("the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)");
-            return Problem::new(StatusCode::CONFLICT, "body_gone", detail);
+            return ApiError::new(Code::BodyGone, detail);
         }
         ChangeError::State(state) => state,
     };
@@ -153,36 +298,51 @@ fn unchanged(error: ChangeError, verb: &str) -> Problem {
         RowState::Queued => "it waits to be sent",
         RowState::NotSent => "it has ended without being sent",
     };
-    let detail = format!("the message cannot be told to {verb}: {why}");
-    Problem::new(StatusCode::CONFLICT, "wrong_state", detail).with("state", state.as_str())
+    ApiError::new(Code::WrongState, format!("the message cannot be told to {verb}: {why}")).with("state", state.as_str())
 }
 
-/// `POST /v1/messages/{id}/cancel`: only one that has not begun.
-pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let row = app.core.cancel_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
-    Ok(Json(shape(&row)).into_response())
+/// `POST /v1/messages/{id}/cancel`: takes a message back; only one that has not begun.
+async fn cancel(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Message>, ApiError> {
+    let row = messages.cancel(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
+    Ok(Json(Message::from(&row)))
 }
 
-/// `POST /v1/messages/{id}/retry`: only one that has not left.
-pub(in crate::api) async fn retry(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let row = app.core.retry_message(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
-    Ok((StatusCode::ACCEPTED, Json(shape(&row))).into_response())
+/// `POST /v1/messages/{id}/retry`: takes a message up again; only one that has not left.
+async fn retry(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<(StatusCode, Json<Message>), ApiError> {
+    let row = messages.retry(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
+    Ok((StatusCode::ACCEPTED, Json(Message::from(&row))))
 }
 
-#[derive(Deserialize)]
+/// Which messages are taken back: both must be said, so that nobody empties more than they meant.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Purge {
+struct Purge {
+    /// Of this session.
     session: Option<String>,
+    /// In this state: `queued`, nothing else can be purged.
     state: Option<RowState>,
 }
 
-/// `DELETE /v1/messages?state=queued&session=`: both must be said, so that nobody empties more than they meant.
-pub(in crate::api) async fn purge(State(app): State<App>, Params(purge): Params<Purge>) -> Result<Response, Problem> {
+/// How many messages were taken back.
+#[derive(Debug, Serialize)]
+struct Purged {
+    /// Of which session.
+    session: ClientId,
+    /// How many.
+    cancelled: u64,
+}
+
+/// `DELETE /v1/messages?state=queued&session=`: takes back every message of a session that has not begun.
+async fn purge(
+    State(messages): State<Arc<dyn Messages>>,
+    State(sessions): State<Arc<dyn Sessions>>,
+    Params(purge): Params<Purge>,
+) -> Result<Json<Purged>, ApiError> {
     let (Some(id), Some(RowState::Queued)) = (purge.session, purge.state) else {
         let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
-        return Err(Problem::bad("invalid_query", detail));
+        return Err(ApiError::new(Code::InvalidQuery, detail));
     };
-    let client = session(&app, &id)?;
-    let cancelled = app.core.purge_messages(&client).await?;
-    Ok(Json(json!({"session": client, "cancelled": cancelled})).into_response())
+    let client = session(&*sessions, &id)?;
+    let cancelled = messages.purge(&client).await?;
+    Ok(Json(Purged { session: client, cancelled }))
 }

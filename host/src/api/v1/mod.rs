@@ -1,11 +1,28 @@
 //! The gateway's own calls, below `/v1`.
 
-pub(super) mod bulk;
-pub(super) mod deliveries;
-pub(super) mod held;
-pub(super) mod linking;
-pub(super) mod messages;
-pub(super) mod passkey;
-pub(super) mod send;
-pub(super) mod sending;
-pub(super) mod sessions;
+mod bulk;
+mod deliveries;
+mod held;
+mod linking;
+mod messages;
+mod passkey;
+mod send;
+mod sending;
+mod sessions;
+
+pub(super) use self::passkey::Passkey;
+use super::route::Routes;
+
+/// The calls of this layer.
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .merge(sessions::routes())
+        .merge(linking::routes())
+        .merge(passkey::routes())
+        .merge(send::routes())
+        .merge(sending::routes())
+        .merge(held::routes())
+        .merge(bulk::routes())
+        .merge(messages::routes())
+        .merge(deliveries::routes())
+}

@@ -1,127 +1,158 @@
-//! Passkeys that WhatsApp asks for: `/v1/sessions/{id}/passkey`.
+//! `/v1/sessions/{id}/passkey`: passkeys that WhatsApp asks for.
+
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
-    http::{StatusCode, header},
+    extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     api::{
-        App,
-        extract::{Body, NoParams},
-        object,
-        problem::Problem,
+        error::ApiError,
+        extract::{Body, NoParams, Object, Session},
+        pairing::{NO_STORE, NoStore},
+        route::{Need::Of, Routes},
+        time::Time,
     },
-    model::{ClientId, InvalidClientId},
-    session::{PasskeyError, PasskeyView},
+    config::Scope::Control,
+    services::{HelperAddress, PasskeyFailure, Passkeys, Sessions},
+    session::{PasskeyError, PasskeyStage, PasskeyView},
+    whatsapp::PasskeyPurpose,
 };
 
-/// Where helper pages are reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HelperAddress {
-    /// Without a slash at the end.
-    pub base: String,
-    /// It works for browsers of this machine alone, because nobody has said another address.
-    pub local_only: bool,
+const PATH: &str = "/v1/sessions/{id}/passkey";
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get(PATH, Of(Control), get).post(PATH, Of(Control), answer).delete(PATH, Of(Control), cancel).post(
+        "/v1/sessions/{id}/passkey/confirm",
+        Of(Control),
+        confirm,
+    )
 }
 
-impl HelperAddress {
-    /// The link to one page.
-    #[must_use]
-    pub fn link(&self, token: &str) -> String {
-        format!("{}/passkey/{token}", self.base)
-    }
+/// A passkey ceremony: what WhatsApp asks for, and how far it has come.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Passkey {
+    /// How far it has come.
+    stage: PasskeyStage,
+    /// What it is for.
+    purpose: PasskeyPurpose,
+    /// What has to be signed, in the standard's JSON form (`PublicKeyCredentialRequestOptionsJSON`); null once it was answered.
+    public_key: Option<Value>,
+    /// What has to be compared with the phone, `ABCD-EFGH`, in the stage `confirm`.
+    code: Option<String>,
+    /// When WhatsApp asked.
+    asked_at: Time,
+    /// An assertion that is sent before this time needs no code to be compared; null: a code will have to be.
+    code_without: Option<Time>,
+    /// When the present stage ends by itself.
+    expires_at: Time,
+    /// The path of the helper page of this challenge; whoever has it needs no API key.
+    helper: Option<String>,
+    /// Why it failed, or why it began anew.
+    reason: Option<String>,
 }
 
-/// Why nothing was done about a passkey.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PasskeyFailure {
-    /// There is no such session.
-    #[error("there is no session {0}")]
-    Unknown(ClientId),
-    /// The session, the page, or what was brought.
-    #[error(transparent)]
-    Passkey(#[from] PasskeyError),
-}
-
-impl From<PasskeyFailure> for Problem {
-    fn from(failure: PasskeyFailure) -> Self {
-        let words = failure.to_string();
-        let (status, code) = match &failure {
-            PasskeyFailure::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_client"),
-            PasskeyFailure::Passkey(error) => match error {
-                PasskeyError::NotAsked => (StatusCode::NOT_FOUND, "no_passkey_asked"),
-                PasskeyError::NotWaiting(_) => (StatusCode::CONFLICT, "not_waiting_for_passkey"),
-                PasskeyError::Invalid(crate::whatsapp::AssertionFault::WrongChallenge) => (StatusCode::CONFLICT, "wrong_challenge"),
-                PasskeyError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_assertion"),
-                PasskeyError::Expired { .. } => (StatusCode::GONE, "challenge_expired"),
-                PasskeyError::Refused(_) => (StatusCode::BAD_GATEWAY, "refused_by_whatsapp"),
-                PasskeyError::NotConfirming(_) => (StatusCode::CONFLICT, "not_waiting_for_code"),
-                PasskeyError::WrongCode => (StatusCode::CONFLICT, "wrong_code"),
-                PasskeyError::Page(_) => (StatusCode::BAD_GATEWAY, "page_error"),
-            },
-        };
-        if matches!(failure, PasskeyFailure::Passkey(PasskeyError::Page(_))) {
-            let detail = "WhatsApp Web could not take it; the gateway's log says why, under this request's id";
-            return Self::new(status, code, detail).because(words);
-        }
-        let problem = Self::new(status, code, words);
-        match failure {
-            PasskeyFailure::Passkey(PasskeyError::NotWaiting(stage) | PasskeyError::NotConfirming(stage)) => problem.with("stage", stage.as_str()),
-            PasskeyFailure::Passkey(PasskeyError::Expired { again }) => problem.with("again", again),
-            _ => problem,
+impl From<&PasskeyView> for Passkey {
+    fn from(view: &PasskeyView) -> Self {
+        Self {
+            stage: view.stage,
+            purpose: view.purpose,
+            public_key: view.public_key.clone(),
+            code: view.code.clone(),
+            asked_at: view.asked_at.into(),
+            code_without: view.code_without.map(Time),
+            expires_at: view.expires_at.into(),
+            helper: view.token.as_ref().map(|token| format!("/passkey/{token}")),
+            reason: view.reason.clone(),
         }
     }
 }
-
-/// Nothing on the way may keep a challenge or a code.
-pub(in crate::api) const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// A ceremony with the link to its helper page.
-fn shape(app: &App, view: &PasskeyView) -> Value {
-    let mut shape = view.shape();
-    if let (Some(shape), Some(token)) = (shape.as_object_mut(), &view.token) {
-        let address = app.core.helper();
-        shape.insert("helperUrl".into(), address.link(token).into());
-        if address.local_only {
-            shape.insert("helperNote".into(), "this link works in a browser on the gateway's own machine; [server] public_url names another".into());
-        }
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LinkedPasskey {
+    #[serde(flatten)]
+    passkey: Passkey,
+    /// The address of its helper page, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helper_url: Option<String>,
+    /// What is to be known of that address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helper_note: Option<&'static str>,
+}
+
+impl LinkedPasskey {
+    fn new(address: &HelperAddress, view: &PasskeyView) -> Self {
+        let helper_url = view.token.as_ref().map(|token| address.link(token));
+        let note = "this link works in a browser on the gateway's own machine; [server] public_url names another";
+        let helper_note = helper_url.as_ref().filter(|_| address.local_only).map(|_| note);
+        Self { passkey: view.into(), helper_url, helper_note }
     }
-    shape
 }
 
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+/// The ceremony goes on: 202.
+struct GoesOn(LinkedPasskey);
+
+impl IntoResponse for GoesOn {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
+    }
 }
 
-pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let client = client(&id)?;
-    let now = app.core.session(&client).ok_or(PasskeyFailure::Unknown(client))?;
+/// `GET /v1/sessions/{id}/passkey`: the ceremony that is under way, or why the last one failed.
+async fn get(
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<NoStore<Json<LinkedPasskey>>, ApiError> {
+    let now = sessions.get(&client).ok_or(PasskeyFailure::Unknown(client))?;
     let view = now.passkey.ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
-    Ok((NO_STORE, Json(shape(&app, &view))).into_response())
+    Ok((NO_STORE, Json(LinkedPasskey::new(&address, &view))))
 }
 
-pub(in crate::api) async fn answer(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
-    let view = app.core.answer_passkey(&client(&id)?, &body).await?;
-    Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
+/// `POST /v1/sessions/{id}/passkey`: gives the page an assertion, JSON as a browser makes it.
+async fn answer(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+    Body(body): Body,
+) -> Result<GoesOn, ApiError> {
+    let view = passkeys.answer(&client, &body).await?;
+    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
 }
 
-#[derive(Deserialize)]
+/// What the phone shows.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Confirmation {
+    /// The code, `ABCD-EFGH`.
     code: String,
 }
 
-pub(in crate::api) async fn confirm(State(app): State<App>, Path(id): Path<String>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
-    let view = app.core.confirm_passkey(&client(&id)?, &object::from_slice::<Confirmation>(&body)?.code).await?;
-    Ok((StatusCode::ACCEPTED, NO_STORE, Json(shape(&app, &view))).into_response())
+/// `POST /v1/sessions/{id}/passkey/confirm`: a person says that the phone shows this code.
+async fn confirm(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    State(address): State<Arc<HelperAddress>>,
+    _: NoParams,
+    Session(client): Session,
+    Object(wanted): Object<Confirmation>,
+) -> Result<GoesOn, ApiError> {
+    let view = passkeys.confirm(&client, &wanted.code).await?;
+    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
 }
 
-pub(in crate::api) async fn cancel(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    app.core.cancel_passkey(&client(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+/// `DELETE /v1/sessions/{id}/passkey`: gives the ceremony up.
+async fn cancel(State(passkeys): State<Arc<dyn Passkeys>>, _: NoParams, Session(client): Session) -> Result<StatusCode, ApiError> {
+    passkeys.cancel(&client).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

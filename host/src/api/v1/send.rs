@@ -1,143 +1,93 @@
-//! `POST /v1/sessions/{id}/messages`.
+//! `POST /v1/sessions/{id}/messages`: sends a message of any kind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    Json,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::messages;
+use super::messages::Message;
 use crate::{
     api::{
-        App, SendCall, SendReply,
-        access::Caller,
+        app::Defaults,
+        bodies::Bodies,
         content::{self, Said},
-        extract::Params,
+        error::{ApiError, Code},
+        extract::{JsonBody, Params, Session},
         object,
         once::Asked,
-        problem::Problem,
         recipient::{self, Written},
-        reply::{Failure, bad},
-        submit::{self, MAX_METADATA, MAX_PAIR},
+        route::{Need::Of, Routes},
+        submit::{self, Submission},
     },
+    config::Scope::Send,
     model::{ClientId, MessageId, Outcome, Priority},
     outbox::{Accepted, OutboxId, RowState, Until},
     plugins::RenderRequest,
+    services::{SendCall, SendReply},
 };
 
-/// The body of `POST /v1/sessions/{id}/messages`.
-#[derive(Deserialize)]
+pub(super) fn routes() -> Routes {
+    Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send)
+}
+
+/// A message to be sent: exactly one of `text`, `template`, `location` and `contact`.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wanted {
+struct SendRequest {
+    /// To whom: a phone number, or the id of a chat.
     to: Written,
+    /// A text.
     text: Option<String>,
+    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
     mentions: Option<Vec<String>>,
+    /// Whether a link of the text may get a preview; default true.
     link_preview: Option<bool>,
+    /// The name of a template.
     template: Option<String>,
+    /// The language of the template, as BCP 47 (`de-CH`).
     locale: Option<String>,
+    /// Variables of the template.
     variables: Option<BTreeMap<String, Value>>,
+    /// A place on earth.
     location: Option<content::LocationFields>,
+    /// A contact card.
     contact: Option<content::ContactFields>,
+    /// The WhatsApp id, or the key, of the message that it answers.
     reply_to: Option<String>,
+    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
     send_at: Option<Value>,
+    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
     expires_at: Option<Value>,
+    /// What goes first; default `interactive`.
     #[serde(default)]
     priority: Priority,
+    /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
 
-/// `POST /v1/sessions/{id}/messages`.
-pub(in crate::api) async fn send(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    Params(Waiting { until }): Params<Waiting>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    let body = submit::readable(&headers, body)?;
-    let waits = |otherwise| if submit::prefers_async(&headers) { Until::Accepted } else { waits(until, otherwise) };
-    let call = app.bodies.apart(body.len(), || parse(&app, &id, &body)).await;
-    let answer = submit::answer(&app, &headers, &caller, || Asked::message(&id, &body), call, waits).await?;
-    match answer {
-        SendReply::Accepted(accepted) => Ok(submit::accepted_response(&accepted, Json(shape(&accepted)).into_response())),
-        SendReply::Done(row, outcome) => match outcome {
-            Outcome::Sent { .. } => Ok(Json(messages::shape(&row)).into_response()),
-            Outcome::NotSent { code, reason } => Err(Problem::from(Failure::not_sent(code, reason)).with("id", row.id.0)),
-            Outcome::Unknown { reason } => {
-                let place = format!("/v1/messages/{}", row.id);
-                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
-                let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail);
-                Err(problem.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
-            }
-        },
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape<'a> {
-    id: &'a OutboxId,
-    message_id: &'a MessageId,
-    state: RowState,
-    location: String,
-}
-
-fn shape(accepted: &Accepted) -> Shape<'_> {
-    Shape { id: &accepted.id, message_id: &accepted.message_id, state: accepted.state, location: submit::location(accepted) }
-}
-
-fn parse(app: &App, id: &str, body: &[u8]) -> Result<SendCall, Failure> {
-    let wanted: Wanted = object::from_slice(body).map_err(|fault| content::not_yet(body).unwrap_or_else(|| fault.into()))?;
-    let client: ClientId =
-        id.parse().map_err(|error: crate::model::InvalidClientId| bad("invalid_client_id", "Invalid client id", error.to_string()))?;
-    let to = recipient::read(app, wanted.to.text())?;
-    let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
-    let said = Said {
-        text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
-        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
-        location: wanted.location,
-        contact: wanted.contact,
-    };
-    let content = content::requested(app, said)?;
-    if wanted.metadata.len() > MAX_METADATA || wanted.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
-        let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
-        return Err(bad("metadata_too_large", "Metadata too large", message));
-    }
-    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
-    Ok(SendCall {
-        client,
-        to,
-        content,
-        reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
-        send_at,
-        expires_at,
-        priority: wanted.priority,
-        metadata: wanted.metadata.into_iter().collect(),
-        idempotency: None,
-        until: Until::Sent,
-    })
-}
-
-/// `?until=`: what the answer waits for.
-#[derive(Deserialize)]
+/// What the answer waits for.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Waiting {
+struct Waiting {
+    /// The moment; default `sent`, or `accepted` while `sendAt` is ahead.
     until: Option<Moment>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+/// A moment in the life of a message.
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Moment {
+    /// It is on the gateway's disk.
     Accepted,
+    /// The page has it in its own database, and sends it as soon as it is connected.
     Stored,
+    /// It has an outcome.
     Sent,
 }
 
@@ -147,4 +97,92 @@ fn waits(until: Option<Moment>, otherwise: Until) -> Until {
         Some(Moment::Stored) if otherwise == Until::Sent => Until::Stored,
         None | Some(Moment::Stored | Moment::Sent) => otherwise,
     }
+}
+
+/// A message that is accepted: on the disk, and sent as soon as it can be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedMessage {
+    /// The gateway's id of the message.
+    id: OutboxId,
+    /// WhatsApp's id that the message has, or will have.
+    message_id: MessageId,
+    /// Where it stands.
+    state: RowState,
+    /// Where it can be asked about.
+    location: String,
+}
+
+impl From<&Accepted> for AcceptedMessage {
+    fn from(accepted: &Accepted) -> Self {
+        Self { id: accepted.id.clone(), message_id: accepted.message_id.clone(), state: accepted.state, location: submit::location(accepted) }
+    }
+}
+
+/// Sent (200), or accepted (202).
+#[derive(Debug)]
+enum SendAnswer {
+    Sent(Box<Message>),
+    Accepted(Accepted),
+}
+
+impl IntoResponse for SendAnswer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Sent(message) => Json(message).into_response(),
+            Self::Accepted(accepted) => submit::accepted(&accepted, Json(AcceptedMessage::from(&accepted))).into_response(),
+        }
+    }
+}
+
+/// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller prefers not to.
+async fn send(
+    State(bodies): State<Arc<Bodies>>,
+    submission: Submission,
+    Params(Waiting { until }): Params<Waiting>,
+    Session(client): Session,
+    JsonBody(body): JsonBody,
+) -> Result<SendAnswer, ApiError> {
+    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { waits(until, otherwise) };
+    let call = bodies.apart(body.len(), || parse(submission.defaults(), client.clone(), &body)).await;
+    match submission.answer(|| Asked::message(client.as_str(), &body), call, waits).await? {
+        SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
+        SendReply::Done(row, outcome) => match outcome {
+            Outcome::Sent { .. } => Ok(SendAnswer::Sent(Box::new(Message::from(&*row)))),
+            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
+            Outcome::Unknown { reason } => {
+                let place = format!("/v1/messages/{}", row.id);
+                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
+                let error = ApiError::new(Code::OutcomeUnknown, detail);
+                Err(error.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
+            }
+        },
+    }
+}
+
+fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall, ApiError> {
+    let wanted: SendRequest = object::from_slice(body).map_err(|fault| content::not_yet(body).unwrap_or_else(|| fault.into()))?;
+    let to = recipient::read(defaults.region, wanted.to.text())?;
+    let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
+    let said = Said {
+        text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
+        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
+        location: wanted.location,
+        contact: wanted.contact,
+    };
+    let content = content::requested(defaults.region, said)?;
+    let metadata = submit::metadata(wanted.metadata)?;
+    let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
+    Ok(SendCall {
+        client,
+        to,
+        content,
+        reply_to: wanted.reply_to.as_deref().map(content::bare).transpose()?,
+        send_at,
+        expires_at,
+        priority: wanted.priority,
+        metadata,
+        idempotency: None,
+        until: Until::Sent,
+    })
 }

@@ -1,52 +1,106 @@
 //! `/v1/sessions/{id}/sending`: whether a session may send, and pausing it.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
-use serde_json::json;
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
 
 use crate::{
-    api::{App, extract::NoParams, problem::Problem},
-    model::{ClientId, Restriction, Timestamp},
+    api::{
+        error::ApiError,
+        extract::{Action, Actions, NoParams, Session},
+        route::{Need::Of, Routes},
+        time::Time,
+    },
+    config::Scope::{Control, Read},
+    model::{self, ClientId, RestrictionKind},
+    services::SendingControl,
 };
 
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/v1/sessions/{id}/sending", Of(Read), get).post_action::<SendingAction, _>(
+        "/v1/sessions/{id}/sending/{verb}",
+        Of(Control),
+        change,
+    )
+}
+
+/// Whether a session may send.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SendingReport {
+    /// The session.
+    session: ClientId,
+    /// Whether it is paused by hand.
+    paused: bool,
+    /// Since when it is paused.
+    paused_at: Option<Time>,
+    /// When it sent its first message.
+    first_send_at: Option<Time>,
+    /// What WhatsApp does not let it do.
+    restrictions: Vec<Restriction>,
+}
+
+/// What WhatsApp does not let an account do for a while.
+#[derive(Debug, Serialize)]
+struct Restriction {
+    /// Which one.
+    kind: RestrictionKind,
+    /// WhatsApp's code of it: 463 or 475.
+    code: u32,
+    /// Since when.
+    since: Time,
+    /// When it ends; where WhatsApp does not say so, when strangers are tried again.
+    until: Time,
+}
+
+impl From<model::Restriction> for Restriction {
+    fn from(it: model::Restriction) -> Self {
+        Self { kind: it.kind, code: it.kind.code(), since: it.since.into(), until: it.until.into() }
+    }
+}
+
+async fn report(sending: &Arc<dyn SendingControl>, client: ClientId) -> Result<Json<SendingReport>, ApiError> {
+    let (now, restrictions) = sending.get(&client).await?;
+    Ok(Json(SendingReport {
+        session: client,
+        paused: now.paused_at.is_some(),
+        paused_at: now.paused_at.map(Time),
+        first_send_at: now.first_at.map(Time),
+        restrictions: restrictions.into_iter().map(Restriction::from).collect(),
+    }))
+}
+
+/// `GET /v1/sessions/{id}/sending`: whether a session may send.
+async fn get(State(sending): State<Arc<dyn SendingControl>>, _: NoParams, Session(client): Session) -> Result<Json<SendingReport>, ApiError> {
+    report(&sending, client).await
 }
 
 /// What sending can be told.
-pub(in crate::api) const VERBS: [&str; 3] = ["pause", "resume", "lift"];
-
-async fn may_send(app: &App, client: &ClientId) -> Result<Response, Problem> {
-    let (now, restrictions) = app.core.sending(client).await?;
-    let paused = now.paused_at.map(Timestamp::rfc3339);
-    let restriction = |it: &Restriction| json!({"kind": it.kind, "code": it.kind.code(), "since": it.since.rfc3339(), "until": it.until.rfc3339()});
-    Ok(Json(json!({
-        "session": client, "paused": paused.is_some(), "pausedAt": paused, "firstSendAt": now.first_at.map(Timestamp::rfc3339),
-        "restrictions": restrictions.iter().map(restriction).collect::<Vec<_>>(),
-    }))
-    .into_response())
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SendingAction {
+    Pause,
+    Resume,
+    /// Lets the session write to strangers again, whatever WhatsApp has said.
+    Lift,
 }
 
-/// `GET /v1/sessions/{id}/sending`
-pub(in crate::api) async fn sending(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    may_send(&app, &client(&id)?).await
+impl Actions for SendingAction {
+    const ALL: &'static [(&'static str, Self)] = &[("pause", Self::Pause), ("resume", Self::Resume), ("lift", Self::Lift)];
 }
 
-/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`
-pub(in crate::api) async fn pause(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
-    let client = client(&id)?;
-    match verb.as_str() {
-        "pause" => app.core.pause_sending(&client, true).await?,
-        "resume" => app.core.pause_sending(&client, false).await?,
-        "lift" => app.core.lift_restrictions(&client).await?,
-        _ => {
-            let detail = format!("sending cannot be told to {verb:?}; it knows pause, resume and lift (what WhatsApp restricts)");
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
-        }
+/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them go on, or lifts what
+/// WhatsApp restricts.
+async fn change(
+    State(sending): State<Arc<dyn SendingControl>>,
+    _: NoParams,
+    Action(action): Action<SendingAction>,
+    Session(client): Session,
+) -> Result<Json<SendingReport>, ApiError> {
+    match action {
+        SendingAction::Pause => sending.pause(&client, true).await?,
+        SendingAction::Resume => sending.pause(&client, false).await?,
+        SendingAction::Lift => sending.lift(&client).await?,
     }
-    may_send(&app, &client).await
+    report(&sending, client).await
 }

@@ -1,148 +1,226 @@
 //! `/v1/sessions`: sessions made, told, looked at and taken away.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use axum::{
     Json,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    extract::State,
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        App, SessionAction, SessionFailure,
-        extract::{Body, NoParams, Params},
-        object,
-        problem::Problem,
-        reply::Failure,
-        seed,
+        error::{ApiError, Code},
+        extract::{Action, Actions, NoParams, Object, Params, Session},
+        route::{Need::Of, Routes},
+        seed::{QrPicture, SessionInfo, picture},
+        session::find,
+        submit,
+        time::Time,
+        v1::Passkey,
     },
-    model::{ClientId, SessionState},
-    session::{PasskeyView, ProfileFate, Snapshot},
+    config::Scope::{Admin, Control, Read},
+    model::{Account, ClientId, SessionState},
+    services::{SessionAction, Sessions},
+    session::{ProfileFate, Snapshot},
 };
 
-/// Pairs of one session.
-const MAX_METADATA: usize = 50;
-/// Bytes of one key or value.
-const MAX_PAIR: usize = 1000;
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/sessions", Of(Read), list)
+        .post("/v1/sessions", Of(Control), create)
+        .get("/v1/sessions/{id}", Of(Read), get)
+        .delete("/v1/sessions/{id}", Of(Admin), delete)
+        .get("/v1/sessions/{id}/qr", Of(Control), qr)
+        .post_action::<SessionAction, _>("/v1/sessions/{id}/{verb}", Of(Control), control)
+}
 
 /// A session in short.
-fn shape(client: &ClientId, now: &Snapshot) -> Value {
-    json!({
-        "id": client, "state": now.state, "isReady": now.state == SessionState::Ready, "reason": now.reason,
-        "passkey": now.passkey.as_ref().map(PasskeyView::shape), "notices": now.notices, "since": now.since.rfc3339(), "linked": now.linked, "account": now.account, "attempt": now.attempt,
-        "nextAttemptAt": now.next_attempt_at.map(crate::model::Timestamp::rfc3339),
-    })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionSummary {
+    /// Its name.
+    id: ClientId,
+    /// Where it stands.
+    state: SessionState,
+    /// Whether it can send.
+    is_ready: bool,
+    /// Why it stands there, for people.
+    reason: String,
+    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
+    passkey: Option<Passkey>,
+    /// What an operator should know although nothing is broken, for people.
+    notices: Vec<String>,
+    /// Since when it stands there.
+    since: Time,
+    /// Whether its profile holds a login, as far as is known.
+    linked: bool,
+    /// The WhatsApp account, as far as it is known.
+    account: Option<Account>,
+    /// Failed attempts to come back since it was last well.
+    attempt: u32,
+    /// When the next attempt begins, if one will.
+    next_attempt_at: Option<Time>,
 }
 
-fn client(id: &str) -> Result<ClientId, Problem> {
-    id.parse().map_err(|error: crate::model::InvalidClientId| Problem::bad("invalid_client_id", error.to_string()))
-}
-
-/// The session and its name, or why there is none.
-fn find(app: &App, id: &str) -> Result<(ClientId, Snapshot), Problem> {
-    let client = client(id)?;
-    match app.core.session(&client) {
-        Some(now) => Ok((client, now)),
-        None => Err(SessionFailure::Unknown(client).into()),
+impl SessionSummary {
+    fn new(id: ClientId, now: Snapshot) -> Self {
+        Self {
+            id,
+            state: now.state,
+            is_ready: now.state == SessionState::Ready,
+            reason: now.reason,
+            passkey: now.passkey.as_ref().map(Passkey::from),
+            notices: now.notices,
+            since: now.since.into(),
+            linked: now.linked,
+            account: now.account,
+            attempt: now.attempt,
+            next_attempt_at: now.next_attempt_at.map(Time),
+        }
     }
 }
 
-pub(in crate::api) async fn list(State(app): State<App>, _: NoParams) -> Response {
-    let sessions: Vec<Value> = app.core.sessions().iter().map(|(client, now)| shape(client, now)).collect();
-    Json(json!({"sessions": sessions})).into_response()
+/// A session in full.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionDetails {
+    /// Its name.
+    id: ClientId,
+    /// Failed attempts to come back since it was last well.
+    attempt: u32,
+    /// When the next attempt begins, if one will.
+    next_attempt_at: Option<Time>,
+    #[serde(flatten)]
+    info: SessionInfo,
 }
 
-#[derive(Deserialize)]
+/// Every session.
+#[derive(Debug, Serialize)]
+struct SessionList {
+    /// By name.
+    sessions: Vec<SessionSummary>,
+}
+
+/// `GET /v1/sessions`: every session in short.
+async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<SessionList> {
+    let all = sessions.all().into_iter().map(|(client, now)| SessionSummary::new(client, now));
+    Json(SessionList { sessions: all.collect() })
+}
+
+/// A session to be made.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Create {
+struct NewSession {
+    /// Its name: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
     id: ClientId,
+    /// Whether it starts at once; default true.
     #[serde(default = "yes")]
     start: bool,
+    /// Free-form pairs that plugins see, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
-    metadata: std::collections::BTreeMap<String, String>,
+    metadata: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {
     true
 }
 
-pub(in crate::api) async fn create(State(app): State<App>, _: NoParams, Body(body): Body) -> Result<Response, Problem> {
-    let create: Create = object::from_slice(&body)?;
-    let too_long = create.metadata.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR);
-    if create.metadata.len() > MAX_METADATA || too_long {
-        let limits = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
-        return Err(Problem::bad("metadata_too_large", limits));
-    }
-    let place = format!("/v1/sessions/{}", create.id);
-    app.core.create_session(create.id.clone(), create.start, create.metadata.into_iter().collect()).await?;
-    let (client, now) = find(&app, create.id.as_str())?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(shape(&client, &now))).into_response())
+/// 201, with where it is.
+type Created<T> = (StatusCode, [(HeaderName, String); 1], Json<T>);
+
+/// `POST /v1/sessions`: makes a session that stays until it is deleted.
+async fn create(
+    State(sessions): State<Arc<dyn Sessions>>,
+    _: NoParams,
+    Object(new): Object<NewSession>,
+) -> Result<Created<SessionSummary>, ApiError> {
+    let metadata = submit::metadata(new.metadata)?;
+    sessions.create(new.id.clone(), new.start, metadata).await?;
+    let now = find(&*sessions, &new.id)?;
+    let place = format!("/v1/sessions/{}", new.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(SessionSummary::new(new.id, now))))
 }
 
-pub(in crate::api) async fn get(State(app): State<App>, Path(id): Path<String>, _: NoParams) -> Result<Response, Problem> {
-    let (client, now) = find(&app, &id)?;
-    let mut all = app.core.session_info(&client).await?;
-    if let (Some(all), Value::Object(short)) = (all.as_object_mut(), shape(&client, &now)) {
-        all.extend(short);
-    }
-    Ok(Json(all).into_response())
+/// `GET /v1/sessions/{id}`: everything that is known of a session.
+async fn get(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(client): Session) -> Result<Json<SessionDetails>, ApiError> {
+    let info = sessions.info(&client).await?;
+    let (attempt, next_attempt_at) = (info.now.attempt, info.now.next_attempt_at.map(Time));
+    Ok(Json(SessionDetails { id: client.clone(), attempt, next_attempt_at, info: SessionInfo::new(client, info) }))
 }
 
-pub(in crate::api) async fn qr(State(app): State<App>, Path(id): Path<String>, _: NoParams, headers: HeaderMap) -> Result<Response, Problem> {
-    let (_, now) = find(&app, &id)?;
-    match seed::qr::picture(&now, &headers) {
-        Ok(Some(picture)) => Ok(picture),
-        Ok(None) => {
-            let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
-            Err(Problem::new(StatusCode::NOT_FOUND, "qr_not_available", detail).with("state", now.state.as_str()))
-        }
-        Err(words) => Err(Failure::internal(words).into()),
-    }
+/// `GET /v1/sessions/{id}/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
+async fn qr(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(client): Session, headers: HeaderMap) -> Result<QrPicture, ApiError> {
+    let now = find(&*sessions, &client)?;
+    picture(&now, &headers)?.ok_or_else(|| {
+        let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
+        ApiError::new(Code::QrNotAvailable, detail).with("state", now.state.as_str())
+    })
 }
 
-/// What a session can be told.
-pub(in crate::api) const VERBS: [&str; 5] = ["start", "stop", "restart", "reconnect", "logout"];
-
-/// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`.
-pub(in crate::api) async fn control(State(app): State<App>, Path((id, verb)): Path<(String, String)>, _: NoParams) -> Result<Response, Problem> {
-    let action = match verb.as_str() {
-        "start" => SessionAction::Start,
-        "stop" => SessionAction::Stop,
-        "restart" | "reconnect" => SessionAction::Restart,
-        "logout" => SessionAction::Logout,
-        _ => {
-            let detail = format!("a session cannot be told to {verb:?}; it knows start, stop, restart, reconnect and logout");
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
-        }
-    };
-    app.core.control_session(&client(&id)?, action).await?;
-    let (client, now) = find(&app, &id)?;
-    Ok(Json(shape(&client, &now)).into_response())
+impl Actions for SessionAction {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("start", Self::Start), ("stop", Self::Stop), ("restart", Self::Restart), ("reconnect", Self::Restart), ("logout", Self::Logout)];
 }
 
-#[derive(Deserialize)]
+/// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`: tells a session something.
+async fn control(
+    State(sessions): State<Arc<dyn Sessions>>,
+    _: NoParams,
+    Action(action): Action<SessionAction>,
+    Session(client): Session,
+) -> Result<Json<SessionSummary>, ApiError> {
+    sessions.control(&client, action).await?;
+    let now = find(&*sessions, &client)?;
+    Ok(Json(SessionSummary::new(client, now)))
+}
+
+/// What becomes of the profile.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Removal {
+struct Removal {
+    /// `keep` sets it aside (the default), `delete` deletes it.
     #[serde(default)]
     profile: Fate,
 }
 
-#[derive(Default, Deserialize)]
+/// What becomes of the profile of a session that is deleted.
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Fate {
+    /// It is set aside.
     #[default]
     Keep,
+    /// It is deleted, and the login with it.
     Delete,
 }
 
-/// The profile is set aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
-pub(in crate::api) async fn delete(State(app): State<App>, Path(id): Path<String>, Params(removal): Params<Removal>) -> Result<Response, Problem> {
+/// A session that is gone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Removed {
+    /// Its name.
+    id: ClientId,
+    /// Folders removed, relative to the session path.
+    removed: Vec<String>,
+    /// Folders set aside, relative to the session path.
+    quarantined: Vec<String>,
+    /// Disk space gained, in bytes.
+    bytes_freed: u64,
+}
+
+/// `DELETE /v1/sessions/{id}`: ends a session that was made through the API. The profile is set aside unless
+/// `?profile=delete` says otherwise: a login is never deleted by the way.
+async fn delete(
+    State(sessions): State<Arc<dyn Sessions>>,
+    Params(removal): Params<Removal>,
+    Session(client): Session,
+) -> Result<Json<Removed>, ApiError> {
     let fate = match removal.profile {
         Fate::Keep => ProfileFate::SetAside,
         Fate::Delete => ProfileFate::Delete,
     };
-    let done = app.core.delete_session(&client(&id)?, fate).await?;
-    Ok(Json(json!({"id": id, "removed": done.removed, "quarantined": done.quarantined, "bytesFreed": done.bytes_freed})).into_response())
+    let done = sessions.delete(&client, fate).await?;
+    Ok(Json(Removed { id: client, removed: done.removed, quarantined: done.quarantined, bytes_freed: done.bytes_freed }))
 }

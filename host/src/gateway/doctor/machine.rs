@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::{browser, config::Config};
 
 /// Bytes that a session's browser takes, with the page of a busy account in it.

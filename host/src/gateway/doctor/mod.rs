@@ -3,46 +3,20 @@
 //! It changes nothing and disturbs nobody: where a gateway runs on this configuration it is asked through its own API;
 //! only where none runs is a browser started, on a profile of its own that is thrown away.
 
+mod finding;
 mod machine;
 mod page;
 mod profiles;
 mod running;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
+pub use self::finding::Finding;
 use super::{check, instance, usable_profile};
 use crate::{
     config::{Config, Sources},
     plugins::PluginState,
 };
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What was seen.
-    pub seen: String,
-    /// What to do; none: all is well.
-    pub advice: Option<String>,
-}
-
-impl Finding {
-    fn good(seen: impl Into<String>) -> Self {
-        Self { seen: seen.into(), advice: None }
-    }
-
-    fn look(seen: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { seen: seen.into(), advice: Some(advice.into()) }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.advice {
-            None => write!(f, "ok    {}", self.seen),
-            Some(advice) => write!(f, "LOOK  {}\n      -> {advice}", self.seen),
-        }
-    }
-}
 
 /// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done. `open_page`: WhatsApp
 /// Web is opened in a browser, unless a gateway runs.

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Finding, usable_profile};
+use super::{finding::Finding, usable_profile};
 use crate::{
     browser::Guard,
     config::Config,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::{
     config::Config,
     model::ClientId,

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::{
     config::{Config, Sources},
     gateway::local::LocalGateway,

@@ -10,7 +10,7 @@ use std::{future::poll_fn, num::NonZero, pin::Pin, sync::Arc, time::Duration};
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::{Method, StatusCode},
+    http::Method,
 };
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::reply::Failure;
+use super::error::{ApiError, Code};
 
 /// From here on a body is large.
 const LARGE: usize = 64 << 10;
@@ -60,7 +60,7 @@ impl Bodies {
     ///
     /// # Errors
     /// When it is larger, when there is no room for it in time, or when it breaks off.
-    pub(super) async fn receive(&self, request: Request, most: usize) -> Result<Request, Failure> {
+    pub(super) async fn receive(&self, request: Request, most: usize) -> Result<Request, ApiError> {
         let size = request.body().size_hint();
         let is_small = size.upper().is_some_and(|upper| upper <= LARGE as u64);
         if is_small || request.method() != Method::POST {
@@ -73,13 +73,12 @@ impl Bodies {
         let wanted = u32::try_from(room).unwrap_or(u32::MAX);
         let Ok(Ok(mut permit)) = timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(wanted)).await else {
             let message = "too many large bodies are being read; nothing was stored";
-            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Gateway is busy", message).after(RETRY_AFTER));
+            return Err(ApiError::new(Code::Busy, message).after(RETRY_AFTER));
         };
         let (parts, mut body) = request.into_parts();
         let mut bytes = Vec::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let broken =
-                |error: axum::Error| Failure::new(StatusCode::BAD_REQUEST, "body_not_readable", "Request body not readable", error.to_string());
+            let broken = |error: axum::Error| ApiError::new(Code::BodyNotReadable, error.to_string());
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             if bytes.len() + data.len() > most {
                 return Err(too_large());
@@ -101,9 +100,9 @@ impl Bodies {
     }
 }
 
-fn too_large() -> Failure {
+fn too_large() -> ApiError {
     let message = "the body is larger than this call takes; nothing was stored";
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large", message)
+    ApiError::new(Code::BodyTooLarge, message)
 }
 
 #[cfg(test)]
@@ -116,8 +115,8 @@ mod tests {
         Request::builder().method(Method::POST).body(body).expect("request")
     }
 
-    fn status(result: Result<Request, Failure>) -> u16 {
-        result.map_or_else(|failure| failure.into_response().status().as_u16(), |_| 200)
+    fn status(result: Result<Request, ApiError>) -> u16 {
+        result.map_or_else(|error| error.into_response().status().as_u16(), |_| 200)
     }
 
     async fn whole(request: Request) -> Bytes {

@@ -1,5 +1,5 @@
-//! The form of refusals. Below `/v1`, and on helper pages, a problem document; elsewhere the envelope of the original
-//! service.
+//! The form of refusals. Below `/v1`, and on helper pages, a problem document (RFC 9457); elsewhere the envelope of the
+//! original service.
 //!
 //! Handlers, the guard and extractors say what is wrong; which form it gets is decided here by the path, once, so nobody
 //! answers in the other layer's form by mistake. What went wrong inside is logged here, with the id of the request, and
@@ -12,49 +12,100 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tracing::error;
 
-use super::{paths::Paths, problem::Problem, reply::Failure};
+use super::{
+    codes::Code,
+    refusal::{ApiError, Details},
+};
+use crate::{api::paths::Paths, model::Timestamp};
 
 const REQUEST_ID: &str = "x-request-id";
-const PROBLEM: &str = "application/problem+json";
-const JSON: &str = "application/json";
 
-/// A refusal on its way out, without its form.
-#[derive(Debug, Clone)]
-pub(super) enum Refusal {
-    Seed(Failure),
-    Own(Problem),
+/// A refusal below `/v1`: a problem document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Problem {
+    /// Always `about:blank`: `code` says what kind of problem it is.
+    r#type: &'static str,
+    /// The words of the HTTP status.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The stable name of the error, for programs.
+    code: String,
+    /// What is wrong with this call, for people.
+    detail: String,
+    /// Under which id the gateway's log says what went wrong inside; only there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// What else helps, by the code: `field`, `parameter`, `state`, `nearest` …
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
-impl Refusal {
-    /// An answer without a body; [`shape`] makes one.
-    pub(super) fn answer(self, status: StatusCode, retry_after: Option<u64>) -> Response {
-        let mut response = status.into_response();
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+/// A refusal of a call of the original service: its envelope.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct FailureEnvelope {
+    /// Always false.
+    success: bool,
+    /// A short text for people, the same for each code.
+    error: &'static str,
+    /// What is wrong with this call, for people.
+    message: String,
+    /// The stable name of the error, for programs.
+    code: String,
+    /// When it was answered.
+    timestamp: String,
+    /// What else helps, by the code: `connectionStatus`, `plugin`, `id` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Map<String, Value>>,
+    /// Under which id the gateway's log says what went wrong inside; only there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// A refusal in its form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Form {
+    Problem(Problem),
+    Envelope(FailureEnvelope),
+}
+
+impl Form {
+    /// `request_id`: where the log says more.
+    fn of(error: ApiError, path: &str, request_id: Option<String>) -> Self {
+        let Details { status, code, title, message, members, .. } = *error.0;
+        if is_own(path) {
+            let members = members.into_iter().map(|member| (member.name.to_owned(), member.value)).collect();
+            let title = status.canonical_reason().unwrap_or("Error");
+            let (code, detail) = (code.into_owned(), message);
+            return Self::Problem(Problem { r#type: "about:blank", title, status: status.as_u16(), code, detail, request_id, members });
         }
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response.extensions_mut().insert(self);
-        response
+        let members = members.into_iter().filter(|member| member.in_envelope);
+        // The original service's name for it.
+        let name = |name: &str| if name == "state" { "connectionStatus".to_owned() } else { name.to_owned() };
+        let data: Map<String, Value> = members.map(|member| (name(member.name), member.value)).collect();
+        let (code, data, timestamp) = (code.into_owned(), Some(data).filter(|data| !data.is_empty()), Timestamp::now().rfc3339());
+        Self::Envelope(FailureEnvelope { success: false, error: title, message, code, timestamp, data, request_id })
     }
 
-    /// What went wrong inside, for the log alone.
-    fn cause(&self) -> Option<&str> {
+    fn kind(&self) -> &'static str {
         match self {
-            Self::Seed(failure) => failure.cause(),
-            Self::Own(problem) => problem.cause(),
+            Self::Problem(_) => "application/problem+json",
+            Self::Envelope(_) => "application/json",
         }
     }
 }
 
 /// The layer: gives every refusal its form.
-pub(super) async fn shape(State(paths): State<Arc<Paths>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn shape(State(paths): State<Arc<Paths>>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let id = request.headers().get(REQUEST_ID).cloned();
     let mut response = next.run(request).await;
@@ -63,38 +114,34 @@ pub(super) async fn shape(State(paths): State<Arc<Paths>>, request: Request, nex
         return response;
     }
     let path = uri.path();
-    let said = response.extensions_mut().remove::<Refusal>();
-    let Some(refusal) = said.or_else(|| foreign(&response)) else { return response };
+    let said = response.extensions_mut().remove::<ApiError>();
     let refusal = match status {
         // Also a path that only looks like one of the API, such as a session's with an unknown verb.
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if paths.of(path).is_none() => {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if paths.of(path).is_none() && (said.is_some() || is_of_framework(&response)) => {
             response.headers_mut().remove(header::ALLOW);
             *response.status_mut() = StatusCode::NOT_FOUND;
-            match refusal {
+            match said {
                 // A handler has said already what would be right in its place.
-                Refusal::Own(problem) => Refusal::Own(problem.with("nearest", paths.nearest(path))),
-                Refusal::Seed(_) => Refusal::Seed(paths.unknown(path)),
+                Some(error) => error.with("nearest", paths.nearest(path)),
+                None => unknown(&paths, path),
             }
         }
-        StatusCode::METHOD_NOT_ALLOWED => other_method(response.headers()).map_or(refusal, Refusal::Seed),
-        _ => refusal,
+        _ => match said.or_else(|| foreign(&response)) {
+            Some(error) => error,
+            None => return response,
+        },
     };
-    let refusal = match refusal {
-        Refusal::Seed(failure) if is_own(path) => Refusal::Own(failure.into()),
-        refusal => refusal,
-    };
-    let id = id.as_ref().and_then(|id| id.to_str().ok());
-    let internal = refusal.cause().map(|cause| {
+    let internal = refusal.0.cause.as_deref().map(|cause| {
         // Not the path itself: that of a helper page opens it.
         let path = paths.of(path).unwrap_or("unknown");
+        let id = id.as_ref().and_then(|id| id.to_str().ok());
         error!(request_id = id, %method, path, status = status.as_u16(), error = cause, "a request failed inside the gateway");
-        id
+        id.map(str::to_owned)
     });
-    let (body, kind) = match refusal {
-        Refusal::Seed(failure) => (failure.body(), JSON),
-        Refusal::Own(problem) => (problem.body(), PROBLEM),
-    };
-    finish(&mut response, body, kind, internal.flatten());
+    let form = Form::of(refusal, path, internal.flatten());
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.kind()));
+    *response.body_mut() = Body::from(serde_json::to_vec(&form).unwrap_or_default());
     response
 }
 
@@ -103,34 +150,43 @@ fn is_own(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/") || path.starts_with("/passkey/")
 }
 
-fn finish(response: &mut Response, mut body: Value, kind: &'static str, id: Option<&str>) {
-    if let Some(id) = id {
-        body["requestId"] = id.into();
+/// 404, with the nearest path.
+fn unknown(paths: &Paths, path: &str) -> ApiError {
+    match paths.nearest(path) {
+        Some(nearest) => ApiError::new(Code::NotFound, format!("there is no such path; the nearest is {nearest}")).with("nearest", nearest),
+        None => ApiError::new(Code::NotFound, "there is no such path"),
     }
-    response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    *response.body_mut() = Body::from(body.to_string());
 }
 
-/// A refusal of the framework in words of its own.
-fn foreign(response: &Response) -> Option<Refusal> {
+/// Whether an error is the framework's, which answers without a body or with a plain text.
+fn is_of_framework(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if kind.is_some_and(|kind| !kind.starts_with("text/plain")) {
+    kind.is_none_or(|kind| kind.starts_with("text/plain"))
+}
+
+/// A refusal of the framework, in our words; none: it is a page of ours.
+fn foreign(response: &Response) -> Option<ApiError> {
+    if !is_of_framework(response) {
         return None;
     }
     let status = response.status();
-    let (code, message) = match status {
-        StatusCode::BAD_REQUEST => ("invalid_path", "the path cannot be read: what is escaped in it must be UTF-8 text"),
-        _ => ("refused", "the request is refused"),
-    };
-    Some(Refusal::Seed(Failure::new(status, code, status.canonical_reason().unwrap_or("Refused"), message)))
+    Some(match status {
+        StatusCode::NOT_FOUND => ApiError::new(Code::NotFound, "there is no such path"),
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::new(Code::MethodNotAllowed, other_methods(response.headers())),
+        StatusCode::BAD_REQUEST => ApiError::path_not_utf8(),
+        _ => {
+            let title = status.canonical_reason().unwrap_or("Refused");
+            ApiError::new(Code::Refused, "the request is refused").titled(title).of_status(status)
+        }
+    })
 }
 
 /// What the path takes instead, by the header that says so.
-fn other_method(headers: &HeaderMap) -> Option<Failure> {
-    let allowed = headers.get(header::ALLOW)?.to_str().ok().filter(|allowed| !allowed.is_empty())?;
-    let methods = allowed.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
-    Some(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", format!("this path takes {methods}")))
+fn other_methods(headers: &HeaderMap) -> String {
+    match headers.get(header::ALLOW).and_then(|allowed| allowed.to_str().ok()).filter(|allowed| !allowed.is_empty()) {
+        Some(allowed) => format!("this path takes {}", allowed.split(',').map(str::trim).collect::<Vec<_>>().join(", ")),
+        None => "this path does not take that method".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -178,8 +234,8 @@ mod tests {
 
     /// Status, type and body of the answer to a `GET`, in front of handlers that fail in every way.
     async fn ask(path: &str) -> (u16, String, Value, HeaderMap) {
-        let broken = || async { Failure::from(StoreError::Database("no such table: outbox".into())) };
-        let busy = || async { Problem::from(StoreError::Busy) };
+        let broken = || async { ApiError::from(StoreError::Database("no such table: outbox".into())) };
+        let busy = || async { ApiError::from(StoreError::Busy) };
         let around = ServiceBuilder::new()
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())

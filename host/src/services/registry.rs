@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -14,34 +15,77 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{journal::GatewayJournal, terminal};
 use crate::{
-    api::{HelperAddress, SessionAction, SessionFailure},
     config::Config,
     model::ClientId,
     outbox::Outbox,
     plugins::PluginHost,
-    session::{self, Cleanup, Command, Limits, Parts, ProfileFate, SessionHandle, machine::Rules},
+    session::{self, Cleanup, Command, Journal, Limits, LogoutError, Parts, ProfileFate, SessionHandle, machine::Rules},
     store::{SessionWish, Store, StoreError},
-    whatsapp::ChromiumLauncher,
+    whatsapp::Launcher,
 };
 
 /// Sessions that start at the same time: more of them only slow each other down.
 const STARTS: usize = 2;
 
-#[derive(Debug)]
-pub(super) struct Sessions {
+/// What a session can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionAction {
+    /// Run, unless it does.
+    Start,
+    /// Close the browser and rest.
+    Stop,
+    /// Close the browser and start anew, forgetting earlier failures.
+    Restart,
+    /// End the login at WhatsApp.
+    Logout,
+}
+
+/// Why a session did not do what it was told.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SessionFailure {
+    /// There is no such session.
+    #[error("there is no session {0}")]
+    Unknown(ClientId),
+    /// There is one already.
+    #[error("there is a session {0} already")]
+    Exists(ClientId),
+    /// It is not the API's to delete.
+    #[error("the session {0} is named in the configuration; remove it there")]
+    Named(ClientId),
+    /// The login was not ended.
+    #[error(transparent)]
+    Logout(#[from] LogoutError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system's words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Shows somebody what a session needs, as long as it runs.
+type Show = dyn Fn(&SessionHandle) -> JoinHandle<()> + Send + Sync;
+
+/// The sessions that run or rest.
+pub struct Registry {
     config: Arc<Config>,
     store: Store,
     outbox: Outbox,
     plugins: Arc<PluginHost>,
-    launcher: Arc<ChromiumLauncher>,
-    journal: Arc<GatewayJournal>,
+    launcher: Arc<dyn Launcher>,
+    journal: Arc<dyn Journal>,
     starts: Arc<Semaphore>,
-    helper: HelperAddress,
+    show: Box<Show>,
     running: RwLock<BTreeMap<ClientId, Running>>,
     /// Making and taking away go one after the other.
     changing: Mutex<()>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("running", &self.running).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -51,32 +95,37 @@ struct Running {
     tasks: [JoinHandle<()>; 2],
 }
 
-impl Sessions {
-    pub(super) fn new(
+impl Registry {
+    /// None yet: see [`Self::restore`]. `show` is called for each session that comes up.
+    #[must_use]
+    pub fn new(
         config: Arc<Config>,
         store: Store,
         outbox: Outbox,
         plugins: Arc<PluginHost>,
-        launcher: ChromiumLauncher,
-        journal: GatewayJournal,
-        helper: HelperAddress,
+        launcher: Arc<dyn Launcher>,
+        journal: Arc<dyn Journal>,
+        show: Box<Show>,
     ) -> Self {
         Self {
             config,
             store,
             outbox,
             plugins,
-            launcher: Arc::new(launcher),
-            journal: Arc::new(journal),
+            launcher,
+            journal,
             starts: Arc::new(Semaphore::new(STARTS)),
-            helper,
+            show,
             running: RwLock::default(),
             changing: Mutex::default(),
         }
     }
 
     /// Brings up those of the configuration and those that were made before.
-    pub(super) async fn restore(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn restore(&self) -> Result<(), StoreError> {
         let mut wishes: BTreeMap<ClientId, SessionWish> =
             self.store.session_wishes().await?.into_iter().map(|wish| (wish.client.clone(), wish)).collect();
         let named = self.config.sessions.session.keys().chain([&self.config.sessions.default_client]);
@@ -104,8 +153,8 @@ impl Sessions {
         let known = self.store.session(client).await?;
         let handle = session::spawn(Parts {
             client: client.clone(),
-            launcher: Arc::<ChromiumLauncher>::clone(&self.launcher),
-            journal: Arc::<GatewayJournal>::clone(&self.journal),
+            launcher: Arc::clone(&self.launcher),
+            journal: Arc::clone(&self.journal),
             rules: Rules::new(&self.config.sessions, &self.config.whatsapp),
             health_interval: self.config.sessions.health_interval.duration(),
             limits: Limits {
@@ -117,31 +166,50 @@ impl Sessions {
             linked: known.is_some_and(|row| row.linked),
             wanted,
         });
-        let tasks = [self.outbox.attach(client.clone(), handle.ready_page()), terminal::show(&handle, self.helper.clone())];
+        let tasks = [self.outbox.attach(client.clone(), handle.ready_page()), (self.show)(&handle)];
         self.running.write().unwrap_or_else(PoisonError::into_inner).insert(client.clone(), Running { handle, tasks });
         Ok(())
     }
 
-    pub(super) fn get(&self, client: &ClientId) -> Option<SessionHandle> {
+    /// A session; none: there is no such session.
+    #[must_use]
+    pub fn get(&self, client: &ClientId) -> Option<SessionHandle> {
         self.running.read().unwrap_or_else(PoisonError::into_inner).get(client).map(|running| running.handle.clone())
     }
 
-    pub(super) fn all(&self) -> Vec<SessionHandle> {
+    /// A session that has to be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) fn known(&self, client: &ClientId) -> Result<SessionHandle, SessionFailure> {
+        self.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))
+    }
+
+    /// Every session, by client id.
+    #[must_use]
+    pub fn all(&self) -> Vec<SessionHandle> {
         self.running.read().unwrap_or_else(PoisonError::into_inner).values().map(|running| running.handle.clone()).collect()
     }
 
     /// Ends what sessions had begun that are not there any more, once it is old.
-    pub(super) async fn give_up_strays(&self) -> Result<u64, StoreError> {
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn give_up_strays(&self) -> Result<u64, StoreError> {
         let there: Vec<ClientId> = self.all().iter().map(|handle| handle.client().clone()).collect();
         self.outbox.give_up_strays(&there).await
     }
 
     /// Whether the session exists by the configuration.
-    pub(super) fn is_named(&self, client: &ClientId) -> bool {
+    fn is_named(&self, client: &ClientId) -> bool {
         *client == self.config.sessions.default_client || self.config.sessions.session.contains_key(client)
     }
 
-    pub(super) async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+    /// Makes a session that stays until it is deleted.
+    ///
+    /// # Errors
+    /// When there is one of that name, or the database refuses.
+    pub async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
         let _turn = self.changing.lock().await;
         // Their profiles would be one folder where the file system does not tell case.
         if let Some(there) = self.all().iter().find(|there| there.client().is_taken_for(&client)) {
@@ -160,8 +228,12 @@ impl Sessions {
         Ok(())
     }
 
-    pub(super) async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
-        let handle = self.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+    /// Tells a session something.
+    ///
+    /// # Errors
+    /// When there is none, the login could not be ended, or the database refuses.
+    pub async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+        let handle = self.known(client)?;
         let command = match action {
             SessionAction::Logout => return Ok(handle.logout().await?),
             SessionAction::Start => Command::Start,
@@ -174,9 +246,13 @@ impl Sessions {
         Ok(())
     }
 
-    pub(super) async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+    /// Ends a session that was made through the API.
+    ///
+    /// # Errors
+    /// When there is none, the configuration names it, or the database refuses.
+    pub async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
         let _turn = self.changing.lock().await;
-        let handle = self.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?;
+        let handle = self.known(client)?;
         if self.is_named(client) {
             return Err(SessionFailure::Named(client.clone()));
         }

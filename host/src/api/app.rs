@@ -1,0 +1,110 @@
+//! What handlers share. A handler takes the parts that it uses, as [`axum::extract::State`] of their own.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::extract::FromRef;
+
+use super::{bodies::Bodies, helper::Limit};
+use crate::{
+    config::Config,
+    model::{ClientId, Region},
+    services::{
+        BulkOrders, Deliveries, HeldMessages, HelperAddress, Linking, Maintenance, Messages, Passkeys, SendingControl, Sends, Services, Sessions,
+        View,
+    },
+};
+
+/// Calls of helper pages a minute, all of them together. A page that is open makes 30.
+const HELPER_CALLS: u32 = 600;
+
+/// The state of the router. Cheap to clone: each request does.
+#[derive(Debug, Clone)]
+pub(super) struct App {
+    services: Arc<Services>,
+    parts: Arc<Parts>,
+}
+
+/// What is the same for every caller.
+#[derive(Debug)]
+struct Parts {
+    defaults: Arc<Defaults>,
+    helper: Arc<HelperAddress>,
+    helper_calls: Arc<Limit>,
+    bodies: Arc<Bodies>,
+    started: Started,
+}
+
+/// What calls mean that do not say it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Defaults {
+    /// The session of calls that name none.
+    pub(super) client: ClientId,
+    /// The region that completes national numbers.
+    pub(super) region: Option<Region>,
+}
+
+/// When the gateway started.
+#[derive(Debug, Clone)]
+pub(super) struct Started(Instant);
+
+impl Started {
+    /// Seconds since then.
+    pub(super) fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+impl App {
+    pub(super) fn new(services: Services, config: &Config, helper: HelperAddress) -> Self {
+        let defaults = Defaults {
+            client: config.sessions.default_client.clone(),
+            // It was checked when the configuration was read.
+            region: config.send.default_region.as_deref().and_then(|region| region.parse().ok()),
+        };
+        let parts = Parts {
+            defaults: Arc::new(defaults),
+            helper: Arc::new(helper),
+            helper_calls: Arc::new(Limit::new(HELPER_CALLS)),
+            bodies: Arc::new(Bodies::new(config.server.large_bodies.0)),
+            started: Started(Instant::now()),
+        };
+        Self { services: Arc::new(services), parts: Arc::new(parts) }
+    }
+
+    /// The same for a key that does not see everything.
+    pub(super) fn restricted(&self, view: &View) -> Self {
+        Self { services: Arc::new(self.services.restricted(view)), parts: Arc::clone(&self.parts) }
+    }
+
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.parts.bodies
+    }
+}
+
+macro_rules! parts {
+    ($($type:ty: $($place:ident).+;)*) => {$(
+        impl FromRef<App> for $type {
+            fn from_ref(app: &App) -> Self {
+                app.$($place).+.clone()
+            }
+        }
+    )*};
+}
+
+parts! {
+    Arc<dyn Sessions>: services.sessions;
+    Arc<dyn Linking>: services.linking;
+    Arc<dyn Passkeys>: services.passkeys;
+    Arc<dyn Sends>: services.sends;
+    Arc<dyn Messages>: services.messages;
+    Arc<dyn BulkOrders>: services.bulk;
+    Arc<dyn SendingControl>: services.sending;
+    Arc<dyn HeldMessages>: services.held;
+    Arc<dyn Deliveries>: services.deliveries;
+    Arc<dyn Maintenance>: services.maintenance;
+    Arc<Defaults>: parts.defaults;
+    Arc<HelperAddress>: parts.helper;
+    Arc<Limit>: parts.helper_calls;
+    Arc<Bodies>: parts.bodies;
+    Started: parts.started;
+}

@@ -1,0 +1,69 @@
+//! The body of a request: as bytes, as bytes that call themselves JSON, or as a typed object.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+};
+use serde::de::DeserializeOwned;
+
+use crate::api::{
+    error::{ApiError, Code},
+    object,
+};
+
+/// The bytes of a body that may be of any type.
+#[derive(Debug)]
+pub(in crate::api) struct Body(pub(in crate::api) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unread(&rejection))
+    }
+}
+
+/// The bytes of a body that calls itself JSON.
+#[derive(Debug)]
+pub(in crate::api) struct JsonBody(pub(in crate::api) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
+        let Body(bytes) = Body::from_request(request, state).await?;
+        if is_json {
+            return Ok(Self(bytes));
+        }
+        Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
+    }
+}
+
+/// A body that is an object of a known type, whatever it calls itself.
+#[derive(Debug)]
+pub(in crate::api) struct Object<T>(pub(in crate::api) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Object<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Body(bytes) = Body::from_request(request, state).await?;
+        Ok(Self(object::from_slice(&bytes)?))
+    }
+}
+
+/// Whether a body calls itself JSON.
+pub(in crate::api) fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// A body that did not come whole.
+fn unread(rejection: &BytesRejection) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(Code::BodyTooLarge, "the body is larger than this call takes; nothing was stored"),
+        _ => ApiError::new(Code::BodyNotReadable, "the body broke off or is not well-formed; nothing was stored"),
+    }
+}

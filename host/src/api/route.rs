@@ -1,0 +1,123 @@
+//! A module's part of the table of calls: each path with its method, what a caller needs for it, and its handler.
+//!
+//! A call cannot be added without saying who may make it. [`super::routes`] puts the parts together.
+
+use std::collections::HashMap;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    handler::Handler,
+    http::Method,
+    routing::{self, MethodRouter},
+};
+
+use super::{app::App, extract::Actions};
+use crate::config::{MAX_LARGE_BODY, Scope};
+
+/// Bytes of a request body, unless a call takes large ones.
+pub(super) const MAX_BODY: usize = 1 << 20;
+
+/// What a caller needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: probes of a platform.
+    Nothing,
+    /// The token in the path.
+    Token,
+    /// A key of that scope, and of the session it is about.
+    Of(Scope),
+    /// A key of that scope, and of all sessions.
+    All(Scope),
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// With `{…}` for what differs from call to call.
+    pub(super) path: &'static str,
+    pub(super) need: Need,
+    /// What `{verb}` of the path can be; empty: the path has none.
+    pub(super) verbs: Vec<&'static str>,
+    /// Bytes that its body may have.
+    pub(super) max_body: usize,
+}
+
+/// Calls with their handlers.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    router: Router<App>,
+    calls: Vec<Call>,
+}
+
+impl Routes {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn get<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
+        self.add(Call { method: Method::GET, path, need, verbs: vec![], max_body: MAX_BODY }, routing::get(handler))
+    }
+
+    pub(super) fn post<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
+        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_BODY }, routing::post(handler))
+    }
+
+    /// A call that takes a large body.
+    pub(super) fn post_large<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
+        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_LARGE_BODY }, routing::post(handler))
+    }
+
+    /// A path that ends in `{verb}`, one of the actions `A`.
+    pub(super) fn post_action<A: Actions, T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
+        self.add(Call { method: Method::POST, path, need, verbs: A::names().collect(), max_body: MAX_BODY }, routing::post(handler))
+    }
+
+    pub(super) fn delete<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
+        self.add(Call { method: Method::DELETE, path, need, verbs: vec![], max_body: MAX_BODY }, routing::delete(handler))
+    }
+
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        self.calls.extend(other.calls);
+        Self { router: self.router.merge(other.router), ..self }
+    }
+
+    fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
+        // Each layer is a box more to be cloned for every request, so calls without a body have none.
+        let handler = if call.method == Method::POST { handler.layer(DefaultBodyLimit::max(call.max_body)) } else { handler };
+        let router = self.router.route(call.path, handler);
+        self.calls.push(call);
+        Self { router, ..self }
+    }
+
+    /// The router, and its calls.
+    pub(super) fn split(self) -> (Router<App>, Calls) {
+        let mut by_path: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (place, call) in self.calls.iter().enumerate() {
+            by_path.entry(call.path).or_default().push(place);
+        }
+        (self.router, Calls { all: self.calls, by_path })
+    }
+}
+
+/// Every call of the API.
+#[derive(Debug, Clone)]
+pub(super) struct Calls {
+    all: Vec<Call>,
+    by_path: HashMap<&'static str, Vec<usize>>,
+}
+
+impl Calls {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.all.iter()
+    }
+
+    /// The call of a method of a path, as the route is written; none: there is no such call. `HEAD` is `GET` without the
+    /// body.
+    pub(super) fn find(&self, path: &str, method: &Method) -> Option<&Call> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let places = self.by_path.get(path)?.iter();
+        places.filter_map(|place| self.all.get(*place)).find(|call| call.method == *method)
+    }
+}

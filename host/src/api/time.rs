@@ -1,0 +1,39 @@
+//! Times in answers and requests.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::model::Timestamp;
+
+/// A time in an answer: RFC 3339 in UTC with milliseconds, `2026-01-31T09:00:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Time(pub(super) Timestamp);
+
+impl Time {
+    /// The present.
+    pub(super) fn now() -> Self {
+        Self(Timestamp::now())
+    }
+}
+
+impl From<Timestamp> for Time {
+    fn from(at: Timestamp) -> Self {
+        Self(at)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.rfc3339())
+    }
+}
+
+/// A time as callers write it: RFC 3339, or milliseconds since the Unix epoch. The error says what it must be.
+pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
+    let time = match value {
+        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond())),
+        Value::Number(millis) => millis.as_i64().map(Timestamp),
+        _ => None,
+    };
+    time.ok_or_else(|| format!("{name} must be a time: RFC 3339 with an offset (2026-01-31T09:00:00Z) or milliseconds since the Unix epoch"))
+}

@@ -1,0 +1,114 @@
+//! Accepted messages: found, looked at, taken back and taken up again.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::view::Restricted;
+use crate::{
+    model::ClientId,
+    outbox::{ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, StoreError},
+};
+
+/// Accepted messages, as callers see them.
+#[async_trait]
+pub trait Messages: Send + Sync + Debug + 'static {
+    /// A message and what happened to it; none: there is none of that id.
+    async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError>;
+
+    /// One page of messages, newest first.
+    async fn list(&self, filter: &Filter) -> Result<Listed, StoreError>;
+
+    /// The messages of that id, or of that idempotency key of a caller.
+    async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Takes back a message that has not begun.
+    async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
+
+    /// Puts a message that ended without leaving back into the line.
+    async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
+
+    /// Takes back every message of a session that has not begun; how many those were.
+    async fn purge(&self, client: &ClientId) -> Result<u64, StoreError>;
+}
+
+/// The messages of the outbox.
+#[derive(Debug)]
+pub struct OutboxMessages(pub Outbox);
+
+#[async_trait]
+impl Messages for OutboxMessages {
+    async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
+        let Some(row) = self.0.get(id).await? else { return Ok(None) };
+        let history = self.0.history(&row).await?;
+        Ok(Some((row, history)))
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
+        self.0.list(filter).await
+    }
+
+    async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        self.0.search(words, scope).await
+    }
+
+    async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        self.0.cancel(id).await
+    }
+
+    async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        self.0.retry(id).await
+    }
+
+    async fn purge(&self, client: &ClientId) -> Result<u64, StoreError> {
+        self.0.cancel_queued(client, "purged by the caller").await
+    }
+}
+
+impl Restricted<dyn Messages> {
+    async fn owns(&self, id: &OutboxId) -> Result<bool, StoreError> {
+        Ok(self.get(id).await?.is_some())
+    }
+}
+
+#[async_trait]
+impl Messages for Restricted<dyn Messages> {
+    async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
+        Ok(self.whole.get(id).await?.filter(|(row, _)| self.view.sees(&row.client)))
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
+        let Some(sessions) = &self.view.sessions else { return self.whole.list(filter).await };
+        let mut filter = filter.clone();
+        match (&filter.client, sessions.first()) {
+            (Some(client), _) if !self.view.sees(client) => return Ok(Listed { rows: vec![], unreadable: vec![], next: None }),
+            (None, Some(only)) if sessions.len() == 1 => filter.client = Some(only.clone()),
+            _ => {}
+        }
+        let mut listed = self.whole.list(&filter).await?;
+        listed.rows.retain(|row| self.view.sees(&row.client));
+        if filter.client.is_none() {
+            // Nobody knows whose they are.
+            listed.unreadable.clear();
+        }
+        Ok(listed)
+    }
+
+    async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        let mut rows = self.whole.search(words, scope).await?;
+        rows.retain(|row| self.view.sees(&row.client));
+        Ok(rows)
+    }
+
+    async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        if self.owns(id).await? { self.whole.cancel(id).await } else { Err(ChangeError::Missing) }
+    }
+
+    async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        if self.owns(id).await? { self.whole.retry(id).await } else { Err(ChangeError::Missing) }
+    }
+
+    async fn purge(&self, client: &ClientId) -> Result<u64, StoreError> {
+        if self.view.sees(client) { self.whole.purge(client).await } else { Ok(0) }
+    }
+}

@@ -1,0 +1,217 @@
+//! The services that are not measured: there is nothing behind them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use wharf::{
+    events::{DeliveryFilter, Letter, ReceiverReport},
+    model::{ClientId, PhoneNumber, Restriction},
+    outbox::{
+        BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Sending, StoreError,
+    },
+    services::{
+        BulkOrders, Deliveries, HeldAction, HeldMessages, LinkFailure, Linking, Maintenance, Messages, PasskeyFailure, Passkeys, SendFailure,
+        SendingControl, Sends, Services, SessionAction, SessionFailure, SessionInfo, Sessions,
+    },
+    session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
+};
+
+/// Nothing is there.
+#[derive(Debug, Clone, Copy)]
+struct Nowhere;
+
+/// The API's services, of which `sends` alone does something.
+pub(crate) fn services(sends: impl Sends) -> Services {
+    let nowhere = Arc::new(Nowhere);
+    Services {
+        sessions: nowhere.clone(),
+        linking: nowhere.clone(),
+        passkeys: nowhere.clone(),
+        sends: Arc::new(sends),
+        messages: nowhere.clone(),
+        bulk: nowhere.clone(),
+        sending: nowhere.clone(),
+        held: nowhere.clone(),
+        deliveries: nowhere.clone(),
+        maintenance: nowhere,
+    }
+}
+
+fn unknown<T>(client: &ClientId) -> Result<T, SessionFailure> {
+    Err(SessionFailure::Unknown(client.clone()))
+}
+
+#[async_trait]
+impl Sessions for Nowhere {
+    fn get(&self, _: &ClientId) -> Option<Snapshot> {
+        None
+    }
+
+    fn all(&self) -> Vec<(ClientId, Snapshot)> {
+        vec![]
+    }
+
+    async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure> {
+        unknown(client)
+    }
+
+    async fn create(&self, client: ClientId, _: bool, _: Vec<(String, String)>) -> Result<(), SessionFailure> {
+        unknown(&client)
+    }
+
+    async fn control(&self, client: &ClientId, _: SessionAction) -> Result<(), SessionFailure> {
+        unknown(client)
+    }
+
+    async fn delete(&self, client: &ClientId, _: ProfileFate) -> Result<Cleanup, SessionFailure> {
+        unknown(client)
+    }
+}
+
+#[async_trait]
+impl Linking for Nowhere {
+    async fn code(&self, client: &ClientId, _: &PhoneNumber) -> Result<PairingView, LinkFailure> {
+        Err(LinkFailure::Unknown(client.clone()))
+    }
+
+    async fn cancel(&self, client: &ClientId) -> Result<(), LinkFailure> {
+        Err(LinkFailure::Unknown(client.clone()))
+    }
+}
+
+#[async_trait]
+impl Passkeys for Nowhere {
+    async fn answer(&self, client: &ClientId, _: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
+    }
+
+    async fn confirm(&self, client: &ClientId, _: &str) -> Result<PasskeyView, PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
+    }
+
+    async fn cancel(&self, client: &ClientId) -> Result<(), PasskeyFailure> {
+        Err(PasskeyFailure::Unknown(client.clone()))
+    }
+}
+
+#[async_trait]
+impl Messages for Nowhere {
+    async fn get(&self, _: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: &Filter) -> Result<Listed, StoreError> {
+        Ok(Listed { rows: vec![], unreadable: vec![], next: None })
+    }
+
+    async fn search(&self, _: &str, _: &str) -> Result<Vec<OutboxRow>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn cancel(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        Err(ChangeError::Missing)
+    }
+
+    async fn retry(&self, _: &OutboxId) -> Result<OutboxRow, ChangeError> {
+        Err(ChangeError::Missing)
+    }
+
+    async fn purge(&self, _: &ClientId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
+impl BulkOrders for Nowhere {
+    async fn repeated(&self, _: &Idempotency) -> Result<Option<String>, SendFailure> {
+        Ok(None)
+    }
+
+    async fn create(&self, request: BulkRequest) -> Result<String, SendFailure> {
+        Err(SendFailure::UnknownClient(request.client))
+    }
+
+    async fn get(&self, _: &str) -> Result<Option<BulkReport>, StoreError> {
+        Ok(None)
+    }
+
+    async fn recipients(&self, _: &BulkReport, _: Option<&str>, _: i64, _: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn cancel(&self, _: &BulkReport) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
+impl SendingControl for Nowhere {
+    async fn get(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
+        unknown(client)
+    }
+
+    async fn pause(&self, client: &ClientId, _: bool) -> Result<(), SessionFailure> {
+        unknown(client)
+    }
+
+    async fn lift(&self, client: &ClientId) -> Result<(), SessionFailure> {
+        unknown(client)
+    }
+}
+
+#[async_trait]
+impl HeldMessages for Nowhere {
+    async fn get(&self, client: &ClientId) -> Result<Held, SessionFailure> {
+        unknown(client)
+    }
+
+    async fn change(&self, client: &ClientId, _: HeldAction) -> Result<Held, SessionFailure> {
+        unknown(client)
+    }
+}
+
+#[async_trait]
+impl Deliveries for Nowhere {
+    async fn list(&self, _: &DeliveryFilter, _: Option<&str>, _: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+        Ok((vec![], None))
+    }
+
+    async fn get(&self, _: &str) -> Result<Option<Letter>, StoreError> {
+        Ok(None)
+    }
+
+    async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
+        Ok(vec![])
+    }
+
+    async fn retry(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn retry_all(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn purge(&self, _: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn purge_all(&self, _: &DeliveryFilter) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
+impl Maintenance for Nowhere {
+    async fn cleanup(&self, _: bool) -> Result<Cleanup, String> {
+        Err("not in this bench".into())
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
