@@ -31,6 +31,8 @@ pub enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Print the OpenAPI document of this version, which a running gateway answers at /openapi.json.
+    Openapi,
     /// API keys.
     #[command(subcommand)]
     Keys(Keys),

@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod guests;
 mod numbers;
+mod openapi;
 mod packages;
 mod peers;
 mod picture;
@@ -36,6 +37,7 @@ const USAGE: &str = "cargo xtask <verb>
   test              every test, whatsapp-web.js on the stand-in included
   peers [--only <part of a name>]     other versions of whatsapp-web.js, and wa-js, on the stand-in
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
+  openapi [--only <page, client, ready or unlinked>]   the API's document held against the running gateway, and a client made from it
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   ci                what is checked before a change lands: fmt, clippy, docs, test
@@ -59,7 +61,7 @@ fn run(args: &[String]) -> Result<()> {
         bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
     }
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "openapi" | "bench" | "real-page");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -75,6 +77,7 @@ fn run(args: &[String]) -> Result<()> {
         "faults" => faults::run(rest),
         "bench" => bench::run(rest),
         "real-page" => real_page::run(rest),
+        "openapi" => openapi::run(rest),
         "ci" => ci::run(),
         "picture" => picture::run(),
         "python" => python::run(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, Unexpected},
@@ -43,13 +44,17 @@ pub(super) struct Words {
     pub(super) link_preview: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Location")]
 pub(super) struct LocationFields {
     #[serde(deserialize_with = "latitude")]
+    #[schemars(range(min = -90, max = 90))]
     latitude: f64,
     #[serde(deserialize_with = "longitude")]
+    #[schemars(range(min = -180, max = 180))]
     longitude: f64,
+    #[schemars(length(max = 1000))]
     name: Option<String>,
 }
 
@@ -67,10 +72,13 @@ fn degrees<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result
     Value::deserialize(deserializer)?.as_f64().ok_or_else(wrong)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Contact")]
 pub(super) struct ContactFields {
+    #[schemars(length(min = 1, max = 1000))]
     display_name: String,
+    #[schemars(length(min = 1, max = 65536))]
     vcard: String,
 }
 

@@ -194,7 +194,7 @@ pub struct PasskeyDone {
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Done {
+pub(super) enum Done {
     /// It is over.
     Done,
 }

@@ -4,6 +4,7 @@
 //! recipient would: over HTTP, from the log, from `/proc`, or from the stand-in's list of what arrived.
 
 pub mod api;
+mod document;
 pub mod gateway;
 pub mod house;
 pub mod processes;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::api::{
     error::{Code, FailureEnvelope, Problem, is_own},
-    need::Need,
+    route::{Call, Calls, Need},
 };
 
 const ABOUT: &str = include_str!("about.md");
@@ -29,28 +29,23 @@ const TAGS: [(&str, &str, &str); 8] = [
     ("/", "Operation", "Probes, metrics, and this document."),
 ];
 
-/// One call of the table.
-#[derive(Debug, Clone)]
-pub(in crate::api) struct Call {
-    pub(in crate::api) method: Method,
-    pub(in crate::api) path: String,
-    pub(in crate::api) need: Need,
-    pub(in crate::api) operation: Operation,
-}
-
 /// The document about these calls.
-pub(in crate::api) fn document(calls: &[Call]) -> Value {
+pub(in crate::api) fn document(calls: &Calls) -> Value {
     let mut schemas = Schemas::new();
     let problem = schemas.written::<Problem>();
     let envelope = schemas.written::<FailureEnvelope>();
-    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for call in calls {
-        let of_path = paths.entry(&call.path).or_default();
-        if of_path.is_empty() && !names(&call.path).is_empty() {
-            of_path.insert("parameters".into(), names(&call.path).into_iter().map(in_path).collect());
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for call in calls.iter() {
+        let refusal = if is_own(call.path) { ("application/problem+json", &problem) } else { ("application/json", &envelope) };
+        for (path, operation) in each(call) {
+            let parameters: Vec<Value> = names(&path).into_iter().map(|name| in_path(&path, name)).collect();
+            let made = self::operation(call, operation, refusal, &mut schemas);
+            let of_path = paths.entry(path).or_default();
+            of_path.insert(call.method.as_str().to_ascii_lowercase(), made);
+            if !parameters.is_empty() {
+                of_path.insert("parameters".into(), parameters.into());
+            }
         }
-        let refusal = if is_own(&call.path) { ("application/problem+json", &problem) } else { ("application/json", &envelope) };
-        of_path.insert(call.method.as_str().to_ascii_lowercase(), operation(call, refusal, &mut schemas));
     }
     let (webhooks, bodies) = webhooks::all(&mut schemas);
     let mut components = schemas.finish();
@@ -100,20 +95,31 @@ pub(in crate::api) fn document(calls: &[Call]) -> Value {
     })
 }
 
+/// The operations of a call with their paths: one, or one for each action.
+fn each(call: &Call) -> Vec<(String, &Operation)> {
+    let paths: Vec<String> = match call.verbs.as_slice() {
+        [] => vec![call.path.to_owned()],
+        verbs => verbs.iter().map(|verb| call.path.replace("{verb}", verb)).collect(),
+    };
+    paths.into_iter().zip(&call.operations).collect()
+}
+
 /// The names in the braces of a path.
 fn names(path: &str) -> Vec<&str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
 }
 
-fn in_path(name: &str) -> Value {
-    let (description, schema) = match name {
-        "session" => (
-            "The id of a session.",
-            json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]{1,64}$", "examples": ["default"]}),
-        ),
-        "token" => ("The token in the link to the helper page.", json!({"type": "string", "minLength": 1})),
-        "asset" => ("The name of a part of the page.", json!({"type": "string", "minLength": 1})),
-        _ => ("The id, as an answer names it.", json!({"type": "string", "minLength": 1})),
+fn in_path(path: &str, name: &str) -> Value {
+    let text = |description: &str| (description.to_owned(), json!({"type": "string", "minLength": 1}));
+    let (description, schema) = match (name, tag(path)) {
+        ("id", "Sessions") => {
+            ("The name of a session.".to_owned(), json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$", "examples": ["default"]}))
+        }
+        ("id", "Messages") => text("The gateway's id of a message, `out_…`."),
+        ("id", "Bulk orders") => text("The id of a bulk order, `bulk_…`."),
+        ("id", "Deliveries") => text("The id of a delivery, `dlv_…`."),
+        ("token", _) => text("The token in the link to the helper page, `pk_…`."),
+        _ => text("The name of a part of the page."),
     };
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
 }
@@ -122,11 +128,11 @@ fn tag(path: &str) -> &'static str {
     TAGS.iter().find(|(start, ..)| path.starts_with(start)).map_or("Operation", |(_, name, _)| name)
 }
 
-fn operation(call: &Call, refusal: (&str, &Value), schemas: &mut Schemas) -> Value {
-    let Call { operation, need, .. } = call;
+fn operation(call: &Call, operation: &Operation, refusal: (&str, &Value), schemas: &mut Schemas) -> Value {
+    let need = call.need;
     let mut all = json!({
-        "operationId": operation.id, "summary": operation.summary, "description": description(operation, *need), "tags": [tag(&call.path)],
-        "security": security(*need),
+        "operationId": operation.id, "summary": operation.summary, "description": description(operation, need), "tags": [tag(call.path)],
+        "security": security(need),
     });
     let mut parameters = operation.query.map(|query| query(schemas)).unwrap_or_default();
     parameters.extend(operation.headers.iter().map(|header| match header {
@@ -150,8 +156,11 @@ fn operation(call: &Call, refusal: (&str, &Value), schemas: &mut Schemas) -> Val
         }
         responses.insert(status.as_str().into(), response);
     }
-    for (status, codes) in by_status(codes(call)) {
-        let made = self::refusal(status, &codes, refusal);
+    for (status, codes) in by_status(codes(call, operation)) {
+        let mut made = self::refusal(status, &codes, refusal);
+        for (_, kind) in operation.also.iter().filter(|(of, _)| *of == status) {
+            made["content"][kind] = json!({"schema": {}});
+        }
         match responses.get_mut(status.as_str()) {
             // A probe says in a form of its own why it is not well.
             Some(own) => own["content"][refusal.0] = made["content"][refusal.0].clone(),
@@ -169,7 +178,7 @@ fn description(operation: &Operation, need: Need) -> String {
         Need::Of(scope) => format!("Needs the scope `{}`.", scope.as_str()),
         Need::All(scope) => format!("Needs the scope `{}` of all sessions.", scope.as_str()),
     };
-    [operation.description, &needs].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("\n\n")
+    [operation.description, needs.as_str()].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("\n\n")
 }
 
 /// A scope is named as OpenAPI 3.1 names roles of keys that are no OAuth tokens.
@@ -181,33 +190,21 @@ fn security(need: Need) -> Value {
 }
 
 /// Every code that the call may answer with: its own, and what the guard, the router and the readers say of every call.
-fn codes(call: &Call) -> Vec<Code> {
-    let Call { method, path, need, operation } = call;
+fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     // Without keys the guard looks at where a call comes from; at a probe's too.
     let mut codes = vec![Code::AmbiguousRequest, Code::HostNotLoopback, Code::ProxyWithoutApiKeys, Code::OriginNotAllowed, Code::CrossSite];
-    if matches!(need, Need::Of(_) | Need::All(_)) {
+    if matches!(call.need, Need::Of(_) | Need::All(_)) {
         codes.extend([Code::SeveralApiKeys, Code::ApiKeyInAddress, Code::InvalidApiKey, Code::MissingApiKey, Code::ScopeMissing]);
     }
-    if !is_probe(path) {
+    if !is_probe(call.path) {
         codes.push(Code::TooManyConnections);
     }
-    if path.contains('{') || operation.answers.is_empty() {
+    if call.path.contains('{') {
         codes.push(Code::InvalidPath);
     }
-    if operation.strict {
-        codes.push(Code::UnknownParameter);
-    }
-    if operation.query.is_some() {
-        codes.extend([Code::DuplicateParameter, Code::InvalidQuery]);
-    } else if operation.strict {
-        codes.push(Code::DuplicateParameter);
-    }
     // A body is received, and thrown away, also where a call has none.
-    if *method == Method::POST {
+    if call.method == Method::POST {
         codes.extend([Code::BodyNotReadable, Code::BodyTooSlow, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::Busy]);
-    }
-    if operation.body.is_some() {
-        codes.push(Code::DuplicateField);
     }
     // A panic is caught, whatever was called.
     codes.push(Code::Internal);
@@ -242,7 +239,8 @@ fn refusal(status: StatusCode, codes: &[Code], (kind, form): (&str, &Value)) -> 
     }
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let code = if codes.contains(&Code::Rejected) {
-        json!({"anyOf": [{"type": "string", "enum": names}, {"type": "string", "description": "A code of the plugin that rejected the message."}]})
+        // A plugin that rejects a message has codes of its own.
+        json!({"type": "string", "description": format!("One of {}, or a code of the plugin that rejected the message.", names.join(", "))})
     } else {
         json!({"type": "string", "enum": names})
     };

@@ -3,12 +3,16 @@
 //! `/openapi.json` answers it and `wharf openapi` prints it, the same of every gateway of one version: nothing in it comes
 //! from the configuration, so it holds no secret and needs no key.
 
+mod described;
 mod document;
 mod operation;
 mod schemas;
+#[cfg(test)]
+mod tests;
 mod webhooks;
 
 pub(super) use self::{
-    document::{Call, document},
-    operation::{Header, Operation},
+    described::{Described, Input, Output, of},
+    document::document,
+    operation::{Header, Operation, STORE},
 };

@@ -87,6 +87,10 @@ fn tolerant(mut schema: Value) -> Value {
 fn or_null(mut schema: Value) -> Value {
     let has_null = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(|part| *part == "null" || part["type"] == "null"));
     let Some(fields) = schema.as_object_mut() else { return schema };
+    // What is left out says nothing; an empty object as a default is no more than that.
+    if fields.get("default").is_some_and(|default| default.as_object().is_some_and(Map::is_empty)) {
+        fields.remove("default");
+    }
     match fields.get("type").cloned() {
         Some(Value::String(one)) if !fields.contains_key("enum") && !fields.contains_key("const") => {
             fields.insert("type".into(), json!([one, "null"]));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
-use crate::model::told;
+use crate::{model::told, session::PasskeyStep};
 
 const PLUGIN: &str = include_str!("../../../../plugins/webhook/events.schema.json");
 
@@ -22,13 +22,26 @@ pub(super) fn all(schemas: &mut Schemas) -> (Map<String, Value>, Map<String, Val
         add(&mut all, &mut bodies, name, words, &event["payload"]);
     }
     let mut of = |name, words, payload| add(&mut all, &mut bodies, name, words, &payload);
-    of("session.pairing_code", "A code can be typed on the phone. It links a phone to the session: only for a plugin with the grant `qr`.", made::<told::PairingCode>(schemas));
-    of("session.passkey", "A passkey ceremony came further. What lets its reader act is not told.", made::<told::Passkey>(schemas));
+    of(
+        "session.pairing_code",
+        "A code can be typed on the phone. It links a phone to the session: only for a plugin with the grant `qr`.",
+        made::<told::PairingCode>(schemas),
+    );
+    of("session.passkey", "A passkey ceremony came further. What lets its reader act is not told.", made::<PasskeyStep>(schemas));
     of("session.notices", "What an operator should know of a session has changed.", made::<told::Notices>(schemas));
     of("session.restriction", "WhatsApp restricts the account, or does so no more.", made::<told::Restricted>(schemas));
-    of("session.relinked", "The session is linked to another account; what was accepted for the one before is held.", made::<told::Relinked>(schemas));
-    of("message.unknown", "Nobody knows whether a message has left. Do not send it again: the gateway finds out by its id.", made::<told::Unknown>(schemas));
+    of(
+        "session.relinked",
+        "The session is linked to another account; what was accepted for the one before is held.",
+        made::<told::Relinked>(schemas),
+    );
+    of(
+        "message.unknown",
+        "Nobody knows whether a message has left. Do not send it again: the gateway finds out by its id.",
+        made::<told::Unknown>(schemas),
+    );
     of("bridge.fault", "Something went wrong in the page, told by its place and never by its words.", made::<told::Fault>(schemas));
+    bodies.remove("WebhookBody");
     (all, bodies)
 }
 
@@ -38,13 +51,22 @@ fn made<T: JsonSchema>(schemas: &mut Schemas) -> Value {
 
 fn add(all: &mut Map<String, Value>, bodies: &mut Map<String, Value>, name: &str, words: &str, payload: &Value) {
     let schema = format!("Webhook{}Event", name.split(['.', '_']).map(capital).collect::<String>());
-    let own = json!({"type": "object", "properties": {"event": {"const": name}, "payload": payload}});
-    bodies.insert(schema.clone(), json!({"description": words, "allOf": [{"$ref": "#/components/schemas/WebhookBody"}, own]}));
+    // Written out for each event: generators of clients cannot put a body together of two schemas.
+    let mut body = bodies.get("WebhookBody").cloned().unwrap_or_default();
+    body["description"] = words.into();
+    body["properties"]["event"]["enum"] = json!([name]);
+    let mut of_event = payload.clone();
+    of_event["description"] = "What happened.".into();
+    body["properties"]["payload"] = of_event;
+    bodies.insert(schema.clone(), body);
     let header = |words: &str, schema: Value| json!({"in": "header", "required": false, "description": words, "schema": schema});
     let mut parameters = vec![
         header("The id of the delivery, the same on every attempt.", json!({"type": "string"})),
         header("When this attempt was made, in milliseconds since the Unix epoch.", json!({"type": "integer"})),
-        header("HMAC-SHA512 of the body's bytes under the target's `hmac_secret`, in hexadecimal; only where there is one.", json!({"type": "string", "pattern": "^[0-9a-f]{128}$"})),
+        header(
+            "HMAC-SHA512 of the body's bytes under the target's `hmac_secret`, in hexadecimal; only where there is one.",
+            json!({"type": "string", "pattern": "^[0-9a-f]{128}$"}),
+        ),
         header("Always `sha512`, beside the signature.", json!({"const": "sha512"})),
     ];
     let names = ["X-Webhook-Request-Id", "X-Webhook-Timestamp", "X-Webhook-Hmac", "X-Webhook-Hmac-Algorithm"];

@@ -4,13 +4,51 @@
 //! no internet, and a document that was tampered with could not send a key anywhere else. Neither page nor document needs a
 //! key, because a browser that opens an address shows none, and because both say only what the source says.
 
+mod document;
+
+use std::sync::Arc;
+
 use axum::{
-    extract::Path,
-    http::{HeaderName, header},
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::error::{ApiError, Code};
+pub(super) use self::document::Document;
+use super::{
+    error::{ApiError, Code},
+    openapi::{Operation, Output},
+    route::{Need::Nothing, Routes},
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/openapi.json", Nothing, openapi, Operation::new("getOpenApi", "This document"))
+        .get("/docs", Nothing, page, Operation::new("getReference", "The reference page, which shows this document"))
+        .get("/docs/{asset}", Nothing, asset, Operation::new("getReferencePart", "A part of the reference page").refuses(&[Code::NotFound]))
+}
+
+/// The document as it is answered.
+#[derive(Debug)]
+struct Json(Bytes);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], self.0).into_response()
+    }
+}
+
+impl Output for Json {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers_with(StatusCode::OK, "The OpenAPI 3.1 document of this version of the gateway.", Some("application/json"))
+    }
+}
+
+/// `GET /openapi.json`
+async fn openapi(State(document): State<Arc<Document>>) -> Json {
+    Json(document.json())
+}
 
 const PAGE: &str = include_str!("index.html");
 
@@ -28,22 +66,57 @@ const ASSETS: [(&str, &str, &str); 5] = [
     ("licence.txt", "text/plain; charset=utf-8", LICENCE),
 ];
 
+/// The page.
+#[derive(Debug)]
+struct Page;
+
+impl Output for Page {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers_with(StatusCode::OK, "The page.", Some("text/html"))
+    }
+}
+
 /// `GET /docs`
-pub(super) async fn page() -> Response {
-    let headers: [(HeaderName, &str); 4] = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, PAGE).into_response()
+async fn page() -> Page {
+    Page
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let headers: [(HeaderName, &str); 4] = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ];
+        (headers, PAGE).into_response()
+    }
+}
+
+/// A part of the page.
+#[derive(Debug)]
+struct Asset {
+    kind: &'static str,
+    text: &'static str,
+}
+
+impl IntoResponse for Asset {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, self.kind), (header::CACHE_CONTROL, "max-age=3600")], self.text).into_response()
+    }
+}
+
+impl Output for Asset {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers_with(StatusCode::OK, "The part.", Some("text/javascript")).or("text/css").or("text/plain")
+    }
 }
 
 /// `GET /docs/{asset}`
-pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, ApiError> {
+async fn asset(Path(name): Path<String>) -> Result<Asset, ApiError> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, kind, text) = found.ok_or_else(|| ApiError::new(Code::NotFound, "the reference page has no such part"))?;
-    Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "max-age=3600")], *text).into_response())
+    Ok(Asset { kind, text })
 }
 
 #[cfg(test)]

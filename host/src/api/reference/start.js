@@ -7,7 +7,7 @@ SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
-  docExpansion: "none",
+  docExpansion: "list",
   tryItOutEnabled: false,
   validatorUrl: null,
 });
