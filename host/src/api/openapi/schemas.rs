@@ -55,8 +55,28 @@ impl Schemas {
             debug_assert!(all.get(&name).is_none_or(|known| *known == schema), "{name} is read otherwise than it is answered: name one of both");
             all.insert(name, schema);
         }
+        all.values_mut().for_each(one_list);
         all
     }
+}
+
+/// A choice of words is one list with the words' meanings in its description: of a choice of constants, generators of clients
+/// make no enumeration.
+fn one_list(schema: &mut Value) {
+    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    let (mut words, mut meanings) = (Vec::new(), String::new());
+    for choice in choices {
+        let constant = choice.get("const").map(std::slice::from_ref);
+        let Some(names) = constant.or(choice.get("enum").and_then(Value::as_array).map(Vec::as_slice)) else { return };
+        for name in names {
+            let Some(text) = name.as_str() else { return };
+            words.push(name.clone());
+            meanings += &format!("\n- `{text}`");
+            meanings += &choice["description"].as_str().map(|meaning| format!(": {meaning}")).unwrap_or_default();
+        }
+    }
+    let description = schema["description"].as_str().unwrap_or_default();
+    *schema = json!({"type": "string", "enum": words, "description": format!("{description}\n{meanings}")});
 }
 
 /// A schema of something that is read, with null for what may be left out.
