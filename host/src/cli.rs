@@ -41,6 +41,8 @@ pub enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Print the OpenAPI document of this version, which a running gateway answers at /openapi.json.
+    Openapi,
     /// API keys.
     #[command(subcommand)]
     Keys(Keys),

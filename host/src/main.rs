@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use wharf::{
-    browser,
+    api, browser,
     cli::{Cli, Command, Deliveries, Keys, Profile},
     config::{self, Config, Scope, Sources},
     gateway::{Gateway, check, deliveries, doctor, health, profiles},
@@ -33,6 +33,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(Command::Keys(Keys::New { name, scopes, sessions })) = &cli.command {
         new_key(name.as_deref(), scopes, sessions);
+        return ExitCode::SUCCESS;
+    }
+    if matches!(cli.command, Some(Command::Openapi)) {
+        say(api::document());
         return ExitCode::SUCCESS;
     }
     let loaded = Sources::environment(cli.config_file()).and_then(|sources| config::load(&sources).map(|config| (config, sources)));

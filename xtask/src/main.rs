@@ -14,6 +14,7 @@ mod install;
 mod js;
 mod layout;
 mod numbers;
+mod openapi;
 mod packages;
 mod peers;
 mod picture;
@@ -42,6 +43,7 @@ const USAGE: &str = "cargo xtask <verb>
   test              every test, whatsapp-web.js on the stand-in included
   peers [--only <part of a name>]     other versions of whatsapp-web.js, and wa-js, on the stand-in
   faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
+  openapi [--only <page, client, ready or unlinked>]   the API's document held against the running gateway, and a client made from it
   real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   install [--prefix <folder>]         puts `wharf` on the PATH, optimised, with plugins and configuration
@@ -69,7 +71,7 @@ fn run(args: &[String]) -> Result<()> {
         bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
     }
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "bench" | "real-page" | "dist" | "install" | "image");
+    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "openapi" | "bench" | "real-page" | "dist" | "install" | "image");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }
@@ -88,6 +90,7 @@ fn run(args: &[String]) -> Result<()> {
         "dist" => dist::run(rest),
         "install" => install::run(rest),
         "image" => image::run(rest),
+        "openapi" => openapi::run(rest),
         "ci" => ci::run(),
         "js" => js::run(),
         "picture" => picture::run(),

@@ -86,6 +86,16 @@ pub(crate) fn node() -> Result<()> {
     install("Node.js", &["nodejs", "npm"])
 }
 
+/// Python with what makes environments, for the tools that hold the API's document against the gateway.
+pub(crate) fn python() -> Result<()> {
+    // Debian's Python comes without the part that puts pip into an environment.
+    let has_venv = || Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|output| output.status.success());
+    if project::on_path("python3").is_some() && has_venv() {
+        return Ok(());
+    }
+    install("Python", &["python3", "python3-venv"])
+}
+
 /// The library that shows a program another time, for the faults of the clock. They are named as not made without it.
 pub(crate) fn faketime() {
     let there = FAKETIME.iter().any(|path| Path::new(path).is_file());

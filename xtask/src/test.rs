@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cargo, faults, guests, packages, plugins, project, setup, step};
+use crate::{cargo, faults, guests, openapi, packages, plugins, project, setup, step};
 
 /// Messages; `cargo xtask bench chaos` sends more.
 const CHAOS: &str = "64";
@@ -43,6 +43,7 @@ pub(crate) fn run() -> Result<()> {
         step::loud("wharf-bench chaos", chaos.args(["chaos", "--messages", CHAOS]), Duration::from_secs(600))
     })?;
     table.part("whatsapp-web.js on the stand-in", peer)?;
+    table.part("the API's document", openapi::test)?;
     table.print();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use axum::extract::FromRef;
 
-use super::{bodies::Bodies, helper::Limit};
+use super::{bodies::Bodies, helper::Limit, reference::Document};
 use crate::{
     config::Config,
     model::{ClientId, Region},
@@ -32,6 +32,7 @@ struct Parts {
     helper_calls: Arc<Limit>,
     bodies: Arc<Bodies>,
     started: Started,
+    document: Arc<Document>,
 }
 
 /// What calls mean that do not say it.
@@ -55,7 +56,7 @@ impl Started {
 }
 
 impl App {
-    pub(super) fn new(services: Services, config: &Config, helper: HelperAddress) -> Self {
+    pub(super) fn new(services: Services, config: &Config, helper: HelperAddress, document: Document) -> Self {
         let defaults = Defaults {
             client: config.sessions.default_client.clone(),
             // It was checked when the configuration was read.
@@ -67,6 +68,7 @@ impl App {
             helper_calls: Arc::new(Limit::new(HELPER_CALLS)),
             bodies: Arc::new(Bodies::new(config.server.large_bodies.0)),
             started: Started(Instant::now()),
+            document: Arc::new(document),
         };
         Self { services: Arc::new(services), parts: Arc::new(parts) }
     }
@@ -107,4 +109,5 @@ parts! {
     Arc<Limit>: parts.helper_calls;
     Arc<Bodies>: parts.bodies;
     Started: parts.started;
+    Arc<Document>: parts.document;
 }

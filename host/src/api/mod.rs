@@ -16,10 +16,12 @@ mod helper;
 mod json;
 mod object;
 mod once;
+mod openapi;
 mod pairing;
 mod paths;
 mod probes;
 mod recipient;
+mod reference;
 mod route;
 mod routes;
 mod seed;
@@ -43,6 +45,7 @@ use self::{
     app::App,
     error::ApiError,
     paths::Paths,
+    reference::Document,
     route::MAX_BODY,
 };
 use crate::{
@@ -50,10 +53,17 @@ use crate::{
     services::{HelperAddress, Services},
 };
 
+/// The OpenAPI document of this version, as JSON.
+#[must_use]
+pub fn document() -> String {
+    let (_, calls) = routes::all().split();
+    openapi::document(&calls).to_string()
+}
+
 /// All routes over `services`; `helper` is where people reach helper pages.
 pub fn router(services: Services, config: &Config, helper: HelperAddress) -> Router {
     let access = Access::new(&config.api, &helper.base);
-    let app = App::new(services, config, helper);
+    let app = App::new(services, config, helper, Document::new(document));
     let (routes, calls) = routes::all().split();
     let paths = Paths::new(calls.iter());
     let guard = Arc::new(Guard::new(access, &app, &routes, calls));

@@ -1,13 +1,14 @@
 //! A pairing code, as both layers answer with it.
 
 use axum::http::{HeaderName, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::time::Time;
 use crate::session::PairingView;
 
 /// A code that links a session when it is typed on the phone: a credential.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PairingCode {
     /// `ABCD-EFGH`.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     error::ApiError,
+    openapi::{Operation, Output},
     route::{
         Need::{All, Nothing},
         Routes,
@@ -23,11 +25,19 @@ use crate::{config::Scope::Admin, services::Maintenance};
 const RETRY_AFTER: u64 = 60;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/livez", Nothing, live).get("/readyz", Nothing, ready).get("/metrics", All(Admin), metrics)
+    Routes::new()
+        .get("/livez", Nothing, live, Operation::new("getLiveness", "The process answers"))
+        .get("/readyz", Nothing, ready, Operation::new("getReadiness", "The gateway can accept sends: the database takes a write"))
+        .get(
+            "/metrics",
+            All(Admin),
+            metrics,
+            Operation::new("getMetrics", "Metrics in the Prometheus text format").more("With `[api] open_metrics` it needs no key."),
+        )
 }
 
 /// The process answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Live {
     /// Always `ok`.
     status: &'static str,
@@ -39,7 +49,7 @@ async fn live() -> Json<Live> {
 }
 
 /// Whether the gateway can accept sends: 200 or 503.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Readiness {
     /// `ready` or `not_ready`.
     status: &'static str,
@@ -77,7 +87,33 @@ async fn ready(State(maintenance): State<Arc<dyn Maintenance>>) -> Readiness {
     }
 }
 
+impl Output for Readiness {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers::<Self>(StatusCode::OK).answers::<Self>(StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// Metrics in the text format of Prometheus.
+#[derive(Debug)]
+struct Metrics(String);
+
+impl Metrics {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+impl IntoResponse for Metrics {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, Self::KIND)], self.0).into_response()
+    }
+}
+
+impl Output for Metrics {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers_with(StatusCode::OK, "The metrics of now.", Some("text/plain"))
+    }
+}
+
 /// `GET /metrics`: metrics in the Prometheus text format.
-async fn metrics(State(maintenance): State<Arc<dyn Maintenance>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], maintenance.metrics())
+async fn metrics(State(maintenance): State<Arc<dyn Maintenance>>) -> Metrics {
+    Metrics(maintenance.metrics())
 }

@@ -2,8 +2,9 @@
 //!
 //! A JSON number is read from its digits as they stand in the body: as a floating-point number it may already be another.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
@@ -45,6 +46,20 @@ impl<'de> Deserialize<'de> for Written {
         }
 
         deserializer.deserialize_bytes(AsWritten)
+    }
+}
+
+impl JsonSchema for Written {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Recipient".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "integer"], "minLength": 1, "minimum": 0, "examples": ["+49 151 23456789", "77@lid"]})
     }
 }
 

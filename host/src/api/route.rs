@@ -12,7 +12,11 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{app::App, extract::Actions};
+use super::{
+    app::App,
+    extract::Actions,
+    openapi::{Described, Operation, of},
+};
 use crate::config::{MAX_LARGE_BODY, Scope};
 
 /// Bytes of a request body, unless a call takes large ones.
@@ -42,6 +46,8 @@ pub(super) struct Call {
     pub(super) verbs: Vec<&'static str>,
     /// Bytes that its body may have.
     pub(super) max_body: usize,
+    /// What the document says of it: one, or one for each of `verbs`.
+    pub(super) operations: Vec<Operation>,
 }
 
 /// Calls with their handlers.
@@ -56,26 +62,61 @@ impl Routes {
         Self::default()
     }
 
-    pub(super) fn get<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
-        self.add(Call { method: Method::GET, path, need, verbs: vec![], max_body: MAX_BODY }, routing::get(handler))
+    pub(super) fn get<T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operation: Operation,
+    ) -> Self {
+        let operations = vec![of(&handler, operation)];
+        self.add(Call { method: Method::GET, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::get(handler))
     }
 
-    pub(super) fn post<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
-        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_BODY }, routing::post(handler))
+    pub(super) fn post<T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operation: Operation,
+    ) -> Self {
+        let operations = vec![of(&handler, operation)];
+        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::post(handler))
     }
 
     /// A call that takes a large body.
-    pub(super) fn post_large<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
-        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_LARGE_BODY }, routing::post(handler))
+    pub(super) fn post_large<T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operation: Operation,
+    ) -> Self {
+        let operations = vec![of(&handler, operation)];
+        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_LARGE_BODY, operations }, routing::post(handler))
     }
 
-    /// A path that ends in `{verb}`, one of the actions `A`.
-    pub(super) fn post_action<A: Actions, T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
-        self.add(Call { method: Method::POST, path, need, verbs: A::names().collect(), max_body: MAX_BODY }, routing::post(handler))
+    /// A path that ends in `{verb}`, one of the actions `A`, with what the document says of each, in their order.
+    pub(super) fn post_action<A: Actions, T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operations: impl IntoIterator<Item = Operation>,
+    ) -> Self {
+        let operations = operations.into_iter().map(|operation| of(&handler, operation)).collect();
+        self.add(Call { method: Method::POST, path, need, verbs: A::names().collect(), max_body: MAX_BODY, operations }, routing::post(handler))
     }
 
-    pub(super) fn delete<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, App>) -> Self {
-        self.add(Call { method: Method::DELETE, path, need, verbs: vec![], max_body: MAX_BODY }, routing::delete(handler))
+    pub(super) fn delete<T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operation: Operation,
+    ) -> Self {
+        let operations = vec![of(&handler, operation)];
+        self.add(Call { method: Method::DELETE, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::delete(handler))
     }
 
     pub(super) fn merge(mut self, other: Self) -> Self {

@@ -2,11 +2,11 @@
 //!
 //! `docs/api.md` shows the same table with what each call needs; a test compares them.
 
-use super::{helper, probes, route::Routes, seed, v1};
+use super::{helper, probes, reference, route::Routes, seed, v1};
 
 /// Every call of the API.
 pub(super) fn all() -> Routes {
-    Routes::new().merge(seed::routes()).merge(v1::routes()).merge(helper::routes()).merge(probes::routes())
+    Routes::new().merge(seed::routes()).merge(v1::routes()).merge(helper::routes()).merge(probes::routes()).merge(reference::routes())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
     caller::Caller,
     error::{ApiError, Code},
     once::{self, Asked},
+    openapi::{Header, Input, Operation, STORE},
     time::instant,
 };
 use crate::{
@@ -28,6 +29,50 @@ const MAX_PAIR: usize = 1000;
 const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
 const AHEAD: i64 = 366 * 86_400_000;
+
+/// Why a call that sends one message may be refused, whatever its layer, and how the message may end.
+pub(super) const REFUSALS: &[Code] = &[
+    Code::InvalidNumber,
+    Code::RecipientNotSupported,
+    Code::InvalidMention,
+    Code::MentionNotInText,
+    Code::TooManyMentions,
+    Code::TextMissing,
+    Code::MessageAndTemplate,
+    Code::MissingFields,
+    Code::InvalidMessageId,
+    Code::InvalidTime,
+    Code::MessageTooLong,
+    Code::UnknownClient,
+    Code::NotReady,
+    Code::HeldBack,
+    Code::Rejected,
+    Code::UnknownTemplate,
+    Code::MissingVariable,
+    Code::BadVariable,
+    Code::TemplateFailed,
+    Code::KindNotSupported,
+    Code::NotOnWhatsapp,
+    Code::Blocked,
+    Code::QuoteNotFound,
+    Code::ChatNotFound,
+    Code::RefusedByWhatsapp,
+    Code::PageError,
+    Code::NotSentInTime,
+    Code::Expired,
+    Code::Cancelled,
+    Code::Restricted,
+    Code::OutcomeUnknown,
+];
+
+/// Why a repeated request may be refused.
+pub(super) const REPEATED: &[Code] = &[Code::InvalidIdempotencyKey, Code::IdempotencyInFlight, Code::IdempotencyKeyReused];
+
+impl Input for Submission {
+    fn describe(operation: Operation) -> Operation {
+        operation.header(Header::IdempotencyKey).header(Header::Prefer).refuses(REFUSALS).refuses(REPEATED).refuses(STORE)
+    }
+}
 
 /// Who sends, how, and through what: what every call that sends needs beside its body.
 #[derive(Debug)]

@@ -1,5 +1,8 @@
 //! Times in answers and requests.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -19,6 +22,38 @@ impl Time {
 impl From<Timestamp> for Time {
     fn from(at: Timestamp) -> Self {
         Self(at)
+    }
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+/// How callers write a time, for the document: what [`instant`] reads.
+#[derive(Debug)]
+pub(super) enum AnyTime {}
+
+impl JsonSchema for AnyTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AnyTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}]})
     }
 }
 

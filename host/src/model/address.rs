@@ -3,12 +3,13 @@
 //! WhatsApp is moving from phone numbers (`…@c.us`) to opaque ids (`…@lid`), so an [`Address`]
 //! carries both forms as far as they are known.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PhoneNumber, Recipient};
 
 /// Who or where, in both forms when both are known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Address {
     /// The chat: `15551234567@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, `status@broadcast`.
     pub chat: String,

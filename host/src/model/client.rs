@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names one WhatsApp login. 1 to 64 characters of `A-Z a-z 0-9 _ -`: it becomes a folder name
 /// (`session-<id>`) and a path segment of the API, so nothing else is let in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = "^[A-Za-z0-9_-]{1,64}$"))]
 pub struct ClientId(Arc<str>);
 
 /// Why a client id was refused.

@@ -1,5 +1,6 @@
 //! Messages, as the gateway and its plugins speak of them. Their serde form is the stored one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -29,7 +30,7 @@ pub struct OutboundMessage {
 }
 
 /// What goes first when several messages wait. Within a chat the order of acceptance holds among those of one priority.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody waits for it.
@@ -79,7 +80,7 @@ pub struct InboundMessage {
 }
 
 /// How far a sent message has come. Ordered: a level implies those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AckLevel {
     /// WhatsApp's server has it (1).

@@ -23,7 +23,7 @@ pub use backoff::{Backoff, jittered};
 pub use client::{ClientId, InvalidClientId};
 pub use content::*;
 pub use event::{
-    Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged,
+    Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PairingCodeShown, REPORTS, Relinked, Report, RestrictionChanged,
     SessionNotices,
 };
 pub use message::{AckLevel, InboundMessage, OutboundMessage, Priority};

@@ -1,5 +1,6 @@
 //! How a send ended: three outcomes, never two.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
@@ -32,7 +33,7 @@ pub enum Outcome {
 }
 
 /// The closed set of reasons for "not sent".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The number has no WhatsApp account.

@@ -1,11 +1,12 @@
 //! What WhatsApp does not let an account do for a while. Both kinds concern people the account has no chat with.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
 /// Which one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestrictionKind {
     /// Nobody new may be written to for a while (463).

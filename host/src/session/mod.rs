@@ -14,7 +14,7 @@ mod supervisor;
 pub use handle::{Command, HealthNote, LogoutError, PairingError, PasskeyError, QrView, SessionHandle, Snapshot};
 pub use journal::{Arrival, Journal, Unread};
 pub use pairing::PairingView;
-pub use passkey::{PasskeyStage, PasskeyView, PastPasskey};
+pub use passkey::{PasskeyStage, PasskeyStep, PasskeyView, PastPasskey};
 pub use profiles::{
     Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles, discard, facts, prepare_root, profile_dir, shared_dir,
 };

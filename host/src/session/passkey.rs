@@ -2,13 +2,17 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{model::Timestamp, whatsapp::PasskeyPurpose};
+use crate::{
+    model::{Report, Timestamp},
+    whatsapp::PasskeyPurpose,
+};
 
 /// How far a ceremony has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PasskeyStage {
     /// WhatsApp wants a passkey; the challenge is on its way.
@@ -94,14 +98,18 @@ impl PasskeyView {
         self.stage != PasskeyStage::Failed
     }
 
-    /// As events tell it: without what lets its reader act, because events go to receivers of every kind and are kept.
+    /// As events tell it.
     #[must_use]
-    pub(super) fn told(&self) -> Value {
-        let mut shape = self.shape();
-        if let Some(shape) = shape.as_object_mut() {
-            shape.retain(|name, _| !matches!(name.as_str(), "code" | "helper"));
-        }
-        shape
+    pub(super) fn told(&self) -> PasskeyStep {
+        PasskeyStep::Open(PasskeyTold {
+            stage: self.stage,
+            purpose: self.purpose,
+            public_key: self.public_key.clone(),
+            asked_at: self.asked_at.rfc3339(),
+            code_without: self.code_without.map(Timestamp::rfc3339),
+            expires_at: self.expires_at.rfc3339(),
+            reason: self.reason.clone(),
+        })
     }
 
     /// As the API shows it.
@@ -123,6 +131,71 @@ impl fmt::Debug for PasskeyView {
             .field("reason", &self.reason)
             .finish_non_exhaustive()
     }
+}
+
+/// A step of a ceremony as events tell it: without what lets its reader act, because events go to receivers of every kind and
+/// are kept.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "WebhookPasskey")]
+pub enum PasskeyStep {
+    /// It goes on, or has failed.
+    Open(PasskeyTold),
+    /// It is over.
+    Done(PasskeyDone),
+}
+
+/// A ceremony that goes on, or has failed.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "WebhookPasskeyOpen")]
+pub struct PasskeyTold {
+    /// How far it has come.
+    stage: PasskeyStage,
+    /// What it is for.
+    purpose: PasskeyPurpose,
+    /// What has to be signed, as `PublicKeyCredentialRequestOptions` in the standard's JSON form; null once it was answered.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
+    public_key: Option<Value>,
+    /// When WhatsApp asked, RFC 3339.
+    asked_at: String,
+    /// An assertion that is sent before, RFC 3339, needs no code to be compared; null: a code will have to be.
+    code_without: Option<String>,
+    /// When the present stage ends by itself, RFC 3339.
+    expires_at: String,
+    /// Why it failed, or why it began anew, for people.
+    reason: Option<String>,
+}
+
+impl fmt::Debug for PasskeyTold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasskeyTold").field("stage", &self.stage).field("purpose", &self.purpose).finish_non_exhaustive()
+    }
+}
+
+/// A ceremony that is over.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookPasskeyDone")]
+pub struct PasskeyDone {
+    /// Always `done`.
+    pub(super) stage: Done,
+    /// What it was for.
+    pub(super) purpose: PasskeyPurpose,
+    /// What became of it: `linked`, `answered`, `given up`, or what the session went through.
+    pub(super) reason: String,
+}
+
+/// The stage of a ceremony that is over.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum Done {
+    /// It is over.
+    Done,
+}
+
+impl Report for PasskeyStep {
+    const KIND: &'static str = "session.passkey";
 }
 
 /// A token that opens nothing any more, and what became of its challenge.

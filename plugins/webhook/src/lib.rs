@@ -9,12 +9,15 @@ mod payload;
 mod retry;
 mod sign;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wharf_plugin::{AttemptResult, CallContext, ConfigIssues, Envelope, Error, HttpRequest, Info, Judgement, Notifier, Plugin, secrets};
 
 pub use config::Config;
 use config::Target;
+use payload::{Account, Environment};
 
 /// Tells integrations which wire format to expect; the payloads are those of this engine.
 const ENGINE: &str = "WEBJS";
@@ -64,36 +67,49 @@ impl Notifier for Webhook {
     }
 }
 
+/// One event, as a target gets it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookBody"))]
 struct Body<'a> {
+    /// The event's id, the same on every attempt and for every target: what a receiver knows a repetition by.
     id: &'a str,
-    /// Milliseconds; of the event, so that the body is the same on every attempt.
+    /// When it happened, in milliseconds since the Unix epoch; the same on every attempt.
     timestamp: u64,
+    /// The name of the event, the first that the target asked for.
     event: &'a str,
+    /// The session's id.
     session: &'a str,
-    metadata: Map<String, Value>,
-    me: Option<Value>,
+    /// The pairs that the session was made with.
+    metadata: BTreeMap<&'a str, &'a str>,
+    /// The account of the session; null as long as it is not known.
+    me: Option<Account>,
+    /// What happened; its fields depend on `event`.
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, Value>"))]
     payload: Value,
-    environment: Value,
+    /// The gateway.
+    environment: Environment<'a>,
+    /// Tells integrations which wire format to expect: `WEBJS`.
     engine: &'static str,
+    /// The event was found again after an outage rather than seen live.
     replayed: bool,
 }
 
 fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u8>, Error> {
+    let wrong = |error| Error::Internal(format!("write the event as JSON: {error}"));
     let body = Body {
         id: &envelope.id,
         timestamp: envelope.at,
         // A target whose filter changed since the event was routed gets the first name the event has.
         event: filter::event_name(target, envelope).unwrap_or_else(|| filter::first_name(envelope)),
         session: &ctx.session,
-        metadata: envelope.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect(),
+        metadata: envelope.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         me: payload::me(envelope.account.as_ref()),
-        payload: payload::of(envelope, &ctx.session),
+        payload: payload::of(envelope, &ctx.session).map_err(wrong)?,
         environment: payload::environment(&envelope.gateway),
         engine: ENGINE,
         replayed: envelope.replayed,
     };
-    serde_json::to_vec(&body).map_err(|error| Error::Internal(format!("write the event as JSON: {error}")))
+    serde_json::to_vec(&body).map_err(wrong)
 }
 
 fn headers(ctx: &CallContext, target: &Target, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
@@ -125,5 +141,7 @@ fn granted(secret: &str) -> Result<String, Error> {
 
 wharf_plugin::export!(Webhook: notifier);
 
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;

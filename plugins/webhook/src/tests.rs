@@ -92,7 +92,9 @@ fn told(events: &[&str], envelope: &Envelope) -> Option<Value> {
     let ctx = host.call("d1");
     let targets = plugin.route(&ctx, envelope).unwrap();
     let target = targets.first()?;
-    Some(serde_json::from_slice(&plugin.request(&ctx, target, envelope).unwrap().body).unwrap())
+    let body = serde_json::from_slice(&plugin.request(&ctx, target, envelope).unwrap().body).unwrap();
+    crate::schema::check(&body);
+    Some(body)
 }
 
 fn name(events: &[&str], envelope: &Envelope) -> Option<String> {

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::until;
+use crate::{document, until};
 
 /// Longer than any call of the gateway may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -159,14 +159,19 @@ impl Api {
     }
 }
 
-/// Sends it and reads everything.
+/// Sends it, reads everything, and holds the answer against the API's document.
 ///
 /// # Errors
-/// When nobody answers.
+/// When nobody answers, or when the document has no such answer.
 pub async fn answer(request: RequestBuilder) -> Result<Answer> {
-    let response = request.send().await.context("no answer from the gateway")?;
+    let (http, request) = request.build_split();
+    let request = request.context("the request")?;
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = http.execute(request).await.context("no answer from the gateway")?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = response.bytes().await.context("the answer broke off")?.to_vec();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Ok(Answer { status, headers, body, json })
+    let answer = Answer { status, headers, body, json };
+    document::check(method.as_str(), &path, &answer)?;
+    Ok(answer)
 }

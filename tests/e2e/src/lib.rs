@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod dockerfile;
+mod document;
 pub mod gateway;
 pub mod house;
 pub mod processes;

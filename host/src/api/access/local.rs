@@ -12,6 +12,15 @@ use crate::api::{
 
 /// Below it everything has a token of its own.
 pub(super) const HELPER: &str = "/passkey/";
+/// Paths that need no key, because a browser that opens them shows none and they say only what the source says.
+const REFERENCE: [&str; 2] = ["/openapi.json", "/docs"];
+const REFERENCE_PARTS: &str = "/docs/";
+
+/// Whether a path is of the document or of the page that shows it.
+pub(super) fn is_reference(path: &str) -> bool {
+    REFERENCE.contains(&path) || path.starts_with(REFERENCE_PARTS)
+}
+
 
 /// What the operator has said about it.
 #[derive(Debug)]
@@ -73,7 +82,7 @@ pub(super) fn no_foreign_page(method: &Method, path: &str, headers: &HeaderMap, 
         return Ok(());
     }
     let is_link = *method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
-    if is_link && path.starts_with(HELPER) {
+    if is_link && (path.starts_with(HELPER) || is_reference(path)) {
         return Ok(());
     }
     let message = "what a web page of another site asks is not answered; list its origin in [api] cors_origins";

@@ -26,7 +26,7 @@ use tower_http::{catch_panic::CatchPanicLayer, request_id::RequestId};
 
 use self::{
     cors::Cors,
-    local::{HELPER, Local},
+    local::{HELPER, Local, is_reference},
 };
 use super::{
     app::App,
@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// Paths that need no key: probes of a platform.
-const OPEN: [&str; 3] = ["/livez", "/readyz", "/health"];
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 const METRICS: &str = "/metrics";
 
 /// Names under which keys are put into addresses.
@@ -132,7 +132,7 @@ impl Access {
         if path.starts_with(HELPER) {
             return caller("helper");
         }
-        let open = OPEN.contains(&path) || (path == METRICS && self.open_metrics);
+        let open = PROBES.contains(&path) || is_reference(path) || (path == METRICS && self.open_metrics);
         match presented(headers) {
             Ok(Some(key)) => match self.known(&Sha256::digest(key).into()) {
                 Some((place, known)) => Ok(Admitted { caller: known.caller.clone(), limited: known.rights.as_ref().map(|rights| (place, rights)) }),
@@ -250,7 +250,7 @@ impl Guard {
         let access = &self.access;
         is_ambiguous(request.headers())?;
         let (path, matched) = (request.uri().path(), request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str));
-        if request.extensions().get::<Crowded>().is_some() && !OPEN.contains(&path) && path != METRICS {
+        if request.extensions().get::<Crowded>().is_some() && !PROBES.contains(&path) && path != METRICS {
             let message = "every connection is taken, so only probes are answered; try again in a moment";
             return refuse(Code::TooManyConnections, message).map_err(|error: ApiError| error.after(1));
         }
@@ -373,7 +373,7 @@ mod tests {
         let first = get(status, &[("authorization", "Bearer first-key-0123456789")]).expect("known");
         let second = get(status, &[("x-api-key", "second-key-0123456789")]).expect("known by its hash");
         assert_ne!(first, second, "keys have scopes of their own");
-        for path in OPEN {
+        for path in PROBES {
             assert!(get(path, &[]).is_ok(), "{path}");
         }
         assert_eq!(get("/metrics", &[]), Err(401));

@@ -41,7 +41,6 @@ macro_rules! codes {
             }
 
             /// What it means, in one sentence.
-            #[cfg_attr(not(test), expect(dead_code, reason = "documentation is made from it"))]
             pub(in crate::api) const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($meaning),+).trim_ascii(),)* }
             }

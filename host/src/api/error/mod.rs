@@ -8,5 +8,5 @@ mod render;
 pub(super) use self::{
     codes::Code,
     refusal::{ApiError, INTERNAL},
-    render::shape,
+    render::{FailureEnvelope, Problem, is_own, shape},
 };

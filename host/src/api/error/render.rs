@@ -14,6 +14,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::error;
@@ -22,12 +23,16 @@ use super::{
     codes::Code,
     refusal::{ApiError, Details},
 };
-use crate::{api::paths::Paths, model::Timestamp};
+use crate::{
+    api::paths::Paths,
+    model::{SessionState, Timestamp},
+    session::PasskeyStage,
+};
 
 const REQUEST_ID: &str = "x-request-id";
 
 /// A refusal below `/v1`: a problem document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Problem {
     /// Always `about:blank`: `code` says what kind of problem it is.
@@ -45,11 +50,12 @@ pub(in crate::api) struct Problem {
     request_id: Option<String>,
     /// What else helps, by the code: `field`, `parameter`, `state`, `nearest` …
     #[serde(flatten)]
+    #[schemars(with = "Members")]
     members: Map<String, Value>,
 }
 
 /// A refusal of a call of the original service: its envelope.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct FailureEnvelope {
     /// Always false.
@@ -62,12 +68,96 @@ pub(in crate::api) struct FailureEnvelope {
     code: String,
     /// When it was answered.
     timestamp: String,
-    /// What else helps, by the code: `connectionStatus`, `plugin`, `id` …
+    /// What else helps, by the code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<EnvelopeMembers>")]
     data: Option<Map<String, Value>>,
     /// Under which id the gateway's log says what went wrong inside; only there.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+}
+
+/// What a problem document may have beside its common members, by its code.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is only described: each refusal adds its own")]
+struct Members {
+    /// The field of the body that is wrong, `location.latitude` or `recipients[3].to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The parameter of the query that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// The place of the wrong recipient in a bulk order, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient: Option<u64>,
+    /// Where the session, the message or the delivery stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// Where the passkey ceremony stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<PasskeyStage>,
+    /// Whether a fresh challenge has been asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<bool>,
+    /// The path of the API that is most like the one that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<String>,
+    /// The gateway's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// WhatsApp's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    /// Where the message can be asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    /// The plugin that rejected the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// Why the plugin rejected it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Seconds after which another try may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+}
+
+/// What the envelope of a refusal may have in `data`, by its code.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is only described: each refusal adds its own")]
+struct EnvelopeMembers {
+    /// The field of the body that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The parameter of the query that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// The state of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_status: Option<SessionState>,
+    /// The time of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    /// The path of the API that is most like the one that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<String>,
+    /// The gateway's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// WhatsApp's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    /// The plugin that rejected the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// Why the plugin rejected it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Seconds after which another try may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
 }
 
 /// A refusal in its form.
@@ -146,7 +236,7 @@ pub(in crate::api) async fn shape(State(paths): State<Arc<Paths>>, request: Requ
 }
 
 /// Whether refusals of a path are problem documents.
-fn is_own(path: &str) -> bool {
+pub(in crate::api) fn is_own(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/") || path.starts_with("/passkey/")
 }
 

@@ -1,5 +1,7 @@
 //! The body of a request: as bytes, as bytes that call themselves JSON, or as a typed object.
 
+use std::marker::PhantomData;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request, rejection::BytesRejection},
@@ -24,18 +26,18 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The bytes of a body that calls itself JSON.
+/// The bytes of a body that calls itself JSON. Its handler reads a `T` of them, where a large one keeps nobody waiting.
 #[derive(Debug)]
-pub(in crate::api) struct JsonBody(pub(in crate::api) Bytes);
+pub(in crate::api) struct JsonBody<T>(pub(in crate::api) Bytes, pub(in crate::api) PhantomData<fn() -> T>);
 
-impl<S: Send + Sync> FromRequest<S> for JsonBody {
+impl<S: Send + Sync, T> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
         let Body(bytes) = Body::from_request(request, state).await?;
         if is_json {
-            return Ok(Self(bytes));
+            return Ok(Self(bytes, PhantomData));
         }
         Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
     }

@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts, RawPathParams},
     http::request::Parts,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::query::Params;
@@ -34,10 +35,11 @@ pub(super) async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S, name
 }
 
 /// `?clientId=`: the original service knew one client; a call that names none means the default one.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct ClientQuery {
     /// As it was written.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub(in crate::api) client_id: Option<String>,
 }
 

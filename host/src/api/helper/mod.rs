@@ -15,6 +15,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -24,8 +25,10 @@ use super::{
     error::{ApiError, Code},
     extract::{Body, is_json},
     object,
+    openapi::{Operation, Output},
     pairing::NO_STORE,
     route::{Need::Token, Routes},
+    v1::Credential,
 };
 use crate::{
     model::{ClientId, Timestamp},
@@ -35,7 +38,44 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/passkey/{token}", Token, page).post("/passkey/{token}", Token, answer).post("/passkey/{token}/confirm", Token, confirm)
+    let token = [Code::UnknownToken, Code::TooManyRequests];
+    let called = |id, summary| {
+        let operation = Operation::new(id, summary).refuses(&token);
+        operation.refuses(&[
+            Code::ChallengeExpired,
+            Code::NoPasskeyAsked,
+            Code::UnknownClient,
+            Code::PageError,
+            Code::InvalidBody,
+            Code::DuplicateField,
+        ])
+    };
+    Routes::new()
+        .get(
+            "/passkey/{token}",
+            Token,
+            page,
+            Operation::new("getHelperPage", "The helper page, or with `Accept: application/json` the state of its challenge").refuses(&token),
+        )
+        .post(
+            "/passkey/{token}",
+            Token,
+            answer,
+            called("helperAnswerPasskey", "Gives the page an assertion, as `JSON.stringify(credential)` gives it").body::<Credential>().refuses(&[
+                Code::NotWaitingForPasskey,
+                Code::WrongChallenge,
+                Code::InvalidAssertion,
+                Code::RefusedByWhatsapp,
+            ]),
+        )
+        .post(
+            "/passkey/{token}/confirm",
+            Token,
+            confirm,
+            called("helperConfirmPasskey", "Confirms the code, or gives the ceremony up")
+                .body::<Comparison>()
+                .refuses(&[Code::NotWaitingForCode, Code::WrongCode]),
+        )
 }
 
 const STYLE: &str = include_str!("helper.css");
@@ -84,7 +124,7 @@ impl Tokens {
 }
 
 /// What the page needs to know of a challenge; the rest of the ceremony is the operator's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum HelperState {
     Now(Box<Challenge>),
@@ -92,8 +132,9 @@ enum HelperState {
 }
 
 /// A challenge that goes on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "HelperChallenge")]
 struct Challenge {
     /// How far it has come.
     stage: PasskeyStage,
@@ -112,7 +153,8 @@ struct Challenge {
 }
 
 /// A challenge that is over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HelperOver")]
 struct Over {
     /// Always `done`.
     stage: &'static str,
@@ -149,18 +191,40 @@ impl IntoResponse for Taken {
     }
 }
 
+/// The helper page, or its state.
+#[derive(Debug)]
+struct Shown(Response);
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for Shown {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers::<HelperState>(StatusCode::OK).or("text/html").also(StatusCode::NOT_FOUND, "text/html")
+    }
+}
+
+impl Output for Taken {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers::<HelperState>(StatusCode::ACCEPTED)
+    }
+}
+
 /// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept: application/json` the state of its
 /// challenge.
-async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc<Limit>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc<Limit>>, Path(token): Path<String>, headers: HeaderMap) -> Shown {
     let opened = Tokens { sessions, calls }.open(&token);
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") {
         let state = match opened {
             Ok(Opened::Now(_, view)) => HelperState::now(&view),
             Ok(Opened::Past(reason)) => HelperState::over(reason),
-            Err(error) => return error.into_response(),
+            Err(error) => return Shown(error.into_response()),
         };
-        return (NO_STORE, Json(state)).into_response();
+        return Shown((NO_STORE, Json(state)).into_response());
     }
     let status = if opened.is_ok() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let headers: [(HeaderName, &str); 4] = [
@@ -169,7 +233,7 @@ async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (status, headers, Html(PAGE.as_str())).into_response()
+    Shown((status, headers, Html(PAGE.as_str())).into_response())
 }
 
 fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
@@ -197,8 +261,9 @@ async fn answer(
 }
 
 /// Whether the phone shows the same code.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "CodeComparison")]
 struct Comparison {
     /// The code of the page, `ABCD-EFGH`.
     code: String,

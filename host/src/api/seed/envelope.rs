@@ -6,10 +6,14 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::api::openapi::{Operation, Output};
+
 /// The answer of a call that was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Success")]
 pub(in crate::api) struct Success<T> {
     /// Always true.
     success: bool,
@@ -26,6 +30,12 @@ impl<T> Success<T> {
 
     pub(super) fn data(&self) -> &T {
         &self.data
+    }
+}
+
+impl<T: JsonSchema> Output for Success<T> {
+    fn describe(operation: Operation) -> Operation {
+        operation.done::<Self>()
     }
 }
 

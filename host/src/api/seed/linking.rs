@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::Success;
@@ -12,6 +13,7 @@ use crate::{
         error::{ApiError, Code},
         extract::{Body, Client, ClientQuery, Params},
         object,
+        openapi::Operation,
         pairing::{NO_STORE, NoStore, PairingCode},
         recipient::{self, Written},
         route::{Need::Of, Routes},
@@ -21,16 +23,29 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().post("/api/whatsapp/pairing-code", Of(Control), code).delete("/api/whatsapp/pairing-code", Of(Control), cancel)
+    let pairing = [Code::UnknownClient, Code::NotWaitingForLink, Code::PairingRateLimited, Code::PairingNotAvailable, Code::PageError];
+    let code_operation = Operation::new("seedCreatePairingCode", "A code to be typed on the phone")
+        .body::<CodeRequest>()
+        .refuses(&pairing)
+        .refuses(&[Code::MissingFields, Code::DuplicateField, Code::InvalidNumber, Code::RecipientNotSupported, Code::InvalidClientId]);
+    let cancel_operation = Operation::new("seedCancelPairingCode", "Gives the code up and shows QR codes again").refuses(&pairing);
+    Routes::new().post("/api/whatsapp/pairing-code", Of(Control), code, code_operation).delete(
+        "/api/whatsapp/pairing-code",
+        Of(Control),
+        cancel,
+        cancel_operation,
+    )
 }
 
 /// Which session is to be linked to which number.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedPairingCodeRequest")]
 struct CodeRequest {
     /// The phone number of the account.
     number: Written,
     /// The session; without it that of the query, or the default one.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     client_id: Option<String>,
 }
 
@@ -52,7 +67,8 @@ async fn code(
 }
 
 /// Nothing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Empty")]
 struct Empty {}
 
 /// `DELETE /api/whatsapp/pairing-code`: gives the code up and shows QR codes again.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::Success;
@@ -11,6 +12,7 @@ use crate::{
         error::{ApiError, Code, INTERNAL},
         extract::Client,
         object,
+        openapi::{Operation, STORE},
         route::{
             Need::{All, Of},
             Routes,
@@ -23,11 +25,26 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().post("/api/whatsapp/reconnect", Of(Control), reconnect).post("/api/whatsapp/cleanup-sessions", All(Admin), cleanup)
+    Routes::new()
+        .post(
+            "/api/whatsapp/reconnect",
+            Of(Control),
+            reconnect,
+            Operation::new("seedReconnect", "Starts a session anew, from whatever state").refuses(&[Code::UnknownClient]).refuses(STORE),
+        )
+        .post(
+            "/api/whatsapp/cleanup-sessions",
+            All(Admin),
+            cleanup,
+            Operation::new("seedCleanupSessions", "Removes what no session needs; no login is touched")
+                .query::<Cleaning>()
+                .refuses(&[Code::InvalidField, Code::CleanupFailed]),
+        )
 }
 
 /// The session was told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SeedReconnecting")]
 struct Reconnecting {
     /// What happens now, for people.
     message: &'static str,
@@ -44,7 +61,7 @@ async fn reconnect(State(sessions): State<Arc<dyn Sessions>>, Client(client): Cl
 }
 
 /// How to clean.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Cleaning {
     /// Whether to say only what would be done.
@@ -53,8 +70,9 @@ struct Cleaning {
 }
 
 /// What a clean-up did, or would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedCleaned")]
 struct Cleaned {
     /// What was done, for people.
     message: String,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::envelope::Success;
@@ -15,6 +16,7 @@ use crate::{
     api::{
         error::{ApiError, Code},
         extract::Client,
+        openapi::{Operation, Output},
         route::{Need::Of, Routes},
         session::find,
         time::Time,
@@ -27,11 +29,14 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/whatsapp/qr", Of(Control), qr)
+    let operation = Operation::new("seedGetQr", "The QR that can be scanned now")
+        .more("As JSON, or as a picture where the header `Accept` names `image/png` or `image/svg+xml`. Whoever sees it can link a phone.")
+        .refuses(&[Code::UnknownClient, Code::QrNotAvailable]);
+    Routes::new().get("/api/whatsapp/qr", Of(Control), qr, operation)
 }
 
 /// A QR that can be scanned now: a credential.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct QrCode {
     /// The picture, `data:image/png;base64,…`.
@@ -49,7 +54,7 @@ pub(in crate::api) struct QrCode {
 }
 
 /// The session is linked: there is nothing to scan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct NoQrCode {
     /// Always null.
@@ -69,7 +74,7 @@ pub(in crate::api) enum QrPicture {
 }
 
 /// The JSON form of a QR, or that there is none to scan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::api) enum QrCodeAnswer {
     Code(QrCode),
@@ -85,6 +90,12 @@ impl IntoResponse for QrPicture {
             Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => (*answer).into_response(),
             Self::Json(answer) => ([no_store], *answer).into_response(),
         }
+    }
+}
+
+impl Output for QrPicture {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers::<Success<QrCodeAnswer>>(StatusCode::OK).or("image/png").or("image/svg+xml")
     }
 }
 

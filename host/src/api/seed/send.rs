@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Unexpected},
@@ -23,10 +25,11 @@ use crate::{
         fault::Fault,
         object,
         once::Asked,
+        openapi::{Operation, Output},
         recipient::{self, Written},
         route::{Need::Of, Routes},
         submit::{self, Submission},
-        time::Time,
+        time::{AnyTime, Time},
     },
     config::Scope::Send,
     model::{Content, MessageId, Outcome, Priority},
@@ -36,37 +39,48 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().post("/api/whatsapp/send", Of(Send), send)
+    let operation = Operation::new("seedSend", "Sends a text or a template")
+        .more("Answered with the outcome, or with `Prefer: respond-async` (and where `sendAt` is ahead) as soon as the message is on the disk.")
+        .refuses(&[Code::InvalidJson, Code::InvalidField, Code::UnknownField, Code::InvalidClientId]);
+    Routes::new().post("/api/whatsapp/send", Of(Send), send, operation)
 }
 
 /// A message to be sent. The original service knew `number` and `message`; an empty text is as good as none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "SeedSendRequest")]
 struct SendRequest {
     /// To whom: a phone number, or the id of a chat.
     number: Option<Written>,
     /// The text; this or `template`.
+    #[schemars(length(max = 4096))]
     message: Option<String>,
     /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
     /// Whether a link of the text may get a preview; default true.
     link_preview: Option<bool>,
     /// The name of a template; this or `message`.
     template: Option<String>,
     /// Variables of the template: an object.
+    #[schemars(with = "Option<BTreeMap<String, Value>>")]
     variables: Option<Value>,
     /// The language of the template, as BCP 47 (`de-CH`).
     locale: Option<String>,
     /// The session; without it that of the query, or the default one.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{0,64}$"))]
     client_id: Option<String>,
     /// The WhatsApp id, or the key, of the message that it answers.
     reply_to: Option<String>,
     /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
     /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
     /// What goes first; default `interactive`.
     #[serde(default, deserialize_with = "priority")]
+    #[schemars(with = "Option<Priority>")]
     priority: Option<Priority>,
 }
 
@@ -81,8 +95,9 @@ fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priorit
 }
 
 /// WhatsApp's server has the message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedSent")]
 struct Sent {
     /// WhatsApp's key of the message, `true_<chat>_<id>`.
     message_id: String,
@@ -97,8 +112,9 @@ struct Sent {
 }
 
 /// The message is accepted: on the disk, and sent as soon as it can be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedAccepted")]
 struct AcceptedSend {
     /// The gateway's id of the message.
     id: OutboxId,
@@ -137,12 +153,20 @@ impl IntoResponse for SendAnswer {
     }
 }
 
+impl Output for SendAnswer {
+    fn describe(operation: Operation) -> Operation {
+        let sent = operation.answers::<Success<Sent>>(StatusCode::OK);
+        let accepted = sent.answers::<Success<AcceptedSend>>(StatusCode::ACCEPTED).with_header("Location", "The path of the message.");
+        accepted.with_header("Preference-Applied", "Always `respond-async`.")
+    }
+}
+
 /// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the caller prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
     submission: Submission,
     Params(query): Params<ClientQuery>,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _): JsonBody<SendRequest>,
 ) -> Result<SendAnswer, ApiError> {
     let call = bodies.apart(body.len(), || parse(submission.defaults(), &query, &body)).await;
     let said = match call.as_ref().map(|call| &call.content) {

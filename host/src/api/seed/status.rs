@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,8 +11,9 @@ use super::envelope::Success;
 use crate::{
     api::{
         app::Started,
-        error::ApiError,
+        error::{ApiError, Code},
         extract::Client,
+        openapi::{Operation, STORE},
         route::{
             Need::{Nothing, Of},
             Routes,
@@ -28,15 +30,16 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
+    let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]);
     Routes::new()
-        .get("/health", Nothing, server_health)
-        .get("/api/whatsapp/status", Of(Read), status)
-        .get("/api/whatsapp/health", Of(Read), health)
-        .get("/api/whatsapp/session-info", Of(Read), session_info)
+        .get("/health", Nothing, server_health, Operation::new("getHealth", "The process answers"))
+        .get("/api/whatsapp/status", Of(Read), status, of("seedGetStatus", "Where a session stands"))
+        .get("/api/whatsapp/health", Of(Read), health, of("seedGetHealth", "How the service and a session are"))
+        .get("/api/whatsapp/session-info", Of(Read), session_info, of("seedGetSessionInfo", "Everything that is known of a session").refuses(STORE))
 }
 
 /// The process answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ServerHealth {
     /// Always `ok`.
     status: &'static str,
@@ -54,8 +57,9 @@ async fn server_health(State(started): State<Started>) -> Json<ServerHealth> {
 }
 
 /// Where a session stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedStatus")]
 struct Status {
     /// Whether it can send.
     is_ready: bool,
@@ -75,8 +79,9 @@ async fn status(State(sessions): State<Arc<dyn Sessions>>, Client(client): Clien
 }
 
 /// How the service and a session are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SeedHealth")]
 struct Health {
     /// Always `WhatsApp API`.
     service: &'static str,
@@ -111,7 +116,7 @@ async fn health(
 }
 
 /// Everything that is known of a session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct SessionInfo {
     /// The session.
@@ -151,7 +156,8 @@ pub(in crate::api) struct SessionInfo {
 }
 
 /// One step of a session from state to state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SessionTransition")]
 struct Transition {
     /// When.
     at: Time,
@@ -164,8 +170,9 @@ struct Transition {
 }
 
 /// A session's attempts to come back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SessionReconnect")]
 struct Reconnect {
     /// Failed attempts since it was last well.
     attempt: u32,
@@ -178,7 +185,7 @@ struct Reconnect {
 }
 
 /// The outcome of one health check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct HealthCheck {
     /// When.
     at: Time,
@@ -189,7 +196,7 @@ struct HealthCheck {
 }
 
 /// WhatsApp Web, as the page runs it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct WhatsAppWeb {
     /// Its version, `2.3000.1038137223`, while it is known.
     version: Option<String>,

@@ -10,6 +10,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,10 +24,11 @@ use crate::{
         extract::{JsonBody, NoParams, Params},
         object,
         once::{self, Asked},
+        openapi::{Header, Operation, STORE},
         recipient::{self, Written},
         route::{Need::Of, Routes},
         submit,
-        time::Time,
+        time::{AnyTime, Time},
     },
     config::Scope::{Read, Send},
     model::{ClientId, Priority},
@@ -35,11 +37,47 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
+    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
     Routes::new()
-        .post_large("/v1/bulk", Of(Send), create)
-        .get("/v1/bulk/{id}", Of(Read), get)
-        .get("/v1/bulk/{id}/recipients", Of(Read), recipients)
-        .post("/v1/bulk/{id}/cancel", Of(Send), cancel)
+        .post_large(
+            "/v1/bulk",
+            Of(Send),
+            create,
+            Operation::new("createBulkOrder", "Sends one message to many")
+                .more("The order is on the disk with the answer; its recipients are then taken in one by one, and a crash in the middle doubles nobody.")
+                .status(StatusCode::ACCEPTED)
+                .header(Header::IdempotencyKey)
+                .refuses(&[
+                    Code::InvalidBody,
+                    Code::InvalidClientId,
+                    Code::InvalidRecipients,
+                    Code::DuplicateRecipient,
+                    Code::InvalidNumber,
+                    Code::RecipientNotSupported,
+                    Code::InvalidMention,
+                    Code::MentionNotInText,
+                    Code::TooManyMentions,
+                    Code::TextMissing,
+                    Code::MessageAndTemplate,
+                    Code::MessageTooLong,
+                    Code::MetadataTooLarge,
+                    Code::InvalidTime,
+                    Code::UnknownClient,
+                    Code::UnknownTemplate,
+                    Code::KindNotSupported,
+                    Code::NotFound,
+                ])
+                .refuses(submit::REPEATED)
+                .refuses(STORE),
+        )
+        .get("/v1/bulk/{id}", Of(Read), get, found("getBulkOrder", "How far a bulk order has come"))
+        .get(
+            "/v1/bulk/{id}/recipients",
+            Of(Read),
+            recipients,
+            found("listBulkRecipients", "What became of the recipients of a bulk order, 500 a page, in their order"),
+        )
+        .post("/v1/bulk/{id}/cancel", Of(Send), cancel, found("cancelBulkOrder", "Takes back everything of a bulk order that has not begun"))
 }
 
 /// Recipients of one order.
@@ -48,16 +86,20 @@ const MAX_RECIPIENTS: usize = 10_000;
 const PAGE: u32 = 500;
 
 /// One message to many: a text or a template.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "NewBulkOrder")]
 struct NewOrder {
     /// By which session.
     session: ClientId,
     /// To whom, 1 to 10000, each once.
+    #[schemars(length(min = 1, max = 10000))]
     recipients: Vec<NewRecipient>,
     /// A text; this or `template`.
+    #[schemars(length(max = 4096))]
     text: Option<String>,
     /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
     /// Whether a link of the text may get a preview; default true.
     link_preview: Option<bool>,
@@ -69,14 +111,17 @@ struct NewOrder {
     #[serde(default)]
     variables: BTreeMap<String, Value>,
     /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
     /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
     /// What goes first; default `bulk`.
     #[serde(default = "bulk")]
     priority: Priority,
     /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
+    #[schemars(extend("maxProperties" = 50))]
     metadata: BTreeMap<String, String>,
 }
 
@@ -85,8 +130,9 @@ fn bulk() -> Priority {
 }
 
 /// One of those an order goes to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewBulkRecipient")]
 struct NewRecipient {
     /// To whom: a phone number, or the id of a chat.
     to: Written,
@@ -96,8 +142,9 @@ struct NewRecipient {
 }
 
 /// An order and how far it has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "BulkOrder")]
 struct Order {
     /// Its id, `bulk_…`.
     id: String,
@@ -141,7 +188,7 @@ async fn create(
     caller: Caller,
     headers: HeaderMap,
     _: NoParams,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _): JsonBody<NewOrder>,
 ) -> Result<Accepted<Order>, ApiError> {
     let read = || {
         let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
@@ -245,7 +292,7 @@ async fn get(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, 
 }
 
 /// Which recipients.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Page {
     /// In this state.
@@ -256,8 +303,9 @@ struct Page {
 }
 
 /// How far a recipient has come.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "BulkRecipientState")]
 enum RecipientState {
     /// Not taken in yet.
     Pending,
@@ -290,7 +338,8 @@ impl RecipientState {
 }
 
 /// One page of recipients, 500 at most, in the order of the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BulkRecipientPage")]
 struct RecipientPage {
     /// The recipients.
     recipients: Vec<Recipient>,
@@ -299,7 +348,8 @@ struct RecipientPage {
 }
 
 /// What became of one recipient.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BulkRecipient")]
 struct Recipient {
     /// Its place in the order, from 0.
     recipient: i64,
@@ -338,7 +388,8 @@ async fn recipients(
 }
 
 /// How many recipients were taken back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CancelledOrder")]
 struct Cancelled {
     /// The order.
     id: String,

@@ -7,17 +7,19 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
         error::{ApiError, Code},
         extract::{NoParams, Params, time},
+        openapi::{Operation, STORE},
         route::{
             Need::{All, Of},
             Routes,
         },
-        time::Time,
+        time::{AnyTime, Time},
     },
     config::Scope::{Admin, Control, Read},
     events::{DeliveryFilter, DeliveryState, Letter, ReceiverReport},
@@ -26,14 +28,50 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
+    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
+    let many = |id, summary| Operation::new(id, summary).refuses(&[Code::InvalidTime]).refuses(STORE);
     Routes::new()
-        .get("/v1/deliveries", Of(Read), list)
-        .delete("/v1/deliveries", All(Admin), purge_all)
-        .get("/v1/deliveries/receivers", All(Read), receivers)
-        .post("/v1/deliveries/retry", All(Control), retry_all)
-        .get("/v1/deliveries/{id}", Of(Read), get)
-        .delete("/v1/deliveries/{id}", Of(Admin), purge)
-        .post("/v1/deliveries/{id}/retry", Of(Control), retry)
+        .get(
+            "/v1/deliveries",
+            Of(Read),
+            list,
+            many("listDeliveries", "One page of deliveries, newest first, without what their events say")
+                .more("Dead letters are all found at once; of the other states a page looks at 100,000 deliveries, so it may be short and still have a `next`."),
+        )
+        .delete(
+            "/v1/deliveries",
+            All(Admin),
+            purge_all,
+            many("purgeDeliveries", "Deletes dead letters, or deliveries that wait, for good")
+                .more("Wants `state` (`dead` or `pending`) and at least one of `plugin`, `target`, `since` and `until`. A call that is under way is not cut off."),
+        )
+        .get(
+            "/v1/deliveries/receivers",
+            All(Read),
+            receivers,
+            Operation::new("listReceivers", "The receivers for which something waits or is dead, and those that fail").refuses(STORE),
+        )
+        .post(
+            "/v1/deliveries/retry",
+            All(Control),
+            retry_all,
+            many("retryDeliveries", "Delivers again: dead letters, or with `state=pending` what waits")
+                .more("Wants at least one of `plugin`, `target`, `since` and `until`.")
+                .status(StatusCode::ACCEPTED),
+        )
+        .get("/v1/deliveries/{id}", Of(Read), get, found("getDelivery", "A delivery"))
+        .delete(
+            "/v1/deliveries/{id}",
+            Of(Admin),
+            purge,
+            found("purgeDelivery", "Deletes a dead letter, or a delivery that waits, for good").refuses(&[Code::WrongState]),
+        )
+        .post(
+            "/v1/deliveries/{id}/retry",
+            Of(Control),
+            retry,
+            found("retryDelivery", "Delivers a dead letter again, or one that waits now").status(StatusCode::ACCEPTED).refuses(&[Code::WrongState]),
+        )
 }
 
 /// Rows of a page, unless the caller says otherwise, and at most.
@@ -41,7 +79,7 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
 /// An event on its way to one receiver.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     /// Its id, `dlv_…`.
@@ -67,7 +105,7 @@ struct Delivery {
 }
 
 /// What an event is about, without what it says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EventSummary {
     /// Its id.
@@ -124,7 +162,7 @@ fn not_found() -> ApiError {
 }
 
 /// Which deliveries; every call takes the same words.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
     /// In this state.
@@ -134,10 +172,13 @@ struct Which {
     /// To this receiver.
     target: Option<String>,
     /// Of events that became a delivery at this time or later: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     since: Option<String>,
     /// Of events that became a delivery before this time: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     until: Option<String>,
     /// Rows of a page, 1 to 200; default 50. Of a list alone.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
     /// The `next` of the page before. Of a list alone.
     cursor: Option<String>,
@@ -169,7 +210,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
 }
 
 /// One page of deliveries, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DeliveryPage {
     /// The deliveries.
     deliveries: Vec<Delivery>,
@@ -189,14 +230,14 @@ async fn list(State(deliveries): State<Arc<dyn Deliveries>>, Params(which): Para
 }
 
 /// The receivers of events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ReceiverList {
     /// Those for which something waits or is dead, and those that fail.
     receivers: Vec<Receiver>,
 }
 
 /// A receiver with what waits for it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Receiver {
     /// The notifier plugin that delivers to it.
     plugin: String,
@@ -211,7 +252,8 @@ struct Receiver {
 }
 
 /// How a receiver fails.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReceiverFailing")]
 struct Failing {
     /// Since when.
     since: Time,
@@ -224,8 +266,9 @@ struct Failing {
 }
 
 /// The circuit breaker of a receiver.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReceiverCircuit")]
 enum Circuit {
     /// One call at a time asks whether the receiver is back; what waits for it uses up no attempts.
     Open,
@@ -266,7 +309,8 @@ async fn retry(State(deliveries): State<Arc<dyn Deliveries>>, Path(id): Path<Str
 }
 
 /// How many deliveries were deleted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PurgedDeliveries")]
 struct Purged {
     /// How many.
     purged: u64,
@@ -291,7 +335,7 @@ async fn changed(deliveries: &Arc<dyn Deliveries>, id: &str, done: bool, verb: &
 }
 
 /// How many deliveries are due now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Retried {
     /// How many.
     retried: u64,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     api::{
-        error::ApiError,
+        error::{ApiError, Code},
         extract::{Action, Actions, NoParams, Session},
+        openapi::{Operation, STORE},
         route::{Need::Of, Routes},
     },
     config::Scope::{Control, Read},
@@ -18,11 +20,19 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/v1/sessions/{id}/held", Of(Read), get).post_action::<HeldAction, _>("/v1/sessions/{id}/held/{verb}", Of(Control), change)
+    let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let actions = [
+        of("releaseHeld", "Lets what is held leave with the account that the session has now"),
+        of("cancelHeld", "Ends what is held as `not_sent` with the code `cancelled`"),
+    ];
+    Routes::new()
+        .get("/v1/sessions/{id}/held", Of(Read), get, of("getHeld", "How much is held because it was accepted for another account"))
+        .post_action::<HeldAction, _, _>("/v1/sessions/{id}/held/{verb}", Of(Control), change, actions)
 }
 
 /// How much it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HeldCount")]
 struct Count {
     /// Messages.
     messages: u64,
@@ -37,7 +47,7 @@ impl From<Held> for Count {
 }
 
 /// What is held of a session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct HeldReport {
     /// The session.
     session: ClientId,

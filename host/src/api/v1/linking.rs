@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     api::{
         app::Defaults,
-        error::ApiError,
+        error::{ApiError, Code},
         extract::{NoParams, Object, Session},
+        openapi::Operation,
         pairing::{NO_STORE, NoStore, PairingCode},
         recipient::{self, Written},
         route::{Need::Of, Routes},
@@ -21,12 +23,20 @@ use crate::{
 const PATH: &str = "/v1/sessions/{id}/pairing-code";
 
 pub(super) fn routes() -> Routes {
-    Routes::new().post(PATH, Of(Control), create).delete(PATH, Of(Control), cancel)
+    let pairing = [Code::UnknownClient, Code::NotWaitingForLink, Code::PairingRateLimited, Code::PairingNotAvailable, Code::PageError];
+    let create_operation = Operation::new("createPairingCode", "A code to be typed on the phone")
+        .more("It lives three minutes and is renewed five times; no QR can be scanned meanwhile.")
+        .refuses(&pairing)
+        .refuses(&[Code::InvalidNumber, Code::RecipientNotSupported]);
+    let cancel_operation =
+        Operation::new("cancelPairingCode", "Gives the code up and shows QR codes again").status(StatusCode::NO_CONTENT).refuses(&pairing);
+    Routes::new().post(PATH, Of(Control), create, create_operation).delete(PATH, Of(Control), cancel, cancel_operation)
 }
 
 /// Which number the session is to be linked to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PairingCodeRequest")]
 struct CodeRequest {
     /// The phone number of the account.
     number: Written,

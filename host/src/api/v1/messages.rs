@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,10 +18,11 @@ use crate::{
         content,
         error::{ApiError, Code},
         extract::{NoParams, Params, time},
+        openapi::{Operation, STORE},
         recipient,
         route::{Need::Of, Routes},
         session::find,
-        time::Time,
+        time::{AnyTime, Time},
     },
     config::Scope::{Admin, Read, Send},
     model::{self, ClientId, FailureCode, MessageId, PhoneNumber, Priority, Recipient, Timestamp},
@@ -29,12 +31,41 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
+    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
     Routes::new()
-        .get("/v1/messages", Of(Read), list)
-        .delete("/v1/messages", Of(Admin), purge)
-        .get("/v1/messages/{id}", Of(Read), get)
-        .post("/v1/messages/{id}/cancel", Of(Send), cancel)
-        .post("/v1/messages/{id}/retry", Of(Send), retry)
+        .get(
+            "/v1/messages",
+            Of(Read),
+            list,
+            Operation::new("listMessages", "One page of accepted messages, newest first, without what they say")
+                .more("A page looks at 100,000 messages at the most, so it may have fewer than `limit` and still a `next`; go on until `next` is null.")
+                .refuses(&[Code::InvalidClientId, Code::UnknownClient, Code::InvalidNumber, Code::RecipientNotSupported, Code::InvalidTime])
+                .refuses(STORE),
+        )
+        .delete(
+            "/v1/messages",
+            Of(Admin),
+            purge,
+            Operation::new("purgeMessages", "Takes back every message of a session that has not begun")
+                .more("Scheduled messages and recipients of bulk orders included. Both parameters must be said, so that nobody empties more than they meant.")
+                .refuses(&[Code::InvalidClientId, Code::UnknownClient])
+                .refuses(STORE),
+        )
+        .get("/v1/messages/{id}", Of(Read), get, found("getMessage", "A message with what it says and what happened to it"))
+        .post(
+            "/v1/messages/{id}/cancel",
+            Of(Send),
+            cancel,
+            found("cancelMessage", "Takes a message back that has not begun").refuses(&[Code::WrongState]),
+        )
+        .post(
+            "/v1/messages/{id}/retry",
+            Of(Send),
+            retry,
+            found("retryMessage", "Takes a message up again that is `not_sent`, under the same WhatsApp id")
+                .status(StatusCode::ACCEPTED)
+                .refuses(&[Code::WrongState, Code::BodyGone]),
+        )
 }
 
 /// Rows of a page, unless the caller says otherwise, and at most.
@@ -42,7 +73,7 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
 /// An accepted message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
     /// The gateway's id of it, `out_…`.
@@ -80,8 +111,9 @@ pub(super) struct Message {
 }
 
 /// How a message ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[schemars(rename = "MessageOutcome")]
 enum Outcome {
     /// WhatsApp's server has it.
     Sent {
@@ -140,7 +172,7 @@ impl From<&OutboxRow> for Message {
 }
 
 /// A message with what it says and what happened to it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MessageDetails {
     #[serde(flatten)]
@@ -156,7 +188,7 @@ struct MessageDetails {
 }
 
 /// Something that happened to a message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct HistoryEntry {
     /// When.
     at: Time,
@@ -205,29 +237,33 @@ async fn get(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, 
 }
 
 /// Which messages.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Of this session.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     session: Option<String>,
     /// In this state.
     state: Option<RowState>,
     /// To this recipient.
     to: Option<String>,
     /// Accepted at this time or later: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     since: Option<String>,
     /// Accepted before this time: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     until: Option<String>,
     /// The id of a message, or an `Idempotency-Key` of the caller; nothing else counts then.
     q: Option<String>,
     /// Rows of a page, 1 to 200; default 50.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<i64>,
 }
 
 /// One page of messages, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct MessagePage {
     /// The messages.
     messages: Vec<Message>,
@@ -314,17 +350,19 @@ async fn retry(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>
 }
 
 /// Which messages are taken back: both must be said, so that nobody empties more than they meant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Purge {
     /// Of this session.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     session: Option<String>,
     /// In this state: `queued`, nothing else can be purged.
     state: Option<RowState>,
 }
 
 /// How many messages were taken back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PurgedMessages")]
 struct Purged {
     /// Of which session.
     session: ClientId,

@@ -10,7 +10,7 @@ mod send;
 mod sending;
 mod sessions;
 
-pub(super) use self::passkey::Passkey;
+pub(super) use self::passkey::{Credential, Passkey};
 use super::route::Routes;
 
 /// The calls of this layer.

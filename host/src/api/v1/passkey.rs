@@ -8,13 +8,15 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     api::{
-        error::ApiError,
+        error::{ApiError, Code},
         extract::{Body, NoParams, Object, Session},
+        openapi::{Operation, Output},
         pairing::{NO_STORE, NoStore},
         route::{Need::Of, Routes},
         time::Time,
@@ -28,15 +30,46 @@ use crate::{
 const PATH: &str = "/v1/sessions/{id}/passkey";
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PATH, Of(Control), get).post(PATH, Of(Control), answer).delete(PATH, Of(Control), cancel).post(
-        "/v1/sessions/{id}/passkey/confirm",
-        Of(Control),
-        confirm,
-    )
+    let answer_operation = Operation::new("answerPasskey", "Gives the page an assertion, as `JSON.stringify(credential)` gives it")
+        .more("Answered once the page has sent it on. It is looked at before the page gets it, because WhatsApp gives one cheap attempt.")
+        .body::<Credential>()
+        .refuses(&[
+            Code::UnknownClient,
+            Code::NoPasskeyAsked,
+            Code::NotWaitingForPasskey,
+            Code::WrongChallenge,
+            Code::InvalidAssertion,
+            Code::ChallengeExpired,
+            Code::RefusedByWhatsapp,
+            Code::PageError,
+        ]);
+    let confirm_operation = Operation::new("confirmPasskey", "A person says that the phone shows this code").refuses(&[
+        Code::UnknownClient,
+        Code::NoPasskeyAsked,
+        Code::NotWaitingForCode,
+        Code::WrongCode,
+        Code::PageError,
+    ]);
+    let unknown = [Code::UnknownClient, Code::NoPasskeyAsked];
+    Routes::new()
+        .get(
+            PATH,
+            Of(Control),
+            get,
+            Operation::new("getPasskey", "The passkey ceremony that is under way, or why the last one failed").refuses(&unknown),
+        )
+        .post(PATH, Of(Control), answer, answer_operation)
+        .delete(
+            PATH,
+            Of(Control),
+            cancel,
+            Operation::new("cancelPasskey", "Gives the ceremony up; back to QR codes").status(StatusCode::NO_CONTENT).refuses(&unknown),
+        )
+        .post("/v1/sessions/{id}/passkey/confirm", Of(Control), confirm, confirm_operation)
 }
 
 /// A passkey ceremony: what WhatsApp asks for, and how far it has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Passkey {
     /// How far it has come.
@@ -76,7 +109,7 @@ impl From<&PasskeyView> for Passkey {
 }
 
 /// A ceremony with the link to its helper page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct LinkedPasskey {
     #[serde(flatten)]
@@ -107,6 +140,46 @@ impl IntoResponse for GoesOn {
     }
 }
 
+impl Output for GoesOn {
+    fn describe(operation: Operation) -> Operation {
+        operation.answers::<LinkedPasskey>(StatusCode::ACCEPTED)
+    }
+}
+
+/// An assertion of a passkey, as a browser makes it: `PublicKeyCredential` in the standard's JSON form. Other fields are
+/// dropped; together at most 16 KiB. Binary values are base64url.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is only described: the assertion is read where it is checked")]
+pub(in crate::api) struct Credential {
+    /// The id of the passkey.
+    id: String,
+    /// The same; the one of both that is there is taken.
+    raw_id: Option<String>,
+    /// Always `public-key`.
+    r#type: String,
+    /// What was signed.
+    response: CredentialResponse,
+    /// What extensions say; `prf` matters at a checkpoint alone.
+    client_extension_results: Option<Map<String, Value>>,
+}
+
+/// What an authenticator has signed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is only described: the assertion is read where it is checked")]
+pub(in crate::api) struct CredentialResponse {
+    /// The challenge and the origin, as the browser has seen them.
+    #[serde(rename = "clientDataJSON")]
+    client_data_json: String,
+    /// What the authenticator says of itself.
+    authenticator_data: String,
+    /// The signature.
+    signature: String,
+    /// Whose passkey it is.
+    user_handle: Option<String>,
+}
+
 /// `GET /v1/sessions/{id}/passkey`: the ceremony that is under way, or why the last one failed.
 async fn get(
     State(sessions): State<Arc<dyn Sessions>>,
@@ -132,7 +205,7 @@ async fn answer(
 }
 
 /// What the phone shows.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Confirmation {
     /// The code, `ABCD-EFGH`.

@@ -1,12 +1,14 @@
 //! `POST /v1/sessions/{id}/messages`: sends a message of any kind.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
     extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,31 +21,39 @@ use crate::{
         error::{ApiError, Code},
         extract::{JsonBody, Params, Session},
         once::Asked,
+        openapi::{Operation, Output},
         recipient::{self, Written},
         route::{Need::Of, Routes},
         submit::{self, Submission},
+        time::AnyTime,
     },
     config::Scope::Send,
-    model::{ClientId, MessageId, Outcome, Priority},
+    model::{CallFields, ClientId, MessageId, Outcome, Priority},
     outbox::{Accepted, OutboxId, RowState, Until},
     plugins::RenderRequest,
     services::{SendCall, SendReply},
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send)
+    let operation = Operation::new("sendMessage", "Sends a message")
+        .more("Answered with the outcome, or with `Prefer: respond-async` (and where `sendAt` is ahead) as soon as the message is on the disk. On 504 do not send it again: the gateway finds out by its id.")
+        .refuses(&[Code::InvalidBody, Code::SeveralKinds, Code::InvalidLocation, Code::InvalidContact, Code::MetadataTooLarge]);
+    Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send, operation)
 }
 
 /// A message to be sent, without the fields of the kinds ([`crate::model::CallFields`]): exactly one of `text`, `template` and
 /// those.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "SendRequest")]
 struct SendRequest {
     /// To whom: a phone number, or the id of a chat.
     to: Written,
     /// A text.
+    #[schemars(length(max = 4096))]
     text: Option<String>,
     /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
     /// Whether a link of the text may get a preview; default true.
     link_preview: Option<bool>,
@@ -56,19 +66,40 @@ struct SendRequest {
     /// The WhatsApp id, or the key, of the message that it answers.
     reply_to: Option<String>,
     /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
     /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
     /// What goes first; default `interactive`.
     #[serde(default)]
     priority: Priority,
     /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
+    #[schemars(extend("maxProperties" = 50))]
     metadata: BTreeMap<String, String>,
 }
 
+/// The body of the call: a [`SendRequest`], and beside its fields those of the kinds.
+struct SendBody;
+
+impl JsonSchema for SendBody {
+    fn schema_name() -> Cow<'static, str> {
+        SendRequest::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = SendRequest::json_schema(generator);
+        let kinds = CallFields::schemas(generator);
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.extend(kinds.into_iter().map(|(name, kind)| (name.to_owned(), kind.to_value())));
+        }
+        schema
+    }
+}
+
 /// What the answer waits for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Waiting {
     /// The moment; default `sent`, or `accepted` while `sendAt` is ahead.
@@ -76,8 +107,9 @@ struct Waiting {
 }
 
 /// A moment in the life of a message.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "WaitUntil")]
 enum Moment {
     /// It is on the gateway's disk.
     Accepted,
@@ -96,7 +128,7 @@ fn waits(until: Option<Moment>, otherwise: Until) -> Until {
 }
 
 /// A message that is accepted: on the disk, and sent as soon as it can be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AcceptedMessage {
     /// The gateway's id of the message.
@@ -131,13 +163,21 @@ impl IntoResponse for SendAnswer {
     }
 }
 
+impl Output for SendAnswer {
+    fn describe(operation: Operation) -> Operation {
+        let sent = operation.answers::<Message>(StatusCode::OK);
+        let accepted = sent.answers::<AcceptedMessage>(StatusCode::ACCEPTED).with_header("Location", "The path of the message.");
+        accepted.with_header("Preference-Applied", "Always `respond-async`.")
+    }
+}
+
 /// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
     submission: Submission,
     Params(Waiting { until }): Params<Waiting>,
     Session(client): Session,
-    JsonBody(body): JsonBody,
+    JsonBody(body, _): JsonBody<SendBody>,
 ) -> Result<SendAnswer, ApiError> {
     let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { waits(until, otherwise) };
     let call = bodies.apart(body.len(), || parse(submission.defaults(), client.clone(), &body)).await;

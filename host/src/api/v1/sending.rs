@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     api::{
-        error::ApiError,
+        error::{ApiError, Code},
         extract::{Action, Actions, NoParams, Session},
+        openapi::{Operation, STORE},
         route::{Need::Of, Routes},
         time::Time,
     },
@@ -18,15 +20,19 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/v1/sessions/{id}/sending", Of(Read), get).post_action::<SendingAction, _>(
-        "/v1/sessions/{id}/sending/{verb}",
-        Of(Control),
-        change,
-    )
+    let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let actions = [
+        of("pauseSending", "Pauses the sends of a session, also over a restart; it goes on accepting"),
+        of("resumeSending", "Lets the sends of a session go on"),
+        of("liftRestrictions", "Lets a session write to strangers again, whatever WhatsApp has said"),
+    ];
+    Routes::new()
+        .get("/v1/sessions/{id}/sending", Of(Read), get, of("getSending", "Whether a session may send, and what WhatsApp restricts"))
+        .post_action::<SendingAction, _, _>("/v1/sessions/{id}/sending/{verb}", Of(Control), change, actions)
 }
 
 /// Whether a session may send.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SendingReport {
     /// The session.
@@ -42,7 +48,7 @@ struct SendingReport {
 }
 
 /// What WhatsApp does not let an account do for a while.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Restriction {
     /// Which one.
     kind: RestrictionKind,

@@ -7,12 +7,14 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, StatusCode, header},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
         error::{ApiError, Code},
         extract::{Action, Actions, NoParams, Object, Params, Session},
+        openapi::{Operation, STORE},
         route::{Need::Of, Routes},
         seed::{QrPicture, SessionInfo, picture},
         session::find,
@@ -27,17 +29,53 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
+    let tell = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let actions = [
+        tell("startSession", "Starts a session, unless it runs"),
+        tell("stopSession", "Closes a session's browser and lets it rest"),
+        tell("restartSession", "Closes a session's browser and starts anew, forgetting earlier failures"),
+        tell("reconnectSession", "The same as restart"),
+        tell("logoutSession", "Ends the login at WhatsApp, and waits up to 20 s for its word").refuses(&[Code::NotLinked, Code::LogoutNotConfirmed]),
+    ];
     Routes::new()
-        .get("/v1/sessions", Of(Read), list)
-        .post("/v1/sessions", Of(Control), create)
-        .get("/v1/sessions/{id}", Of(Read), get)
-        .delete("/v1/sessions/{id}", Of(Admin), delete)
-        .get("/v1/sessions/{id}/qr", Of(Control), qr)
-        .post_action::<SessionAction, _>("/v1/sessions/{id}/{verb}", Of(Control), control)
+        .get("/v1/sessions", Of(Read), list, Operation::new("listSessions", "Every session in short"))
+        .post(
+            "/v1/sessions",
+            Of(Control),
+            create,
+            Operation::new("createSession", "Makes a session that stays until it is deleted")
+                .status(StatusCode::CREATED)
+                .refuses(&[Code::SessionExists, Code::MetadataTooLarge, Code::UnknownClient])
+                .refuses(STORE),
+        )
+        .get(
+            "/v1/sessions/{id}",
+            Of(Read),
+            get,
+            Operation::new("getSession", "Everything that is known of a session").refuses(&[Code::UnknownClient]).refuses(STORE),
+        )
+        .delete(
+            "/v1/sessions/{id}",
+            Of(Admin),
+            delete,
+            Operation::new("deleteSession", "Ends a session that was made through the API")
+                .more("What it had not begun to send is cancelled. Its profile is set aside unless `profile=delete` says otherwise.")
+                .refuses(&[Code::UnknownClient, Code::SessionInConfiguration])
+                .refuses(STORE),
+        )
+        .get(
+            "/v1/sessions/{id}/qr",
+            Of(Control),
+            qr,
+            Operation::new("getSessionQr", "The QR that can be scanned now")
+                .more("As JSON, or as a picture where the header `Accept` names `image/png` or `image/svg+xml`. Whoever sees it can link a phone.")
+                .refuses(&[Code::UnknownClient, Code::QrNotAvailable]),
+        )
+        .post_action::<SessionAction, _, _>("/v1/sessions/{id}/{verb}", Of(Control), control, actions)
 }
 
 /// A session in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionSummary {
     /// Its name.
@@ -83,7 +121,7 @@ impl SessionSummary {
 }
 
 /// A session in full.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionDetails {
     /// Its name.
@@ -97,7 +135,7 @@ struct SessionDetails {
 }
 
 /// Every session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SessionList {
     /// By name.
     sessions: Vec<SessionSummary>,
@@ -110,7 +148,7 @@ async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<Se
 }
 
 /// A session to be made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSession {
     /// Its name: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
@@ -120,6 +158,7 @@ struct NewSession {
     start: bool,
     /// Free-form pairs that plugins see, at most 50; names and values have at most 1000 bytes each.
     #[serde(default)]
+    #[schemars(extend("maxProperties" = 50))]
     metadata: BTreeMap<String, String>,
 }
 
@@ -177,7 +216,7 @@ async fn control(
 }
 
 /// What becomes of the profile.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Removal {
     /// `keep` sets it aside (the default), `delete` deletes it.
@@ -186,8 +225,9 @@ struct Removal {
 }
 
 /// What becomes of the profile of a session that is deleted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ProfileFate")]
 enum Fate {
     /// It is set aside.
     #[default]
@@ -197,8 +237,9 @@ enum Fate {
 }
 
 /// A session that is gone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RemovedSession")]
 struct Removed {
     /// Its name.
     id: ClientId,

@@ -1,5 +1,6 @@
 //! A contact card.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -61,12 +62,15 @@ struct Bridge {
 }
 
 /// A contact card as a caller writes and reads it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Contact")]
 pub struct ContactFields {
     /// The name shown in the chat; 1 to 1000 bytes.
+    #[schemars(length(min = 1, max = 1000))]
     display_name: String,
     /// The text of a vCard that a phone can open; at most 64 KiB.
+    #[schemars(length(min = 1, max = 65536))]
     vcard: String,
 }
 

@@ -4,8 +4,9 @@
 //! it, and as a caller reads it. The forms are types of their own, most of them serde's "remote" derive: the compiler
 //! compares their fields with those of the kind, and renaming a field of one form leaves the others as they are.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -106,7 +107,7 @@ macro_rules! opaque {
 pub(super) use opaque;
 
 /// What a caller writes to send one of a kind; unknown fields are refused.
-pub trait Asked<K>: for<'de> Deserialize<'de> {
+pub trait Asked<K>: for<'de> Deserialize<'de> + JsonSchema {
     /// Whether this version can send the kind.
     const CAN_BE_SENT: bool = true;
     /// The codes of [`Asked::check`].
@@ -126,6 +127,20 @@ pub enum NotYet {}
 impl<'de> Deserialize<'de> for NotYet {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
         Err(D::Error::custom("this kind of message cannot be sent yet"))
+    }
+}
+
+impl JsonSchema for NotYet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NotYet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        false.into()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A point on the map.
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Unexpected},
@@ -73,16 +74,20 @@ struct Bridge {
 }
 
 /// A point on the map as a caller writes and reads it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Location")]
 pub struct LocationFields {
     /// Degrees, −90 to 90.
     #[serde(deserialize_with = "latitude")]
+    #[schemars(range(min = -90, max = 90))]
     latitude: f64,
     /// Degrees, −180 to 180.
     #[serde(deserialize_with = "longitude")]
+    #[schemars(range(min = -180, max = 180))]
     longitude: f64,
     /// Shown beside the pin; at most 1000 bytes.
+    #[schemars(length(max = 1000))]
     name: Option<String>,
 }
 

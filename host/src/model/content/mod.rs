@@ -26,6 +26,7 @@ mod vcard;
 
 use std::fmt;
 
+use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
@@ -64,6 +65,12 @@ macro_rules! kinds {
             pub fn names(can_be_sent: bool) -> Vec<&'static str> {
                 let all = [$((stringify!($name), self::can_be_sent::<$Kind>())),+];
                 all.into_iter().filter(|(_, can)| *can == can_be_sent).map(|(name, _)| name).collect()
+            }
+
+            /// The schemas of the fields whose kind this version can send, by their names.
+            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                let all = [$((stringify!($name), self::can_be_sent::<$Kind>(), generator.subschema_for::<<$Kind as Kind>::Asked>())),+];
+                all.into_iter().filter(|(_, can, _)| *can).map(|(name, _, schema)| (name, schema)).collect()
             }
 
             /// The contents that were written, checked, each with the name of its field.

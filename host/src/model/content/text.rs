@@ -1,5 +1,6 @@
 //! Text with mentions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -70,7 +71,7 @@ pub(super) struct Bridge {
 }
 
 /// A text as a caller writes it. In a call it has no object of its own: its fields are beside the call's other ones.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TextFields {
     /// The body.

@@ -1,9 +1,10 @@
 //! Whose account an event or a session belongs to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The account an event belongs to, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// `…@c.us`.

@@ -6,16 +6,17 @@
 mod account;
 mod report;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     account::Account,
-    report::{BridgeFault, HeldCounts, MessageUnknown, PasskeyStep, REPORTS, Relinked, Report, RestrictionChanged, SessionNotices},
+    report::{BridgeFault, HeldCounts, MessageUnknown, PairingCodeShown, REPORTS, Relinked, Report, RestrictionChanged, SessionNotices},
 };
 use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
 
 /// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(pub String);
 

@@ -2,6 +2,7 @@
 //!
 //! Receivers get the payload as the JSON object it is written as; the field names are part of the API.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -15,12 +16,13 @@ pub trait Report: Serialize {
     const KIND: &'static str;
 }
 
-/// The names of all reports.
+/// The names of all reports. A passkey's is defined with the ceremony, in `session`.
 pub const REPORTS: [&str; 6] =
-    [BridgeFault::KIND, MessageUnknown::KIND, SessionNotices::KIND, PasskeyStep::KIND, Relinked::KIND, RestrictionChanged::KIND];
+    [BridgeFault::KIND, MessageUnknown::KIND, SessionNotices::KIND, "session.passkey", Relinked::KIND, RestrictionChanged::KIND];
 
 /// Something went wrong inside the bridge script of a page, or could not be read of what it reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookBridgeFault")]
 pub struct BridgeFault {
     /// The part of the bridge.
     pub place: String,
@@ -30,6 +32,7 @@ pub struct BridgeFault {
     pub count: u64,
     /// The first of them. RFC 3339, UTC.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String")]
     pub since: Timestamp,
 }
 
@@ -38,7 +41,8 @@ impl Report for BridgeFault {
 }
 
 /// Nobody knows whether a message has left; it is not a failure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookUnknown")]
 pub struct MessageUnknown {
     /// The WhatsApp id of the message.
     pub id: MessageId,
@@ -56,7 +60,8 @@ impl Report for MessageUnknown {
 }
 
 /// What an operator should know about a session has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookNotices")]
 pub struct SessionNotices {
     /// All notices that hold now; empty when there are none any more.
     pub notices: Vec<String>,
@@ -66,18 +71,9 @@ impl Report for SessionNotices {
     const KIND: &'static str = "session.notices";
 }
 
-/// A passkey ceremony has reached another stage. The fields are those of `passkey` in the API without `code` and `helper`;
-/// the last event has the stage `done`, `purpose` and `reason` only.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct PasskeyStep(pub serde_json::Value);
-
-impl Report for PasskeyStep {
-    const KIND: &'static str = "session.passkey";
-}
-
 /// A session was linked to another account than before. What was accepted for the earlier account is held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookRelinked")]
 pub struct Relinked {
     /// The account before.
     pub previous: Account,
@@ -88,7 +84,7 @@ pub struct Relinked {
 }
 
 /// How much is held because it was accepted for another account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HeldCounts {
     /// Messages.
     pub messages: u64,
@@ -101,7 +97,8 @@ impl Report for Relinked {
 }
 
 /// WhatsApp restricts an account, or a restriction has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookRestriction")]
 pub struct RestrictionChanged {
     /// Which restriction.
     pub kind: RestrictionKind,
@@ -110,13 +107,36 @@ pub struct RestrictionChanged {
     /// Whether it holds now.
     pub active: bool,
     /// When it began. Milliseconds since the Unix epoch.
+    #[schemars(with = "i64")]
     pub since: Timestamp,
     /// When it ends or is tried again. Milliseconds since the Unix epoch.
+    #[schemars(with = "i64")]
     pub until: Timestamp,
 }
 
 impl Report for RestrictionChanged {
     const KIND: &'static str = "session.restriction";
+}
+
+/// A pairing code as notifiers get it: the contract with plugins has no type of its own for it. A credential.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "WebhookPairingCode")]
+pub struct PairingCodeShown {
+    /// The code, `ABCD-EFGH`.
+    pub code: String,
+    /// After this it cannot be typed any more. RFC 3339, UTC.
+    #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub expires_at: Timestamp,
+    /// 1 for the first since QR codes were shown.
+    pub attempt: u32,
+}
+
+impl std::fmt::Debug for PairingCodeShown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PairingCodeShown").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
 }
 
 fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

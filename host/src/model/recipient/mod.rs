@@ -11,6 +11,7 @@ mod zero;
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use id::ChatId;
@@ -21,8 +22,9 @@ use self::id::Id;
 use super::Region;
 
 /// The recipient of a message, as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(inline)]
 pub enum Recipient {
     /// Whose chat has to be looked up.
     Number(PhoneNumber),

@@ -5,14 +5,16 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{invalid::InvalidRecipient, scan, zero};
 use crate::model::Region;
 
 /// An international phone number: 1 to 16 digits, the first not 0, no plus sign.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(inline, extend("pattern" = "^[0-9]{1,16}$"))]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {

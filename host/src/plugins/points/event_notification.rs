@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use self::bindings::exports::wharf::plugin::event_notification;
 use super::point::{Point, Setting, exports};
 use crate::{
-    model::{AckLevel, Envelope, Event, OutboundMessage, SessionState},
+    model::{AckLevel, Envelope, Event, OutboundMessage, PairingCodeShown, SessionState},
     plugins::{
         bindings::wharf::plugin::{calls, messages},
         convert::{same, time},
@@ -222,7 +222,7 @@ fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -
         }
         Event::PairingCode { code, expires_at, attempt } => event_notification::Event::Other(event_notification::OtherEvent {
             kind: envelope.event.kind().to_owned(),
-            json: serde_json::json!({"code": code, "expiresAt": expires_at.rfc3339(), "attempt": attempt}).to_string(),
+            json: serde_json::to_string(&PairingCodeShown { code: code.clone(), expires_at: *expires_at, attempt: *attempt }).unwrap_or_default(),
         }),
         Event::MessageSent { id, message } => {
             event_notification::Event::MessageSent(event_notification::Sent { id: id.0.clone(), message: outbound(message) })

@@ -7,17 +7,17 @@ mod words;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::words::{notice, words};
 use super::{Supervisor, state::Passkey};
 use crate::{
-    model::{Event, PasskeyStep, SessionState, Timestamp},
+    model::{Event, SessionState, Timestamp},
     session::{
         machine::Input,
-        passkey::{PasskeyStage, PasskeyView, PastPasskey},
+        passkey::{Done, PasskeyDone, PasskeyStage, PasskeyStep, PasskeyView, PastPasskey},
     },
     whatsapp::{PasskeyNews, PasskeyOrder, PasskeyPurpose},
 };
@@ -213,8 +213,8 @@ impl Supervisor {
         self.snapshot.send_modify(|snapshot| snapshot.passkey = None);
         if view.is_pending() || view.again {
             info!(client = %self.parts.client, reason, "no passkey is awaited any more");
-            let shape = json!({"stage": "done", "purpose": view.purpose, "reason": reason});
-            self.tell_passkey(shape).await;
+            let done = PasskeyDone { stage: Done::Done, purpose: view.purpose, reason: reason.to_owned() };
+            self.tell_passkey(&PasskeyStep::Done(done)).await;
         }
         self.care.passkey = None;
         self.notice(None).await;
@@ -252,20 +252,20 @@ impl Supervisor {
         self.passkey.life = life.unwrap_or_default();
         self.passkey.clock = life.and_then(|life| Instant::now().checked_add(life));
         self.care.passkey = notice(&view, client.as_str());
-        let shape = view.told();
+        let step = view.told();
         self.snapshot.send_modify(|snapshot| {
             if view.purpose == PasskeyPurpose::Link {
                 (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
             }
             snapshot.passkey = Some(view);
         });
-        self.tell_passkey(shape).await;
+        self.tell_passkey(&step).await;
         self.notice(None).await;
     }
 
-    async fn tell_passkey(&self, shape: Value) {
+    async fn tell_passkey(&self, step: &PasskeyStep) {
         let account = self.snapshot.borrow().account.clone();
-        self.parts.journal.report(&self.parts.client, account.as_ref(), Event::report(&PasskeyStep(shape))).await;
+        self.parts.journal.report(&self.parts.client, account.as_ref(), Event::report(step)).await;
     }
 
     /// A token is for one challenge; whoever still has it is told what became of that.

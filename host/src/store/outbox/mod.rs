@@ -14,6 +14,7 @@ mod tests;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -30,7 +31,7 @@ use super::error::StoreError;
 use crate::model::{ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority, Recipient, Timestamp};
 
 /// Names one accepted send: `out_` and a lower-case ULID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct OutboxId(pub String);
 
@@ -41,7 +42,7 @@ impl fmt::Display for OutboxId {
 }
 
 /// Where a send stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum RowState {

@@ -1,6 +1,7 @@
 //! The life of a page: where it stands, what of it works, its reload and its end.
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -53,7 +54,7 @@ impl Question for Contract {
 }
 
 /// Where a page stands: each bit read from WhatsApp Web itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageStatus {
     /// `Debug.VERSION`, e.g. `2.3000.1038137223`.
@@ -95,7 +96,7 @@ pub struct PageStatus {
 }
 
 /// The reach-out time lock, as the page knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeLock {
     /// When it ends, in milliseconds since the epoch, if WhatsApp said so.
     pub until: Option<Timestamp>,
@@ -148,7 +149,7 @@ impl PageStatus {
 }
 
 /// What of the contract with WhatsApp Web holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContractReport {
     /// `Debug.VERSION` the report is about.
@@ -162,7 +163,7 @@ pub struct ContractReport {
 }
 
 /// One thing the gateway can do with this build of the page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Capability {
     /// E.g. `send_text`.
@@ -176,7 +177,7 @@ pub struct Capability {
 }
 
 /// A field that is found by what it holds, because it has another name now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Renamed {
     /// The object, e.g. `MsgKey`.
@@ -188,7 +189,7 @@ pub struct Renamed {
 }
 
 /// The browser behind a page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrowserReport {
     /// Process id of the main process.

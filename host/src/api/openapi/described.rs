@@ -1,0 +1,152 @@
+//! Handlers describe themselves: what their parameters read of a request and what they return is said by those types.
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, HeaderName, StatusCode},
+};
+use schemars::{JsonSchema, SchemaGenerator};
+
+use super::operation::Operation;
+use crate::api::{
+    caller::Caller,
+    error::{ApiError, Code},
+    extract::{Action, Body, Client, ClientQuery, JsonBody, NoParams, Object, Params, Session},
+};
+
+/// A parameter of a handler.
+pub(in crate::api) trait Input {
+    /// Adds what it reads, and why it refuses.
+    fn describe(operation: Operation) -> Operation {
+        operation
+    }
+}
+
+/// What a handler returns.
+pub(in crate::api) trait Output {
+    /// Adds what it answers.
+    fn describe(operation: Operation) -> Operation;
+}
+
+/// A handler with parameters `T`.
+pub(in crate::api) trait Described<T> {
+    /// Adds what it reads and answers.
+    fn describe(operation: Operation) -> Operation;
+}
+
+/// What a handler says of itself, with what is said of it.
+pub(in crate::api) fn of<H: Described<T>, T>(_: &H, operation: Operation) -> Operation {
+    H::describe(operation)
+}
+
+macro_rules! described {
+    ($($input:ident)*) => {
+        impl<F, Answering, Answer, $($input),*> Described<($($input,)*)> for F
+        where
+            F: Fn($($input),*) -> Answering,
+            Answering: Future<Output = Answer>,
+            Answer: Output,
+            $($input: Input,)*
+        {
+            fn describe(operation: Operation) -> Operation {
+                $(let operation = $input::describe(operation);)*
+                Answer::describe(operation)
+            }
+        }
+    };
+}
+
+described!();
+described!(A);
+described!(A B);
+described!(A B C);
+described!(A B C D);
+described!(A B C D E);
+described!(A B C D E G);
+described!(A B C D E G H);
+
+// What a handler needs of the gateway, and what it looks at in a way that is said beside its route.
+impl<T> Input for State<T> {}
+impl<T> Input for Path<T> {}
+impl<A> Input for Action<A> {}
+impl Input for HeaderMap {}
+impl Input for Caller {}
+impl Input for RawQuery {}
+impl Input for Body {}
+
+impl Input for NoParams {
+    fn describe(operation: Operation) -> Operation {
+        operation.refuses(&[Code::UnknownParameter])
+    }
+}
+
+impl<T: JsonSchema> Input for Params<T> {
+    fn describe(operation: Operation) -> Operation {
+        let refuses_others = T::json_schema(&mut SchemaGenerator::default()).get("additionalProperties").is_some();
+        let operation = if refuses_others { operation.refuses(&[Code::UnknownParameter]) } else { operation };
+        operation.query::<T>().refuses(&[Code::DuplicateParameter, Code::InvalidQuery])
+    }
+}
+
+impl Input for Session {
+    fn describe(operation: Operation) -> Operation {
+        operation.refuses(&[Code::InvalidClientId])
+    }
+}
+
+impl Input for Client {
+    fn describe(operation: Operation) -> Operation {
+        Params::<ClientQuery>::describe(operation).refuses(&[Code::InvalidClientId])
+    }
+}
+
+impl<T: JsonSchema> Input for Object<T> {
+    fn describe(operation: Operation) -> Operation {
+        operation.body::<T>().refuses(&[Code::InvalidBody, Code::DuplicateField])
+    }
+}
+
+impl<T: JsonSchema> Input for JsonBody<T> {
+    fn describe(operation: Operation) -> Operation {
+        operation.body::<T>().refuses(&[Code::DuplicateField, Code::UnsupportedMediaType])
+    }
+}
+
+impl<T: JsonSchema> Output for Json<T> {
+    fn describe(operation: Operation) -> Operation {
+        operation.done::<T>()
+    }
+}
+
+impl<T: Output> Output for Result<T, ApiError> {
+    fn describe(operation: Operation) -> Operation {
+        T::describe(operation)
+    }
+}
+
+impl Output for StatusCode {
+    fn describe(operation: Operation) -> Operation {
+        let status = operation.status;
+        operation.answers_with(status, "It was done.", None)
+    }
+}
+
+impl<T: Output> Output for (StatusCode, T) {
+    fn describe(operation: Operation) -> Operation {
+        T::describe(operation)
+    }
+}
+
+/// With `Location`.
+impl<T: Output> Output for (StatusCode, [(HeaderName, String); 1], T) {
+    fn describe(operation: Operation) -> Operation {
+        T::describe(operation).with_header("Location", "The path of what was made.")
+    }
+}
+
+/// With what tells caches.
+impl<T: Output> Output for ([(HeaderName, &'static str); 1], T) {
+    fn describe(operation: Operation) -> Operation {
+        T::describe(operation)
+    }
+}

@@ -1,0 +1,64 @@
+//! The API's document held against the running gateway: `wharf-openapi --tools <bin of a Python environment>`.
+//!
+//! The tools know nothing of the gateway: Chromium opens the reference page, a client made from the document does the main
+//! job, and schemathesis makes up calls from the document and compares each answer with it, once about a session that is
+//! linked and once about one that is not. `cargo xtask openapi` installs the tools and runs this.
+
+mod page;
+mod prepared;
+mod tools;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use wharf_e2e::{House, Plan};
+
+use self::{prepared::Prepared, tools::Tools};
+
+/// The key of the calls. With keys the guard is part of what is compared.
+const KEY: &str = "a-key-for-the-check-of-the-document";
+
+/// How long a call waits for an outcome: what is made up waits for numbers that nobody has.
+const CONFIGURATION: &str = "
+[send]
+timeout = '3s'
+[sessions.session.unlinked]
+";
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where schemathesis, openapi-python-client and Python are.
+    #[arg(long)]
+    tools: PathBuf,
+    /// One part alone: page, client, ready or unlinked.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
+    let environment = vec![("WHARF_API_KEY".to_owned(), KEY.to_owned())];
+    let house = House::build(Plan { overlay: CONFIGURATION.into(), environment, ..Plan::default() }).await?;
+    let gateway = house.open().await?;
+    let prepared = Prepared::new(&house, &gateway.api.url).await?;
+    let tools = Tools::new(&arguments.tools, &gateway.api.url)?;
+    if wanted("page") {
+        page::check(&gateway.api.url).await?;
+    }
+    if wanted("client") {
+        tools.client().await?;
+    }
+    let mut failed = Vec::new();
+    for session in ["ready", "unlinked"] {
+        if wanted(session) && !tools.schemathesis(session, &prepared).await? {
+            failed.push(session);
+        }
+    }
+    ensure!(failed.is_empty(), "the gateway's answers are not what the document says, about the session that is {}", failed.join(" and "));
+    let broken: Vec<String> = gateway.log().lines().into_iter().filter(|line| line.contains("a request failed inside")).collect();
+    ensure!(broken.is_empty(), "requests failed inside the gateway:\n{}", broken.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The gateway's OpenAPI document, held against every answer that a test gets: a status, a code or a field that it does not
+//! have fails the test that saw it.
+
+use std::{
+    collections::HashMap,
+    process::Command,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result, ensure};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::{api::Answer, gateway};
+
+/// As `wharf openapi` prints it, without what no answer is compared with.
+static DOCUMENT: LazyLock<Result<Value, String>> = LazyLock::new(|| read().map_err(|error| format!("{error:#}")));
+
+/// By the place of a schema in the document.
+static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+
+fn read() -> Result<Value> {
+    let printed = Command::new(gateway::program()?).arg("openapi").output().context("wharf openapi")?;
+    ensure!(printed.status.success(), "wharf openapi: {}", String::from_utf8_lossy(&printed.stderr));
+    Ok(serde_json::from_slice(&printed.stdout)?)
+}
+
+/// Insists that the document has such an answer to such a call. What is no call of the API is none of its business.
+///
+/// # Errors
+/// When it has not.
+pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
+    let document = DOCUMENT.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let method = if method == "HEAD" { "get".to_owned() } else { method.to_ascii_lowercase() };
+    let Some(template) = template(document, path).filter(|template| document["paths"][template][&method].is_object()) else { return Ok(()) };
+    let call = format!("{method} {template}");
+    let response = &document["paths"][template][&method]["responses"][answer.status.to_string()];
+    ensure!(response.is_object(), "{call} answers {}, which its document does not have: {}", answer.status, answer.json);
+    let kind = answer.header("content-type").split(';').next().unwrap_or_default().trim().to_owned();
+    if answer.body.is_empty() {
+        return Ok(());
+    }
+    ensure!(response["content"][&kind].is_object(), "{call} answers {} with {kind:?}, which its document does not have", answer.status);
+    if !kind.ends_with("json") {
+        return Ok(());
+    }
+    let place = format!("/paths/{}/{method}/responses/{}/content/{}/schema", escaped(template), answer.status, escaped(&kind));
+    let validator = validator(document, &place)?;
+    let wrong: Vec<String> = validator.iter_errors(&answer.json).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    ensure!(wrong.is_empty(), "{call} answers {} with a body that its document does not have: {wrong:#?}\n{}", answer.status, answer.json);
+    Ok(())
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn validator(document: &Value, place: &str) -> Result<Arc<Validator>> {
+    let mut known = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(validator) = known.get(place) {
+        return Ok(Arc::clone(validator));
+    }
+    let mut schema = document.pointer(place).with_context(|| format!("no schema at {place}"))?.clone();
+    schema["components"] = json!({"schemas": document["components"]["schemas"]});
+    let validator = Arc::new(jsonschema::validator_for(&schema).with_context(|| format!("the schema at {place}"))?);
+    known.insert(place.to_owned(), Arc::clone(&validator));
+    Ok(validator)
+}
+
+/// The path of the document that `path` is; of two, the one with fewer parameters.
+fn template<'a>(document: &'a Value, path: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let fits = |template: &&String| {
+        let known: Vec<&str> = template.split('/').collect();
+        known.len() == parts.len() && known.iter().zip(&parts).all(|(known, part)| known == part || (known.starts_with('{') && !part.is_empty()))
+    };
+    let all = document["paths"].as_object()?.keys().filter(fits);
+    all.min_by_key(|template| template.matches('{').count()).map(String::as_str)
+}

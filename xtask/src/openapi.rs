@@ -1,0 +1,43 @@
+//! `cargo xtask openapi`: the OpenAPI document held against the running gateway, by tools that know nothing of it.
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result};
+
+use crate::{project, setup, step};
+
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    setup::with(&["wharf", "wharf-openapi"])?;
+    step::become_program(command(install()?).args(args))
+}
+
+/// As a part of the tests, when everything is built.
+pub(crate) fn test() -> Result<()> {
+    step::loud("wharf-openapi", &mut command(install()?), LIMIT)
+}
+
+fn command(tools: PathBuf) -> Command {
+    let mut command = project::clean(Command::new(project::program("wharf-openapi")));
+    command.arg("--tools").arg(tools);
+    command
+}
+
+/// The tools of `tests/openapi/requirements.txt` in a Python environment below the target folder, where they are not there
+/// yet; the environment's `bin`. Each package is pinned by its hash.
+fn install() -> Result<PathBuf> {
+    setup::python()?;
+    let environment = project::target().join("openapi/venv");
+    let wanted = fs::read_to_string(project::root().join("tests/openapi/requirements.txt")).context("tests/openapi/requirements.txt")?;
+    let note = environment.join("installed.txt");
+    if fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
+        return Ok(environment.join("bin"));
+    }
+    step::quiet("Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment), LIMIT)?;
+    let mut pip = Command::new(environment.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "tests/openapi/requirements.txt"]);
+    step::quiet("schemathesis and openapi-python-client from PyPI", &mut pip, LIMIT)?;
+    fs::write(&note, wanted).with_context(|| format!("cannot write {}", note.display()))?;
+    Ok(environment.join("bin"))
+}
