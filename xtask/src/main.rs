@@ -71,7 +71,8 @@ fn run(args: &[String]) -> Result<()> {
         bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
     }
     env::set_current_dir(project::root())?;
-    let takes_arguments = matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "openapi" | "bench" | "real-page" | "dist" | "install" | "image");
+    let takes_arguments =
+        matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "openapi" | "bench" | "real-page" | "dist" | "install" | "image");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }

@@ -21,7 +21,6 @@ pub(super) fn is_reference(path: &str) -> bool {
     REFERENCE.contains(&path) || path.starts_with(REFERENCE_PARTS)
 }
 
-
 /// What the operator has said about it.
 #[derive(Debug)]
 pub(super) struct Local {

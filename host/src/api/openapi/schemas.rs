@@ -173,7 +173,6 @@ mod tests {
     /// How a thing is done.
     #[derive(Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    #[expect(dead_code, reason = "it is only described")]
     enum Way {
         OneWay,
         Other,

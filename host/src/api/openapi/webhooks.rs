@@ -33,11 +33,7 @@ pub(super) fn all(schemas: &mut Schemas) -> (Map<String, Value>, Map<String, Val
     of("session.passkey", "A passkey ceremony came further. What lets its reader act is not told.", made::<PasskeyStep>(schemas));
     of("session.notices", "What an operator should know of a session has changed.", made::<SessionNotices>(schemas));
     of("session.restriction", "WhatsApp restricts the account, or does so no more.", made::<RestrictionChanged>(schemas));
-    of(
-        "session.relinked",
-        "The session is linked to another account; what was accepted for the one before is held.",
-        made::<Relinked>(schemas),
-    );
+    of("session.relinked", "The session is linked to another account; what was accepted for the one before is held.", made::<Relinked>(schemas));
     of(
         "message.unknown",
         "Nobody knows whether a message has left. Do not send it again: the gateway finds out by its id.",

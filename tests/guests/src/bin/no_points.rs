@@ -16,7 +16,13 @@ mod guest {
 
     impl Guest for NoPoints {
         fn describe() -> PluginInfo {
-            PluginInfo { name: "no-points".into(), version: "1.0.0".into(), description: "has no extension point".into(), config_schema: None, events: vec![] }
+            PluginInfo {
+                name: "no-points".into(),
+                version: "1.0.0".into(),
+                description: "has no extension point".into(),
+                config_schema: None,
+                events: vec![],
+            }
         }
 
         fn configure(_: String) -> Result<(), Vec<ConfigIssue>> {
