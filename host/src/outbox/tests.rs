@@ -306,7 +306,8 @@ impl Gateway {
     }
 
     async fn row(&self, id: &OutboxId, wanted: impl Fn(&OutboxRow) -> bool) -> OutboxRow {
-        for _ in 0..500 {
+        // Long: some wait for a pause of seconds, on a machine that may have other work.
+        for _ in 0..3000 {
             let row = self.outbox.get(id).await.expect("read").expect("there");
             if wanted(&row) {
                 return row;

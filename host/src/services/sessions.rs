@@ -40,7 +40,7 @@ pub struct SessionInfo {
 /// The outcome of one health check.
 #[derive(Debug, Clone)]
 pub struct HealthCheck {
-    /// When.
+    /// When the check ended.
     pub at: Timestamp,
     /// Everything answered and was as it should be.
     pub ok: bool,

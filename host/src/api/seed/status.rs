@@ -159,7 +159,7 @@ pub(in crate::api) struct SessionInfo {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SessionTransition")]
 struct Transition {
-    /// When.
+    /// When it happened. RFC 3339, UTC.
     at: Time,
     /// The state before.
     from: SessionState,
@@ -187,7 +187,7 @@ struct Reconnect {
 /// The outcome of one health check.
 #[derive(Debug, Serialize, JsonSchema)]
 struct HealthCheck {
-    /// When.
+    /// When it happened. RFC 3339, UTC.
     at: Time,
     /// Whether everything answered and was as it should be.
     ok: bool,

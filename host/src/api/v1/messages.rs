@@ -190,7 +190,7 @@ struct MessageDetails {
 /// Something that happened to a message.
 #[derive(Debug, Serialize, JsonSchema)]
 struct HistoryEntry {
-    /// When.
+    /// When it happened. RFC 3339, UTC.
     at: Time,
     /// What: `accepted`, `verdict`, `held`, `sending`, `ack` …
     what: String,

@@ -26,7 +26,7 @@ mod vcard;
 
 use std::fmt;
 
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
@@ -69,7 +69,7 @@ macro_rules! kinds {
 
             /// The schemas of the fields whose kind this version can send, by their names.
             pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
-                let all = [$((stringify!($name), self::can_be_sent::<$Kind>(), generator.subschema_for::<<$Kind as Kind>::Asked>())),+];
+                let all = [$((stringify!($name), self::can_be_sent::<$Kind>(), described::<<$Kind as Kind>::Asked>(generator))),+];
                 all.into_iter().filter(|(_, can, _)| *can).map(|(name, _, schema)| (name, schema)).collect()
             }
 
@@ -278,6 +278,16 @@ impl<K: Kind> Serialize for BridgeForm<'_, K> {
     }
 }
 
+/// The schema of a type with its description beside the reference.
+fn described<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<T>();
+    if let Some(description) = T::json_schema(generator).get("description").cloned() {
+        schema.insert("description".into(), description);
+    }
+    schema
+}
+
+/// Whether this version can send the kind.
 fn can_be_sent<K: Kind>() -> bool {
     <K::Asked as Asked<K>>::CAN_BE_SENT
 }

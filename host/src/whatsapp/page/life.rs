@@ -85,7 +85,7 @@ pub struct PageStatus {
     pub time_lock_known: bool,
     /// Sync progress in percent, while known.
     pub sync_percent: Option<u8>,
-    /// Me.
+    /// The account of this page, once it is linked.
     pub account: Option<Account>,
     /// Names of contract entries that are missing though the page has synced.
     pub broken: Vec<String>,
