@@ -22,10 +22,7 @@ pub use address::Address;
 pub use backoff::{Backoff, jittered};
 pub use client::{ClientId, InvalidClientId};
 pub use content::*;
-pub use event::{
-    Account, BridgeFault, Envelope, Event, EventId, HeldCounts, MessageUnknown, PairingCodeShown, REPORTS, Relinked, Report, RestrictionChanged,
-    SessionNotices,
-};
+pub use event::*;
 pub use message::{AckLevel, InboundMessage, OutboundMessage, Priority};
 pub use message_id::MessageId;
 pub use outcome::{FailureCode, Outcome};

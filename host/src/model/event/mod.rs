@@ -9,10 +9,7 @@ mod report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    account::Account,
-    report::{BridgeFault, HeldCounts, MessageUnknown, PairingCodeShown, REPORTS, Relinked, Report, RestrictionChanged, SessionNotices},
-};
+pub use self::{account::Account, report::*};
 use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
 
 /// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
