@@ -105,10 +105,11 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
         end_group(pid, Duration::from_secs(5));
     }
-    if let Some((host, pid)) = lock::marked(profile) {
-        if lock::is_here(&host) && uses(pid, profile) {
-            return Err(format!("busy {pid}"));
-        }
+    if let Some((host, pid)) = lock::marked(profile)
+        && lock::is_here(&host)
+        && uses(pid, profile)
+    {
+        return Err(format!("busy {pid}"));
     }
     for name in ["SingletonLock", "SingletonCookie", "SingletonSocket", "DevToolsActivePort"] {
         match fs::remove_file(profile.join(name)) {

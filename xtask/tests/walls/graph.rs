@@ -240,7 +240,7 @@ impl Names {
         for token in tokens {
             match token {
                 TokenTree::Ident(ident) => {
-                    if !(colons == 2 && !fresh) {
+                    if colons != 2 || fresh {
                         self.keep(&mut path);
                     }
                     path.push(ident.to_string());

@@ -12,6 +12,7 @@ macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $variant:ident: $status:ident, $name:literal, $title:literal;)*) => {
         /// The stable name of an error, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(clippy::enum_variant_names, reason = "`wrong_code` is about the code that a phone shows")]
         pub(in crate::api) enum Code {
             $($(#[doc = $meaning])+ $variant,)*
         }

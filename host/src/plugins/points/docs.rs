@@ -10,7 +10,10 @@ const BEGIN: &str = "<!-- begin: made from the registry of extension points -->\
 const END: &str = "<!-- end: made from the registry of extension points -->";
 
 /// A document, and its table of the extension points.
-const TABLES: [(&str, fn() -> String); 2] = [("../docs/plugins.md", for_plugins_page), ("../sdk/README.md", for_sdk_page)];
+/// A page of the documentation, and what writes its table.
+type Page = (&'static str, fn() -> String);
+
+const TABLES: [Page; 2] = [("../docs/plugins.md", for_plugins_page), ("../sdk/README.md", for_sdk_page)];
 
 fn settings(point: &Point) -> String {
     let keys: Vec<String> = point.settings.iter().map(|setting| format!("`{}`", setting.key())).collect();
