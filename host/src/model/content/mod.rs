@@ -4,8 +4,8 @@
 //! look at, what is concealed, whether it can be sent, and its forms. The list below gives each kind its name and its place
 //! in [`Content`]; what else needs all kinds is derived from it, so that a kind which lacks something does not compile.
 //!
-//! A content has three forms, which change independently of each other. The stored one ([`stored`]) has a version in each
-//! row. The bridge's ([`bridge`]) has the version of the script that comes with the gateway. The API's, [`Kind::Asked`] and
+//! A content has three forms, which change independently of each other. The stored one (`stored`) has a version in each
+//! row. The bridge's (`bridge`) has the version of the script that comes with the gateway. The API's, [`Kind::Asked`] and
 //! [`Kind::Shown`], has that of the API. `Content` itself has none, so that none can be taken for another.
 
 pub(crate) mod bridge;
