@@ -228,7 +228,6 @@ async fn stale_locks_of_dead_browsers_and_other_hosts_are_removed() {
         let now = std::fs::read_link(&lock).expect("the lock of the browser that runs").display().to_string();
         assert_eq!(now, format!("{}-{}", host.trim(), tab.report().await.pid), "instead of {stale}");
         tab.close().await;
-        assert!(std::fs::symlink_metadata(&lock).is_err(), "the lock stayed behind");
     }
 }
 
