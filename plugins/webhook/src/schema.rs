@@ -8,7 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Body,
-    payload::{Ack, Message, Qr, SessionStatus},
+    payload::{
+        ack::Ack,
+        message::Message,
+        session::{Qr, SessionStatus},
+    },
 };
 
 /// Where the document that the schemas become part of has them.

@@ -2,21 +2,27 @@
 //!
 //! A plain lock around plain data; whoever changes it rings a bell that waiting tests hear.
 
+mod messages;
+mod view;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+pub use self::{
+    messages::{Inbound, Received},
+    view::View,
+};
 use crate::{
-    linking::{Hello, LinkCode},
-    passkey::{PasskeyView, Passkeys},
+    linking::Hello,
+    passkey::Passkeys,
     settings::{Settings, SettingsPatch},
 };
 
@@ -36,100 +42,6 @@ impl Default for Account {
     fn default() -> Self {
         Self { pn: "4915112345678".into(), pushname: "Wharf Test".into(), lid_migrated: true }
     }
-}
-
-/// A message for an account.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Inbound {
-    /// The account, by digits; none: the one that was linked last.
-    pub account: Option<String>,
-    /// The other side, by digits.
-    pub from: String,
-    /// What it says.
-    pub body: String,
-    /// The sender's name.
-    pub pushname: Option<String>,
-    /// WhatsApp's type; none: `chat`.
-    pub kind: Option<String>,
-    /// Typed on the account's own phone.
-    pub from_me: bool,
-    /// `<digits>@g.us` for a group.
-    pub group: Option<String>,
-    /// Arrives undecrypted and is decrypted a moment later.
-    pub ciphertext: bool,
-    /// Bare id; none: a fresh one. An id twice is a redelivery.
-    pub id: Option<String>,
-    /// Seconds since the epoch; none: now.
-    pub t: Option<i64>,
-    /// Bare id of the message it answers.
-    pub quoted: Option<String>,
-    /// Wids that the body mentions.
-    pub mentions: Vec<String>,
-    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`, `pollName` …
-    pub fields: BTreeMap<String, Value>,
-}
-
-/// A message as the recipient got it: once per id, however often it was transmitted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Received {
-    /// The sending account, by digits.
-    pub account: String,
-    /// Bare id.
-    pub id: String,
-    /// The chat it was addressed to.
-    pub to: String,
-    /// The recipient, by digits.
-    pub number: String,
-    /// WhatsApp's type.
-    pub kind: String,
-    /// What it says; of a contact card, the card.
-    pub body: String,
-    /// Wids that the body mentions.
-    pub mentions: Vec<String>,
-    /// The message it answers: `id`, `participant`, `body`.
-    pub quoted: Option<Value>,
-    /// The preview of its link: `title`, `description`, `canonicalUrl`, `matchedText`.
-    pub preview: Option<Value>,
-    /// Where it points to: `lat`, `lng`, `loc`.
-    pub location: Option<Value>,
-    /// The name on its contact card.
-    pub contact: Option<String>,
-    /// How often it was transmitted.
-    pub transmissions: u32,
-    /// The server refused it with this code.
-    pub refused: Option<u32>,
-}
-
-/// What can be seen from outside.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct View {
-    /// QR codes that pages have ever shown.
-    pub shown: u64,
-    /// QR texts that can be scanned now, oldest first.
-    pub qrs: Vec<String>,
-    /// Codes that can be typed on a phone now, oldest first.
-    pub codes: Vec<LinkCode>,
-    /// Digits of accounts with a logged-in page.
-    pub online: Vec<String>,
-    /// Digits of accounts with a linked device.
-    pub linked: Vec<String>,
-    /// Messages, in order of their first arrival.
-    pub messages: Vec<Received>,
-    /// Ids of inbound messages that a page has confirmed, with repetitions.
-    pub confirmed: Vec<String>,
-    /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing | paused)`, in order.
-    pub typing: Vec<(String, String)>,
-    /// Chats that were said to be seen, in order.
-    pub seen: Vec<String>,
-    /// Errors the page has reported to its makers: a well-behaved client causes none.
-    pub reports: Vec<String>,
-    /// Connections ever made.
-    pub connections: u64,
-    /// Passkeys at linking and at checkpoints.
-    pub passkey: PasskeyView,
 }
 
 #[derive(Debug, Clone)]
@@ -186,11 +98,6 @@ pub(crate) fn lid_of(digits: &str) -> String {
     format!("{}@lid", 100_000_000_000_000 + hash % 800_000_000_000_000)
 }
 
-fn random_id() -> String {
-    let bytes: [u8; 9] = rand::random();
-    bytes.iter().fold("3EB0".to_owned(), |text, byte| format!("{text}{byte:02X}"))
-}
-
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
         Self { state: Mutex::new(State { settings, ..State::default() }), bell: watch::Sender::new(0) }
@@ -209,41 +116,6 @@ impl World {
 
     pub(crate) fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()
-    }
-
-    pub(crate) fn view(&self) -> View {
-        let state = self.lock();
-        let account = |noise: &String| state.devices.get(noise).map(|device| device.account.pn.clone());
-        View {
-            shown: state.shown,
-            codes: state.link_codes(),
-            qrs: state.connections.values().filter_map(Connection::qr_text).collect(),
-            online: state.connections.values().filter(|c| c.online).filter_map(|c| account(&c.noise)).collect(),
-            linked: state.devices.values().map(|device| device.account.pn.clone()).collect(),
-            messages: state.messages.clone(),
-            confirmed: state.confirmed.clone(),
-            typing: state.typing.clone(),
-            seen: state.seen.clone(),
-            reports: state.reports.clone(),
-            connections: state.made,
-            passkey: state.passkeys.view(),
-        }
-    }
-
-    pub(crate) async fn wait_for(&self, what: &str, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<View> {
-        let mut bell = self.bell.subscribe();
-        let waiting = async {
-            loop {
-                let view = self.view();
-                if condition(&view) {
-                    return view;
-                }
-                // The sender lives as long as self.
-                let _ = bell.changed().await;
-            }
-        };
-        let view = tokio::time::timeout(limit, waiting).await;
-        view.map_err(|_| anyhow::anyhow!("not within {limit:?}: {what}; but {:?}", self.view()))
     }
 
     pub(crate) fn patch(&self, patch: SettingsPatch) {
@@ -319,57 +191,6 @@ impl World {
         });
     }
 
-    /// Notes a message. Returns the code to refuse it with, or whether its ack is to be lost.
-    pub(crate) fn sent(&self, id: u64, frame: &Value) -> (Option<u32>, bool) {
-        self.change(|state| {
-            let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
-            let account = state.connections.get(&id).and_then(|c| state.devices.get(&c.noise)).map(|d| d.account.pn.clone()).unwrap_or_default();
-            let refused = if state.settings.nacks.is_empty() { None } else { Some(state.settings.nacks.remove(0)) };
-            let lost = refused.is_none() && state.settings.lose_acks > 0;
-            if lost {
-                state.settings.lose_acks -= 1;
-            }
-            let (message, to) = (text("id"), text("to"));
-            let number =
-                text("pn").split('@').next().filter(|pn| !pn.is_empty()).unwrap_or_else(|| to.split('@').next().unwrap_or_default()).to_owned();
-            match state.messages.iter_mut().find(|m| m.id == message && m.account == account) {
-                Some(known) => {
-                    known.transmissions += 1;
-                    known.refused = refused;
-                }
-                None => {
-                    let some = |key: &str| frame.get(key).filter(|value| !value.is_null()).cloned();
-                    let mentions = frame["mentions"].as_array().into_iter().flatten().filter_map(|wid| wid.as_str().map(ToOwned::to_owned)).collect();
-                    state.messages.push(Received {
-                        account,
-                        id: message,
-                        to,
-                        number,
-                        kind: text("kind"),
-                        body: text("body"),
-                        mentions,
-                        quoted: some("quoted"),
-                        preview: some("preview"),
-                        location: some("location"),
-                        contact: frame["contact"].as_str().map(ToOwned::to_owned),
-                        transmissions: 1,
-                        refused,
-                    });
-                }
-            }
-            (refused, lost)
-        })
-    }
-
-    pub(crate) fn confirm(&self, message: &str) {
-        self.change(|state| {
-            state.confirmed.push(message.to_owned());
-            for waiting in state.backlog.values_mut() {
-                waiting.retain(|frame| frame["id"] != message);
-            }
-        });
-    }
-
     /// Blocks that id or takes it off the list. An id that is not on it is no error.
     ///
     /// # Errors
@@ -388,18 +209,6 @@ impl World {
         })
     }
 
-    /// Whether that is acknowledged.
-    pub(crate) fn seen(&self, chat: String) -> bool {
-        self.change(|state| {
-            state.seen.push(chat);
-            state.settings.seen_ack
-        })
-    }
-
-    pub(crate) fn shown_typing(&self, chat: String, what: String) {
-        self.change(|state| state.typing.push((chat, what)));
-    }
-
     pub(crate) fn lookup(&self, wid: &str) -> Result<Value, u32> {
         let mut state = self.lock();
         if let Some(code) = state.settings.lookup_error {
@@ -415,27 +224,6 @@ impl World {
         let lid = lid_of(&digits);
         state.lids.insert(lid.clone(), digits.clone());
         Ok(json!({"pn": format!("{digits}@c.us"), "lid": lid}))
-    }
-
-    pub(crate) fn inbound(&self, message: Inbound) -> Result<String> {
-        let id = message.id.clone().unwrap_or_else(random_id);
-        let frame = json!({
-            "type": "message", "id": id, "pn": format!("{}@c.us", message.from), "lid": lid_of(&message.from), "body": message.body,
-            "pushname": message.pushname, "kind": message.kind, "fromMe": message.from_me, "group": message.group,
-            "ciphertext": message.ciphertext, "t": message.t.unwrap_or_else(now), "quoted": message.quoted, "mentions": message.mentions,
-            "fields": message.fields,
-        });
-        self.change(|state| {
-            state.lids.insert(lid_of(&message.from), message.from.clone());
-            let noise = state.noise_of(message.account.as_deref()).context("no account of that number is linked")?;
-            if let Some(page) = state.connections.values().find(|c| c.online && c.noise == noise) {
-                // Fails when that page is gone.
-                let _ = page.out.send(frame.clone());
-            }
-            // Kept until the page has confirmed it.
-            state.backlog.entry(noise).or_default().push(frame);
-            Ok(id)
-        })
     }
 
     pub(crate) fn network(&self, online: bool) {

@@ -4,10 +4,17 @@
 //! nothing is open, and three things must hold: no row is lost, each recipient has each sent message once and no other,
 //! and the messages of a chat came in the order of acceptance.
 
+mod story;
+mod world;
+
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
+use self::{
+    story::{Happens, happens},
+    world::World,
+};
 use super::*;
 use crate::{
     model::Priority,
@@ -18,175 +25,8 @@ use crate::{
     whatsapp::TimeLock,
 };
 
-#[derive(Debug, Clone)]
-enum Happens {
-    /// To a chat, as a bulk message or not, perhaps under a key that is used again.
-    Accept { chat: u8, bulk: bool, key: Option<u8> },
-    /// The sender sends what it can.
-    Pass,
-    /// The next one on the fast path is given to the page, or lost before.
-    Given { lost: bool },
-    /// The page sends the first of its queue and the server takes it; the gateway may miss the news.
-    Ack { missed: bool },
-    /// The server refuses the first of the page's queue.
-    Nack { missed: bool },
-    /// Acknowledgements are overdue.
-    Timeout,
-    /// The gateway is killed and started again, with a new page.
-    Crash,
-    /// The page dies at the next message.
-    PageDies(Death),
-    /// The answer to the next message is lost, though the page lives on; it may have the message.
-    AnswerLost { stored: bool },
-    /// The page refuses the next message before it stores it, for good or because it is being loaded.
-    Refuses { for_good: bool },
-    /// A new page in place of the one before.
-    NewPage,
-    /// The caller takes one back.
-    Cancel(usize),
-    /// The caller takes one up again that has failed.
-    Retry(usize),
-    /// Numbers cannot be looked up, or can again.
-    LookupsFail(bool),
-    /// WhatsApp lets the account write to nobody new, or does again.
-    Locked(bool),
-    /// Somebody writes.
-    Writes(u8),
-    /// The sender looks at the clock, and lets back into the line who may be written to again.
-    Clock,
-}
-
-fn happens() -> impl Strategy<Value = Happens> {
-    let accept = (0..3_u8, any::<bool>(), prop::option::weighted(0.3, 0..4_u8)).prop_map(|(chat, bulk, key)| Happens::Accept { chat, bulk, key });
-    prop_oneof![
-        8 => accept,
-        6 => Just(Happens::Pass),
-        4 => prop::bool::weighted(0.2).prop_map(|lost| Happens::Given { lost }),
-        4 => prop::bool::weighted(0.3).prop_map(|missed| Happens::Ack { missed }),
-        1 => any::<bool>().prop_map(|missed| Happens::Nack { missed }),
-        2 => Just(Happens::Timeout),
-        2 => Just(Happens::Crash),
-        2 => prop_oneof![Just(Death::BeforeStoring), Just(Death::AfterStoring)].prop_map(Happens::PageDies),
-        2 => any::<bool>().prop_map(|stored| Happens::AnswerLost { stored }),
-        2 => any::<bool>().prop_map(|for_good| Happens::Refuses { for_good }),
-        2 => Just(Happens::NewPage),
-        2 => (0..20_usize).prop_map(Happens::Cancel),
-        2 => (0..20_usize).prop_map(Happens::Retry),
-        1 => any::<bool>().prop_map(Happens::LookupsFail),
-        2 => any::<bool>().prop_map(Happens::Locked),
-        1 => (0..3_u8).prop_map(Happens::Writes),
-        1 => Just(Happens::Clock),
-    ]
-}
-
-/// WhatsApp with one page at a time. What the page has stored outlives it, its queue does not.
-#[derive(Debug, Default)]
-struct World(Mutex<State>, Unanswered);
-
-#[derive(Debug, Default)]
-struct State {
-    stored: HashMap<MessageId, String>,
-    queue: Vec<MessageId>,
-    /// What recipients have, in the order of arrival.
-    arrived: Vec<MessageId>,
-    dies: Option<Death>,
-    /// The next answer is lost, after it has stored the message or before.
-    loses: Option<bool>,
-    /// What it says to the next message, which it does not store.
-    refuses: Option<PageError>,
-    dead: bool,
-    lookups_fail: bool,
-}
-
 fn number(chat: u8) -> Recipient {
     format!("49151000000{chat}").parse().expect("number")
-}
-
-impl World {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().expect("lock")
-    }
-
-    fn alive(&self) -> Result<std::sync::MutexGuard<'_, State>, PageError> {
-        let state = self.state();
-        if state.dead { Err(gone()) } else { Ok(state) }
-    }
-
-    fn new_page(&self) {
-        let mut state = self.state();
-        state.queue.clear();
-        (state.dies, state.loses, state.refuses, state.dead) = (None, None, None, false);
-    }
-}
-
-#[async_trait]
-impl PageChannel for World {
-    async fn call(&self, call: Call) -> Result<serde_json::Value, PageError> {
-        self.1.refuse(&call)
-    }
-}
-
-#[async_trait]
-impl PageSending for World {
-    async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
-        let state = self.alive()?;
-        if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
-    }
-    async fn address(&self, chat: &str) -> Result<Address, PageError> {
-        Ok(Address { chat: chat.into(), pn: None, lid: None })
-    }
-    async fn established(&self, _: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
-        Ok(vec![])
-    }
-    async fn typing(&self, _: &str, _: Duration) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn preview(&self, _: &PageSend) -> Result<(), PageError> {
-        Ok(())
-    }
-    async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
-        let mut state = self.alive()?;
-        if state.dies == Some(Death::BeforeStoring) {
-            state.dead = true;
-            return Err(gone());
-        }
-        if let Some(error) = state.refuses.take() {
-            return Err(error);
-        }
-        let lost = state.loses.take();
-        if lost == Some(false) {
-            return Err(gone());
-        }
-        let duplicate = state.stored.insert(send.id.clone(), send.chat.clone()).is_some();
-        if state.dies == Some(Death::AfterStoring) {
-            state.dead = true;
-            return Err(gone());
-        }
-        if !duplicate {
-            state.queue.push(send.id.clone());
-        }
-        if lost.is_some() {
-            return Err(gone());
-        }
-        let address = Address { chat: send.chat.clone(), pn: None, lid: None };
-        Ok(Stored { address, key: format!("true_{}_{}", send.chat, send.id), duplicate })
-    }
-    async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError> {
-        let state = self.alive()?;
-        let arrived = state.arrived.contains(id);
-        let address = Address { chat: chat.to_owned(), pn: None, lid: None };
-        let found = || Found {
-            address,
-            key: format!("true_{chat}_{id}"),
-            ack: arrived.then_some(AckLevel::Server),
-            failed: !arrived && !state.queue.contains(id),
-        };
-        Ok(state.stored.contains_key(id).then(found))
-    }
-    async fn resend(&self, id: &MessageId, _: &str) -> Result<(), PageError> {
-        self.alive()?.queue.push(id.clone());
-        Ok(())
-    }
 }
 
 /// What the caller knows of a message.

@@ -5,10 +5,13 @@
 
 mod auth;
 mod bodies;
+mod chromium;
 mod connections;
 mod files;
 mod guests;
+mod plugin_files;
 mod receivers;
+mod scopes;
 mod wire;
 
 use std::{

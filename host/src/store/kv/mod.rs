@@ -1,0 +1,173 @@
+//! The plugins' key-value storage.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{Row, SqliteConnection};
+
+use super::{
+    Store, StoreError,
+    recent::{Found, Place, Value},
+};
+use crate::{
+    model::Timestamp,
+    plugins::{KvError, KvSpace, KvStore},
+};
+
+const MAX_KEY: usize = 512;
+const MAX_VALUE: usize = 1 << 20;
+/// Keys in one list.
+const MAX_LIST: u32 = 1000;
+const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(key, 1, length(?4)) = ?4 \
+                    AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
+
+fn session(space: &KvSpace) -> String {
+    space.session.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn place(space: &KvSpace, key: &str) -> Place {
+    Place::new(&space.plugin, session(space), key)
+}
+
+fn now() -> i64 {
+    Timestamp::now().0
+}
+
+impl From<StoreError> for KvError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+#[async_trait]
+impl KvStore for Store {
+    async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
+        let place = place(space, key);
+        let value = match self.recent.find(&place) {
+            Found::Kept(value) => value,
+            Found::Unknown(since) => {
+                let value = self.read(space, key).await?;
+                self.recent.keep(place, since, value.as_ref());
+                value
+            }
+        };
+        Ok(value.filter(|value| value.expires_at.is_none_or(|at| at > now())).map(|value| (value.bytes, value.version)))
+    }
+
+    async fn set(&self, space: &KvSpace, key: &str, expected: Option<Option<u64>>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError> {
+        if key.is_empty() || key.len() > MAX_KEY || value.len() > MAX_VALUE {
+            return Err(KvError::TooLarge);
+        }
+        let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
+        let expires = ttl.map(|ttl| Timestamp::now().plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).0);
+        let place = place(&space, &key);
+        self.recent.writing(&place);
+        let written =
+            self.writer.write(move |connection| Box::pin(async move { set(connection, &space, &key, expected, value, expires).await })).await;
+        self.recent.written(&place);
+        match written? {
+            Written::Yes => Ok(true),
+            Written::Unexpected => Ok(false),
+            Written::Full => Err(KvError::QuotaExceeded),
+        }
+    }
+
+    async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
+        let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
+        let place = place(space, key);
+        self.recent.writing(&place);
+        let deleted = self.writer.statement(delete.bind(space.plugin.clone()).bind(session(space)).bind(key.to_owned())).await;
+        self.recent.written(&place);
+        Ok(deleted.map(drop)?)
+    }
+
+    async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError> {
+        // SQLite compares text by bytes; LIKE would fold case and know wildcards.
+        // A range of keys, so that no others are looked at: what follows a prefix sorts before as many of the last character.
+        let last = format!("{prefix}{}", "\u{10FFFF}".repeat(MAX_KEY / 4));
+        let rows = sqlx::query_scalar(LIST)
+            .bind(&space.plugin)
+            .bind(session(space))
+            .bind(cursor.unwrap_or(""))
+            .bind(prefix)
+            .bind(now())
+            .bind(limit.min(MAX_LIST))
+            .bind(last)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await;
+        Ok(rows.map_err(StoreError::from)?)
+    }
+}
+
+impl Store {
+    /// What the table has, expired or not.
+    async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
+        let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+        let query = sqlx::query(sql).bind(&space.plugin).bind(session(space)).bind(key);
+        let Some(row) = query.fetch_optional(&mut *self.readers.get().await?).await? else { return Ok(None) };
+        let version = u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0);
+        Ok(Some(Value { bytes: row.try_get("value")?, version, expires_at: row.try_get("expires_at")? }))
+    }
+}
+
+enum Written {
+    Yes,
+    Unexpected,
+    Full,
+}
+
+/// Expired keys that go with a write. Each write makes at most one, so they do not pile up.
+const SWEPT: u32 = 16;
+const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
+const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key IN \
+                     (SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4)";
+const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
+                     SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
+
+/// Costs the same whatever the namespace holds: it looks at one key, at the namespace's sum, and at the first of what has
+/// expired.
+async fn set(
+    connection: &mut SqliteConnection,
+    space: &KvSpace,
+    key: &str,
+    expected: Option<Option<u64>>,
+    value: Vec<u8>,
+    expires: Option<i64>,
+) -> Result<Written, StoreError> {
+    let (plugin, session, now) = (&space.plugin, session(space), now());
+    sweep(connection, space, now).await?;
+    let found: Option<(i64, i64, Option<i64>)> = sqlx::query_as(FIND).bind(plugin).bind(&session).bind(key).fetch_optional(&mut *connection).await?;
+    // One that has expired is not there, and still takes its room.
+    let (version, size) = match found {
+        Some((_, size, Some(at))) if at <= now => (None, size),
+        Some((version, size, _)) => (Some(version), size),
+        None => (None, 0),
+    };
+    if expected.is_some_and(|expected| expected != version.map(|version| u64::try_from(version).unwrap_or(0))) {
+        return Ok(Written::Unexpected);
+    }
+    let added = i64::try_from(key.len() + value.len()).unwrap_or(i64::MAX);
+    let quota = i64::try_from(space.quota).unwrap_or(i64::MAX);
+    loop {
+        let used: Option<i64> = sqlx::query_scalar(USED).bind(plugin).bind(&session).fetch_optional(&mut *connection).await?;
+        if used.unwrap_or(0).saturating_sub(size).saturating_add(added) <= quota {
+            break;
+        }
+        // Expired keys take no room from others.
+        if sweep(connection, space, now).await? == 0 {
+            return Ok(Written::Full);
+        }
+    }
+    sqlx::query(WRITE).bind(plugin).bind(&session).bind(key).bind(value).bind(version.unwrap_or(0) + 1).bind(expires).execute(connection).await?;
+    Ok(Written::Yes)
+}
+
+/// Deletes some expired keys of a namespace; how many.
+async fn sweep(connection: &mut SqliteConnection, space: &KvSpace, now: i64) -> Result<u64, StoreError> {
+    let sweep = sqlx::query(SWEEP).bind(&space.plugin).bind(session(space)).bind(now).bind(SWEPT);
+    Ok(sweep.execute(connection).await?.rows_affected())
+}

@@ -1,0 +1,68 @@
+//! Programs in the place of Chromium that do not answer, or do not stop talking.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use procfs::process::Process;
+use wharf_e2e::{Gateway, House, Plan, until};
+
+use super::{
+    Area,
+    files::{SOON, set_mode},
+    held,
+};
+
+/// A script in the place of Chromium, in the gateway's folder.
+async fn with_browser(script: &str) -> Result<House> {
+    let plan = Plan { overlay: "plugin = []\n[browser]\nexecutable = './chromium'\nlaunch_timeout = '3s'\n".into(), ..Plan::default() };
+    let house = House::build(plan).await?;
+    let path = house.folder().join("chromium");
+    // Its folder on the command line tells whose it is.
+    fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+    set_mode(&path, 0o755)?;
+    Ok(house)
+}
+
+/// The reason of the session's state.
+async fn until_reason(gateway: &Gateway, words: &str) -> Result<()> {
+    let said = until("the reason in the session's state", SOON, async || {
+        let state = gateway.api.get("/v1/sessions/default").await?.expect(200)?;
+        Ok(state.json["reason"].as_str().filter(|reason| reason.contains(words)).map(str::to_owned))
+    });
+    said.await.map(drop).with_context(|| format!("{words:?}; its log:\n{}", gateway.log().tail()))
+}
+
+#[tokio::test]
+async fn a_browser_that_never_answers_is_named() -> Result<()> {
+    let house = with_browser("exec sleep 1000").await?;
+    let gateway = house.open().await?;
+    until_reason(&gateway, "--version did not answer within 3s").await?;
+    gateway.api.get("/livez").await?.expect(200)?;
+    gateway.stop(SOON).await?;
+    held(
+        Area::Files,
+        "a Chromium that never answers `--version`",
+        "ended after `launch_timeout`, 15 s at most; the session says so and tries again, the gateway serves on",
+    )
+}
+
+/// The most memory a process has had, in bytes.
+fn peak(pid: i32) -> Result<u64> {
+    Ok(Process::new(pid)?.status()?.vmhwm.context("no VmHWM")? << 10)
+}
+
+#[tokio::test]
+async fn a_browser_that_talks_without_an_end_costs_no_memory() -> Result<()> {
+    let house = with_browser("test \"$1\" = --version && exec echo Chromium 156.0.0.0\nexec tr '\\0' x < /dev/zero >&2").await?;
+    let gateway = house.open().await?;
+    let before = peak(gateway.pid()?)?;
+    until_reason(&gateway, "no connection within 3s").await?;
+    let grown = peak(gateway.pid()?)?.saturating_sub(before);
+    ensure!(grown < 100 << 20, "{} MiB more", grown >> 20);
+    gateway.stop(SOON).await?;
+    held(
+        Area::Files,
+        "a Chromium whose standard error is one line without an end",
+        "2 KiB of a line are kept; the launch ends after `launch_timeout`, and its memory does not grow",
+    )
+}

@@ -1,0 +1,164 @@
+//! What is said: messages of accounts with what became of them, messages for accounts, and signs of reading and typing.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{World, lid_of, now};
+
+/// A message for an account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Inbound {
+    /// The account, by digits; none: the one that was linked last.
+    pub account: Option<String>,
+    /// The other side, by digits.
+    pub from: String,
+    /// What it says.
+    pub body: String,
+    /// The sender's name.
+    pub pushname: Option<String>,
+    /// WhatsApp's type; none: `chat`.
+    pub kind: Option<String>,
+    /// Typed on the account's own phone.
+    pub from_me: bool,
+    /// `<digits>@g.us` for a group.
+    pub group: Option<String>,
+    /// Arrives undecrypted and is decrypted a moment later.
+    pub ciphertext: bool,
+    /// Bare id; none: a fresh one. An id twice is a redelivery.
+    pub id: Option<String>,
+    /// Seconds since the epoch; none: now.
+    pub t: Option<i64>,
+    /// Bare id of the message it answers.
+    pub quoted: Option<String>,
+    /// Wids that the body mentions.
+    pub mentions: Vec<String>,
+    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`, `pollName` …
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// A message as the recipient got it: once per id, however often it was transmitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Received {
+    /// The sending account, by digits.
+    pub account: String,
+    /// Bare id.
+    pub id: String,
+    /// The chat it was addressed to.
+    pub to: String,
+    /// The recipient, by digits.
+    pub number: String,
+    /// WhatsApp's type.
+    pub kind: String,
+    /// What it says; of a contact card, the card.
+    pub body: String,
+    /// Wids that the body mentions.
+    pub mentions: Vec<String>,
+    /// The message it answers: `id`, `participant`, `body`.
+    pub quoted: Option<Value>,
+    /// The preview of its link: `title`, `description`, `canonicalUrl`, `matchedText`.
+    pub preview: Option<Value>,
+    /// Where it points to: `lat`, `lng`, `loc`.
+    pub location: Option<Value>,
+    /// The name on its contact card.
+    pub contact: Option<String>,
+    /// How often it was transmitted.
+    pub transmissions: u32,
+    /// The server refused it with this code.
+    pub refused: Option<u32>,
+}
+
+impl World {
+    /// Notes a message. Returns the code to refuse it with, or whether its ack is to be lost.
+    pub(crate) fn sent(&self, id: u64, frame: &Value) -> (Option<u32>, bool) {
+        self.change(|state| {
+            let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
+            let account = state.connections.get(&id).and_then(|c| state.devices.get(&c.noise)).map(|d| d.account.pn.clone()).unwrap_or_default();
+            let refused = if state.settings.nacks.is_empty() { None } else { Some(state.settings.nacks.remove(0)) };
+            let lost = refused.is_none() && state.settings.lose_acks > 0;
+            if lost {
+                state.settings.lose_acks -= 1;
+            }
+            let (message, to) = (text("id"), text("to"));
+            let number =
+                text("pn").split('@').next().filter(|pn| !pn.is_empty()).unwrap_or_else(|| to.split('@').next().unwrap_or_default()).to_owned();
+            match state.messages.iter_mut().find(|m| m.id == message && m.account == account) {
+                Some(known) => {
+                    known.transmissions += 1;
+                    known.refused = refused;
+                }
+                None => {
+                    let some = |key: &str| frame.get(key).filter(|value| !value.is_null()).cloned();
+                    let mentions = frame["mentions"].as_array().into_iter().flatten().filter_map(|wid| wid.as_str().map(ToOwned::to_owned)).collect();
+                    state.messages.push(Received {
+                        account,
+                        id: message,
+                        to,
+                        number,
+                        kind: text("kind"),
+                        body: text("body"),
+                        mentions,
+                        quoted: some("quoted"),
+                        preview: some("preview"),
+                        location: some("location"),
+                        contact: frame["contact"].as_str().map(ToOwned::to_owned),
+                        transmissions: 1,
+                        refused,
+                    });
+                }
+            }
+            (refused, lost)
+        })
+    }
+
+    pub(crate) fn inbound(&self, message: Inbound) -> Result<String> {
+        let id = message.id.clone().unwrap_or_else(random_id);
+        let frame = json!({
+            "type": "message", "id": id, "pn": format!("{}@c.us", message.from), "lid": lid_of(&message.from), "body": message.body,
+            "pushname": message.pushname, "kind": message.kind, "fromMe": message.from_me, "group": message.group,
+            "ciphertext": message.ciphertext, "t": message.t.unwrap_or_else(now), "quoted": message.quoted, "mentions": message.mentions,
+            "fields": message.fields,
+        });
+        self.change(|state| {
+            state.lids.insert(lid_of(&message.from), message.from.clone());
+            let noise = state.noise_of(message.account.as_deref()).context("no account of that number is linked")?;
+            if let Some(page) = state.connections.values().find(|c| c.online && c.noise == noise) {
+                // Fails when that page is gone.
+                let _ = page.out.send(frame.clone());
+            }
+            // Kept until the page has confirmed it.
+            state.backlog.entry(noise).or_default().push(frame);
+            Ok(id)
+        })
+    }
+
+    pub(crate) fn confirm(&self, message: &str) {
+        self.change(|state| {
+            state.confirmed.push(message.to_owned());
+            for waiting in state.backlog.values_mut() {
+                waiting.retain(|frame| frame["id"] != message);
+            }
+        });
+    }
+
+    /// Whether that is acknowledged.
+    pub(crate) fn seen(&self, chat: String) -> bool {
+        self.change(|state| {
+            state.seen.push(chat);
+            state.settings.seen_ack
+        })
+    }
+
+    pub(crate) fn shown_typing(&self, chat: String, what: String) {
+        self.change(|state| state.typing.push((chat, what)));
+    }
+}
+
+fn random_id() -> String {
+    let bytes: [u8; 9] = rand::random();
+    bytes.iter().fold("3EB0".to_owned(), |text, byte| format!("{text}{byte:02X}"))
+}
