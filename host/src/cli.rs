@@ -184,7 +184,11 @@ impl Cli {
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
         let program = env::current_exe().ok();
-        self.config.clone().or_else(|| unnamed(program.as_deref()).into_iter().find(|path| path.is_file()))
+        self.config.clone().or_else(|| {
+            unnamed(program.as_deref())
+                .into_iter()
+                .find(|path| path.is_file())
+        })
     }
 }
 
@@ -193,9 +197,16 @@ impl Cli {
 /// The machine's goes before the installed one: that one is replaced by updates, and a copy of it in `/etc` is what the
 /// operator has changed.
 fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
-    let prefix = program.and_then(Path::parent).filter(|folder| folder.ends_with("bin")).and_then(Path::parent);
+    let prefix = program
+        .and_then(Path::parent)
+        .filter(|folder| folder.ends_with("bin"))
+        .and_then(Path::parent);
     let installed = prefix.map(|prefix| prefix.join("share/wharf/gateway.toml"));
-    ["gateway.toml", MACHINE_CONFIG].into_iter().map(PathBuf::from).chain(installed).collect()
+    ["gateway.toml", MACHINE_CONFIG]
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(installed)
+        .collect()
 }
 
 #[cfg(test)]
@@ -204,36 +215,108 @@ mod tests {
 
     #[test]
     fn a_file_that_nobody_named_is_found_where_an_installation_puts_it() {
-        let all = |program: Option<&str>| unnamed(program.map(Path::new)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-        assert_eq!(all(Some("/opt/w/bin/wharf")), ["gateway.toml", "/etc/wharf/gateway.toml", "/opt/w/share/wharf/gateway.toml"]);
+        let all = |program: Option<&str>| {
+            unnamed(program.map(Path::new))
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            all(Some("/opt/w/bin/wharf")),
+            [
+                "gateway.toml",
+                "/etc/wharf/gateway.toml",
+                "/opt/w/share/wharf/gateway.toml"
+            ]
+        );
         // What cargo has built is not installed.
-        assert_eq!(all(Some("/src/wharf/target/debug/wharf")), ["gateway.toml", "/etc/wharf/gateway.toml"]);
+        assert_eq!(
+            all(Some("/src/wharf/target/debug/wharf")),
+            ["gateway.toml", "/etc/wharf/gateway.toml"]
+        );
         assert_eq!(all(None), ["gateway.toml", "/etc/wharf/gateway.toml"]);
     }
 
     #[test]
     fn nothing_said_means_run() {
         let cli = Cli::parse_from(["wharf", "--config", "x.toml"]);
-        assert_eq!((&cli.command, cli.config_file()), (&None, Some("x.toml".into())));
+        assert_eq!(
+            (&cli.command, cli.config_file()),
+            (&None, Some("x.toml".into()))
+        );
         assert_eq!(
             Cli::parse_from(["wharf", "keys", "new"]).command,
-            Some(Command::Keys(Keys::New { name: None, scopes: vec![], sessions: vec![] }))
+            Some(Command::Keys(Keys::New {
+                name: None,
+                scopes: vec![],
+                sessions: vec![]
+            }))
         );
-        let key = Cli::parse_from(["wharf", "keys", "new", "--name", "crm", "--scopes", "read,send", "--sessions", "sales"]).command;
-        let (scopes, sessions) = (vec![Scope::Read, Scope::Send], vec!["sales".parse().expect("id")]);
-        assert_eq!(key, Some(Command::Keys(Keys::New { name: Some("crm".into()), scopes, sessions })));
-        assert!(Cli::try_parse_from(["wharf", "keys", "new", "--scopes", "read"]).is_err(), "scopes are of a key with a name");
-        assert!(Cli::try_parse_from(["wharf", "keys", "new", "--name", "x", "--scopes", "write"]).is_err(), "no scope");
-        let adopt = Cli::parse_from(["wharf", "profile", "adopt", "old", "--client", "shop"]).command;
-        let wanted = Profile::Adopt { dir: "old".into(), client: Some("shop".parse().expect("id")) };
+        let key = Cli::parse_from([
+            "wharf",
+            "keys",
+            "new",
+            "--name",
+            "crm",
+            "--scopes",
+            "read,send",
+            "--sessions",
+            "sales",
+        ])
+        .command;
+        let (scopes, sessions) = (
+            vec![Scope::Read, Scope::Send],
+            vec!["sales".parse().expect("id")],
+        );
+        assert_eq!(
+            key,
+            Some(Command::Keys(Keys::New {
+                name: Some("crm".into()),
+                scopes,
+                sessions
+            }))
+        );
+        assert!(
+            Cli::try_parse_from(["wharf", "keys", "new", "--scopes", "read"]).is_err(),
+            "scopes are of a key with a name"
+        );
+        assert!(
+            Cli::try_parse_from(["wharf", "keys", "new", "--name", "x", "--scopes", "write"])
+                .is_err(),
+            "no scope"
+        );
+        let adopt =
+            Cli::parse_from(["wharf", "profile", "adopt", "old", "--client", "shop"]).command;
+        let wanted = Profile::Adopt {
+            dir: "old".into(),
+            client: Some("shop".parse().expect("id")),
+        };
         assert_eq!(adopt, Some(Command::Profile(wanted)));
-        assert!(Cli::try_parse_from(["wharf", "profile", "backup", "../x", "f"]).is_err(), "not a client id");
-        let retry = |words: &[&str]| Cli::try_parse_from(["wharf", "deliveries", "retry"].iter().chain(words));
-        let which = Which { target: Some("crm".into()), since: Some("2026-01-31T09:00:00Z".into()), ..Which::default() };
-        let wanted = Deliveries::Retry { id: None, which, state: "dead".into() };
+        assert!(
+            Cli::try_parse_from(["wharf", "profile", "backup", "../x", "f"]).is_err(),
+            "not a client id"
+        );
+        let retry = |words: &[&str]| {
+            Cli::try_parse_from(["wharf", "deliveries", "retry"].iter().chain(words))
+        };
+        let which = Which {
+            target: Some("crm".into()),
+            since: Some("2026-01-31T09:00:00Z".into()),
+            ..Which::default()
+        };
+        let wanted = Deliveries::Retry {
+            id: None,
+            which,
+            state: "dead".into(),
+        };
         let all = retry(&["--target", "crm", "--since", "2026-01-31T09:00:00Z"]).expect("good");
         assert_eq!(all.command, Some(Command::Deliveries(wanted)));
-        assert!(retry(&["dlv_1"]).is_ok() && retry(&[]).is_err() && retry(&["dlv_1", "--target", "crm"]).is_err(), "one, or which");
+        assert!(
+            retry(&["dlv_1"]).is_ok()
+                && retry(&[]).is_err()
+                && retry(&["dlv_1", "--target", "crm"]).is_err(),
+            "one, or which"
+        );
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

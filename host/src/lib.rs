@@ -26,6 +26,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Few arenas, and freed pages go back within a second: what a start needs is not kept for ever.
 #[cfg(feature = "jemalloc")]
-#[allow(non_upper_case_globals, unsafe_code, reason = "jemalloc looks for this symbol")]
+#[allow(
+    non_upper_case_globals,
+    unsafe_code,
+    reason = "jemalloc looks for this symbol"
+)]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static malloc_conf: &[u8] = b"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0\0";

@@ -31,7 +31,12 @@ fn main() -> ExitCode {
         return browser::guard::main(args);
     }
     let cli = Cli::parse();
-    if let Some(Command::Keys(Keys::New { name, scopes, sessions })) = &cli.command {
+    if let Some(Command::Keys(Keys::New {
+        name,
+        scopes,
+        sessions,
+    })) = &cli.command
+    {
         new_key(name.as_deref(), scopes, sessions);
         return ExitCode::SUCCESS;
     }
@@ -39,16 +44,24 @@ fn main() -> ExitCode {
         say(api::document());
         return ExitCode::SUCCESS;
     }
-    let loaded = Sources::environment(cli.config_file()).and_then(|sources| config::load(&sources).map(|config| (config, sources)));
+    let loaded = Sources::environment(cli.config_file())
+        .and_then(|sources| config::load(&sources).map(|config| (config, sources)));
     let (config, sources) = match loaded {
         Ok((config, sources)) => (config, Arc::new(sources)),
         Err(errors) => {
             complain(format_args!("The configuration is wrong:\n{errors}"));
             // The health check of a container knows 0 and 1; other statuses are reserved.
-            return ExitCode::from(if matches!(cli.command, Some(Command::Health { .. })) { 1 } else { 2 });
+            return ExitCode::from(if matches!(cli.command, Some(Command::Health { .. })) {
+                1
+            } else {
+                2
+            });
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(format_args!("cannot start: {error}"));
@@ -57,8 +70,14 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Profile(command)) => profile(&config, &command),
-        Some(Command::Deliveries(command)) => runtime.block_on(deliveries(&config, &sources, &command)),
-        Some(Command::Health { live }) => shown(runtime.block_on(health::run(&config, &sources, live)).map(|line| vec![line])),
+        Some(Command::Deliveries(command)) => {
+            runtime.block_on(deliveries(&config, &sources, &command))
+        }
+        Some(Command::Health { live }) => shown(
+            runtime
+                .block_on(health::run(&config, &sources, live))
+                .map(|line| vec![line]),
+        ),
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),
@@ -105,8 +124,16 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        let hangup = if ignores_hangup() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
     }
 
     async fn stop(&mut self) {
@@ -126,7 +153,9 @@ impl Signals {
 
 /// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that the kernel says it ignores.
 fn ignores_hangup() -> bool {
-    Process::myself().and_then(|process| process.stat()).is_ok_and(|stat| stat.sigignore & 1 == 1)
+    Process::myself()
+        .and_then(|process| process.stat())
+        .is_ok_and(|stat| stat.sigignore & 1 == 1)
 }
 
 /// Said in the log, and whatever its level on standard error too.
@@ -165,7 +194,11 @@ async fn check(config: &Config, sources: Arc<Sources>) -> ExitCode {
 
 async fn doctor(config: &Config, sources: Arc<Sources>, offline: bool) -> ExitCode {
     let well = doctor::examine(config, sources, !offline, |finding| say(finding)).await;
-    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn profile(config: &Config, command: &Profile) -> ExitCode {
@@ -194,12 +227,28 @@ fn new_key(name: Option<&str>, scopes: &[Scope], sessions: &[ClientId]) {
     let key = hex::encode(rand::random::<[u8; 32]>());
     let hash = hex::encode(Sha256::digest(&key));
     let Some(name) = name else {
-        return say(format_args!("key:                {key}\nfor [api] keys:     \"sha256:{hash}\""));
+        return say(format_args!(
+            "key:                {key}\nfor [api] keys:     \"sha256:{hash}\""
+        ));
     };
-    let list = |words: Vec<&str>| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-    let scopes = if scopes.is_empty() { &[Scope::Read, Scope::Send][..] } else { scopes };
+    let list = |words: Vec<&str>| {
+        words
+            .iter()
+            .map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let scopes = if scopes.is_empty() {
+        &[Scope::Read, Scope::Send][..]
+    } else {
+        scopes
+    };
     let scopes = list(scopes.iter().map(|scope| scope.as_str()).collect());
-    let sessions = if sessions.is_empty() { list(vec!["*"]) } else { list(sessions.iter().map(ClientId::as_str).collect()) };
+    let sessions = if sessions.is_empty() {
+        list(vec!["*"])
+    } else {
+        list(sessions.iter().map(ClientId::as_str).collect())
+    };
     say(format_args!(
         "key:                {key}\nfor gateway.toml:\n\n[[api.key]]\nname = {name:?}\nkey = \"sha256:{hash}\"\nscopes = [{scopes}]\nsessions = [{sessions}]"
     ));

@@ -25,16 +25,31 @@ pub fn png(text: &str) -> Result<Vec<u8>, TooLong> {
     let (width, colors) = (code.width(), code.to_colors());
     let side = (width + 2 * QUIET) * SCALE;
     let dark = |x: usize, y: usize| {
-        let (x, y) = ((x / SCALE).wrapping_sub(QUIET), (y / SCALE).wrapping_sub(QUIET));
+        let (x, y) = (
+            (x / SCALE).wrapping_sub(QUIET),
+            (y / SCALE).wrapping_sub(QUIET),
+        );
         x < width && y < width && colors[y * width + x] == Color::Dark
     };
-    let pixels: Vec<u8> = (0..side * side).map(|at| if dark(at % side, at / side) { 0 } else { u8::MAX }).collect();
+    let pixels: Vec<u8> = (0..side * side)
+        .map(|at| {
+            if dark(at % side, at / side) {
+                0
+            } else {
+                u8::MAX
+            }
+        })
+        .collect();
     let mut bytes = Vec::new();
     let size = u32::try_from(side).map_err(|_| TooLong)?;
     let mut encoder = png::Encoder::new(&mut bytes, size, size);
     encoder.set_color(png::ColorType::Grayscale);
     // Writing into memory fails only for sizes that no QR has.
-    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels).and_then(|()| writer.finish()));
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer
+            .write_image_data(&pixels)
+            .and_then(|()| writer.finish())
+    });
     written.map_err(|_| TooLong)?;
     Ok(bytes)
 }
@@ -44,7 +59,10 @@ pub fn png(text: &str) -> Result<Vec<u8>, TooLong> {
 /// # Errors
 /// When the text is too long.
 pub fn svg(text: &str) -> Result<String, TooLong> {
-    Ok(code(text)?.render::<svg::Color<'_>>().min_dimensions(256, 256).build())
+    Ok(code(text)?
+        .render::<svg::Color<'_>>()
+        .min_dimensions(256, 256)
+        .build())
 }
 
 /// As half blocks for a terminal with a dark background.
@@ -52,7 +70,11 @@ pub fn svg(text: &str) -> Result<String, TooLong> {
 /// # Errors
 /// When the text is too long.
 pub fn terminal(text: &str) -> Result<String, TooLong> {
-    Ok(code(text)?.render::<unicode::Dense1x2>().dark_color(unicode::Dense1x2::Light).light_color(unicode::Dense1x2::Dark).build())
+    Ok(code(text)?
+        .render::<unicode::Dense1x2>()
+        .dark_color(unicode::Dense1x2::Light)
+        .light_color(unicode::Dense1x2::Dark)
+        .build())
 }
 
 #[cfg(test)]
@@ -65,12 +87,21 @@ mod tests {
     #[test]
     fn a_scanner_reads_the_picture() {
         let bytes = png(TEXT).expect("fits");
-        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().expect("a PNG");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes))
+            .read_info()
+            .expect("a PNG");
         let mut pixels = vec![0; reader.output_buffer_size().expect("size")];
         let info = reader.next_frame(&mut pixels).expect("a frame");
         let (width, height) = (info.width as usize, info.height as usize);
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
-        let (_, text) = image.detect_grids().first().expect("a QR").decode().expect("readable");
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
+            pixels[y * width + x]
+        });
+        let (_, text) = image
+            .detect_grids()
+            .first()
+            .expect("a QR")
+            .decode()
+            .expect("readable");
         assert_eq!(text, TEXT);
     }
 

@@ -54,7 +54,10 @@ pub async fn unless_panics<T>(work: impl Future<Output = T>) -> Option<T> {
 /// Says that a task is begun anew.
 pub fn begins_anew(name: &'static str, why: &str) {
     metrics::counter!("wharf_task_restarts_total", "task" => name).increment(1);
-    error!(task = name, why, "a task of the gateway broke off; it begins anew");
+    error!(
+        task = name,
+        why, "a task of the gateway broke off; it begins anew"
+    );
 }
 
 /// The trouble of a loop that tries again: a cause is worth a line of the log when it begins, and none for each try.
@@ -107,7 +110,11 @@ mod tests {
         third.notified().await;
         assert_eq!(begun.load(Ordering::Relaxed), 3);
         task.abort();
-        assert!(task.await.expect_err("it does not end by itself").is_cancelled());
+        assert!(
+            task.await
+                .expect_err("it does not end by itself")
+                .is_cancelled()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -116,7 +123,12 @@ mod tests {
         let count = Arc::clone(&begun);
         let task = until_done("test", move || {
             let count = Arc::clone(&count);
-            async move { assert!(count.fetch_add(1, Ordering::Relaxed) > 0, "of its own free will") }
+            async move {
+                assert!(
+                    count.fetch_add(1, Ordering::Relaxed) > 0,
+                    "of its own free will"
+                )
+            }
         });
         task.await.expect("done");
         assert_eq!(begun.load(Ordering::Relaxed), 2);

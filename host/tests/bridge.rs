@@ -1,6 +1,10 @@
 //! The bridge on the stand-in, in a real Chromium.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says why"
+)]
 
 #[path = "bridge/flood.rs"]
 mod flood;
@@ -26,7 +30,10 @@ use wharf::{
     config,
     model::{AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Text},
     session::profile_dir,
-    whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend, SendProgress, Stage},
+    whatsapp::{
+        ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend,
+        SendProgress, Stage,
+    },
 };
 use wharf_standin::{Account, Inbound, Options, Standin};
 
@@ -43,28 +50,62 @@ struct Open {
 }
 
 async fn rig(settings: serde_json::Value) -> Rig {
-    let settings = wharf_standin::Settings::default().patched(settings).expect("settings");
-    let standin = Standin::start(Options { settings, ..Options::default() }).await.expect("stand-in");
-    Rig { standin, dir: tempfile::tempdir().expect("tempdir") }
+    let settings = wharf_standin::Settings::default()
+        .patched(settings)
+        .expect("settings");
+    let standin = Standin::start(Options {
+        settings,
+        ..Options::default()
+    })
+    .await
+    .expect("stand-in");
+    Rig {
+        standin,
+        dir: tempfile::tempdir().expect("tempdir"),
+    }
 }
 
 fn launcher(url: String, root: &Path) -> ChromiumLauncher {
-    let whatsapp = config::WhatsApp { url, ..config::WhatsApp::default() };
-    let guard = Guard { program: env!("CARGO_BIN_EXE_wharf").into(), args: vec!["guard".into()] };
-    ChromiumLauncher::new(whatsapp, config::Browser::default(), root.to_owned(), |root, client| Ok(profile_dir(root, client)), guard, None)
+    let whatsapp = config::WhatsApp {
+        url,
+        ..config::WhatsApp::default()
+    };
+    let guard = Guard {
+        program: env!("CARGO_BIN_EXE_wharf").into(),
+        args: vec!["guard".into()],
+    };
+    ChromiumLauncher::new(
+        whatsapp,
+        config::Browser::default(),
+        root.to_owned(),
+        |root, client| Ok(profile_dir(root, client)),
+        guard,
+        None,
+    )
 }
 
 impl Rig {
     async fn open(&self) -> Open {
         let client: ClientId = "bridge".parse().expect("client id");
-        let Launched { page, events } = launcher(self.standin.url(), self.dir.path()).launch(&client).await.expect("launched");
+        let Launched { page, events } = launcher(self.standin.url(), self.dir.path())
+            .launch(&client)
+            .await
+            .expect("launched");
         Open { page, events }
     }
 
     async fn link(&self, account: Account) -> Open {
         let mut open = self.open().await;
-        let PageEvent::Qr { code, .. } = open.until("a QR", |event| matches!(event, PageEvent::Qr { .. })).await else { unreachable!() };
-        self.standin.scan(Some(&code), account).await.expect("scanned");
+        let PageEvent::Qr { code, .. } = open
+            .until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
+            .await
+        else {
+            unreachable!()
+        };
+        self.standin
+            .scan(Some(&code), account)
+            .await
+            .expect("scanned");
         open.ready().await;
         open
     }
@@ -91,40 +132,84 @@ impl Open {
                 others.push(event);
             }
         };
-        timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("no {what}, but {others:?}"))
+        timeout(LIMIT, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("no {what}, but {others:?}"))
     }
 
     async fn ready(&mut self) {
-        self.until("ready status", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)).await;
+        self.until(
+            "ready status",
+            |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready),
+        )
+        .await;
     }
 
     async fn code(&mut self) -> String {
-        let event = self.until("a pairing code", |event| matches!(event, PageEvent::PairingCode(_))).await;
-        let PageEvent::PairingCode(code) = event else { unreachable!() };
+        let event = self
+            .until("a pairing code", |event| {
+                matches!(event, PageEvent::PairingCode(_))
+            })
+            .await;
+        let PageEvent::PairingCode(code) = event else {
+            unreachable!()
+        };
         code.code
     }
 
     async fn progress(&mut self, id: &MessageId) -> SendProgress {
-        let news = self.until("news of the send", |event| matches!(event, PageEvent::Send(news) if news.id == *id)).await;
-        let PageEvent::Send(news) = news else { unreachable!() };
+        let news = self
+            .until(
+                "news of the send",
+                |event| matches!(event, PageEvent::Send(news) if news.id == *id),
+            )
+            .await;
+        let PageEvent::Send(news) = news else {
+            unreachable!()
+        };
         news.what
     }
 
-    async fn send(&self, id: &MessageId, chat: &str, body: &str) -> Result<wharf::whatsapp::Stored, PageError> {
+    async fn send(
+        &self,
+        id: &MessageId,
+        chat: &str,
+        body: &str,
+    ) -> Result<wharf::whatsapp::Stored, PageError> {
         self.put(id, chat, Content::text(body), None).await
     }
 
-    async fn put(&self, id: &MessageId, chat: &str, content: Content, reply_to: Option<&MessageId>) -> Result<wharf::whatsapp::Stored, PageError> {
-        self.page.send(&PageSend { id: id.clone(), chat: chat.into(), content, reply_to: reply_to.cloned() }).await
+    async fn put(
+        &self,
+        id: &MessageId,
+        chat: &str,
+        content: Content,
+        reply_to: Option<&MessageId>,
+    ) -> Result<wharf::whatsapp::Stored, PageError> {
+        self.page
+            .send(&PageSend {
+                id: id.clone(),
+                chat: chat.into(),
+                content,
+                reply_to: reply_to.cloned(),
+            })
+            .await
     }
 
     async fn message(&mut self) -> InboundMessage {
-        let PageEvent::Message(message) = self.until("a message", |event| matches!(event, PageEvent::Message(_))).await else { unreachable!() };
+        let PageEvent::Message(message) = self
+            .until("a message", |event| matches!(event, PageEvent::Message(_)))
+            .await
+        else {
+            unreachable!()
+        };
         message
     }
 
     async fn resolve(&self, number: &str) -> Result<Option<Address>, PageError> {
-        self.page.resolve(&PhoneNumber::read(number, None).expect("number")).await
+        self.page
+            .resolve(&PhoneNumber::read(number, None).expect("number"))
+            .await
     }
 }
 
@@ -134,51 +219,140 @@ fn id(n: u8) -> MessageId {
 
 async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
     let rig = rig(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
-    let mut open = rig.link(Account { lid_migrated, ..Account::default() }).await;
+    let mut open = rig
+        .link(Account {
+            lid_migrated,
+            ..Account::default()
+        })
+        .await;
 
-    assert_eq!(open.resolve("4915100000000").await, Ok(None), "not on WhatsApp");
-    assert_eq!(open.resolve("10").await, Ok(None), "not even the shape of a number");
-    let address = open.resolve("+49 151 23456789").await.expect("resolved").expect("exists");
+    assert_eq!(
+        open.resolve("4915100000000").await,
+        Ok(None),
+        "not on WhatsApp"
+    );
+    assert_eq!(
+        open.resolve("10").await,
+        Ok(None),
+        "not even the shape of a number"
+    );
+    let address = open
+        .resolve("+49 151 23456789")
+        .await
+        .expect("resolved")
+        .expect("exists");
     assert_eq!(address.pn.as_deref(), Some("4915123456789@c.us"));
     assert_eq!(address.chat.ends_with("@lid"), lid_migrated, "{address:?}");
 
-    let stored = open.send(&id(1), &address.chat, "first").await.expect("stored");
-    assert_eq!((stored.key.clone(), stored.duplicate), (format!("true_{}_{}", address.chat, id(1)), false));
+    let stored = open
+        .send(&id(1), &address.chat, "first")
+        .await
+        .expect("stored");
+    assert_eq!(
+        (stored.key.clone(), stored.duplicate),
+        (format!("true_{}_{}", address.chat, id(1)), false)
+    );
     for level in [AckLevel::Server, AckLevel::Device, AckLevel::Read] {
         assert_eq!(open.progress(&id(1)).await, SendProgress::Ack(level));
     }
-    assert!(open.send(&id(1), &address.chat, "again").await.expect("known").duplicate);
-    let found = open.page.find(&id(1), "4915123456789@c.us").await.expect("looked").expect("found by the number form too");
+    assert!(
+        open.send(&id(1), &address.chat, "again")
+            .await
+            .expect("known")
+            .duplicate
+    );
+    let found = open
+        .page
+        .find(&id(1), "4915123456789@c.us")
+        .await
+        .expect("looked")
+        .expect("found by the number form too");
     assert_eq!((found.ack, found.failed), (Some(AckLevel::Read), false));
     assert_eq!(open.page.find(&id(9), &address.chat).await, Ok(None));
 
     rig.standin.set(json!({"nacks": [463]}));
-    open.send(&id(2), &address.chat, "refused").await.expect("stored");
-    assert!(matches!(open.progress(&id(2)).await, SendProgress::Refused { .. }));
-    assert!(open.page.find(&id(2), &address.chat).await.expect("looked").expect("found").failed);
-    open.page.resend(&id(2), &address.chat).await.expect("asked");
+    open.send(&id(2), &address.chat, "refused")
+        .await
+        .expect("stored");
+    assert!(matches!(
+        open.progress(&id(2)).await,
+        SendProgress::Refused { .. }
+    ));
+    assert!(
+        open.page
+            .find(&id(2), &address.chat)
+            .await
+            .expect("looked")
+            .expect("found")
+            .failed
+    );
+    open.page
+        .resend(&id(2), &address.chat)
+        .await
+        .expect("asked");
     while open.progress(&id(2)).await != SendProgress::Ack(AckLevel::Server) {}
 
     // A new chat begins with notices that are no messages; the text comes after them.
-    let from = |body: &str| Inbound { from: "4917611111111".into(), body: body.into(), pushname: Some("Ann".into()), ..Inbound::default() };
-    rig.standin.inbound(Inbound { kind: Some("call_log".into()), ..from("") }).expect("sent");
-    let first = rig.standin.inbound(Inbound { ciphertext: true, ..from("hello") }).expect("sent");
-    rig.standin.inbound(Inbound { id: Some(first.clone()), ..from("hello") }).expect("redelivered");
-    rig.standin.inbound(Inbound { from_me: true, ..from("typed on the phone") }).expect("sent");
+    let from = |body: &str| Inbound {
+        from: "4917611111111".into(),
+        body: body.into(),
+        pushname: Some("Ann".into()),
+        ..Inbound::default()
+    };
+    rig.standin
+        .inbound(Inbound {
+            kind: Some("call_log".into()),
+            ..from("")
+        })
+        .expect("sent");
+    let first = rig
+        .standin
+        .inbound(Inbound {
+            ciphertext: true,
+            ..from("hello")
+        })
+        .expect("sent");
+    rig.standin
+        .inbound(Inbound {
+            id: Some(first.clone()),
+            ..from("hello")
+        })
+        .expect("redelivered");
+    rig.standin
+        .inbound(Inbound {
+            from_me: true,
+            ..from("typed on the phone")
+        })
+        .expect("sent");
     let mut bodies = Vec::new();
     while bodies.len() < 2 {
         let message = open.message().await;
         assert_eq!(message.chat.pn.as_deref(), Some("4917611111111@c.us"));
         assert!(message.chat.lid.is_some() || !lid_migrated, "{message:?}");
-        let Content::Text(text) = message.content else { panic!("{message:?}") };
+        let Content::Text(text) = message.content else {
+            panic!("{message:?}")
+        };
         bodies.push((text.body, message.from_me));
     }
     bodies.sort();
-    assert_eq!(bodies, [("hello".to_owned(), false), ("typed on the phone".to_owned(), true)]);
+    assert_eq!(
+        bodies,
+        [
+            ("hello".to_owned(), false),
+            ("typed on the phone".to_owned(), true)
+        ]
+    );
 
     let messages = rig.standin.view().messages;
-    assert_eq!(messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "the bridge caused errors that the page reports");
+    assert_eq!(
+        messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(
+        rig.standin.view().reports,
+        Vec::<String>::new(),
+        "the bridge caused errors that the page reports"
+    );
     open.page.close().await;
 }
 
@@ -198,20 +372,42 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
     let open = rig.link(Account::default()).await;
     let report = open.page.contract().await.expect("report");
     assert_eq!(report.version.as_deref(), Some("2.3000.1038137223"));
-    let broken: Vec<_> = report.capabilities.iter().filter(|c| !c.ok).map(|c| (c.name.as_str(), c.missing.join(","))).collect();
-    let expected = [("reply", "WAWebMsgReply.canReplyMsg".to_owned()), ("resolve", "WAWebQueryExistsJob.queryWidExists".to_owned())];
+    let broken: Vec<_> = report
+        .capabilities
+        .iter()
+        .filter(|c| !c.ok)
+        .map(|c| (c.name.as_str(), c.missing.join(",")))
+        .collect();
+    let expected = [
+        ("reply", "WAWebMsgReply.canReplyMsg".to_owned()),
+        ("resolve", "WAWebQueryExistsJob.queryWidExists".to_owned()),
+    ];
     let mut broken = broken;
     broken.sort();
     assert_eq!(broken, expected);
-    assert!(matches!(open.resolve("4915123456789").await, Err(PageError::ContractBroken { missing, .. }) if missing.len() == 1));
-    open.send(&id(3), "4915123456789@c.us", "still works").await.expect("stored");
-    assert_eq!(rig.standin.view().reports, Vec::<String>::new(), "probing must not be reported");
+    assert!(
+        matches!(open.resolve("4915123456789").await, Err(PageError::ContractBroken { missing, .. }) if missing.len() == 1)
+    );
+    open.send(&id(3), "4915123456789@c.us", "still works")
+        .await
+        .expect("stored");
+    assert_eq!(
+        rig.standin.view().reports,
+        Vec::<String>::new(),
+        "probing must not be reported"
+    );
     open.page.close().await;
 }
 
 #[tokio::test]
 async fn a_page_that_cannot_be_reached_is_named() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let error = launcher("http://127.0.0.1:1/".into(), dir.path()).launch(&"bridge".parse().expect("id")).await.expect_err("nobody there");
-    assert!(matches!(&error, LaunchError::Unreachable { url, reason } if url == "http://127.0.0.1:1/" && reason.contains("net::ERR_")), "{error}");
+    let error = launcher("http://127.0.0.1:1/".into(), dir.path())
+        .launch(&"bridge".parse().expect("id"))
+        .await
+        .expect_err("nobody there");
+    assert!(
+        matches!(&error, LaunchError::Unreachable { url, reason } if url == "http://127.0.0.1:1/" && reason.contains("net::ERR_")),
+        "{error}"
+    );
 }

@@ -1,6 +1,10 @@
 //! The browser room with a real Chromium on a page of our own.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says why"
+)]
 
 #[path = "browser/shared.rs"]
 mod shared;
@@ -34,7 +38,10 @@ fn serve() -> String {
                 let mut request = [0; 4096];
                 if stream.read(&mut request).is_ok() {
                     let body = "<!doctype html><title>t</title>";
-                    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    );
                     let _ = stream.write_all((head + body).as_bytes());
                 }
             });
@@ -53,7 +60,10 @@ fn options(profile: &Path) -> LaunchOptions {
         tag: "test".into(),
         launch_timeout: Duration::from_secs(30),
         close_grace: Duration::from_secs(10),
-        guard: Guard { program: env!("CARGO_BIN_EXE_wharf").into(), args: vec!["guard".into()] },
+        guard: Guard {
+            program: env!("CARGO_BIN_EXE_wharf").into(),
+            args: vec!["guard".into()],
+        },
     }
 }
 
@@ -62,7 +72,8 @@ async fn start(profile: &Path) -> (Tab, Receiver<BrowserEvent>) {
 }
 
 fn command_line(pid: i32) -> String {
-    String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+        .into_owned()
 }
 
 /// Processes whose command line names the profile.
@@ -70,7 +81,8 @@ fn on_profile(profile: &Path) -> Vec<i32> {
     let needle = profile.display().to_string();
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| command_line(*pid).contains(&needle)).collect()
+    pids.filter(|pid| command_line(*pid).contains(&needle))
+        .collect()
 }
 
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -82,11 +94,20 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 async fn next(events: &mut Receiver<BrowserEvent>) -> BrowserEvent {
-    timeout(LIMIT, events.recv()).await.expect("news in time").expect("news")
+    timeout(LIMIT, events.recv())
+        .await
+        .expect("news in time")
+        .expect("news")
 }
 
 fn signal(name: &str, pid: i32) {
-    assert!(Command::new("kill").args([name, &pid.to_string()]).status().expect("kill").success());
+    assert!(
+        Command::new("kill")
+            .args([name, &pid.to_string()])
+            .status()
+            .expect("kill")
+            .success()
+    );
 }
 
 fn kill(pid: i32) {
@@ -98,45 +119,102 @@ async fn a_page_answers_speaks_and_closes_without_leaving_a_process() {
     let dir = tempfile::tempdir().expect("tempdir");
     let profile = dir.path().join("profile");
     let (tab, mut events) = start(&profile).await;
-    tab.prepare("say", "window.marked = 1; window.say && say('hello')").await.expect("prepared");
+    tab.prepare("say", "window.marked = 1; window.say && say('hello')")
+        .await
+        .expect("prepared");
     let url = serve();
     tab.goto(&url, LIMIT).await.expect("loaded");
-    assert_eq!(next(&mut events).await, BrowserEvent::Binding("hello".into()));
+    assert_eq!(
+        next(&mut events).await,
+        BrowserEvent::Binding("hello".into())
+    );
 
-    let call = async |function: &str, args: &[serde_json::Value]| tab.call(function, args, LIMIT).await;
-    assert_eq!(call("(a, b) => a + b", &[json!("x\u{2028}"), json!("\"</script>")]).await, Ok(json!("x\u{2028}\"</script>")));
+    let call =
+        async |function: &str, args: &[serde_json::Value]| tab.call(function, args, LIMIT).await;
+    assert_eq!(
+        call(
+            "(a, b) => a + b",
+            &[json!("x\u{2028}"), json!("\"</script>")]
+        )
+        .await,
+        Ok(json!("x\u{2028}\"</script>"))
+    );
     assert_eq!(call("() => undefined", &[]).await, Ok(json!(null)));
-    assert_eq!(call("async () => ({marked: window.marked, driven: navigator.webdriver})", &[]).await, Ok(json!({"marked": 1, "driven": false})));
-    assert_eq!(call("() => { throw new Error('no') }", &[]).await, Err(TabError::Script("no".into())));
+    assert_eq!(
+        call(
+            "async () => ({marked: window.marked, driven: navigator.webdriver})",
+            &[]
+        )
+        .await,
+        Ok(json!({"marked": 1, "driven": false}))
+    );
+    assert_eq!(
+        call("() => { throw new Error('no') }", &[]).await,
+        Err(TabError::Script("no".into()))
+    );
     // Half a surrogate pair is no character: the library would drop such an answer, and nobody would ever get it.
     assert_eq!(
-        call("() => ({half: 'a\\ud83d', whole: '\\ud83d\\ude00', other: '\\\\ud83d'})", &[]).await,
+        call(
+            "() => ({half: 'a\\ud83d', whole: '\\ud83d\\ude00', other: '\\\\ud83d'})",
+            &[]
+        )
+        .await,
         Ok(json!({"half": "a\u{FFFD}", "whole": "😀", "other": "\\ud83d"}))
     );
-    assert_eq!(call("() => { throw new Error('no \\ud83d') }", &[]).await, Err(TabError::Script("no \u{FFFD}".into())));
-    assert!(matches!(call("() => 5n", &[]).await, Err(TabError::Script(_))));
+    assert_eq!(
+        call("() => { throw new Error('no \\ud83d') }", &[]).await,
+        Err(TabError::Script("no \u{FFFD}".into()))
+    );
+    assert!(matches!(
+        call("() => 5n", &[]).await,
+        Err(TabError::Script(_))
+    ));
     let agent = call("() => navigator.userAgent", &[]).await.expect("agent");
-    assert!(!agent.as_str().expect("text").contains("Headless"), "{agent}");
+    assert!(
+        !agent.as_str().expect("text").contains("Headless"),
+        "{agent}"
+    );
     let short = Duration::from_millis(100);
-    assert_eq!(tab.call("() => new Promise(() => {})", &[], short).await, Err(TabError::Timeout(short)));
+    assert_eq!(
+        tab.call("() => new Promise(() => {})", &[], short).await,
+        Err(TabError::Timeout(short))
+    );
 
-    call("() => say('x'.repeat(9 << 20))", &[]).await.expect("said");
+    call("() => say('x'.repeat(9 << 20))", &[])
+        .await
+        .expect("said");
     assert_eq!(next(&mut events).await, BrowserEvent::TooLarge(9 << 20));
 
     let report = tab.report().await;
-    assert!(report.processes > 1 && report.memory_bytes > 10_000_000, "{report:?}");
+    assert!(
+        report.processes > 1 && report.memory_bytes > 10_000_000,
+        "{report:?}"
+    );
 
     tab.reload().await.expect("reloaded");
-    assert_eq!(next(&mut events).await, BrowserEvent::Binding("hello".into()), "the binding survives");
+    assert_eq!(
+        next(&mut events).await,
+        BrowserEvent::Binding("hello".into()),
+        "the binding survives"
+    );
 
-    let taken = LaunchOptions { close_grace: Duration::ZERO, ..options(&profile) };
-    assert!(matches!(launch(&taken).await, Err(BrowserError::ProfileInUse { .. })));
+    let taken = LaunchOptions {
+        close_grace: Duration::ZERO,
+        ..options(&profile)
+    };
+    assert!(matches!(
+        launch(&taken).await,
+        Err(BrowserError::ProfileInUse { .. })
+    ));
 
     tab.close().await;
     assert!(matches!(next(&mut events).await, BrowserEvent::Closed(_)));
     assert_eq!(events.recv().await, None);
     assert_eq!(on_profile(&profile), Vec::<i32>::new());
-    assert!(matches!(tab.call("() => 1", &[], LIMIT).await, Err(TabError::Gone(_))));
+    assert!(matches!(
+        tab.call("() => 1", &[], LIMIT).await,
+        Err(TabError::Gone(_))
+    ));
 }
 
 #[tokio::test]
@@ -147,7 +225,10 @@ async fn a_dead_renderer_and_a_dead_browser_are_told_and_hang_nobody() {
     tab.prepare("say", "").await.expect("prepared");
     let url = serve();
     tab.goto(&url, LIMIT).await.expect("loaded");
-    for pid in on_profile(&profile).into_iter().filter(|pid| command_line(*pid).contains("--type=renderer")) {
+    for pid in on_profile(&profile)
+        .into_iter()
+        .filter(|pid| command_line(*pid).contains("--type=renderer"))
+    {
         kill(pid);
     }
     assert!(matches!(next(&mut events).await, BrowserEvent::Crashed(_)));
@@ -157,7 +238,10 @@ async fn a_dead_renderer_and_a_dead_browser_are_told_and_hang_nobody() {
     while !matches!(next(&mut events).await, BrowserEvent::Closed(_)) {}
     assert!(tab.call("() => 1", &[], LIMIT).await.is_err());
     until("everything gone", || on_profile(&profile).is_empty()).await;
-    assert!(matches!(tab.goto("http://127.0.0.1:1/", LIMIT).await, Err(TabError::Unreachable { .. })));
+    assert!(matches!(
+        tab.goto("http://127.0.0.1:1/", LIMIT).await,
+        Err(TabError::Unreachable { .. })
+    ));
 }
 
 /// As a service manager stops a service: every process of it is told at once.
@@ -170,7 +254,11 @@ async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     assert!(told.len() > 2, "guard, browser and children: {told:?}");
     for pid in told {
         // Fails for a child that the browser has ended meanwhile.
-        Command::new("kill").args(["-TERM", &pid.to_string()]).stderr(Stdio::null()).status().expect("kill runs");
+        Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .stderr(Stdio::null())
+            .status()
+            .expect("kill runs");
     }
     while !matches!(next(&mut events).await, BrowserEvent::Closed(_)) {}
     until("everything gone", || on_profile(&profile).is_empty()).await;
@@ -185,9 +273,16 @@ async fn pages_are_gone_before_their_browser_closes() {
     let url = serve();
     let (tab, _events) = start(dir.path()).await;
     tab.goto(&url, LIMIT).await.expect("loaded");
-    tab.call("() => localStorage.setItem('login', 'kept')", &[], LIMIT).await.expect("written");
+    tab.call("() => localStorage.setItem('login', 'kept')", &[], LIMIT)
+        .await
+        .expect("written");
     let browser = i32::try_from(tab.report().await.pid).expect("a pid");
-    let pages = || on_profile(dir.path()).into_iter().filter(|pid| command_line(*pid).contains("--type=renderer")).count();
+    let pages = || {
+        on_profile(dir.path())
+            .into_iter()
+            .filter(|pid| command_line(*pid).contains("--type=renderer"))
+            .count()
+    };
     assert!(pages() > 0);
     signal("-STOP", browser);
     let closing = tokio::spawn(async move { tab.close().await });
@@ -198,7 +293,11 @@ async fn pages_are_gone_before_their_browser_closes() {
 
     let (tab, _events) = start(dir.path()).await;
     tab.goto(&url, LIMIT).await.expect("loaded");
-    assert_eq!(tab.call("() => localStorage.getItem('login')", &[], LIMIT).await, Ok(json!("kept")));
+    assert_eq!(
+        tab.call("() => localStorage.getItem('login')", &[], LIMIT)
+            .await,
+        Ok(json!("kept"))
+    );
     tab.close().await;
 }
 
@@ -206,7 +305,10 @@ async fn pages_are_gone_before_their_browser_closes() {
 async fn an_unreachable_page_is_named_with_the_browsers_words() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (tab, _events) = start(dir.path()).await;
-    let error = tab.goto("http://127.0.0.1:1/", LIMIT).await.expect_err("nobody listens there");
+    let error = tab
+        .goto("http://127.0.0.1:1/", LIMIT)
+        .await
+        .expect_err("nobody listens there");
     assert!(error.to_string().contains("net::ERR_"), "{error}");
     tab.close().await;
 }
@@ -221,13 +323,23 @@ fn dead() -> u32 {
 #[tokio::test]
 async fn stale_locks_of_dead_browsers_and_other_hosts_are_removed() {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a name");
-    for stale in ["some-old-container-4711".to_owned(), format!("{}-{}", host.trim(), dead())] {
+    for stale in [
+        "some-old-container-4711".to_owned(),
+        format!("{}-{}", host.trim(), dead()),
+    ] {
         let dir = tempfile::tempdir().expect("tempdir");
         let lock = dir.path().join("SingletonLock");
         symlink(&stale, &lock).expect("link");
         let (tab, _events) = start(dir.path()).await;
-        let now = std::fs::read_link(&lock).expect("the lock of the browser that runs").display().to_string();
-        assert_eq!(now, format!("{}-{}", host.trim(), tab.report().await.pid), "instead of {stale}");
+        let now = std::fs::read_link(&lock)
+            .expect("the lock of the browser that runs")
+            .display()
+            .to_string();
+        assert_eq!(
+            now,
+            format!("{}-{}", host.trim(), tab.report().await.pid),
+            "instead of {stale}"
+        );
         tab.close().await;
     }
 }
@@ -235,18 +347,30 @@ async fn stale_locks_of_dead_browsers_and_other_hosts_are_removed() {
 #[tokio::test]
 async fn a_browser_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let options = LaunchOptions { executable: Some("/nowhere/chromium".into()), ..options(dir.path()) };
+    let options = LaunchOptions {
+        executable: Some("/nowhere/chromium".into()),
+        ..options(dir.path())
+    };
     let error = launch(&options).await.expect_err("no browser");
-    assert!(matches!(&error, BrowserError::NoBrowser(words) if words.contains("/nowhere/chromium")), "{error}");
+    assert!(
+        matches!(&error, BrowserError::NoBrowser(words) if words.contains("/nowhere/chromium")),
+        "{error}"
+    );
 }
 
 /// The other half of the next test: a gateway that is killed a moment after it wrote a login.
 #[tokio::test]
 async fn writes_and_waits_to_be_killed() {
-    let Some(profile) = std::env::var_os("WHARF_TEST_PROFILE") else { return };
+    let Some(profile) = std::env::var_os("WHARF_TEST_PROFILE") else {
+        return;
+    };
     let (tab, _events) = start(Path::new(&profile)).await;
-    tab.goto(&std::env::var("WHARF_TEST_URL").expect("url"), LIMIT).await.expect("loaded");
-    tab.call("() => localStorage.setItem('login', 'kept')", &[], LIMIT).await.expect("written");
+    tab.goto(&std::env::var("WHARF_TEST_URL").expect("url"), LIMIT)
+        .await
+        .expect("loaded");
+    tab.call("() => localStorage.setItem('login', 'kept')", &[], LIMIT)
+        .await
+        .expect("written");
     println!("WRITTEN");
     std::future::pending::<()>().await;
 }
@@ -267,7 +391,11 @@ async fn a_killed_gateway_leaves_no_browser_and_loses_no_login() {
     let mut said = String::new();
     let mut byte = [0];
     while !said.contains("WRITTEN") {
-        assert_eq!(out.read(&mut byte).expect("read"), 1, "it ended early: {said}");
+        assert_eq!(
+            out.read(&mut byte).expect("read"),
+            1,
+            "it ended early: {said}"
+        );
         said.push(byte[0].into());
     }
     gateway.kill().expect("SIGKILL");
@@ -276,7 +404,11 @@ async fn a_killed_gateway_leaves_no_browser_and_loses_no_login() {
     // The next start waits for the old guard, which is closing its browser.
     let (tab, _events) = start(&profile).await;
     tab.goto(&url, LIMIT).await.expect("loaded");
-    assert_eq!(tab.call("() => localStorage.getItem('login')", &[], LIMIT).await, Ok(json!("kept")));
+    assert_eq!(
+        tab.call("() => localStorage.getItem('login')", &[], LIMIT)
+            .await,
+        Ok(json!("kept"))
+    );
     tab.close().await;
     until("everything gone", || on_profile(&profile).is_empty()).await;
 }

@@ -2,7 +2,11 @@
 //!
 //! The guests are built from `tests/guests`; where they are missing a test fails with the command that builds them.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 #[path = "plugins/bundled.rs"]
 mod bundled;

@@ -10,9 +10,15 @@ pub struct Config {
 }
 
 impl Plugin for Teller {
-    const INFO: Info = Info::new("teller", "0.1.0", "Tells one web service of messages that arrive.")
-        .config_schema(r#"{"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}"#)
-        .events(&["message.received"]);
+    const INFO: Info = Info::new(
+        "teller",
+        "0.1.0",
+        "Tells one web service of messages that arrive.",
+    )
+    .config_schema(
+        r#"{"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}"#,
+    )
+    .events(&["message.received"]);
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, ConfigIssues> {
@@ -22,26 +28,58 @@ impl Plugin for Teller {
 
 impl Notifier for Teller {
     fn route(&self, _: &CallContext, envelope: &Envelope) -> Result<Vec<String>, Error> {
-        let from_others = matches!(&envelope.event, Event::MessageReceived(message) if !message.from_me);
-        Ok(if from_others { vec!["service".into()] } else { vec![] })
+        let from_others =
+            matches!(&envelope.event, Event::MessageReceived(message) if !message.from_me);
+        Ok(if from_others {
+            vec!["service".into()]
+        } else {
+            vec![]
+        })
     }
 
-    fn request(&self, ctx: &CallContext, _: &str, envelope: &Envelope) -> Result<HttpRequest, Error> {
+    fn request(
+        &self,
+        ctx: &CallContext,
+        _: &str,
+        envelope: &Envelope,
+    ) -> Result<HttpRequest, Error> {
         let Event::MessageReceived(message) = &envelope.event else {
-            return Err(Error::InvalidInput(format!("{} is not told by this plugin", envelope.kind)));
+            return Err(Error::InvalidInput(format!(
+                "{} is not told by this plugin",
+                envelope.kind
+            )));
         };
         let body = json!({"id": envelope.id, "session": ctx.session, "from": message.sender.chat, "text": message.content.body()});
         let mut headers = vec![("content-type".into(), "application/json".into())];
-        headers.extend(secrets::get("TELLER_TOKEN").map(|token| ("authorization".into(), format!("Bearer {token}"))));
-        Ok(HttpRequest { method: "POST".into(), url: self.0.url.clone(), headers, body: body.to_string().into_bytes(), timeout_ms: None })
+        headers.extend(
+            secrets::get("TELLER_TOKEN")
+                .map(|token| ("authorization".into(), format!("Bearer {token}"))),
+        );
+        Ok(HttpRequest {
+            method: "POST".into(),
+            url: self.0.url.clone(),
+            headers,
+            body: body.to_string().into_bytes(),
+            timeout_ms: None,
+        })
     }
 
-    fn judge(&self, ctx: &CallContext, target: &str, attempt: &AttemptResult) -> Result<Judgement, Error> {
+    fn judge(
+        &self,
+        ctx: &CallContext,
+        target: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, Error> {
         Ok(match attempt {
             AttemptResult::Answered(answer) if answer.status < 300 => Judgement::Delivered,
-            AttemptResult::Answered(answer) if answer.status == 410 => Judgement::GiveUp("the service is gone".into()),
+            AttemptResult::Answered(answer) if answer.status == 410 => {
+                Judgement::GiveUp("the service is gone".into())
+            }
             _ => {
-                log::info("not taken, tried again", &[("target", target), ("attempt", &ctx.attempt.to_string())]);
+                log::info(
+                    "not taken, tried again",
+                    &[("target", target), ("attempt", &ctx.attempt.to_string())],
+                );
                 Judgement::RetryAfter(1000 * u64::from(ctx.attempt))
             }
         })

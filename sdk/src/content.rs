@@ -215,7 +215,10 @@ impl Content {
     /// A plain text without link preview.
     #[must_use]
     pub fn text(body: impl Into<String>) -> Self {
-        Self::Text(Text { body: body.into(), ..Text::default() })
+        Self::Text(Text {
+            body: body.into(),
+            ..Text::default()
+        })
     }
 
     /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes of it.
@@ -226,7 +229,11 @@ impl Content {
             Self::Media(media) => media.caption.as_deref(),
             Self::Poll(poll) => Some(&poll.question),
             Self::Edit(edit) => Some(&edit.text.body),
-            Self::Location(_) | Self::Contact(_) | Self::Reaction(_) | Self::Delete(_) | Self::Other(_) => None,
+            Self::Location(_)
+            | Self::Contact(_)
+            | Self::Reaction(_)
+            | Self::Delete(_)
+            | Self::Other(_) => None,
         }
     }
 }

@@ -4,7 +4,10 @@ use crate::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp};
 
 /// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the gateway's documentation describes the states")]
+#[expect(
+    missing_docs,
+    reason = "the gateway's documentation describes the states"
+)]
 pub enum SessionState {
     Disconnected,
     Loading,
@@ -70,7 +73,9 @@ pub struct QrCode {
 
 impl std::fmt::Debug for QrCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QrCode").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("QrCode")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 

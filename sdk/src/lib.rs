@@ -26,21 +26,28 @@ pub mod points {
 
 pub use call::{CallContext, Error};
 pub use content::*;
-pub use event::{Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange, SessionState};
+pub use event::{
+    Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange,
+    SessionState,
+};
 pub use host::{kv, log, secrets};
 pub use message::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp, Wid};
 pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
 pub use points::notifier::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
-pub use points::templater::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind};
+pub use points::templater::{
+    RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, VariableKind,
+};
 pub use points::validator::{Rejection, Validator, Verdict};
 
 /// What plugins name: all that the extension points take and give, the services of the host, and what is needed to read a
 /// configuration and to make a request body.
 pub mod prelude {
     pub use crate::{
-        Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues, Contact, Content, Envelope, Error, Event, Failure,
-        HttpRequest, HttpResponse, InboundMessage, Info, Judgement, Location, MessageId, NoConfig, Notifier, OtherEvent, OutboundMessage, Plugin,
-        QrCode, Rejection, RenderError, RenderRequest, Sent, SessionChange, SessionState, TemplateInfo, Templater, Text, Timestamp, Validator, Value,
+        Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues,
+        Contact, Content, Envelope, Error, Event, Failure, HttpRequest, HttpResponse,
+        InboundMessage, Info, Judgement, Location, MessageId, NoConfig, Notifier, OtherEvent,
+        OutboundMessage, Plugin, QrCode, Rejection, RenderError, RenderRequest, Sent,
+        SessionChange, SessionState, TemplateInfo, Templater, Text, Timestamp, Validator, Value,
         Variable, VariableKind, Verdict, kv, log, secrets,
     };
     pub use serde::Deserialize;

@@ -26,13 +26,21 @@ impl Address {
     #[must_use]
     pub fn of_number(digits: &str) -> Self {
         let wid = format!("{digits}@c.us");
-        Self { chat: wid.clone(), pn: Some(wid), lid: None }
+        Self {
+            chat: wid.clone(),
+            pn: Some(wid),
+            lid: None,
+        }
     }
 
     /// The digits of the phone number, when one is known.
     #[must_use]
     pub fn number(&self) -> Option<&str> {
-        let digits = self.pn.as_deref().unwrap_or(&self.chat).strip_suffix("@c.us")?;
+        let digits = self
+            .pn
+            .as_deref()
+            .unwrap_or(&self.chat)
+            .strip_suffix("@c.us")?;
         (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(digits)
     }
 }
@@ -56,7 +64,13 @@ impl OutboundMessage {
     /// A message with nothing but recipient and content.
     #[must_use]
     pub fn new(to: Address, content: Content) -> Self {
-        Self { to, content, reply_to: None, send_at: None, metadata: Vec::new() }
+        Self {
+            to,
+            content,
+            reply_to: None,
+            send_at: None,
+            metadata: Vec::new(),
+        }
     }
 }
 

@@ -45,7 +45,13 @@ impl Info {
     /// `Info::new("my-plugin", env!("CARGO_PKG_VERSION"), "Does this.")`
     #[must_use]
     pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Self { name, version, description, config_schema: None, events: &[] }
+        Self {
+            name,
+            version,
+            description,
+            config_schema: None,
+            events: &[],
+        }
     }
 
     /// Sets the JSON Schema of the configuration, e.g. `include_str!("../config.schema.json")`.
@@ -91,12 +97,18 @@ impl ConfigIssues {
     /// Just one.
     #[must_use]
     pub fn one(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(vec![ConfigIssue { path: path.into(), message: message.into() }])
+        Self(vec![ConfigIssue {
+            path: path.into(),
+            message: message.into(),
+        }])
     }
 
     /// Adds one. `path` is a JSON Pointer; see [`ConfigIssues::pointer`] for keys an operator chose.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(ConfigIssue { path: path.into(), message: message.into() });
+        self.0.push(ConfigIssue {
+            path: path.into(),
+            message: message.into(),
+        });
     }
 
     /// A JSON Pointer from its unescaped parts.
@@ -119,7 +131,11 @@ impl ConfigIssues {
     /// # Errors
     /// The issues themselves.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 
     /// The issues.
@@ -137,7 +153,9 @@ impl ConfigIssues {
 pub fn configure<P: Plugin>(config: &str) -> Result<P, ConfigIssues> {
     let mut issues = ConfigIssues::new();
     let text = &mut serde_json::Deserializer::from_str(config);
-    let mut unread = |path: serde_ignored::Path<'_>| issues.add(pointer_of_unread(&path), "there is no such key");
+    let mut unread = |path: serde_ignored::Path<'_>| {
+        issues.add(pointer_of_unread(&path), "there is no such key")
+    };
     let text = serde_ignored::Deserializer::new(text, &mut unread);
     let parsed: P::Config = serde_path_to_error::deserialize(text).map_err(|error| {
         let path = pointer_of(error.path());
@@ -162,7 +180,9 @@ fn pointer_of_unread(path: &serde_ignored::Path<'_>) -> String {
             push_part(&mut pointer, key);
             pointer
         }
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => pointer_of_unread(parent),
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => pointer_of_unread(parent),
     }
 }
 
@@ -222,22 +242,36 @@ mod tests {
     }
 
     fn paths(config: &str) -> Vec<String> {
-        configure::<Sample>(config).expect_err("a refusal").into_vec().into_iter().map(|issue| issue.path).collect()
+        configure::<Sample>(config)
+            .expect_err("a refusal")
+            .into_vec()
+            .into_iter()
+            .map(|issue| issue.path)
+            .collect()
     }
 
     #[test]
     fn a_type_error_names_its_place() {
-        assert_eq!(paths(r#"{"limits":[{"max":1},{"max":"2"}]}"#), ["/limits/1/max"]);
+        assert_eq!(
+            paths(r#"{"limits":[{"max":1},{"max":"2"}]}"#),
+            ["/limits/1/max"]
+        );
     }
 
     #[test]
     fn the_plugin_reports_every_issue_at_once() {
-        assert_eq!(paths(r#"{"limits":[{"max":0},{"max":1},{"max":0}]}"#), ["/limits/0/max", "/limits/2/max"]);
+        assert_eq!(
+            paths(r#"{"limits":[{"max":0},{"max":1},{"max":0}]}"#),
+            ["/limits/0/max", "/limits/2/max"]
+        );
     }
 
     #[test]
     fn a_key_that_nothing_reads_is_an_issue_beside_the_others() {
-        assert_eq!(paths(r#"{"limits":[{"max":1,"mx/":2},{"max":0}]}"#), ["/limits/0/mx~1", "/limits/1/max"]);
+        assert_eq!(
+            paths(r#"{"limits":[{"max":1,"mx/":2},{"max":0}]}"#),
+            ["/limits/0/mx~1", "/limits/1/max"]
+        );
     }
 
     #[test]
@@ -248,6 +282,9 @@ mod tests {
 
     #[test]
     fn a_pointer_escapes_keys() {
-        assert_eq!(ConfigIssues::pointer(&["templates", "a/b~c"]), "/templates/a~1b~0c");
+        assert_eq!(
+            ConfigIssues::pointer(&["templates", "a/b~c"]),
+            "/templates/a~1b~0c"
+        );
     }
 }

@@ -67,7 +67,10 @@ pub struct Host {
 impl Host {
     /// Puts a fresh host in place of what this thread had.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "it changes the thread, which a Default should not")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it changes the thread, which a Default should not"
+    )]
     pub fn new() -> Self {
         let state = State {
             now: 1_768_478_400_000,
@@ -79,7 +82,10 @@ impl Host {
             logs: Vec::new(),
         };
         STATE.with_borrow_mut(|slot| *slot = Some(state));
-        Self { calls: Cell::new(0), _thread: PhantomData }
+        Self {
+            calls: Cell::new(0),
+            _thread: PhantomData,
+        }
     }
 
     /// Sets the clock, milliseconds since the Unix epoch. Time stands still otherwise.
@@ -163,22 +169,44 @@ fn with<T>(act: impl FnOnce(&mut State) -> T) -> Option<T> {
 impl State {
     fn read(&self, key: &str) -> Option<Entry> {
         let stored = self.kv.get(key)?;
-        stored.expires.is_none_or(|at| self.now < at).then(|| stored.entry.clone())
+        stored
+            .expires
+            .is_none_or(|at| self.now < at)
+            .then(|| stored.entry.clone())
     }
 
     fn write(&mut self, key: &str, value: &[u8], ttl: Option<u64>) {
         self.writes += 1;
-        let entry = Entry { value: value.to_vec(), version: self.writes };
-        self.kv.insert(key.into(), Stored { entry, expires: ttl.map(|ttl| self.now.saturating_add(ttl)) });
+        let entry = Entry {
+            value: value.to_vec(),
+            version: self.writes,
+        };
+        self.kv.insert(
+            key.into(),
+            Stored {
+                entry,
+                expires: ttl.map(|ttl| self.now.saturating_add(ttl)),
+            },
+        );
     }
 
     fn keys(&self) -> Vec<String> {
-        self.kv.keys().filter(|key| self.read(key).is_some()).cloned().collect()
+        self.kv
+            .keys()
+            .filter(|key| self.read(key).is_some())
+            .cloned()
+            .collect()
     }
 
     fn has_room(&self, key: &str, value: &[u8]) -> bool {
-        let used: usize = self.kv.iter().filter(|(other, _)| *other != key).map(|(key, stored)| key.len() + stored.entry.value.len()).sum();
-        self.quota.is_none_or(|quota| used + key.len() + value.len() <= quota)
+        let used: usize = self
+            .kv
+            .iter()
+            .filter(|(other, _)| *other != key)
+            .map(|(key, stored)| key.len() + stored.entry.value.len())
+            .sum();
+        self.quota
+            .is_none_or(|quota| used + key.len() + value.len() <= quota)
     }
 }
 
@@ -191,8 +219,17 @@ pub(crate) mod backend {
     };
 
     pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
-        let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        with(|state| state.logs.push(LogLine { level, message: message.into(), fields }));
+        let fields = fields
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        with(|state| {
+            state.logs.push(LogLine {
+                level,
+                message: message.into(),
+                fields,
+            })
+        });
     }
 
     pub(crate) fn secret(name: &str) -> Option<String> {
@@ -211,7 +248,12 @@ pub(crate) mod backend {
         })
     }
 
-    pub(crate) fn kv_compare_and_set(key: &str, expected: Option<u64>, value: &[u8], ttl_ms: Option<u64>) -> Result<bool, Error> {
+    pub(crate) fn kv_compare_and_set(
+        key: &str,
+        expected: Option<u64>,
+        value: &[u8],
+        ttl_ms: Option<u64>,
+    ) -> Result<bool, Error> {
         granted(|state| {
             check(state, key, value)?;
             let matches = state.read(key).map(|entry| entry.version) == expected;
@@ -229,23 +271,43 @@ pub(crate) mod backend {
         })
     }
 
-    pub(crate) fn kv_list(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+    pub(crate) fn kv_list(
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
         granted(|state| {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let after = |key: &String| cursor.is_none_or(|cursor| key.as_str() > cursor);
-            Ok(state.keys().into_iter().filter(|key| key.starts_with(prefix) && after(key)).take(limit).collect())
+            Ok(state
+                .keys()
+                .into_iter()
+                .filter(|key| key.starts_with(prefix) && after(key))
+                .take(limit)
+                .collect())
         })
     }
 
     fn granted<T>(act: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
-        with(|state| if state.kv_granted { act(state) } else { Err(Error::NotGranted) }).unwrap_or(Err(Error::NotGranted))
+        with(|state| {
+            if state.kv_granted {
+                act(state)
+            } else {
+                Err(Error::NotGranted)
+            }
+        })
+        .unwrap_or(Err(Error::NotGranted))
     }
 
     fn check(state: &State, key: &str, value: &[u8]) -> Result<(), Error> {
         if key.len() > KEY_BYTES || value.len() > VALUE_BYTES {
             return Err(Error::TooLarge);
         }
-        if state.has_room(key, value) { Ok(()) } else { Err(Error::QuotaExceeded) }
+        if state.has_room(key, value) {
+            Ok(())
+        } else {
+            Err(Error::QuotaExceeded)
+        }
     }
 }
 
@@ -276,7 +338,10 @@ mod tests {
         assert_eq!(kv::compare_and_set("a", None, b"2", None), Ok(false));
         let version = kv::get("a").unwrap().unwrap().version;
         kv::set("a", b"3", None).unwrap();
-        assert_eq!(kv::compare_and_set("a", Some(version), b"4", None), Ok(false));
+        assert_eq!(
+            kv::compare_and_set("a", Some(version), b"4", None),
+            Ok(false)
+        );
         assert_eq!(host.kv("a").as_deref(), Some(&b"3"[..]));
     }
 
@@ -324,7 +389,10 @@ mod tests {
     #[test]
     fn sizes_quota_and_grant_are_enforced() {
         let host = Host::new();
-        assert_eq!(kv::set(&"k".repeat(513), b"", None), Err(kv::Error::TooLarge));
+        assert_eq!(
+            kv::set(&"k".repeat(513), b"", None),
+            Err(kv::Error::TooLarge)
+        );
         host.set_kv_quota(3);
         assert_eq!(kv::set("k", b"12", None), Ok(()));
         assert_eq!(kv::set("k", b"21", None), Ok(()));
@@ -337,6 +405,13 @@ mod tests {
     fn log_lines_are_captured() {
         let host = Host::new();
         log::warn("look here", &[("code", "odd")]);
-        assert_eq!(host.logs(), [LogLine { level: Level::Warn, message: "look here".into(), fields: vec![("code".into(), "odd".into())] }]);
+        assert_eq!(
+            host.logs(),
+            [LogLine {
+                level: Level::Warn,
+                message: "look here".into(),
+                fields: vec![("code".into(), "odd".into())]
+            }]
+        );
     }
 }

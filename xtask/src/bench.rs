@@ -30,14 +30,30 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         setup::make()?;
         plugins::run()?;
         eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
-        let benches = ["--bench", "plugins", "--bench", "outbox", "--bench", "retention", "--"];
-        return step::become_program(project::cargo().arg("bench").args(selection()).args(benches).args(rest));
+        let benches = [
+            "--bench",
+            "plugins",
+            "--bench",
+            "outbox",
+            "--bench",
+            "retention",
+            "--",
+        ];
+        return step::become_program(
+            project::cargo()
+                .arg("bench")
+                .args(selection())
+                .args(benches)
+                .args(rest),
+        );
     }
     if name == "accept" {
         setup::tools()?;
         test::install_peer()?;
         build()?;
-        return step::become_program(project::clean(Command::new(program("wharf-bench-accept"))).args(rest));
+        return step::become_program(
+            project::clean(Command::new(program("wharf-bench-accept"))).args(rest),
+        );
     }
     if !WHOLE.contains(&name.as_str()) {
         bail!("no bench {name:?}\n\n{USAGE}");

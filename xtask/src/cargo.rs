@@ -25,7 +25,9 @@ pub(crate) fn build(what: &str, args: &[&str]) -> Result<()> {
 /// When it fails, with what the compiler said.
 pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
     // Cargo's own bar, which tells the number of units; it is read here, not shown.
-    command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "120");
+    command
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "120");
     let mut progress = step::Progress::start(what);
     let (mut compiled, mut place) = (0, String::new());
     let output = step::capture(command, LIMIT, |line| {
@@ -45,7 +47,11 @@ pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
         keep
     })?;
     if output.status.success() {
-        progress.end(&if compiled == 0 { "up to date".to_owned() } else { format!("{compiled} crates compiled") });
+        progress.end(&if compiled == 0 {
+            "up to date".to_owned()
+        } else {
+            format!("{compiled} crates compiled")
+        });
         return Ok(());
     }
     progress.end("failed");
@@ -63,8 +69,13 @@ enum Said {
 fn read(line: &str) -> Said {
     let plain = without_colours(line);
     let text = plain.trim_start();
-    if let Some((_, rest)) = text.strip_prefix("Building [").and_then(|rest| rest.split_once("] "))
-        && let Some((done, all)) = rest.split(':').next().and_then(|counts| counts.trim().split_once('/'))
+    if let Some((_, rest)) = text
+        .strip_prefix("Building [")
+        .and_then(|rest| rest.split_once("] "))
+        && let Some((done, all)) = rest
+            .split(':')
+            .next()
+            .and_then(|counts| counts.trim().split_once('/'))
     {
         return Said::Bar(format!("{done} of {all} crates"));
     }
@@ -84,7 +95,10 @@ fn read(line: &str) -> Said {
         "Executable",
         "Building",
     ];
-    WORDS.into_iter().find(|word| text.starts_with(word)).map_or(Said::Other, Said::Status)
+    WORDS
+        .into_iter()
+        .find(|word| text.starts_with(word))
+        .map_or(Said::Other, Said::Status)
 }
 
 fn without_colours(line: &str) -> String {
@@ -108,7 +122,13 @@ mod tests {
     fn cargos_bar_is_read_and_a_diagnostic_is_kept() {
         let bar = "\x1b[K\x1b[1m\x1b[36m    Building\x1b[0m [=====>     ] 120/531: serde, chromiumoxide_cdp(build)";
         assert!(matches!(read(bar), Said::Bar(place) if place == "120 of 531 crates"));
-        assert!(matches!(read("\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0.228"), Said::Status("Compiling")));
-        assert!(matches!(read("error[E0308]: mismatched types"), Said::Other));
+        assert!(matches!(
+            read("\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0.228"),
+            Said::Status("Compiling")
+        ));
+        assert!(matches!(
+            read("error[E0308]: mismatched types"),
+            Said::Other
+        ));
     }
 }

@@ -8,18 +8,52 @@ use crate::{cargo, guests, js, packages, plugins, project, step, test, tools};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
-    step::quiet("Cargo.lock is up to date", project::cargo().args(["metadata", "--locked", "--format-version", "1"]), Duration::from_secs(300))?;
-    step::loud("cargo fmt", project::cargo().args(["fmt", "--all", "--check"]), Duration::from_secs(120))?;
-    cargo::build("clippy", &["clippy", "--locked", "--workspace", packages::PLAIN, "--all-targets", "--", "-D", "warnings"])?;
+    step::quiet(
+        "Cargo.lock is up to date",
+        project::cargo().args(["metadata", "--locked", "--format-version", "1"]),
+        Duration::from_secs(300),
+    )?;
+    step::loud(
+        "cargo fmt",
+        project::cargo().args(["fmt", "--all", "--check"]),
+        Duration::from_secs(120),
+    )?;
+    cargo::build(
+        "clippy",
+        &[
+            "clippy",
+            "--locked",
+            "--workspace",
+            packages::PLAIN,
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
     guests::lint(&plugins::packages()?)?;
     tools::machete()?;
     let mut doc = project::cargo();
-    doc.args(["doc", "--locked", "--workspace", packages::PLAIN, "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings");
+    doc.args([
+        "doc",
+        "--locked",
+        "--workspace",
+        packages::PLAIN,
+        "--no-deps",
+        "--document-private-items",
+    ])
+    .env("RUSTDOCFLAGS", "-D warnings");
     cargo::watched("documentation", &mut doc)?;
     if project::on_path("cargo-deny").is_some() {
-        step::loud("cargo deny", project::cargo().args(["deny", "check"]), Duration::from_secs(300))?;
+        step::loud(
+            "cargo deny",
+            project::cargo().args(["deny", "check"]),
+            Duration::from_secs(300),
+        )?;
     } else {
-        eprintln!("  cargo-deny is not installed: licences, advisories and sources were not checked");
+        eprintln!(
+            "  cargo-deny is not installed: licences, advisories and sources were not checked"
+        );
     }
     js::run()?;
     test::run()?;

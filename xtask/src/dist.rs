@@ -23,10 +23,15 @@ const NO_TIME: &str = "315532800";
 const LIMIT: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (mut profile, mut no_build, mut folder) = (Profile::Dist, false, project::target().join("dist"));
+    let (mut profile, mut no_build, mut folder) =
+        (Profile::Dist, false, project::target().join("dist"));
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} needs a value\n\n{USAGE}"));
+        let mut value = || {
+            words
+                .next()
+                .with_context(|| format!("{word} needs a value\n\n{USAGE}"))
+        };
         match word {
             "--profile" => profile = Profile::read(value()?)?,
             "--to" => folder = value()?.into(),
@@ -45,12 +50,24 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         item.put(&stage.join(&name))?;
     }
     let archive = format!("{name}.tar.gz");
-    let files: Vec<String> = items.iter().map(|item| format!("{name}/{}", item.to)).collect();
+    let files: Vec<String> = items
+        .iter()
+        .map(|item| format!("{name}/{}", item.to))
+        .collect();
     pack(&stage, &files, &folder.join(&archive))?;
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
     // In the archive's folder, so that the file names the archive alone and `sha256sum --check` finds it.
-    let sum = step::capture(Command::new("sha256sum").arg(&archive).current_dir(&folder), LIMIT, |_| true)?;
-    ensure!(sum.status.success(), "sha256sum: {}\n{}", sum.status, sum.text);
+    let sum = step::capture(
+        Command::new("sha256sum").arg(&archive).current_dir(&folder),
+        LIMIT,
+        |_| true,
+    )?;
+    ensure!(
+        sum.status.success(),
+        "sha256sum: {}\n{}",
+        sum.status,
+        sum.text
+    );
     let beside = folder.join(format!("{archive}.sha256"));
     fs::write(&beside, &sum.text).with_context(|| format!("cannot write {}", beside.display()))?;
     println!("{}", folder.join(&archive).display());
@@ -61,9 +78,21 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// Files alone, which are in order: an entry for a folder would change the rights of `/usr/local/bin` where it is unpacked.
 fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
-    tar.args(["--create", "--format=gnu", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
-    tar.arg(format!("--mtime=@{}", time())).arg("--use-compress-program=gzip --no-name");
-    tar.arg("--file").arg(archive).arg("--directory").arg(stage).args(files);
+    tar.args([
+        "--create",
+        "--format=gnu",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mode=u=rwX,go=rX",
+    ]);
+    tar.arg(format!("--mtime=@{}", time()))
+        .arg("--use-compress-program=gzip --no-name");
+    tar.arg("--file")
+        .arg(archive)
+        .arg("--directory")
+        .arg(stage)
+        .args(files);
     let done = step::capture(&mut tar, LIMIT, |_| true)?;
     ensure!(done.status.success(), "tar: {}\n{}", done.status, done.text);
     Ok(())
@@ -71,17 +100,33 @@ fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
 
 /// What reproducible builds agree on, or the last commit.
 fn time() -> String {
-    let given = env::var("SOURCE_DATE_EPOCH").ok().filter(|time| !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()));
+    let given = env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .filter(|time| !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()));
     let of_commit = || {
-        let output = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(project::root()).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|time| !time.is_empty())
+        let output = Command::new("git")
+            .args(["log", "-1", "--format=%ct"])
+            .current_dir(project::root())
+            .output()
+            .ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .filter(|time| !time.is_empty())
     };
     given.or_else(of_commit).unwrap_or_else(|| NO_TIME.into())
 }
 
 /// The machine that the gateway is built for, as the compiler names it.
 fn target() -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot start rustc")?;
     let said = String::from_utf8_lossy(&output.stdout);
-    said.lines().find_map(|line| line.strip_prefix("host: ")).map(ToOwned::to_owned).context("rustc -vV names no host")
+    said.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(ToOwned::to_owned)
+        .context("rustc -vV names no host")
 }

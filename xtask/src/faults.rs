@@ -17,5 +17,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// As a part of the tests, when everything is built.
 pub(crate) fn test() -> Result<()> {
     setup::faketime();
-    step::loud("wharf-faults", &mut project::clean(Command::new(project::program("wharf-faults"))), LIMIT)
+    step::loud(
+        "wharf-faults",
+        &mut project::clean(Command::new(project::program("wharf-faults"))),
+        LIMIT,
+    )
 }

@@ -13,7 +13,8 @@ use crate::{cargo, project, step};
 const TARGET: &str = "wasm32-wasip2";
 
 /// Debian's own Rust can build the standard library for the target from its sources.
-const DEBIAN: &str = "apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src lld wasi-libc";
+const DEBIAN: &str =
+    "apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src lld wasi-libc";
 const LINKER: &str = "wasm-component-ld";
 const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 
@@ -23,12 +24,17 @@ enum Route {
 }
 
 fn route() -> Option<Route> {
-    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output().ok()?;
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .ok()?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     if output.status.success() && libraries.is_dir() {
         return Some(Route::Rustup);
     }
-    let debian = Path::new("/usr/bin/cargo").is_file() && Path::new(WASI_LIBC).is_dir() && project::on_path(LINKER).is_some();
+    let debian = Path::new("/usr/bin/cargo").is_file()
+        && Path::new(WASI_LIBC).is_dir()
+        && project::on_path(LINKER).is_some();
     debian.then_some(Route::Debian)
 }
 
@@ -40,7 +46,11 @@ pub(crate) fn ensure() -> Result<()> {
     if route().is_some() {
         return Ok(());
     }
-    let added = step::quiet("WebAssembly target by rustup", Command::new("rustup").args(["target", "add", TARGET]), Duration::from_secs(300));
+    let added = step::quiet(
+        "WebAssembly target by rustup",
+        Command::new("rustup").args(["target", "add", TARGET]),
+        Duration::from_secs(300),
+    );
     let Err(reason) = added else { return Ok(()) };
     let linker = format!("cargo install --locked {LINKER}");
     if !project::is_root() {
@@ -49,8 +59,15 @@ pub(crate) fn ensure() -> Result<()> {
         );
     }
     eprintln!("  rustup could not add the target {TARGET}; taking Debian's packages instead");
-    step::quiet("Debian's Rust and WASI libraries", Command::new("sh").args(["-c", DEBIAN]), Duration::from_secs(600))?;
-    cargo::watched(LINKER, Command::new("cargo").args(["install", "--locked", LINKER]))
+    step::quiet(
+        "Debian's Rust and WASI libraries",
+        Command::new("sh").args(["-c", DEBIAN]),
+        Duration::from_secs(600),
+    )?;
+    cargo::watched(
+        LINKER,
+        Command::new("cargo").args(["install", "--locked", LINKER]),
+    )
 }
 
 /// Builds these packages as components; returns the folder with the `.wasm` files.
@@ -65,8 +82,14 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
         Some(Route::Debian) => {
             let mut command = project::clean(Command::new("/usr/bin/cargo"));
             command.args(&args).arg("-Zbuild-std=std,panic_abort");
-            command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
-            command.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", format!("-Lnative={WASI_LIBC}"));
+            command
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env_remove("RUSTUP_TOOLCHAIN");
+            command.env(
+                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+                format!("-Lnative={WASI_LIBC}"),
+            );
             cargo::watched(what, &mut command)?;
         }
         None => bail!("the Rust target {TARGET} is missing; `cargo xtask setup` installs it"),
@@ -81,10 +104,24 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
 pub(crate) fn lint(plugins: &[String]) -> Result<()> {
     ensure()?;
     if !matches!(route(), Some(Route::Rustup)) {
-        eprintln!("  {TARGET} comes from Debian's packages, which have no clippy for it: code for components alone was not linted");
+        eprintln!(
+            "  {TARGET} comes from Debian's packages, which have no clippy for it: code for components alone was not linted"
+        );
         return Ok(());
     }
-    let mut args = vec!["clippy", "--locked", "--target", TARGET, "-p", "wharf-plugin", "-p", "wharf-test-guests", "--lib", "--bins", "--examples"];
+    let mut args = vec![
+        "clippy",
+        "--locked",
+        "--target",
+        TARGET,
+        "-p",
+        "wharf-plugin",
+        "-p",
+        "wharf-test-guests",
+        "--lib",
+        "--bins",
+        "--examples",
+    ];
     args.extend(plugins.iter().flat_map(|package| ["-p", package]));
     args.extend(["--", "-D", "warnings"]);
     cargo::build("clippy for components", &args)

@@ -13,7 +13,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         setup::with(&["wharf", "wharf-image"])?;
         let built = project::target().join("image/out");
         if built.exists() {
-            fs::remove_dir_all(&built).with_context(|| format!("cannot remove {}", built.display()))?;
+            fs::remove_dir_all(&built)
+                .with_context(|| format!("cannot remove {}", built.display()))?;
         }
         install::stage(Profile::Dev, &built)?;
         image.arg("--built").arg(built);

@@ -12,7 +12,8 @@ use crate::{
     project,
 };
 
-const USAGE: &str = "cargo xtask install [--prefix <folder>] [--root <folder>] [--profile dist|dev] [--no-build]
+const USAGE: &str =
+    "cargo xtask install [--prefix <folder>] [--root <folder>] [--profile dist|dev] [--no-build]
 
   --prefix    where bin/, share/ and lib/ are; default /usr/local for root, ~/.local for others
   --root      writes below this folder as if it were /, for images and packages
@@ -34,16 +35,30 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// As an installation in `/usr/local`, below a folder.
 pub(crate) fn stage(profile: Profile, root: &Path) -> Result<()> {
-    let wanted = Wanted { prefix: layout::PREFIX.into(), root: root.into(), profile, no_build: false };
+    let wanted = Wanted {
+        prefix: layout::PREFIX.into(),
+        root: root.into(),
+        profile,
+        no_build: false,
+    };
     let program = profile.build(false)?;
     install(&layout::items(&program, &wanted.prefix)?, &wanted)
 }
 
 fn read(args: &[String]) -> Result<Wanted> {
-    let mut wanted = Wanted { prefix: PathBuf::new(), root: "/".into(), profile: Profile::Dist, no_build: false };
+    let mut wanted = Wanted {
+        prefix: PathBuf::new(),
+        root: "/".into(),
+        profile: Profile::Dist,
+        no_build: false,
+    };
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} needs a value\n\n{USAGE}"));
+        let mut value = || {
+            words
+                .next()
+                .with_context(|| format!("{word} needs a value\n\n{USAGE}"))
+        };
         match word {
             "--prefix" => wanted.prefix = value()?.into(),
             "--root" => wanted.root = value()?.into(),
@@ -55,7 +70,10 @@ fn read(args: &[String]) -> Result<Wanted> {
     if wanted.prefix.as_os_str().is_empty() {
         wanted.prefix = default_prefix()?;
     }
-    ensure!(wanted.prefix.is_absolute() && wanted.root.is_absolute(), "--prefix and --root must be whole paths\n\n{USAGE}");
+    ensure!(
+        wanted.prefix.is_absolute() && wanted.root.is_absolute(),
+        "--prefix and --root must be whole paths\n\n{USAGE}"
+    );
     Ok(wanted)
 }
 
@@ -63,7 +81,9 @@ fn default_prefix() -> Result<PathBuf> {
     if project::is_root() {
         return Ok(layout::PREFIX.into());
     }
-    let home = env::var_os("HOME").filter(|home| !home.is_empty()).context("HOME is not set; say --prefix")?;
+    let home = env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .context("HOME is not set; say --prefix")?;
     Ok(Path::new(&home).join(".local"))
 }
 
@@ -83,7 +103,9 @@ fn install(items: &[Item], wanted: &Wanted) -> Result<()> {
                 item.put(&prefix)?;
                 keep(item, &below(Path::new(layout::MACHINE_CONFIG)))?;
             }
-            other if !for_the_machine && (other == layout::SYSTEM_CONFIG || other.starts_with("lib/")) => {}
+            other
+                if !for_the_machine
+                    && (other == layout::SYSTEM_CONFIG || other.starts_with("lib/")) => {}
             _ => item.put(&prefix)?,
         }
     }
@@ -102,27 +124,48 @@ fn keep(item: &Item, place: &Path) -> Result<()> {
     }
     let beside = place.with_extension("toml.new");
     item.put_at(&beside)?;
-    eprintln!("  {} is kept; the one of this version is {}", place.display(), beside.display());
+    eprintln!(
+        "  {} is kept; the one of this version is {}",
+        place.display(),
+        beside.display()
+    );
     Ok(())
 }
 
 fn tell(prefix: &Path, for_the_machine: bool, wanted: &Wanted) {
     println!("installed: {}", prefix.join("bin/wharf").display());
-    println!("plugins:   {}", prefix.join("share/wharf/plugins").display());
-    let config = if for_the_machine { Path::new(layout::MACHINE_CONFIG).to_owned() } else { prefix.join(layout::OWN_CONFIG) };
-    println!("configuration, unless the working directory has a gateway.toml: {}", config.display());
+    println!(
+        "plugins:   {}",
+        prefix.join("share/wharf/plugins").display()
+    );
+    let config = if for_the_machine {
+        Path::new(layout::MACHINE_CONFIG).to_owned()
+    } else {
+        prefix.join(layout::OWN_CONFIG)
+    };
+    println!(
+        "configuration, unless the working directory has a gateway.toml: {}",
+        config.display()
+    );
     if wanted.root != Path::new("/") {
         return;
     }
     let bin = prefix.join("bin");
-    let on_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder == bin));
+    let on_path =
+        env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder == bin));
     if on_path {
         println!("{} is on the PATH: try `wharf check`", bin.display());
     } else {
-        println!("{} is not on the PATH: add it, e.g. export PATH=\"{}:$PATH\"", bin.display(), bin.display());
+        println!(
+            "{} is not on the PATH: add it, e.g. export PATH=\"{}:$PATH\"",
+            bin.display(),
+            bin.display()
+        );
     }
     if for_the_machine && project::on_path("systemctl").is_some() {
-        println!("as a service: systemd-sysusers && systemctl daemon-reload && systemctl enable --now wharf");
+        println!(
+            "as a service: systemd-sysusers && systemctl daemon-reload && systemctl enable --now wharf"
+        );
     }
 }
 
@@ -133,16 +176,33 @@ mod tests {
     use super::*;
 
     fn item(to: &str, content: &str) -> Item {
-        Item { to: to.into(), content: content.into(), mode: 0o644 }
+        Item {
+            to: to.into(),
+            content: content.into(),
+            mode: 0o644,
+        }
     }
 
     fn all() -> Vec<Item> {
-        let program = Item { mode: 0o755, ..item("bin/wharf", "program") };
-        vec![program, item(layout::OWN_CONFIG, "own"), item(layout::SYSTEM_CONFIG, "system"), item("lib/systemd/system/wharf.service", "unit")]
+        let program = Item {
+            mode: 0o755,
+            ..item("bin/wharf", "program")
+        };
+        vec![
+            program,
+            item(layout::OWN_CONFIG, "own"),
+            item(layout::SYSTEM_CONFIG, "system"),
+            item("lib/systemd/system/wharf.service", "unit"),
+        ]
     }
 
     fn wanted(prefix: &str, root: &Path) -> Wanted {
-        Wanted { prefix: prefix.into(), root: root.into(), profile: Profile::Dev, no_build: true }
+        Wanted {
+            prefix: prefix.into(),
+            root: root.into(),
+            profile: Profile::Dev,
+            no_build: true,
+        }
     }
 
     #[test]
@@ -152,8 +212,16 @@ mod tests {
         install(&all(), &wanted).expect("installed");
         let etc = folder.path().join("etc/wharf/gateway.toml");
         assert_eq!(fs::read_to_string(&etc).expect("there"), "system");
-        assert!(folder.path().join("usr/local/lib/systemd/system/wharf.service").is_file());
-        let mode = fs::metadata(folder.path().join("usr/local/bin/wharf")).expect("there").permissions().mode();
+        assert!(
+            folder
+                .path()
+                .join("usr/local/lib/systemd/system/wharf.service")
+                .is_file()
+        );
+        let mode = fs::metadata(folder.path().join("usr/local/bin/wharf"))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o755);
 
         fs::write(&etc, "mine").expect("changed");
@@ -161,7 +229,10 @@ mod tests {
         newer[2] = item(layout::SYSTEM_CONFIG, "system 2");
         install(&newer, &wanted).expect("again");
         assert_eq!(fs::read_to_string(&etc).expect("there"), "mine");
-        assert_eq!(fs::read_to_string(etc.with_extension("toml.new")).expect("there"), "system 2");
+        assert_eq!(
+            fs::read_to_string(etc.with_extension("toml.new")).expect("there"),
+            "system 2"
+        );
     }
 
     #[test]
@@ -169,15 +240,29 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         install(&all(), &wanted("/home/ada/.local", folder.path())).expect("installed");
         let prefix = folder.path().join("home/ada/.local");
-        assert_eq!(fs::read_to_string(prefix.join(layout::OWN_CONFIG)).expect("there"), "own");
-        assert!(!prefix.join("lib").exists() && !prefix.join(layout::SYSTEM_CONFIG).exists() && !folder.path().join("etc").exists());
+        assert_eq!(
+            fs::read_to_string(prefix.join(layout::OWN_CONFIG)).expect("there"),
+            "own"
+        );
+        assert!(
+            !prefix.join("lib").exists()
+                && !prefix.join(layout::SYSTEM_CONFIG).exists()
+                && !folder.path().join("etc").exists()
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        let read = |words: &[&str]| read(&words.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|_| ());
+        let read = |words: &[&str]| {
+            read(&words.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|_| ())
+        };
         assert!(read(&["--prefix", "/opt/w", "--profile", "dev", "--no-build"]).is_ok());
-        for words in [&["--prefix"][..], &["--prefix", "here"], &["--profile", "fast"], &["--quick"]] {
+        for words in [
+            &["--prefix"][..],
+            &["--prefix", "here"],
+            &["--profile", "fast"],
+            &["--quick"],
+        ] {
             assert!(read(words).is_err(), "{words:?}");
         }
     }

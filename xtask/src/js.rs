@@ -12,15 +12,31 @@ use crate::{project, step, test};
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// Of this repository's folders, those with scripts.
-const FOLDERS: [&str; 3] = ["host/src/whatsapp/bridge", "host/src/api/passkey", "tests/standin/page"];
+const FOLDERS: [&str; 3] = [
+    "host/src/whatsapp/bridge",
+    "host/src/api/passkey",
+    "tests/standin/page",
+];
 /// Folders whose files become one script, with those that do not belong to it.
-const SCRIPTS: [(&str, &str, &[&str]); 2] =
-    [("bridge.js", "host/src/whatsapp/bridge", &[]), ("standin-page.js", "tests/standin/page", &["loader.js"])];
+const SCRIPTS: [(&str, &str, &[&str]); 2] = [
+    ("bridge.js", "host/src/whatsapp/bridge", &[]),
+    ("standin-page.js", "tests/standin/page", &["loader.js"]),
+];
 
 pub(crate) fn run() -> Result<()> {
     test::install("checks of JavaScript from npm", "tests/js")?;
-    step::loud("tsc on the bridge", tool("tsc").args(["-p", "tests/js"]), LIMIT)?;
-    step::loud("oxlint", tool("oxlint").args(["-c", "tests/js/oxlint.json", "--deny-warnings"]).args(FOLDERS), LIMIT)?;
+    step::loud(
+        "tsc on the bridge",
+        tool("tsc").args(["-p", "tests/js"]),
+        LIMIT,
+    )?;
+    step::loud(
+        "oxlint",
+        tool("oxlint")
+            .args(["-c", "tests/js/oxlint.json", "--deny-warnings"])
+            .args(FOLDERS),
+        LIMIT,
+    )?;
     let whole = env::temp_dir().join(format!("wharf-js-{}", std::process::id()));
     fs::create_dir_all(&whole).with_context(|| format!("cannot make {}", whole.display()))?;
     let checked = check_whole(&whole);
@@ -29,29 +45,46 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn tool(name: &str) -> Command {
-    let mut command = Command::new(project::root().join("tests/js/node_modules/.bin").join(name));
+    let mut command = Command::new(
+        project::root()
+            .join("tests/js/node_modules/.bin")
+            .join(name),
+    );
     command.current_dir(project::root());
     command
 }
 
 fn check_whole(folder: &Path) -> Result<()> {
     for (name, files, without) in SCRIPTS {
-        fs::write(folder.join(name), joined(&project::root().join(files), without)?)?;
+        fs::write(
+            folder.join(name),
+            joined(&project::root().join(files), without)?,
+        )?;
     }
     let mut lint = tool("oxlint");
-    lint.args(["-c", "tests/js/oxlint-whole.json", "--deny-warnings"]).arg(folder);
+    lint.args(["-c", "tests/js/oxlint-whole.json", "--deny-warnings"])
+        .arg(folder);
     step::loud("oxlint on whole scripts", &mut lint, LIMIT)
 }
 
 /// The files of a folder as one closure. Their order is not that of the real script, which this check does not ask about.
 fn joined(folder: &Path, without: &[&str]) -> Result<String> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_some_and(|end| end == "js") && !without.iter().any(|name| path.ends_with(name)));
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| {
+        path.extension().is_some_and(|end| end == "js")
+            && !without.iter().any(|name| path.ends_with(name))
+    });
     paths.sort();
     let mut script = String::from("(() => {\n");
     for path in paths {
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        script += &format!("// {}\n{text}\n", path.file_name().unwrap_or_default().to_string_lossy());
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        script += &format!(
+            "// {}\n{text}\n",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        );
     }
     Ok(script + "})();\n")
 }
@@ -63,9 +96,17 @@ mod tests {
     #[test]
     fn files_of_a_folder_share_one_scope() {
         let folder = tempfile::tempdir().expect("tempdir");
-        for (name, text) in [("b.js", "two();"), ("a.js", "one();"), ("c.d.ts", "no"), ("loader.js", "no")] {
+        for (name, text) in [
+            ("b.js", "two();"),
+            ("a.js", "one();"),
+            ("c.d.ts", "no"),
+            ("loader.js", "no"),
+        ] {
             fs::write(folder.path().join(name), text).expect("written");
         }
-        assert_eq!(joined(folder.path(), &["loader.js"]).expect("joined"), "(() => {\n// a.js\none();\n// b.js\ntwo();\n})();\n");
+        assert_eq!(
+            joined(folder.path(), &["loader.js"]).expect("joined"),
+            "(() => {\n// a.js\none();\n// b.js\ntwo();\n})();\n"
+        );
     }
 }

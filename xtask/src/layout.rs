@@ -52,7 +52,9 @@ impl Profile {
     }
 
     fn program(self) -> PathBuf {
-        project::target().join(if self == Self::Dist { "dist" } else { "debug" }).join("wharf")
+        project::target()
+            .join(if self == Self::Dist { "dist" } else { "debug" })
+            .join("wharf")
     }
 
     /// Builds plugins and gateway, unless what is built already is to do.
@@ -67,9 +69,21 @@ impl Profile {
             Self::Dev => setup::programs(&["wharf"])?,
             Self::Dist => {
                 setup::make()?;
-                eprintln!("  Building with optimisation: about 25 minutes the first time on two cores");
+                eprintln!(
+                    "  Building with optimisation: about 25 minutes the first time on two cores"
+                );
                 // The gateway alone: the other programs give it features that are for tests.
-                cargo::build("Gateway, optimised", &["build", "--locked", "--profile", "dist", "--package", packages::GATEWAY])?;
+                cargo::build(
+                    "Gateway, optimised",
+                    &[
+                        "build",
+                        "--locked",
+                        "--profile",
+                        "dist",
+                        "--package",
+                        packages::GATEWAY,
+                    ],
+                )?;
             }
         }
         Ok(program)
@@ -80,29 +94,58 @@ impl Profile {
 pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
     let root = project::root();
     let prefix = prefix.to_str().context("the prefix is not UTF-8")?;
-    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let text = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"));
-    let mut items = vec![Item { to: "bin/wharf".into(), content: read(program)?, mode: 0o755 }];
-    let mut add = |to: String, content: Vec<u8>| items.push(Item { to, content, mode: 0o644 });
+    let read =
+        |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = |path: &str| {
+        fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))
+    };
+    let mut items = vec![Item {
+        to: "bin/wharf".into(),
+        content: read(program)?,
+        mode: 0o755,
+    }];
+    let mut add = |to: String, content: Vec<u8>| {
+        items.push(Item {
+            to,
+            content,
+            mode: 0o644,
+        })
+    };
     let own = text("gateway.toml")?;
-    add(SYSTEM_CONFIG.into(), system_config(&own, prefix)?.into_bytes());
+    add(
+        SYSTEM_CONFIG.into(),
+        system_config(&own, prefix)?.into_bytes(),
+    );
     add(OWN_CONFIG.into(), own.into_bytes());
     for package in plugins::packages()? {
         let file = format!("{}.wasm", package.replace('-', "_"));
         let built = root.join("plugins").join(&file);
-        ensure!(built.is_file(), "{} is not built; `cargo xtask plugins` does that", built.display());
+        ensure!(
+            built.is_file(),
+            "{} is not built; `cargo xtask plugins` does that",
+            built.display()
+        );
         add(format!("share/wharf/plugins/{file}"), read(&built)?);
     }
     let unit = text("deploy/wharf.service")?.replace(PREFIX, prefix);
     add("lib/systemd/system/wharf.service".into(), unit.into_bytes());
-    add("lib/sysusers.d/wharf.conf".into(), text("deploy/wharf.sysusers")?.into_bytes());
+    add(
+        "lib/sysusers.d/wharf.conf".into(),
+        text("deploy/wharf.sysusers")?.into_bytes(),
+    );
     for name in ["README.md", "CHANGELOG.md", "LICENSE"] {
         add(format!("share/doc/wharf/{name}"), read(&root.join(name))?);
     }
-    let mut pages: Vec<PathBuf> = fs::read_dir(root.join("docs"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut pages: Vec<PathBuf> = fs::read_dir(root.join("docs"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     pages.retain(|path| path.is_file());
     for page in pages {
-        let name = page.file_name().context("a name")?.to_string_lossy().into_owned();
+        let name = page
+            .file_name()
+            .context("a name")?
+            .to_string_lossy()
+            .into_owned();
         add(format!("share/doc/wharf/docs/{name}"), read(&page)?);
     }
     items.sort_by(|a, b| a.to.cmp(&b.to));
@@ -113,9 +156,15 @@ pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
 fn system_config(own: &str, prefix: &str) -> Result<String> {
     let plugins = format!("{prefix}/share/wharf/plugins");
     let mut text = own.to_owned();
-    for (key, default, now) in [("path", "./whatsapp-session", STATE), ("dir", "./plugins", plugins.as_str())] {
+    for (key, default, now) in [
+        ("path", "./whatsapp-session", STATE),
+        ("dir", "./plugins", plugins.as_str()),
+    ] {
         let line = format!("# {key} = \"{default}\"");
-        ensure!(text.matches(&line).count() == 1, "gateway.toml does not have the line `{line}` once");
+        ensure!(
+            text.matches(&line).count() == 1,
+            "gateway.toml does not have the line `{line}` once"
+        );
         text = text.replace(&line, &format!("{key} = \"{now}\""));
     }
     Ok(text)
@@ -131,7 +180,10 @@ impl Item {
     /// Puts it in that place.
     pub(crate) fn put_at(&self, place: &Path) -> Result<()> {
         let folder = place.parent().context("a file lies in a folder")?;
-        let name = place.file_name().context("a file has a name")?.to_string_lossy();
+        let name = place
+            .file_name()
+            .context("a file has a name")?
+            .to_string_lossy();
         let beside = folder.join(format!(".{name}.new"));
         let put = || {
             fs::create_dir_all(folder)?;
@@ -151,10 +203,27 @@ mod tests {
     fn the_machines_configuration_is_the_repositorys_with_two_paths() {
         let own = fs::read_to_string(project::root().join("gateway.toml")).expect("gateway.toml");
         let text = system_config(&own, "/opt/w").expect("made");
-        let differ: Vec<(&str, &str)> = own.lines().zip(text.lines()).filter(|(a, b)| a != b).collect();
+        let differ: Vec<(&str, &str)> = own
+            .lines()
+            .zip(text.lines())
+            .filter(|(a, b)| a != b)
+            .collect();
         assert_eq!(differ.len(), 2, "{differ:?}");
-        assert!(differ.iter().any(|(_, now)| now.starts_with("path = \"/var/lib/wharf\"")), "{differ:?}");
-        assert!(differ.iter().any(|(_, now)| now.starts_with("dir = \"/opt/w/share/wharf/plugins\"")), "{differ:?}");
-        assert!(system_config("[sessions]\n", "/opt/w").is_err(), "a file without the lines");
+        assert!(
+            differ
+                .iter()
+                .any(|(_, now)| now.starts_with("path = \"/var/lib/wharf\"")),
+            "{differ:?}"
+        );
+        assert!(
+            differ
+                .iter()
+                .any(|(_, now)| now.starts_with("dir = \"/opt/w/share/wharf/plugins\"")),
+            "{differ:?}"
+        );
+        assert!(
+            system_config("[sessions]\n", "/opt/w").is_err(),
+            "a file without the lines"
+        );
     }
 }

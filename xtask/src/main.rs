@@ -66,13 +66,27 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let (verb, rest) = args.split_first().map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
+    let (verb, rest) = args
+        .split_first()
+        .map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     if !project::is_repository(project::root()) {
         bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
     }
     env::set_current_dir(project::root())?;
-    let takes_arguments =
-        matches!(verb, "demo" | "up" | "standin" | "peers" | "faults" | "openapi" | "bench" | "real-page" | "dist" | "install" | "image");
+    let takes_arguments = matches!(
+        verb,
+        "demo"
+            | "up"
+            | "standin"
+            | "peers"
+            | "faults"
+            | "openapi"
+            | "bench"
+            | "real-page"
+            | "dist"
+            | "install"
+            | "image"
+    );
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} takes no {word:?}\n\n{USAGE}");
     }

@@ -9,6 +9,18 @@ use crate::{project, step};
 
 pub(crate) fn run() -> Result<()> {
     let mut cargo = project::cargo();
-    cargo.args(["test", "--package", "number-policy", "--test", "country_table"]).env("WHARF_WRITE_DOCS", "1");
-    step::loud("plugins/number-policy/src/country_table.rs", &mut cargo, Duration::from_secs(1800))
+    cargo
+        .args([
+            "test",
+            "--package",
+            "number-policy",
+            "--test",
+            "country_table",
+        ])
+        .env("WHARF_WRITE_DOCS", "1");
+    step::loud(
+        "plugins/number-policy/src/country_table.rs",
+        &mut cargo,
+        Duration::from_secs(1800),
+    )
 }

@@ -29,15 +29,33 @@ fn command(tools: PathBuf) -> Command {
 fn install() -> Result<PathBuf> {
     setup::python()?;
     let environment = project::target().join("openapi/venv");
-    let wanted = fs::read_to_string(project::root().join("tests/openapi/requirements.txt")).context("tests/openapi/requirements.txt")?;
+    let wanted = fs::read_to_string(project::root().join("tests/openapi/requirements.txt"))
+        .context("tests/openapi/requirements.txt")?;
     let note = environment.join("installed.txt");
     if fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
         return Ok(environment.join("bin"));
     }
-    step::quiet("Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment), LIMIT)?;
+    step::quiet(
+        "Python environment",
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment),
+        LIMIT,
+    )?;
     let mut pip = Command::new(environment.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "tests/openapi/requirements.txt"]);
-    step::quiet("schemathesis and openapi-python-client from PyPI", &mut pip, LIMIT)?;
+    pip.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        "tests/openapi/requirements.txt",
+    ]);
+    step::quiet(
+        "schemathesis and openapi-python-client from PyPI",
+        &mut pip,
+        LIMIT,
+    )?;
     fs::write(&note, wanted).with_context(|| format!("cannot write {}", note.display()))?;
     Ok(environment.join("bin"))
 }

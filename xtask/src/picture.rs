@@ -29,14 +29,29 @@ struct Line {
 pub(crate) fn run() -> Result<()> {
     setup::with(&["wharf", "wharf-demo"])?;
     let started = Instant::now();
-    let mut lines = vec![Line { at: 0.0, text: "$ cargo xtask demo --once".into() }, Line { at: 0.0, text: String::new() }];
+    let mut lines = vec![
+        Line {
+            at: 0.0,
+            text: "$ cargo xtask demo --once".into(),
+        },
+        Line {
+            at: 0.0,
+            text: String::new(),
+        },
+    ];
     let mut demo = project::clean(Command::new(project::program("wharf-demo")));
     let output = step::capture(demo.args(["--once", "--port", "3001"]), LIMIT, |line| {
-        lines.extend(line.map(|text| Line { at: started.elapsed().as_secs_f32(), text: text.into() }));
+        lines.extend(line.map(|text| Line {
+            at: started.elapsed().as_secs_f32(),
+            text: text.into(),
+        }));
         true
     })?;
     if !output.status.success() {
-        bail!("the demo failed, so there is nothing to show:\n{}", output.text);
+        bail!(
+            "the demo failed, so there is nothing to show:\n{}",
+            output.text
+        );
     }
     let path = project::root().join("docs/demo.svg");
     fs::write(&path, draw(&lines))?;
@@ -45,9 +60,18 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn draw(lines: &[Line]) -> String {
-    let rows: Vec<(f32, &str, String)> =
-        lines.iter().flat_map(|line| wrapped(&line.text).into_iter().map(|text| (line.at, class(&line.text), text))).collect();
-    let (width, height) = (COLUMNS as f32 * COLUMN + 2.0 * MARGIN, rows.len() as f32 * ROW + 2.0 * MARGIN);
+    let rows: Vec<(f32, &str, String)> = lines
+        .iter()
+        .flat_map(|line| {
+            wrapped(&line.text)
+                .into_iter()
+                .map(|text| (line.at, class(&line.text), text))
+        })
+        .collect();
+    let (width, height) = (
+        COLUMNS as f32 * COLUMN + 2.0 * MARGIN,
+        rows.len() as f32 * ROW + 2.0 * MARGIN,
+    );
     let whole = rows.last().map_or(0.0, |row| row.0) + REST;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
@@ -62,7 +86,11 @@ fn draw(lines: &[Line]) -> String {
             "<animate attributeName=\"opacity\" values=\"0;0;1;1\" keyTimes=\"0;{0:.4};{0:.4};1\" dur=\"{whole:.1}s\" repeatCount=\"indefinite\"/>",
             (at / whole).clamp(0.0, 0.9999)
         );
-        let body = if is_blocks(text) { blocks(text, top) } else { words(text, class, top) };
+        let body = if is_blocks(text) {
+            blocks(text, top)
+        } else {
+            words(text, class, top)
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(svg, "<g>{body}{appear}</g>");
     }
@@ -74,7 +102,10 @@ fn wrapped(text: &str) -> Vec<String> {
     if letters.is_empty() {
         return vec![String::new()];
     }
-    letters.chunks(COLUMNS).map(|chunk| chunk.iter().collect()).collect()
+    letters
+        .chunks(COLUMNS)
+        .map(|chunk| chunk.iter().collect())
+        .collect()
 }
 
 /// What a line is, by its first character.
@@ -88,8 +119,14 @@ fn class(line: &str) -> &'static str {
 }
 
 fn words(text: &str, class: &str, top: f32) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!("<text class=\"{class}\" x=\"{MARGIN}\" y=\"{:.1}\">{text}</text>", top + ROW * 0.75)
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    format!(
+        "<text class=\"{class}\" x=\"{MARGIN}\" y=\"{:.1}\">{text}</text>",
+        top + ROW * 0.75
+    )
 }
 
 fn is_blocks(text: &str) -> bool {
@@ -103,11 +140,19 @@ fn blocks(text: &str, top: f32) -> String {
     for (half, full) in ["█▀", "█▄"].iter().enumerate() {
         let mut at = 0;
         while at < letters.len() {
-            let run = letters[at..].iter().take_while(|c| full.contains(**c)).count();
+            let run = letters[at..]
+                .iter()
+                .take_while(|c| full.contains(**c))
+                .count();
             if run > 0 {
                 let (x, y) = (MARGIN + at as f32 * COLUMN, top + half as f32 * ROW / 2.0);
                 // A hair too tall and wide, so that no seam shows between neighbours.
-                let _ = write!(path, "M{x:.1} {y:.1}h{:.1}v{:.1}h-{0:.1}z", run as f32 * COLUMN + 0.1, ROW / 2.0 + 0.1);
+                let _ = write!(
+                    path,
+                    "M{x:.1} {y:.1}h{:.1}v{:.1}h-{0:.1}z",
+                    run as f32 * COLUMN + 0.1,
+                    ROW / 2.0 + 0.1
+                );
             }
             at += run.max(1);
         }
@@ -121,8 +166,20 @@ mod tests {
 
     #[test]
     fn a_qr_becomes_rectangles_and_words_are_escaped() {
-        let svg = draw(&[Line { at: 0.0, text: "█▀ ▄".into() }, Line { at: 1.0, text: "a < b & c".into() }]);
-        assert!(svg.contains("M16.0 16.0h16.9") && svg.contains("a &lt; b &amp; c"), "{svg}");
+        let svg = draw(&[
+            Line {
+                at: 0.0,
+                text: "█▀ ▄".into(),
+            },
+            Line {
+                at: 1.0,
+                text: "a < b & c".into(),
+            },
+        ]);
+        assert!(
+            svg.contains("M16.0 16.0h16.9") && svg.contains("a &lt; b &amp; c"),
+            "{svg}"
+        );
         assert!(!svg.contains('█'));
     }
 

@@ -12,7 +12,10 @@ pub(crate) fn run() -> Result<()> {
     let built = guests::build("Plugins (WebAssembly)", &packages)?;
     for package in packages {
         let file = format!("{}.wasm", package.replace('-', "_"));
-        replace(&built.join(&file), &project::root().join("plugins").join(&file))?;
+        replace(
+            &built.join(&file),
+            &project::root().join("plugins").join(&file),
+        )?;
     }
     Ok(())
 }
@@ -37,5 +40,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     let beside = to.with_extension("wasm.new");
-    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, to)).with_context(|| format!("cannot write {}", to.display()))
+    fs::write(&beside, bytes)
+        .and_then(|()| fs::rename(&beside, to))
+        .with_context(|| format!("cannot write {}", to.display()))
 }

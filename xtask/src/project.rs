@@ -13,14 +13,23 @@ pub(crate) fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
         // Set by `cargo run`; without it, where we stand and where the program lies.
-        let starts = [env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from), env::current_dir().ok(), env::current_exe().ok()];
+        let starts = [
+            env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+            env::current_dir().ok(),
+            env::current_exe().ok(),
+        ];
         find(starts.into_iter().flatten()).unwrap_or_else(|| ".".into())
     })
 }
 
 /// The first of these places that lies in a repository, and the folder of that.
 fn find(starts: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    starts.into_iter().find_map(|start| start.ancestors().find(|folder| is_repository(folder)).map(Path::to_owned))
+    starts.into_iter().find_map(|start| {
+        start
+            .ancestors()
+            .find(|folder| is_repository(folder))
+            .map(Path::to_owned)
+    })
 }
 
 /// Whether this is a copy of the repository.
@@ -41,7 +50,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// Cargo, without what the `cargo run` around us has put into the environment: build scripts that watch those
 /// variables would see a change, and everything behind them would be built again.
 pub(crate) fn cargo() -> Command {
-    clean(Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+    clean(Command::new(
+        env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+    ))
 }
 
 /// `command` with the environment that a shell would give it.
@@ -49,7 +60,14 @@ pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let Some(text) = name.to_str() else { continue };
         if text.starts_with("CARGO_PKG_")
-            || matches!(text, "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE")
+            || matches!(
+                text,
+                "CARGO_MANIFEST_DIR"
+                    | "CARGO_MANIFEST_PATH"
+                    | "CARGO_BIN_NAME"
+                    | "CARGO_CRATE_NAME"
+                    | "CARGO_PRIMARY_PACKAGE"
+            )
         {
             command.env_remove(name);
         }
@@ -65,7 +83,9 @@ pub(crate) fn is_root() -> bool {
 
 /// A program on the `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -83,7 +103,10 @@ mod tests {
         fs::create_dir_all(copy.join("docs")).expect("made");
         fs::write(copy.join("xtask/Cargo.toml"), "").expect("written");
         assert_eq!(find([copy.join("xtask/src")]), Some(copy.clone()));
-        assert_eq!(find([folder.path().to_owned(), copy.join("docs")]), Some(copy));
+        assert_eq!(
+            find([folder.path().to_owned(), copy.join("docs")]),
+            Some(copy)
+        );
         assert_eq!(find([folder.path().to_owned()]), None);
     }
 }

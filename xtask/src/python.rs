@@ -21,15 +21,41 @@ pub(crate) fn run() -> Result<()> {
     let environment = folder.join("venv");
     if !environment.join("bin/componentize-py").is_file() {
         if project::on_path("python3").is_none() {
-            bail!("python3 is missing. On Debian or Ubuntu install it with\n    sudo apt-get install python3-venv");
+            bail!(
+                "python3 is missing. On Debian or Ubuntu install it with\n    sudo apt-get install python3-venv"
+            );
         }
-        let venv = step::quiet("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&environment), LIMIT);
+        let venv = step::quiet(
+            "Python environment",
+            Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(&environment),
+            LIMIT,
+        );
         venv.context("on Debian or Ubuntu `python3 -m venv` needs a package: sudo apt-get install python3-venv")?;
-        step::quiet(COMPONENTIZE, Command::new(environment.join("bin/pip")).args(["install", "--quiet", COMPONENTIZE]), LIMIT)?;
+        step::quiet(
+            COMPONENTIZE,
+            Command::new(environment.join("bin/pip")).args(["install", "--quiet", COMPONENTIZE]),
+            LIMIT,
+        )?;
     }
     let mut componentize = Command::new(environment.join("bin/componentize-py"));
-    componentize.args(["-d", "wit/v0.1", "-w", "validator", "componentize", "-p", "sdk/python", "banned_words", "-o"]);
-    step::quiet("banned_words.wasm", componentize.arg(plugins.join("banned_words.wasm")), LIMIT)?;
+    componentize.args([
+        "-d",
+        "wit/v0.1",
+        "-w",
+        "validator",
+        "componentize",
+        "-p",
+        "sdk/python",
+        "banned_words",
+        "-o",
+    ]);
+    step::quiet(
+        "banned_words.wasm",
+        componentize.arg(plugins.join("banned_words.wasm")),
+        LIMIT,
+    )?;
     setup::programs(&["wharf", "wharf-python"])?;
     let mut check = project::clean(Command::new(project::program("wharf-python")));
     step::loud("the gateway with it", check.arg(&plugins), LIMIT)

@@ -8,5 +8,7 @@ use crate::{project, setup, step};
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::with(&["wharf", "wharf-real-page"])?;
-    step::become_program(project::clean(Command::new(project::program("wharf-real-page"))).args(args))
+    step::become_program(
+        project::clean(Command::new(project::program("wharf-real-page"))).args(args),
+    )
 }

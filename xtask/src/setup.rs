@@ -16,9 +16,15 @@ const BROWSERS: [&str; 6] = [
     "/usr/bin/google-chrome",
 ];
 
-const SHELLS: [&str; 2] = ["/usr/lib/chromium/chromium-headless-shell", "/usr/bin/chromium-headless-shell"];
+const SHELLS: [&str; 2] = [
+    "/usr/lib/chromium/chromium-headless-shell",
+    "/usr/bin/chromium-headless-shell",
+];
 
-const FAKETIME: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
+const FAKETIME: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+];
 
 /// Everything, with all programs that run here.
 pub(crate) fn run() -> Result<()> {
@@ -53,11 +59,17 @@ pub(crate) fn tools() -> Result<()> {
 
 /// What builds jemalloc, for optimised builds.
 pub(crate) fn make() -> Result<()> {
-    if project::on_path("make").is_some() { Ok(()) } else { install("make", &["make"]) }
+    if project::on_path("make").is_some() {
+        Ok(())
+    } else {
+        install("make", &["make"])
+    }
 }
 
 fn chromium() -> Result<()> {
-    if env::var_os("CHROMIUM").is_some_and(|path| Path::new(&path).is_file()) || BROWSERS.iter().any(|path| Path::new(path).is_file()) {
+    if env::var_os("CHROMIUM").is_some_and(|path| Path::new(&path).is_file())
+        || BROWSERS.iter().any(|path| Path::new(path).is_file())
+    {
         return Ok(());
     }
     install("Chromium", &["chromium"])
@@ -65,17 +77,32 @@ fn chromium() -> Result<()> {
 
 /// The shell takes half the memory of the full browser, which does as well: what cannot be installed is only said.
 fn shell() {
-    let there = env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
-    if !there && let Err(error) = install("Chromium's headless shell", &["chromium-headless-shell"]) {
+    let there =
+        env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
+    if !there && let Err(error) = install("Chromium's headless shell", &["chromium-headless-shell"])
+    {
         eprintln!("  sessions will use the full browser: {error:#}");
     }
 }
 
 /// What makes and runs an image without Docker.
 pub(crate) fn engine() -> Result<()> {
-    let packages = [("debootstrap", "debootstrap"), ("buildah", "buildah"), ("podman", "podman"), ("crun", "crun")];
-    let missing: Vec<&str> = packages.into_iter().filter(|(program, _)| project::on_path(program).is_none()).map(|(_, package)| package).collect();
-    if missing.is_empty() { Ok(()) } else { install("debootstrap, buildah and podman", &missing) }
+    let packages = [
+        ("debootstrap", "debootstrap"),
+        ("buildah", "buildah"),
+        ("podman", "podman"),
+        ("crun", "crun"),
+    ];
+    let missing: Vec<&str> = packages
+        .into_iter()
+        .filter(|(program, _)| project::on_path(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        install("debootstrap, buildah and podman", &missing)
+    }
 }
 
 /// Node and npm, for whatsapp-web.js on the stand-in.
@@ -89,7 +116,12 @@ pub(crate) fn node() -> Result<()> {
 /// Python with what makes environments, for the tools that hold the API's document against the gateway.
 pub(crate) fn python() -> Result<()> {
     // Debian's Python comes without the part that puts pip into an environment.
-    let has_venv = || Command::new("python3").args(["-c", "import venv, ensurepip"]).output().is_ok_and(|output| output.status.success());
+    let has_venv = || {
+        Command::new("python3")
+            .args(["-c", "import venv, ensurepip"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
     if project::on_path("python3").is_some() && has_venv() {
         return Ok(());
     }
@@ -105,11 +137,21 @@ pub(crate) fn faketime() {
 }
 
 fn install(what: &str, names: &[&str]) -> Result<()> {
-    let install = format!("apt-get install --yes --no-install-recommends {}", names.join(" "));
+    let install = format!(
+        "apt-get install --yes --no-install-recommends {}",
+        names.join(" ")
+    );
     if !project::is_root() || project::on_path("apt-get").is_none() {
-        bail!("{what} is missing. On Debian or Ubuntu install it with\n    sudo apt-get update && sudo {install}\nthen run the same command again");
+        bail!(
+            "{what} is missing. On Debian or Ubuntu install it with\n    sudo apt-get update && sudo {install}\nthen run the same command again"
+        );
     }
     let mut apt = Command::new("sh");
-    apt.args(["-c", &format!("apt-get update && {install}")]).env("DEBIAN_FRONTEND", "noninteractive");
-    step::quiet(&format!("{what} (Debian package)"), &mut apt, Duration::from_secs(900))
+    apt.args(["-c", &format!("apt-get update && {install}")])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    step::quiet(
+        &format!("{what} (Debian package)"),
+        &mut apt,
+        Duration::from_secs(900),
+    )
 }

@@ -21,7 +21,12 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn start(what: &str) -> Self {
         let terminal = io::stderr().is_terminal();
-        let mut progress = Self { what: what.into(), started: Instant::now(), said: None, terminal };
+        let mut progress = Self {
+            what: what.into(),
+            started: Instant::now(),
+            said: None,
+            terminal,
+        };
         progress.say("");
         progress
     }
@@ -44,7 +49,11 @@ impl Progress {
 
     /// The line that stays.
     pub(crate) fn end(mut self, outcome: &str) {
-        let line = format!("{}: {outcome}, {:.1} s", self.what, self.started.elapsed().as_secs_f32());
+        let line = format!(
+            "{}: {outcome}, {:.1} s",
+            self.what,
+            self.started.elapsed().as_secs_f32()
+        );
         self.write(&line, true);
     }
 
@@ -71,10 +80,18 @@ pub(crate) struct Output {
 ///
 /// # Errors
 /// When it cannot be started or takes longer than `limit`; it is killed then.
-pub(crate) fn capture(command: &mut Command, limit: Duration, mut watch: impl FnMut(Option<&str>) -> bool) -> Result<Output> {
+pub(crate) fn capture(
+    command: &mut Command,
+    limit: Duration,
+    mut watch: impl FnMut(Option<&str>) -> bool,
+) -> Result<Output> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start {name}"))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
     let (sender, lines) = mpsc::channel();
     if let Some(pipe) = child.stdout.take() {
         read_lines(pipe, sender.clone());
@@ -100,10 +117,16 @@ pub(crate) fn capture(command: &mut Command, limit: Duration, mut watch: impl Fn
             // It may have ended this instant.
             let _ = child.kill();
             let _ = child.wait();
-            bail!("{name} took longer than {} minutes and was stopped; it said:\n{text}", limit.as_secs() / 60);
+            bail!(
+                "{name} took longer than {} minutes and was stopped; it said:\n{text}",
+                limit.as_secs() / 60
+            );
         }
     }
-    Ok(Output { status: child.wait()?, text })
+    Ok(Output {
+        status: child.wait()?,
+        text,
+    })
 }
 
 fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>) {
@@ -152,17 +175,29 @@ pub(crate) fn quiet(what: &str, command: &mut Command, limit: Duration) -> Resul
 /// # Errors
 /// When it fails or takes longer than `limit`.
 pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
-    let mut child = command.spawn().with_context(|| format!("{what}: cannot start {}", command.get_program().to_string_lossy()))?;
+    let mut child = command.spawn().with_context(|| {
+        format!(
+            "{what}: cannot start {}",
+            command.get_program().to_string_lossy()
+        )
+    })?;
     let until = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
-            return if status.success() { Ok(()) } else { Err(anyhow::anyhow!("{what}: {status}")) };
+            return if status.success() {
+                Ok(())
+            } else {
+                Err(anyhow::anyhow!("{what}: {status}"))
+            };
         }
         if Instant::now() > until {
             // It may have ended this instant.
             let _ = child.kill();
             let _ = child.wait();
-            bail!("{what} took longer than {} minutes and was stopped", limit.as_secs() / 60);
+            bail!(
+                "{what} took longer than {} minutes and was stopped",
+                limit.as_secs() / 60
+            );
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -175,5 +210,8 @@ pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result
 pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let error = command.exec();
-    bail!("cannot start {}: {error}", command.get_program().to_string_lossy())
+    bail!(
+        "cannot start {}: {error}",
+        command.get_program().to_string_lossy()
+    )
 }

@@ -17,10 +17,17 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn run() -> Result<()> {
     let plugins = plugins::packages()?;
-    let packages = packages::select(packages::HOST.into_iter().chain(packages::TESTS).chain(plugins.iter().map(String::as_str)));
+    let packages = packages::select(
+        packages::HOST
+            .into_iter()
+            .chain(packages::TESTS)
+            .chain(plugins.iter().map(String::as_str)),
+    );
     let mut table = Table::default();
     table.part("tools and plugins", setup::tools)?;
-    table.part("guests that misbehave", || guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop))?;
+    table.part("guests that misbehave", || {
+        guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop)
+    })?;
     table.part("build", || {
         let mut args = vec!["build", packages::PLAIN, "--bins", "--lib", "--tests"];
         args.extend(&packages);
@@ -28,19 +35,39 @@ pub(crate) fn run() -> Result<()> {
     })?;
     table.part("tests", || {
         let mut tests = project::cargo();
-        tests.args(["test", packages::PLAIN, "--no-fail-fast", "--bins", "--lib", "--tests"]).args(&packages);
-        tests.env("WHARF_TEST_GUESTS", project::target().join("wasm32-wasip2/plugin"));
+        tests
+            .args([
+                "test",
+                packages::PLAIN,
+                "--no-fail-fast",
+                "--bins",
+                "--lib",
+                "--tests",
+            ])
+            .args(&packages);
+        tests.env(
+            "WHARF_TEST_GUESTS",
+            project::target().join("wasm32-wasip2/plugin"),
+        );
         step::loud("cargo test", &mut tests, LIMIT)
     })?;
     table.part("documentation examples", || {
         let mut tests = project::cargo();
-        tests.args(["test", packages::PLAIN, "--doc"]).args(packages::select(packages::HOST.into_iter().chain(["wharf-plugin"])));
+        tests
+            .args(["test", packages::PLAIN, "--doc"])
+            .args(packages::select(
+                packages::HOST.into_iter().chain(["wharf-plugin"]),
+            ));
         step::loud("cargo test --doc", &mut tests, LIMIT)
     })?;
     table.part("faults", faults::test)?;
     table.part("chaos", || {
         let mut chaos = project::clean(Command::new(project::program("wharf-bench")));
-        step::loud("wharf-bench chaos", chaos.args(["chaos", "--messages", CHAOS]), Duration::from_secs(600))
+        step::loud(
+            "wharf-bench chaos",
+            chaos.args(["chaos", "--messages", CHAOS]),
+            Duration::from_secs(600),
+        )
     })?;
     table.part("whatsapp-web.js on the stand-in", peer)?;
     table.part("the API's document", openapi::test)?;
@@ -51,7 +78,11 @@ pub(crate) fn run() -> Result<()> {
 /// Unmodified whatsapp-web.js, so that the stand-in stays honest.
 fn peer() -> Result<()> {
     install_peer()?;
-    step::loud("whatsapp-web.js on the stand-in", &mut project::clean(Command::new(project::program("wharf-peer"))), Duration::from_secs(600))
+    step::loud(
+        "whatsapp-web.js on the stand-in",
+        &mut project::clean(Command::new(project::program("wharf-peer"))),
+        Duration::from_secs(600),
+    )
 }
 
 /// Node and the library from npm.
@@ -65,7 +96,9 @@ pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
     let folder = project::root().join(folder);
     if !is_installed(&folder) {
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).env("PUPPETEER_SKIP_DOWNLOAD", "1").current_dir(&folder);
+        npm.args(["ci", "--no-audit", "--no-fund"])
+            .env("PUPPETEER_SKIP_DOWNLOAD", "1")
+            .current_dir(&folder);
         step::quiet(what, &mut npm, Duration::from_secs(600))?;
     }
     Ok(())
@@ -73,7 +106,12 @@ pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
 
 /// npm notes what it installed; it is newer than the lock file when nothing changed since.
 fn is_installed(folder: &Path) -> bool {
-    let changed = |file: &str| folder.join(file).metadata().and_then(|meta| meta.modified());
+    let changed = |file: &str| {
+        folder
+            .join(file)
+            .metadata()
+            .and_then(|meta| meta.modified())
+    };
     matches!((changed("node_modules/.package-lock.json"), changed("package-lock.json")), (Ok(installed), Ok(wanted)) if installed >= wanted)
 }
 
@@ -97,7 +135,11 @@ impl Table {
     fn print(&self) {
         eprintln!();
         for (name, took, passed) in &self.rows {
-            eprintln!("  {name:<34} {:>6.1} s  {}", took.as_secs_f32(), if *passed { "ok" } else { "FAILED" });
+            eprintln!(
+                "  {name:<34} {:>6.1} s  {}",
+                took.as_secs_f32(),
+                if *passed { "ok" } else { "FAILED" }
+            );
         }
         let sum: Duration = self.rows.iter().map(|row| row.1).sum();
         eprintln!("  {:<34} {:>6.1} s", "together", sum.as_secs_f32());

@@ -15,10 +15,21 @@ const MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 /// When it finds something.
 pub(crate) fn machete() -> Result<()> {
     match installed(MACHETE) {
-        Ok(program) => step::quiet("cargo machete", Command::new(program).current_dir(project::root()), Duration::from_secs(120)),
+        Ok(program) => step::quiet(
+            "cargo machete",
+            Command::new(program).current_dir(project::root()),
+            Duration::from_secs(120),
+        ),
         Err(error) => {
-            let last = error.to_string().lines().last().unwrap_or_default().to_owned();
-            eprintln!("  cargo-machete could not be installed ({last}): unused dependencies were not looked for");
+            let last = error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .to_owned();
+            eprintln!(
+                "  cargo-machete could not be installed ({last}): unused dependencies were not looked for"
+            );
             Ok(())
         }
     }
@@ -26,12 +37,20 @@ pub(crate) fn machete() -> Result<()> {
 
 /// The program at this very version. Each version has a folder of its own, so a new one is installed beside the old.
 fn installed((name, version): (&str, &str)) -> Result<PathBuf> {
-    let root = project::target().join("tools").join(format!("{name}-{version}"));
+    let root = project::target()
+        .join("tools")
+        .join(format!("{name}-{version}"));
     let program = root.join("bin").join(name);
     if !program.is_file() {
         let mut cargo = project::cargo();
-        cargo.args(["install", name, "--version", version, "--locked", "--root"]).arg(&root);
-        step::quiet(&format!("installing {name} {version}"), &mut cargo, Duration::from_secs(900))?;
+        cargo
+            .args(["install", name, "--version", version, "--locked", "--root"])
+            .arg(&root);
+        step::quiet(
+            &format!("installing {name} {version}"),
+            &mut cargo,
+            Duration::from_secs(900),
+        )?;
     }
     Ok(program)
 }

@@ -9,8 +9,8 @@ use crate::{
     config::Config,
     model::{ClientId, Region},
     services::{
-        BulkOrders, Deliveries, HeldMessages, HelperAddress, Linking, Maintenance, Messages, Passkeys, SendingControl, Sends, Services, Sessions,
-        View,
+        BulkOrders, Deliveries, HeldMessages, HelperAddress, Linking, Maintenance, Messages,
+        Passkeys, SendingControl, Sends, Services, Sessions, View,
     },
 };
 
@@ -56,11 +56,20 @@ impl Started {
 }
 
 impl App {
-    pub(super) fn new(services: Services, config: &Config, helper: HelperAddress, document: Document) -> Self {
+    pub(super) fn new(
+        services: Services,
+        config: &Config,
+        helper: HelperAddress,
+        document: Document,
+    ) -> Self {
         let defaults = Defaults {
             client: config.sessions.default_client.clone(),
             // It was checked when the configuration was read.
-            region: config.send.default_region.as_deref().and_then(|region| region.parse().ok()),
+            region: config
+                .send
+                .default_region
+                .as_deref()
+                .and_then(|region| region.parse().ok()),
         };
         let parts = Parts {
             defaults: Arc::new(defaults),
@@ -70,12 +79,18 @@ impl App {
             started: Started(Instant::now()),
             document: Arc::new(document),
         };
-        Self { services: Arc::new(services), parts: Arc::new(parts) }
+        Self {
+            services: Arc::new(services),
+            parts: Arc::new(parts),
+        }
     }
 
     /// The same for a key that does not see everything.
     pub(super) fn restricted(&self, view: &View) -> Self {
-        Self { services: Arc::new(self.services.restricted(view)), parts: Arc::clone(&self.parts) }
+        Self {
+            services: Arc::new(self.services.restricted(view)),
+            parts: Arc::clone(&self.parts),
+        }
     }
 
     pub(super) fn bodies(&self) -> &Bodies {

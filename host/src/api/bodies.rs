@@ -52,8 +52,13 @@ impl Bodies {
     /// With room for so many bytes.
     pub(super) fn new(room: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let room = usize::try_from(room).unwrap_or(usize::MAX).clamp(LARGE, Semaphore::MAX_PERMITS);
-        Self { room: Arc::new(Semaphore::new(room)), turns: Semaphore::new((cores / 2).max(1)) }
+        let room = usize::try_from(room)
+            .unwrap_or(usize::MAX)
+            .clamp(LARGE, Semaphore::MAX_PERMITS);
+        Self {
+            room: Arc::new(Semaphore::new(room)),
+            turns: Semaphore::new((cores / 2).max(1)),
+        }
     }
 
     /// Reads the body of a call that may have `most` bytes, if it is large; small ones are left to whoever wants them.
@@ -69,17 +74,26 @@ impl Bodies {
         if size.lower() > most as u64 {
             return Err(too_large());
         }
-        let room = size.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(most).min(most);
+        let room = size
+            .upper()
+            .and_then(|upper| usize::try_from(upper).ok())
+            .unwrap_or(most)
+            .min(most);
         let wanted = u32::try_from(room).unwrap_or(u32::MAX);
-        let Ok(Ok(mut permit)) = timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(wanted)).await else {
+        let Ok(Ok(mut permit)) =
+            timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(wanted)).await
+        else {
             let message = "too many large bodies are being read; nothing was stored";
             return Err(ApiError::new(Code::Busy, message).after(RETRY_AFTER));
         };
         let (parts, mut body) = request.into_parts();
         let mut bytes = Vec::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let broken = |error: axum::Error| ApiError::new(Code::BodyNotReadable, error.to_string());
-            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            let broken =
+                |error: axum::Error| ApiError::new(Code::BodyNotReadable, error.to_string());
+            let Ok(data) = frame.map_err(broken)?.into_data() else {
+                continue;
+            };
             if bytes.len() + data.len() > most {
                 return Err(too_large());
             }
@@ -87,7 +101,13 @@ impl Bodies {
         }
         // A body that did not say its size may be smaller than what was kept for it.
         drop(permit.split(room.saturating_sub(bytes.len())));
-        Ok(Request::from_parts(parts, Body::from(Bytes::from_owner(Held { bytes, _room: permit }))))
+        Ok(Request::from_parts(
+            parts,
+            Body::from(Bytes::from_owner(Held {
+                bytes,
+                _room: permit,
+            })),
+        ))
     }
 
     /// Does work on so many bytes where it keeps nobody waiting.
@@ -112,7 +132,10 @@ mod tests {
     use super::*;
 
     fn post(body: Body) -> Request {
-        Request::builder().method(Method::POST).body(body).expect("request")
+        Request::builder()
+            .method(Method::POST)
+            .body(body)
+            .expect("request")
     }
 
     fn status(result: Result<Request, ApiError>) -> u16 {
@@ -120,17 +143,37 @@ mod tests {
     }
 
     async fn whole(request: Request) -> Bytes {
-        axum::body::to_bytes(request.into_body(), usize::MAX).await.expect("bytes")
+        axum::body::to_bytes(request.into_body(), usize::MAX)
+            .await
+            .expect("bytes")
     }
 
     #[tokio::test(start_paused = true)]
     async fn large_bodies_wait_for_room_and_keep_it_as_long_as_their_bytes_live() {
         let bodies = Bodies::new(4 * LARGE as u64);
         let large = || Body::from(vec![b'x'; 3 * LARGE]);
-        let first = whole(bodies.receive(post(large()), 4 * LARGE).await.expect("room")).await;
+        let first = whole(
+            bodies
+                .receive(post(large()), 4 * LARGE)
+                .await
+                .expect("room"),
+        )
+        .await;
         assert_eq!(first.len(), 3 * LARGE);
-        assert_eq!(status(bodies.receive(post(Body::from(vec![b'x'; LARGE])), LARGE).await), 200, "a small one needs no room");
-        assert_eq!(status(bodies.receive(post(large()), 4 * LARGE).await), 503, "no room in time");
+        assert_eq!(
+            status(
+                bodies
+                    .receive(post(Body::from(vec![b'x'; LARGE])), LARGE)
+                    .await
+            ),
+            200,
+            "a small one needs no room"
+        );
+        assert_eq!(
+            status(bodies.receive(post(large()), 4 * LARGE).await),
+            503,
+            "no room in time"
+        );
         let second = async { status(bodies.receive(post(large()), 4 * LARGE).await) };
         let (second, ()) = tokio::join!(second, async {
             tokio::task::yield_now().await;
@@ -144,13 +187,28 @@ mod tests {
     async fn a_body_that_does_not_say_its_size_gives_back_what_it_does_not_need() {
         let bodies = Bodies::new(4 * LARGE as u64);
         let chunks = |count: usize| {
-            let stream = futures_util::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(vec![b'x'; LARGE])));
+            let stream = futures_util::stream::iter(
+                (0..count).map(|_| Ok::<_, std::io::Error>(vec![b'x'; LARGE])),
+            );
             Body::from_stream(stream)
         };
-        let first = whole(bodies.receive(post(chunks(2)), 4 * LARGE).await.expect("room")).await;
-        assert_eq!((first.len(), bodies.room.available_permits()), (2 * LARGE, 2 * LARGE));
+        let first = whole(
+            bodies
+                .receive(post(chunks(2)), 4 * LARGE)
+                .await
+                .expect("room"),
+        )
+        .await;
+        assert_eq!(
+            (first.len(), bodies.room.available_permits()),
+            (2 * LARGE, 2 * LARGE)
+        );
         drop(first);
-        assert_eq!(status(bodies.receive(post(chunks(5)), 4 * LARGE).await), 413, "endless");
+        assert_eq!(
+            status(bodies.receive(post(chunks(5)), 4 * LARGE).await),
+            413,
+            "endless"
+        );
         assert_eq!(bodies.room.available_permits(), 4 * LARGE);
     }
 }

@@ -13,6 +13,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     /// The guard names the caller of every request that reaches a handler.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self("unknown".to_owned())))
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self("unknown".to_owned())))
     }
 }

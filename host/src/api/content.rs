@@ -28,63 +28,99 @@ pub(super) struct Said {
 /// The codes of the kinds are in the table of codes as well, which a test compares with them.
 impl From<InvalidContent> for ApiError {
     fn from(InvalidContent { code, message }: InvalidContent) -> Self {
-        Self::new(Code::named(code.name).unwrap_or(Code::InvalidField), message)
+        Self::new(
+            Code::named(code.name).unwrap_or(Code::InvalidField),
+            message,
+        )
     }
 }
 
 /// Reads the body of a call: its fields `T`, and beside them those that say what the message is.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<(T, CallFields), ApiError> {
-    object::from_slice_in_two(body, &CallFields::names(true)).map_err(|fault| not_yet(body).unwrap_or_else(|| fault.into()))
+    object::from_slice_in_two(body, &CallFields::names(true))
+        .map_err(|fault| not_yet(body).unwrap_or_else(|| fault.into()))
 }
 
 /// Refuses a body with a kind that cannot be sent by this version, whatever else it says: nothing that could be mended in
 /// the call would help.
 fn not_yet(body: &[u8]) -> Option<ApiError> {
-    given(body, &CallFields::names(false)).map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
+    given(body, &CallFields::names(false))
+        .map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
 }
 
 /// As [`not_yet`], for an order: it knows fewer kinds.
 pub(super) fn not_to_many(body: &[u8]) -> Option<ApiError> {
-    let kind = given(body, &CallFields::names(true)).or_else(|| given(body, &CallFields::names(false)))?;
-    let message = format!("a bulk order sends a text or a template; a message of the kind {kind} cannot be sent to many yet");
+    let kind =
+        given(body, &CallFields::names(true)).or_else(|| given(body, &CallFields::names(false)))?;
+    let message = format!(
+        "a bulk order sends a text or a template; a message of the kind {kind} cannot be sent to many yet"
+    );
     Some(ApiError::new(Code::KindNotSupported, message))
 }
 
 /// The first of `kinds` that a body has a field of.
 fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
     let fields: BTreeMap<String, IgnoredAny> = object::from_slice(body).ok()?;
-    kinds.iter().copied().find(|kind| fields.contains_key(*kind))
+    kinds
+        .iter()
+        .copied()
+        .find(|kind| fields.contains_key(*kind))
 }
 
 /// What shall be sent: the one field that is given, checked.
 pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
-    let text = said.text.map(|text| ("text", text.check(region).map(Content::Text)));
+    let text = said
+        .text
+        .map(|text| ("text", text.check(region).map(Content::Text)));
     let kinds = text.into_iter().chain(said.kinds.contents(region));
     let kinds = kinds.map(|(name, content)| (name, content.map(Requested::Content)));
-    let template = said.template.map(|template| ("template", Ok(Requested::Template(template))));
+    let template = said
+        .template
+        .map(|template| ("template", Ok(Requested::Template(template))));
     let mut given = kinds.chain(template);
     match (given.next(), given.next()) {
         (None, _) => {
-            let message = format!("to is required, and one of {} or template", Content::sendable().join(", "));
+            let message = format!(
+                "to is required, and one of {} or template",
+                Content::sendable().join(", ")
+            );
             Err(ApiError::new(Code::MissingFields, message))
         }
         (Some((first, _)), Some((second, _))) => {
-            let code = if (first, second) == ("text", "template") { Code::MessageAndTemplate } else { Code::SeveralKinds };
-            Err(ApiError::new(code, format!("a message says one thing: give {first} or {second}, not both")))
+            let code = if (first, second) == ("text", "template") {
+                Code::MessageAndTemplate
+            } else {
+                Code::SeveralKinds
+            };
+            Err(ApiError::new(
+                code,
+                format!("a message says one thing: give {first} or {second}, not both"),
+            ))
         }
         (Some((_, requested)), None) => Ok(requested?),
     }
 }
 
 /// The fields of a text, from a call that has others too.
-pub(super) fn text(text: Option<String>, mentions: Option<Vec<String>>, link_preview: Option<bool>) -> Result<Option<TextFields>, ApiError> {
+pub(super) fn text(
+    text: Option<String>,
+    mentions: Option<Vec<String>>,
+    link_preview: Option<bool>,
+) -> Result<Option<TextFields>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         if mentions.is_some() || link_preview.is_some() {
-            return Err(ApiError::new(Code::TextMissing, "mentions and linkPreview belong to a text, and there is none"));
+            return Err(ApiError::new(
+                Code::TextMissing,
+                "mentions and linkPreview belong to a text, and there is none",
+            ));
         }
         return Ok(None);
     };
-    Ok(Some(TextFields { text, mentions: mentions.unwrap_or_default(), link_preview }))
+    Ok(Some(TextFields {
+        text,
+        mentions: mentions.unwrap_or_default(),
+        link_preview,
+    }))
 }
 
 /// A text whose mentions stand in it.
@@ -121,7 +157,8 @@ mod tests {
     #[test]
     fn every_code_of_a_kind_is_in_the_table_of_codes() {
         for code in Content::codes() {
-            let known = Code::named(code.name).unwrap_or_else(|| panic!("{} is not in the table", code.name));
+            let known = Code::named(code.name)
+                .unwrap_or_else(|| panic!("{} is not in the table", code.name));
             assert_eq!(known.title(), code.title);
         }
     }

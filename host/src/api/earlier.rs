@@ -20,24 +20,57 @@ impl Asked {
                 Some(content) => content,
                 None => return vec![],
             },
-            Requested::Template(t) => json!({"template": t.template, "locale": t.locale, "variables": t.variables}),
+            Requested::Template(t) => {
+                json!({"template": t.template, "locale": t.locale, "variables": t.variables})
+            }
         };
-        let Some(to) = self.0.get("to").and_then(Value::as_str).and_then(|to| earlier_digits(region, to)) else { return vec![] };
+        let Some(to) = self
+            .0
+            .get("to")
+            .and_then(Value::as_str)
+            .and_then(|to| earlier_digits(region, to))
+        else {
+            return vec![];
+        };
         let with = |send_at: Option<Timestamp>| {
-            let how = json!([call.reply_to, send_at, call.expires_at, call.priority, call.metadata]);
+            let how = json!([
+                call.reply_to,
+                send_at,
+                call.expires_at,
+                call.priority,
+                call.metadata
+            ]);
             digest(&json!([call.client, to, content, how]))
         };
         either(call.send_at, with)
     }
 
     /// As [`Asked::earlier_send`], for a bulk order.
-    pub(super) fn earlier_bulk(&self, region: Option<Region>, request: &BulkRequest) -> Vec<String> {
-        let written = self.0.get("recipients").and_then(Value::as_array).into_iter().flatten();
-        let digits: Option<Vec<String>> = written.map(|one| earlier_digits(region, one.get("to")?.as_str()?)).collect();
+    pub(super) fn earlier_bulk(
+        &self,
+        region: Option<Region>,
+        request: &BulkRequest,
+    ) -> Vec<String> {
+        let written = self
+            .0
+            .get("recipients")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let digits: Option<Vec<String>> = written
+            .map(|one| earlier_digits(region, one.get("to")?.as_str()?))
+            .collect();
         let Some(digits) = digits else { return vec![] };
-        let recipients: Vec<_> = digits.iter().zip(&request.recipients).map(|(to, (_, variables))| (to, variables)).collect();
+        let recipients: Vec<_> = digits
+            .iter()
+            .zip(&request.recipients)
+            .map(|(to, (_, variables))| (to, variables))
+            .collect();
         let with = |send_at: Option<Timestamp>| {
-            let message = BulkMessage { send_at, ..request.message.clone() };
+            let message = BulkMessage {
+                send_at,
+                ..request.message.clone()
+            };
             digest(&json!([request.client, message, recipients]))
         };
         either(request.message.send_at, with)
@@ -48,13 +81,24 @@ impl Asked {
 /// forms of today.
 fn earlier_content(content: &Content) -> Option<Value> {
     match content {
-        Content::Text(Text { body, mentions, preview_links }) => {
-            Some(json!({"kind": "text", "body": body, "mentions": mentions, "preview_links": preview_links}))
-        }
-        Content::Location(Location { latitude, longitude, name }) => {
-            Some(json!({"kind": "location", "latitude": latitude, "longitude": longitude, "name": name}))
-        }
-        Content::Contact(Contact { display_name, vcard }) => Some(json!({"kind": "contact", "display_name": display_name, "vcard": vcard})),
+        Content::Text(Text {
+            body,
+            mentions,
+            preview_links,
+        }) => Some(
+            json!({"kind": "text", "body": body, "mentions": mentions, "preview_links": preview_links}),
+        ),
+        Content::Location(Location {
+            latitude,
+            longitude,
+            name,
+        }) => Some(
+            json!({"kind": "location", "latitude": latitude, "longitude": longitude, "name": name}),
+        ),
+        Content::Contact(Contact {
+            display_name,
+            vcard,
+        }) => Some(json!({"kind": "contact", "display_name": display_name, "vcard": vcard})),
         _ => None,
     }
 }
@@ -63,10 +107,12 @@ fn earlier_content(content: &Content) -> Option<Value> {
 fn earlier_digits(region: Option<Region>, written: &str) -> Option<String> {
     let digits: String = written.chars().filter(char::is_ascii_digit).collect();
     let digits = match region.map(Region::calling_code) {
-        Some(prefix) if digits.starts_with('0') && !written.trim_start().starts_with('+') => match digits.strip_prefix("00") {
-            Some(rest) => rest.to_owned(),
-            None => format!("{prefix}{}", digits.trim_start_matches('0')),
-        },
+        Some(prefix) if digits.starts_with('0') && !written.trim_start().starts_with('+') => {
+            match digits.strip_prefix("00") {
+                Some(rest) => rest.to_owned(),
+                None => format!("{prefix}{}", digits.trim_start_matches('0')),
+            }
+        }
         _ => digits,
     };
     (!digits.is_empty()).then_some(digits)
@@ -88,7 +134,13 @@ mod tests {
     #[test]
     fn rows_of_earlier_versions_are_found_by_the_digests_those_made() {
         let at = 4_070_941_200_000_i64;
-        let asked = Asked::message("default", json!({"to": "0151 23456789", "text": "hi", "sendAt": at}).to_string().as_bytes()).expect("an object");
+        let asked = Asked::message(
+            "default",
+            json!({"to": "0151 23456789", "text": "hi", "sendAt": at})
+                .to_string()
+                .as_bytes(),
+        )
+        .expect("an object");
         let call = SendCall {
             client: "default".parse().expect("id"),
             to: "4915123456789".parse().expect("number"),
@@ -105,12 +157,27 @@ mod tests {
         let stored = |send_at: &str| {
             let content = r#"{"kind":"text","body":"hi","mentions":[],"preview_links":true}"#;
             let content: Value = serde_json::from_str(content).expect("json");
-            let text = format!(r#"["default","4915123456789",{content},[null,{send_at},null,"interactive",[["a","b"]]]]"#);
+            let text = format!(
+                r#"["default","4915123456789",{content},[null,{send_at},null,"interactive",[["a","b"]]]]"#
+            );
             hex::encode(Sha256::digest(text))
         };
-        assert_eq!(asked.earlier_send("DE".parse().ok(), &call), [stored("4070941200000"), stored("null")]);
-        let soon = SendCall { send_at: None, ..call };
-        assert_eq!(asked.earlier_send("DE".parse().ok(), &soon), [stored("null")]);
-        assert_eq!(asked.earlier_send(None, &soon).len(), 1, "a number that could not be read has no row");
+        assert_eq!(
+            asked.earlier_send("DE".parse().ok(), &call),
+            [stored("4070941200000"), stored("null")]
+        );
+        let soon = SendCall {
+            send_at: None,
+            ..call
+        };
+        assert_eq!(
+            asked.earlier_send("DE".parse().ok(), &soon),
+            [stored("null")]
+        );
+        assert_eq!(
+            asked.earlier_send(None, &soon).len(),
+            1,
+            "a number that could not be read has no row"
+        );
     }
 }

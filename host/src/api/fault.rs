@@ -42,7 +42,12 @@ enum Step {
 
 impl Fault {
     fn new(kind: Kind, path: Vec<Step>, words: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, path, words: words.into(), known: &[] }))
+        Self(Box::new(Inner {
+            kind,
+            path,
+            words: words.into(),
+            known: &[],
+        }))
     }
 
     /// Of all of it.
@@ -52,7 +57,11 @@ impl Fault {
 
     /// A name that stands twice in one object.
     pub(super) fn twice(name: &str) -> Self {
-        Self::new(Kind::Twice, vec![Step::Name(name.to_owned())], "is given twice; give it once")
+        Self::new(
+            Kind::Twice,
+            vec![Step::Name(name.to_owned())],
+            "is given twice; give it once",
+        )
     }
 
     pub(super) fn within(mut self, name: &str) -> Self {
@@ -95,7 +104,11 @@ impl Fault {
 
     /// The whole sentence; `what` is what was read.
     pub(super) fn says(&self, what: &str) -> String {
-        format!("{} {}", self.place().as_deref().unwrap_or(what), self.0.words)
+        format!(
+            "{} {}",
+            self.place().as_deref().unwrap_or(what),
+            self.0.words
+        )
     }
 
     /// It is no JSON object at all.
@@ -138,7 +151,9 @@ impl Fault {
 
     fn refuse(&self, code: Code, what: &str, member: &'static str) -> ApiError {
         let error = ApiError::new(code, self.says(what));
-        self.place().into_iter().fold(error, |error, place| error.with(member, place))
+        self.place()
+            .into_iter()
+            .fold(error, |error, place| error.with(member, place))
     }
 }
 
@@ -158,16 +173,41 @@ impl std::error::Error for Fault {}
 
 /// A name as it was written, if it is one that can be read.
 pub(super) fn shown(name: &str) -> Cow<'_, str> {
-    let plain = !name.is_empty() && name.len() <= SHOWN && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-    if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("{:?}", name.chars().take(SHOWN).collect::<String>())) }
+    let plain = !name.is_empty()
+        && name.len() <= SHOWN
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    if plain {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!(
+            "{:?}",
+            name.chars().take(SHOWN).collect::<String>()
+        ))
+    }
 }
 
 /// Which names there are, the nearest to `name` first.
 pub(super) fn known(name: &str, known: &[&str]) -> String {
     let cut: String = name.chars().take(SHOWN).collect();
-    let nearest = known.iter().map(|known| (strsim::osa_distance(&cut.to_lowercase(), &known.to_lowercase()), known)).min();
-    let meant = nearest.filter(|(distance, known)| *distance * 2 < known.len()).map(|(_, known)| format!("did you mean {known}? "));
-    let all = if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    let nearest = known
+        .iter()
+        .map(|known| {
+            (
+                strsim::osa_distance(&cut.to_lowercase(), &known.to_lowercase()),
+                known,
+            )
+        })
+        .min();
+    let meant = nearest
+        .filter(|(distance, known)| *distance * 2 < known.len())
+        .map(|(_, known)| format!("did you mean {known}? "));
+    let all = if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("there are {}", known.join(", "))
+    };
     format!("is not known here; {}{all}", meant.unwrap_or_default())
 }
 
@@ -185,7 +225,11 @@ impl serde::de::Error for Fault {
     }
 
     fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
-        let mut fault = Self::new(Kind::Unknown, vec![Step::Name(name.to_owned())], known(name, expected));
+        let mut fault = Self::new(
+            Kind::Unknown,
+            vec![Step::Name(name.to_owned())],
+            known(name, expected),
+        );
         fault.0.known = expected;
         fault
     }

@@ -33,8 +33,18 @@ pub(super) fn parse(body: &[u8]) -> Result<Json<'_>, Fault> {
         return Err(Fault::whole("must be a JSON object; it is empty"));
     }
     let checked = serde_json::from_slice::<&RawValue>(body);
-    let whole = checked.map_err(|error| Fault::whole(format!("is not JSON: line {}, column {}", error.line(), error.column())))?;
-    Cut { text: whole.get(), at: 0 }.value(0)
+    let whole = checked.map_err(|error| {
+        Fault::whole(format!(
+            "is not JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    Cut {
+        text: whole.get(),
+        at: 0,
+    }
+    .value(0)
 }
 
 /// What is left of a text that was found to be JSON.
@@ -47,13 +57,18 @@ impl<'a> Cut<'a> {
     /// The next byte that says something; 0 at the end.
     fn peek(&mut self) -> u8 {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.at += rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
     fn value(&mut self, depth: usize) -> Result<Json<'a>, Fault> {
         if depth > DEEPEST {
-            return Err(Fault::whole(format!("is nested more than {DEEPEST} levels deep")));
+            return Err(Fault::whole(format!(
+                "is nested more than {DEEPEST} levels deep"
+            )));
         }
         let first = self.peek();
         let skip = |this: &mut Self, bytes: usize, value| {
@@ -69,8 +84,13 @@ impl<'a> Cut<'a> {
             b'n' => skip(self, 4, Json::Null),
             _ => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
-                let end = rest.find(|c: char| matches!(c, ',' | ']' | '}') || c.is_ascii_whitespace()).unwrap_or(rest.len());
-                let number = rest.get(..end).filter(|number| !number.is_empty()).ok_or_else(broken)?;
+                let end = rest
+                    .find(|c: char| matches!(c, ',' | ']' | '}') || c.is_ascii_whitespace())
+                    .unwrap_or(rest.len());
+                let number = rest
+                    .get(..end)
+                    .filter(|number| !number.is_empty())
+                    .ok_or_else(broken)?;
                 skip(self, end, Json::Number(number))
             }
         }
@@ -83,7 +103,10 @@ impl<'a> Cut<'a> {
             match self.peek() {
                 b',' => self.at += 1,
                 b']' => break self.at += 1,
-                _ => list.push(self.value(depth + 1).map_err(|fault| fault.at(list.len()))?),
+                _ => list.push(
+                    self.value(depth + 1)
+                        .map_err(|fault| fault.at(list.len()))?,
+                ),
             }
         }
         Ok(Json::List(list))
@@ -113,7 +136,11 @@ impl<'a> Cut<'a> {
 
     /// A text in quotes, without them.
     fn quoted(&mut self) -> Result<Cow<'a, str>, Fault> {
-        let rest = self.text.get(self.at..).filter(|rest| rest.starts_with('"')).ok_or_else(broken)?;
+        let rest = self
+            .text
+            .get(self.at..)
+            .filter(|rest| rest.starts_with('"'))
+            .ok_or_else(broken)?;
         let (mut end, mut plain) = (1, true);
         loop {
             match rest.as_bytes().get(end) {
@@ -127,7 +154,9 @@ impl<'a> Cut<'a> {
         if plain {
             return rest.get(1..end).map(Cow::Borrowed).ok_or_else(broken);
         }
-        let read = rest.get(..=end).and_then(|quoted| serde_json::from_str(quoted).ok());
+        let read = rest
+            .get(..=end)
+            .and_then(|quoted| serde_json::from_str(quoted).ok());
         read.map(Cow::Owned).ok_or_else(|| Fault::whole("has a text with half of a surrogate pair (\\ud800 to \\udfff), which is no character"))
     }
 }

@@ -78,7 +78,12 @@ pub fn router(services: Services, config: &Config, helper: HelperAddress) -> Rou
         .map_request(access::bounded_id)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(middleware::from_fn_with_state(Arc::new(paths), error::shape))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(paths),
+            error::shape,
+        ))
         .layer(CatchPanicLayer::custom(ApiError::panicked));
-    Router::new().fallback_service(routes.layer(inside).with_state(app)).layer(around)
+    Router::new()
+        .fallback_service(routes.layer(inside).with_state(app))
+        .layer(around)
 }

@@ -8,7 +8,9 @@ use std::{borrow::Cow, fmt, vec};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StrDeserializer},
+    de::{
+        DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StrDeserializer,
+    },
     forward_to_deserialize_any,
 };
 
@@ -21,19 +23,31 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T,
 }
 
 /// Reads a body that has to be an object, some of whose fields are those of another type: `others` are their names.
-pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(body: &'de [u8], others: &[&'static str]) -> Result<(T, U), Fault> {
+pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(
+    body: &'de [u8],
+    others: &[&'static str],
+) -> Result<(T, U), Fault> {
     let fields = match json::parse(body)? {
         Json::Object(fields) => fields,
         other => return Err(other.wrong("a JSON object")),
     };
-    let (those, own) = fields.into_iter().partition(|(name, _)| others.contains(&&**name));
+    let (those, own) = fields
+        .into_iter()
+        .partition(|(name, _)| others.contains(&&**name));
     let those = U::deserialize(Json::Object(those))?;
-    Ok((T::deserialize(Json::Object(own)).map_err(|fault| fault.beside(others))?, those))
+    Ok((
+        T::deserialize(Json::Object(own)).map_err(|fault| fault.beside(others))?,
+        those,
+    ))
 }
 
 /// Reads the parameters of a query.
 pub(super) fn from_query<'de, T: Deserialize<'de>>(query: &'de str) -> Result<T, Fault> {
-    T::deserialize(Json::Object(url::form_urlencoded::parse(query.as_bytes()).map(|(name, word)| (name, Json::Word(word))).collect()))
+    T::deserialize(Json::Object(
+        url::form_urlencoded::parse(query.as_bytes())
+            .map(|(name, word)| (name, Json::Word(word)))
+            .collect(),
+    ))
 }
 
 impl Json<'_> {
@@ -92,10 +106,21 @@ impl<'de> Deserializer<'de> for Json<'de> {
                     _ => Err(self.wrong("a number that can be kept, up to 1e308")),
                 }
             }
-            Json::Text(Cow::Borrowed(text)) | Json::Word(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Json::Text(Cow::Owned(text)) | Json::Word(Cow::Owned(text)) => visitor.visit_string(text),
-            Json::List(list) => visitor.visit_seq(List { rest: list.into_iter(), place: 0 }),
-            Json::Object(fields) => visitor.visit_map(Fields { rest: fields.into_iter(), value: None, nulls: true }),
+            Json::Text(Cow::Borrowed(text)) | Json::Word(Cow::Borrowed(text)) => {
+                visitor.visit_borrowed_str(text)
+            }
+            Json::Text(Cow::Owned(text)) | Json::Word(Cow::Owned(text)) => {
+                visitor.visit_string(text)
+            }
+            Json::List(list) => visitor.visit_seq(List {
+                rest: list.into_iter(),
+                place: 0,
+            }),
+            Json::Object(fields) => visitor.visit_map(Fields {
+                rest: fields.into_iter(),
+                value: None,
+                nulls: true,
+            }),
         }
     }
 
@@ -144,10 +169,18 @@ impl<'de> Deserializer<'de> for Json<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if matches!(self, Json::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
+        if matches!(self, Json::Null) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -160,22 +193,38 @@ impl<'de> Deserializer<'de> for Json<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self {
-            Json::Object(fields) => visitor.visit_map(Fields { rest: fields.into_iter(), value: None, nulls: false }),
+            Json::Object(fields) => visitor.visit_map(Fields {
+                rest: fields.into_iter(),
+                value: None,
+                nulls: false,
+            }),
             _ => Err(self.wrong("a JSON object")),
         }
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, names: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         match &self {
             Json::Text(name) | Json::Word(name) if names.contains(&&**name) => {
                 let name: StrDeserializer<'_, Fault> = (&**name).into_deserializer();
                 visitor.visit_enum(name)
             }
-            Json::Text(_) | Json::Word(_) => Err(Fault::whole(format!("must be one of {}", names.join(", ")))),
+            Json::Text(_) | Json::Word(_) => {
+                Err(Fault::whole(format!("must be one of {}", names.join(", "))))
+            }
             _ => Err(self.wrong(format_args!("one of {}", names.join(", ")))),
         }
     }
@@ -195,11 +244,18 @@ struct List<'de> {
 impl<'de> SeqAccess<'de> for List<'de> {
     type Error = Fault;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(value) = self.rest.next() else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Fault> {
+        let Some(value) = self.rest.next() else {
+            return Ok(None);
+        };
         let place = self.place;
         self.place += 1;
-        seed.deserialize(value).map(Some).map_err(|fault| fault.at(place))
+        seed.deserialize(value)
+            .map(Some)
+            .map_err(|fault| fault.at(place))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -217,16 +273,26 @@ struct Fields<'de> {
 impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = Fault;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         let nulls = self.nulls;
-        let Some((name, value)) = self.rest.find(|(_, value)| nulls || !matches!(value, Json::Null)) else { return Ok(None) };
+        let Some((name, value)) = self
+            .rest
+            .find(|(_, value)| nulls || !matches!(value, Json::Null))
+        else {
+            return Ok(None);
+        };
         let key = seed.deserialize(Json::Text(name.clone()))?;
         self.value = Some((name, value));
         Ok(Some(key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some((name, value)) = self.value.take() else { return Err(Fault::whole("has a name without a value")) };
+        let Some((name, value)) = self.value.take() else {
+            return Err(Fault::whole("has a name without a value"));
+        };
         seed.deserialize(value).map_err(|fault| fault.within(&name))
     }
 }
@@ -265,7 +331,9 @@ mod tests {
     }
 
     fn says(body: &str) -> String {
-        from_slice::<Call>(body.as_bytes()).expect_err(body).says("the body")
+        from_slice::<Call>(body.as_bytes())
+            .expect_err(body)
+            .says("the body")
     }
 
     #[test]
@@ -273,9 +341,19 @@ mod tests {
         let body = r#"{"to": "1", "place": null, "variables": {"a": null, "b": {"c": null}}, "mentions": null, "linkPreview": null, "limit": null, "state": null}"#;
         let call: Call = from_slice(body.as_bytes()).expect("read");
         let variables = BTreeMap::from([("b".to_owned(), json!({"c": null}))]);
-        assert_eq!(call, Call { to: "1".into(), variables, ..Call::default() });
+        assert_eq!(
+            call,
+            Call {
+                to: "1".into(),
+                variables,
+                ..Call::default()
+            }
+        );
         let marked = format!("\u{feff} {body}");
-        assert_eq!(from_slice::<Call>(marked.as_bytes()).expect("a byte order mark is no part of it"), call);
+        assert_eq!(
+            from_slice::<Call>(marked.as_bytes()).expect("a byte order mark is no part of it"),
+            call
+        );
     }
 
     #[test]
@@ -285,27 +363,67 @@ mod tests {
             ("", "the body must be a JSON object; it is empty"),
             (r#"{"to": "1""#, "the body is not JSON: line 1, column 10"),
             (r#"{"to": 1}"#, "to must be a text; it is a number"),
-            (r#"{"place": [1.5]}"#, "place must be a JSON object; it is a list"),
+            (
+                r#"{"place": [1.5]}"#,
+                "place must be a JSON object; it is a list",
+            ),
             (r#"{"place": {}}"#, "place.latitude is missing"),
-            (r#"{"place": {"latitude": null}}"#, "place.latitude is missing"),
-            (r#"{"place": {"latitude": "x"}}"#, "place.latitude must be a number; it is a text"),
-            (r#"{"mentions": ["1", null]}"#, "mentions[1] must be a text; it is null"),
-            (r#"{"limit": 1.5}"#, "limit must be a whole number from 0 to 4294967295"),
-            (r#"{"linkPreview": "no"}"#, "linkPreview must be true or false; it is a text"),
-            (r#"{"state": "lost"}"#, "state must be one of sent, not_sent"),
-            (r#"{"to": "1", "place": {"latitude": 1, "latitude": 2}}"#, "place.latitude is given twice; give it once"),
-            (r#"{"variables": {"a": [{"b": 1, "\u0062": 2}]}}"#, "variables.a[0].b is given twice; give it once"),
-            (r#"{"to": "\ud800"}"#, "to has a text with half of a surrogate pair (\\ud800 to \\udfff), which is no character"),
-            (r#"{"variables": {"a": 1e400}}"#, "variables.a must be a number that can be kept, up to 1e308; it is a number"),
+            (
+                r#"{"place": {"latitude": null}}"#,
+                "place.latitude is missing",
+            ),
+            (
+                r#"{"place": {"latitude": "x"}}"#,
+                "place.latitude must be a number; it is a text",
+            ),
+            (
+                r#"{"mentions": ["1", null]}"#,
+                "mentions[1] must be a text; it is null",
+            ),
+            (
+                r#"{"limit": 1.5}"#,
+                "limit must be a whole number from 0 to 4294967295",
+            ),
+            (
+                r#"{"linkPreview": "no"}"#,
+                "linkPreview must be true or false; it is a text",
+            ),
+            (
+                r#"{"state": "lost"}"#,
+                "state must be one of sent, not_sent",
+            ),
+            (
+                r#"{"to": "1", "place": {"latitude": 1, "latitude": 2}}"#,
+                "place.latitude is given twice; give it once",
+            ),
+            (
+                r#"{"variables": {"a": [{"b": 1, "\u0062": 2}]}}"#,
+                "variables.a[0].b is given twice; give it once",
+            ),
+            (
+                r#"{"to": "\ud800"}"#,
+                "to has a text with half of a surrogate pair (\\ud800 to \\udfff), which is no character",
+            ),
+            (
+                r#"{"variables": {"a": 1e400}}"#,
+                "variables.a must be a number that can be kept, up to 1e308; it is a number",
+            ),
             (
                 r#"{"linkpreview": true}"#,
                 "linkpreview is not known here; did you mean linkPreview? there are to, place, variables, mentions, linkPreview, limit, state",
             ),
-            (r#"{"place": {"lat": 1}}"#, "place.lat is not known here; there are latitude"),
+            (
+                r#"{"place": {"lat": 1}}"#,
+                "place.lat is not known here; there are latitude",
+            ),
         ] {
             assert_eq!(says(body), words, "{body}");
         }
-        let deep = format!("{{\"variables\": {{\"a\": {}{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let deep = format!(
+            "{{\"variables\": {{\"a\": {}{}}}}}",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
         assert!(says(&deep).ends_with("is nested more than 64 levels deep"));
     }
 
@@ -316,9 +434,13 @@ mod tests {
             reply: Option<String>,
         }
 
-        let read = |body: &'static str| from_slice_in_two::<Call, Beside>(body.as_bytes(), &["reply"]);
+        let read =
+            |body: &'static str| from_slice_in_two::<Call, Beside>(body.as_bytes(), &["reply"]);
         let (call, beside) = read(r#"{"reply": "x", "to": "1"}"#).expect("read");
-        assert_eq!((call.to.as_str(), beside.reply.as_deref()), ("1", Some("x")));
+        assert_eq!(
+            (call.to.as_str(), beside.reply.as_deref()),
+            ("1", Some("x"))
+        );
         for (body, words) in [
             (r#"{"reply": 1}"#, "reply must be a text; it is a number"),
             (r#"{"to": 1}"#, "to must be a text; it is a number"),
@@ -326,25 +448,53 @@ mod tests {
                 r#"{"repyl": "x"}"#,
                 "repyl is not known here; did you mean reply? there are to, place, variables, mentions, linkPreview, limit, state, reply",
             ),
-            (r#"{"place": {"reply": 1}}"#, "place.reply is not known here; there are latitude"),
-            (r#"{"reply": "x", "reply": "y"}"#, "reply is given twice; give it once"),
+            (
+                r#"{"place": {"reply": 1}}"#,
+                "place.reply is not known here; there are latitude",
+            ),
+            (
+                r#"{"reply": "x", "reply": "y"}"#,
+                "reply is given twice; give it once",
+            ),
             ("[1]", "the body must be a JSON object; it is a list"),
             ("", "the body must be a JSON object; it is empty"),
         ] {
-            assert_eq!(read(body).expect_err(body).says("the body"), words, "{body}");
+            assert_eq!(
+                read(body).expect_err(body).says("the body"),
+                words,
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn a_query_is_read_with_the_same_words() {
-        let call: Call = from_query("to=%2B1&limit=5&linkPreview=true&state=not_sent").expect("read");
-        assert_eq!(call, Call { to: "+1".into(), limit: 5, link_preview: Some(true), state: Some(State::NotSent), ..Call::default() });
+        let call: Call =
+            from_query("to=%2B1&limit=5&linkPreview=true&state=not_sent").expect("read");
+        assert_eq!(
+            call,
+            Call {
+                to: "+1".into(),
+                limit: 5,
+                link_preview: Some(true),
+                state: Some(State::NotSent),
+                ..Call::default()
+            }
+        );
         for (query, words) in [
-            ("limit=x", "limit must be a whole number from 0 to 4294967295"),
+            (
+                "limit=x",
+                "limit must be a whole number from 0 to 4294967295",
+            ),
             ("linkPreview=1", "linkPreview must be true or false"),
             ("to=1&to=2", "to is given twice; give it once"),
         ] {
-            assert_eq!(from_query::<Call>(query).expect_err(query).says("the query"), words);
+            assert_eq!(
+                from_query::<Call>(query)
+                    .expect_err(query)
+                    .says("the query"),
+                words
+            );
         }
     }
 

@@ -27,7 +27,11 @@ const KEY: &str = "idempotency-key";
 /// Characters of an `Idempotency-Key`.
 const MAX_KEY: usize = 255;
 /// Fields of the original service, and what the own layer calls them.
-const NAMES: [(&str, &str); 3] = [("number", "to"), ("message", "text"), ("clientId", "session")];
+const NAMES: [(&str, &str); 3] = [
+    ("number", "to"),
+    ("message", "text"),
+    ("clientId", "session"),
+];
 
 /// Whether a call may be a repeated one.
 pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
@@ -67,7 +71,9 @@ impl Asked {
 
     fn tidied(mut fields: Map<String, Value>, priority: &str) -> Self {
         drop_nulls(&mut fields);
-        fields.retain(|name, value| !(is_nothing(value) || (name == "priority" && value == priority)));
+        fields.retain(|name, value| {
+            !(is_nothing(value) || (name == "priority" && value == priority))
+        });
         Text::tidy(&mut fields);
         if !fields.contains_key("template") {
             fields.remove("variables");
@@ -87,7 +93,12 @@ impl Asked {
             fields.insert("replyTo".into(), id);
         }
         as_text(fields.get_mut("to"));
-        for recipient in fields.get_mut("recipients").and_then(Value::as_array_mut).into_iter().flatten() {
+        for recipient in fields
+            .get_mut("recipients")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             if let Value::Object(recipient) = recipient {
                 drop_nulls(recipient);
                 as_text(recipient.get_mut("to"));
@@ -101,32 +112,74 @@ impl Asked {
     ///
     /// # Errors
     /// When the header is no key.
-    pub(super) fn key(&self, defaults: &Defaults, headers: &HeaderMap, caller: &Caller, earlier: Vec<String>) -> Result<Idempotency, ApiError> {
-        let wrong = || ApiError::new(Code::InvalidIdempotencyKey, format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"));
-        let key = headers.get(KEY).and_then(|key| key.to_str().ok()).filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(wrong)?;
-        let fingerprint =
-            digest(&self.understood(&|written| recipient(defaults.region, written), &|mention| content::mention(defaults.region, mention)));
+    pub(super) fn key(
+        &self,
+        defaults: &Defaults,
+        headers: &HeaderMap,
+        caller: &Caller,
+        earlier: Vec<String>,
+    ) -> Result<Idempotency, ApiError> {
+        let wrong = || {
+            ApiError::new(
+                Code::InvalidIdempotencyKey,
+                format!("Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters"),
+            )
+        };
+        let key = headers
+            .get(KEY)
+            .and_then(|key| key.to_str().ok())
+            .filter(|key| (1..=MAX_KEY).contains(&key.len()))
+            .ok_or_else(wrong)?;
+        let fingerprint = digest(
+            &self.understood(&|written| recipient(defaults.region, written), &|mention| {
+                content::mention(defaults.region, mention)
+            }),
+        );
         let written = Some(digest(&Value::Object(self.0.clone())));
-        Ok(Idempotency { scope: caller.0.clone(), key: key.to_owned(), fingerprint, written, earlier })
+        Ok(Idempotency {
+            scope: caller.0.clone(),
+            key: key.to_owned(),
+            fingerprint,
+            written,
+            earlier,
+        })
     }
 
     /// What the answer to a repeated call waits for, unless its caller says otherwise: as with the first one, nothing while
     /// its `sendAt` is ahead.
     pub(super) fn until(&self) -> Until {
-        let ahead = self.0.get("sendAt").and_then(Value::as_i64).is_some_and(|at| at > Timestamp::now().0);
+        let ahead = self
+            .0
+            .get("sendAt")
+            .and_then(Value::as_i64)
+            .is_some_and(|at| at > Timestamp::now().0);
         if ahead { Until::Accepted } else { Until::Sent }
     }
 
     /// The request with whom it is for, and whom it mentions, as they are understood now.
-    fn understood(&self, to: &dyn Fn(&str) -> Option<String>, mention: &dyn Fn(&str) -> Option<String>) -> Value {
+    fn understood(
+        &self,
+        to: &dyn Fn(&str) -> Option<String>,
+        mention: &dyn Fn(&str) -> Option<String>,
+    ) -> Value {
         let mut fields = self.0.clone();
         replace(fields.get_mut("to"), to);
-        for recipient in fields.get_mut("recipients").and_then(Value::as_array_mut).into_iter().flatten() {
+        for recipient in fields
+            .get_mut("recipients")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             replace(recipient.get_mut("to"), to);
         }
         mentions(fields.get_mut("mentions"), mention);
         for kind in kinds() {
-            mentions(fields.get_mut(kind).and_then(|fields| fields.get_mut("mentions")), mention);
+            mentions(
+                fields
+                    .get_mut(kind)
+                    .and_then(|fields| fields.get_mut("mentions")),
+                mention,
+            );
         }
         Value::Object(fields)
     }
@@ -145,7 +198,9 @@ fn as_text(to: Option<&mut Value>) {
 /// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that other spellings are the
 /// same request.
 fn recipient(region: Option<Region>, written: &str) -> Option<String> {
-    super::recipient::read(region, written).ok().map(|recipient| recipient.to_string())
+    super::recipient::read(region, written)
+        .ok()
+        .map(|recipient| recipient.to_string())
 }
 
 /// Names of the fields that say what a message is, of kinds that can be sent and of others.
@@ -182,7 +237,9 @@ fn tidy_kind(kind: &str, fields: &mut Map<String, Value>) {
 }
 
 fn bare(written: &Value) -> Option<Value> {
-    content::bare(written.as_str()?).ok().map(|id| Value::String(id.0))
+    content::bare(written.as_str()?)
+        .ok()
+        .map(|id| Value::String(id.0))
 }
 
 fn replace(place: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
@@ -195,7 +252,9 @@ fn replace(place: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
 
 /// Each of whom a text mentions, once.
 fn mentions(list: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
-    let Some(Value::Array(list)) = list else { return };
+    let Some(Value::Array(list)) = list else {
+        return;
+    };
     let mut once = Vec::with_capacity(list.len());
     for mut mention in list.drain(..) {
         replace(Some(&mut mention), read);
@@ -221,7 +280,8 @@ mod tests {
     }
 
     fn seed(body: &Value) -> Asked {
-        Asked::seed(&"default".parse().expect("id"), body.to_string().as_bytes()).expect("an object")
+        Asked::seed(&"default".parse().expect("id"), body.to_string().as_bytes())
+            .expect("an object")
     }
 
     /// Region DE, or none.
@@ -240,17 +300,27 @@ mod tests {
     fn two_spellings_of_one_request_are_the_same() {
         let at = json!("2099-01-01T10:00:00+01:00");
         let all = [
-            own(&json!({"to": "+49 151 1", "text": "hi", "sendAt": at, "linkPreview": true, "metadata": {}, "replyTo": "false_7@lid_3EB0AA"})),
+            own(
+                &json!({"to": "+49 151 1", "text": "hi", "sendAt": at, "linkPreview": true, "metadata": {}, "replyTo": "false_7@lid_3EB0AA"}),
+            ),
             own(
                 &json!({"text": "hi", "to": "491511", "sendAt": "2099-01-01T09:00:00Z", "expiresAt": null, "replyTo": "3EB0AA", "metadata": {"a": null}}),
             ),
-            seed(&json!({"number": 491511, "message": "hi", "sendAt": 4_070_941_200_000_i64, "priority": "interactive", "replyTo": "3EB0AA"})),
-            seed(&json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""})),
+            seed(
+                &json!({"number": 491511, "message": "hi", "sendAt": 4_070_941_200_000_i64, "priority": "interactive", "replyTo": "3EB0AA"}),
+            ),
+            seed(
+                &json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""}),
+            ),
         ];
         for asked in &all {
             assert_eq!(understood(asked, true), understood(&all[0], true));
         }
-        let place = |latitude: Value| own(&json!({"to": "1", "location": {"latitude": latitude, "longitude": 13, "name": ""}}));
+        let place = |latitude: Value| {
+            own(
+                &json!({"to": "1", "location": {"latitude": latitude, "longitude": 13, "name": ""}}),
+            )
+        };
         assert_eq!(place(json!(52)), place(json!(52.0)));
     }
 
@@ -271,7 +341,11 @@ mod tests {
         ] {
             let mut other = first.clone();
             other[name] = value;
-            assert_ne!(understood(&own(&other), true), understood(&own(&first), true), "{other}");
+            assert_ne!(
+                understood(&own(&other), true),
+                understood(&own(&first), true),
+                "{other}"
+            );
         }
         let mine = Asked::message("other", first.to_string().as_bytes()).expect("an object");
         assert_ne!(understood(&mine, true), understood(&own(&first), true));
@@ -280,8 +354,15 @@ mod tests {
     #[test]
     fn the_same_words_are_the_same_request_whatever_the_region_makes_of_them() {
         let body = json!({"to": "0151 1", "text": "@0151 hi", "mentions": ["0151", "49151"]});
-        assert_eq!(understood(&own(&body), true)["mentions"], json!(["49151"]), "each once");
-        assert_ne!(understood(&own(&body), true), understood(&own(&body), false));
+        assert_eq!(
+            understood(&own(&body), true)["mentions"],
+            json!(["49151"]),
+            "each once"
+        );
+        assert_ne!(
+            understood(&own(&body), true),
+            understood(&own(&body), false)
+        );
         assert_eq!(own(&body), own(&body));
     }
 

@@ -19,7 +19,10 @@ pub(super) struct PairingCode {
 
 impl From<PairingView> for PairingCode {
     fn from(code: PairingView) -> Self {
-        Self { code: code.code, expires_at: code.expires_at.into() }
+        Self {
+            code: code.code,
+            expires_at: code.expires_at.into(),
+        }
     }
 }
 

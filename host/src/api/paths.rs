@@ -16,7 +16,10 @@ impl Paths {
         for call in calls {
             let paths = match call.verbs.as_slice() {
                 [] => vec![call.path.to_owned()],
-                verbs => verbs.iter().map(|verb| call.path.replace("{verb}", verb)).collect(),
+                verbs => verbs
+                    .iter()
+                    .map(|verb| call.path.replace("{verb}", verb))
+                    .collect(),
             };
             for path in paths {
                 if !all.contains(&path) {
@@ -29,16 +32,29 @@ impl Paths {
 
     /// The path of the list that `path` is; none: it is unknown.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
-        self.0.iter().map(String::as_str).find(|known| fill(known, path) == path)
+        self.0
+            .iter()
+            .map(String::as_str)
+            .find(|known| fill(known, path) == path)
     }
 
     /// The path that is most like an unknown one.
     pub(super) fn nearest(&self, path: &str) -> Option<&str> {
-        let path: String = path.chars().take(LOOKED_AT).flat_map(char::to_lowercase).collect();
+        let path: String = path
+            .chars()
+            .take(LOOKED_AT)
+            .flat_map(char::to_lowercase)
+            .collect();
         // The layer's name is what is forgotten first.
         let whole = format!("/v1{path}");
-        let distance = |known: &str| strsim::osa_distance(&fill(known, &path), &path).min(strsim::osa_distance(&fill(known, &whole), &whole));
-        self.0.iter().map(String::as_str).min_by_key(|known| distance(known))
+        let distance = |known: &str| {
+            strsim::osa_distance(&fill(known, &path), &path)
+                .min(strsim::osa_distance(&fill(known, &whole), &whole))
+        };
+        self.0
+            .iter()
+            .map(String::as_str)
+            .min_by_key(|known| distance(known))
     }
 }
 
@@ -58,10 +74,19 @@ mod tests {
 
     #[test]
     fn a_path_that_does_not_exist_is_told_the_nearest() {
-        let paths =
-            ["/health", "/v1/sessions", "/v1/sessions/{id}", "/v1/sessions/{id}/messages", "/v1/sessions/{id}/start", "/v1/messages/{id}/retry"];
+        let paths = [
+            "/health",
+            "/v1/sessions",
+            "/v1/sessions/{id}",
+            "/v1/sessions/{id}/messages",
+            "/v1/sessions/{id}/start",
+            "/v1/messages/{id}/retry",
+        ];
         let paths = Paths(paths.map(ToOwned::to_owned).to_vec());
-        assert_eq!(paths.of("/v1/sessions/shop/messages"), Some("/v1/sessions/{id}/messages"));
+        assert_eq!(
+            paths.of("/v1/sessions/shop/messages"),
+            Some("/v1/sessions/{id}/messages")
+        );
         assert_eq!(paths.of("/v1/sessions//messages"), None);
         assert_eq!(paths.of("/v1/sessions/shop/messages/"), None);
         for (asked, nearest) in [
@@ -69,7 +94,10 @@ mod tests {
             ("/v1/session", "/v1/sessions"),
             ("/v1/sessions/", "/v1/sessions"),
             ("/V1/Sessions/shop/message", "/v1/sessions/{id}/messages"),
-            ("/v1/sessions/a-long-name-of-a-shop/strat", "/v1/sessions/{id}/start"),
+            (
+                "/v1/sessions/a-long-name-of-a-shop/strat",
+                "/v1/sessions/{id}/start",
+            ),
             ("/v1/messages/out_01kaz/rety", "/v1/messages/{id}/retry"),
             ("/sessions/shop/messages", "/v1/sessions/{id}/messages"),
         ] {

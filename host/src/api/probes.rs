@@ -26,13 +26,27 @@ const RETRY_AFTER: u64 = 60;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/livez", Nothing, live, Operation::new("getLiveness", "The process answers"))
-        .get("/readyz", Nothing, ready, Operation::new("getReadiness", "The gateway can accept sends: the database takes a write"))
+        .get(
+            "/livez",
+            Nothing,
+            live,
+            Operation::new("getLiveness", "The process answers"),
+        )
+        .get(
+            "/readyz",
+            Nothing,
+            ready,
+            Operation::new(
+                "getReadiness",
+                "The gateway can accept sends: the database takes a write",
+            ),
+        )
         .get(
             "/metrics",
             All(Admin),
             metrics,
-            Operation::new("getMetrics", "Metrics in the Prometheus text format").more("With `[api] open_metrics` it needs no key."),
+            Operation::new("getMetrics", "Metrics in the Prometheus text format")
+                .more("With `[api] open_metrics` it needs no key."),
         )
 }
 
@@ -67,7 +81,12 @@ impl IntoResponse for Readiness {
     fn into_response(self) -> Response {
         match self.retry_after {
             None => Json(self).into_response(),
-            Some(seconds) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds.to_string())], Json(self)).into_response(),
+            Some(seconds) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(header::RETRY_AFTER, seconds.to_string())],
+                Json(self),
+            )
+                .into_response(),
         }
     }
 }
@@ -76,7 +95,12 @@ impl IntoResponse for Readiness {
 /// reason to restart it.
 async fn ready(State(maintenance): State<Arc<dyn Maintenance>>) -> Readiness {
     let Err(error) = maintenance.ready().await else {
-        return Readiness { status: "ready", code: None, problems: vec![], retry_after: None };
+        return Readiness {
+            status: "ready",
+            code: None,
+            problems: vec![],
+            retry_after: None,
+        };
     };
     let error = ApiError::from(error);
     Readiness {
@@ -89,7 +113,9 @@ async fn ready(State(maintenance): State<Arc<dyn Maintenance>>) -> Readiness {
 
 impl Output for Readiness {
     fn describe(operation: Operation) -> Operation {
-        operation.answers::<Self>(StatusCode::OK).answers::<Self>(StatusCode::SERVICE_UNAVAILABLE)
+        operation
+            .answers::<Self>(StatusCode::OK)
+            .answers::<Self>(StatusCode::SERVICE_UNAVAILABLE)
     }
 }
 

@@ -40,8 +40,13 @@ impl<'de> Deserialize<'de> for Written {
 
             fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<Written, E> {
                 let json = std::str::from_utf8(digits).unwrap_or_default();
-                let whole = json.starts_with(|c: char| c.is_ascii_digit()).then(|| whole(json)).flatten();
-                whole.map(Written).ok_or_else(|| E::invalid_value(Unexpected::Bytes(digits), &self))
+                let whole = json
+                    .starts_with(|c: char| c.is_ascii_digit())
+                    .then(|| whole(json))
+                    .flatten();
+                whole
+                    .map(Written)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Bytes(digits), &self))
             }
         }
 
@@ -85,7 +90,9 @@ pub(super) fn whole(json: &str) -> Option<String> {
     let exponent: i32 = exponent.parse().ok()?;
     let point = i32::try_from(units.len()).ok()?.checked_add(exponent)?;
     let digits = format!("{units}{fraction}");
-    let point = usize::try_from(point).ok().filter(|point| *point <= LONGEST)?;
+    let point = usize::try_from(point)
+        .ok()
+        .filter(|point| *point <= LONGEST)?;
     let zeros = |text: &str| text.bytes().all(|digit| digit == b'0');
     match digits.get(point..) {
         Some(rest) => zeros(rest).then(|| digits[..point].to_owned()),
@@ -102,7 +109,10 @@ pub(super) fn read(region: Option<Region>, written: &str) -> Result<Recipient, A
 pub(super) fn number(region: Option<Region>, written: &str) -> Result<PhoneNumber, ApiError> {
     match read(region, written)? {
         Recipient::Number(number) => Ok(number),
-        Recipient::Chat(_) => Err(InvalidRecipient::NotUnderstood("it must be a phone number; this is the id of a chat".into()).into()),
+        Recipient::Chat(_) => Err(InvalidRecipient::NotUnderstood(
+            "it must be a phone number; this is the id of a chat".into(),
+        )
+        .into()),
     }
 }
 
@@ -132,7 +142,14 @@ mod tests {
         ] {
             let body = format!("{{\"to\": {json}}}");
             let read = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes());
-            assert_eq!(read.ok().and_then(|mut to| to.remove("to")).map(|written| written.0).as_deref(), want, "{json}");
+            assert_eq!(
+                read.ok()
+                    .and_then(|mut to| to.remove("to"))
+                    .map(|written| written.0)
+                    .as_deref(),
+                want,
+                "{json}"
+            );
         }
     }
 
@@ -150,15 +167,32 @@ mod tests {
 
     #[test]
     fn the_fields_cases_are_read_rightly() {
-        let cases: Cases = serde_json::from_str(include_str!("../../../tests/cases/recipients.json")).expect("cases");
+        let cases: Cases =
+            serde_json::from_str(include_str!("../../../tests/cases/recipients.json"))
+                .expect("cases");
         assert_eq!(cases.recipients.len(), 27);
-        for Case { region, json, right } in cases.recipients {
+        for Case {
+            region,
+            json,
+            right,
+        } in cases.recipients
+        {
             let region = region.map(|region| region.parse().expect("region"));
             let body = format!("{{\"to\": {json}}}");
-            let written = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes()).ok().and_then(|mut to| to.remove("to"));
-            let read = written.and_then(|written| Recipient::read(written.text(), region).ok()).map(|recipient| recipient.to_string());
-            let read = read.map_or("refuse".into(), |text| text.strip_suffix("@lid").map_or(text.clone(), |id| format!("lid:{id}")));
-            assert!(right.contains(&read), "{json} is read as {read}, right is {right:?}");
+            let written = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes())
+                .ok()
+                .and_then(|mut to| to.remove("to"));
+            let read = written
+                .and_then(|written| Recipient::read(written.text(), region).ok())
+                .map(|recipient| recipient.to_string());
+            let read = read.map_or("refuse".into(), |text| {
+                text.strip_suffix("@lid")
+                    .map_or(text.clone(), |id| format!("lid:{id}"))
+            });
+            assert!(
+                right.contains(&read),
+                "{json} is read as {read}, right is {right:?}"
+            );
         }
     }
 }

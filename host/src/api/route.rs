@@ -70,7 +70,17 @@ impl Routes {
         operation: Operation,
     ) -> Self {
         let operations = vec![of(&handler, operation)];
-        self.add(Call { method: Method::GET, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::get(handler))
+        self.add(
+            Call {
+                method: Method::GET,
+                path,
+                need,
+                verbs: vec![],
+                max_body: MAX_BODY,
+                operations,
+            },
+            routing::get(handler),
+        )
     }
 
     pub(super) fn post<T: 'static, D>(
@@ -81,7 +91,17 @@ impl Routes {
         operation: Operation,
     ) -> Self {
         let operations = vec![of(&handler, operation)];
-        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::post(handler))
+        self.add(
+            Call {
+                method: Method::POST,
+                path,
+                need,
+                verbs: vec![],
+                max_body: MAX_BODY,
+                operations,
+            },
+            routing::post(handler),
+        )
     }
 
     /// A call that takes a large body.
@@ -93,7 +113,17 @@ impl Routes {
         operation: Operation,
     ) -> Self {
         let operations = vec![of(&handler, operation)];
-        self.add(Call { method: Method::POST, path, need, verbs: vec![], max_body: MAX_LARGE_BODY, operations }, routing::post(handler))
+        self.add(
+            Call {
+                method: Method::POST,
+                path,
+                need,
+                verbs: vec![],
+                max_body: MAX_LARGE_BODY,
+                operations,
+            },
+            routing::post(handler),
+        )
     }
 
     /// A path that ends in `{verb}`, one of the actions `A`, with what the document says of each, in their order.
@@ -104,8 +134,21 @@ impl Routes {
         handler: impl Handler<T, App> + Described<D>,
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
-        let operations = operations.into_iter().map(|operation| of(&handler, operation)).collect();
-        self.add(Call { method: Method::POST, path, need, verbs: A::names().collect(), max_body: MAX_BODY, operations }, routing::post(handler))
+        let operations = operations
+            .into_iter()
+            .map(|operation| of(&handler, operation))
+            .collect();
+        self.add(
+            Call {
+                method: Method::POST,
+                path,
+                need,
+                verbs: A::names().collect(),
+                max_body: MAX_BODY,
+                operations,
+            },
+            routing::post(handler),
+        )
     }
 
     pub(super) fn delete<T: 'static, D>(
@@ -116,17 +159,34 @@ impl Routes {
         operation: Operation,
     ) -> Self {
         let operations = vec![of(&handler, operation)];
-        self.add(Call { method: Method::DELETE, path, need, verbs: vec![], max_body: MAX_BODY, operations }, routing::delete(handler))
+        self.add(
+            Call {
+                method: Method::DELETE,
+                path,
+                need,
+                verbs: vec![],
+                max_body: MAX_BODY,
+                operations,
+            },
+            routing::delete(handler),
+        )
     }
 
     pub(super) fn merge(mut self, other: Self) -> Self {
         self.calls.extend(other.calls);
-        Self { router: self.router.merge(other.router), ..self }
+        Self {
+            router: self.router.merge(other.router),
+            ..self
+        }
     }
 
     fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
         // Each layer is a box more to be cloned for every request, so calls without a body have none.
-        let handler = if call.method == Method::POST { handler.layer(DefaultBodyLimit::max(call.max_body)) } else { handler };
+        let handler = if call.method == Method::POST {
+            handler.layer(DefaultBodyLimit::max(call.max_body))
+        } else {
+            handler
+        };
         let router = self.router.route(call.path, handler);
         self.calls.push(call);
         Self { router, ..self }
@@ -138,7 +198,13 @@ impl Routes {
         for (place, call) in self.calls.iter().enumerate() {
             by_path.entry(call.path).or_default().push(place);
         }
-        (self.router, Calls { all: self.calls, by_path })
+        (
+            self.router,
+            Calls {
+                all: self.calls,
+                by_path,
+            },
+        )
     }
 }
 
@@ -157,8 +223,14 @@ impl Calls {
     /// The call of a method of a path, as the route is written; none: there is no such call. `HEAD` is `GET` without the
     /// body.
     pub(super) fn find(&self, path: &str, method: &Method) -> Option<&Call> {
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
         let places = self.by_path.get(path)?.iter();
-        places.filter_map(|place| self.all.get(*place)).find(|call| call.method == *method)
+        places
+            .filter_map(|place| self.all.get(*place))
+            .find(|call| call.method == *method)
     }
 }

@@ -9,5 +9,7 @@ use crate::{
 
 /// A session that has to be there: `unknown_client` otherwise.
 pub(super) fn find(sessions: &dyn Sessions, client: &ClientId) -> Result<Snapshot, ApiError> {
-    Ok(sessions.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))?)
+    Ok(sessions
+        .get(client)
+        .ok_or_else(|| SessionFailure::Unknown(client.clone()))?)
 }

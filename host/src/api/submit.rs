@@ -66,11 +66,20 @@ pub(super) const REFUSALS: &[Code] = &[
 ];
 
 /// Why a repeated request may be refused.
-pub(super) const REPEATED: &[Code] = &[Code::InvalidIdempotencyKey, Code::IdempotencyInFlight, Code::IdempotencyKeyReused];
+pub(super) const REPEATED: &[Code] = &[
+    Code::InvalidIdempotencyKey,
+    Code::IdempotencyInFlight,
+    Code::IdempotencyKeyReused,
+];
 
 impl Input for Submission {
     fn describe(operation: Operation) -> Operation {
-        operation.header(Header::IdempotencyKey).header(Header::Prefer).refuses(REFUSALS).refuses(REPEATED).refuses(STORE)
+        operation
+            .header(Header::IdempotencyKey)
+            .header(Header::Prefer)
+            .refuses(REFUSALS)
+            .refuses(REPEATED)
+            .refuses(STORE)
     }
 }
 
@@ -92,7 +101,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        Ok(Self { sends: FromRef::from_ref(state), defaults: FromRef::from_ref(state), caller, headers: parts.headers.clone() })
+        Ok(Self {
+            sends: FromRef::from_ref(state),
+            defaults: FromRef::from_ref(state),
+            caller,
+            headers: parts.headers.clone(),
+        })
     }
 }
 
@@ -103,7 +117,12 @@ impl Submission {
 
     /// Whether the caller wants an answer at the commit (RFC 7240).
     pub(super) fn prefers_async(&self) -> bool {
-        let wanted = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split([',', ';']).any(|part| part.trim() == "respond-async"));
+        let wanted = |value: &HeaderValue| {
+            value.to_str().is_ok_and(|text| {
+                text.split([',', ';'])
+                    .any(|part| part.trim() == "respond-async")
+            })
+        };
         self.headers.get_all("prefer").iter().any(wanted)
     }
 
@@ -119,19 +138,31 @@ impl Submission {
         if once::is_keyed(&self.headers)
             && let Some(asked) = asked()
         {
-            let earlier = call.as_ref().map_or_else(|_| vec![], |call| asked.earlier_send(self.defaults.region, call));
+            let earlier = call.as_ref().map_or_else(
+                |_| vec![],
+                |call| asked.earlier_send(self.defaults.region, call),
+            );
             let named = asked.key(&self.defaults, &self.headers, &self.caller, earlier)?;
             match self.sends.repeated(&named, waits(asked.until())).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => key = Some(named),
                 // Of a request that makes no sense that is said first.
-                Err(failure) if call.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
+                Err(failure)
+                    if call.is_ok()
+                        || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) =>
+                {
+                    return Err(failure.into());
+                }
                 Err(_) => {}
             }
         }
         let mut call = call?;
         call.send_at = times(call.send_at, call.expires_at)?;
-        call.until = waits(if call.send_at.is_some() { Until::Accepted } else { Until::Sent });
+        call.until = waits(if call.send_at.is_some() {
+            Until::Accepted
+        } else {
+            Until::Sent
+        });
         call.idempotency = key;
         Ok(self.sends.send(call).await?)
     }
@@ -144,16 +175,30 @@ pub(super) fn location(accepted: &Accepted) -> String {
 
 /// Free-form pairs of a caller, if they are not too many or too long.
 pub(super) fn metadata(pairs: BTreeMap<String, String>) -> Result<Vec<(String, String)>, ApiError> {
-    if pairs.len() > MAX_METADATA || pairs.iter().any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR) {
-        let message = format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
+    if pairs.len() > MAX_METADATA
+        || pairs
+            .iter()
+            .any(|(name, value)| name.len() > MAX_PAIR || value.len() > MAX_PAIR)
+    {
+        let message =
+            format!("metadata may have {MAX_METADATA} pairs of at most {MAX_PAIR} bytes each");
         return Err(ApiError::new(Code::MetadataTooLarge, message));
     }
     Ok(pairs.into_iter().collect())
 }
 
 /// 202, with where to ask.
-pub(super) fn accepted<B>(accepted: &Accepted, body: B) -> (StatusCode, [(HeaderName, String); 2], B) {
-    let headers = [(header::LOCATION, location(accepted)), (HeaderName::from_static("preference-applied"), "respond-async".into())];
+pub(super) fn accepted<B>(
+    accepted: &Accepted,
+    body: B,
+) -> (StatusCode, [(HeaderName, String); 2], B) {
+    let headers = [
+        (header::LOCATION, location(accepted)),
+        (
+            HeaderName::from_static("preference-applied"),
+            "respond-async".into(),
+        ),
+    ];
     (StatusCode::ACCEPTED, headers, body)
 }
 
@@ -162,23 +207,42 @@ fn invalid_time(message: String) -> ApiError {
 }
 
 /// `sendAt` and `expiresAt` as they are given, whatever the clock says.
-pub(super) fn given(send_at: Option<&Value>, expires_at: Option<&Value>) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+pub(super) fn given(
+    send_at: Option<&Value>,
+    expires_at: Option<&Value>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
     let read = |name: &str, value: Option<&Value>| {
-        value.filter(|value| !value.is_null()).map(|value| instant(name, value)).transpose().map_err(invalid_time)
+        value
+            .filter(|value| !value.is_null())
+            .map(|value| instant(name, value))
+            .transpose()
+            .map_err(invalid_time)
     };
     Ok((read("sendAt", send_at)?, read("expiresAt", expires_at)?))
 }
 
 /// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just passed is none: the
 /// message goes at once.
-pub(super) fn times(send_at: Option<Timestamp>, expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, ApiError> {
+pub(super) fn times(
+    send_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+) -> Result<Option<Timestamp>, ApiError> {
     let now = Timestamp::now();
-    if let Some(at) = send_at.filter(|at| at.0 < now.0.saturating_sub(LATE) || at.0 > now.0.saturating_add(AHEAD)) {
-        return Err(invalid_time(format!("sendAt is {}, now is {}; it must lie within the next 366 days", at.rfc3339(), now.rfc3339())));
+    if let Some(at) =
+        send_at.filter(|at| at.0 < now.0.saturating_sub(LATE) || at.0 > now.0.saturating_add(AHEAD))
+    {
+        return Err(invalid_time(format!(
+            "sendAt is {}, now is {}; it must lie within the next 366 days",
+            at.rfc3339(),
+            now.rfc3339()
+        )));
     }
     let send_at = send_at.filter(|at| *at > now);
     if let Some(at) = expires_at.filter(|at| *at <= send_at.unwrap_or(now)) {
-        return Err(invalid_time(format!("expiresAt is {}; it must lie after sendAt and after now", at.rfc3339())));
+        return Err(invalid_time(format!(
+            "expiresAt is {}; it must lie after sendAt and after now",
+            at.rfc3339()
+        )));
     }
     Ok(send_at)
 }
@@ -195,13 +259,24 @@ mod tests {
         let now = Timestamp::now().0;
         let text = |millis: i64| json!(Timestamp(millis).rfc3339());
         let both = |send: Value, expires: Value| {
-            let judged = given(Some(&send), Some(&expires)).and_then(|(send_at, expires_at)| Ok((times(send_at, expires_at)?, expires_at)));
+            let judged = given(Some(&send), Some(&expires))
+                .and_then(|(send_at, expires_at)| Ok((times(send_at, expires_at)?, expires_at)));
             judged.map_err(|error| error.into_response().status().as_u16())
         };
         let soon = now + 3_600_000;
-        assert_eq!(both(text(soon), Value::Null), Ok((Some(Timestamp(soon)), None)));
-        assert_eq!(both(json!(soon), json!(soon + 1)), Ok((Some(Timestamp(soon)), Some(Timestamp(soon + 1)))));
-        assert_eq!(both(text(now - 1000), Value::Null), Ok((None, None)), "just passed: at once");
+        assert_eq!(
+            both(text(soon), Value::Null),
+            Ok((Some(Timestamp(soon)), None))
+        );
+        assert_eq!(
+            both(json!(soon), json!(soon + 1)),
+            Ok((Some(Timestamp(soon)), Some(Timestamp(soon + 1))))
+        );
+        assert_eq!(
+            both(text(now - 1000), Value::Null),
+            Ok((None, None)),
+            "just passed: at once"
+        );
         for (send, expires) in [
             (text(now - 3_600_000), Value::Null),
             // Seconds in place of milliseconds.
@@ -213,7 +288,11 @@ mod tests {
             (json!(soon), json!(soon)),
             (Value::Null, text(now - 1)),
         ] {
-            assert_eq!(both(send.clone(), expires.clone()), Err(400), "{send} {expires}");
+            assert_eq!(
+                both(send.clone(), expires.clone()),
+                Err(400),
+                "{send} {expires}"
+            );
         }
     }
 }

@@ -66,7 +66,10 @@ impl Serialize for Time {
 /// A time as callers write it: RFC 3339, or milliseconds since the Unix epoch. The error says what it must be.
 pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
     let time = match value {
-        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond())),
+        Value::String(text) => text
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .map(|at| Timestamp(at.as_millisecond())),
         Value::Number(millis) => millis.as_i64().map(Timestamp),
         _ => None,
     };

@@ -4,7 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chromiumoxide::{Browser, Handler, cdp::browser_protocol::target::SetDiscoverTargetsParams, error::CdpError};
+use chromiumoxide::{
+    Browser, Handler, cdp::browser_protocol::target::SetDiscoverTargetsParams, error::CdpError,
+};
 use futures_util::StreamExt;
 use tokio::{
     io::AsyncWriteExt,
@@ -31,7 +33,12 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn new(mut guard: Child, pid: u32) -> Self {
         let input = Mutex::new(guard.stdin.take());
-        Self { pid, guard: Mutex::new(guard), input, end: watch::Sender::new(None) }
+        Self {
+            pid,
+            guard: Mutex::new(guard),
+            input,
+            end: watch::Sender::new(None),
+        }
     }
 
     /// Process id of Chromium's main process.
@@ -80,7 +87,11 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Starts to listen to a browser.
-    pub(super) async fn start(browser: Browser, handler: Handler, process: Arc<Process>) -> Result<Self, TabError> {
+    pub(super) async fn start(
+        browser: Browser,
+        handler: Handler,
+        process: Arc<Process>,
+    ) -> Result<Self, TabError> {
         let (sender, end) = watch::channel(None);
         tokio::spawn(drive(handler, Arc::clone(&process), sender));
         let asking = async {
@@ -88,7 +99,12 @@ impl Connection {
             browser.version().await
         };
         let product = quick(asking).await?.product;
-        Ok(Self { browser: Arc::new(Mutex::new(browser)), process, product, end })
+        Ok(Self {
+            browser: Arc::new(Mutex::new(browser)),
+            process,
+            product,
+            end,
+        })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -118,11 +134,16 @@ async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<O
     end.send_replace(Some(ended));
 }
 
-pub(super) async fn quick<T>(work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+pub(super) async fn quick<T>(
+    work: impl Future<Output = Result<T, CdpError>>,
+) -> Result<T, TabError> {
     bounded(QUICK, work).await
 }
 
-pub(super) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, CdpError>>) -> Result<T, TabError> {
+pub(super) async fn bounded<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, CdpError>>,
+) -> Result<T, TabError> {
     match timeout(limit, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(CdpError::Timeout)) | Err(_) => Err(TabError::Timeout(limit)),

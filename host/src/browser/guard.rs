@@ -35,17 +35,23 @@ use super::{
 /// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
 #[must_use]
 pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(profile), Some(grace), Some(program)) = (args.next(), args.next(), args.next()) else {
+    let (Some(profile), Some(grace), Some(program)) = (args.next(), args.next(), args.next())
+    else {
         eprintln!("wharf guard is started by the gateway, not by hand");
         return ExitCode::from(2);
     };
     // A service manager signals every process of a service at once. The guard ends when its Chromium has; the child's
     // own mask is made empty again by the standard library.
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect();
     if let Err(error) = signals.thread_block() {
         eprintln!("signals cannot be blocked: {error}");
     }
-    let grace = grace.to_str().and_then(|text| text.parse().ok()).map_or(Duration::from_secs(10), Duration::from_millis);
+    let grace = grace
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .map_or(Duration::from_secs(10), Duration::from_millis);
     let profile = PathBuf::from(profile);
     let result = lock(&profile, grace).and_then(|mut lock| {
         free_profile(&profile, &mut lock)?;
@@ -85,7 +91,9 @@ fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
         let file = lock::open(profile).map_err(|error| format!("profile {error}"))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
-            Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() >= until => return Err(format!("busy {}", recorded(file).unwrap_or(0))),
+            Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() >= until => {
+                return Err(format!("busy {}", recorded(file).unwrap_or(0)));
+            }
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => thread::sleep(Duration::from_millis(50)),
             Err((_, error)) => return Err(format!("profile {error}")),
         }
@@ -111,9 +119,16 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     {
         return Err(format!("busy {pid}"));
     }
-    for name in ["SingletonLock", "SingletonCookie", "SingletonSocket", "DevToolsActivePort"] {
+    for name in [
+        "SingletonLock",
+        "SingletonCookie",
+        "SingletonSocket",
+        "DevToolsActivePort",
+    ] {
         match fs::remove_file(profile.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("profile cannot remove the stale {name}: {error}")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("profile cannot remove the stale {name}: {error}"));
+            }
             _ => {}
         }
     }
@@ -139,7 +154,10 @@ fn end_group(pid: i32, grace: Duration) {
 }
 
 fn end_pages(browser: Pid) {
-    for page in u32::try_from(browser.as_raw()).map(renderers).unwrap_or_default() {
+    for page in u32::try_from(browser.as_raw())
+        .map(renderers)
+        .unwrap_or_default()
+    {
         // Fails when it is gone already.
         let _ = kill(Pid::from_raw(page.cast_signed()), Signal::SIGKILL);
     }
@@ -155,7 +173,11 @@ fn watch(mut child: Child, grace: Duration) -> String {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     let (sender, inbox) = mpsc::channel();
     thread::spawn(move || {
-        let killed = io::stdin().lock().lines().map_while(Result::ok).any(|line| line == "kill");
+        let killed = io::stdin()
+            .lock()
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line == "kill");
         // Fails only when Chromium is gone already.
         let _ = sender.send(if killed { News::Kill } else { News::Leave });
     });

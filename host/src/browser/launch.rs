@@ -26,7 +26,9 @@ const STDERR_TAIL: usize = 5;
 ///
 /// # Errors
 /// See [`BrowserError`]. Nothing is left running then.
-pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
+pub async fn launch(
+    options: &LaunchOptions,
+) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
     let connection = start(options, false).await?;
     match tab::open(connection.clone(), options.tag.clone()).await {
         Ok(opened) => Ok(opened),
@@ -38,7 +40,10 @@ pub async fn launch(options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<Brow
 }
 
 /// Starts a browser under a guard and connects to it. `shared`: it has no page of its own.
-pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Connection, BrowserError> {
+pub(super) async fn start(
+    options: &LaunchOptions,
+    shared: bool,
+) -> Result<Connection, BrowserError> {
     let (executable, kind) = find_executable(options.executable.as_deref(), options.kind)?;
     let user_agent = match &options.user_agent {
         Some(agent) => Some(agent.clone()),
@@ -49,7 +54,10 @@ pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Conne
     };
     let root = nix::unistd::geteuid().is_root();
     if root {
-        warn!(session = options.tag, "running as root: Chromium's own sandbox is off; run the gateway as an ordinary user");
+        warn!(
+            session = options.tag,
+            "running as root: Chromium's own sandbox is off; run the gateway as an ordinary user"
+        );
     }
     let mut child = Command::new(&options.guard.program)
         .args(&options.guard.args)
@@ -67,7 +75,12 @@ pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Conne
         // A Ctrl-C in the terminal is for the gateway, which closes its browsers in order.
         .process_group(0)
         .spawn()
-        .map_err(|error| BrowserError::Failed(format!("cannot start {}: {error}", options.guard.program.display())))?;
+        .map_err(|error| {
+            BrowserError::Failed(format!(
+                "cannot start {}: {error}",
+                options.guard.program.display()
+            ))
+        })?;
     let stderr = child.stderr.take().map(|pipe| tokio::spawn(tail(pipe)));
     let started = timeout(options.launch_timeout, connect(options, &mut child)).await;
     let failure = match started {
@@ -83,7 +96,9 @@ pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Conne
             }
         }
         Ok(Err(error)) => error,
-        Err(_) => BrowserError::Failed(format!("no connection within {:?}", options.launch_timeout)),
+        Err(_) => {
+            BrowserError::Failed(format!("no connection within {:?}", options.launch_timeout))
+        }
     };
     // Closing the guard's input makes it end Chromium.
     drop(child.stdin.take());
@@ -92,7 +107,11 @@ pub(super) async fn start(options: &LaunchOptions, shared: bool) -> Result<Conne
     match (failure, stderr) {
         (BrowserError::Failed(reason), Some(stderr)) => {
             let said = stderr.await.unwrap_or_default();
-            Err(BrowserError::Failed(if said.is_empty() { reason } else { format!("{reason}; it said: {said}") }))
+            Err(BrowserError::Failed(if said.is_empty() {
+                reason
+            } else {
+                format!("{reason}; it said: {said}")
+            }))
         }
         (error, _) => Err(error),
     }
@@ -103,14 +122,32 @@ type Connected = (u32, Words, Browser, chromiumoxide::Handler);
 
 async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected, BrowserError> {
     let failed = |reason: &str| BrowserError::Failed(reason.to_owned());
-    let out = child.stdout.take().ok_or_else(|| failed("the guard has no output"))?;
+    let out = child
+        .stdout
+        .take()
+        .ok_or_else(|| failed("the guard has no output"))?;
     let mut words = BufReader::new(out).lines();
-    let line = words.next_line().await.ok().flatten().ok_or_else(|| failed("the guard ended at once"))?;
+    let line = words
+        .next_line()
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(|| failed("the guard ended at once"))?;
     let profile = options.profile.clone();
     let pid = match line.split_once(' ') {
         Some(("started", pid)) => pid.parse().map_err(|_| failed("the guard named no pid"))?,
-        Some(("busy", pid)) => return Err(BrowserError::ProfileInUse { profile, pid: pid.parse().unwrap_or(0) }),
-        Some(("profile", reason)) => return Err(BrowserError::Profile { profile, reason: reason.to_owned() }),
+        Some(("busy", pid)) => {
+            return Err(BrowserError::ProfileInUse {
+                profile,
+                pid: pid.parse().unwrap_or(0),
+            });
+        }
+        Some(("profile", reason)) => {
+            return Err(BrowserError::Profile {
+                profile,
+                reason: reason.to_owned(),
+            });
+        }
         _ => return Err(BrowserError::Failed(line)),
     };
     let url = tokio::select! {
@@ -118,15 +155,24 @@ async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected
         ended = words.next_line() => return Err(BrowserError::Failed(format!("Chromium ended: {}", ended.ok().flatten().unwrap_or_default()))),
     };
     // Our own deadlines are shorter; this one only frees what the page never answered.
-    let config = HandlerConfig { request_timeout: Duration::from_secs(120), viewport: None, ignore_https_errors: false, ..HandlerConfig::default() };
-    let (browser, handler) = Browser::connect_with_config(url, config).await.map_err(|error| failed(&error.to_string()))?;
+    let config = HandlerConfig {
+        request_timeout: Duration::from_secs(120),
+        viewport: None,
+        ignore_https_errors: false,
+        ..HandlerConfig::default()
+    };
+    let (browser, handler) = Browser::connect_with_config(url, config)
+        .await
+        .map_err(|error| failed(&error.to_string()))?;
     Ok((pid, words, browser, handler))
 }
 
 /// Chromium writes port and path of its debugging socket into the profile; the guard has removed an older file.
 async fn devtools_url(profile: &std::path::Path) -> String {
     loop {
-        let text = tokio::fs::read_to_string(profile.join("DevToolsActivePort")).await.unwrap_or_default();
+        let text = tokio::fs::read_to_string(profile.join("DevToolsActivePort"))
+            .await
+            .unwrap_or_default();
         if let Some((port, path)) = text.split_once('\n')
             && path.starts_with("/devtools/")
         {

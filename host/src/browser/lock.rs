@@ -26,7 +26,13 @@ const SINGLETON: &str = "SingletonLock";
 const PID: u64 = 32;
 
 /// What marks a profile in use and means nothing in a copy of it.
-pub const MARKS: [&str; 5] = [LOCK, SINGLETON, "SingletonCookie", "SingletonSocket", "DevToolsActivePort"];
+pub const MARKS: [&str; 5] = [
+    LOCK,
+    SINGLETON,
+    "SingletonCookie",
+    "SingletonSocket",
+    "DevToolsActivePort",
+];
 
 /// The right to work in a profile while no browser of ours starts on it; given back when dropped.
 #[derive(Debug)]
@@ -40,9 +46,18 @@ pub struct ProfileLock {
 /// [`BrowserError::ProfileInUse`] while a browser or another command uses it, [`BrowserError::Profile`] when the lock
 /// cannot be taken for another reason.
 pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
-    let in_use = |pid| BrowserError::ProfileInUse { profile: profile.to_owned(), pid };
-    let wrong = |error: io::Error| BrowserError::Profile { profile: profile.to_owned(), reason: error.to_string() };
-    let lock = match Flock::lock(open(profile).map_err(wrong)?, FlockArg::LockExclusiveNonblock) {
+    let in_use = |pid| BrowserError::ProfileInUse {
+        profile: profile.to_owned(),
+        pid,
+    };
+    let wrong = |error: io::Error| BrowserError::Profile {
+        profile: profile.to_owned(),
+        reason: error.to_string(),
+    };
+    let lock = match Flock::lock(
+        open(profile).map_err(wrong)?,
+        FlockArg::LockExclusiveNonblock,
+    ) {
         Ok(lock) => lock,
         Err((file, Errno::EWOULDBLOCK)) => return Err(in_use(recorded(file).unwrap_or(0))),
         Err((_, error)) => return Err(wrong(error.into())),
@@ -61,7 +76,14 @@ pub fn profile_user(profile: &Path) -> Option<i32> {
             Err((file, Errno::EWOULDBLOCK)) => Some(recorded(file).unwrap_or(0)),
             _ => None,
         },
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            None
+        }
         // A lock that cannot be looked at, another user's for example, may be held.
         Err(_) => Some(0),
     };
@@ -76,7 +98,10 @@ pub fn was_held(profile: &Path) -> bool {
 
 /// Opens the lock file, and makes it and the profile where they are missing.
 pub(super) fn open(profile: &Path) -> io::Result<File> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(profile)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(profile)?;
     files::lock(&profile.join(LOCK))
 }
 
@@ -97,7 +122,10 @@ fn foreign_user(profile: &Path) -> Option<i32> {
 
 /// Host and pid of Chromium's own mark.
 pub(super) fn marked(profile: &Path) -> Option<(String, i32)> {
-    let target = fs::read_link(profile.join(SINGLETON)).ok()?.to_string_lossy().into_owned();
+    let target = fs::read_link(profile.join(SINGLETON))
+        .ok()?
+        .to_string_lossy()
+        .into_owned();
     let (host, pid) = target.rsplit_once('-')?;
     Some((host.to_owned(), pid.parse().ok()?))
 }
@@ -109,7 +137,9 @@ pub(super) fn is_here(host: &str) -> bool {
 
 /// The profile may be written in other ways than here (relative, through a link), so any profile will do.
 fn is_browser(pid: i32) -> bool {
-    command_line(pid).iter().any(|arg| arg.starts_with(b"--user-data-dir"))
+    command_line(pid)
+        .iter()
+        .any(|arg| arg.starts_with(b"--user-data-dir"))
 }
 
 #[cfg(test)]
@@ -125,7 +155,10 @@ mod tests {
         assert!(!dir.path().join(LOCK).exists(), "looking leaves no trace");
         let held = hold_profile(dir.path()).expect("free");
         assert_eq!(profile_user(dir.path()), Some(0));
-        assert!(matches!(hold_profile(dir.path()), Err(BrowserError::ProfileInUse { .. })));
+        assert!(matches!(
+            hold_profile(dir.path()),
+            Err(BrowserError::ProfileInUse { .. })
+        ));
         drop(held);
         assert_eq!(profile_user(dir.path()), None);
         // A lock that cannot be opened, here by a link to itself: who holds it is not known.
@@ -138,22 +171,41 @@ mod tests {
     #[test]
     fn a_mark_counts_while_its_browser_lives() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let host = gethostname().expect("a host name").into_string().expect("UTF-8");
+        let host = gethostname()
+            .expect("a host name")
+            .into_string()
+            .expect("UTF-8");
         let mark = |text: &str| {
             let _ = fs::remove_file(dir.path().join(SINGLETON));
             std::os::unix::fs::symlink(text, dir.path().join(SINGLETON)).expect("symlink");
             profile_user(dir.path())
         };
-        assert_eq!(mark(&format!("{}-{}", host, std::process::id())), None, "alive, and no browser");
+        assert_eq!(
+            mark(&format!("{}-{}", host, std::process::id())),
+            None,
+            "alive, and no browser"
+        );
         // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", "echo; read line", "--user-data-dir=/x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell
+            .args(["-c", "echo; read line", "--user-data-dir=/x"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = shell.spawn().expect("sh");
         // Its command line can be read once it runs.
-        child.stdout.take().expect("piped").read_exact(&mut [0]).expect("runs");
+        child
+            .stdout
+            .take()
+            .expect("piped")
+            .read_exact(&mut [0])
+            .expect("runs");
         let pid = i32::try_from(child.id()).expect("a pid");
         assert_eq!(mark(&format!("{}-{pid}", host)), Some(pid));
-        assert_eq!(mark(&format!("elsewhere-{pid}")), None, "a container that is gone");
+        assert_eq!(
+            mark(&format!("elsewhere-{pid}")),
+            None,
+            "a container that is gone"
+        );
         drop(child.stdin.take());
         child.wait().expect("reaped");
         assert_eq!(mark(&format!("{}-{pid}", host)), None, "it has ended");

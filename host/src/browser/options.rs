@@ -42,6 +42,9 @@ impl Guard {
     /// # Errors
     /// When the path of this program cannot be found out.
     pub fn current_exe() -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, args: vec!["guard".into()] })
+        Ok(Self {
+            program: std::env::current_exe()?,
+            args: vec!["guard".into()],
+        })
     }
 }

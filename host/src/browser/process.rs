@@ -26,7 +26,11 @@ impl Report {
     /// An equal part for each of so many pages.
     pub(super) fn share(self, pages: u64) -> Self {
         let pages = pages.max(1);
-        Self { memory_bytes: self.memory_bytes / pages, cpu_millis: self.cpu_millis / pages, ..self }
+        Self {
+            memory_bytes: self.memory_bytes / pages,
+            cpu_millis: self.cpu_millis / pages,
+            ..self
+        }
     }
 }
 
@@ -35,14 +39,23 @@ pub(super) fn measure(pid: u32, product: String) -> Report {
     let tree = tree(pid);
     let memory_bytes = tree.iter().filter_map(|pid| memory(*pid)).sum();
     let cpu_millis = tree.iter().filter_map(|pid| cpu(*pid)).sum();
-    Report { pid, product, memory_bytes, cpu_millis, processes: u32::try_from(tree.len()).unwrap_or(u32::MAX) }
+    Report {
+        pid,
+        product,
+        memory_bytes,
+        cpu_millis,
+        processes: u32::try_from(tree.len()).unwrap_or(u32::MAX),
+    }
 }
 
 /// The processes below `pid` in which pages run.
 pub(super) fn renderers(pid: u32) -> Vec<u32> {
     let runs_pages = |pid: &u32| {
         // The zygote's renamed children have spaces instead of NULs in their command line.
-        command_line(pid.cast_signed()).iter().flat_map(|arg| arg.split(|byte| *byte == b' ')).any(|arg| arg == b"--type=renderer")
+        command_line(pid.cast_signed())
+            .iter()
+            .flat_map(|arg| arg.split(|byte| *byte == b' '))
+            .any(|arg| arg == b"--type=renderer")
     };
     tree(pid).into_iter().filter(runs_pages).collect()
 }
@@ -50,8 +63,15 @@ pub(super) fn renderers(pid: u32) -> Vec<u32> {
 /// The arguments of a process; empty when it is gone. Bytes, because other programs may run with arguments that are no
 /// UTF-8, which the library refuses to read: a browser would be taken for no browser.
 pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
-    let line = if pid > 0 { fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default() } else { Vec::new() };
-    line.split(|byte| *byte == 0).filter(|arg| !arg.is_empty()).map(<[u8]>::to_vec).collect()
+    let line = if pid > 0 {
+        fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    line.split(|byte| *byte == 0)
+        .filter(|arg| !arg.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// Whether that process runs. One that has ended and was not waited for does not.
@@ -63,7 +83,10 @@ pub(super) fn alive(pid: i32) -> bool {
 fn tree(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for process in all_processes().into_iter().flatten().flatten() {
-        let parent = process.stat().ok().and_then(|stat| u32::try_from(stat.ppid).ok());
+        let parent = process
+            .stat()
+            .ok()
+            .and_then(|stat| u32::try_from(stat.ppid).ok());
         if let (Some(parent), Ok(pid)) = (parent, u32::try_from(process.pid())) {
             children.entry(parent).or_default().push(pid);
         }
@@ -84,13 +107,17 @@ fn process(pid: u32) -> Option<Process> {
 /// User and system time in milliseconds.
 fn cpu(pid: u32) -> Option<u64> {
     let Stat { utime, stime, .. } = process(pid)?.stat().ok()?;
-    (utime + stime).saturating_mul(1000).checked_div(procfs::ticks_per_second())
+    (utime + stime)
+        .saturating_mul(1000)
+        .checked_div(procfs::ticks_per_second())
 }
 
 /// Anonymous and shared-memory PSS in bytes.
 fn memory(pid: u32) -> Option<u64> {
     let rollup = process(pid)?.smaps_rollup().ok()?.memory_map_rollup;
-    let bytes = rollup.iter().flat_map(|map| ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0)));
+    let bytes = rollup.iter().flat_map(|map| {
+        ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0))
+    });
     Some(bytes.sum())
 }
 
@@ -101,12 +128,21 @@ mod tests {
     #[test]
     fn this_very_process_is_measured() {
         let own = std::process::id();
-        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n)));
+        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| {
+            std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n))
+        });
         let report = measure(own, "test".into());
         assert!(report.cpu_millis > 0, "{spun}");
-        assert!((100_000..1 << 34).contains(&report.memory_bytes) && report.processes >= 1, "{report:?}");
+        assert!(
+            (100_000..1 << 34).contains(&report.memory_bytes) && report.processes >= 1,
+            "{report:?}"
+        );
         assert!(alive(own.cast_signed()) && !alive(0) && !alive(-1));
-        assert!(command_line(own.cast_signed()).first().is_some_and(|program| !program.is_empty()));
+        assert!(
+            command_line(own.cast_signed())
+                .first()
+                .is_some_and(|program| !program.is_empty())
+        );
         assert_eq!(command_line(0), [[0_u8; 0]; 0]);
     }
 
@@ -119,7 +155,10 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         assert!(!alive(pid), "it is a zombie");
-        assert!(tree(std::process::id()).contains(&child.id()), "and in the table still");
+        assert!(
+            tree(std::process::id()).contains(&child.id()),
+            "and in the table still"
+        );
         child.wait().expect("reaped");
         assert!(!tree(std::process::id()).contains(&child.id()));
     }

@@ -87,7 +87,10 @@ impl SharedBrowser {
     /// `folder` is made when the first page is opened.
     #[must_use]
     pub fn new(folder: PathBuf) -> Arc<Self> {
-        Arc::new(Self { folder, state: Mutex::default() })
+        Arc::new(Self {
+            folder,
+            state: Mutex::default(),
+        })
     }
 
     /// Opens a blank page in a profile, named by `options.profile` as for [`launch()`]. Switches of the first one count.
@@ -95,19 +98,33 @@ impl SharedBrowser {
     ///
     /// # Errors
     /// See [`BrowserError`].
-    pub async fn open(self: &Arc<Self>, options: &LaunchOptions) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
+    pub async fn open(
+        self: &Arc<Self>,
+        options: &LaunchOptions,
+    ) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
         let (folder, profile) = (self.folder.clone(), options.profile.clone());
         let linking = tokio::task::spawn_blocking(move || link(&folder, &profile)).await;
-        let (lock, directory) = linking.map_err(|error| BrowserError::Failed(error.to_string()))??;
+        let (lock, directory) =
+            linking.map_err(|error| BrowserError::Failed(error.to_string()))??;
         let place = Arc::new(self.enter(options, lock).await?);
         let opened = async {
-            let page = match timeout(options.launch_timeout, place.hand_over(options, &directory)).await {
-                Ok(page) => page?,
-                Err(_) => {
-                    return Err(BrowserError::Failed(format!("the shared browser did not open the profile within {:?}", options.launch_timeout)));
-                }
-            };
-            let attached = attach(place.connection.clone(), page, Some(Arc::clone(&place) as Arc<dyn SharedPlace>), options.tag.clone()).await;
+            let page =
+                match timeout(options.launch_timeout, place.hand_over(options, &directory)).await {
+                    Ok(page) => page?,
+                    Err(_) => {
+                        return Err(BrowserError::Failed(format!(
+                            "the shared browser did not open the profile within {:?}",
+                            options.launch_timeout
+                        )));
+                    }
+                };
+            let attached = attach(
+                place.connection.clone(),
+                page,
+                Some(Arc::clone(&place) as Arc<dyn SharedPlace>),
+                options.tag.clone(),
+            )
+            .await;
             attached.map_err(|error| BrowserError::Failed(error.to_string()))
         };
         let opened = opened.await;
@@ -118,10 +135,18 @@ impl SharedBrowser {
     }
 
     /// Takes a place in the browser, and starts it for the first one.
-    async fn enter(self: &Arc<Self>, options: &LaunchOptions, lock: ProfileLock) -> Result<Place, BrowserError> {
+    async fn enter(
+        self: &Arc<Self>,
+        options: &LaunchOptions,
+        lock: ProfileLock,
+    ) -> Result<Place, BrowserError> {
         let came = Instant::now();
         let mut state = self.state.lock().await;
-        let connection = match state.running.as_mut().filter(|running| running.connection.is_alive()) {
+        let connection = match state
+            .running
+            .as_mut()
+            .filter(|running| running.connection.is_alive())
+        {
             Some(running) => {
                 running.places += 1;
                 running.connection.clone()
@@ -142,7 +167,10 @@ impl SharedBrowser {
                 };
                 match launch::start(&options, true).await {
                     Ok(connection) => {
-                        state.running = Some(Running { connection: connection.clone(), places: 1 });
+                        state.running = Some(Running {
+                            connection: connection.clone(),
+                            places: 1,
+                        });
                         connection
                     }
                     Err(error) => {
@@ -154,7 +182,16 @@ impl SharedBrowser {
         };
         // Of `about:` Chromium makes its start page.
         let url = format!("data:text/html,wharf-{:016x}", rand::random::<u64>());
-        Ok(Place { browser: Arc::clone(self), connection, held: Some(Held { url, page: None, _lock: lock }).into() })
+        Ok(Place {
+            browser: Arc::clone(self),
+            connection,
+            held: Some(Held {
+                url,
+                page: None,
+                _lock: lock,
+            })
+            .into(),
+        })
     }
 
     /// Leaves a place: closes its page, and the browser when nobody else has a place in it. A browser that does not answer
@@ -165,7 +202,9 @@ impl SharedBrowser {
             return;
         }
         let mut state = self.state.lock().await;
-        let Some(now) = state.running_on(connection) else { return };
+        let Some(now) = state.running_on(connection) else {
+            return;
+        };
         now.places = now.places.saturating_sub(1);
         if now.places == 0 {
             connection.process.leave().await;
@@ -181,7 +220,9 @@ impl SharedBrowser {
             },
         };
         if let Err(error) = close(connection, page).await {
-            let answers = quick(async { connection.browser.lock().await.version().await }).await.is_ok();
+            let answers = quick(async { connection.browser.lock().await.version().await })
+                .await
+                .is_ok();
             warn!(%error, answers, "a page of the shared browser did not close");
             if !answers {
                 connection.process.kill().await;
@@ -197,7 +238,9 @@ impl SharedBrowser {
 impl State {
     /// What runs, if it is this browser.
     fn running_on(&mut self, connection: &Connection) -> Option<&mut Running> {
-        self.running.as_mut().filter(|now| Arc::ptr_eq(&now.connection.process, &connection.process))
+        self.running
+            .as_mut()
+            .filter(|now| Arc::ptr_eq(&now.connection.process, &connection.process))
     }
 }
 
@@ -207,12 +250,26 @@ impl Place {
     }
 
     /// Starts the second Chromium and finds the page it asked for by its address.
-    async fn hand_over(&self, options: &LaunchOptions, directory: &str) -> Result<Page, BrowserError> {
-        let (executable, _) = find_executable(options.executable.as_deref(), BrowserKind::Headless)?;
-        let url = self.held().as_ref().map(|held| held.url.clone()).unwrap_or_default();
+    async fn hand_over(
+        &self,
+        options: &LaunchOptions,
+        directory: &str,
+    ) -> Result<Page, BrowserError> {
+        let (executable, _) =
+            find_executable(options.executable.as_deref(), BrowserKind::Headless)?;
+        let url = self
+            .held()
+            .as_ref()
+            .map(|held| held.url.clone())
+            .unwrap_or_default();
         let root = nix::unistd::geteuid().is_root();
         let status = Command::new(&executable)
-            .args(hand_over_command_line(&self.browser.folder, directory, &url, root))
+            .args(hand_over_command_line(
+                &self.browser.folder,
+                directory,
+                &url,
+                root,
+            ))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -220,7 +277,9 @@ impl Place {
             .kill_on_drop(true)
             .status()
             .await
-            .map_err(|error| BrowserError::Failed(format!("cannot start {}: {error}", executable.display())))?;
+            .map_err(|error| {
+                BrowserError::Failed(format!("cannot start {}: {error}", executable.display()))
+            })?;
         debug!(%status, directory, "profile handed over");
         loop {
             if !self.connection.is_alive() {
@@ -243,7 +302,12 @@ impl SharedPlace for Place {
         if !self.connection.is_alive() {
             return 1;
         }
-        self.browser.state.lock().await.running_on(&self.connection).map_or(1, |running| running.places)
+        self.browser
+            .state
+            .lock()
+            .await
+            .running_on(&self.connection)
+            .map_or(1, |running| running.places)
     }
 
     async fn leave(&self) {
@@ -266,9 +330,16 @@ impl Drop for Place {
 
 /// The page of that address.
 async fn find(connection: &Connection, url: &str) -> Option<Page> {
-    let pages = quick(async { connection.browser.lock().await.pages().await }).await.unwrap_or_default();
+    let pages = quick(async { connection.browser.lock().await.pages().await })
+        .await
+        .unwrap_or_default();
     for page in pages {
-        if quick(page.url()).await.ok().flatten().is_some_and(|there| there == url) {
+        if quick(page.url())
+            .await
+            .ok()
+            .flatten()
+            .is_some_and(|there| there == url)
+        {
             return Some(page);
         }
     }
@@ -276,7 +347,16 @@ async fn find(connection: &Connection, url: &str) -> Option<Page> {
 }
 
 async fn close(connection: &Connection, page: TargetId) -> Result<(), TabError> {
-    quick(async { connection.browser.lock().await.execute(CloseTargetParams::new(page)).await }).await.map(drop)
+    quick(async {
+        connection
+            .browser
+            .lock()
+            .await
+            .execute(CloseTargetParams::new(page))
+            .await
+    })
+    .await
+    .map(drop)
 }
 
 /// A page that was asked for may appear when nobody waits for it any more. It would stay for ever.
@@ -285,7 +365,10 @@ async fn close_late(connection: Connection, url: String) {
     while connection.is_alive() && Instant::now() < until {
         if let Some(page) = find(&connection, &url).await {
             let closed = close(&connection, page.target_id().clone()).await;
-            return info!(closed = closed.is_ok(), "a page of the shared browser came late, and nobody waited for it");
+            return info!(
+                closed = closed.is_ok(),
+                "a page of the shared browser came late, and nobody waited for it"
+            );
         }
         sleep(Duration::from_millis(250)).await;
     }
@@ -293,9 +376,22 @@ async fn close_late(connection: Connection, url: String) {
 
 /// Makes the folder, and in it the link by which Chromium finds the profile; takes the lock of the profile.
 fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserError> {
-    let wrong = |error: io::Error| BrowserError::Profile { profile: profile.to_owned(), reason: error.to_string() };
-    let name = profile.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let private = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong);
+    let wrong = |error: io::Error| BrowserError::Profile {
+        profile: profile.to_owned(),
+        reason: error.to_string(),
+    };
+    let name = profile
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let private = |path: &Path| {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(wrong)
+    };
     private(folder)?;
     private(&profile.join(DEFAULT))?;
     let lock = hold_profile(profile)?;
@@ -307,7 +403,9 @@ fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserE
             fs::remove_file(&place).map_err(wrong)?;
             symlink(&target, &place).map_err(wrong)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => symlink(&target, &place).map_err(wrong)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            symlink(&target, &place).map_err(wrong)?
+        }
         Err(error) => return Err(wrong(error)),
     }
     Ok((lock, name))

@@ -9,7 +9,10 @@ use chromiumoxide::{
         browser_protocol::{
             emulation::SetFocusEmulationEnabledParams,
             log, network,
-            page::{AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, HandleJavaScriptDialogParams},
+            page::{
+                AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening,
+                HandleJavaScriptDialogParams,
+            },
             performance,
             target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams},
         },
@@ -70,8 +73,19 @@ pub(super) trait SharedPlace: Send + Sync + Debug {
 }
 
 /// Opens a blank page as the only one and starts to listen.
-pub(super) async fn open(connection: Connection, tag: String) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
-    let page = quick(async { connection.browser.lock().await.new_page("about:blank").await }).await?;
+pub(super) async fn open(
+    connection: Connection,
+    tag: String,
+) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
+    let page = quick(async {
+        connection
+            .browser
+            .lock()
+            .await
+            .new_page("about:blank")
+            .await
+    })
+    .await?;
     close_others(&*connection.browser.lock().await, &page).await;
     attach(connection, page, None, tag).await
 }
@@ -85,18 +99,36 @@ pub(super) async fn attach(
 ) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), TabError> {
     let (sender, events) = mpsc::channel(NEWS);
     let opening = async {
-        let crashes = connection.browser.lock().await.event_listener::<EventTargetCrashed>().await?;
+        let crashes = connection
+            .browser
+            .lock()
+            .await
+            .event_listener::<EventTargetCrashed>()
+            .await?;
         // Service workers never start while new targets wait for a debugger.
-        page.execute(SetAutoAttachParams { auto_attach: true, wait_for_debugger_on_start: false, flatten: Some(true), filter: None }).await?;
+        page.execute(SetAutoAttachParams {
+            auto_attach: true,
+            wait_for_debugger_on_start: false,
+            flatten: Some(true),
+            filter: None,
+        })
+        .await?;
         let bindings = page.event_listener::<EventBindingCalled>().await?;
-        let dialogs = page.event_listener::<EventJavascriptDialogOpening>().await?;
+        let dialogs = page
+            .event_listener::<EventJavascriptDialogOpening>()
+            .await?;
         Ok::<_, CdpError>((crashes, bindings, dialogs))
     };
     let (mut crashes, mut bindings, mut dialogs) = quick(opening).await?;
 
     let (mut end, ended) = (connection.end.clone(), sender.clone());
     tokio::spawn(async move {
-        let said = end.wait_for(Option::is_some).await.ok().and_then(|said| said.clone()).unwrap_or_default();
+        let said = end
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|said| said.clone())
+            .unwrap_or_default();
         // Fails when nobody listens any more: the page is being closed.
         let _ = ended.send(BrowserEvent::Closed(said)).await;
     });
@@ -104,7 +136,11 @@ pub(super) async fn attach(
     tokio::spawn(async move {
         while let Some(call) = bindings.next().await {
             let size = call.payload.len();
-            let event = if size > SAID { BrowserEvent::TooLarge(size) } else { BrowserEvent::Binding(call.payload.clone()) };
+            let event = if size > SAID {
+                BrowserEvent::TooLarge(size)
+            } else {
+                BrowserEvent::Binding(call.payload.clone())
+            };
             // Fails when nobody listens any more: the page is being closed.
             let _ = news.send(event).await;
         }
@@ -113,7 +149,12 @@ pub(super) async fn attach(
     tokio::spawn(async move {
         while let Some(crash) = crashes.next().await {
             if crash.target_id == target {
-                let _ = sender.send(BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code))).await;
+                let _ = sender
+                    .send(BrowserEvent::Crashed(format!(
+                        "{} ({})",
+                        crash.status, crash.error_code
+                    )))
+                    .await;
             }
         }
     });
@@ -121,17 +162,39 @@ pub(super) async fn attach(
     tokio::spawn(async move {
         while let Some(dialog) = dialogs.next().await {
             warn!(session = tag, kind = ?dialog.r#type, "the page opened a dialog; accepted");
-            let _ = timeout(QUICK, dialog_page.execute(HandleJavaScriptDialogParams::new(true))).await;
+            let _ = timeout(
+                QUICK,
+                dialog_page.execute(HandleJavaScriptDialogParams::new(true)),
+            )
+            .await;
         }
     });
-    Ok((Tab { connection, page, place }, events))
+    Ok((
+        Tab {
+            connection,
+            page,
+            place,
+        },
+        events,
+    ))
 }
 
 /// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
 async fn close_others(browser: &Browser, page: &Page) {
-    let others = timeout(QUICK, browser.pages()).await.ok().and_then(Result::ok).unwrap_or_default();
-    for other in others.iter().filter(|other| other.target_id() != page.target_id()) {
-        let _ = timeout(QUICK, browser.execute(CloseTargetParams::new(other.target_id().clone()))).await;
+    let others = timeout(QUICK, browser.pages())
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    for other in others
+        .iter()
+        .filter(|other| other.target_id() != page.target_id())
+    {
+        let _ = timeout(
+            QUICK,
+            browser.execute(CloseTargetParams::new(other.target_id().clone())),
+        )
+        .await;
     }
 }
 
@@ -143,9 +206,13 @@ impl Tab {
     pub async fn prepare(&self, binding: &str, script: &str) -> Result<(), TabError> {
         quick(async {
             self.page.execute(AddBindingParams::new(binding)).await?;
-            self.page.execute(AddScriptToEvaluateOnNewDocumentParams::new(script)).await?;
+            self.page
+                .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
+                .await?;
             // A page without focus is "unavailable" to WhatsApp Web.
-            self.page.execute(SetFocusEmulationEnabledParams::new(true)).await?;
+            self.page
+                .execute(SetFocusEmulationEnabledParams::new(true))
+                .await?;
             Ok(())
         })
         .await
@@ -156,10 +223,15 @@ impl Tab {
     /// # Errors
     /// [`TabError::Unreachable`] with the browser's words.
     pub async fn goto(&self, url: &str, limit: Duration) -> Result<(), TabError> {
-        let unreachable = |reason: String| TabError::Unreachable { url: url.to_owned(), reason };
+        let unreachable = |reason: String| TabError::Unreachable {
+            url: url.to_owned(),
+            reason,
+        };
         match timeout(limit, self.page.goto(url)).await {
             Ok(Ok(_)) => self.be_quiet().await,
-            Ok(Err(CdpError::Timeout)) | Err(_) => Err(unreachable(format!("not loaded within {limit:?}"))),
+            Ok(Err(CdpError::Timeout)) | Err(_) => {
+                Err(unreachable(format!("not loaded within {limit:?}")))
+            }
             Ok(Err(error)) => Err(unreachable(error.to_string())),
         }
     }
@@ -170,7 +242,9 @@ impl Tab {
         quick(async {
             self.page.execute(network::DisableParams::default()).await?;
             self.page.execute(log::DisableParams::default()).await?;
-            self.page.execute(performance::DisableParams::default()).await?;
+            self.page
+                .execute(performance::DisableParams::default())
+                .await?;
             Ok(())
         })
         .await
@@ -180,24 +254,48 @@ impl Tab {
     ///
     /// # Errors
     /// [`TabError::Script`] when it throws; the others when there is no answer.
-    pub async fn call(&self, function: &str, args: &[Value], limit: Duration) -> Result<Value, TabError> {
-        let args = args.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+    pub async fn call(
+        &self,
+        function: &str,
+        args: &[Value],
+        limit: Duration,
+    ) -> Result<Value, TabError> {
+        let args = args
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
         // A result of null cannot be told from none over CDP: both ways out are wrapped. As text, because the library drops
         // an answer with half a surrogate pair in it, and whoever asked would wait for it.
         let expression = format!(
             "(async()=>{{try{{const v=await({function})({args});return JSON.stringify({{v:v===undefined?null:v}})}}\
              catch(e){{return JSON.stringify({{e:String((e&&e.message)||e)}})}}}})()"
         );
-        let params = EvaluateParams::builder().expression(expression).await_promise(true).return_by_value(true).build().map_err(TabError::Script)?;
+        let params = EvaluateParams::builder()
+            .expression(expression)
+            .await_promise(true)
+            .return_by_value(true)
+            .build()
+            .map_err(TabError::Script)?;
         let answer = bounded(limit, self.page.execute(params)).await?.result;
         if let Some(exception) = answer.exception_details {
-            return Err(TabError::Script(exception.exception.and_then(|e| e.description).unwrap_or(exception.text)));
+            return Err(TabError::Script(
+                exception
+                    .exception
+                    .and_then(|e| e.description)
+                    .unwrap_or(exception.text),
+            ));
         }
-        let Some(Value::String(text)) = answer.result.value else { return Err(TabError::Gone("the page was loaded anew".into())) };
+        let Some(Value::String(text)) = answer.result.value else {
+            return Err(TabError::Gone("the page was loaded anew".into()));
+        };
         match read_json(&text) {
             Ok(Outcome { v: Some(value), .. }) => Ok(value),
             Ok(Outcome { e, .. }) => Err(TabError::Script(e.unwrap_or_default())),
-            Err(error) => Err(TabError::Gone(format!("an unreadable answer ({:?})", error.classify()))),
+            Err(error) => Err(TabError::Gone(format!(
+                "an unreadable answer ({:?})",
+                error.classify()
+            ))),
         }
     }
 
@@ -212,8 +310,13 @@ impl Tab {
 
     /// Processes and memory. Reads `/proc` on a blocking thread.
     pub async fn report(&self) -> Report {
-        let (pid, product) = (self.connection.process.pid(), self.connection.product.clone());
-        let whole = tokio::task::spawn_blocking(move || measure(pid, product)).await.unwrap_or_default();
+        let (pid, product) = (
+            self.connection.process.pid(),
+            self.connection.product.clone(),
+        );
+        let whole = tokio::task::spawn_blocking(move || measure(pid, product))
+            .await
+            .unwrap_or_default();
         match &self.place {
             // Which process serves whom cannot be told for all of them.
             Some(place) => whole.share(place.neighbours().await),

@@ -30,12 +30,26 @@ pub async fn version(executable: &Path) -> Result<String, BrowserError> {
     version_within(executable, PATIENCE).await
 }
 
-pub(super) async fn version_within(executable: &Path, patience: Duration) -> Result<String, BrowserError> {
+pub(super) async fn version_within(
+    executable: &Path,
+    patience: Duration,
+) -> Result<String, BrowserError> {
     let failed = |what: String| BrowserError::Failed(format!("{} {what}", executable.display()));
     let mut command = Command::new(executable);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| failed(format!("cannot be started: {error}")))?;
-    let group = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .map_err(|error| failed(format!("cannot be started: {error}")))?;
+    let group = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .map(Pid::from_raw);
     let mut said = Vec::new();
     let answer = async {
         if let Some(out) = child.stdout.take() {
@@ -49,13 +63,17 @@ pub(super) async fn version_within(executable: &Path, patience: Duration) -> Res
         // With whatever it has started. Fails when it is gone.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         let _ = child.wait().await;
-        return Err(failed(format!("--version did not answer within {patience:?}")));
+        return Err(failed(format!(
+            "--version did not answer within {patience:?}"
+        )));
     }
     match ended {
         Ok(Ok(status)) if status.success() => Ok(String::from_utf8_lossy(&said).trim().to_owned()),
         Ok(Ok(status)) => Err(failed(format!("--version ended with {status}"))),
         Ok(Err(error)) => Err(failed(format!("--version cannot be read: {error}"))),
-        Err(_) => Err(failed(format!("--version did not answer within {patience:?}"))),
+        Err(_) => Err(failed(format!(
+            "--version did not answer within {patience:?}"
+        ))),
     }
 }
 
@@ -77,7 +95,9 @@ pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<
         pipe.consume(used);
         // One that does not end is told once it is full; the rest of the piece that was read is dropped.
         if ended || cut {
-            return Some(String::from_utf8_lossy(&line).trim_end().to_owned() + if cut { "…" } else { "" });
+            return Some(
+                String::from_utf8_lossy(&line).trim_end().to_owned() + if cut { "…" } else { "" },
+            );
         }
     }
 }
@@ -101,20 +121,35 @@ mod tests {
     #[tokio::test]
     async fn a_browser_that_hangs_or_never_stops_talking_is_ended_and_named() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let said = version(&script(dir.path(), "echo Chromium 156.0.1.2")).await.expect("answers");
+        let said = version(&script(dir.path(), "echo Chromium 156.0.1.2"))
+            .await
+            .expect("answers");
         assert_eq!(said, "Chromium 156.0.1.2");
         let path = script(dir.path(), "sleep 1000 & echo $! > \"$0.pid\"; wait");
         let began = Instant::now();
-        let error = version_within(&path, Duration::from_millis(500)).await.expect_err("hangs").to_string();
-        assert!(error.contains("--version did not answer within 500ms"), "{error}");
+        let error = version_within(&path, Duration::from_millis(500))
+            .await
+            .expect_err("hangs")
+            .to_string();
+        assert!(
+            error.contains("--version did not answer within 500ms"),
+            "{error}"
+        );
         assert!(began.elapsed() < Duration::from_secs(10));
-        let pid: i32 = fs::read_to_string(path.with_extension("pid")).expect("started").trim().parse().expect("a pid");
+        let pid: i32 = fs::read_to_string(path.with_extension("pid"))
+            .expect("started")
+            .trim()
+            .parse()
+            .expect("a pid");
         let until = Instant::now() + Duration::from_secs(10);
         while alive(pid) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(!alive(pid), "what it had started is gone too");
-        let error = version_within(&script(dir.path(), "exec yes"), Duration::from_secs(10)).await.expect_err("endless").to_string();
+        let error = version_within(&script(dir.path(), "exec yes"), Duration::from_secs(10))
+            .await
+            .expect_err("endless")
+            .to_string();
         assert!(error.contains("--version ended with signal"), "{error}");
     }
 

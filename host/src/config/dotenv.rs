@@ -7,11 +7,16 @@
 pub(super) type BadLine = (usize, &'static str);
 
 const FORM: &str = "is not of the form NAME=value";
-const QUOTE: &str = "the quote that begins the value is not closed, or something other than a comment follows it";
+const QUOTE: &str =
+    "the quote that begins the value is not closed, or something other than a comment follows it";
 
 /// The pairs in their order; of a name that occurs twice the last one counts.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, BadLine> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace("\r\n", "\n")
+        .replace('\r', "\n");
     let (mut pairs, mut rest) = (Vec::new(), text.as_str());
     loop {
         rest = rest.trim_start();
@@ -31,23 +36,42 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, BadLine> {
 
 /// One pair at the beginning of the text, and what comes after it.
 fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
-    let text = text.strip_prefix("export").filter(|rest| rest.starts_with(blank)).map_or(text, |rest| rest.trim_start_matches(blank));
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).unwrap_or(text.len());
+    let text = text
+        .strip_prefix("export")
+        .filter(|rest| rest.starts_with(blank))
+        .map_or(text, |rest| rest.trim_start_matches(blank));
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c)))
+        .unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let spaced = rest.trim_start_matches(blank);
     // `NAME: value` is dotenv's other form.
-    let value = spaced.strip_prefix('=').or_else(|| rest.strip_prefix(':').filter(|rest| rest.starts_with(blank)));
-    let value = value.filter(|_| !name.is_empty()).ok_or(FORM)?.trim_start_matches(blank);
+    let value = spaced.strip_prefix('=').or_else(|| {
+        rest.strip_prefix(':')
+            .filter(|rest| rest.starts_with(blank))
+    });
+    let value = value
+        .filter(|_| !name.is_empty())
+        .ok_or(FORM)?
+        .trim_start_matches(blank);
     match value.chars().next().filter(|first| "'\"`".contains(*first)) {
         Some(quote) => {
             let (held, after) = quoted(&value[1..], quote).ok_or(QUOTE)?;
             // Only these two are read within double quotes; an escaped quote keeps its backslash, as in dotenv.
-            let held = if quote == '"' { held.replace("\\n", "\n").replace("\\r", "\r") } else { held.to_owned() };
+            let held = if quote == '"' {
+                held.replace("\\n", "\n").replace("\\r", "\r")
+            } else {
+                held.to_owned()
+            };
             Ok((name, held, after))
         }
         None => {
             let end = value.find(['#', '\n']).unwrap_or(value.len());
-            Ok((name, value[..end].trim().to_owned(), after_line(&value[end..])))
+            Ok((
+                name,
+                value[..end].trim().to_owned(),
+                after_line(&value[end..]),
+            ))
         }
     }
 }
@@ -68,11 +92,14 @@ fn quoted(text: &str, quote: char) -> Option<(&str, &str)> {
         }
         backslash = c == '\\';
     }
-    first.into_iter().chain(escaped.into_iter().rev()).find_map(|at| {
-        let after = text[at + 1..].trim_start_matches(blank);
-        let ends = after.is_empty() || after.starts_with(['#', '\n']);
-        ends.then(|| (&text[..at], after_line(after)))
-    })
+    first
+        .into_iter()
+        .chain(escaped.into_iter().rev())
+        .find_map(|at| {
+            let after = text[at + 1..].trim_start_matches(blank);
+            let ends = after.is_empty() || after.starts_with(['#', '\n']);
+            ends.then(|| (&text[..at], after_line(after)))
+        })
 }
 
 fn after_line(text: &str) -> &str {
@@ -92,15 +119,19 @@ mod tests {
     /// `cases/env.json` was written with the values that dotenv 16 gives.
     #[test]
     fn every_value_is_the_one_that_dotenv_gives() {
-        let cases: Value = serde_json::from_str(include_str!("../../../tests/cases/env.json")).expect("JSON");
+        let cases: Value =
+            serde_json::from_str(include_str!("../../../tests/cases/env.json")).expect("JSON");
         for case in cases["dotenv"].as_array().expect("cases") {
             let text = case["text"].as_str().expect("text");
             let read = parse(text);
             match case["line"].as_u64() {
                 Some(line) => assert_eq!(read.expect_err(text).0 as u64, line, "{text:?}"),
                 None => {
-                    let pairs: serde_json::Map<String, Value> =
-                        read.unwrap_or_else(|why| panic!("{text:?}: {why:?}")).into_iter().map(|(name, value)| (name, value.into())).collect();
+                    let pairs: serde_json::Map<String, Value> = read
+                        .unwrap_or_else(|why| panic!("{text:?}: {why:?}"))
+                        .into_iter()
+                        .map(|(name, value)| (name, value.into()))
+                        .collect();
                     assert_eq!(Value::Object(pairs), case["right"], "{text:?}");
                 }
             }

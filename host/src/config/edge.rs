@@ -66,7 +66,12 @@ impl Server {
             ("answer_timeout", self.answer_timeout),
             ("shutdown", self.shutdown),
         ];
-        errors.extend(times.iter().filter(|(_, time)| time.0 == 0).map(|(name, _)| format!("[server] {name} must be longer than 0")));
+        errors.extend(
+            times
+                .iter()
+                .filter(|(_, time)| time.0 == 0)
+                .map(|(name, _)| format!("[server] {name} must be longer than 0")),
+        );
         if self.body_rate.0 == 0 {
             errors.push("[server] body_rate must be at least 1B".into());
         }
@@ -74,7 +79,9 @@ impl Server {
             errors.push("[server] max_connections must be at least 8".into());
         }
         if self.large_bodies.0 < MAX_LARGE_BODY as u64 || self.large_bodies.0 > 1 << 31 {
-            errors.push("[server] large_bodies must be 16MiB to 2GiB: a bulk order may have 16 MiB".into());
+            errors.push(
+                "[server] large_bodies must be 16MiB to 2GiB: a bulk order may have 16 MiB".into(),
+            );
         }
     }
 }
@@ -104,22 +111,42 @@ impl Api {
     /// Each key by itself.
     pub(super) fn check(&self, errors: &mut Vec<String>) {
         for (n, key) in self.keys.iter().enumerate() {
-            errors.extend(key.fault().map(|fault| format!("[api] keys, number {}: {fault}", n + 1)));
+            errors.extend(
+                key.fault()
+                    .map(|fault| format!("[api] keys, number {}: {fault}", n + 1)),
+            );
         }
         for (n, entry) in self.key.iter().enumerate() {
-            let Key { name, key, scopes, sessions } = entry;
+            let Key {
+                name,
+                key,
+                scopes,
+                sessions,
+            } = entry;
             let at = format!("[[api.key]] number {} ({name:?})", n + 1);
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
-                errors.push(format!("{at}: name must be 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'"));
+            if name.is_empty()
+                || name.len() > 64
+                || !name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+            {
+                errors.push(format!(
+                    "{at}: name must be 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'"
+                ));
             }
             if self.key.iter().take(n).any(|before| before.name == *name) {
                 errors.push(format!("{at}: the name occurs twice"));
             }
             errors.extend(key.fault().map(|fault| format!("{at}: key {fault}")));
             if scopes.is_empty() {
-                errors.push(format!("{at}: scopes must name at least one of {}", Scope::NAMES));
+                errors.push(format!(
+                    "{at}: scopes must name at least one of {}",
+                    Scope::NAMES
+                ));
             }
-            let named = sessions.iter().all(|id| id.parse::<crate::model::ClientId>().is_ok());
+            let named = sessions
+                .iter()
+                .all(|id| id.parse::<crate::model::ClientId>().is_ok());
             if sessions.is_empty() || !(named || sessions.iter().all(|id| id == "*")) {
                 errors.push(format!("{at}: sessions must be [\"*\"] or client ids"));
             }
@@ -128,7 +155,12 @@ impl Api {
 
     /// All of them, with the one of the environment.
     pub(super) fn check_together(&self, errors: &mut Vec<String>) {
-        let mut digests: Vec<[u8; 32]> = self.keys.iter().chain(self.key.iter().map(|entry| &entry.key)).map(Secret::digest).collect();
+        let mut digests: Vec<[u8; 32]> = self
+            .keys
+            .iter()
+            .chain(self.key.iter().map(|entry| &entry.key))
+            .map(Secret::digest)
+            .collect();
         digests.sort_unstable();
         if digests.windows(2).any(|pair| pair[0] == pair[1]) {
             errors.push("[api]: one key occurs twice, so what it may do is not clear; make another with `wharf keys new`".into());
@@ -189,7 +221,9 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let all = [Self::Read, Self::Send, Self::Control, Self::Admin];
-        all.into_iter().find(|scope| scope.as_str() == text).ok_or_else(|| format!("{text:?} is no scope; there are {}", Self::NAMES))
+        all.into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no scope; there are {}", Self::NAMES))
     }
 }
 
@@ -215,7 +249,11 @@ impl Secret {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};
-        match self.0.strip_prefix("sha256:").and_then(|hash| hex::decode(hash).ok()?.try_into().ok()) {
+        match self
+            .0
+            .strip_prefix("sha256:")
+            .and_then(|hash| hex::decode(hash).ok()?.try_into().ok())
+        {
             Some(digest) => digest,
             None => Sha256::digest(&self.0).into(),
         }
@@ -228,7 +266,9 @@ impl Secret {
             None => self.0.len() >= 16,
         };
         if !self.0.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            Some("holds a control character or one that is not ASCII, which no HTTP header can carry; `wharf keys new` makes a key")
+            Some(
+                "holds a control character or one that is not ASCII, which no HTTP header can carry; `wharf keys new` makes a key",
+            )
         } else if !is_good {
             Some("must be at least 16 characters, or sha256: and 64 hex digits")
         } else {
@@ -260,23 +300,61 @@ mod tests {
         let good = "[[key]]\nname = \"crm\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\", \"send\"]\nsessions = [\"sales\"]\n";
         assert_eq!(wrong(good), "");
         for (entry, said) in [
-            ("name = \"a b\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]", "name must be"),
-            ("name = \"a\"\nkey = \"hunter2hunter2\"\nscopes = [\"read\"]", "at least 16 characters"),
-            ("name = \"a\"\nkey = \"sha256:00\"\nscopes = [\"read\"]", "64 hex digits"),
-            ("name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = []", "read, send, control, admin"),
-            ("name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = []", "client ids"),
-            ("name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = [\"*\", \"sales\"]", "client ids"),
-            ("name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = [\"../x\"]", "client ids"),
+            (
+                "name = \"a b\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]",
+                "name must be",
+            ),
+            (
+                "name = \"a\"\nkey = \"hunter2hunter2\"\nscopes = [\"read\"]",
+                "at least 16 characters",
+            ),
+            (
+                "name = \"a\"\nkey = \"sha256:00\"\nscopes = [\"read\"]",
+                "64 hex digits",
+            ),
+            (
+                "name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = []",
+                "read, send, control, admin",
+            ),
+            (
+                "name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = []",
+                "client ids",
+            ),
+            (
+                "name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = [\"*\", \"sales\"]",
+                "client ids",
+            ),
+            (
+                "name = \"a\"\nkey = \"0123456789abcdef\"\nscopes = [\"read\"]\nsessions = [\"../x\"]",
+                "client ids",
+            ),
         ] {
             let errors = wrong(&format!("[[key]]\n{entry}\n"));
-            assert!(errors.contains(said) && !errors.contains("hunter2") && errors.lines().count() == 1, "{entry}: {errors}");
+            assert!(
+                errors.contains(said) && !errors.contains("hunter2") && errors.lines().count() == 1,
+                "{entry}: {errors}"
+            );
         }
         assert!(wrong(&format!("{good}{good}")).contains("the name occurs twice"));
-        assert!(wrong(&format!("keys = [\"0123456789abcdef\"]\n{good}")).contains("one key occurs twice"));
-        let typo = toml::from_str::<Api>(&good.replace("send", "sent")).expect_err("no scope").to_string();
-        assert!(typo.contains("`read`, `send`, `control`, `admin`"), "{typo}");
-        let api: Api = toml::from_str(&format!("keys = [\"fedcba9876543210\"]\n{good}")).expect("toml");
+        assert!(
+            wrong(&format!("keys = [\"0123456789abcdef\"]\n{good}"))
+                .contains("one key occurs twice")
+        );
+        let typo = toml::from_str::<Api>(&good.replace("send", "sent"))
+            .expect_err("no scope")
+            .to_string();
+        assert!(
+            typo.contains("`read`, `send`, `control`, `admin`"),
+            "{typo}"
+        );
+        let api: Api =
+            toml::from_str(&format!("keys = [\"fedcba9876543210\"]\n{good}")).expect("toml");
         let shown = format!("{api:?}");
-        assert!(shown.contains("crm") && !shown.contains("0123456789abcdef") && !shown.contains("fedcba"), "{shown}");
+        assert!(
+            shown.contains("crm")
+                && !shown.contains("0123456789abcdef")
+                && !shown.contains("fedcba"),
+            "{shown}"
+        );
     }
 }

@@ -50,7 +50,9 @@ impl FromStr for LogLevel {
                 .split(',')
                 .map(|part| match part.split_once('=') {
                     None => level(part).map(str::to_owned),
-                    Some((name, word)) => target(name).zip(level(word)).map(|(target, level)| format!("{target}={level}")),
+                    Some((name, word)) => target(name)
+                        .zip(level(word))
+                        .map(|(target, level)| format!("{target}={level}")),
                 })
                 .collect();
             directives.ok_or_else(wrong)?.join(",")
@@ -73,7 +75,9 @@ impl TryFrom<String> for LogLevel {
 /// tracing takes any text for a target, one with a space too.
 fn target(name: &str) -> Option<&str> {
     let name = name.trim();
-    let is_path = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b));
+    let is_path = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b));
     (is_path && !name.is_empty()).then_some(name)
 }
 
@@ -97,9 +101,21 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_refused_with_the_levels() {
-        for word in ["loud", "wharf", "", "info,", "3", "wharf=loud", "=debug=", "info wharf=debug"] {
+        for word in [
+            "loud",
+            "wharf",
+            "",
+            "info,",
+            "3",
+            "wharf=loud",
+            "=debug=",
+            "info wharf=debug",
+        ] {
             let error = word.parse::<LogLevel>().expect_err(word);
-            assert!(error.contains("error, warn, info, debug, trace or off"), "{error}");
+            assert!(
+                error.contains("error, warn, info, debug, trace or off"),
+                "{error}"
+            );
         }
     }
 
@@ -108,9 +124,15 @@ mod tests {
         for (text, filter) in [
             (" Warning\n", "warn"),
             ("info, wharf::outbox = Verbose", "info,wharf::outbox=debug"),
-            ("info,wharf[send{client=a}]=trace", "info,wharf[send{client=a}]=trace"),
+            (
+                "info,wharf[send{client=a}]=trace",
+                "info,wharf[send{client=a}]=trace",
+            ),
         ] {
-            assert_eq!(text.parse::<LogLevel>().map(|level| level.to_string()), Ok(filter.to_owned()));
+            assert_eq!(
+                text.parse::<LogLevel>().map(|level| level.to_string()),
+                Ok(filter.to_owned())
+            );
         }
     }
 }

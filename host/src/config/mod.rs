@@ -18,7 +18,9 @@ pub use edge::{Api, Key, MAX_LARGE_BODY, Scope, Secret, Server};
 pub use errors::ConfigErrors;
 pub use level::LogLevel;
 pub use load::load;
-pub use sections::{Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Storage};
+pub use sections::{
+    Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Storage,
+};
 pub use send::{Pacing, PacingOverride, Send, WhenBusy};
 pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};
 pub use sources::Sources;
@@ -32,19 +34,35 @@ mod tests {
 
     #[test]
     fn the_operators_file_is_good_and_names_every_key() {
-        let sources = Sources { file: Some("../gateway.toml".into()), ..Sources::default() };
+        let sources = Sources {
+            file: Some("../gateway.toml".into()),
+            ..Sources::default()
+        };
         let config = load(&sources).expect("good");
         assert!(config.server.host.is_loopback());
-        let keys = [include_str!("edge.rs"), include_str!("sections.rs"), include_str!("sessions.rs"), include_str!("send.rs")]
-            .into_iter()
-            .flat_map(str::lines)
-            .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
-            .map(|(key, _)| key)
-            .filter(|key| !key.starts_with("fn ") && !key.starts_with("const "));
+        let keys = [
+            include_str!("edge.rs"),
+            include_str!("sections.rs"),
+            include_str!("sessions.rs"),
+            include_str!("send.rs"),
+        ]
+        .into_iter()
+        .flat_map(str::lines)
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'))
+        .map(|(key, _)| key)
+        .filter(|key| !key.starts_with("fn ") && !key.starts_with("const "));
         let missing: Vec<&str> = keys
-            .filter(|key| !FILE.contains(&format!("{key} = ")) && !FILE.contains(&format!("[{key}")) && !FILE.contains(&format!(".{key}")))
+            .filter(|key| {
+                !FILE.contains(&format!("{key} = "))
+                    && !FILE.contains(&format!("[{key}"))
+                    && !FILE.contains(&format!(".{key}"))
+            })
             .collect();
-        assert_eq!(missing, Vec::<&str>::new(), "keys that gateway.toml does not show");
+        assert_eq!(
+            missing,
+            Vec::<&str>::new(),
+            "keys that gateway.toml does not show"
+        );
     }
 
     /// Every commented line is what it says: taken in together, they are the defaults and parse.
@@ -57,7 +75,9 @@ mod tests {
             .map(|line| match line.strip_prefix("# ") {
                 Some(rest)
                     if rest.starts_with('[')
-                        || rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) =>
+                        || rest.split_once(" = ").is_some_and(|(key, _)| {
+                            key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                        }) =>
                 {
                     rest
                 }
@@ -65,7 +85,8 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n");
-        let config: Config = toml::from_str(&open).unwrap_or_else(|error| panic!("{error}\n{open}"));
+        let config: Config =
+            toml::from_str(&open).unwrap_or_else(|error| panic!("{error}\n{open}"));
         assert_eq!(config.send.timeout, Send::default().timeout);
         assert!(config.browser.executable.is_some() && !config.sessions.session.is_empty());
     }

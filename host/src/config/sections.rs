@@ -136,7 +136,11 @@ pub struct Plugins {
 
 impl Default for Plugins {
     fn default() -> Self {
-        Self { dir: "./plugins".into(), cache: None, load_timeout: Millis(120_000) }
+        Self {
+            dir: "./plugins".into(),
+            cache: None,
+            load_timeout: Millis(120_000),
+        }
     }
 }
 

@@ -68,7 +68,10 @@ impl Pacing {
     /// Whether sends go one at a time and are counted.
     #[must_use]
     pub fn counts(&self) -> bool {
-        Self { typing_max: Self::default().typing_max, ..self.clone() } != Self::default()
+        Self {
+            typing_max: Self::default().typing_max,
+            ..self.clone()
+        } != Self::default()
     }
 }
 
@@ -99,7 +102,10 @@ impl PacingOverride {
             cold_per_day: self.cold_per_day.unwrap_or(common.cold_per_day),
             typing: self.typing.unwrap_or(common.typing),
             typing_max: self.typing_max.unwrap_or(common.typing_max),
-            warm_up: self.warm_up.clone().unwrap_or_else(|| common.warm_up.clone()),
+            warm_up: self
+                .warm_up
+                .clone()
+                .unwrap_or_else(|| common.warm_up.clone()),
         }
     }
 }

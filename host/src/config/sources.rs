@@ -9,7 +9,16 @@ use std::{
 use super::{ConfigErrors, dotenv};
 
 /// The variables that override the file; `[[plugin]] grants.secrets` names more.
-pub(super) const READ: [&str; 8] = ["HOST", "PORT", "PUBLIC_URL", "SESSION_PATH", "CLIENT_ID", "CHROMIUM", "LOG_LEVEL", "WHARF_API_KEY"];
+pub(super) const READ: [&str; 8] = [
+    "HOST",
+    "PORT",
+    "PUBLIC_URL",
+    "SESSION_PATH",
+    "CLIENT_ID",
+    "CHROMIUM",
+    "LOG_LEVEL",
+    "WHARF_API_KEY",
+];
 
 /// Where configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +40,10 @@ impl Sources {
     /// When there is a `.env` that cannot be read, or a line of it that is not understood.
     pub fn environment(file: Option<PathBuf>) -> Result<Self, ConfigErrors> {
         let dotenv = PathBuf::from(".env");
-        let mut sources = Self { file, ..Self::default() };
+        let mut sources = Self {
+            file,
+            ..Self::default()
+        };
         if let Some(pairs) = read(&dotenv)? {
             sources.variables.extend(pairs);
             sources.dotenv = Some(dotenv);
@@ -50,13 +62,19 @@ impl Sources {
     /// receiver signs with. An empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.variables
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// The names among `wanted`, and those that override the file, that are set.
     #[must_use]
     pub fn names_set<'a>(&self, wanted: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-        READ.into_iter().chain(wanted).filter(|name| self.get(name).is_some()).collect()
+        READ.into_iter()
+            .chain(wanted)
+            .filter(|name| self.get(name).is_some())
+            .collect()
     }
 }
 
@@ -66,13 +84,21 @@ fn read(path: &Path) -> Result<Option<Vec<(String, String)>>, ConfigErrors> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(ConfigErrors(vec![format!("{name}: cannot be read: {error}")])),
+        Err(error) => {
+            return Err(ConfigErrors(vec![format!(
+                "{name}: cannot be read: {error}"
+            )]));
+        }
     };
     let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let good = error
+            .as_bytes()
+            .get(..error.utf8_error().valid_up_to())
+            .unwrap_or_default();
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         ConfigErrors(vec![format!("{name}:{line}: is not UTF-8")])
     })?;
-    let pairs = dotenv::parse(&text).map_err(|(line, why)| ConfigErrors(vec![format!("{name}:{line}: {why}")]))?;
+    let pairs = dotenv::parse(&text)
+        .map_err(|(line, why)| ConfigErrors(vec![format!("{name}:{line}: {why}")]))?;
     Ok(Some(pairs))
 }

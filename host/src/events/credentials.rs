@@ -24,24 +24,38 @@ pub(super) struct Credentials(HashMap<ClientId, Vec<Code>>);
 /// Never the texts.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("sessions", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("sessions", &self.0.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Credentials {
     /// Takes the text out of an event, if it has one.
-    pub(super) fn take(&mut self, session: &ClientId, id: &EventId, event: &mut Event, now: Timestamp) {
+    pub(super) fn take(
+        &mut self,
+        session: &ClientId,
+        id: &EventId,
+        event: &mut Event,
+        now: Timestamp,
+    ) {
         let expires_at = match event {
             Event::Qr { expires_at, .. } | Event::PairingCode { expires_at, .. } => *expires_at,
             _ => return,
         };
-        let Some(text) = event.credential().map(std::mem::take) else { return };
+        let Some(text) = event.credential().map(std::mem::take) else {
+            return;
+        };
         self.0.retain(|_, codes| {
             codes.retain(|code| code.expires_at > now);
             !codes.is_empty()
         });
         let codes = self.0.entry(session.clone()).or_default();
-        codes.push(Code { event: id.clone(), text, expires_at });
+        codes.push(Code {
+            event: id.clone(),
+            text,
+            expires_at,
+        });
         if codes.len() > KEPT {
             codes.remove(0);
         }
@@ -51,7 +65,9 @@ impl Credentials {
     pub(super) fn complete(&self, mut envelope: Envelope, now: Timestamp) -> Option<Envelope> {
         if let Some(text) = envelope.event.credential() {
             let codes = self.0.get(&envelope.session)?;
-            let code = codes.iter().find(|code| code.event == envelope.id && code.expires_at > now)?;
+            let code = codes
+                .iter()
+                .find(|code| code.event == envelope.id && code.expires_at > now)?;
             text.clone_from(&code.text);
         }
         Some(envelope)
@@ -63,32 +79,74 @@ mod tests {
     use super::*;
 
     fn qr(code: &str, expires_at: i64) -> Event {
-        Event::Qr { code: code.into(), expires_at: Timestamp(expires_at), attempt: 1 }
+        Event::Qr {
+            code: code.into(),
+            expires_at: Timestamp(expires_at),
+            attempt: 1,
+        }
     }
 
     fn envelope(session: &ClientId, id: &str, event: Event) -> Envelope {
-        Envelope { id: EventId(id.into()), at: Timestamp(0), session: session.clone(), account: None, replayed: false, event }
+        Envelope {
+            id: EventId(id.into()),
+            at: Timestamp(0),
+            session: session.clone(),
+            account: None,
+            replayed: false,
+            event,
+        }
     }
 
     #[test]
     fn sessions_keep_their_codes_beside_each_other_until_they_expire() {
         let mut credentials = Credentials::default();
-        let sessions: Vec<ClientId> = (0..40).map(|n| format!("shop-{n}").parse().expect("id")).collect();
+        let sessions: Vec<ClientId> = (0..40)
+            .map(|n| format!("shop-{n}").parse().expect("id"))
+            .collect();
         for (n, session) in sessions.iter().enumerate() {
             let mut event = qr(&format!("code-{n}"), 60_000);
-            credentials.take(session, &EventId(format!("evt_{n}")), &mut event, Timestamp(0));
+            credentials.take(
+                session,
+                &EventId(format!("evt_{n}")),
+                &mut event,
+                Timestamp(0),
+            );
             assert_eq!(event, qr("", 60_000), "the log does not get it");
         }
-        assert!(!format!("{credentials:?}").contains("code-"), "nor does anybody who prints it");
+        assert!(
+            !format!("{credentials:?}").contains("code-"),
+            "nor does anybody who prints it"
+        );
         for (n, session) in sessions.iter().enumerate() {
-            let asked = |now| credentials.complete(envelope(session, &format!("evt_{n}"), qr("", 60_000)), Timestamp(now));
-            assert_eq!(asked(59_999).expect("there").event, qr(&format!("code-{n}"), 60_000));
+            let asked = |now| {
+                credentials.complete(
+                    envelope(session, &format!("evt_{n}"), qr("", 60_000)),
+                    Timestamp(now),
+                )
+            };
+            assert_eq!(
+                asked(59_999).expect("there").event,
+                qr(&format!("code-{n}"), 60_000)
+            );
             assert_eq!(asked(60_000), None, "nobody can scan it any more");
         }
         // After a restart, and for a session that never had it.
-        assert_eq!(credentials.complete(envelope(&sessions[0], "evt_1", qr("", 60_000)), Timestamp(0)), None);
-        let state = Event::Other { kind: "x".into(), json: "{}".into() };
-        assert!(credentials.complete(envelope(&sessions[0], "evt_other", state), Timestamp(0)).is_some());
+        assert_eq!(
+            credentials.complete(
+                envelope(&sessions[0], "evt_1", qr("", 60_000)),
+                Timestamp(0)
+            ),
+            None
+        );
+        let state = Event::Other {
+            kind: "x".into(),
+            json: "{}".into(),
+        };
+        assert!(
+            credentials
+                .complete(envelope(&sessions[0], "evt_other", state), Timestamp(0))
+                .is_some()
+        );
     }
 
     #[test]
@@ -96,7 +154,12 @@ mod tests {
         let mut credentials = Credentials::default();
         for (n, session) in ["a", "b"].into_iter().enumerate() {
             let now = Timestamp(i64::try_from(n).expect("few") * 100);
-            credentials.take(&session.parse().expect("id"), &EventId(format!("evt_{n}")), &mut qr("x", now.0 + 50), now);
+            credentials.take(
+                &session.parse().expect("id"),
+                &EventId(format!("evt_{n}")),
+                &mut qr("x", now.0 + 50),
+                now,
+            );
         }
         assert_eq!(credentials.0.len(), 1);
     }

@@ -95,7 +95,11 @@ impl Work {
         }
         if !self.tried.is_empty() && self.noting.is_empty() {
             self.batch = Arc::new(std::mem::take(&mut self.tried));
-            self.noting.spawn(note(Arc::clone(&self.shared), Arc::clone(&self.batch), Duration::ZERO));
+            self.noting.spawn(note(
+                Arc::clone(&self.shared),
+                Arc::clone(&self.batch),
+                Duration::ZERO,
+            ));
         }
         tokio::select! {
             Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
@@ -128,24 +132,59 @@ impl Work {
             *of_one.entry(receiver).or_default() += 1;
         }
         let each = of_one.values().max().unwrap_or(&0) + self.shared.delivery.per_receiver + 1;
-        let rows = self.shared.store.delivery_lines(u32::try_from(each).unwrap_or(u32::MAX)).await?;
-        let mut lines = Lines::of(rows, each, Timestamp::now(), |id| self.busy.contains_key(id));
+        let rows = self
+            .shared
+            .store
+            .delivery_lines(u32::try_from(each).unwrap_or(u32::MAX))
+            .await?;
+        let mut lines = Lines::of(rows, each, Timestamp::now(), |id| {
+            self.busy.contains_key(id)
+        });
         let chosen = lines.choose(&self.shared);
         self.more = lines.more();
         self.look_at = lines.look_at;
-        let seqs: Vec<i64> = chosen.iter().map(|(_, delivery)| delivery.event_seq).collect();
-        let mut envelopes = if seqs.is_empty() { HashMap::new() } else { self.shared.store.envelopes(&seqs).await? };
+        let seqs: Vec<i64> = chosen
+            .iter()
+            .map(|(_, delivery)| delivery.event_seq)
+            .collect();
+        let mut envelopes = if seqs.is_empty() {
+            HashMap::new()
+        } else {
+            self.shared.store.envelopes(&seqs).await?
+        };
         // Several receivers are told of one event.
-        let mut envelope_of = |seq: i64, last: bool| if last { envelopes.remove(&seq) } else { envelopes.get(&seq).cloned() };
+        let mut envelope_of = |seq: i64, last: bool| {
+            if last {
+                envelopes.remove(&seq)
+            } else {
+                envelopes.get(&seq).cloned()
+            }
+        };
         for (place, (receiver, delivery)) in chosen.into_iter().enumerate() {
-            let last = !seqs.iter().skip(place + 1).any(|seq| *seq == delivery.event_seq);
+            let last = !seqs
+                .iter()
+                .skip(place + 1)
+                .any(|seq| *seq == delivery.event_seq);
             let envelope = envelope_of(delivery.event_seq, last);
-            let (shared, caller, row) = (Arc::clone(&self.shared), Arc::clone(&self.caller), delivery.clone());
+            let (shared, caller, row) = (
+                Arc::clone(&self.shared),
+                Arc::clone(&self.caller),
+                delivery.clone(),
+            );
             let at = Instant::now();
             self.shared.receivers().begin(&receiver, &delivery.id, at);
             self.busy.insert(delivery.id.clone(), receiver.clone());
-            let task = self.running.spawn(async move { attempt::attempt(&shared, &caller, &row, envelope).await });
-            self.begun.insert(task.id(), Begun { receiver, delivery, at });
+            let task = self
+                .running
+                .spawn(async move { attempt::attempt(&shared, &caller, &row, envelope).await });
+            self.begun.insert(
+                task.id(),
+                Begun {
+                    receiver,
+                    delivery,
+                    at,
+                },
+            );
         }
         Ok(())
     }
@@ -155,7 +194,14 @@ impl Work {
             Ok((id, done)) => (id, Some(done)),
             Err(error) => (error.id(), None),
         };
-        let Some(Begun { receiver, delivery, at }) = self.begun.remove(&id) else { return };
+        let Some(Begun {
+            receiver,
+            delivery,
+            at,
+        }) = self.begun.remove(&id)
+        else {
+            return;
+        };
         let number = delivery.attempt.saturating_add(1);
         let Done { update, seen } = done.unwrap_or_else(|| {
             // The words of a panic may quote anything; the panic hook has them.
@@ -166,7 +212,11 @@ impl Work {
                 attempt = number,
                 "an attempt panicked; it counts as failed"
             );
-            attempt::failed(&self.shared, number, "the gateway panicked during the attempt; its log says more".into())
+            attempt::failed(
+                &self.shared,
+                number,
+                "the gateway panicked during the attempt; its log says more".into(),
+            )
         });
         let (result, dead) = match &update {
             Update::Delivered => ("delivered", None),
@@ -174,18 +224,32 @@ impl Work {
             Update::Dead(reason) => ("dead", Some(reason.as_str())),
             Update::Stale(_) => ("stale", None),
         };
-        debug!(delivery = delivery.id, plugin = delivery.plugin, receiver = delivery.target, attempt = number, result, "delivery");
+        debug!(
+            delivery = delivery.id,
+            plugin = delivery.plugin,
+            receiver = delivery.target,
+            attempt = number,
+            result,
+            "delivery"
+        );
         let (name, left) = {
             let mut receivers = self.shared.receivers();
-            (receivers.end(&receiver, &delivery.id, seen, dead, Instant::now()), receivers.calls(&receiver))
+            (
+                receivers.end(&receiver, &delivery.id, seen, dead, Instant::now()),
+                receivers.calls(&receiver),
+            )
         };
         let plugin = receiver.plugin;
         metrics::counter!("wharf_deliveries_total", "plugin" => plugin.clone(), "target" => name.clone(), "result" => result).increment(1);
-        metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name).record(at.elapsed().as_secs_f64());
+        metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name)
+            .record(at.elapsed().as_secs_f64());
         self.tried.push((delivery.id, update));
         // The next ones need not wait until this is on the disk, only until half of the room is free: a look costs the same
         // for one as for several. While much is not written down they do wait, because each look reads past that.
-        if self.more && left <= self.shared.delivery.per_receiver / 2 && self.tried.len() + self.batch.len() < PAST {
+        if self.more
+            && left <= self.shared.delivery.per_receiver / 2
+            && self.tried.len() + self.batch.len() < PAST
+        {
             self.look_at = Instant::now();
         }
     }
@@ -194,8 +258,15 @@ impl Work {
         let batch = std::mem::take(&mut self.batch);
         if noted.is_err() {
             // Until it is written down it is not tried again: who had it would get it twice.
-            error!(deliveries = batch.len(), "writing down what came of deliveries panicked; it is done again");
-            self.noting.spawn(note(Arc::clone(&self.shared), Arc::clone(&batch), FIRST_PAUSE));
+            error!(
+                deliveries = batch.len(),
+                "writing down what came of deliveries panicked; it is done again"
+            );
+            self.noting.spawn(note(
+                Arc::clone(&self.shared),
+                Arc::clone(&batch),
+                FIRST_PAUSE,
+            ));
             self.batch = batch;
             return;
         }
@@ -203,7 +274,9 @@ impl Work {
         for (id, update) in batch.iter() {
             self.busy.remove(id);
             if let Update::Retry(at, _) = update {
-                self.look_at = self.look_at.min(Instant::now() + Duration::from_millis(at.since(now)));
+                self.look_at = self
+                    .look_at
+                    .min(Instant::now() + Duration::from_millis(at.since(now)));
             }
         }
         if self.more {
@@ -242,18 +315,31 @@ struct Lines {
 
 impl Lines {
     /// `rows` in the order in which they are due, at most `each` of a receiver.
-    fn of(rows: Vec<Delivery>, each: usize, now: Timestamp, is_busy: impl Fn(&str) -> bool) -> Self {
+    fn of(
+        rows: Vec<Delivery>,
+        each: usize,
+        now: Timestamp,
+        is_busy: impl Fn(&str) -> bool,
+    ) -> Self {
         let begin = Instant::now();
         let mut read = BTreeMap::<ReceiverId, usize>::new();
-        let mut all = Self { lines: BTreeMap::new(), look_at: begin + IDLE };
+        let mut all = Self {
+            lines: BTreeMap::new(),
+            look_at: begin + IDLE,
+        };
         for row in rows {
-            let id = ReceiverId { plugin: row.plugin.clone(), target: row.target.clone() };
+            let id = ReceiverId {
+                plugin: row.plugin.clone(),
+                target: row.target.clone(),
+            };
             *read.entry(id.clone()).or_default() += 1;
             if is_busy(&row.id) {
                 continue;
             }
             if row.next_at > now {
-                all.look_at = all.look_at.min(begin + Duration::from_millis(row.next_at.since(now)));
+                all.look_at = all
+                    .look_at
+                    .min(begin + Duration::from_millis(row.next_at.since(now)));
             } else {
                 all.lines.entry(id).or_default().due.push(row);
             }
@@ -278,15 +364,23 @@ impl Lines {
             }
             if receivers.is_open(id) {
                 // The single call that finds out is made with what was tried least: it says more of the receiver.
-                line.due.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
+                line.due
+                    .sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
             }
             rooms.push((room.order, room.calls, line, id));
         }
         drop(receivers);
         while places > 0 {
-            let next = rooms.iter_mut().filter(|(_, calls, line, _)| *calls > 0 && !line.due.is_empty()).min_by_key(|(order, ..)| *order);
-            let Some((order, calls, line, id)) = next else { break };
-            let Some(delivery) = line.due.pop() else { break };
+            let next = rooms
+                .iter_mut()
+                .filter(|(_, calls, line, _)| *calls > 0 && !line.due.is_empty())
+                .min_by_key(|(order, ..)| *order);
+            let Some((order, calls, line, id)) = next else {
+                break;
+            };
+            let Some(delivery) = line.due.pop() else {
+                break;
+            };
             chosen.push(((*id).clone(), delivery));
             (places, *calls, order.0) = (places - 1, *calls - 1, order.0 + 1);
         }
@@ -300,6 +394,8 @@ impl Lines {
 
     /// Whether more is due than was taken out.
     fn more(&self) -> bool {
-        self.lines.values().any(|line| line.cut || !line.due.is_empty())
+        self.lines
+            .values()
+            .any(|line| line.cut || !line.due.is_empty())
     }
 }

@@ -25,7 +25,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
         // Who has nothing any more is not among the rows.
         let mut gone = shown.clone();
         for count in counts {
-            let id = ReceiverId { plugin: count.plugin, target: count.target };
+            let id = ReceiverId {
+                plugin: count.plugin,
+                target: count.target,
+            };
             if shared.receivers().is_named(&id) {
                 set(&id, count.pending, count.dead);
                 gone.remove(&id);
@@ -40,7 +43,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 fn set(ReceiverId { plugin, target }: &ReceiverId, pending: u64, dead: u64) {
-    for (name, count) in [("wharf_deliveries_pending", pending), ("wharf_dead_letters", dead)] {
-        metrics::gauge!(name, "plugin" => plugin.clone(), "target" => target.clone()).set(count as f64);
+    for (name, count) in [
+        ("wharf_deliveries_pending", pending),
+        ("wharf_dead_letters", dead),
+    ] {
+        metrics::gauge!(name, "plugin" => plugin.clone(), "target" => target.clone())
+            .set(count as f64);
     }
 }

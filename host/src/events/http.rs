@@ -39,7 +39,10 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.filter(|address| !is_private(address.ip())).collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await?
+                .filter(|address| !is_private(address.ip()))
+                .collect();
             if found.is_empty() {
                 return Err(
                     format!("{} has only addresses in private networks; `http_private = true` in its grants allows them", name.as_str()).into()
@@ -52,12 +55,26 @@ impl Resolve for PublicOnly {
 
 impl Caller {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
-        let builder = || Client::builder().redirect(Policy::none()).no_proxy().user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
-        Ok(Self { public: builder().dns_resolver(Arc::new(PublicOnly)).build()?, private: builder().build()?, told: Told::default() })
+        let builder = || {
+            Client::builder()
+                .redirect(Policy::none())
+                .no_proxy()
+                .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self {
+            public: builder().dns_resolver(Arc::new(PublicOnly)).build()?,
+            private: builder().build()?,
+            told: Told::default(),
+        })
     }
 
     /// Makes one call. Everything that is no answer is [`AttemptResult::Unreachable`], with the reason.
-    pub(super) async fn call(&self, plugin: &str, request: NotifyRequest, limit: Duration) -> AttemptResult {
+    pub(super) async fn call(
+        &self,
+        plugin: &str,
+        request: NotifyRequest,
+        limit: Duration,
+    ) -> AttemptResult {
         let timeout = request.timeout.map_or(limit, |wish| wish.min(limit));
         match tokio::time::timeout(timeout, self.attempt(plugin, request)).await {
             Ok(Ok(answer)) => answer,
@@ -71,30 +88,52 @@ impl Caller {
             return Err(fault);
         }
         // The address itself may hold a secret.
-        let url = Url::parse(&request.url).map_err(|error| format!("the plugin's request has no URL that can be read: {error}"))?;
+        let url = Url::parse(&request.url).map_err(|error| {
+            format!("the plugin's request has no URL that can be read: {error}")
+        })?;
         if let Err(Refused { origin, why, line }) = check(&url, &request.allowed) {
             if self.told.is_new(plugin, &origin) {
-                warn!(plugin, origin, add = line, "a call was not made: {why}; `add` has the line for the plugin's entry in gateway.toml");
+                warn!(
+                    plugin,
+                    origin,
+                    add = line,
+                    "a call was not made: {why}; `add` has the line for the plugin's entry in gateway.toml"
+                );
             }
             return Err(why);
         }
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| format!("{:?} is no HTTP method", request.method))?;
-        let client = if request.allowed.private { &self.private } else { &self.public };
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| format!("{:?} is no HTTP method", request.method))?;
+        let client = if request.allowed.private {
+            &self.private
+        } else {
+            &self.public
+        };
         let mut call = client.request(method, url).body(request.body);
         for (name, value) in &request.headers {
             call = call.header(name, value);
         }
         let mut answer = call.send().await.map_err(|error| words(&error))?;
         let status = answer.status().as_u16();
-        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let text = |value: &reqwest::header::HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
         let mut body = Vec::new();
         while body.len() < MAX_ANSWER
             && let Some(chunk) = answer.chunk().await.map_err(|error| words(&error))?
         {
             body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]);
         }
-        Ok(AttemptResult::Answered { status, headers, body })
+        Ok(AttemptResult::Answered {
+            status,
+            headers,
+            body,
+        })
     }
 }
 
@@ -106,7 +145,11 @@ fn words(error: &reqwest::Error) -> String {
         text = error.to_string();
         cause = error.source();
     }
-    if text.is_empty() { "the connection failed".into() } else { text }
+    if text.is_empty() {
+        "the connection failed".into()
+    } else {
+        text
+    }
 }
 
 /// An address that the grants do not hold, and the line that would.
@@ -120,15 +163,35 @@ struct Refused {
 fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
     // Without the port where it is the scheme's own: as one writes it.
     let origin = url.origin().ascii_serialization();
-    let refused = |why: String, line: String| Err(Refused { origin: origin.clone(), why, line });
+    let refused = |why: String, line: String| {
+        Err(Refused {
+            origin: origin.clone(),
+            why,
+            line,
+        })
+    };
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-        return refused("only http and https URLs with a host can be called".into(), String::new());
+        return refused(
+            "only http and https URLs with a host can be called".into(),
+            String::new(),
+        );
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return refused("only http and https URLs with a host can be called".into(), String::new());
+        return refused(
+            "only http and https URLs with a host can be called".into(),
+            String::new(),
+        );
     }
-    if !allowed.origins.contains(&format!("{}://{host}:{port}", url.scheme())) {
-        let origins: Vec<String> = allowed.origins.iter().map(|origin| plain(origin)).chain([origin.clone()]).collect();
+    if !allowed
+        .origins
+        .contains(&format!("{}://{host}:{port}", url.scheme()))
+    {
+        let origins: Vec<String> = allowed
+            .origins
+            .iter()
+            .map(|origin| plain(origin))
+            .chain([origin.clone()])
+            .collect();
         let why = format!("{origin} is not granted; add it to `http` in the plugin's grants");
         return refused(why, format!("grants = {{ http = {origins:?} }}"));
     }
@@ -139,8 +202,13 @@ fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
     };
     match literal {
         Some(ip) if !allowed.private && is_private(ip) => {
-            let why = format!("{ip} is in a private network; `http_private = true` in the plugin's grants allows it");
-            refused(why, format!("grants = {{ http = [{origin:?}], http_private = true }}"))
+            let why = format!(
+                "{ip} is in a private network; `http_private = true` in the plugin's grants allows it"
+            );
+            refused(
+                why,
+                format!("grants = {{ http = [{origin:?}], http_private = true }}"),
+            )
         }
         _ => Ok(()),
     }
@@ -148,7 +216,10 @@ fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
 
 /// An origin as one writes it.
 fn plain(origin: &str) -> String {
-    Url::parse(origin).map_or_else(|_| origin.to_owned(), |url| url.origin().ascii_serialization())
+    Url::parse(origin).map_or_else(
+        |_| origin.to_owned(),
+        |url| url.origin().ascii_serialization(),
+    )
 }
 
 /// Which refusals the operator was told of: each origin of a plugin once, and of a plugin that asks for ever new ones only so
@@ -177,32 +248,68 @@ mod tests {
             headers: vec![],
             body: vec![],
             timeout: None,
-            allowed: HttpGrant { origins: origins.iter().map(ToString::to_string).collect(), private: false },
+            allowed: HttpGrant {
+                origins: origins.iter().map(ToString::to_string).collect(),
+                private: false,
+            },
         };
         for (url, origins, said) in [
-            ("https://example.org/", &[][..], "https://example.org is not granted"),
-            ("http://127.0.0.1:9/", &["http://127.0.0.1:9"][..], "private network"),
-            ("http://localhost:9/", &["http://localhost:9"][..], "private networks"),
+            (
+                "https://example.org/",
+                &[][..],
+                "https://example.org is not granted",
+            ),
+            (
+                "http://127.0.0.1:9/",
+                &["http://127.0.0.1:9"][..],
+                "private network",
+            ),
+            (
+                "http://localhost:9/",
+                &["http://localhost:9"][..],
+                "private networks",
+            ),
             ("file:///etc/passwd", &[][..], "only http and https"),
             ("https://token@", &[][..], "no URL that can be read"),
         ] {
-            let answer = caller.call("teller", request(url, origins), Duration::from_secs(5)).await;
-            assert!(matches!(&answer, AttemptResult::Unreachable(reason) if reason.contains(said)), "{url}: {answer:?}");
+            let answer = caller
+                .call("teller", request(url, origins), Duration::from_secs(5))
+                .await;
+            assert!(
+                matches!(&answer, AttemptResult::Unreachable(reason) if reason.contains(said)),
+                "{url}: {answer:?}"
+            );
         }
     }
 
     #[test]
     fn the_line_to_add_keeps_what_is_granted() {
         let refused = |url: &str, origins: &[&str], private: bool| {
-            let allowed = HttpGrant { origins: origins.iter().map(ToString::to_string).collect(), private };
+            let allowed = HttpGrant {
+                origins: origins.iter().map(ToString::to_string).collect(),
+                private,
+            };
             check(&Url::parse(url).expect("a URL"), &allowed).expect_err("refused")
         };
-        let new = refused("https://hooks.example.org/in?token=secret", &["https://crm.example.org:443"], false);
-        assert_eq!(new.line, r#"grants = { http = ["https://crm.example.org", "https://hooks.example.org"] }"#);
+        let new = refused(
+            "https://hooks.example.org/in?token=secret",
+            &["https://crm.example.org:443"],
+            false,
+        );
+        assert_eq!(
+            new.line,
+            r#"grants = { http = ["https://crm.example.org", "https://hooks.example.org"] }"#
+        );
         assert!(!format!("{new:?}").contains("secret"));
-        assert_eq!(refused("http://[fd00::1]:8080/", &[], false).line, r#"grants = { http = ["http://[fd00::1]:8080"] }"#);
+        assert_eq!(
+            refused("http://[fd00::1]:8080/", &[], false).line,
+            r#"grants = { http = ["http://[fd00::1]:8080"] }"#
+        );
         let private = refused("http://10.0.0.1/", &["http://10.0.0.1:80"], false);
-        assert_eq!(private.line, r#"grants = { http = ["http://10.0.0.1"], http_private = true }"#);
+        assert_eq!(
+            private.line,
+            r#"grants = { http = ["http://10.0.0.1"], http_private = true }"#
+        );
     }
 
     #[test]
@@ -218,15 +325,34 @@ mod tests {
         ] {
             let parsed = Url::parse(url).expect("a URL");
             let origin = format!("http://{}:80", parsed.host().expect("a host"));
-            let refused = check(&parsed, &HttpGrant { origins: vec![origin], private: false }).expect_err(url);
-            assert!(refused.why.contains("private network"), "{url}: {refused:?}");
+            let refused = check(
+                &parsed,
+                &HttpGrant {
+                    origins: vec![origin],
+                    private: false,
+                },
+            )
+            .expect_err(url);
+            assert!(
+                refused.why.contains("private network"),
+                "{url}: {refused:?}"
+            );
         }
     }
 
     #[test]
     fn an_origin_is_told_once_and_ever_new_ones_are_bounded() {
         let told = Told::default();
-        assert!(told.is_new("a", "https://x") && !told.is_new("a", "https://x") && told.is_new("b", "https://x"));
-        assert_eq!((0..1000).filter(|n| told.is_new("a", &format!("https://x{n}"))).count(), MAX_TOLD - 1);
+        assert!(
+            told.is_new("a", "https://x")
+                && !told.is_new("a", "https://x")
+                && told.is_new("b", "https://x")
+        );
+        assert_eq!(
+            (0..1000)
+                .filter(|n| told.is_new("a", &format!("https://x{n}")))
+                .count(),
+            MAX_TOLD - 1
+        );
     }
 }

@@ -29,8 +29,14 @@ impl Events {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn deliveries(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
-        let DeliveryPage { rows, next } = self.shared.store.deliveries(filter, before, limit).await?;
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+        let DeliveryPage { rows, next } =
+            self.shared.store.deliveries(filter, before, limit).await?;
         Ok((self.letters(rows).await?, next))
     }
 
@@ -53,14 +59,29 @@ impl Events {
         let mut all: Vec<_> = counts
             .into_iter()
             .map(|count| {
-                let failing = failing.remove(&ReceiverId { plugin: count.plugin.clone(), target: count.target.clone() });
+                let failing = failing.remove(&ReceiverId {
+                    plugin: count.plugin.clone(),
+                    target: count.target.clone(),
+                });
                 ReceiverReport { count, failing }
             })
             .collect();
-        all.extend(failing.into_iter().map(|(ReceiverId { plugin, target }, failing)| {
-            let count = DeliveryCount { plugin, target, pending: 0, dead: 0 };
-            ReceiverReport { count, failing: Some(failing) }
-        }));
+        all.extend(
+            failing
+                .into_iter()
+                .map(|(ReceiverId { plugin, target }, failing)| {
+                    let count = DeliveryCount {
+                        plugin,
+                        target,
+                        pending: 0,
+                        dead: 0,
+                    };
+                    ReceiverReport {
+                        count,
+                        failing: Some(failing),
+                    }
+                }),
+        );
         Ok(all)
     }
 
@@ -104,7 +125,10 @@ impl Events {
         let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
         let events = self.shared.store.envelopes(&seqs).await?;
         let letter = |delivery: Delivery| {
-            let event = events.get(&delivery.event_seq).and_then(|event| event.as_ref().ok()).cloned();
+            let event = events
+                .get(&delivery.event_seq)
+                .and_then(|event| event.as_ref().ok())
+                .cloned();
             Letter { delivery, event }
         };
         Ok(rows.into_iter().map(letter).collect())

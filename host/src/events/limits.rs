@@ -25,8 +25,18 @@ const MAX_BODY: usize = 2 << 20;
 const MAX_TOLD: usize = 64;
 
 /// Headers of the connection and of the framing, and the one that says who is called.
-const OURS: [&str; 10] =
-    ["host", "content-length", "transfer-encoding", "trailer", "te", "connection", "keep-alive", "upgrade", "http2-settings", "expect"];
+const OURS: [&str; 10] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "trailer",
+    "te",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "http2-settings",
+    "expect",
+];
 const OURS_BEGIN: &str = "proxy-";
 
 /// Methods that ask for something else than an answer.
@@ -34,8 +44,17 @@ const NOT_MADE: [&str; 2] = ["CONNECT", "TRACE"];
 
 /// Why a request is not made; none: it is.
 pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
-    let NotifyRequest { method, url, headers, body, .. } = request;
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+    let NotifyRequest {
+        method,
+        url,
+        headers,
+        body,
+        ..
+    } = request;
+    let header_bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.len().saturating_add(value.len()))
+        .sum();
     [
         ("bytes of method", method.len(), MAX_METHOD),
         ("bytes of URL", url.len(), MAX_URL),
@@ -47,7 +66,9 @@ pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     .find(|(_, is, most)| is > most)
     .map(|(what, is, most)| format!("the plugin's request has {is} {what}, and may have {most}"))
     .or_else(|| {
-        NOT_MADE.contains(&&*method.to_ascii_uppercase()).then(|| format!("the plugin's request has the method {method:?}, which is not made"))
+        NOT_MADE
+            .contains(&&*method.to_ascii_uppercase())
+            .then(|| format!("the plugin's request has the method {method:?}, which is not made"))
     })
     .or_else(|| headers.iter().find_map(|(name, _)| header(name)))
 }
@@ -57,7 +78,9 @@ fn header(name: &str) -> Option<String> {
     let told = &name[..name.floor_char_boundary(MAX_TOLD)];
     let small = name.to_ascii_lowercase();
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Some(format!("the plugin's request sets {told:?}, which is no header name"));
+        return Some(format!(
+            "the plugin's request sets {told:?}, which is no header name"
+        ));
     }
     (OURS.contains(&&*small) || small.starts_with(OURS_BEGIN))
         .then(|| format!("the plugin's request sets the header {told:?}, which the gateway sets by itself; leave it out"))
@@ -73,7 +96,9 @@ mod tests {
         let request = |headers: usize, value: usize, url: usize, body: usize| NotifyRequest {
             method: "POST".into(),
             url: "u".repeat(url),
-            headers: (0..headers).map(|n| (format!("x-{n:05}"), "v".repeat(value))).collect(),
+            headers: (0..headers)
+                .map(|n| (format!("x-{n:05}"), "v".repeat(value)))
+                .collect(),
             body: vec![0; body],
             timeout: None,
             allowed: HttpGrant::default(),
@@ -85,9 +110,18 @@ mod tests {
             (request(1, 40 << 10, 9, 0), "bytes of headers"),
             (request(0, 0, 9 << 10, 0), "bytes of URL"),
             (request(0, 0, 9, 3 << 20), "bytes of body"),
-            (NotifyRequest { method: "X".repeat(33), ..request(0, 0, 9, 0) }, "bytes of method"),
+            (
+                NotifyRequest {
+                    method: "X".repeat(33),
+                    ..request(0, 0, 9, 0)
+                },
+                "bytes of method",
+            ),
         ] {
-            assert!(fault(&request).is_some_and(|fault| fault.contains(said)), "{said}");
+            assert!(
+                fault(&request).is_some_and(|fault| fault.contains(said)),
+                "{said}"
+            );
         }
     }
 
@@ -109,13 +143,35 @@ mod tests {
             "Expect",
         ] {
             let said = header(name).expect(name);
-            assert!(said.contains(&format!("{name:?}")) && said.contains("leave it out"), "{said}");
+            assert!(
+                said.contains(&format!("{name:?}")) && said.contains("leave it out"),
+                "{said}"
+            );
         }
-        for name in ["host ", "ho\r\nst", "", ":authority", "hóst", &"x\n".repeat(1 << 20)] {
+        for name in [
+            "host ",
+            "ho\r\nst",
+            "",
+            ":authority",
+            "hóst",
+            &"x\n".repeat(1 << 20),
+        ] {
             let said = header(name).expect(name);
-            assert!(said.contains("no header name") && said.len() < 300 && !said.contains('\n'), "{said}");
+            assert!(
+                said.contains("no header name") && said.len() < 300 && !said.contains('\n'),
+                "{said}"
+            );
         }
-        for name in ["Authorization", "Content-Type", "Cookie", "User-Agent", "X-Webhook-Hmac", "X-Forwarded-For", "Hosts", "Date"] {
+        for name in [
+            "Authorization",
+            "Content-Type",
+            "Cookie",
+            "User-Agent",
+            "X-Webhook-Hmac",
+            "X-Forwarded-For",
+            "Hosts",
+            "Date",
+        ] {
             assert_eq!(header(name), None, "{name}");
         }
         let request = |method: &str| NotifyRequest {

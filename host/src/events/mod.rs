@@ -44,16 +44,30 @@ impl Events {
     /// A log on `store`, told by `notifiers`.
     #[must_use]
     pub fn new(store: Store, notifiers: Arc<dyn Notifiers>, delivery: config::Delivery) -> Self {
-        Self { shared: Arc::new(Shared::new(store, notifiers, delivery)) }
+        Self {
+            shared: Arc::new(Shared::new(store, notifiers, delivery)),
+        }
     }
 
     /// Makes the envelope of an event that is committed together with something else; [`Events::committed`] afterwards.
     #[must_use]
-    pub fn prepare(&self, session: &ClientId, account: Option<&Account>, mut event: Event) -> Envelope {
+    pub fn prepare(
+        &self,
+        session: &ClientId,
+        account: Option<&Account>,
+        mut event: Event,
+    ) -> Envelope {
         let (id, at) = (EventId::new(&self.shared.next_ulid()), Timestamp::now());
         self.shared.credentials().take(session, &id, &mut event, at);
         metrics::counter!("wharf_events_total", "kind" => event.kind().to_owned()).increment(1);
-        Envelope { id, at, session: session.clone(), account: account.cloned(), replayed: false, event }
+        Envelope {
+            id,
+            at,
+            session: session.clone(),
+            account: account.cloned(),
+            replayed: false,
+            event,
+        }
     }
 
     /// Events were committed: they are routed now.
@@ -65,8 +79,16 @@ impl Events {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn append(&self, session: &ClientId, account: Option<&Account>, event: Event) -> Result<(), StoreError> {
-        self.shared.store.append_event(self.prepare(session, account, event)).await?;
+    pub async fn append(
+        &self,
+        session: &ClientId,
+        account: Option<&Account>,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        self.shared
+            .store
+            .append_event(self.prepare(session, account, event))
+            .await?;
         self.committed();
         Ok(())
     }
@@ -77,7 +99,9 @@ impl Events {
         let [routing, delivering, gauging] = [(); 3].map(|()| Arc::clone(&self.shared));
         vec![
             tasks::forever("events.route", move || route::run(Arc::clone(&routing))),
-            tasks::forever("events.deliver", move || deliver::run(Arc::clone(&delivering))),
+            tasks::forever("events.deliver", move || {
+                deliver::run(Arc::clone(&delivering))
+            }),
             tasks::forever("events.gauges", move || gauges::run(Arc::clone(&gauging))),
         ]
     }

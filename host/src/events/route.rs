@@ -56,8 +56,19 @@ async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, 
         None => shared.store.cursor(CURSOR).await?,
     };
     let events = shared.store.events_after(after, BATCH).await?;
-    let (full, last) = (events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX), events.last().map_or(after, |event| event.seq));
-    let new: Vec<_> = join_all(by_chat(events).into_iter().map(|events| in_order(shared, events))).await.into_iter().flatten().collect();
+    let (full, last) = (
+        events.len() == usize::try_from(BATCH).unwrap_or(usize::MAX),
+        events.last().map_or(after, |event| event.seq),
+    );
+    let new: Vec<_> = join_all(
+        by_chat(events)
+            .into_iter()
+            .map(|events| in_order(shared, events)),
+    )
+    .await
+    .into_iter()
+    .flatten()
+    .collect();
     let any = new.iter().any(|(_, new)| !new.is_empty());
     shared.store.route(CURSOR, new).await?;
     *cursor = Some(last);
@@ -69,11 +80,17 @@ async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, 
 
 /// What came from one chat stays in its order: of STOP and START the last counts. All else goes side by side.
 fn by_chat(events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
-    let (mut chats, mut others) = (BTreeMap::<(String, String), Vec<StoredEvent>>::new(), Vec::new());
+    let (mut chats, mut others) = (
+        BTreeMap::<(String, String), Vec<StoredEvent>>::new(),
+        Vec::new(),
+    );
     for event in events {
         match &event.envelope.event {
             Event::MessageReceived(message) => {
-                let chat = (event.envelope.session.to_string(), message.chat.chat.clone());
+                let chat = (
+                    event.envelope.session.to_string(),
+                    message.chat.chat.clone(),
+                );
                 chats.entry(chat).or_default().push(event);
             }
             _ => others.push(vec![event]),
@@ -100,20 +117,40 @@ impl Shared {
         };
         let mut new = Vec::new();
         for plugin in self.notifiers.interested(&envelope) {
-            let unnamed = ReceiverId { plugin: plugin.clone(), target: String::new() };
+            let unnamed = ReceiverId {
+                plugin: plugin.clone(),
+                target: String::new(),
+            };
             // One that fails again and again is not waited for by the events of all others.
             if self.receivers().is_open(&unnamed) {
-                new.push(self.new_delivery(&plugin, String::new(), Some((0, Timestamp::now(), "it was not asked yet: it failed before".into()))));
+                new.push(self.new_delivery(
+                    &plugin,
+                    String::new(),
+                    Some((
+                        0,
+                        Timestamp::now(),
+                        "it was not asked yet: it failed before".into(),
+                    )),
+                ));
                 continue;
             }
             match self.targets_of(&plugin, &envelope, 1).await {
                 Ok(targets) => {
                     self.receivers().routed(&unnamed, &id, Seen::Well);
-                    new.extend(targets.into_iter().map(|target| self.new_delivery(&plugin, target, None)));
+                    new.extend(
+                        targets
+                            .into_iter()
+                            .map(|target| self.new_delivery(&plugin, target, None)),
+                    );
                 }
                 Err(reason) => {
-                    self.receivers().routed(&unnamed, &id, Seen::Failed(reason.clone()));
-                    new.push(self.new_delivery(&plugin, String::new(), Some((1, later(self, FIRST_PAUSE), reason))));
+                    self.receivers()
+                        .routed(&unnamed, &id, Seen::Failed(reason.clone()));
+                    new.push(self.new_delivery(
+                        &plugin,
+                        String::new(),
+                        Some((1, later(self, FIRST_PAUSE), reason)),
+                    ));
                 }
             }
         }
@@ -121,20 +158,47 @@ impl Shared {
     }
 
     /// Whom a notifier wants to tell of an event.
-    pub(super) async fn targets_of(&self, plugin: &str, envelope: &Envelope, attempt: u32) -> Result<Vec<String>, String> {
-        let subject = Subject { session: envelope.session.clone(), id: envelope.id.0.clone(), traceparent: String::new(), attempt };
+    pub(super) async fn targets_of(
+        &self,
+        plugin: &str,
+        envelope: &Envelope,
+        attempt: u32,
+    ) -> Result<Vec<String>, String> {
+        let subject = Subject {
+            session: envelope.session.clone(),
+            id: envelope.id.0.clone(),
+            traceparent: String::new(),
+            attempt,
+        };
         // Whatever happens in there costs this event an attempt and no other its turn.
-        let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope)).catch_unwind().await;
+        let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope))
+            .catch_unwind()
+            .await;
         match asked {
             Ok(Ok(targets)) => Ok(targets.into_iter().map(String::from).collect()),
             Ok(Err(failure)) => Err(bounded(failure.to_string())),
-            Err(_) => Err("the gateway panicked while it asked who is told; its log says more".into()),
+            Err(_) => {
+                Err("the gateway panicked while it asked who is told; its log says more".into())
+            }
         }
     }
 
     /// `again`: the attempts so far, when the next one is due, and why.
-    pub(super) fn new_delivery(&self, plugin: &str, target: String, again: Option<(u32, Timestamp, String)>) -> NewDelivery {
-        let (attempt, again) = again.map_or((0, None), |(attempt, at, reason)| (attempt, Some((at, reason))));
-        NewDelivery { id: format!("dlv_{}", self.next_ulid()), plugin: plugin.to_owned(), target, attempt, again }
+    pub(super) fn new_delivery(
+        &self,
+        plugin: &str,
+        target: String,
+        again: Option<(u32, Timestamp, String)>,
+    ) -> NewDelivery {
+        let (attempt, again) = again.map_or((0, None), |(attempt, at, reason)| {
+            (attempt, Some((at, reason)))
+        });
+        NewDelivery {
+            id: format!("dlv_{}", self.next_ulid()),
+            plugin: plugin.to_owned(),
+            target,
+            attempt,
+            again,
+        }
     }
 }

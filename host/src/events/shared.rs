@@ -31,7 +31,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(store: Store, notifiers: Arc<dyn Notifiers>, delivery: config::Delivery) -> Self {
+    pub(super) fn new(
+        store: Store,
+        notifiers: Arc<dyn Notifiers>,
+        delivery: config::Delivery,
+    ) -> Self {
         Self {
             store,
             notifiers,
@@ -48,7 +52,10 @@ impl Shared {
     pub(super) fn next_ulid(&self) -> String {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         // Fails only after 2^80 ids in one millisecond.
-        ids.generate().unwrap_or_else(|_| ulid::Ulid::generate()).to_string().to_ascii_lowercase()
+        ids.generate()
+            .unwrap_or_else(|_| ulid::Ulid::generate())
+            .to_string()
+            .to_ascii_lowercase()
     }
 
     /// The event as notifiers see it: with its code, if it has one. None: that can be used no more.
@@ -57,10 +64,14 @@ impl Shared {
     }
 
     pub(super) fn receivers(&self) -> MutexGuard<'_, Receivers> {
-        self.receivers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.receivers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn credentials(&self) -> MutexGuard<'_, Credentials> {
-        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
+        self.credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

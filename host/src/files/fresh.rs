@@ -17,7 +17,10 @@ pub struct Fresh {
 }
 
 fn folder(target: &Path) -> &Path {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 impl Fresh {
@@ -27,8 +30,15 @@ impl Fresh {
     /// When the folder of `target` is not there or cannot be written.
     pub fn beside(target: &Path) -> io::Result<Self> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let draft = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".part").rand_bytes(12).tempfile_in(folder(target))?;
-        Ok(Self { draft, target: target.to_owned() })
+        let draft = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(".part")
+            .rand_bytes(12)
+            .tempfile_in(folder(target))?;
+        Ok(Self {
+            draft,
+            target: target.to_owned(),
+        })
     }
 
     /// The file, to write into.
@@ -49,7 +59,9 @@ impl Fresh {
     /// When the disk or the folder refuses; nothing is left then.
     pub fn replace(self) -> io::Result<()> {
         self.draft.as_file().sync_all()?;
-        self.draft.persist(&self.target).map_err(|error| error.error)?;
+        self.draft
+            .persist(&self.target)
+            .map_err(|error| error.error)?;
         File::open(folder(&self.target))?.sync_all()
     }
 
@@ -59,7 +71,9 @@ impl Fresh {
     /// [`io::ErrorKind::AlreadyExists`] when something is there; whatever else the system says. Nothing is left then.
     pub fn place(self) -> io::Result<()> {
         self.draft.as_file().sync_all()?;
-        self.draft.persist_noclobber(&self.target).map_err(|error| error.error)?;
+        self.draft
+            .persist_noclobber(&self.target)
+            .map_err(|error| error.error)?;
         File::open(folder(&self.target))?.sync_all()
     }
 }
@@ -90,10 +104,23 @@ mod tests {
         fs::write(&foreign, "theirs").expect("written");
         symlink(&foreign, &target).expect("linked");
         write(&target, b"new").expect("written");
-        assert_eq!((fs::read(&foreign).expect("read"), fs::read(&target).expect("read")), (b"theirs".to_vec(), b"new".to_vec()));
+        assert_eq!(
+            (
+                fs::read(&foreign).expect("read"),
+                fs::read(&target).expect("read")
+            ),
+            (b"theirs".to_vec(), b"new".to_vec())
+        );
         let meta = fs::symlink_metadata(&target).expect("there");
-        assert!(meta.is_file() && meta.permissions().mode() & 0o777 == 0o600, "{meta:?}");
-        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 2, "no draft is left");
+        assert!(
+            meta.is_file() && meta.permissions().mode() & 0o777 == 0o600,
+            "{meta:?}"
+        );
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("read").count(),
+            2,
+            "no draft is left"
+        );
     }
 
     #[test]
@@ -102,10 +129,20 @@ mod tests {
         let target = dir.path().join("ours");
         symlink("/nowhere-at-all", &target).expect("linked");
         let fresh = Fresh::beside(&target).expect("made");
-        assert_eq!(fs::metadata(fresh.path()).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(fresh.path())
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
         let other = Fresh::beside(&target).expect("a second at the same time");
         assert_ne!(fresh.path(), other.path());
-        assert_eq!(fresh.place().expect_err("a link is there").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            fresh.place().expect_err("a link is there").kind(),
+            io::ErrorKind::AlreadyExists
+        );
         drop(other);
         assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
     }

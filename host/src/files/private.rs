@@ -107,19 +107,29 @@ enum Verdict {
 /// The whole rule.
 fn judge(wanted: Wanted, facts: Facts) -> Verdict {
     let Facts { owner, mode, user } = facts;
-    let taken = if wanted == Wanted::Place { 0o022 } else { 0o077 };
+    let taken = if wanted == Wanted::Place {
+        0o022
+    } else {
+        0o077
+    };
     // In a sticky folder nobody can replace what is another's.
     let sticky = wanted != Wanted::File && mode & STICKY != 0;
     match mode & taken {
         0 if owner == user || owner == ROOT => Verdict::Good,
         _ if mode & 0o002 != 0 && sticky => match wanted {
-            Wanted::Place => Verdict::Say("it is open to every user of this machine; a folder of its own is better"),
+            Wanted::Place => Verdict::Say(
+                "it is open to every user of this machine; a folder of its own is better",
+            ),
             _ => Verdict::Open("it is shared with others (sticky) on purpose"),
         },
         open if owner == user && open != 0 => Verdict::Close(mode & 0o7777 & !taken),
         _ if mode & 0o002 != 0 => Verdict::Open("it is not the gateway's to close"),
-        _ if user == ROOT => Verdict::Say("it belongs to another user than the one that runs the gateway"),
-        _ if owner == ROOT => Verdict::Say("it belongs to root and can be used by a group; whoever is in that group is trusted"),
+        _ if user == ROOT => {
+            Verdict::Say("it belongs to another user than the one that runs the gateway")
+        }
+        _ if owner == ROOT => Verdict::Say(
+            "it belongs to root and can be used by a group; whoever is in that group is trusted",
+        ),
         _ => Verdict::Foreign,
     }
 }
@@ -152,47 +162,79 @@ pub fn private_file(what: &'static str, path: &Path) -> Result<(), Exposed> {
 /// Whether every user of this machine could put something else there.
 #[must_use]
 pub fn writable_by_all(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o002 != 0 && !(meta.is_dir() && meta.mode() & STICKY != 0))
+    fs::metadata(path)
+        .is_ok_and(|meta| meta.mode() & 0o002 != 0 && !(meta.is_dir() && meta.mode() & STICKY != 0))
 }
 
 fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> {
-    let unreadable = |error| Exposed::Unreadable { what, path: path.to_owned(), error };
+    let unreadable = |error| Exposed::Unreadable {
+        what,
+        path: path.to_owned(),
+        error,
+    };
     // A mode that is changed by way of a link is another file's.
-    let found = if wanted == Wanted::File { fs::symlink_metadata(path) } else { fs::metadata(path) };
+    let found = if wanted == Wanted::File {
+        fs::symlink_metadata(path)
+    } else {
+        fs::metadata(path)
+    };
     let meta = match found {
         // A link to nothing is something all the same, and whoever put it there decides what becomes of it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
+            let Ok(meta) = fs::symlink_metadata(path) else {
+                return Ok(());
+            };
             return Err(odd(wanted, what, path, kind(meta.file_type())));
         }
         found => found.map_err(unreadable)?,
     };
-    let right = if wanted == Wanted::File { meta.is_file() } else { meta.is_dir() };
+    let right = if wanted == Wanted::File {
+        meta.is_file()
+    } else {
+        meta.is_dir()
+    };
     if !right {
         return Err(odd(wanted, what, path, kind(meta.file_type())));
     }
     let user = nix::unistd::geteuid().as_raw();
-    let facts = Facts { owner: meta.uid(), mode: meta.mode() & 0o7777, user };
+    let facts = Facts {
+        owner: meta.uid(),
+        mode: meta.mode() & 0o7777,
+        user,
+    };
     settle(judge(wanted, facts), facts, what, path)
 }
 
 fn settle(verdict: Verdict, facts: Facts, what: &'static str, path: &Path) -> Result<(), Exposed> {
     let Facts { owner, mode, user } = facts;
-    let open = |why: String| Exposed::Open { what, path: path.to_owned(), mode, why, right: mode & 0o7700 & !STICKY };
+    let open = |why: String| Exposed::Open {
+        what,
+        path: path.to_owned(),
+        mode,
+        why,
+        right: mode & 0o7700 & !STICKY,
+    };
     match verdict {
         Verdict::Good => Ok(()),
         Verdict::Say(why) => {
             warn!(path = %path.display(), owner, mode = format!("{mode:o}"), "the {what}: {why}");
             Ok(())
         }
-        Verdict::Foreign => Err(Exposed::Foreign { what, path: path.to_owned(), owner, user }),
+        Verdict::Foreign => Err(Exposed::Foreign {
+            what,
+            path: path.to_owned(),
+            owner,
+            user,
+        }),
         Verdict::Open(why) => Err(open(why.to_owned())),
         Verdict::Close(right) => match close(path, right) {
             Ok(()) => {
                 warn!(path = %path.display(), mode = format!("{mode:o}"), now = format!("{right:o}"), "the {what} stood open to other users; it is closed");
                 Ok(())
             }
-            Err(error) if mode & 0o002 != 0 => Err(open(format!("that cannot be changed ({error})"))),
+            Err(error) if mode & 0o002 != 0 => {
+                Err(open(format!("that cannot be changed ({error})")))
+            }
             Err(error) => {
                 warn!(path = %path.display(), mode = format!("{mode:o}"), %error, "the {what} can be read by other users, and that cannot be changed");
                 Ok(())
@@ -205,12 +247,27 @@ fn settle(verdict: Verdict, facts: Facts, what: &'static str, path: &Path) -> Re
 fn close(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     let now = fs::metadata(path)?.mode() & 0o777;
-    if now & !mode == 0 { Ok(()) } else { Err(io::Error::other(format!("its file system keeps mode {now:o}"))) }
+    if now & !mode == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "its file system keeps mode {now:o}"
+        )))
+    }
 }
 
 fn odd(wanted: Wanted, what: &'static str, path: &Path, found: &'static str) -> Exposed {
-    let expected = if wanted == Wanted::File { "a regular file" } else { "a folder" };
-    Exposed::Odd { what, path: path.to_owned(), found, expected }
+    let expected = if wanted == Wanted::File {
+        "a regular file"
+    } else {
+        "a folder"
+    };
+    Exposed::Odd {
+        what,
+        path: path.to_owned(),
+        found,
+        expected,
+    }
 }
 
 #[cfg(test)]
@@ -229,7 +286,10 @@ mod tests {
         for user in [ME, ROOT] {
             // Ours.
             assert_eq!(of(Wanted::Place, user, 0o755, user), Verdict::Good);
-            assert_eq!(of(Wanted::Place, user, 0o2777, user), Verdict::Close(0o2755));
+            assert_eq!(
+                of(Wanted::Place, user, 0o2777, user),
+                Verdict::Close(0o2755)
+            );
             assert_eq!(of(Wanted::Folder, user, 0o755, user), Verdict::Close(0o700));
             assert_eq!(of(Wanted::File, user, 0o666, user), Verdict::Close(0o600));
             assert_eq!(of(Wanted::File, user, 0o600, user), Verdict::Good);
@@ -240,11 +300,19 @@ mod tests {
             for wanted in [Wanted::Place, Wanted::Folder, Wanted::File] {
                 assert!(open(of(wanted, OTHER, 0o777, user)), "{wanted:?}");
             }
-            assert!(open(of(Wanted::File, OTHER, 0o1666, user)), "sticky says nothing on a file");
+            assert!(
+                open(of(Wanted::File, OTHER, 0o1666, user)),
+                "sticky says nothing on a file"
+            );
         }
         // A container: root on a volume of somebody; somebody on a volume that root gave to its group.
-        assert!(said(of(Wanted::Place, OTHER, 0o755, ROOT)) && said(of(Wanted::File, OTHER, 0o600, ROOT)));
-        assert!(said(of(Wanted::Place, ROOT, 0o2775, ME)) && said(of(Wanted::Folder, ROOT, 0o2770, ME)));
+        assert!(
+            said(of(Wanted::Place, OTHER, 0o755, ROOT))
+                && said(of(Wanted::File, OTHER, 0o600, ROOT))
+        );
+        assert!(
+            said(of(Wanted::Place, ROOT, 0o2775, ME)) && said(of(Wanted::Folder, ROOT, 0o2770, ME))
+        );
         assert!(open(of(Wanted::Place, ROOT, 0o777, ME)));
         // Another user's, who can replace it, whatever its mode.
         for mode in [0o700, 0o755, 0o770] {
@@ -265,20 +333,42 @@ mod tests {
         assert_eq!(fs::metadata(&folder).expect("there").mode() & 0o777, 0o755);
         private_folder("cache", &folder).expect("mended");
         assert_eq!(fs::metadata(&folder).expect("there").mode() & 0o777, 0o700);
-        let error = private_file("database", &folder).expect_err("a folder").to_string();
-        assert!(error.contains("the database") && error.contains("is a folder, and a regular file is expected"), "{error}");
+        let error = private_file("database", &folder)
+            .expect_err("a folder")
+            .to_string();
+        assert!(
+            error.contains("the database")
+                && error.contains("is a folder, and a regular file is expected"),
+            "{error}"
+        );
         symlink("/nowhere-at-all", dir.path().join("link")).expect("linked");
-        let error = private_file("database", &dir.path().join("link")).expect_err("a link").to_string();
+        let error = private_file("database", &dir.path().join("link"))
+            .expect_err("a link")
+            .to_string();
         assert!(error.contains("a symbolic link"), "{error}");
     }
 
     #[test]
     fn the_words_name_the_path_and_the_command() {
-        let facts = Facts { owner: 1001, mode: 0o777, user: 1000 };
-        let words = |verdict| settle(verdict, facts, "session path", Path::new("/data")).expect_err("refused").to_string();
+        let facts = Facts {
+            owner: 1001,
+            mode: 0o777,
+            user: 1000,
+        };
+        let words = |verdict| {
+            settle(verdict, facts, "session path", Path::new("/data"))
+                .expect_err("refused")
+                .to_string()
+        };
         let open = words(Verdict::Open("it is not the gateway's to close"));
-        assert!(open.contains("session path /data has mode 777") && open.contains("`chmod 700 /data`"), "{open}");
+        assert!(
+            open.contains("session path /data has mode 777") && open.contains("`chmod 700 /data`"),
+            "{open}"
+        );
         let foreign = words(Verdict::Foreign);
-        assert!(foreign.contains("belongs to user 1001") && foreign.contains("`chown -R 1000 /data`"), "{foreign}");
+        assert!(
+            foreign.contains("belongs to user 1001") && foreign.contains("`chown -R 1000 /data`"),
+            "{foreign}"
+        );
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn kind(of: FileType) -> &'static str {
 }
 
 fn odd(of: FileType) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}, not a regular file", kind(of)))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("it is {}, not a regular file", kind(of)),
+    )
 }
 
 fn regular(file: File) -> io::Result<File> {
@@ -35,12 +38,23 @@ fn regular(file: File) -> io::Result<File> {
 
 /// Opens with `options`, without waiting for whoever is at the other end.
 fn opened(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<File> {
-    match options.custom_flags((OFlag::O_NONBLOCK | flags).bits()).open(path) {
+    match options
+        .custom_flags((OFlag::O_NONBLOCK | flags).bits())
+        .open(path)
+    {
         Ok(file) => regular(file),
         // A socket, a link that must not be followed, a folder that was to be written: the system's words say less.
         Err(error) => {
-            let look = if flags.contains(OFlag::O_NOFOLLOW) { fs::symlink_metadata(path) } else { fs::metadata(path) };
-            Err(look.ok().map(|meta| meta.file_type()).filter(|of| !of.is_file()).map_or(error, odd))
+            let look = if flags.contains(OFlag::O_NOFOLLOW) {
+                fs::symlink_metadata(path)
+            } else {
+                fs::metadata(path)
+            };
+            Err(look
+                .ok()
+                .map(|meta| meta.file_type())
+                .filter(|of| !of.is_file())
+                .map_or(error, odd))
         }
     }
 }
@@ -58,7 +72,16 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When something else is there, said by what it is; whatever the system says.
 pub fn made(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600), OFlag::empty(), path)
+    opened(
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600),
+        OFlag::empty(),
+        path,
+    )
 }
 
 /// As [`made`], for a file that only marks something: a link is refused.
@@ -66,7 +89,16 @@ pub fn made(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`made`].
 pub fn lock(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600), OFlag::O_NOFOLLOW, path)
+    opened(
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600),
+        OFlag::O_NOFOLLOW,
+        path,
+    )
 }
 
 /// The content of a regular file of at most `limit` bytes.
@@ -76,14 +108,24 @@ pub fn lock(path: &Path) -> io::Result<File> {
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let size = file.metadata()?.len();
-    let too_large = |size: String| io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size}; at most {limit} bytes are read"));
+    let too_large = |size: String| {
+        io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has {size}; at most {limit} bytes are read"),
+        )
+    };
     if size > limit {
         return Err(too_large(format!("{size} bytes")));
     }
     let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // It may grow meanwhile, and files of the kernel have no size.
-    file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
-    if content.len() as u64 > limit { Err(too_large("more".into())) } else { Ok(content) }
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        Err(too_large("more".into()))
+    } else {
+        Ok(content)
+    }
 }
 
 /// As [`read`], as text.
@@ -91,8 +133,12 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], and when it is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(read(path, limit)?)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error())))
+    String::from_utf8(read(path, limit)?).map_err(|error| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it is not UTF-8: {}", error.utf8_error()),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -127,7 +173,12 @@ mod tests {
         symlink("file", place("link")).expect("linked");
         fs::write(place("file"), "text").expect("written");
         assert_eq!(read_text(&place("link"), 4).expect("read"), "text");
-        assert!(lock(&place("link")).expect_err("a link").to_string().contains("a symbolic link"));
+        assert!(
+            lock(&place("link"))
+                .expect_err("a link")
+                .to_string()
+                .contains("a symbolic link")
+        );
         lock(&place("new")).expect("made");
     }
 
@@ -135,10 +186,21 @@ mod tests {
     fn a_file_is_measured_by_its_apparent_size() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("hole");
-        File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("a hole");
-        assert!(read(&path, 1 << 20).expect_err("too large").to_string().contains("1099511627776 bytes; at most 1048576"));
+        File::create(&path)
+            .and_then(|file| file.set_len(1 << 40))
+            .expect("a hole");
+        assert!(
+            read(&path, 1 << 20)
+                .expect_err("too large")
+                .to_string()
+                .contains("1099511627776 bytes; at most 1048576")
+        );
         // Its apparent size is 0.
         assert!(read(Path::new("/proc/self/status"), 100).is_err());
-        assert!(!read(Path::new("/proc/self/status"), 1 << 20).expect("read").is_empty());
+        assert!(
+            !read(Path::new("/proc/self/status"), 1 << 20)
+                .expect("read")
+                .is_empty()
+        );
     }
 }

@@ -18,19 +18,39 @@ use crate::{
 #[must_use]
 pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
-    let whole = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let whole = |path: &Path| {
+        path::absolute(path)
+            .unwrap_or_else(|_| path.to_owned())
+            .display()
+            .to_string()
+    };
     let file = match &sources.file {
         Some(file) => whole(file),
-        None => format!("no file: there is no gateway.toml in {}, and none is installed", here.display()),
+        None => format!(
+            "no file: there is no gateway.toml in {}, and none is installed",
+            here.display()
+        ),
     };
     let dotenv = match &sources.dotenv {
         Some(dotenv) => whole(dotenv),
         None => format!("no .env in {}", here.display()),
     };
-    let secrets = config.plugin.iter().filter(|plugin| plugin.enabled).flat_map(|plugin| plugin.grants.secrets.iter().map(String::as_str));
+    let secrets = config
+        .plugin
+        .iter()
+        .filter(|plugin| plugin.enabled)
+        .flat_map(|plugin| plugin.grants.secrets.iter().map(String::as_str));
     let names = sources.names_set(secrets);
-    let names = if names.is_empty() { String::new() } else { format!("; set: {}", names.join(", ")) };
-    let database = config.storage.database.clone().unwrap_or_else(|| config.sessions.path.join("wharf.db"));
+    let names = if names.is_empty() {
+        String::new()
+    } else {
+        format!("; set: {}", names.join(", "))
+    };
+    let database = config
+        .storage
+        .database
+        .clone()
+        .unwrap_or_else(|| config.sessions.path.join("wharf.db"));
     let mut lines = vec![
         format!("configuration: {file}"),
         format!("environment: {dotenv}{names}"),
@@ -38,7 +58,13 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
         format!("database: {}", whole(&database)),
         format!("plugins: {}", whole(&config.plugins.dir)),
     ];
-    lines.extend(config.whatsapp.bridge_script.as_deref().map(|script| format!("bridge script: {}", whole(script))));
+    lines.extend(
+        config
+            .whatsapp
+            .bridge_script
+            .as_deref()
+            .map(|script| format!("bridge script: {}", whole(script))),
+    );
     lines
 }
 
@@ -46,7 +72,10 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
 ///
 /// # Errors
 /// As a start: a required plugin that cannot be loaded.
-pub async fn plugins(config: &Config, sources: Arc<Sources>) -> Result<Vec<PluginReport>, LoadError> {
+pub async fn plugins(
+    config: &Config,
+    sources: Arc<Sources>,
+) -> Result<Vec<PluginReport>, LoadError> {
     let host = load_plugins(config, Arc::new(NoKv), sources).await?;
     Ok(host.reports().to_vec())
 }
@@ -54,8 +83,15 @@ pub async fn plugins(config: &Config, sources: Arc<Sources>) -> Result<Vec<Plugi
 /// One plugin in a line: name, version, what became of it, and its file.
 #[must_use]
 pub fn line(report: &PluginReport) -> String {
-    let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
-    format!("plugin {}{version}: {}, {}", report.name, report.state, report.file)
+    let version = if report.version.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", report.version)
+    };
+    format!(
+        "plugin {}{version}: {}, {}",
+        report.name, report.state, report.file
+    )
 }
 
 /// A check keeps nothing.
@@ -71,13 +107,26 @@ impl KvStore for NoKv {
     async fn get(&self, _: &KvSpace, _: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
         refused()
     }
-    async fn set(&self, _: &KvSpace, _: &str, _: Option<Option<u64>>, _: &[u8], _: Option<Duration>) -> Result<bool, KvError> {
+    async fn set(
+        &self,
+        _: &KvSpace,
+        _: &str,
+        _: Option<Option<u64>>,
+        _: &[u8],
+        _: Option<Duration>,
+    ) -> Result<bool, KvError> {
         refused()
     }
     async fn delete(&self, _: &KvSpace, _: &str) -> Result<(), KvError> {
         refused()
     }
-    async fn list(&self, _: &KvSpace, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, KvError> {
+    async fn list(
+        &self,
+        _: &KvSpace,
+        _: &str,
+        _: Option<&str>,
+        _: u32,
+    ) -> Result<Vec<String>, KvError> {
         refused()
     }
 }

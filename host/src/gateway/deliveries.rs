@@ -16,12 +16,20 @@ const PAGE: usize = 200;
 ///
 /// # Errors
 /// Words that say what to do.
-pub async fn run(config: &Config, sources: &Sources, command: &Deliveries) -> Result<Vec<String>, String> {
+pub async fn run(
+    config: &Config,
+    sources: &Sources,
+    command: &Deliveries,
+) -> Result<Vec<String>, String> {
     let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
     let base = gateway.base();
     match gateway.alive().await {
         Ok(status) if status.is_success() => {}
-        Ok(status) => return Err(format!("something answers at {base}, but not as this gateway ({status}); look at [server] port")),
+        Ok(status) => {
+            return Err(format!(
+                "something answers at {base}, but not as this gateway ({status}); look at [server] port"
+            ));
+        }
         Err(_) => {
             return Err(format!(
                 "no gateway answers at {base}: deliveries are shown and changed by the gateway while it runs. Start it, or look at [server] host and port"
@@ -32,30 +40,65 @@ pub async fn run(config: &Config, sources: &Sources, command: &Deliveries) -> Re
         Deliveries::Receivers => {
             let all = call(&gateway, Method::GET, "/v1/deliveries/receivers", &[]).await?;
             let lines: Vec<String> = array(&all["receivers"]).iter().map(receiver).collect();
-            Ok(if lines.is_empty() { vec!["nothing waits, and nothing is dead".into()] } else { lines })
+            Ok(if lines.is_empty() {
+                vec!["nothing waits, and nothing is dead".into()]
+            } else {
+                lines
+            })
         }
-        Deliveries::List { which, state, limit } => list(&gateway, which, state, *limit).await,
-        Deliveries::Show { id } => Ok(shown(&call(&gateway, Method::GET, &one(id, ""), &[]).await?)),
+        Deliveries::List {
+            which,
+            state,
+            limit,
+        } => list(&gateway, which, state, *limit).await,
+        Deliveries::Show { id } => Ok(shown(
+            &call(&gateway, Method::GET, &one(id, ""), &[]).await?,
+        )),
         Deliveries::Retry { id: Some(id), .. } => {
             call(&gateway, Method::POST, &one(id, "/retry"), &[]).await?;
             Ok(vec![format!("{id} is delivered again")])
         }
-        Deliveries::Retry { id: None, which, state } => {
-            let done = call(&gateway, Method::POST, "/v1/deliveries/retry", &query(which, state)).await?;
+        Deliveries::Retry {
+            id: None,
+            which,
+            state,
+        } => {
+            let done = call(
+                &gateway,
+                Method::POST,
+                "/v1/deliveries/retry",
+                &query(which, state),
+            )
+            .await?;
             Ok(vec![format!("delivered again: {}", done["retried"])])
         }
         Deliveries::Purge { id: Some(id), .. } => {
             call(&gateway, Method::DELETE, &one(id, ""), &[]).await?;
             Ok(vec![format!("{id} is deleted")])
         }
-        Deliveries::Purge { id: None, which, state } => {
-            let done = call(&gateway, Method::DELETE, "/v1/deliveries", &query(which, state)).await?;
+        Deliveries::Purge {
+            id: None,
+            which,
+            state,
+        } => {
+            let done = call(
+                &gateway,
+                Method::DELETE,
+                "/v1/deliveries",
+                &query(which, state),
+            )
+            .await?;
             Ok(vec![format!("deleted: {}", done["purged"])])
         }
     }
 }
 
-async fn list(gateway: &LocalGateway, which: &Which, state: &str, limit: usize) -> Result<Vec<String>, String> {
+async fn list(
+    gateway: &LocalGateway,
+    which: &Which,
+    state: &str,
+    limit: usize,
+) -> Result<Vec<String>, String> {
     let (mut lines, mut cursor): (Vec<String>, Option<String>) = (Vec::new(), None);
     loop {
         let rows = limit.saturating_sub(lines.len()).clamp(1, PAGE).to_string();
@@ -72,7 +115,10 @@ async fn list(gateway: &LocalGateway, which: &Which, state: &str, limit: usize) 
         }
     }
     if cursor.is_some() {
-        lines.push(format!("there may be more: --limit {}", limit.saturating_mul(2)));
+        lines.push(format!(
+            "there may be more: --limit {}",
+            limit.saturating_mul(2)
+        ));
     } else if lines.is_empty() {
         lines.push(format!("no {state} deliveries"));
     }
@@ -80,21 +126,46 @@ async fn list(gateway: &LocalGateway, which: &Which, state: &str, limit: usize) 
 }
 
 fn query<'a>(which: &'a Which, state: &'a str) -> Vec<(&'static str, &'a str)> {
-    let Which { plugin, target, since, until } = which;
-    let given = [("plugin", plugin), ("target", target), ("since", since), ("until", until)];
+    let Which {
+        plugin,
+        target,
+        since,
+        until,
+    } = which;
+    let given = [
+        ("plugin", plugin),
+        ("target", target),
+        ("since", since),
+        ("until", until),
+    ];
     let mut all = vec![("state", state)];
-    all.extend(given.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+    all.extend(
+        given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_deref()?))),
+    );
     all
 }
 
 /// The path of one delivery. Ids are letters, digits and `_`; anything else finds nothing.
 fn one(id: &str, verb: &str) -> String {
-    let clean: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let clean: String = id
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect();
     format!("/v1/deliveries/{clean}{verb}")
 }
 
-async fn call(gateway: &LocalGateway, method: Method, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
-    let answer = gateway.call(method, path, query).await.map_err(|error| format!("the gateway at {} does not answer: {error}", gateway.base()))?;
+async fn call(
+    gateway: &LocalGateway,
+    method: Method,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<Value, String> {
+    let answer = gateway
+        .call(method, path, query)
+        .await
+        .map_err(|error| format!("the gateway at {} does not answer: {error}", gateway.base()))?;
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
     if status.is_success() {
@@ -103,7 +174,10 @@ async fn call(gateway: &LocalGateway, method: Method, path: &str, query: &[(&str
     if status == StatusCode::UNAUTHORIZED {
         return Err("the gateway asks for an API key: set WHARF_API_KEY to one of its keys".into());
     }
-    Err(body["detail"].as_str().or_else(|| body["message"].as_str()).map_or_else(|| format!("the gateway answered {status}"), str::to_owned))
+    Err(body["detail"]
+        .as_str()
+        .or_else(|| body["message"].as_str())
+        .map_or_else(|| format!("the gateway answered {status}"), str::to_owned))
 }
 
 fn array(value: &Value) -> &[Value] {
@@ -127,9 +201,19 @@ fn receiver(value: &Value) -> String {
     let state = if failing.is_null() {
         String::new()
     } else {
-        format!(", failing since {} ({} times, the last: {})", text(&failing["since"]), failing["failures"], text(&failing["reason"]))
+        format!(
+            ", failing since {} ({} times, the last: {})",
+            text(&failing["since"]),
+            failing["failures"],
+            text(&failing["reason"])
+        )
     };
-    format!("{}: {} waiting, {} dead{state}", name(value), value["pending"], value["dead"])
+    format!(
+        "{}: {} waiting, {} dead{state}",
+        name(value),
+        value["pending"],
+        value["dead"]
+    )
 }
 
 fn delivery(value: &Value) -> String {
@@ -137,16 +221,50 @@ fn delivery(value: &Value) -> String {
     let about = if event.is_null() {
         "an event that is gone".to_owned()
     } else {
-        format!("{} of {} at {}", text(&event["kind"]), text(&event["session"]), text(&event["at"]))
+        format!(
+            "{} of {} at {}",
+            text(&event["kind"]),
+            text(&event["session"]),
+            text(&event["at"])
+        )
     };
-    let reason = value["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{} {} {}, {about}, {} attempts{reason}", text(&value["id"]), text(&value["state"]), name(value), value["attempt"])
+    let reason = value["reason"]
+        .as_str()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    format!(
+        "{} {} {}, {about}, {} attempts{reason}",
+        text(&value["id"]),
+        text(&value["state"]),
+        name(value),
+        value["attempt"]
+    )
 }
 
 fn shown(value: &Value) -> Vec<String> {
-    let line = |(name, value): (&String, &Value)| format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let mut lines: Vec<String> = value.as_object().into_iter().flatten().filter(|(name, _)| *name != "event").map(line).collect();
-    lines.extend(value["event"].as_object().into_iter().flatten().map(line).map(|line| format!("event {line}")));
+    let line = |(name, value): (&String, &Value)| {
+        format!(
+            "{name}: {}",
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        )
+    };
+    let mut lines: Vec<String> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "event")
+        .map(line)
+        .collect();
+    lines.extend(
+        value["event"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(line)
+            .map(|line| format!("event {line}")),
+    );
     lines
 }
 
@@ -159,12 +277,16 @@ mod tests {
     #[test]
     fn a_line_says_what_an_operator_asks_first() {
         let event = json!({"kind": "message.received", "session": "shop", "at": "2026-01-31T09:00:00.000Z"});
-        let value =
-            json!({"id": "dlv_1", "plugin": "webhook", "target": "crm", "state": "dead", "attempt": 15, "reason": "status 404", "event": event});
-        assert_eq!(delivery(&value), "dlv_1 dead webhook/crm, message.received of shop at 2026-01-31T09:00:00.000Z, 15 attempts: status 404");
-        let value =
-            json!({"id": "dlv_2", "plugin": "number-policy", "target": null, "state": "pending", "attempt": 1, "reason": null, "event": null});
-        assert_eq!(delivery(&value), "dlv_2 pending number-policy (not known yet who is told), an event that is gone, 1 attempts");
+        let value = json!({"id": "dlv_1", "plugin": "webhook", "target": "crm", "state": "dead", "attempt": 15, "reason": "status 404", "event": event});
+        assert_eq!(
+            delivery(&value),
+            "dlv_1 dead webhook/crm, message.received of shop at 2026-01-31T09:00:00.000Z, 15 attempts: status 404"
+        );
+        let value = json!({"id": "dlv_2", "plugin": "number-policy", "target": null, "state": "pending", "attempt": 1, "reason": null, "event": null});
+        assert_eq!(
+            delivery(&value),
+            "dlv_2 pending number-policy (not known yet who is told), an event that is gone, 1 attempts"
+        );
         let failing = json!({"since": "2026-01-31T09:00:00.000Z", "failures": 7, "reason": "no answer within 10s"});
         let value = json!({"plugin": "webhook", "target": "crm", "pending": 40, "dead": 2, "failing": failing});
         assert_eq!(

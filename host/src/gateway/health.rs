@@ -16,10 +16,18 @@ pub async fn run(config: &Config, sources: &Sources, live: bool) -> Result<Strin
         return Err("[server] port = 0 lets the system choose a port, so it is not known where the gateway listens; set a port".into());
     }
     let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
-    let (path, good) = if live { ("/livez", "alive") } else { ("/readyz", "ready") };
+    let (path, good) = if live {
+        ("/livez", "alive")
+    } else {
+        ("/readyz", "ready")
+    };
     let base = gateway.base();
     let answer = gateway.probe(path).await.map_err(|error| {
-        let why = if error.is_timeout() { "it took too long" } else { "nobody listens there, or the connection broke off" };
+        let why = if error.is_timeout() {
+            "it took too long"
+        } else {
+            "nobody listens there, or the connection broke off"
+        };
         format!("no gateway answers at {base}: {why}")
     })?;
     let status = answer.status();
@@ -34,7 +42,9 @@ fn verdict(base: &str, good: &str, status: StatusCode, said: &Value) -> Result<S
     match (said["code"].as_str(), said["problems"][0].as_str()) {
         (Some(code), Some(problem)) => Err(format!("not {good}: {base}: {code}: {problem}")),
         (Some(code), None) => Err(format!("not {good}: {base}: {code}")),
-        (None, _) => Err(format!("something answers at {base}, but not as this gateway ({status}); look at [server] port")),
+        (None, _) => Err(format!(
+            "something answers at {base}, but not as this gateway ({status}); look at [server] port"
+        )),
     }
 }
 
@@ -47,19 +57,32 @@ mod tests {
     #[test]
     fn a_refusal_has_its_code_and_another_program_is_told_apart() {
         let base = "http://127.0.0.1:3001";
-        assert_eq!(verdict(base, "ready", StatusCode::OK, &Value::Null), Ok("ready: http://127.0.0.1:3001".into()));
+        assert_eq!(
+            verdict(base, "ready", StatusCode::OK, &Value::Null),
+            Ok("ready: http://127.0.0.1:3001".into())
+        );
         let full = json!({"status": "unavailable", "code": "storage_full", "problems": ["the disk is full"]});
-        let said = verdict(base, "ready", StatusCode::SERVICE_UNAVAILABLE, &full).expect_err("refused");
-        assert_eq!(said, "not ready: http://127.0.0.1:3001: storage_full: the disk is full");
-        let said = verdict(base, "alive", StatusCode::NOT_FOUND, &Value::Null).expect_err("another program");
-        assert!(said.contains("not as this gateway (404 Not Found)"), "{said}");
+        let said =
+            verdict(base, "ready", StatusCode::SERVICE_UNAVAILABLE, &full).expect_err("refused");
+        assert_eq!(
+            said,
+            "not ready: http://127.0.0.1:3001: storage_full: the disk is full"
+        );
+        let said = verdict(base, "alive", StatusCode::NOT_FOUND, &Value::Null)
+            .expect_err("another program");
+        assert!(
+            said.contains("not as this gateway (404 Not Found)"),
+            "{said}"
+        );
     }
 
     #[tokio::test]
     async fn nobody_is_asked_where_the_port_is_not_known() {
         let mut config = Config::default();
         config.server.port = 0;
-        let said = run(&config, &Sources::default(), false).await.expect_err("no port");
+        let said = run(&config, &Sources::default(), false)
+            .await
+            .expect_err("no port");
         assert!(said.contains("[server] port = 0"), "{said}");
     }
 }

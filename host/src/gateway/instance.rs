@@ -61,8 +61,13 @@ impl Instance {
     /// Takes both locks, or none. The session path must be there; the folder of the database is made where it is missing.
     pub(super) async fn take(root: &Path, database: &Path) -> Result<Self, InstanceError> {
         let path = lock("session path", root, &root.join(PATH_LOCK)).await?;
-        let file = beside(database).map_err(|error| InstanceError::Io { place: database.to_owned(), error })?;
-        Ok(Self { _locks: [path, lock("database", database, &file).await?] })
+        let file = beside(database).map_err(|error| InstanceError::Io {
+            place: database.to_owned(),
+            error,
+        })?;
+        Ok(Self {
+            _locks: [path, lock("database", database, &file).await?],
+        })
     }
 }
 
@@ -77,27 +82,44 @@ pub(super) fn holder(root: &Path) -> Option<String> {
 
 /// The lock of a database lies beside the file itself, wherever a link to it may be.
 fn beside(database: &Path) -> io::Result<PathBuf> {
-    if let Some(parent) = database.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = database
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         fs::create_dir_all(parent)?;
     }
-    let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
+    let mut name = database
+        .canonicalize()
+        .unwrap_or_else(|_| database.to_owned())
+        .into_os_string();
     name.push(DATABASE_LOCK);
     Ok(name.into())
 }
 
 async fn lock(what: &'static str, place: &Path, file: &Path) -> Result<File, InstanceError> {
-    let wrong = |error| InstanceError::Io { place: file.to_owned(), error };
+    let wrong = |error| InstanceError::Io {
+        place: file.to_owned(),
+        error,
+    };
     let mut held = files::lock(file).map_err(wrong)?;
     let until = Instant::now() + PATIENCE;
     loop {
         match held.try_lock() {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE).await,
-            Err(TryLockError::WouldBlock) => return Err(InstanceError::Taken { what, place: place.to_owned(), holder: named(held) }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(InstanceError::Taken {
+                    what,
+                    place: place.to_owned(),
+                    holder: named(held),
+                });
+            }
             Err(TryLockError::Error(error)) => return Err(wrong(error)),
         }
     }
-    held.set_len(0).and_then(|()| held.rewind()).map_err(wrong)?;
+    held.set_len(0)
+        .and_then(|()| held.rewind())
+        .map_err(wrong)?;
     writeln!(held, "process {} on {}", std::process::id(), machine()).map_err(wrong)?;
     Ok(held)
 }
@@ -112,7 +134,10 @@ fn named(file: File) -> String {
 
 /// Containers that share a folder have process numbers of their own.
 fn machine() -> String {
-    gethostname().map_or_else(|_| "this machine".to_owned(), |name| name.to_string_lossy().into_owned())
+    gethostname().map_or_else(
+        |_| "this machine".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -131,15 +156,28 @@ mod tests {
         let me = format!("process {} on ", std::process::id());
         assert!(holder(&one).is_some_and(|name| name.starts_with(&me)));
 
-        let path = Instance::take(&one, &dir.path().join("other.db")).await.expect_err("the path is taken").to_string();
-        assert!(path.contains("session path") && path.contains(&me), "{path}");
-        let same = Instance::take(&two, &database).await.expect_err("the database is taken").to_string();
+        let path = Instance::take(&one, &dir.path().join("other.db"))
+            .await
+            .expect_err("the path is taken")
+            .to_string();
+        assert!(
+            path.contains("session path") && path.contains(&me),
+            "{path}"
+        );
+        let same = Instance::take(&two, &database)
+            .await
+            .expect_err("the database is taken")
+            .to_string();
         assert!(same.contains("database") && same.contains(&me), "{same}");
         assert_eq!(holder(&two), None, "both or none");
         // By another name.
         fs::write(&database, "").expect("there");
         std::os::unix::fs::symlink(&database, dir.path().join("link.db")).expect("linked");
-        assert!(Instance::take(&two, &dir.path().join("link.db")).await.is_err());
+        assert!(
+            Instance::take(&two, &dir.path().join("link.db"))
+                .await
+                .is_err()
+        );
 
         drop(first);
         Instance::take(&two, &database).await.expect("free again");

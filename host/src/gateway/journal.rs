@@ -30,7 +30,12 @@ pub(super) struct GatewayJournal {
 
 impl GatewayJournal {
     pub(super) fn new(store: Store, outbox: Outbox, events: Events) -> Self {
-        Self { store, outbox, events, troubles: Mutex::default() }
+        Self {
+            store,
+            outbox,
+            events,
+            troubles: Mutex::default(),
+        }
     }
 
     /// A database that refuses stops no session. It is said once for each cause: on a full disk a page tells the same
@@ -57,65 +62,152 @@ impl GatewayJournal {
 impl Journal for GatewayJournal {
     async fn entered(&self, transition: &Transition, account: Option<&Account>, linked: bool) {
         let client = &transition.client;
-        let event = Event::SessionState { before: transition.before, after: transition.after, reason: Some(transition.reason.clone()) };
+        let event = Event::SessionState {
+            before: transition.before,
+            after: transition.after,
+            reason: Some(transition.reason.clone()),
+        };
         let event = self.events.prepare(client, account, event);
-        self.said(client, "a transition", self.store.record_transition(transition, account, linked, event).await);
+        self.said(
+            client,
+            "a transition",
+            self.store
+                .record_transition(transition, account, linked, event)
+                .await,
+        );
         self.events.committed();
         if !linked {
-            self.said(client, "the end of a login", self.outbox.login_ended(client, "the login ended before WhatsApp acknowledged it").await);
+            self.said(
+                client,
+                "the end of a login",
+                self.outbox
+                    .login_ended(client, "the login ended before WhatsApp acknowledged it")
+                    .await,
+            );
             // They were of that account.
-            self.said(client, "the end of its restrictions", self.outbox.lift(client).await);
+            self.said(
+                client,
+                "the end of its restrictions",
+                self.outbox.lift(client).await,
+            );
         }
     }
 
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
-        let event = Event::Qr { code: code.to_owned(), expires_at, attempt };
-        self.said(client, "a QR's event", self.events.append(client, None, event).await);
+        let event = Event::Qr {
+            code: code.to_owned(),
+            expires_at,
+            attempt,
+        };
+        self.said(
+            client,
+            "a QR's event",
+            self.events.append(client, None, event).await,
+        );
     }
 
-    async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32) {
-        let event = Event::PairingCode { code: code.to_owned(), expires_at, attempt };
-        self.said(client, "a pairing code's event", self.events.append(client, None, event).await);
+    async fn pairing_code(
+        &self,
+        client: &ClientId,
+        code: &str,
+        expires_at: Timestamp,
+        attempt: u32,
+    ) {
+        let event = Event::PairingCode {
+            code: code.to_owned(),
+            expires_at,
+            attempt,
+        };
+        self.said(
+            client,
+            "a pairing code's event",
+            self.events.append(client, None, event).await,
+        );
     }
 
     async fn report(&self, client: &ClientId, account: Option<&Account>, event: Event) {
-        self.said(client, "an event", self.events.append(client, account, event).await);
+        self.said(
+            client,
+            "an event",
+            self.events.append(client, account, event).await,
+        );
     }
 
-    async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool {
+    async fn messages(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        messages: Vec<Arrival>,
+    ) -> bool {
         let prepare = |Arrival { message, missed }| {
             let id = message.id.clone();
-            (id, Envelope { replayed: missed, ..self.events.prepare(client, account, Event::MessageReceived(message)) })
+            (
+                id,
+                Envelope {
+                    replayed: missed,
+                    ..self
+                        .events
+                        .prepare(client, account, Event::MessageReceived(message))
+                },
+            )
         };
-        let appended = self.store.append_inbound(messages.into_iter().map(prepare).collect()).await;
+        let appended = self
+            .store
+            .append_inbound(messages.into_iter().map(prepare).collect())
+            .await;
         self.events.committed();
-        metrics::counter!("wharf_messages_received_total", "session" => client.to_string()).increment(appended.as_ref().map_or(0, |new| *new));
+        metrics::counter!("wharf_messages_received_total", "session" => client.to_string())
+            .increment(appended.as_ref().map_or(0, |new| *new));
         let recorded = appended.is_ok();
         self.said(client, "an inbound message", appended);
         recorded
     }
 
-    async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread> {
-        self.store.told_until(client, account).await.map_err(|error| {
-            error!(%client, %error, "it is not known what was told; asked again soon");
-            Unread
-        })
+    async fn told_until(
+        &self,
+        client: &ClientId,
+        account: &Account,
+    ) -> Result<Option<Timestamp>, Unread> {
+        self.store
+            .told_until(client, account)
+            .await
+            .map_err(|error| {
+                error!(%client, %error, "it is not known what was told; asked again soon");
+                Unread
+            })
     }
 
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) {
-        self.said(client, "what was told", self.store.all_told(client, account, at).await);
+        self.said(
+            client,
+            "what was told",
+            self.store.all_told(client, account, at).await,
+        );
     }
 
     async fn send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) {
-        self.said(client, "an acknowledgement", self.outbox.on_send_news(client, account, news).await);
+        self.said(
+            client,
+            "an acknowledgement",
+            self.outbox.on_send_news(client, account, news).await,
+        );
     }
 
     fn outcome_awaited(&self) -> bool {
         self.outbox.outcome_awaited()
     }
 
-    async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) {
-        self.said(client, "the time lock", self.outbox.time_lock(client, account, lock).await);
+    async fn time_lock(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        lock: Option<TimeLock>,
+    ) {
+        self.said(
+            client,
+            "the time lock",
+            self.outbox.time_lock(client, account, lock).await,
+        );
     }
 
     async fn account(&self, client: &ClientId, account: Option<&Account>) -> bool {
@@ -134,14 +226,20 @@ impl Journal for GatewayJournal {
     }
 
     async fn restrictions(&self, client: &ClientId) -> Vec<Restriction> {
-        self.outbox.restrictions(client).await.unwrap_or_else(|error| {
-            error!(%client, %error, "it is not known what WhatsApp restricts");
-            vec![]
-        })
+        self.outbox
+            .restrictions(client)
+            .await
+            .unwrap_or_else(|error| {
+                error!(%client, %error, "it is not known what WhatsApp restricts");
+                vec![]
+            })
     }
 
     async fn unacknowledged(&self, client: &ClientId, age: Duration) -> u64 {
-        let counted = self.store.unacknowledged(client, Timestamp::now().minus(age)).await;
+        let counted = self
+            .store
+            .unacknowledged(client, Timestamp::now().minus(age))
+            .await;
         counted.unwrap_or_else(|error| {
             error!(%client, %error, "sends without an acknowledgement cannot be counted");
             0
@@ -150,6 +248,19 @@ impl Journal for GatewayJournal {
 
     async fn health(&self, client: &ClientId, note: &HealthNote) {
         let detail = serde_json::to_string(note).unwrap_or_default();
-        self.said(client, "a health check", self.store.record_health(client, HealthRow { at: note.at, ok: note.ok, detail }).await);
+        self.said(
+            client,
+            "a health check",
+            self.store
+                .record_health(
+                    client,
+                    HealthRow {
+                        at: note.at,
+                        ok: note.ok,
+                        detail,
+                    },
+                )
+                .await,
+        );
     }
 }

@@ -27,7 +27,11 @@ impl LocalGateway {
             one => one.to_string(),
         };
         let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-        Ok(Self { base: format!("http://{host}:{}", config.server.port), client, key: sources.get("WHARF_API_KEY").map(str::to_owned) })
+        Ok(Self {
+            base: format!("http://{host}:{}", config.server.port),
+            client,
+            key: sources.get("WHARF_API_KEY").map(str::to_owned),
+        })
     }
 
     /// `http://host:port`
@@ -42,11 +46,20 @@ impl LocalGateway {
 
     /// Asks a path that needs no key. The key is not shown: it may be another program.
     pub(super) async fn probe(&self, path: &str) -> Result<Response, reqwest::Error> {
-        self.client.get(format!("{}{path}", self.base)).timeout(PROBE_TIMEOUT).send().await
+        self.client
+            .get(format!("{}{path}", self.base))
+            .timeout(PROBE_TIMEOUT)
+            .send()
+            .await
     }
 
     /// Calls it, with the key where there is one.
-    pub(super) async fn call(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<Response, reqwest::Error> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Response, reqwest::Error> {
         let address = format!("{}{path}", self.base);
         let address = Url::parse_with_params(&address, query).map_or(address, String::from);
         let mut request = self.client.request(method, address);

@@ -39,8 +39,9 @@ use crate::{
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
     services::{
-        EventDeliveries, GatewayMaintenance, HelperAddress, OutboxBulkOrders, OutboxHeld, OutboxMessages, OutboxSending, OutboxSends, Registry,
-        RegistrySessions, Services, SessionLinking, SessionPasskeys,
+        EventDeliveries, GatewayMaintenance, HelperAddress, OutboxBulkOrders, OutboxHeld,
+        OutboxMessages, OutboxSending, OutboxSends, Registry, RegistrySessions, Services,
+        SessionLinking, SessionPasskeys,
     },
     session::{self, Command, ProfileProblem, SessionHandle},
     store::{Store, StoreError},
@@ -71,7 +72,9 @@ pub enum StartError {
     #[error(transparent)]
     Plugins(#[from] LoadError),
     /// The port.
-    #[error("cannot listen on {address}: {error}; is another gateway running, or set [server] port")]
+    #[error(
+        "cannot listen on {address}: {error}; is another gateway running, or set [server] port"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -102,50 +105,102 @@ impl Gateway {
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running then.
-    pub async fn start(config: Config, sources: Arc<Sources>, metrics: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn start(
+        config: Config,
+        sources: Arc<Sources>,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, StartError> {
         // First, so that whatever counts descriptors counts those there will be.
         api::raise_descriptor_limit();
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
-        let database = config.storage.database.clone().unwrap_or_else(|| root.join("wharf.db"));
+        let database = config
+            .storage
+            .database
+            .clone()
+            .unwrap_or_else(|| root.join("wharf.db"));
         // Before anything is made in it: a folder that is refused is left as it is.
         places::check(&root, &database)?;
-        session::prepare_root(&root).map_err(|error| StartError::SessionPath { path: root.clone(), error })?;
+        session::prepare_root(&root).map_err(|error| StartError::SessionPath {
+            path: root.clone(),
+            error,
+        })?;
         let instance = Instance::take(&root, &database).await?;
         let address = SocketAddr::new(config.server.host, config.server.port);
-        let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| StartError::Listen { address, error })?;
         let address = listener.local_addr().unwrap_or(address);
 
         let store = Store::open(&database).await?;
         let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
-        let events = Events::new(store.clone(), Arc::<PluginHost>::clone(&plugins), config.delivery.clone());
-        let outbox = Outbox::new(store.clone(), Arc::<PluginHost>::clone(&plugins), events.clone(), config.send.clone(), pacings(&config));
+        let events = Events::new(
+            store.clone(),
+            Arc::<PluginHost>::clone(&plugins),
+            config.delivery.clone(),
+        );
+        let outbox = Outbox::new(
+            store.clone(),
+            Arc::<PluginHost>::clone(&plugins),
+            events.clone(),
+            config.send.clone(),
+            pacings(&config),
+        );
 
         let guard = Guard::current_exe().map_err(StartError::CurrentExe)?;
-        let shared = (config.browser.mode == BrowserMode::Shared).then(|| SharedBrowser::new(session::shared_dir(&root)));
-        let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.clone(), usable_profile, guard, shared);
+        let shared = (config.browser.mode == BrowserMode::Shared)
+            .then(|| SharedBrowser::new(session::shared_dir(&root)));
+        let launcher = ChromiumLauncher::new(
+            config.whatsapp.clone(),
+            config.browser.clone(),
+            root.clone(),
+            usable_profile,
+            guard,
+            shared,
+        );
         let journal = GatewayJournal::new(store.clone(), outbox.clone(), events.clone());
         let helper = helper_address(&config, address);
         let show = {
             let helper = helper.clone();
             move |handle: &SessionHandle| terminal::show(handle, helper.clone())
         };
-        let sessions =
-            Registry::new(Arc::clone(&config), store.clone(), outbox.clone(), plugins, Arc::new(launcher), Arc::new(journal), Box::new(show));
+        let sessions = Registry::new(
+            Arc::clone(&config),
+            store.clone(),
+            outbox.clone(),
+            plugins,
+            Arc::new(launcher),
+            Arc::new(journal),
+            Box::new(show),
+        );
         point_out_login(&config);
         sessions.restore().await?;
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
         tasks.push(outbox.take_orders());
-        tasks.extend(upkeep::start(store.clone(), Arc::clone(&config), Arc::clone(&sessions)));
+        tasks.extend(upkeep::start(
+            store.clone(),
+            Arc::clone(&config),
+            Arc::clone(&sessions),
+        ));
 
         let services = services(&config, &sessions, &store, outbox, events, metrics);
         let stop = CancellationToken::new();
         let router = api::router(services, &config, helper);
         let (settings, stopping) = (config.server.clone(), stop.clone().cancelled_owned());
-        let server = tokio::spawn(async move { api::serve(listener, router, &settings, stopping).await });
+        let server =
+            tokio::spawn(async move { api::serve(listener, router, &settings, stopping).await });
         info!(%address, sessions = sessions.all().len(), version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, sessions, store, stop, server, tasks, budget: config.server.shutdown.duration(), instance })
+        Ok(Self {
+            address,
+            sessions,
+            store,
+            stop,
+            server,
+            tasks,
+            budget: config.server.shutdown.duration(),
+            instance,
+        })
     }
 
     /// Where the API listens.
@@ -174,7 +229,11 @@ impl Gateway {
             server.abort();
         }
         let sessions = self.sessions.all();
-        let closing = join_all(sessions.iter().map(|session| session.tell(Command::Shutdown)));
+        let closing = join_all(
+            sessions
+                .iter()
+                .map(|session| session.tell(Command::Shutdown)),
+        );
         if timeout(self.budget / 2, closing).await.is_err() {
             warn!("a browser did not close in time; its guard goes on closing it");
         }
@@ -188,19 +247,39 @@ impl Gateway {
 }
 
 /// What the API's handlers call.
-fn services(config: &Config, sessions: &Arc<Registry>, store: &Store, outbox: Outbox, events: Events, metrics: PrometheusHandle) -> Services {
+fn services(
+    config: &Config,
+    sessions: &Arc<Registry>,
+    store: &Store,
+    outbox: Outbox,
+    events: Events,
+    metrics: PrometheusHandle,
+) -> Services {
     let registry = || Arc::clone(sessions);
     Services {
-        sessions: Arc::new(RegistrySessions::new(config.sessions.clone(), registry(), store.clone())),
+        sessions: Arc::new(RegistrySessions::new(
+            config.sessions.clone(),
+            registry(),
+            store.clone(),
+        )),
         linking: Arc::new(SessionLinking(registry())),
         passkeys: Arc::new(SessionPasskeys(registry())),
-        sends: Arc::new(OutboxSends::new(registry(), outbox.clone(), config.send.timeout.duration())),
+        sends: Arc::new(OutboxSends::new(
+            registry(),
+            outbox.clone(),
+            config.send.timeout.duration(),
+        )),
         messages: Arc::new(OutboxMessages(outbox.clone())),
         bulk: Arc::new(OutboxBulkOrders::new(registry(), outbox.clone())),
         sending: Arc::new(OutboxSending::new(registry(), outbox.clone())),
         held: Arc::new(OutboxHeld::new(registry(), outbox)),
         deliveries: Arc::new(EventDeliveries(events)),
-        maintenance: Arc::new(GatewayMaintenance::new(config.sessions.path.clone(), registry(), store.clone(), metrics)),
+        maintenance: Arc::new(GatewayMaintenance::new(
+            config.sessions.path.clone(),
+            registry(),
+            store.clone(),
+            metrics,
+        )),
     }
 }
 
@@ -221,21 +300,44 @@ fn point_out_login(config: &Config) {
 /// Where people find the helper pages: where they are told, or where we listen.
 fn helper_address(config: &Config, listens: SocketAddr) -> HelperAddress {
     if let Some(url) = &config.server.public_url {
-        return HelperAddress { base: url.trim_end_matches('/').to_owned(), local_only: false };
+        return HelperAddress {
+            base: url.trim_end_matches('/').to_owned(),
+            local_only: false,
+        };
     }
     let everywhere = listens.ip().is_unspecified();
-    let at = if everywhere { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listens.port()) } else { listens };
-    HelperAddress { base: format!("http://{at}"), local_only: everywhere || listens.ip().is_loopback() }
+    let at = if everywhere {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listens.port())
+    } else {
+        listens
+    };
+    HelperAddress {
+        base: format!("http://{at}"),
+        local_only: everywhere || listens.ip().is_loopback(),
+    }
 }
 
 /// The paces of the sessions that have one of their own.
 fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
-    let own = config.sessions.session.iter().filter(|(_, session)| session.pacing != PacingOverride::default());
-    own.map(|(client, session)| (client.clone(), session.pacing.over(&config.send.pacing))).collect()
+    let own = config
+        .sessions
+        .session
+        .iter()
+        .filter(|(_, session)| session.pacing != PacingOverride::default());
+    own.map(|(client, session)| (client.clone(), session.pacing.over(&config.send.pacing)))
+        .collect()
 }
 
-async fn load_plugins(config: &Config, kv: Arc<dyn crate::plugins::KvStore>, sources: Arc<Sources>) -> Result<Arc<PluginHost>, LoadError> {
-    let cache = config.plugins.cache.clone().unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
+async fn load_plugins(
+    config: &Config,
+    kv: Arc<dyn crate::plugins::KvStore>,
+    sources: Arc<Sources>,
+) -> Result<Arc<PluginHost>, LoadError> {
+    let cache = config
+        .plugins
+        .cache
+        .clone()
+        .unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
     let secrets = Arc::new(move |name: &str| sources.get(name).map(str::to_owned));
     let host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
     for report in host.reports() {

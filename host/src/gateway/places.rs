@@ -15,7 +15,14 @@ use crate::{
 };
 
 /// What lies in a session path that is nothing else.
-const OURS: [&str; 6] = [".quarantine", ".wwebjs_auth", ".wwebjs_cache", "cache", "gateway.lock", "lost+found"];
+const OURS: [&str; 6] = [
+    ".quarantine",
+    ".wwebjs_auth",
+    ".wwebjs_cache",
+    "cache",
+    "gateway.lock",
+    "lost+found",
+];
 
 /// Looks at the session path, as far as it is there, and at the database. Modes that let others in are taken back.
 ///
@@ -28,15 +35,24 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     } else if root.exists() {
         files::place("session path", root)?;
     }
-    for (what, name) in [("cache", "cache"), ("folder of logins set aside", ".quarantine"), ("folder of logins", ".wwebjs_auth")] {
+    for (what, name) in [
+        ("cache", "cache"),
+        ("folder of logins set aside", ".quarantine"),
+        ("folder of logins", ".wwebjs_auth"),
+    ] {
         folder_of_ours(what, &root.join(name))?;
     }
     files::private_file("lock of the session path", &root.join("gateway.lock"))?;
     session::close_profiles(root);
 
     // The database itself may be a link to a volume; what lies beside it lies beside the file it leads to.
-    let real = database.canonicalize().unwrap_or_else(|_| database.to_owned());
-    let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = database
+        .canonicalize()
+        .unwrap_or_else(|_| database.to_owned());
+    let folder = real
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     if folder.exists() && fs::canonicalize(root).ok() != fs::canonicalize(folder).ok() {
         files::place("folder of the database", folder)?;
     }
@@ -57,16 +73,30 @@ impl Names {
     fn belongs(&self, name: &OsStr) -> bool {
         let name = name.to_string_lossy();
         let more = name.strip_prefix(&self.0);
-        more.is_some_and(|more| matches!(more, "" | "-wal" | "-shm" | "-journal" | ".lock") || more.starts_with(".before-"))
+        more.is_some_and(|more| {
+            matches!(more, "" | "-wal" | "-shm" | "-journal" | ".lock")
+                || more.starts_with(".before-")
+        })
     }
 }
 
 fn database_names(database: &Path) -> Names {
-    Names(database.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    Names(
+        database
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+    )
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     found.sort();
     found
 }
@@ -75,13 +105,19 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// mounted without a mode, is warned of: each login in it is looked at by itself.
 fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
     let is_shared = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
-    if is_shared { files::place(what, path) } else { files::private_folder(what, path) }
+    if is_shared {
+        files::place(what, path)
+    } else {
+        files::private_folder(what, path)
+    }
 }
 
 /// A folder that has other things in it, the root of a project for example, is not the gateway's to close to readers.
 fn is_ours_alone(root: &Path, database: &Names) -> bool {
     let ours = |name: &OsStr| OURS.iter().any(|known| name == *known) || database.belongs(name);
-    entries(root).iter().all(|path| path.file_name().is_some_and(ours))
+    entries(root)
+        .iter()
+        .all(|path| path.file_name().is_some_and(ours))
 }
 
 #[cfg(test)]
@@ -105,8 +141,22 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let root = dir.path();
         let database = root.join("wharf.db");
-        let folders = ["", ".wwebjs_auth", ".wwebjs_auth/session-a", ".quarantine", ".quarantine/session-b-1", "cache"];
-        let texts = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "wharf.db.lock", "wharf.db.before-0009", "gateway.lock"];
+        let folders = [
+            "",
+            ".wwebjs_auth",
+            ".wwebjs_auth/session-a",
+            ".quarantine",
+            ".quarantine/session-b-1",
+            "cache",
+        ];
+        let texts = [
+            "wharf.db",
+            "wharf.db-wal",
+            "wharf.db-shm",
+            "wharf.db.lock",
+            "wharf.db.before-0009",
+            "gateway.lock",
+        ];
         for folder in folders {
             fs::create_dir_all(root.join(folder)).expect("made");
             open_up(&root.join(folder), 0o777);
@@ -135,19 +185,28 @@ mod tests {
         fs::write(root.join("package.json"), "{}").expect("written");
         open_up(&root.join("package.json"), 0o644);
         check(&root, &data.join("wharf.db")).expect("mended");
-        assert_eq!((mode(&root), mode(&data), mode(&root.join("package.json"))), (0o755, 0o755, 0o644));
+        assert_eq!(
+            (mode(&root), mode(&data), mode(&root.join("package.json"))),
+            (0o755, 0o755, 0o644)
+        );
     }
 
     #[test]
     fn a_mount_that_is_shared_is_used_as_it_is_and_what_is_ours_in_it_is_closed() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let (logins, login) = (dir.path().join(".wwebjs_auth"), dir.path().join(".wwebjs_auth/session-a"));
+        let (logins, login) = (
+            dir.path().join(".wwebjs_auth"),
+            dir.path().join(".wwebjs_auth/session-a"),
+        );
         fs::create_dir_all(&login).expect("made");
         for (path, open) in [(dir.path(), 0o1777), (&logins, 0o1777), (&login, 0o777)] {
             open_up(path, open);
         }
         check(dir.path(), &dir.path().join("wharf.db")).expect("warned of");
-        assert_eq!((mode(dir.path()), mode(&logins), mode(&login)), (0o777, 0o777, 0o700));
+        assert_eq!(
+            (mode(dir.path()), mode(&logins), mode(&login)),
+            (0o777, 0o777, 0o700)
+        );
     }
 
     #[test]
@@ -155,11 +214,21 @@ mod tests {
         for name in ["wharf.db", "wharf.db-wal", "gateway.lock"] {
             let dir = tempfile::tempdir().expect("tempdir");
             mkfifo(&dir.path().join(name), Mode::S_IRWXU).expect("made");
-            let error = check(dir.path(), &dir.path().join("wharf.db")).expect_err("a pipe").to_string();
-            assert!(error.contains(name) && error.contains("a named pipe"), "{error}");
+            let error = check(dir.path(), &dir.path().join("wharf.db"))
+                .expect_err("a pipe")
+                .to_string();
+            assert!(
+                error.contains(name) && error.contains("a named pipe"),
+                "{error}"
+            );
         }
         let dir = tempfile::tempdir().expect("tempdir");
         symlink("/nowhere-at-all", dir.path().join(".wwebjs_auth")).expect("linked");
-        assert!(check(dir.path(), &dir.path().join("wharf.db")).expect_err("a link").to_string().contains(".wwebjs_auth"));
+        assert!(
+            check(dir.path(), &dir.path().join("wharf.db"))
+                .expect_err("a link")
+                .to_string()
+                .contains(".wwebjs_auth")
+        );
     }
 }

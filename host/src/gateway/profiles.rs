@@ -20,7 +20,12 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
         Profile::Backup { client, file } => {
             let done = profiles::backup(root, client, file)?;
             vec![
-                format!("{}: {} files, {} of profile {client}", done.path.display(), done.files, size(done.bytes)),
+                format!(
+                    "{}: {} files, {} of profile {client}",
+                    done.path.display(),
+                    done.files,
+                    size(done.bytes)
+                ),
                 "Whoever has this file can use the account: keep it as you keep a password.".into(),
             ]
         }
@@ -32,7 +37,8 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
             ]
         }
         Profile::Adopt { dir, client } => {
-            let done = profiles::adopt(root, dir, client.as_ref(), &config.sessions.default_client)?;
+            let done =
+                profiles::adopt(root, dir, client.as_ref(), &config.sessions.default_client)?;
             vec![
                 format!("session {}: {} files copied from {} to {}", done.client, done.files, done.source.display(), done.path.display()),
                 "Do not start the old program on this login again: WhatsApp lets the newer browser win.".into(),
@@ -40,9 +46,15 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
         }
         Profile::Quarantine { client } => {
             let aside = profiles::set_aside(root, client)?;
-            vec![format!("set aside as {}; `wharf profile bring-back {}` undoes it", aside.path, aside.name)]
+            vec![format!(
+                "set aside as {}; `wharf profile bring-back {}` undoes it",
+                aside.path, aside.name
+            )]
         }
-        Profile::BringBack { name } => vec![format!("back at {}", profiles::bring_back(root, name)?.display())],
+        Profile::BringBack { name } => vec![format!(
+            "back at {}",
+            profiles::bring_back(root, name)?.display()
+        )],
     })
 }
 
@@ -60,7 +72,10 @@ fn list(root: &Path) -> Result<Vec<String>, ProfileError> {
 }
 
 fn profile(profile: &ListedProfile) -> String {
-    let name = profile.client.as_ref().map_or("(no client id)", |client| client.as_str());
+    let name = profile
+        .client
+        .as_ref()
+        .map_or("(no client id)", |client| client.as_str());
     let login = match profile.login {
         Login::Held => "holds a login",
         Login::Possible => "may hold a login",
@@ -71,12 +86,23 @@ fn profile(profile: &ListedProfile) -> String {
         Some(0) => "in use".to_owned(),
         Some(pid) => format!("in use by process {pid}"),
     };
-    format!("{name}: {}, {login}, {used}, {}", size(profile.bytes), profile.path)
+    format!(
+        "{name}: {}, {login}, {used}, {}",
+        size(profile.bytes),
+        profile.path
+    )
 }
 
 fn quarantined(aside: &Quarantined) -> String {
-    let since = aside.since.map_or("an unknown time".to_owned(), Timestamp::rfc3339);
-    format!("{}: {}, since {since}, {}", aside.name, size(aside.bytes), aside.path)
+    let since = aside
+        .since
+        .map_or("an unknown time".to_owned(), Timestamp::rfc3339);
+    format!(
+        "{}: {}, since {since}, {}",
+        aside.name,
+        size(aside.bytes),
+        aside.path
+    )
 }
 
 /// For people: one figure behind the point is enough.

@@ -16,7 +16,9 @@ use crate::{
 
 pub(super) fn show(handle: &SessionHandle, helper: HelperAddress) -> JoinHandle<()> {
     let (client, snapshot) = (handle.client().clone(), handle.snapshot());
-    tasks::until_done("terminal", move || tell(client.clone(), snapshot.clone(), helper.clone()))
+    tasks::until_done("terminal", move || {
+        tell(client.clone(), snapshot.clone(), helper.clone())
+    })
 }
 
 async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper: HelperAddress) {
@@ -27,7 +29,12 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
     loop {
         let (code, pairing, passkey, past) = {
             let now = snapshot.borrow_and_update();
-            (now.qr.clone(), now.pairing.clone(), now.passkey.clone(), now.past_passkeys.last().map(|past| past.reason.clone()))
+            (
+                now.qr.clone(),
+                now.pairing.clone(),
+                now.passkey.clone(),
+                now.past_passkeys.last().map(|past| past.reason.clone()),
+            )
         };
         if pairing != typed {
             if let Some(pairing) = &pairing {
@@ -43,7 +50,9 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
         if passkey != asked {
             let words = match (&passkey, &asked) {
                 (Some(view), _) => words(view, &helper, Timestamp::now()),
-                (None, Some(before)) if before.is_pending() => past.map(|reason| format!("the passkey's part is over: {reason}")),
+                (None, Some(before)) if before.is_pending() => {
+                    past.map(|reason| format!("the passkey's part is over: {reason}"))
+                }
                 (None, _) => None,
             };
             if let Some(words) = words {
@@ -53,9 +62,15 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
         }
         if code != shown {
             if let Some(Ok(picture)) = code.as_ref().map(|code| qr::terminal(&code.code)) {
-                let life = code.as_ref().map(|code| code.expires_at.rfc3339()).unwrap_or_default();
+                let life = code
+                    .as_ref()
+                    .map(|code| code.expires_at.rfc3339())
+                    .unwrap_or_default();
                 // A closed terminal is no reason to stop.
-                let _ = writeln!(stdout(), "\n{picture}\nScan this with WhatsApp (Linked devices) for session {client}; it is valid until {life}.\n");
+                let _ = writeln!(
+                    stdout(),
+                    "\n{picture}\nScan this with WhatsApp (Linked devices) for session {client}; it is valid until {life}.\n"
+                );
             }
             shown = code;
         }
@@ -72,31 +87,55 @@ fn words(view: &PasskeyView, helper: &HelperAddress, now: Timestamp) -> Option<S
         format!("{}:{:02}", seconds / 60, seconds % 60)
     };
     let left = clock(view.expires_at);
-    let link = view.token.as_deref().map(|token| helper.link(token)).unwrap_or_default();
+    let link = view
+        .token
+        .as_deref()
+        .map(|token| helper.link(token))
+        .unwrap_or_default();
     let reason = view.reason.as_deref().unwrap_or_default();
     match view.stage {
         PasskeyStage::Asked => None,
         PasskeyStage::Signing => {
-            let before = if reason.is_empty() { String::new() } else { format!("{reason}.\n") };
+            let before = if reason.is_empty() {
+                String::new()
+            } else {
+                format!("{reason}.\n")
+            };
             let who = match view.purpose {
                 PasskeyPurpose::Link => "WhatsApp wants this account's passkey before it links",
-                PasskeyPurpose::Checkpoint => "WhatsApp asks this linked account for its passkey and blocks the page",
+                PasskeyPurpose::Checkpoint => {
+                    "WhatsApp asks this linked account for its passkey and blocks the page"
+                }
             };
-            let place = if helper.local_only { " on this machine (the link works here only; [server] public_url names another address)" } else { "" };
+            let place = if helper.local_only {
+                " on this machine (the link works here only; [server] public_url names another address)"
+            } else {
+                ""
+            };
             let code = match (view.purpose, view.code_without) {
                 (PasskeyPurpose::Checkpoint, _) => String::new(),
                 (_, Some(until)) => format!(" For {} no code has to be compared.", clock(until)),
                 (_, None) => " A code will have to be compared with the phone's.".to_owned(),
             };
-            Some(format!("{before}{who} ({left} left). Open{place}\n\n    {link}\n\nand follow it; leave WhatsApp open on the phone.{code}"))
+            Some(format!(
+                "{before}{who} ({left} left). Open{place}\n\n    {link}\n\nand follow it; leave WhatsApp open on the phone.{code}"
+            ))
         }
-        PasskeyStage::Phone => Some(format!("passkey sent, waiting for the phone: keep WhatsApp open there ({left})")),
+        PasskeyStage::Phone => Some(format!(
+            "passkey sent, waiting for the phone: keep WhatsApp open there ({left})"
+        )),
         PasskeyStage::Confirm => {
             let code = view.code.as_deref().unwrap_or_default();
-            Some(format!("does the phone show {code}? Confirm it within {left} at\n\n    {link}\n"))
+            Some(format!(
+                "does the phone show {code}? Confirm it within {left} at\n\n    {link}\n"
+            ))
         }
-        PasskeyStage::Finishing => Some("passkey accepted, WhatsApp completes the linking".to_owned()),
-        PasskeyStage::Failed if view.again => Some(format!("{reason}; whoever signs within {left} may still begin anew\n\n    {link}\n")),
+        PasskeyStage::Finishing => {
+            Some("passkey accepted, WhatsApp completes the linking".to_owned())
+        }
+        PasskeyStage::Failed if view.again => Some(format!(
+            "{reason}; whoever signs within {left} may still begin anew\n\n    {link}\n"
+        )),
         PasskeyStage::Failed => Some(format!("the passkey came to nothing: {reason}")),
     }
 }
@@ -116,22 +155,49 @@ mod tests {
 
     #[test]
     fn a_person_is_told_where_to_go_and_how_long_there_is() {
-        let here = HelperAddress { base: "http://127.0.0.1:3001".into(), local_only: true };
-        let said = |stage, helper: &HelperAddress| words(&view(stage), helper, Timestamp(0)).unwrap_or_default();
+        let here = HelperAddress {
+            base: "http://127.0.0.1:3001".into(),
+            local_only: true,
+        };
+        let said = |stage, helper: &HelperAddress| {
+            words(&view(stage), helper, Timestamp(0)).unwrap_or_default()
+        };
         let signing = said(PasskeyStage::Signing, &here);
-        for part in ["(9:41 left)", "For 4:41 no code", "http://127.0.0.1:3001/passkey/pk_1", "[server] public_url"] {
+        for part in [
+            "(9:41 left)",
+            "For 4:41 no code",
+            "http://127.0.0.1:3001/passkey/pk_1",
+            "[server] public_url",
+        ] {
             assert!(signing.contains(part), "{part}: {signing}");
         }
-        let away = HelperAddress { base: "https://wharf.example.org".into(), local_only: false };
+        let away = HelperAddress {
+            base: "https://wharf.example.org".into(),
+            local_only: false,
+        };
         let signing = said(PasskeyStage::Signing, &away);
-        assert!(signing.contains("https://wharf.example.org/passkey/pk_1") && !signing.contains("public_url"), "{signing}");
-        assert!(said(PasskeyStage::Confirm, &away).contains("does the phone show ABCD-EFGH? Confirm it within 9:41 at"));
+        assert!(
+            signing.contains("https://wharf.example.org/passkey/pk_1")
+                && !signing.contains("public_url"),
+            "{signing}"
+        );
+        assert!(
+            said(PasskeyStage::Confirm, &away)
+                .contains("does the phone show ABCD-EFGH? Confirm it within 9:41 at")
+        );
         assert!(said(PasskeyStage::Phone, &away).contains("keep WhatsApp open there (9:41)"));
         let late = PasskeyStage::Failed;
         assert!(said(late, &away).contains("came to nothing"));
         let mut late = view(late);
         late.again = true;
-        assert!(words(&late, &away, Timestamp(0)).is_some_and(|text| text.contains("within 9:41 may still begin anew")));
-        assert_eq!(words(&view(PasskeyStage::Asked), &away, Timestamp(0)), None, "the challenge follows within a second");
+        assert!(
+            words(&late, &away, Timestamp(0))
+                .is_some_and(|text| text.contains("within 9:41 may still begin anew"))
+        );
+        assert_eq!(
+            words(&view(PasskeyStage::Asked), &away, Timestamp(0)),
+            None,
+            "the challenge follows within a second"
+        );
     }
 }

@@ -28,14 +28,24 @@ const PLACE: Duration = Duration::from_secs(5);
 /// Between two looks at what waits to be sent, for the metrics.
 const QUEUES: Duration = Duration::from_secs(15);
 
-pub(super) fn start(store: Store, config: Arc<Config>, sessions: Arc<Registry>) -> [JoinHandle<()>; 4] {
+pub(super) fn start(
+    store: Store,
+    config: Arc<Config>,
+    sessions: Arc<Registry>,
+) -> [JoinHandle<()>; 4] {
     let (watched, keep) = (store.clone(), Arc::clone(&config));
     let (counted, counting) = (store.clone(), Arc::clone(&sessions));
     [
-        tasks::forever("upkeep.queues", move || count_queues(counted.clone(), Arc::clone(&counting))),
+        tasks::forever("upkeep.queues", move || {
+            count_queues(counted.clone(), Arc::clone(&counting))
+        }),
         tasks::forever("upkeep.place", move || watch_place(watched.clone())),
-        tasks::forever("upkeep.forget", move || forget(store.clone(), Arc::clone(&keep))),
-        tasks::forever("upkeep.tidy", move || tidy(Arc::clone(&config), Arc::clone(&sessions))),
+        tasks::forever("upkeep.forget", move || {
+            forget(store.clone(), Arc::clone(&keep))
+        }),
+        tasks::forever("upkeep.tidy", move || {
+            tidy(Arc::clone(&config), Arc::clone(&sessions))
+        }),
     ]
 }
 
@@ -63,11 +73,18 @@ async fn count_queues(store: Store, sessions: Arc<Registry>) {
                 continue;
             }
         };
-        shown.extend(sessions.all().iter().map(|handle| handle.client().to_string()));
+        shown.extend(
+            sessions
+                .all()
+                .iter()
+                .map(|handle| handle.client().to_string()),
+        );
         shown.extend(counts.iter().map(|(client, ..)| client.clone()));
         for client in &shown {
             for place in QUEUE_PLACES {
-                let there = counts.iter().find(|(whose, at, _)| whose == client && *at == place);
+                let there = counts
+                    .iter()
+                    .find(|(whose, at, _)| whose == client && *at == place);
                 let count = there.map_or(0, |(_, _, count)| *count);
                 metrics::gauge!("wharf_queue_messages", "session" => client.clone(), "state" => place).set(count as f64);
             }
@@ -81,7 +98,12 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
         clock.tick().await;
         match services::clean(&config.sessions.path, &sessions, false).await {
             Ok(done) if done != Cleanup::default() => {
-                info!(removed = done.removed.len(), quarantined = done.quarantined.len(), bytes = done.bytes_freed, "clean-up");
+                info!(
+                    removed = done.removed.len(),
+                    quarantined = done.quarantined.len(),
+                    bytes = done.bytes_freed,
+                    "clean-up"
+                );
             }
             Ok(_) => {}
             Err(reason) => warn!(reason, "the session path was not cleaned"),
@@ -125,7 +147,9 @@ async fn forget(store: Store, config: Arc<Config>) {
                     in_log = !emptied;
                     full.is_over();
                 }
-                Err(error) if full.is_new(&error) => warn!(%error, "the database's log was not emptied; it is tried every minute"),
+                Err(error) if full.is_new(&error) => {
+                    warn!(%error, "the database's log was not emptied; it is tried every minute")
+                }
                 Err(_) => {}
             }
         }
@@ -137,17 +161,25 @@ async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool,
     let (keep, mut went) = (&config.storage, false);
     if rows {
         let events = before(keep.keep_events);
-        store.prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400))).await?;
-        went |= store.prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency)).await?;
+        store
+            .prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400)))
+            .await?;
+        went |= store
+            .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
+            .await?;
         went |= store.prune_inbound(events).await?;
-        let given_up = store.give_up_deliveries(before(config.delivery.max_age)).await?;
+        let given_up = store
+            .give_up_deliveries(before(config.delivery.max_age))
+            .await?;
         if given_up > 0 {
             warn!(
                 deliveries = given_up,
                 "receivers took nothing for longer than [delivery] max_age; what waited for them is dead: wharf deliveries receivers"
             );
         }
-        went |= store.prune_dead_letters(before(keep.keep_dead_letters)).await?;
+        went |= store
+            .prune_dead_letters(before(keep.keep_dead_letters))
+            .await?;
         went |= store.prune_events(events).await?;
     }
     went |= store.redact(before(keep.keep_bodies)).await?;
@@ -157,5 +189,9 @@ async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool,
 }
 
 fn before(age: Millis) -> Timestamp {
-    Timestamp(Timestamp::now().0.saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)))
+    Timestamp(
+        Timestamp::now()
+            .0
+            .saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)),
+    )
 }

@@ -24,7 +24,11 @@ impl Address {
     #[must_use]
     pub fn of_number(number: &PhoneNumber) -> Self {
         let wid = format!("{number}@c.us");
-        Self { chat: wid.clone(), pn: Some(wid), lid: None }
+        Self {
+            chat: wid.clone(),
+            pn: Some(wid),
+            lid: None,
+        }
     }
 
     /// What is known of a recipient before anybody is asked.
@@ -34,7 +38,11 @@ impl Address {
             Recipient::Number(number) => Self::of_number(number),
             Recipient::Chat(chat) => {
                 let chat = chat.as_str().to_owned();
-                Self { pn: None, lid: chat.ends_with("@lid").then(|| chat.clone()), chat }
+                Self {
+                    pn: None,
+                    lid: chat.ends_with("@lid").then(|| chat.clone()),
+                    chat,
+                }
             }
         }
     }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// Names one WhatsApp login. 1 to 64 characters of `A-Z a-z 0-9 _ -`: it becomes a folder name
 /// (`session-<id>`) and a path segment of the API, so nothing else is let in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(inline, extend("pattern" = "^[A-Za-z0-9_-]{1,64}$"))]
 pub struct ClientId(Arc<str>);
@@ -34,10 +36,11 @@ impl ClientId {
     #[must_use]
     pub fn differ_in_case_only<'a>(ids: &[&'a Self]) -> Option<(&'a Self, &'a Self)> {
         let mut seen: BTreeMap<String, &Self> = BTreeMap::new();
-        ids.iter().find_map(|id| match seen.insert(id.0.to_ascii_lowercase(), id) {
-            Some(other) if other != *id => Some((other, *id)),
-            _ => None,
-        })
+        ids.iter()
+            .find_map(|id| match seen.insert(id.0.to_ascii_lowercase(), id) {
+                Some(other) if other != *id => Some((other, *id)),
+                _ => None,
+            })
     }
 }
 
@@ -45,8 +48,15 @@ impl FromStr for ClientId {
     type Err = InvalidClientId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if fits { Ok(Self(text.into())) } else { Err(InvalidClientId(text.chars().take(80).collect())) }
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidClientId(text.chars().take(80).collect()))
+        }
     }
 }
 
@@ -86,8 +96,16 @@ mod tests {
     fn ids_that_differ_in_case_only_are_one_to_people_and_folders() {
         let id = |text: &str| text.parse::<ClientId>().expect(text);
         let (sales, upper, other) = (id("sales"), id("Sales"), id("sale"));
-        assert!(sales.is_taken_for(&upper) && sales.is_taken_for(&sales) && !sales.is_taken_for(&other));
-        assert_eq!(ClientId::differ_in_case_only(&[&sales, &other, &sales]), None);
-        assert_eq!(ClientId::differ_in_case_only(&[&sales, &other, &upper]), Some((&sales, &upper)));
+        assert!(
+            sales.is_taken_for(&upper) && sales.is_taken_for(&sales) && !sales.is_taken_for(&other)
+        );
+        assert_eq!(
+            ClientId::differ_in_case_only(&[&sales, &other, &sales]),
+            None
+        );
+        assert_eq!(
+            ClientId::differ_in_case_only(&[&sales, &other, &upper]),
+            Some((&sales, &upper))
+        );
     }
 }

@@ -30,7 +30,20 @@ pub struct OutboundMessage {
 }
 
 /// What goes first when several messages wait. Within a chat the order of acceptance holds among those of one priority.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody waits for it.
@@ -53,7 +66,11 @@ impl Priority {
     /// The reverse of [`Priority::number`].
     #[must_use]
     pub fn from_number(number: i64) -> Self {
-        if number == 0 { Self::Interactive } else { Self::Bulk }
+        if number == 0 {
+            Self::Interactive
+        } else {
+            Self::Bulk
+        }
     }
 }
 
@@ -80,7 +97,9 @@ pub struct InboundMessage {
 }
 
 /// How far a sent message has come. Ordered: a level implies those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AckLevel {
     /// WhatsApp's server has it (1).

@@ -22,9 +22,16 @@ impl MessageId {
     /// None: the text is neither.
     #[must_use]
     pub fn written(text: &str) -> Option<Self> {
-        let key = text.strip_prefix("true_").or_else(|| text.strip_prefix("false_"));
-        let id = key.map_or(Some(text), |key| key.split('_').nth(1)).unwrap_or_default();
-        let is_id = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+        let key = text
+            .strip_prefix("true_")
+            .or_else(|| text.strip_prefix("false_"));
+        let id = key
+            .map_or(Some(text), |key| key.split('_').nth(1))
+            .unwrap_or_default();
+        let is_id = (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
         is_id.then(|| Self(id.to_owned()))
     }
 }
@@ -57,7 +64,11 @@ mod tests {
             ("out_01kaz", None),
             ("77@lid", None),
         ] {
-            assert_eq!(MessageId::written(text).map(|id| id.0).as_deref(), id, "{text}");
+            assert_eq!(
+                MessageId::written(text).map(|id| id.0).as_deref(),
+                id,
+                "{text}"
+            );
         }
     }
 }

@@ -17,8 +17,15 @@ impl FromStr for Region {
     type Err = UnknownRegion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let id: country::Id = text.to_ascii_uppercase().parse().map_err(|_| UnknownRegion)?;
-        if DATABASE.by_id(id.as_ref()).is_some() { Ok(Self(id)) } else { Err(UnknownRegion) }
+        let id: country::Id = text
+            .to_ascii_uppercase()
+            .parse()
+            .map_err(|_| UnknownRegion)?;
+        if DATABASE.by_id(id.as_ref()).is_some() {
+            Ok(Self(id))
+        } else {
+            Err(UnknownRegion)
+        }
     }
 }
 
@@ -38,7 +45,9 @@ impl Region {
     /// What its numbers begin with where people write them internationally; 0 where it is not known.
     #[must_use]
     pub fn calling_code(self) -> u16 {
-        DATABASE.by_id(self.0.as_ref()).map_or(0, phonenumber::Metadata::country_code)
+        DATABASE
+            .by_id(self.0.as_ref())
+            .map_or(0, phonenumber::Metadata::country_code)
     }
 
     pub(super) fn id(self) -> country::Id {
@@ -48,7 +57,10 @@ impl Region {
     /// How many of the digits are what people of this region dial before a foreign number; none: they are no such number.
     pub(super) fn exit_code(self, digits: &str) -> Option<usize> {
         let prefix = DATABASE.by_id(self.0.as_ref())?.international_prefix()?;
-        prefix.find(digits).filter(|found| found.start() == 0).map(|found| found.end())
+        prefix
+            .find(digits)
+            .filter(|found| found.start() == 0)
+            .map(|found| found.end())
     }
 }
 
@@ -58,7 +70,12 @@ mod tests {
 
     #[test]
     fn regions_are_read_in_both_cases_and_known() {
-        assert_eq!("de".parse::<Region>().map(|region| region.to_string()).as_deref(), Ok("DE"));
+        assert_eq!(
+            "de".parse::<Region>()
+                .map(|region| region.to_string())
+                .as_deref(),
+            Ok("DE")
+        );
         for none in ["", "D", "XX", "DE49", "001"] {
             assert_eq!(none.parse::<Region>(), Err(UnknownRegion), "{none}");
         }
@@ -72,7 +89,8 @@ mod tests {
 
     #[test]
     fn each_region_has_its_own_exit_code() {
-        let code = |region: &str, digits| region.parse::<Region>().expect("region").exit_code(digits);
+        let code =
+            |region: &str, digits| region.parse::<Region>().expect("region").exit_code(digits);
         assert_eq!(code("DE", "0049151"), Some(2));
         assert_eq!(code("US", "01149151"), Some(3));
         assert_eq!(code("AU", "001149151"), Some(4));

@@ -47,7 +47,9 @@ impl RestrictionKind {
     /// The reverse of [`RestrictionKind::as_str`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::ReachOutTimeLock, Self::NewChatLimit].into_iter().find(|kind| kind.as_str() == name)
+        [Self::ReachOutTimeLock, Self::NewChatLimit]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 

@@ -72,7 +72,10 @@ impl FromStr for SessionState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("no session state is called {text:?}"))
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| format!("no session state is called {text:?}"))
     }
 }
 

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::{handle::Outbox, links::may_have_link};
 use crate::{
-    model::{Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
+    model::{
+        Address, ClientId, Content, MessageId, OutboundMessage, Priority, Recipient, Timestamp,
+    },
     plugins::{Busy, Decision, Rejection, RenderFailure, RenderRequest, Subject, Verdict},
     store::{Accept, Accepted, Idempotency, NewRow, OutboxId, RowState, Step, StoreError},
 };
@@ -101,8 +103,16 @@ impl Outbox {
     /// See [`AcceptError`].
     pub async fn accept(&self, request: SendRequest) -> Result<Accepted, AcceptError> {
         let inner = &self.inner;
-        let id = OutboxId(format!("out_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase()));
-        let subject = Subject { session: request.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
+        let id = OutboxId(format!(
+            "out_{}",
+            ulid::Ulid::generate().to_string().to_ascii_lowercase()
+        ));
+        let subject = Subject {
+            session: request.client.clone(),
+            id: id.0.clone(),
+            traceparent: String::new(),
+            attempt: 1,
+        };
         let template = match &request.content {
             Requested::Content(_) => None,
             Requested::Template(template) => Some(template.template.clone()),
@@ -113,7 +123,13 @@ impl Outbox {
         };
         fits(&content, inner.settings.max_length)?;
         let (to, looked_up) = self.address(&request.client, &request.to).await?;
-        let message = OutboundMessage { to: to.clone(), content, reply_to: request.reply_to, send_at: request.send_at, metadata: request.metadata };
+        let message = OutboundMessage {
+            to: to.clone(),
+            content,
+            reply_to: request.reply_to,
+            send_at: request.send_at,
+            metadata: request.metadata,
+        };
         let (message, verdicts) = match inner.pipeline.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => {
@@ -129,16 +145,25 @@ impl Outbox {
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
         // A send for which the phone is asked first waits in the queue, where it holds up its own chat alone.
-        let now = request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
+        let now =
+            request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
         let at_once = now && !may_have_link(&message.content);
-        let permit = if looked_up && at_once { inner.fast_paths.permit(&request.client, &id) } else { None };
+        let permit = if looked_up && at_once {
+            inner.fast_paths.permit(&request.client, &id)
+        } else {
+            None
+        };
         // No plugin may move it in time, or to somebody else.
         let row = NewRow {
             id: id.clone(),
             client: request.client,
             message_id: message_id.clone(),
             recipient: request.to,
-            message: OutboundMessage { send_at: request.send_at, to, ..message },
+            message: OutboundMessage {
+                send_at: request.send_at,
+                to,
+                ..message
+            },
             priority: request.priority,
             expires_at: request.expires_at,
             idempotency: request.idempotency,
@@ -148,20 +173,34 @@ impl Outbox {
         match inner.store.accept(row).await? {
             Accept::New => {
                 inner.accepted.notify_waiters();
-                Ok(Accepted { id, message_id, state: RowState::Queued, known: false })
+                Ok(Accepted {
+                    id,
+                    message_id,
+                    state: RowState::Queued,
+                    known: false,
+                })
             }
             Accept::Begun(row) => {
                 if let Some(permit) = permit {
                     permit.go(*row);
                 }
-                Ok(Accepted { id, message_id, state: RowState::Sending, known: false })
+                Ok(Accepted {
+                    id,
+                    message_id,
+                    state: RowState::Sending,
+                    known: false,
+                })
             }
             other => self.known(other).await,
         }
     }
 
     /// What is known of the recipient, and whether that is what the page will use: then plugins need not be asked again.
-    async fn address(&self, client: &ClientId, recipient: &Recipient) -> Result<(Address, bool), StoreError> {
+    async fn address(
+        &self,
+        client: &ClientId,
+        recipient: &Recipient,
+    ) -> Result<(Address, bool), StoreError> {
         let (store, oldest) = (&self.inner.store, self.inner.oldest_address());
         if let Recipient::Number(number) = recipient
             && let Some(address) = store.cached_address(client, number, oldest).await?
@@ -174,13 +213,22 @@ impl Outbox {
     }
 
     async fn known(&self, accept: Accept) -> Result<Accepted, AcceptError> {
-        let Accept::Known(id) = accept else { return Err(AcceptError::KeyReused) };
+        let Accept::Known(id) = accept else {
+            return Err(AcceptError::KeyReused);
+        };
         let Some(row) = self.get(&id).await? else {
-            return Err(AcceptError::Store(StoreError::Corrupt(format!("the send {id} of an Idempotency-Key"))));
+            return Err(AcceptError::Store(StoreError::Corrupt(format!(
+                "the send {id} of an Idempotency-Key"
+            ))));
         };
         match row.state {
             RowState::Queued | RowState::Sending => Err(AcceptError::InFlight(id)),
-            state @ (RowState::Unknown | RowState::Sent | RowState::NotSent) => Ok(Accepted { id, message_id: row.message_id, state, known: true }),
+            state @ (RowState::Unknown | RowState::Sent | RowState::NotSent) => Ok(Accepted {
+                id,
+                message_id: row.message_id,
+                state,
+                known: true,
+            }),
         }
     }
 }
@@ -190,14 +238,24 @@ impl Outbox {
 /// # Errors
 /// [`AcceptError::KindNotSupported`].
 pub fn sendable(content: &Content) -> Result<(), AcceptError> {
-    if content.can_be_sent() { Ok(()) } else { Err(AcceptError::KindNotSupported { kind: content.kind() }) }
+    if content.can_be_sent() {
+        Ok(())
+    } else {
+        Err(AcceptError::KindNotSupported {
+            kind: content.kind(),
+        })
+    }
 }
 
 /// As [`sendable`], and no longer than `limit` UTF-16 units: whoever wrote it, a caller, a template or a validator.
 pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
     sendable(content)?;
     let length = content.body().map_or(0, |body| body.encode_utf16().count());
-    if length > limit { Err(AcceptError::TooLong { length, limit }) } else { Ok(()) }
+    if length > limit {
+        Err(AcceptError::TooLong { length, limit })
+    } else {
+        Ok(())
+    }
 }
 
 /// A plugin's verdict as a step of the history; `when` it was asked.

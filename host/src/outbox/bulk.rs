@@ -18,7 +18,10 @@ use super::{
 use crate::{
     model::{ClientId, Content, FailureCode, Priority, Recipient, Text, Timestamp},
     plugins::{RenderFailure, RenderRequest, Subject},
-    store::{BulkAccept, BulkRecipient, BulkReport, Idempotency, NewBulk, OutboxId, Pending, StoreError, unreadable},
+    store::{
+        BulkAccept, BulkRecipient, BulkReport, Idempotency, NewBulk, OutboxId, Pending, StoreError,
+        unreadable,
+    },
     tasks::{self, Trouble},
 };
 
@@ -91,10 +94,16 @@ impl Outbox {
     /// When there is no such template, the key belongs to another request, or the database fails.
     pub async fn bulk(&self, request: BulkRequest) -> Result<String, AcceptError> {
         self.check_template(&request).await?;
-        let id = format!("bulk_{}", ulid::Ulid::generate().to_string().to_ascii_lowercase());
+        let id = format!(
+            "bulk_{}",
+            ulid::Ulid::generate().to_string().to_ascii_lowercase()
+        );
         let mut recipients = Vec::with_capacity(request.recipients.len());
         for (recipient, variables) in request.recipients {
-            recipients.push((recipient, serde_json::to_string(&variables).map_err(StoreError::from)?));
+            recipients.push((
+                recipient,
+                serde_json::to_string(&variables).map_err(StoreError::from)?,
+            ));
         }
         let new = NewBulk {
             id: id.clone(),
@@ -115,9 +124,20 @@ impl Outbox {
 
     /// What is wrong for every recipient is said at once; what is wrong for one is for the report.
     async fn check_template(&self, request: &BulkRequest) -> Result<(), RenderFailure> {
-        let Some(template) = request.message.template.clone() else { return Ok(()) };
-        let subject = Subject { session: request.client.clone(), id: "bulk".into(), traceparent: String::new(), attempt: 1 };
-        let wanted = RenderRequest { template, locale: request.message.locale.clone(), variables: request.message.variables.clone() };
+        let Some(template) = request.message.template.clone() else {
+            return Ok(());
+        };
+        let subject = Subject {
+            session: request.client.clone(),
+            id: "bulk".into(),
+            traceparent: String::new(),
+            attempt: 1,
+        };
+        let wanted = RenderRequest {
+            template,
+            locale: request.message.locale.clone(),
+            variables: request.message.variables.clone(),
+        };
         match self.inner.pipeline.render(&subject, &wanted).await {
             Err(unknown @ RenderFailure::UnknownTemplate { .. }) => Err(unknown),
             _ => Ok(()),
@@ -136,8 +156,17 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn bulk_recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
-        self.inner.store.bulk_recipients(order.seq, state, from, limit).await
+    pub async fn bulk_recipients(
+        &self,
+        order: &BulkReport,
+        state: Option<&str>,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError> {
+        self.inner
+            .store
+            .bulk_recipients(order.seq, state, from, limit)
+            .await
     }
 
     /// Takes back what has not begun of an order; how many recipients that were.
@@ -185,7 +214,9 @@ impl Outbox {
     pub(super) async fn take_some(&self) -> Result<bool, StoreError> {
         let _orders = self.inner.orders.lock().await;
         let pending = self.inner.store.pending(AT_ONCE).await?;
-        let all = futures_util::future::join_all(pending.iter().map(|recipient| self.take(recipient))).await;
+        let all =
+            futures_util::future::join_all(pending.iter().map(|recipient| self.take(recipient)))
+                .await;
         all.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(!pending.is_empty())
     }
@@ -193,8 +224,17 @@ impl Outbox {
     async fn take(&self, recipient: &Pending) -> Result<(), StoreError> {
         let Ok(request) = request(recipient) else {
             // Its order was written by another version, or is broken; the others go on.
-            error!(order = recipient.id, recipient = recipient.place, "a recipient of a bulk order cannot be read; the report says so");
-            return self.inner.store.taken_in(recipient.bulk, recipient.place, Err(unreadable())).await.map(drop);
+            error!(
+                order = recipient.id,
+                recipient = recipient.place,
+                "a recipient of a bulk order cannot be read; the report says so"
+            );
+            return self
+                .inner
+                .store
+                .taken_in(recipient.bulk, recipient.place, Err(unreadable()))
+                .await
+                .map(drop);
         };
         let known = match &request.idempotency {
             Some(key) => self.repeated(key).await,
@@ -213,10 +253,16 @@ impl Outbox {
             Err(AcceptError::Store(StoreError::Corrupt(_))) => Err(unreadable()),
             Err(AcceptError::Store(error)) => return Err(error),
             // Neither allowed nor refused: asked again.
-            Err(AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_))) => return Err(StoreError::Busy),
+            Err(AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_))) => {
+                return Err(StoreError::Busy);
+            }
             Err(error) => Err((code(&error), error.to_string())),
         };
-        let wanted = self.inner.store.taken_in(recipient.bulk, recipient.place, done.clone()).await?;
+        let wanted = self
+            .inner
+            .store
+            .taken_in(recipient.bulk, recipient.place, done.clone())
+            .await?;
         match done {
             // Begun before it could be cancelled: then the report says so.
             Ok(id) if !wanted => match self.cancel(&id).await {
@@ -234,11 +280,19 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
     let content = match (wanted.template, wanted.text) {
         (Some(template), _) => {
             let variables = wanted.variables.into_iter().chain(own).collect();
-            Requested::Template(RenderRequest { template, locale: wanted.locale, variables })
+            Requested::Template(RenderRequest {
+                template,
+                locale: wanted.locale,
+                variables,
+            })
         }
         (None, text) => {
             let body = text.unwrap_or_default();
-            Requested::Content(Content::Text(Text { body, mentions: wanted.mentions, preview_links: wanted.link_preview }))
+            Requested::Content(Content::Text(Text {
+                body,
+                mentions: wanted.mentions,
+                preview_links: wanted.link_preview,
+            }))
         }
     };
     let key = format!("{}/{}", recipient.id, recipient.place);
@@ -266,6 +320,8 @@ fn code(error: &AcceptError) -> String {
         AcceptError::TooLong { .. } => "message_too_long".into(),
         AcceptError::KindNotSupported { .. } => "kind_not_supported".into(),
         AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_)) => "busy".into(),
-        AcceptError::InFlight(OutboxId(_)) | AcceptError::KeyReused | AcceptError::Store(_) => FailureCode::PageError.as_str().into(),
+        AcceptError::InFlight(OutboxId(_)) | AcceptError::KeyReused | AcceptError::Store(_) => {
+            FailureCode::PageError.as_str().into()
+        }
     }
 }

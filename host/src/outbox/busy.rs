@@ -26,28 +26,59 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn held_back(&self, client: &ClientId, recipient: &Recipient) -> Result<Option<HeldBack>, StoreError> {
+    pub async fn held_back(
+        &self,
+        client: &ClientId,
+        recipient: &Recipient,
+    ) -> Result<Option<HeldBack>, StoreError> {
         if self.inner.settings.when_busy == WhenBusy::Wait {
             return Ok(None);
         }
-        let (store, pacing, now) = (&self.inner.store, self.inner.pacing(client), Timestamp::now());
+        let (store, pacing, now) = (
+            &self.inner.store,
+            self.inner.pacing(client),
+            Timestamp::now(),
+        );
         let sending = store.sending(client).await?;
         if sending.paused_at.is_some() {
-            return Ok(Some(HeldBack { reason: "the session's sends are paused; resume them first".into(), retry_after: None }));
+            return Ok(Some(HeldBack {
+                reason: "the session's sends are paused; resume them first".into(),
+                retry_after: None,
+            }));
         }
         let until = |turn, what: &str| match turn {
             pace::Turn::Now => None,
-            pace::Turn::At(at) => Some(HeldBack { reason: format!("{what} until {}", at.rfc3339()), retry_after: Some(pace::left(at, now)) }),
+            pace::Turn::At(at) => Some(HeldBack {
+                reason: format!("{what} until {}", at.rfc3339()),
+                retry_after: Some(pace::left(at, now)),
+            }),
         };
-        let paced =
-            if pacing.counts() { until(pace::next(pacing, store, client, sending, now).await?, "the session's pace allows no send") } else { None };
+        let paced = if pacing.counts() {
+            until(
+                pace::next(pacing, store, client, sending, now).await?,
+                "the session's pace allows no send",
+            )
+        } else {
+            None
+        };
         if paced.is_some() || store.knows(client, recipient).await? {
             return Ok(paced);
         }
-        let restricted = store.restrictions(client).await?.into_iter().map(|restriction| restriction.until).max();
+        let restricted = store
+            .restrictions(client)
+            .await?
+            .into_iter()
+            .map(|restriction| restriction.until)
+            .max();
         if let Some(at) = restricted {
-            return Ok(until(pace::Turn::At(at), "WhatsApp lets this account write to nobody new, at the latest"));
+            return Ok(until(
+                pace::Turn::At(at),
+                "WhatsApp lets this account write to nobody new, at the latest",
+            ));
         }
-        Ok(until(pace::next_cold(pacing, store, client, now).await?, "the session's budget for strangers is used up"))
+        Ok(until(
+            pace::next_cold(pacing, store, client, now).await?,
+            "the session's budget for strangers is used up",
+        ))
     }
 }

@@ -55,7 +55,11 @@ impl Outbox {
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
         let done = self.inner.cancel(&row, "cancelled by the caller").await?;
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
-        if done { Ok(row) } else { Err(ChangeError::State(row.state)) }
+        if done {
+            Ok(row)
+        } else {
+            Err(ChangeError::State(row.state))
+        }
     }
 
     /// Puts a send that ended without leaving back into the queue, under the same WhatsApp id.
@@ -89,7 +93,17 @@ impl Outbox {
 
 impl Inner {
     /// Cancels a send that has not begun. False: it has.
-    pub(super) async fn cancel(self: &Arc<Self>, row: &OutboxRow, reason: &str) -> Result<bool, StoreError> {
-        self.finish(row, &[RowState::Queued], Finish::NotSent(FailureCode::Cancelled, reason.to_owned()), vec![]).await
+    pub(super) async fn cancel(
+        self: &Arc<Self>,
+        row: &OutboxRow,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        self.finish(
+            row,
+            &[RowState::Queued],
+            Finish::NotSent(FailureCode::Cancelled, reason.to_owned()),
+            vec![],
+        )
+        .await
     }
 }

@@ -33,7 +33,10 @@ impl Claims {
     pub(super) fn claim(&self, id: &OutboxId, most: usize) -> Option<Claim> {
         let mut ids = self.ids();
         let free = ids.len() < most && ids.insert(id.clone());
-        free.then(|| Claim { claims: self.clone(), id: id.clone() })
+        free.then(|| Claim {
+            claims: self.clone(),
+            id: id.clone(),
+        })
     }
 }
 

@@ -65,8 +65,19 @@ impl FastPaths {
     pub(super) fn open(self: &Arc<Self>, client: ClientId, token: i64) -> Receiver {
         // There are never more than there are claims.
         let (sender, begun) = mpsc::channel(CAPACITY);
-        self.all().insert(client.clone(), Entry { token, claims: Claims::default(), begun: sender });
-        Receiver { paths: Arc::clone(self), client, begun }
+        self.all().insert(
+            client.clone(),
+            Entry {
+                token,
+                claims: Claims::default(),
+                begun: sender,
+            },
+        );
+        Receiver {
+            paths: Arc::clone(self),
+            client,
+            begun,
+        }
     }
 
     /// None: the session has no fast path now, or it is full.
@@ -74,19 +85,28 @@ impl FastPaths {
         let paths = self.all();
         let path = paths.get(client)?;
         let claim = path.claims.claim(id, CAPACITY)?;
-        Some(Permit { fast_path: FastPath { token: path.token }, claim, begun: path.begun.clone() })
+        Some(Permit {
+            fast_path: FastPath { token: path.token },
+            claim,
+            begun: path.begun.clone(),
+        })
     }
 
     /// Whether a send is on the fast path: asked about it now, the page might not have it yet.
     pub(super) fn has(&self, client: &ClientId, id: &OutboxId) -> bool {
-        self.all().get(client).is_some_and(|path| path.claims.has(id))
+        self.all()
+            .get(client)
+            .is_some_and(|path| path.claims.has(id))
     }
 }
 
 impl Permit {
     /// Hands a send that was begun to its page. If that is gone, the next one is asked what became of it.
     pub(super) fn go(self, row: OutboxRow) {
-        let _ = self.begun.try_send(Begun { row, _claim: self.claim });
+        let _ = self.begun.try_send(Begun {
+            row,
+            _claim: self.claim,
+        });
     }
 }
 

@@ -50,7 +50,12 @@ impl Outbox {
         settings: config::Send,
         pacings: BTreeMap<ClientId, config::Pacing>,
     ) -> Self {
-        let (waiters, fast_paths, accepted, ordered) = (Waiters::default(), Arc::default(), Notify::new(), Notify::new());
+        let (waiters, fast_paths, accepted, ordered) = (
+            Waiters::default(),
+            Arc::default(),
+            Notify::new(),
+            Notify::new(),
+        );
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -71,7 +76,8 @@ impl Outbox {
 impl Inner {
     /// Looked up before, an address is not believed any more.
     pub(super) fn oldest_address(&self) -> Timestamp {
-        let ttl = i64::try_from(self.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
+        let ttl =
+            i64::try_from(self.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
         Timestamp(Timestamp::now().0.saturating_sub(ttl))
     }
 

@@ -16,23 +16,43 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses: then nothing may be sent yet.
-    pub async fn note_account(&self, client: &ClientId, account: Option<&Account>) -> Result<(), StoreError> {
+    pub async fn note_account(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+    ) -> Result<(), StoreError> {
         // No recipient of an order is on its way into the queue meanwhile.
         let _orders = self.inner.orders.lock().await;
         let previous = self.inner.store.account(client).await?;
         if previous.is_some_and(|previous| !account.is_some_and(|account| account.is(&previous))) {
-            self.login_ended(client, "the session was linked to another account").await?;
+            self.login_ended(client, "the session was linked to another account")
+                .await?;
         }
         let (events, owner, now) = (self.inner.events.clone(), client.clone(), account.cloned());
         let tell = move |relinked: &Relinked| {
-            let Held { messages, recipients } = relinked.held;
-            let held = model::HeldCounts { messages, recipients };
-            let report = model::Relinked { previous: relinked.previous.clone(), account: now.clone(), held };
+            let Held {
+                messages,
+                recipients,
+            } = relinked.held;
+            let held = model::HeldCounts {
+                messages,
+                recipients,
+            };
+            let report = model::Relinked {
+                previous: relinked.previous.clone(),
+                account: now.clone(),
+                held,
+            };
             events.prepare(&owner, now.as_ref(), Event::report(&report))
         };
-        if let Some(Relinked { held, .. }) = self.inner.store.note_account(client, account, tell).await? {
+        if let Some(Relinked { held, .. }) =
+            self.inner.store.note_account(client, account, tell).await?
+        {
             self.inner.events.committed();
-            let Held { messages, recipients } = held;
+            let Held {
+                messages,
+                recipients,
+            } = held;
             warn!(%client, messages, recipients, "the session is linked to another account; what was accepted for the one before is held");
         }
         Ok(())
@@ -63,7 +83,10 @@ impl Outbox {
     /// When the database fails; the rest stays held.
     pub async fn cancel_held(&self, client: &ClientId) -> Result<Held, StoreError> {
         const WHY: &str = "accepted for the account before, and cancelled by the caller";
-        let mut cancelled = Held { messages: 0, recipients: self.inner.store.cancel_held_recipients(client, WHY).await? };
+        let mut cancelled = Held {
+            messages: 0,
+            recipients: self.inner.store.cancel_held_recipients(client, WHY).await?,
+        };
         loop {
             let rows = self.inner.store.kept(client).await?;
             if rows.is_empty() {

@@ -6,7 +6,10 @@ use tracing::info;
 
 use super::handle::Outbox;
 use crate::{
-    model::{Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, RestrictionKind, Timestamp},
+    model::{
+        Account, ClientId, Event, FailureCode, MessageId, OutboundMessage, RestrictionKind,
+        Timestamp,
+    },
     store::{Ack, Finish, OutboxRow, RowState, StoreError},
     whatsapp::{SendNews, SendProgress},
 };
@@ -17,14 +20,29 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses; the page will be asked again.
-    pub async fn on_send_news(&self, client: &ClientId, account: Option<&Account>, news: Vec<SendNews>) -> Result<(), StoreError> {
+    pub async fn on_send_news(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        news: Vec<SendNews>,
+    ) -> Result<(), StoreError> {
         let at = Timestamp::now();
         let mut acks = Vec::new();
         for SendNews { id, address, what } in news {
             match what {
-                SendProgress::Ack(level) => acks.push(Ack { id, address, level, at }),
-                SendProgress::Refused { code, until, reason } => {
-                    self.acknowledged(client, account, std::mem::take(&mut acks)).await?;
+                SendProgress::Ack(level) => acks.push(Ack {
+                    id,
+                    address,
+                    level,
+                    at,
+                }),
+                SendProgress::Refused {
+                    code,
+                    until,
+                    reason,
+                } => {
+                    self.acknowledged(client, account, std::mem::take(&mut acks))
+                        .await?;
                     if let Some(kind) = code.and_then(RestrictionKind::from_code) {
                         self.inner.restrict(client, account, kind, until).await?;
                     }
@@ -35,7 +53,12 @@ impl Outbox {
         self.acknowledged(client, account, acks).await
     }
 
-    async fn acknowledged(&self, client: &ClientId, account: Option<&Account>, acks: Vec<Ack>) -> Result<(), StoreError> {
+    async fn acknowledged(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        acks: Vec<Ack>,
+    ) -> Result<(), StoreError> {
         if acks.is_empty() {
             return Ok(());
         }
@@ -43,10 +66,24 @@ impl Outbox {
         let tell = move |before: &OutboxRow, ack: &Ack| {
             let mut told = Vec::new();
             if before.state != RowState::Sent {
-                let message = OutboundMessage { to: ack.address.clone(), ..before.message.clone() };
-                told.push(events.prepare(&owner, me.as_ref(), Event::MessageSent { id: ack.id.clone(), message }));
+                let message = OutboundMessage {
+                    to: ack.address.clone(),
+                    ..before.message.clone()
+                };
+                told.push(events.prepare(
+                    &owner,
+                    me.as_ref(),
+                    Event::MessageSent {
+                        id: ack.id.clone(),
+                        message,
+                    },
+                ));
             }
-            let event = Event::MessageAck { id: ack.id.clone(), chat: ack.address.clone(), level: ack.level };
+            let event = Event::MessageAck {
+                id: ack.id.clone(),
+                chat: ack.address.clone(),
+                level: ack.level,
+            };
             told.push(events.prepare(&owner, me.as_ref(), event));
             told
         };
@@ -67,19 +104,37 @@ impl Outbox {
         Ok(())
     }
 
-    async fn refused(&self, client: &ClientId, id: &MessageId, code: Option<u32>, reason: &str) -> Result<(), StoreError> {
+    async fn refused(
+        &self,
+        client: &ClientId,
+        id: &MessageId,
+        code: Option<u32>,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let failure = match code.and_then(RestrictionKind::from_code) {
             Some(_) => FailureCode::Restricted,
             None if reason.contains("Blocked") => FailureCode::Blocked,
             None => FailureCode::RefusedByWhatsapp,
         };
-        let Some(row) = self.inner.store.outbox_by_message(client, id).await? else { return Ok(()) };
+        let Some(row) = self.inner.store.outbox_by_message(client, id).await? else {
+            return Ok(());
+        };
         let words = match code {
             None => format!("WhatsApp refused it: {reason}"),
             // What the page made of the code says nothing beside it.
-            Some(code) if matches!(reason, "ack -1" | "ERROR_UNKNOWN") => format!("WhatsApp refused it with code {code}"),
+            Some(code) if matches!(reason, "ack -1" | "ERROR_UNKNOWN") => {
+                format!("WhatsApp refused it with code {code}")
+            }
             Some(code) => format!("WhatsApp refused it with code {code}: {reason}"),
         };
-        self.inner.finish(&row, &[RowState::Sending, RowState::Unknown], Finish::NotSent(failure, words), vec![]).await.map(drop)
+        self.inner
+            .finish(
+                &row,
+                &[RowState::Sending, RowState::Unknown],
+                Finish::NotSent(failure, words),
+                vec![],
+            )
+            .await
+            .map(drop)
     }
 }

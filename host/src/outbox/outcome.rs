@@ -26,13 +26,23 @@ impl Inner {
         let (id, message) = (row.message_id.clone(), row.message.clone());
         let (outcome, code, reason, event) = match &finish {
             Finish::NotSent(code, reason) => {
-                let event = Event::MessageFailed { id, code: code.as_str().to_owned(), reason: reason.clone(), message };
+                let event = Event::MessageFailed {
+                    id,
+                    code: code.as_str().to_owned(),
+                    reason: reason.clone(),
+                    message,
+                };
                 ("not_sent", code.as_str(), reason.clone(), event)
             }
             // Not a failure: whoever takes it for one sends the message twice.
             Finish::Unknown(reason) | Finish::Lost(reason) => {
                 let for_good = matches!(finish, Finish::Lost(_));
-                let event = Event::report(&MessageUnknown { id, reason: reason.clone(), to: message.to, is_final: for_good });
+                let event = Event::report(&MessageUnknown {
+                    id,
+                    reason: reason.clone(),
+                    to: message.to,
+                    is_final: for_good,
+                });
                 ("unknown", "outcome_unknown", reason.clone(), event)
             }
         };
@@ -49,11 +59,18 @@ impl Inner {
             warn!(%client, %id, code, reason, "{outcome}");
             Ok(true)
         });
-        finishing.await.unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
+        finishing
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
     }
 
     /// Ends a send as unknown for good.
-    pub(super) async fn lose(self: &Arc<Self>, row: &OutboxRow, why: &str) -> Result<bool, StoreError> {
-        self.finish(row, BEGUN, Finish::Lost(why.to_owned()), vec![]).await
+    pub(super) async fn lose(
+        self: &Arc<Self>,
+        row: &OutboxRow,
+        why: &str,
+    ) -> Result<bool, StoreError> {
+        self.finish(row, BEGUN, Finish::Lost(why.to_owned()), vec![])
+            .await
     }
 }

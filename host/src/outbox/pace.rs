@@ -22,7 +22,13 @@ pub(super) enum Turn {
 }
 
 /// When the next send of a session may begin, whoever it is for.
-pub(super) async fn next(settings: &config::Pacing, store: &Store, client: &ClientId, sending: Sending, now: Timestamp) -> Result<Turn, StoreError> {
+pub(super) async fn next(
+    settings: &config::Pacing,
+    store: &Store,
+    client: &ClientId,
+    sending: Sending,
+    now: Timestamp,
+) -> Result<Turn, StoreError> {
     let mut at = Timestamp(0);
     if let Some(last) = store.paced(client, 1, false).await? {
         at = at.max(ends(last, gap(settings, last), now));
@@ -41,18 +47,33 @@ pub(super) async fn next(settings: &config::Pacing, store: &Store, client: &Clie
 }
 
 /// Whether a stranger may be written to now.
-pub(super) async fn strangers(settings: &config::Pacing, store: &Store, client: &ClientId, sending: Sending) -> Result<bool, StoreError> {
-    Ok(!sending.restricted && next_cold(settings, store, client, Timestamp::now()).await? == Turn::Now)
+pub(super) async fn strangers(
+    settings: &config::Pacing,
+    store: &Store,
+    client: &ClientId,
+    sending: Sending,
+) -> Result<bool, StoreError> {
+    Ok(!sending.restricted
+        && next_cold(settings, store, client, Timestamp::now()).await? == Turn::Now)
 }
 
 /// How long somebody types a text of so many characters.
 pub(super) fn typing(settings: &config::Pacing, characters: usize) -> Duration {
     let characters = u32::try_from(characters).unwrap_or(u32::MAX);
-    settings.typing.duration().saturating_mul(characters).min(settings.typing_max.duration())
+    settings
+        .typing
+        .duration()
+        .saturating_mul(characters)
+        .min(settings.typing_max.duration())
 }
 
 /// When the next send to a stranger may begin.
-pub(super) async fn next_cold(settings: &config::Pacing, store: &Store, client: &ClientId, now: Timestamp) -> Result<Turn, StoreError> {
+pub(super) async fn next_cold(
+    settings: &config::Pacing,
+    store: &Store,
+    client: &ClientId,
+    now: Timestamp,
+) -> Result<Turn, StoreError> {
     if settings.cold_per_day == 0 {
         return Ok(Turn::Now);
     }
@@ -78,9 +99,16 @@ fn gap(settings: &config::Pacing, last: Timestamp) -> u64 {
 }
 
 /// What may be sent within a day; none: as much as anybody wants. A session warms up from its first send on.
-fn day_budget(settings: &config::Pacing, first_at: Option<Timestamp>, now: Timestamp) -> Option<u32> {
+fn day_budget(
+    settings: &config::Pacing,
+    first_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<u32> {
     let day = usize::try_from(now.since(first_at.unwrap_or(now)) / DAY).unwrap_or(usize::MAX);
-    let limits = [(settings.per_day > 0).then_some(settings.per_day), settings.warm_up.get(day).copied()];
+    let limits = [
+        (settings.per_day > 0).then_some(settings.per_day),
+        settings.warm_up.get(day).copied(),
+    ];
     limits.into_iter().flatten().min()
 }
 
@@ -96,10 +124,20 @@ mod tests {
 
     #[test]
     fn a_session_warms_up_day_by_day() {
-        let settings = config::Pacing { per_day: 80, warm_up: vec![20, 50, 100], ..config::Pacing::default() };
+        let settings = config::Pacing {
+            per_day: 80,
+            warm_up: vec![20, 50, 100],
+            ..config::Pacing::default()
+        };
         let now = Timestamp(100 * i64::try_from(DAY).expect("small"));
         let ago = |days: u64| Some(now.minus(Duration::from_millis(days * DAY)));
-        for (first, wanted) in [(None, 20), (ago(0), 20), (ago(1), 50), (ago(2), 80), (ago(3), 80)] {
+        for (first, wanted) in [
+            (None, 20),
+            (ago(0), 20),
+            (ago(1), 50),
+            (ago(2), 80),
+            (ago(3), 80),
+        ] {
             assert_eq!(day_budget(&settings, first, now), Some(wanted), "{first:?}");
         }
         assert_eq!(day_budget(&config::Pacing::default(), None, now), None);
@@ -107,17 +145,32 @@ mod tests {
 
     #[test]
     fn a_gap_is_drawn_once_and_within_its_bounds() {
-        let settings = config::Pacing { min_gap: Millis(2000), jitter: Millis(1000), ..config::Pacing::default() };
-        let gaps: Vec<u64> = (0..200).map(|number| gap(&settings, Timestamp(1_700_000_000_000 + number * 1234))).collect();
-        assert!(gaps.iter().all(|gap| (2000..=3000).contains(gap)), "{gaps:?}");
-        assert!(gaps.iter().any(|gap| *gap < 2300) && gaps.iter().any(|gap| *gap > 2700), "no chance in {gaps:?}");
+        let settings = config::Pacing {
+            min_gap: Millis(2000),
+            jitter: Millis(1000),
+            ..config::Pacing::default()
+        };
+        let gaps: Vec<u64> = (0..200)
+            .map(|number| gap(&settings, Timestamp(1_700_000_000_000 + number * 1234)))
+            .collect();
+        assert!(
+            gaps.iter().all(|gap| (2000..=3000).contains(gap)),
+            "{gaps:?}"
+        );
+        assert!(
+            gaps.iter().any(|gap| *gap < 2300) && gaps.iter().any(|gap| *gap > 2700),
+            "no chance in {gaps:?}"
+        );
         assert_eq!(gap(&settings, Timestamp(7)), gap(&settings, Timestamp(7)));
     }
 
     #[test]
     fn a_clock_that_was_set_back_delays_no_longer_than_one_wait() {
         let now = Timestamp(1_000_000);
-        assert_eq!(ends(Timestamp(900_000_000), MINUTE, now), now.plus_millis(MINUTE));
+        assert_eq!(
+            ends(Timestamp(900_000_000), MINUTE, now),
+            now.plus_millis(MINUTE)
+        );
         assert_eq!(ends(Timestamp(990_000), MINUTE, now), Timestamp(1_050_000));
     }
 }

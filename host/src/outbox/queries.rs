@@ -21,8 +21,16 @@ impl Outbox {
     /// # Errors
     /// When there is none, or the database cannot be read.
     pub async fn accepted(&self, id: &OutboxId) -> Result<Accepted, AcceptError> {
-        let row = self.get(id).await?.ok_or_else(|| StoreError::Corrupt(format!("the send {id} of an Idempotency-Key")))?;
-        Ok(Accepted { id: row.id, message_id: row.message_id, state: row.state, known: true })
+        let row = self
+            .get(id)
+            .await?
+            .ok_or_else(|| StoreError::Corrupt(format!("the send {id} of an Idempotency-Key")))?;
+        Ok(Accepted {
+            id: row.id,
+            message_id: row.message_id,
+            state: row.state,
+            known: true,
+        })
     }
 
     /// Whether a session may send.

@@ -10,7 +10,9 @@ use tracing::{info, warn};
 
 use super::handle::{Inner, Outbox};
 use crate::{
-    model::{Account, ClientId, Event, Restriction, RestrictionChanged, RestrictionKind, Timestamp},
+    model::{
+        Account, ClientId, Event, Restriction, RestrictionChanged, RestrictionKind, Timestamp,
+    },
     store::StoreError,
     whatsapp::TimeLock,
 };
@@ -31,11 +33,23 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>) -> Result<(), StoreError> {
+    pub async fn time_lock(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        lock: Option<TimeLock>,
+    ) -> Result<(), StoreError> {
         if let Some(TimeLock { until }) = lock {
-            return self.inner.restrict(client, account, RestrictionKind::ReachOutTimeLock, until).await;
+            return self
+                .inner
+                .restrict(client, account, RestrictionKind::ReachOutTimeLock, until)
+                .await;
         }
-        self.inner.lift(client, account, |restriction| restriction.kind == RestrictionKind::ReachOutTimeLock).await
+        self.inner
+            .lift(client, account, |restriction| {
+                restriction.kind == RestrictionKind::ReachOutTimeLock
+            })
+            .await
     }
 
     /// Lifts what restricts a session: a person knows better, or the account is another one.
@@ -61,11 +75,17 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let since = Timestamp::now();
         let known = until.is_some();
-        let until = until.unwrap_or_else(|| since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX)));
+        let until = until.unwrap_or_else(|| {
+            since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX))
+        });
         let restriction = Restriction { kind, since, until };
         let (events, owner, account) = (self.events.clone(), client.clone(), account.cloned());
         let tell = move || events.prepare(&owner, account.as_ref(), told(restriction, true));
-        if self.store.restrict(client, restriction, known, tell).await? {
+        if self
+            .store
+            .restrict(client, restriction, known, tell)
+            .await?
+        {
             self.events.committed();
             warn!(%client, kind = kind.as_str(), code = kind.code(), "WhatsApp lets this account write to nobody new; sends to strangers wait");
         }
@@ -79,8 +99,16 @@ impl Inner {
         account: Option<&Account>,
         meant: impl Fn(&Restriction) -> bool + Send,
     ) -> Result<(), StoreError> {
-        for restriction in self.store.restrictions(client).await?.into_iter().filter(meant) {
-            let event = self.events.prepare(client, account, told(restriction, false));
+        for restriction in self
+            .store
+            .restrictions(client)
+            .await?
+            .into_iter()
+            .filter(meant)
+        {
+            let event = self
+                .events
+                .prepare(client, account, told(restriction, false));
             if self.store.lift(client, restriction.kind, event).await? {
                 self.events.committed();
                 info!(%client, kind = restriction.kind.as_str(), "a restriction is over; sends to strangers go on");
@@ -92,5 +120,11 @@ impl Inner {
 
 fn told(restriction: Restriction, active: bool) -> Event {
     let Restriction { kind, since, until } = restriction;
-    Event::report(&RestrictionChanged { kind, code: kind.code(), active, since, until })
+    Event::report(&RestrictionChanged {
+        kind,
+        code: kind.code(),
+        active,
+        since,
+        until,
+    })
 }

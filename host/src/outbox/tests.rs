@@ -37,7 +37,8 @@ use crate::{
     config,
     events::Events,
     model::{
-        Account, AckLevel, Address, ClientId, Content, Event, FailureCode, MessageId, PhoneNumber, Priority, Recipient, RestrictionKind, Timestamp,
+        Account, AckLevel, Address, ClientId, Content, Event, FailureCode, MessageId, PhoneNumber,
+        Priority, Recipient, RestrictionKind, Timestamp,
     },
     store::Store,
     whatsapp::{PageError, PageSending, SendNews, SendProgress, fake::Watch},
@@ -64,18 +65,32 @@ impl Gateway {
         Self::paced(dir, settings, BTreeMap::new()).await
     }
 
-    async fn paced(dir: &Path, settings: config::Send, pacings: BTreeMap<ClientId, config::Pacing>) -> Self {
+    async fn paced(
+        dir: &Path,
+        settings: config::Send,
+        pacings: BTreeMap<ClientId, config::Pacing>,
+    ) -> Self {
         let store = Store::open(&dir.join("wharf.db")).await.expect("store");
         let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
         let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, pacings);
         let (pages, ready) = watch::channel(None);
         let task = outbox.attach(client(), ready);
-        Self { store, outbox, pages, task, watches: Mutex::default() }
+        Self {
+            store,
+            outbox,
+            pages,
+            task,
+            watches: Mutex::default(),
+        }
     }
 
     fn page(&self, whatsapp: &Arc<FakeWhatsApp>) {
-        self.watches.lock().expect("lock").push(whatsapp.unanswered.watch());
-        self.pages.send_replace(Some(Arc::<FakeWhatsApp>::clone(whatsapp)));
+        self.watches
+            .lock()
+            .expect("lock")
+            .push(whatsapp.unanswered.watch());
+        self.pages
+            .send_replace(Some(Arc::<FakeWhatsApp>::clone(whatsapp)));
     }
 
     /// As SIGKILL: nothing is finished, nothing is told.
@@ -85,13 +100,23 @@ impl Gateway {
     }
 
     async fn ack(&self, id: &MessageId, level: AckLevel) {
-        let news = SendNews { id: id.clone(), address: chat(), what: SendProgress::Ack(level) };
-        self.outbox.on_send_news(&client(), None, vec![news]).await.expect("noted");
+        let news = SendNews {
+            id: id.clone(),
+            address: chat(),
+            what: SendProgress::Ack(level),
+        };
+        self.outbox
+            .on_send_news(&client(), None, vec![news])
+            .await
+            .expect("noted");
     }
 
     async fn events(&self) -> Vec<String> {
         let events = self.store.events_after(0, 100).await.expect("events");
-        events.iter().map(|event| event.envelope.event.kind().to_owned()).collect()
+        events
+            .iter()
+            .map(|event| event.envelope.event.kind().to_owned())
+            .collect()
     }
 
     async fn until(&self, id: &OutboxId, state: RowState) -> OutboxRow {
@@ -126,7 +151,10 @@ fn request(text: &str, key: Option<&str>) -> SendRequest {
         expires_at: None,
         priority: Priority::Interactive,
         metadata: vec![],
-        idempotency: key.map(|key| Idempotency { fingerprint: text.into(), ..Idempotency::own("api", key.into()) }),
+        idempotency: key.map(|key| Idempotency {
+            fingerprint: text.into(),
+            ..Idempotency::own("api", key.into())
+        }),
     }
 }
 

@@ -27,7 +27,12 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn wait(&self, id: &OutboxId, until: Until, limit: Duration) -> Result<Option<(OutboxRow, Option<Outcome>)>, StoreError> {
+    pub async fn wait(
+        &self,
+        id: &OutboxId,
+        until: Until,
+        limit: Duration,
+    ) -> Result<Option<(OutboxRow, Option<Outcome>)>, StoreError> {
         let end = Instant::now() + limit;
         let waiters = &self.inner.waiters;
         let _awaiting = (until == Until::Sent).then(|| waiters.for_outcome());
@@ -46,10 +51,20 @@ impl Outbox {
                 },
             };
             read = Some((heard.changes, row.clone()));
-            if let Some(stored) = heard.stored.filter(|_| matches!(row.state, RowState::Queued | RowState::Sending) && row.message_key.is_none()) {
-                (row.state, row.chat, row.message_key) = (RowState::Sending, Some(stored.address.chat), Some(stored.key));
+            if let Some(stored) = heard.stored.filter(|_| {
+                matches!(row.state, RowState::Queued | RowState::Sending)
+                    && row.message_key.is_none()
+            }) {
+                (row.state, row.chat, row.message_key) = (
+                    RowState::Sending,
+                    Some(stored.address.chat),
+                    Some(stored.key),
+                );
             }
-            if let Some(ack) = heard.acked.filter(|_| matches!(row.state, RowState::Sending | RowState::Unknown)) {
+            if let Some(ack) = heard
+                .acked
+                .filter(|_| matches!(row.state, RowState::Sending | RowState::Unknown))
+            {
                 row.acknowledge(&ack);
             }
             let outcome = row.outcome();
@@ -62,16 +77,32 @@ impl Outbox {
                 return Ok(Some((row, outcome)));
             }
             // The sender lives as long as the outbox.
-            if tokio::time::timeout_at(end, changes.changed()).await.is_ok() {
+            if tokio::time::timeout_at(end, changes.changed())
+                .await
+                .is_ok()
+            {
                 continue;
             }
-            let late = Finish::NotSent(FailureCode::NotSentInTime, format!("not begun within {limit:?}"));
-            if self.inner.finish(&row, &[RowState::Queued], late, vec![]).await? {
+            let late = Finish::NotSent(
+                FailureCode::NotSentInTime,
+                format!("not begun within {limit:?}"),
+            );
+            if self
+                .inner
+                .finish(&row, &[RowState::Queued], late, vec![])
+                .await?
+            {
                 read = None;
                 continue;
             }
-            let Some(row) = self.get(id).await? else { return Ok(None) };
-            let begun = Outcome::Unknown { reason: format!("WhatsApp has not acknowledged it within {limit:?}; it is being found out") };
+            let Some(row) = self.get(id).await? else {
+                return Ok(None);
+            };
+            let begun = Outcome::Unknown {
+                reason: format!(
+                    "WhatsApp has not acknowledged it within {limit:?}; it is being found out"
+                ),
+            };
             let outcome = row.outcome().unwrap_or(begun);
             return Ok(Some((row, Some(outcome))));
         }

@@ -99,13 +99,19 @@ impl Waiters {
     /// Announces acknowledgements. Hold the guard until they are committed: readers wait for it.
     pub(super) async fn acked(&self, acks: &[Ack]) -> Option<RwLockReadGuard<'_, ()>> {
         let is_of = |channel: &Channel, ack: &Ack| channel.message.as_ref() == Some(&ack.id);
-        if !self.channels().values().any(|channel| acks.iter().any(|ack| is_of(channel, ack))) {
+        if !self
+            .channels()
+            .values()
+            .any(|channel| acks.iter().any(|ack| is_of(channel, ack)))
+        {
             return None;
         }
         let noting = self.noting.read().await;
         for channel in self.channels().values() {
             if let Some(ack) = acks.iter().rfind(|ack| is_of(channel, ack)) {
-                channel.heard.send_modify(|heard| heard.acked = Some(ack.clone()));
+                channel
+                    .heard
+                    .send_modify(|heard| heard.acked = Some(ack.clone()));
             }
         }
         Some(noting)
@@ -135,17 +141,38 @@ mod tests {
         let waiters = Waiters::default();
         let (id, message) = (OutboxId("out_1".into()), MessageId("3EB01".into()));
         let ack = |message: &MessageId| {
-            let address = Address { chat: "1@c.us".into(), pn: None, lid: None };
-            Ack { id: message.clone(), address, level: AckLevel::Server, at: Timestamp(1) }
+            let address = Address {
+                chat: "1@c.us".into(),
+                pn: None,
+                lid: None,
+            };
+            Ack {
+                id: message.clone(),
+                address,
+                level: AckLevel::Server,
+                at: Timestamp(1),
+            }
         };
         let mut heard = waiters.of(&id);
         waiters.named(&id, &message);
-        assert!(waiters.acked(&[ack(&MessageId("3EB02".into()))]).await.is_none(), "nobody waits for another one");
+        assert!(
+            waiters
+                .acked(&[ack(&MessageId("3EB02".into()))])
+                .await
+                .is_none(),
+            "nobody waits for another one"
+        );
 
-        let noting = waiters.acked(&[ack(&message)]).await.expect("somebody was told");
+        let noting = waiters
+            .acked(&[ack(&message)])
+            .await
+            .expect("somebody was told");
         assert_eq!(heard.borrow_and_update().acked, Some(ack(&message)));
         let mut reading = Box::pin(waiters.noted());
-        assert!(futures_util::poll!(&mut reading).is_pending(), "it is not noted yet");
+        assert!(
+            futures_util::poll!(&mut reading).is_pending(),
+            "it is not noted yet"
+        );
         drop(noting);
         reading.await;
         waiters.noted().await;

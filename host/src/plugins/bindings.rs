@@ -4,7 +4,14 @@
 //! The bindings of an extension point are in its file below `points/`, generated from the one interface it has. No world of
 //! the package lists the points for the host, so a new one leaves the bindings of the others as they are.
 
-#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated"
+)]
 
 wasmtime::component::bindgen!({
     path: "../wit/v0.1",

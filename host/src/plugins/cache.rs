@@ -54,7 +54,14 @@ pub(super) struct Cache {
 impl Cache {
     /// Opens the folder, and creates it when it is missing. It must be private to this user.
     pub(super) fn open(dir: &Path, engine: &Engine) -> Result<Self, CacheError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| CacheError::Made { path: dir.to_owned(), error })?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| CacheError::Made {
+                path: dir.to_owned(),
+                error,
+            })?;
         files::private_folder("cache of compiled plugins", dir)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -65,13 +72,22 @@ impl Cache {
                 None
             }
         };
-        let cache = Self { dir: dir.to_owned(), key, engine: hasher.finish() };
+        let cache = Self {
+            dir: dir.to_owned(),
+            key,
+            engine: hasher.finish(),
+        };
         cache.tidy();
         Ok(cache)
     }
 
     /// The component with this SHA-256: from the cache, or compiled now and stored.
-    pub(super) fn component(&self, engine: &Engine, sha256: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+    pub(super) fn component(
+        &self,
+        engine: &Engine,
+        sha256: &str,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
         if let Some(found) = self.find(engine, sha256) {
             return Ok(found);
         }
@@ -83,7 +99,8 @@ impl Cache {
     }
 
     fn entry(&self, sha256: &str) -> PathBuf {
-        self.dir.join(format!("{sha256}-{:016x}.{ENTRY}", self.engine))
+        self.dir
+            .join(format!("{sha256}-{:016x}.{ENTRY}", self.engine))
     }
 
     fn mac(&self, sha256: &str, code: &[u8]) -> Option<Hmac<Sha256>> {
@@ -103,9 +120,14 @@ impl Cache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => return self.discard(&path, &error.to_string()),
         };
-        let Some((tag, code)) = content.split_at_checked(TAG) else { return self.discard(&path, "it is too short") };
+        let Some((tag, code)) = content.split_at_checked(TAG) else {
+            return self.discard(&path, "it is too short");
+        };
         if self.mac(sha256, code)?.verify_slice(tag).is_err() {
-            return self.discard(&path, "this gateway has not written it, or it was changed since");
+            return self.discard(
+                &path,
+                "this gateway has not written it, or it was changed since",
+            );
         }
         match deserialize(engine, code) {
             Ok(component) => {
@@ -126,7 +148,9 @@ impl Cache {
     }
 
     fn keep(&self, sha256: &str, code: &[u8]) -> io::Result<()> {
-        let Some(mac) = self.mac(sha256, code) else { return Ok(()) };
+        let Some(mac) = self.mac(sha256, code) else {
+            return Ok(());
+        };
         let fresh = Fresh::beside(&self.entry(sha256))?;
         fresh.file().write_all(&mac.finalize().into_bytes())?;
         fresh.file().write_all(code)?;
@@ -137,8 +161,13 @@ impl Cache {
     fn tidy(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            let ours = path.extension().is_some_and(|extension| extension == ENTRY || extension == "part");
-            let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > AGE));
+            let ours = path
+                .extension()
+                .is_some_and(|extension| extension == ENTRY || extension == "part");
+            let old = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > AGE));
             if ours && old {
                 debug!(path = %path.display(), "compiled code that nobody has used for a month is deleted");
                 // Another gateway may have deleted it already.
@@ -153,7 +182,9 @@ fn key(path: &Path) -> io::Result<[u8; 32]> {
     match read_key(path) {
         Ok(key) => return Ok(key),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => warn!(path = %path.display(), %error, "the key of the cache of compiled plugins is made anew; plugins are compiled again"),
+        Err(error) => {
+            warn!(path = %path.display(), %error, "the key of the cache of compiled plugins is made anew; plugins are compiled again")
+        }
     }
     let key = rand::random::<[u8; 32]>();
     let fresh = Fresh::beside(path)?;
@@ -168,16 +199,26 @@ fn read_key(path: &Path) -> io::Result<[u8; 32]> {
     }
     let mut file = files::open(path)?;
     let meta = file.metadata()?;
-    if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o077 != 0 || meta.nlink() != 1 {
+    if meta.uid() != nix::unistd::geteuid().as_raw()
+        || meta.mode() & 0o077 != 0
+        || meta.nlink() != 1
+    {
         return Err(io::Error::other("others could have read or written it"));
     }
     let mut key = [0; 32];
     file.read_exact(&mut key)?;
-    if file.read(&mut [0])? == 0 { Ok(key) } else { Err(io::Error::other("it is longer than a key")) }
+    if file.read(&mut [0])? == 0 {
+        Ok(key)
+    } else {
+        Err(io::Error::other("it is longer than a key"))
+    }
 }
 
 /// Turns bytes into executable code: the only place that does.
-#[expect(unsafe_code, reason = "wasmtime cannot tell compiled code from any other; the tag just verified can")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime cannot tell compiled code from any other; the tag just verified can"
+)]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes are what `Component::serialize` gave to this gateway: `find` has verified their tag, in memory that
     // nobody else writes to.
@@ -194,8 +235,11 @@ mod tests {
     const EMPTY: &[u8] = &[0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 
     fn entries(dir: &Path) -> Vec<PathBuf> {
-        let all = fs::read_dir(dir).expect("read").map(|entry| entry.expect("entry").path());
-        all.filter(|path| path.extension().is_some_and(|extension| extension == ENTRY)).collect()
+        let all = fs::read_dir(dir)
+            .expect("read")
+            .map(|entry| entry.expect("entry").path());
+        all.filter(|path| path.extension().is_some_and(|extension| extension == ENTRY))
+            .collect()
     }
 
     /// Compiles it into the folder; the one entry.
@@ -206,7 +250,10 @@ mod tests {
     }
 
     fn is_found(dir: &Path, engine: &Engine, sha256: &str) -> bool {
-        Cache::open(dir, engine).expect("opened").find(engine, sha256).is_some()
+        Cache::open(dir, engine)
+            .expect("opened")
+            .find(engine, sha256)
+            .is_some()
     }
 
     #[test]
@@ -215,23 +262,48 @@ mod tests {
         let (one, two) = ("1".repeat(64), "2".repeat(64));
         let entry = kept(dir.path(), &engine, &one);
         assert!(is_found(dir.path(), &engine, &one), "as it was written");
-        assert_eq!(fs::metadata(&entry).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&entry).expect("there").permissions().mode() & 0o777,
+            0o600
+        );
 
         // Another component's code, changed code, a torn file, a link, a key of somebody else.
         let good = fs::read(&entry).expect("read");
-        let of_two = entry.with_file_name(entry.file_name().expect("named").to_string_lossy().replace(&one, &two));
+        let of_two = entry.with_file_name(
+            entry
+                .file_name()
+                .expect("named")
+                .to_string_lossy()
+                .replace(&one, &two),
+        );
         fs::copy(&entry, &of_two).expect("copied");
-        assert!(!is_found(dir.path(), &engine, &two) && !of_two.exists(), "the code of another component");
+        assert!(
+            !is_found(dir.path(), &engine, &two) && !of_two.exists(),
+            "the code of another component"
+        );
         let mut changed = good.clone();
         *changed.last_mut().expect("long") ^= 1;
-        for bad in [&changed[..], &good[..TAG], &good[..20], &good[..good.len() - 1]] {
+        for bad in [
+            &changed[..],
+            &good[..TAG],
+            &good[..20],
+            &good[..good.len() - 1],
+        ] {
             fs::write(&entry, bad).expect("written");
-            assert!(!is_found(dir.path(), &engine, &one), "{} of {} bytes", bad.len(), good.len());
+            assert!(
+                !is_found(dir.path(), &engine, &one),
+                "{} of {} bytes",
+                bad.len(),
+                good.len()
+            );
             assert!(!entry.exists(), "it is thrown away");
         }
         let entry = kept(dir.path(), &engine, &one);
         fs::write(dir.path().join(KEY), [7; 32]).expect("written");
-        assert!(!is_found(dir.path(), &engine, &one) && !entry.exists(), "another key");
+        assert!(
+            !is_found(dir.path(), &engine, &one) && !entry.exists(),
+            "another key"
+        );
     }
 
     #[test]
@@ -256,15 +328,23 @@ mod tests {
             spoil();
             assert!(!is_found(dir.path(), &engine, &sha256));
             let meta = fs::symlink_metadata(&key).expect("made anew");
-            assert!(meta.is_file() && meta.len() == 32 && meta.mode() & 0o077 == 0 && meta.nlink() == 1, "{meta:?}");
+            assert!(
+                meta.is_file() && meta.len() == 32 && meta.mode() & 0o077 == 0 && meta.nlink() == 1,
+                "{meta:?}"
+            );
         }
     }
 
     #[test]
     fn what_nobody_has_used_for_a_month_goes() {
         let (dir, engine) = (tempfile::tempdir().expect("tempdir"), Engine::default());
-        let (old, young) = (kept(dir.path(), &engine, &"1".repeat(64)), kept(dir.path(), &engine, &"2".repeat(64)));
-        files::open(&old).and_then(|file| file.set_modified(SystemTime::now() - AGE - Duration::from_secs(60))).expect("made old");
+        let (old, young) = (
+            kept(dir.path(), &engine, &"1".repeat(64)),
+            kept(dir.path(), &engine, &"2".repeat(64)),
+        );
+        files::open(&old)
+            .and_then(|file| file.set_modified(SystemTime::now() - AGE - Duration::from_secs(60)))
+            .expect("made old");
         Cache::open(dir.path(), &engine).expect("opened");
         assert_eq!(entries(dir.path()), [young]);
     }

@@ -36,10 +36,18 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 /// `sessions` names only ids that a session can have. For any other the plugin would never be called, and nothing would say so.
 pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     if entry.sessions.is_empty() {
-        return Err("`sessions` names nobody; leave it out for all, or say `enabled = false`".into());
+        return Err(
+            "`sessions` names nobody; leave it out for all, or say `enabled = false`".into(),
+        );
     }
-    match entry.sessions.iter().find(|name| *name != "*" && name.parse::<ClientId>().is_err()) {
-        Some(name) => Err(format!("`sessions` names {name:?}, which no session can be called; name client ids, or \"*\" for all")),
+    match entry
+        .sessions
+        .iter()
+        .find(|name| *name != "*" && name.parse::<ClientId>().is_err())
+    {
+        Some(name) => Err(format!(
+            "`sessions` names {name:?}, which no session can be called; name client ids, or \"*\" for all"
+        )),
         None => Ok(()),
     }
 }
@@ -58,7 +66,9 @@ pub(super) fn pin(entry: &config::Plugin, component: &str) -> Result<(), String>
 pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
     match bytes {
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', ..] => Err("it is a core module, not a component; build it for the target wasm32-wasip2".into()),
+        [0, b'a', b's', b'm', ..] => Err(
+            "it is a core module, not a component; build it for the target wasm32-wasip2".into(),
+        ),
         _ => Err("it is not WebAssembly".into()),
     }
 }
@@ -70,9 +80,15 @@ pub(super) struct ExportedInterfaces(Vec<String>);
 impl ExportedInterfaces {
     /// The extension points among them. A point that the component names and that lacks a function is a mistake of its author:
     /// if it were ignored, a validator without `validate` would let every message through.
-    pub(super) fn points(&self, component: &InstancePre<HostState>) -> Result<ExportedPoints, String> {
-        let exported = points::ALL.iter().filter(|point| self.0.iter().any(|name| name == point.interface));
-        let found = exported.map(|point| Ok((*point, complete(point.interface, (point.find)(component))?)));
+    pub(super) fn points(
+        &self,
+        component: &InstancePre<HostState>,
+    ) -> Result<ExportedPoints, String> {
+        let exported = points::ALL
+            .iter()
+            .filter(|point| self.0.iter().any(|name| name == point.interface));
+        let found =
+            exported.map(|point| Ok((*point, complete(point.interface, (point.find)(component))?)));
         Ok(ExportedPoints::new(found.collect::<Result<_, String>>()?))
     }
 }
@@ -84,16 +100,32 @@ pub(super) fn complete<T>(interface: &str, functions: wasmtime::Result<T>) -> Re
 
 /// The settings of an entry that have an effect at some extension points only, and at none that the plugin exports.
 pub(super) fn unread_settings(entry: &config::Plugin, exported: &ExportedPoints) -> Vec<Setting> {
-    let is_read = |setting: &Setting| exported.points().any(|point| point.settings.contains(setting));
-    Setting::ALL.into_iter().filter(|setting| setting.is_set(entry) && !is_read(setting)).collect()
+    let is_read = |setting: &Setting| {
+        exported
+            .points()
+            .any(|point| point.settings.contains(setting))
+    };
+    Setting::ALL
+        .into_iter()
+        .filter(|setting| setting.is_set(entry) && !is_read(setting))
+        .collect()
 }
 
 /// The component exports interfaces that this gateway calls, in versions that it works with, and imports nothing that the
 /// gateway does not have.
-pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<ExportedInterfaces, String> {
+pub(super) fn interfaces(
+    engine: &Engine,
+    component: &Component,
+) -> Result<ExportedInterfaces, String> {
     let kind = component.component_type();
-    let exports: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = kind
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let imports: Vec<String> = kind
+        .imports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     for name in exports.iter().chain(&imports) {
         if let Some(rest) = name.strip_prefix(PACKAGE)
             && let Some((interface, version)) = rest.split_once('@')
@@ -106,31 +138,47 @@ pub(super) fn interfaces(engine: &Engine, component: &Component) -> Result<Expor
     }
     let mut named: Vec<String> = Vec::new();
     for name in &exports {
-        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let Some(rest) = name.strip_prefix(PACKAGE) else {
+            continue;
+        };
         let Some((interface, _)) = rest.split_once('@') else {
-            return Err(format!("it exports {name} without a version; this gateway speaks {LINE}x: build it with the SDK of this gateway"));
+            return Err(format!(
+                "it exports {name} without a version; this gateway speaks {LINE}x: build it with the SDK of this gateway"
+            ));
         };
         if TYPES.contains(&interface) {
             continue;
         }
         if interface != LIFECYCLE && points::ALL.iter().all(|point| point.interface != interface) {
-            return Err(format!("it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}", points::names()));
+            return Err(format!(
+                "it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}",
+                points::names()
+            ));
         }
         if named.iter().any(|known| known == interface) {
-            return Err(format!("it exports {PACKAGE}{interface} in two versions; one of them would never be called"));
+            return Err(format!(
+                "it exports {PACKAGE}{interface} in two versions; one of them would never be called"
+            ));
         }
         named.push(interface.to_owned());
     }
     let has = |interface: &str| named.iter().any(|name| name == interface);
     if !has(LIFECYCLE) {
-        return Err(format!("it does not export {PACKAGE}{LIFECYCLE}, which every plugin must"));
+        return Err(format!(
+            "it does not export {PACKAGE}{LIFECYCLE}, which every plugin must"
+        ));
     }
     if !points::ALL.iter().any(|point| has(point.interface)) {
-        return Err(format!("it exports no extension point; there are {}", points::names()));
+        return Err(format!(
+            "it exports no extension point; there are {}",
+            points::names()
+        ));
     }
     let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
     match imports.iter().find(|name| !known(name)) {
-        Some(name) => Err(format!("it imports {name}, which this gateway does not provide")),
+        Some(name) => Err(format!(
+            "it imports {name}, which this gateway does not provide"
+        )),
         None => Ok(ExportedInterfaces(named)),
     }
 }
@@ -146,7 +194,9 @@ pub(super) fn size(bytes: &[u8]) -> Result<(), String> {
             functions = functions.saturating_add(section.count());
         }
         if functions > MAX_FUNCTIONS {
-            return Err(format!("it has more than {MAX_FUNCTIONS} functions, which take too long to compile; leave out what it does not use"));
+            return Err(format!(
+                "it has more than {MAX_FUNCTIONS} functions, which take too long to compile; leave out what it does not use"
+            ));
         }
     }
     Ok(())
@@ -155,15 +205,31 @@ pub(super) fn size(bytes: &[u8]) -> Result<(), String> {
 /// The granted origins as `scheme://host:port`, with the port always given.
 pub(super) fn http(grants: &config::Grants) -> Result<HttpGrant, String> {
     let origin = |text: &String| {
-        let wrong = || format!("grants.http: {text:?} must be scheme://host or scheme://host:port, e.g. \"https://example.org\"");
+        let wrong = || {
+            format!(
+                "grants.http: {text:?} must be scheme://host or scheme://host:port, e.g. \"https://example.org\""
+            )
+        };
         let url = url::Url::parse(text).map_err(|_| wrong())?;
-        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let bare = matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty();
         match (url.scheme(), url.host(), url.port_or_known_default()) {
-            (scheme @ ("http" | "https"), Some(host), Some(port)) if bare => Ok(format!("{scheme}://{host}:{port}")),
+            (scheme @ ("http" | "https"), Some(host), Some(port)) if bare => {
+                Ok(format!("{scheme}://{host}:{port}"))
+            }
             _ => Err(wrong()),
         }
     };
-    Ok(HttpGrant { origins: grants.http.iter().map(origin).collect::<Result<_, String>>()?, private: grants.http_private })
+    Ok(HttpGrant {
+        origins: grants
+            .http
+            .iter()
+            .map(origin)
+            .collect::<Result<_, String>>()?,
+        private: grants.http_private,
+    })
 }
 
 #[cfg(test)]
@@ -187,35 +253,78 @@ mod tests {
     }
 
     fn exporting(interfaces: &[&str]) -> ExportedPoints {
-        let exported = points::ALL.iter().filter(|point| interfaces.contains(&point.interface));
-        ExportedPoints::new(exported.map(|point| (*point, Arc::new(Uncalled) as Arc<dyn AnyExports>)).collect())
+        let exported = points::ALL
+            .iter()
+            .filter(|point| interfaces.contains(&point.interface));
+        ExportedPoints::new(
+            exported
+                .map(|point| (*point, Arc::new(Uncalled) as Arc<dyn AnyExports>))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_setting_is_unread_when_no_point_of_the_plugin_has_it() {
-        let entry = |text: &str| toml::from_str::<config::Plugin>(&format!("name = \"a\"\n{text}")).expect("an entry");
-        let (validator, notifier) = (exporting(&["send-validation"]), exporting(&["event-notification"]));
+        let entry = |text: &str| {
+            toml::from_str::<config::Plugin>(&format!("name = \"a\"\n{text}")).expect("an entry")
+        };
+        let (validator, notifier) = (
+            exporting(&["send-validation"]),
+            exporting(&["event-notification"]),
+        );
         let both = exporting(&["send-validation", "event-notification"]);
         for (text, of_validator, of_notifier) in [
             ("", vec![], vec![]),
-            ("mode = \"enforce\"\ntimeout = \"1s\"\ngrants.kv = \"1KiB\"", vec![], vec![]),
-            ("mode = \"monitor\"\non_error = \"allow\"\nmay_modify = true", vec![], vec![Setting::Mode, Setting::OnError, Setting::MayModify]),
+            (
+                "mode = \"enforce\"\ntimeout = \"1s\"\ngrants.kv = \"1KiB\"",
+                vec![],
+                vec![],
+            ),
+            (
+                "mode = \"monitor\"\non_error = \"allow\"\nmay_modify = true",
+                vec![],
+                vec![Setting::Mode, Setting::OnError, Setting::MayModify],
+            ),
             (
                 "grants = { http = [\"https://a.example\"], http_private = true, qr = true, bodies = true }",
-                vec![Setting::Http, Setting::HttpPrivate, Setting::Qr, Setting::Bodies],
+                vec![
+                    Setting::Http,
+                    Setting::HttpPrivate,
+                    Setting::Qr,
+                    Setting::Bodies,
+                ],
                 vec![],
             ),
         ] {
-            assert_eq!(unread_settings(&entry(text), &validator), of_validator, "validator: {text}");
-            assert_eq!(unread_settings(&entry(text), &notifier), of_notifier, "notifier: {text}");
-            assert!(unread_settings(&entry(text), &both).is_empty(), "both: {text}");
+            assert_eq!(
+                unread_settings(&entry(text), &validator),
+                of_validator,
+                "validator: {text}"
+            );
+            assert_eq!(
+                unread_settings(&entry(text), &notifier),
+                of_notifier,
+                "notifier: {text}"
+            );
+            assert!(
+                unread_settings(&entry(text), &both).is_empty(),
+                "both: {text}"
+            );
         }
     }
 
     #[test]
     fn files_that_are_no_components_are_told_apart() {
-        assert!(is_component(b"(module)").expect_err("text").contains("not WebAssembly"));
-        assert!(is_component(b"\0asm\x01\0\0\0").expect_err("core").contains("wasm32-wasip2"));
+        assert!(
+            is_component(b"(module)")
+                .expect_err("text")
+                .contains("not WebAssembly")
+        );
+        assert!(
+            is_component(b"\0asm\x01\0\0\0")
+                .expect_err("core")
+                .contains("wasm32-wasip2")
+        );
     }
 
     #[test]
@@ -231,28 +340,62 @@ mod tests {
                 bytes.push(value as u8);
                 bytes
             };
-            let section = |id: u8, content: Vec<u8>| [vec![id], leb(u32::try_from(content.len()).expect("small")), content].concat();
+            let section = |id: u8, content: Vec<u8>| {
+                [
+                    vec![id],
+                    leb(u32::try_from(content.len()).expect("small")),
+                    content,
+                ]
+                .concat()
+            };
             let functions = [leb(count), vec![0; count as usize]].concat();
-            let module = [b"\0asm\x01\0\0\0".to_vec(), section(1, vec![1, 0x60, 0, 0]), section(3, functions)].concat();
+            let module = [
+                b"\0asm\x01\0\0\0".to_vec(),
+                section(1, vec![1, 0x60, 0, 0]),
+                section(3, functions),
+            ]
+            .concat();
             [b"\0asm\x0d\0\x01\0".to_vec(), section(1, module)].concat()
         };
         assert_eq!(size(&component(MAX_FUNCTIONS)), Ok(()));
-        assert!(size(&component(MAX_FUNCTIONS + 1)).expect_err("too many").contains("functions"));
-        assert_eq!(size(b"\0asm\x0d\0\x01\0\x01\xff"), Ok(()), "the compiler says what is wrong");
+        assert!(
+            size(&component(MAX_FUNCTIONS + 1))
+                .expect_err("too many")
+                .contains("functions")
+        );
+        assert_eq!(
+            size(b"\0asm\x0d\0\x01\0\x01\xff"),
+            Ok(()),
+            "the compiler says what is wrong"
+        );
     }
 
     #[test]
     fn origins_get_their_port_and_anything_else_is_refused() {
         let grants = |http: &str| http_of(http);
-        assert_eq!(grants("HTTPS://Example.org").expect("good"), "https://example.org:443");
-        assert_eq!(grants("http://127.0.0.1:8080").expect("good"), "http://127.0.0.1:8080");
-        for bad in ["example.org", "https://example.org/path", "ftp://x", "https://*.example.org/?a"] {
+        assert_eq!(
+            grants("HTTPS://Example.org").expect("good"),
+            "https://example.org:443"
+        );
+        assert_eq!(
+            grants("http://127.0.0.1:8080").expect("good"),
+            "http://127.0.0.1:8080"
+        );
+        for bad in [
+            "example.org",
+            "https://example.org/path",
+            "ftp://x",
+            "https://*.example.org/?a",
+        ] {
             assert!(grants(bad).expect_err(bad).contains("scheme://host"));
         }
     }
 
     fn http_of(origin: &str) -> Result<String, String> {
-        let grants = config::Grants { http: vec![origin.to_owned()], ..config::Grants::default() };
+        let grants = config::Grants {
+            http: vec![origin.to_owned()],
+            ..config::Grants::default()
+        };
         http(&grants).map(|grant| grant.origins[0].clone())
     }
 }

@@ -8,8 +8,8 @@ use super::{
     text::PluginText,
 };
 use crate::model::{
-    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId, OtherContent, OutboundMessage, Poll, Reaction,
-    Text, Timestamp,
+    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId,
+    OtherContent, OutboundMessage, Poll, Reaction, Text, Timestamp,
 };
 
 /// Milliseconds since the Unix epoch; a time before it is the epoch.
@@ -19,13 +19,21 @@ pub(super) fn time(at: Timestamp) -> u64 {
 
 impl From<&Address> for messages::Address {
     fn from(address: &Address) -> Self {
-        Self { chat: address.chat.clone(), pn: address.pn.clone(), lid: address.lid.clone() }
+        Self {
+            chat: address.chat.clone(),
+            pn: address.pn.clone(),
+            lid: address.lid.clone(),
+        }
     }
 }
 
 impl From<messages::Address> for Address {
     fn from(address: messages::Address) -> Self {
-        Self { chat: address.chat, pn: address.pn, lid: address.lid }
+        Self {
+            chat: address.chat,
+            pn: address.pn,
+            lid: address.lid,
+        }
     }
 }
 
@@ -39,8 +47,26 @@ macro_rules! same {
         }
     };
 }
-same!(MediaKind, messages::MediaKind, Image, Video, Audio, Voice, Document, Sticker);
-same!(messages::MediaKind, MediaKind, Image, Video, Audio, Voice, Document, Sticker);
+same!(
+    MediaKind,
+    messages::MediaKind,
+    Image,
+    Video,
+    Audio,
+    Voice,
+    Document,
+    Sticker
+);
+same!(
+    messages::MediaKind,
+    MediaKind,
+    Image,
+    Video,
+    Audio,
+    Voice,
+    Document,
+    Sticker
+);
 pub(super) use same;
 
 impl From<messages::MessageId> for MessageId {
@@ -117,7 +143,10 @@ impl From<messages::OutboundMessage> for OutboundMessage {
             to: message.to.into(),
             content: message.content.into(),
             reply_to: message.reply_to.map(MessageId),
-            send_at: message.send_at.and_then(|at| i64::try_from(at).ok()).map(Timestamp),
+            send_at: message
+                .send_at
+                .and_then(|at| i64::try_from(at).ok())
+                .map(Timestamp),
             metadata: message.metadata,
         }
     }
@@ -151,7 +180,11 @@ pub(super) fn failure(error: calls::Error) -> (bool, PluginText) {
 
 /// What a plugin finds wrong with its configuration, in one line.
 pub(super) fn issues(issues: &[ConfigIssue]) -> String {
-    issues.iter().map(|issue| format!("config at {}: {}", issue.path, issue.message)).collect::<Vec<_>>().join("; ")
+    issues
+        .iter()
+        .map(|issue| format!("config at {}: {}", issue.path, issue.message))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 #[cfg(test)]

@@ -47,7 +47,12 @@ pub(super) struct Share {
 
 impl Share {
     fn of(plugins: u32) -> Self {
-        Self { memories: POOL_MEMORIES.checked_div(plugins).unwrap_or(POOL_MEMORIES).max(MIN_PLUGIN_MEMORIES) }
+        Self {
+            memories: POOL_MEMORIES
+                .checked_div(plugins)
+                .unwrap_or(POOL_MEMORIES)
+                .max(MIN_PLUGIN_MEMORIES),
+        }
     }
 
     /// How many calls of a plugin can run at the same time, when each needs this many memories and tables.
@@ -55,9 +60,14 @@ impl Share {
     /// # Errors
     /// One call needs more than it may have.
     pub(super) fn concurrent_calls(self, memories: u32, tables: u32) -> Result<u32, String> {
-        for (what, needed, allowed) in [("memories", memories, CALL_MEMORIES), ("tables", tables, CALL_TABLES)] {
+        for (what, needed, allowed) in [
+            ("memories", memories, CALL_MEMORIES),
+            ("tables", tables, CALL_TABLES),
+        ] {
             if needed > allowed {
-                return Err(format!("a call needs {needed} {what}; at most {allowed} are allowed"));
+                return Err(format!(
+                    "a call needs {needed} {what}; at most {allowed} are allowed"
+                ));
             }
         }
         Ok((self.memories / memories.max(1)).min(self.memories * TABLES / tables.max(1)))
@@ -71,7 +81,12 @@ impl PluginEngine {
         let share = Share::of(plugins);
         let calls = share.memories.saturating_mul(plugins);
         let mut config = Config::new();
-        config.epoch_interruption(true).concurrency_support(false).wasm_memory64(false).max_wasm_stack(512 << 10).async_stack_size(2 << 20);
+        config
+            .epoch_interruption(true)
+            .concurrency_support(false)
+            .wasm_memory64(false)
+            .max_wasm_stack(512 << 10)
+            .async_stack_size(2 << 20);
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(calls)
             .total_core_instances(calls.saturating_mul(CALL_INSTANCES))
@@ -97,13 +112,15 @@ impl PluginEngine {
 /// Starts the thread that interrupts running plugins at every tick. It ends with the engine.
 fn tick(engine: &Engine) -> std::io::Result<()> {
     let weak = engine.weak();
-    thread::Builder::new().name("plugin-epoch".into()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            thread::sleep(TICK);
-        }
-    })?;
+    thread::Builder::new()
+        .name("plugin-epoch".into())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                thread::sleep(TICK);
+            }
+        })?;
     Ok(())
 }
 
@@ -116,7 +133,9 @@ pub(super) struct CpuMeter {
 }
 
 fn thread_cpu() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default();
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map(Duration::from)
+        .unwrap_or_default();
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -141,7 +160,9 @@ impl<F: Future> Future for Metered<F> {
         let begin = thread_cpu();
         self.meter.since.store(begin, Ordering::Relaxed);
         let result = self.inner.as_mut().poll(context);
-        self.meter.used.fetch_add(thread_cpu().saturating_sub(begin), Ordering::Relaxed);
+        self.meter
+            .used
+            .fetch_add(thread_cpu().saturating_sub(begin), Ordering::Relaxed);
         result
     }
 }
@@ -154,14 +175,31 @@ mod tests {
     fn the_pool_has_room_for_every_plugins_share_whatever_its_calls_need() {
         for plugins in [1, 2, 3, 4, 5, 40] {
             let share = Share::of(plugins);
-            for (memories, tables) in [(1, 1), (0, 0), (3, 2), (CALL_MEMORIES, CALL_TABLES), (1, CALL_TABLES)] {
+            for (memories, tables) in [
+                (1, 1),
+                (0, 0),
+                (3, 2),
+                (CALL_MEMORIES, CALL_TABLES),
+                (1, CALL_TABLES),
+            ] {
                 let calls = share.concurrent_calls(memories, tables).expect("allowed");
-                assert!(calls >= 2, "{plugins} plugins: {calls} calls at {memories} memories and {tables} tables");
-                assert!(calls * memories <= share.memories && calls * tables <= share.memories * TABLES, "{plugins} plugins, {memories}, {tables}");
+                assert!(
+                    calls >= 2,
+                    "{plugins} plugins: {calls} calls at {memories} memories and {tables} tables"
+                );
+                assert!(
+                    calls * memories <= share.memories && calls * tables <= share.memories * TABLES,
+                    "{plugins} plugins, {memories}, {tables}"
+                );
             }
         }
         assert!(Share::of(4).memories * 4 <= POOL_MEMORIES);
-        assert!(Share::of(1).concurrent_calls(CALL_MEMORIES + 1, 1).expect_err("too many").contains("9 memories"));
+        assert!(
+            Share::of(1)
+                .concurrent_calls(CALL_MEMORIES + 1, 1)
+                .expect_err("too many")
+                .contains("9 memories")
+        );
         assert!(Share::of(1).concurrent_calls(1, CALL_TABLES + 1).is_err());
     }
 }

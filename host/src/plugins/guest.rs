@@ -59,7 +59,9 @@ pub(super) struct Plugin {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.entry.name).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("name", &self.entry.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,7 +84,10 @@ pub(super) struct Ready<F> {
 
 impl Plugin {
     pub(super) fn serves(&self, session: &ClientId) -> bool {
-        self.entry.sessions.iter().any(|pattern| pattern == "*" || pattern == session.as_str())
+        self.entry
+            .sessions
+            .iter()
+            .any(|pattern| pattern == "*" || pattern == session.as_str())
     }
 
     fn capabilities(&self, session: &ClientId) -> Capabilities {
@@ -91,11 +96,18 @@ impl Plugin {
             session: (!self.entry.grants.kv_shared).then(|| session.clone()),
             quota: quota.0,
         });
-        Capabilities { kv: space.map(|space| (Arc::clone(&self.kv), space)), secrets: self.secrets.clone() }
+        Capabilities {
+            kv: space.map(|space| (Arc::clone(&self.kv), space)),
+            secrets: self.secrets.clone(),
+        }
     }
 
     fn failure(&self, kind: FailureKind, detail: impl Into<PluginText>) -> CallFailure {
-        CallFailure { plugin: self.entry.name.clone(), kind, detail: detail.into() }
+        CallFailure {
+            plugin: self.entry.name.clone(),
+            kind,
+            detail: detail.into(),
+        }
     }
 
     /// The plugin returned an error of its own.
@@ -124,9 +136,14 @@ impl Plugin {
         let began = Instant::now();
         let capabilities = self.capabilities(&subject.session);
         let work = |call: Call| async move { work(call.ready::<E>().await?).await };
-        let answer = self.run(function, subject, capabilities, work).instrument(debug_span!("plugin", name = self.entry.name, function)).await;
+        let answer = self
+            .run(function, subject, capabilities, work)
+            .instrument(debug_span!("plugin", name = self.entry.name, function))
+            .await;
         let result = answer.and_then(read);
-        let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "ok");
+        let outcome = result
+            .as_ref()
+            .map_or_else(|failure| failure.kind.as_str(), |_| "ok");
         let plugin = self.entry.name.clone();
         metrics::counter!("wharf_plugin_calls_total", "plugin" => plugin.clone(), "function" => function, "outcome" => outcome).increment(1);
         metrics::histogram!("wharf_plugin_call_seconds", "plugin" => plugin, "function" => function).record(began.elapsed().as_secs_f64());
@@ -134,11 +151,17 @@ impl Plugin {
     }
 
     /// Calls into a fresh instance with every capability refused: when the plugin is loaded.
-    pub(super) async fn probe<T, F>(&self, work: impl FnOnce(Call) -> F + Send) -> Result<T, CallFailure>
+    pub(super) async fn probe<T, F>(
+        &self,
+        work: impl FnOnce(Call) -> F + Send,
+    ) -> Result<T, CallFailure>
     where
         F: Future<Output = wasmtime::Result<T>> + Send,
     {
-        let nothing = Capabilities { kv: None, secrets: vec![] };
+        let nothing = Capabilities {
+            kv: None,
+            secrets: vec![],
+        };
         self.run(PROBE, &probe_subject(), nothing, work).await
     }
 
@@ -155,7 +178,12 @@ impl Plugin {
         let limit = self.entry.timeout.duration();
         let permit = timeout(limit, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
-            return Err(self.failure(FailureKind::Busy, &*format!("too many of its calls are running; no room for another within {limit:?}")));
+            return Err(self.failure(
+                FailureKind::Busy,
+                &*format!(
+                    "too many of its calls are running; no room for another within {limit:?}"
+                ),
+            ));
         };
         let context = CallContext {
             session: subject.session.to_string(),
@@ -167,16 +195,42 @@ impl Plugin {
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
         };
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
-        let state = HostState::new(&self.entry.name, &context, capabilities, memory, self.entry.cpu.duration());
-        let (meter, stderr, storage) = (Arc::clone(&state.cpu), state.stderr.clone(), Arc::clone(&state.storage));
+        let state = HostState::new(
+            &self.entry.name,
+            &context,
+            capabilities,
+            memory,
+            self.entry.cpu.duration(),
+        );
+        let (meter, stderr, storage) = (
+            Arc::clone(&state.cpu),
+            state.stderr.clone(),
+            Arc::clone(&state.storage),
+        );
         let inner = Box::pin(async {
             let mut store = self.store(state);
             let instance = self.pre.instantiate_async(&mut store).await?;
-            let (lifecycle, points, config) = (self.lifecycle.clone(), self.points.clone(), Arc::clone(&self.config));
-            work(Call { store, instance, lifecycle, points, config, context }).await
+            let (lifecycle, points, config) = (
+                self.lifecycle.clone(),
+                self.points.clone(),
+                Arc::clone(&self.config),
+            );
+            work(Call {
+                store,
+                instance,
+                lifecycle,
+                points,
+                config,
+                context,
+            })
+            .await
         });
         // Should something that a plugin passes ever make the host panic, only this call ends.
-        let result = timeout(limit, AssertUnwindSafe(Metered { inner, meter }).catch_unwind()).await;
+        let result = timeout(
+            limit,
+            AssertUnwindSafe(Metered { inner, meter }).catch_unwind(),
+        )
+        .await;
         // Standard error may quote the message that the call is about. While a plugin is loaded there is no message.
         let is_probe = subject.id == PROBE;
         if self.entry.log_stderr || is_probe {
@@ -187,7 +241,10 @@ impl Plugin {
             return Err(self.failure(FailureKind::Busy, "the gateway's storage did not answer it"));
         }
         match result {
-            Ok(Err(_)) => Err(self.failure(FailureKind::Host, "the gateway panicked during the call; its log says more")),
+            Ok(Err(_)) => Err(self.failure(
+                FailureKind::Host,
+                "the gateway panicked during the call; its log says more",
+            )),
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => {
                 let (kind, mut detail) = classify(&error);
@@ -199,7 +256,10 @@ impl Plugin {
                 }
                 Err(self.failure(kind, &*detail))
             }
-            Err(_) => Err(self.failure(FailureKind::TimedOut, &*format!("no answer within {limit:?}"))),
+            Err(_) => Err(self.failure(
+                FailureKind::TimedOut,
+                &*format!("no answer within {limit:?}"),
+            )),
         }
     }
 
@@ -230,7 +290,12 @@ impl Plugin {
 fn probe_subject() -> Subject {
     #[expect(clippy::expect_used, reason = "a literal of the right form")]
     let session = "probe".parse().expect("a client id");
-    Subject { session, id: PROBE.into(), traceparent: String::new(), attempt: 1 }
+    Subject {
+        session,
+        id: PROBE.into(),
+        traceparent: String::new(),
+        attempt: 1,
+    }
 }
 
 fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
@@ -264,9 +329,13 @@ impl Call {
     }
 
     /// Configures the instance, which has to be done before any other function but `describe` is called.
-    pub(super) async fn configure(&mut self) -> wasmtime::Result<Result<(), Vec<lifecycle::ConfigIssue>>> {
+    pub(super) async fn configure(
+        &mut self,
+    ) -> wasmtime::Result<Result<(), Vec<lifecycle::ConfigIssue>>> {
         let lifecycle = self.lifecycle.load(&mut self.store, &self.instance)?;
-        lifecycle.call_configure(&mut self.store, &self.config).await
+        lifecycle
+            .call_configure(&mut self.store, &self.config)
+            .await
     }
 
     /// Whether the functions of all extension points have the types of the contract.
@@ -276,7 +345,10 @@ impl Call {
 
     /// The functions of an extension point; none when the plugin does not export it.
     pub(super) fn functions<E: Exports>(&mut self) -> wasmtime::Result<Option<E::Functions>> {
-        self.points.get::<E>().map(|exports| exports.load(&mut self.store, &self.instance)).transpose()
+        self.points
+            .get::<E>()
+            .map(|exports| exports.load(&mut self.store, &self.instance))
+            .transpose()
     }
 
     /// Configures the instance for a call of the extension point `E`. The configuration was accepted when the plugin was loaded,
@@ -284,9 +356,17 @@ impl Call {
     async fn ready<E: Exports>(mut self) -> wasmtime::Result<Ready<E::Functions>> {
         if let Err(issues) = self.configure().await? {
             let issues = convert::issues(&issues);
-            return Err(wasmtime::Error::msg(format!("it refused the config that it accepted at load: {issues}")));
+            return Err(wasmtime::Error::msg(format!(
+                "it refused the config that it accepted at load: {issues}"
+            )));
         }
-        let functions = self.functions::<E>()?.ok_or_else(|| wasmtime::Error::msg("it does not export the extension point"))?;
-        Ok(Ready { store: self.store, functions, context: self.context })
+        let functions = self
+            .functions::<E>()?
+            .ok_or_else(|| wasmtime::Error::msg("it does not export the extension point"))?;
+        Ok(Ready {
+            store: self.store,
+            functions,
+            context: self.context,
+        })
     }
 }

@@ -70,26 +70,46 @@ pub struct PluginHost {
 
 impl PluginHost {
     pub(super) fn new(plugins: Vec<Plugin>, reports: Vec<PluginReport>) -> Self {
-        Self { plugins, reports, metadata: RwLock::default(), reported: ReportedVerdicts::default() }
+        Self {
+            plugins,
+            reports,
+            metadata: RwLock::default(),
+            reported: ReportedVerdicts::default(),
+        }
     }
 
     /// The plugins that export an extension point and serve the session, in the operator's order.
-    pub(super) fn exporting<E: Exports>(&self, session: &ClientId) -> impl Iterator<Item = &Plugin> {
-        self.plugins.iter().filter(|plugin| plugin.points.get::<E>().is_some() && plugin.serves(session))
+    pub(super) fn exporting<E: Exports>(
+        &self,
+        session: &ClientId,
+    ) -> impl Iterator<Item = &Plugin> {
+        self.plugins
+            .iter()
+            .filter(|plugin| plugin.points.get::<E>().is_some() && plugin.serves(session))
     }
 
     /// The plugin of this name, if it exports the extension point.
     pub(super) fn plugin<E: Exports>(&self, name: &str) -> Option<&Plugin> {
-        self.plugins.iter().find(|plugin| plugin.entry.name == name && plugin.points.get::<E>().is_some())
+        self.plugins
+            .iter()
+            .find(|plugin| plugin.entry.name == name && plugin.points.get::<E>().is_some())
     }
 
     /// Sets the pairs that every event of a session carries from now on.
     pub fn set_metadata(&self, session: ClientId, pairs: Vec<(String, String)>) {
-        self.metadata.write().unwrap_or_else(PoisonError::into_inner).insert(session, pairs.into());
+        self.metadata
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(session, pairs.into());
     }
 
     pub(super) fn metadata(&self, session: &ClientId) -> Pairs {
-        self.metadata.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned().unwrap_or_default()
+        self.metadata
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(session)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// What became of each plugin at the start.

@@ -17,8 +17,12 @@ use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use tracing::warn;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi::{
+    HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+};
+use wasmtime_wasi_http::{
+    RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
@@ -52,7 +56,13 @@ pub(super) struct HostState {
 }
 
 impl HostState {
-    pub(super) fn new(plugin: &str, context: &calls::CallContext, capabilities: Capabilities, memory: usize, cpu_limit: Duration) -> Self {
+    pub(super) fn new(
+        plugin: &str,
+        context: &calls::CallContext,
+        capabilities: Capabilities,
+        memory: usize,
+        cpu_limit: Duration,
+    ) -> Self {
         let now = Duration::from_millis(context.now);
         let refusals = Refusals::new(plugin);
         let socket_refusals = refusals.clone();
@@ -84,7 +94,10 @@ impl HostState {
             capabilities,
             log: LogLines::new(plugin, &context.session),
             stderr,
-            memory: Memory { limit: memory, used: 0 },
+            memory: Memory {
+                limit: memory,
+                used: 0,
+            },
             storage: Arc::default(),
             cpu: Arc::default(),
             cpu_limit,
@@ -132,8 +145,16 @@ impl Refusals {
 
     fn report(&self, capability: &'static str) {
         let (plugin, reported) = &*self.0;
-        if reported.lock().unwrap_or_else(PoisonError::into_inner).insert(capability) {
-            warn!(plugin, capability, "not granted: the plugin asked for what its grants in gateway.toml do not hold");
+        if reported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(capability)
+        {
+            warn!(
+                plugin,
+                capability,
+                "not granted: the plugin asked for what its grants in gateway.toml do not hold"
+            );
         }
     }
 }
@@ -179,15 +200,28 @@ pub(super) struct Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let wanted = self.used.saturating_sub(current).saturating_add(desired);
         if wanted > self.limit {
-            return Err(wasmtime::Error::new(OverMemory { wanted, limit: self.limit }));
+            return Err(wasmtime::Error::new(OverMemory {
+                wanted,
+                limit: self.limit,
+            }));
         }
         self.used = wanted;
         Ok(true)
     }
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= 20_000)
     }
     fn instances(&self) -> usize {
@@ -203,14 +237,20 @@ impl ResourceLimiter for Memory {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 /// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the operator's allow-list.
 struct NoHttp(Refusals);
 
-type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>)>;
+type Sent = wasmtime_wasi_http::Result<(
+    http::Response<WasiBody>,
+    Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>,
+)>;
 
 impl WasiHttpHooks for NoHttp {
     /// A request without a scheme is refused as a request, and not for its missing scheme.
@@ -230,7 +270,11 @@ impl WasiHttpHooks for NoHttp {
 
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.no_http }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.no_http,
+        }
     }
 }
 
@@ -238,7 +282,12 @@ impl calls::Host for HostState {}
 impl messages::Host for HostState {}
 
 impl log::Host for HostState {
-    async fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+    async fn log(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
         self.log.write(level, &message, &fields);
         Ok(())
     }
@@ -266,14 +315,31 @@ impl HostState {
     }
 }
 
-async fn write(granted: GrantedKv, key: String, expected: Option<Option<u64>>, value: Vec<u8>, ttl: Option<u64>) -> Result<bool, kv::Error> {
+async fn write(
+    granted: GrantedKv,
+    key: String,
+    expected: Option<Option<u64>>,
+    value: Vec<u8>,
+    ttl: Option<u64>,
+) -> Result<bool, kv::Error> {
     let (store, space) = granted?;
-    Ok(store.set(&space, &key, expected, &value, ttl.map(Duration::from_millis)).await?)
+    Ok(store
+        .set(
+            &space,
+            &key,
+            expected,
+            &value,
+            ttl.map(Duration::from_millis),
+        )
+        .await?)
 }
 
 async fn read(granted: GrantedKv, key: String) -> Result<Option<kv::Entry>, kv::Error> {
     let (store, space) = granted?;
-    Ok(store.get(&space, &key).await?.map(|(value, version)| kv::Entry { value, version }))
+    Ok(store
+        .get(&space, &key)
+        .await?
+        .map(|(value, version)| kv::Entry { value, version }))
 }
 
 async fn delete(granted: GrantedKv, key: String) -> Result<(), kv::Error> {
@@ -281,9 +347,16 @@ async fn delete(granted: GrantedKv, key: String) -> Result<(), kv::Error> {
     Ok(store.delete(&space, &key).await?)
 }
 
-async fn list(granted: GrantedKv, prefix: String, cursor: Option<String>, limit: u32) -> Result<Vec<String>, kv::Error> {
+async fn list(
+    granted: GrantedKv,
+    prefix: String,
+    cursor: Option<String>,
+    limit: u32,
+) -> Result<Vec<String>, kv::Error> {
     let (store, space) = granted?;
-    Ok(store.list(&space, &prefix, cursor.as_deref(), limit).await?)
+    Ok(store
+        .list(&space, &prefix, cursor.as_deref(), limit)
+        .await?)
 }
 
 impl kv::Host for HostState {
@@ -291,22 +364,46 @@ impl kv::Host for HostState {
         self.storage.ask(read(self.kv(), key)).await
     }
     async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Kv<()> {
-        Ok(self.storage.ask(write(self.kv(), key, None, value, ttl)).await?.map(drop))
+        Ok(self
+            .storage
+            .ask(write(self.kv(), key, None, value, ttl))
+            .await?
+            .map(drop))
     }
-    async fn compare_and_set(&mut self, key: String, expected: Option<u64>, value: Vec<u8>, ttl: Option<u64>) -> Kv<bool> {
-        self.storage.ask(write(self.kv(), key, Some(expected), value, ttl)).await
+    async fn compare_and_set(
+        &mut self,
+        key: String,
+        expected: Option<u64>,
+        value: Vec<u8>,
+        ttl: Option<u64>,
+    ) -> Kv<bool> {
+        self.storage
+            .ask(write(self.kv(), key, Some(expected), value, ttl))
+            .await
     }
     async fn delete(&mut self, key: String) -> Kv<()> {
         self.storage.ask(delete(self.kv(), key)).await
     }
-    async fn list_keys(&mut self, prefix: String, cursor: Option<String>, limit: u32) -> Kv<Vec<String>> {
-        self.storage.ask(list(self.kv(), prefix, cursor, limit)).await
+    async fn list_keys(
+        &mut self,
+        prefix: String,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Kv<Vec<String>> {
+        self.storage
+            .ask(list(self.kv(), prefix, cursor, limit))
+            .await
     }
 }
 
 impl secrets::Host for HostState {
     async fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let value = self.capabilities.secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let value = self
+            .capabilities
+            .secrets
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.clone());
         if value.is_none() {
             self.refusals.report("secret");
         }

@@ -72,12 +72,28 @@ pub(super) struct Loader {
 
 impl Loader {
     /// A loader with room for the calls of this many plugins.
-    pub(super) fn new(settings: &config::Plugins, cache: &Path, plugins: usize, kv: Arc<dyn KvStore>, secrets: Secrets) -> Result<Self, LoadError> {
-        let engine = PluginEngine::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let cache = Cache::open(cache, &engine.engine).map_err(|error| LoadError::Cache(error.to_string()))?;
+    pub(super) fn new(
+        settings: &config::Plugins,
+        cache: &Path,
+        plugins: usize,
+        kv: Arc<dyn KvStore>,
+        secrets: Secrets,
+    ) -> Result<Self, LoadError> {
+        let engine =
+            PluginEngine::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let cache = Cache::open(cache, &engine.engine)
+            .map_err(|error| LoadError::Cache(error.to_string()))?;
         let linker = linker(&engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let (dir, timeout) = (settings.dir.clone(), settings.load_timeout.duration());
-        Ok(Self { engine, linker, cache: Arc::new(cache), dir, timeout, kv, secrets })
+        Ok(Self {
+            engine,
+            linker,
+            cache: Arc::new(cache),
+            dir,
+            timeout,
+            kv,
+            secrets,
+        })
     }
 
     /// The file of an entry.
@@ -85,15 +101,24 @@ impl Loader {
         let named = entry.file.clone().unwrap_or_else(|| {
             let plain = format!("{}.wasm", entry.name);
             // A link or a folder counts as well, so that it is refused by its name.
-            if fs::symlink_metadata(self.dir.join(&plain)).is_ok() { plain } else { format!("{}.wasm", entry.name.replace('-', "_")) }
+            if fs::symlink_metadata(self.dir.join(&plain)).is_ok() {
+                plain
+            } else {
+                format!("{}.wasm", entry.name.replace('-', "_"))
+            }
         });
         self.dir.join(named)
     }
 
-    pub(super) async fn load(&self, entry: &config::Plugin) -> Result<(Plugin, SelfDescription), String> {
+    pub(super) async fn load(
+        &self,
+        entry: &config::Plugin,
+    ) -> Result<(Plugin, SelfDescription), String> {
         let path = self.file(entry);
         if path.parent() != Some(self.dir.as_path()) {
-            return Err("`file` must be the name of a file in the plugin folder, without a path".into());
+            return Err(
+                "`file` must be the name of a file in the plugin folder, without a path".into(),
+            );
         }
         let bytes = self.read(entry, path).await?;
         let component = check::digest(&bytes);
@@ -105,19 +130,33 @@ impl Loader {
         if usize::try_from(entry.memory.0).unwrap_or(usize::MAX) > MAX_MEMORY {
             return Err(format!("memory must be at most {} MiB", MAX_MEMORY >> 20));
         }
-        let (engine, cache, sha256) = (self.engine.engine.clone(), Arc::clone(&self.cache), component.clone());
+        let (engine, cache, sha256) = (
+            self.engine.engine.clone(),
+            Arc::clone(&self.cache),
+            component.clone(),
+        );
         // Takes seconds when the code is not in the cache.
-        let compiled = self.within("compiling it", move || cache.component(&engine, &sha256, &bytes)).await?;
+        let compiled = self
+            .within("compiling it", move || {
+                cache.component(&engine, &sha256, &bytes)
+            })
+            .await?;
         let compiled = compiled.map_err(|error| format!("it cannot be compiled: {error:#}"))?;
         let exported = check::interfaces(&self.engine.engine, &compiled)?;
         let concurrent_calls = self.concurrent_calls(&compiled)?;
-        let pre = self.linker.instantiate_pre(&compiled).map_err(|error| format!("it does not fit this gateway: {error:#}"))?;
+        let pre = self
+            .linker
+            .instantiate_pre(&compiled)
+            .map_err(|error| format!("it does not fit this gateway: {error:#}"))?;
         let lifecycle = check::complete(check::LIFECYCLE, lifecycle::GuestIndices::new(&pre))?;
         let points = exported.points(&pre)?;
         let config = serde_json::to_value(&entry.config).map_err(|error| error.to_string())?;
         let secret = |name: &String| {
-            let value =
-                (self.secrets)(name).ok_or_else(|| format!("grants.secrets names {name}, but there is no environment variable of that name"))?;
+            let value = (self.secrets)(name).ok_or_else(|| {
+                format!(
+                    "grants.secrets names {name}, but there is no environment variable of that name"
+                )
+            })?;
             Ok::<_, String>((name.clone(), value))
         };
         let mut plugin = Plugin {
@@ -132,7 +171,12 @@ impl Loader {
             templates: vec![],
             http,
             kv: Arc::clone(&self.kv),
-            secrets: entry.grants.secrets.iter().map(secret).collect::<Result<_, _>>()?,
+            secrets: entry
+                .grants
+                .secrets
+                .iter()
+                .map(secret)
+                .collect::<Result<_, _>>()?,
             entry: entry.clone(),
         };
         let description = self.probe(&mut plugin, config).await?;
@@ -142,58 +186,103 @@ impl Loader {
 
     async fn read(&self, entry: &config::Plugin, path: PathBuf) -> Result<Vec<u8>, String> {
         if entry.sha256.is_none()
-            && let Some(open) = [&path, &self.dir].into_iter().find(|path| files::writable_by_all(path))
+            && let Some(open) = [&path, &self.dir]
+                .into_iter()
+                .find(|path| files::writable_by_all(path))
         {
             let plugin = &entry.name;
             warn!(plugin, path = %open.display(), "every user of this machine can replace the plugin: close it (`chmod o-w`), or pin the file by `sha256`");
         }
-        let read = self.within("reading its file", move || files::read(&path, check::MAX_FILE)).await?;
+        let read = self
+            .within("reading its file", move || {
+                files::read(&path, check::MAX_FILE)
+            })
+            .await?;
         read.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{error}; the bundled plugins are built by `cargo xtask plugins`"),
+            io::ErrorKind::NotFound => {
+                format!("{error}; the bundled plugins are built by `cargo xtask plugins`")
+            }
             _ => error.to_string(),
         })
     }
 
     /// Does work that a file or a plugin's author could make endless, on a thread of its own. A thread cannot be ended: one that
     /// is no longer waited for works on until it is done or the process ends.
-    async fn within<T: Send + 'static>(&self, what: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    async fn within<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
         match timeout(self.timeout, spawn_blocking(work)).await {
             Ok(done) => done.map_err(|error| format!("{what} broke off: {error}")),
-            Err(_) => Err(format!("{what} took longer than {:?} and is not waited for; [plugins] load_timeout gives it more time", self.timeout)),
+            Err(_) => Err(format!(
+                "{what} took longer than {:?} and is not waited for; [plugins] load_timeout gives it more time",
+                self.timeout
+            )),
         }
     }
 
     /// How many calls of the plugin fit into its share of the pool at the same time.
     fn concurrent_calls(&self, compiled: &Component) -> Result<usize, String> {
-        let needed = compiled.resources_required().ok_or("it imports core modules, which this gateway does not provide")?;
-        let calls = self.engine.share.concurrent_calls(needed.num_memories, needed.num_tables)?;
+        let needed = compiled
+            .resources_required()
+            .ok_or("it imports core modules, which this gateway does not provide")?;
+        let calls = self
+            .engine
+            .share
+            .concurrent_calls(needed.num_memories, needed.num_tables)?;
         Ok(usize::try_from(calls).unwrap_or(1))
     }
 
     /// Asks the plugin about itself and configures it, with every capability refused. A plugin that passes has functions of the
     /// right types, so no later call fails for that.
-    async fn probe(&self, plugin: &mut Plugin, config: serde_json::Value) -> Result<SelfDescription, String> {
+    async fn probe(
+        &self,
+        plugin: &mut Plugin,
+        config: serde_json::Value,
+    ) -> Result<SelfDescription, String> {
         let text = |failure: CallFailure| format!("{}: {}", failure.kind, failure.detail);
         let info = plugin.probe(|mut call| async move {
             call.check_types()?;
             call.describe().await
         });
-        let info = info.await.map_err(|failure| format!("describe failed: {}", text(failure)))?;
+        let info = info
+            .await
+            .map_err(|failure| format!("describe failed: {}", text(failure)))?;
         if info.name != plugin.entry.name {
-            return Err(format!("it calls itself {:?}; `name` must be the same", info.name));
+            return Err(format!(
+                "it calls itself {:?}; `name` must be the same",
+                info.name
+            ));
         }
         let schema = info.config_schema;
-        self.within("checking its config", move || schema::check(schema.as_deref(), &config)).await??;
+        self.within("checking its config", move || {
+            schema::check(schema.as_deref(), &config)
+        })
+        .await??;
         let configured = plugin.probe(|mut call| async move {
             let answer = call.configure().await?;
-            let templates = if answer.is_ok() { message_templating::templates(&mut call).await? } else { vec![] };
+            let templates = if answer.is_ok() {
+                message_templating::templates(&mut call).await?
+            } else {
+                vec![]
+            };
             Ok((answer, templates))
         });
-        let (answer, templates) = configured.await.map_err(|failure| format!("configure failed: {}", text(failure)))?;
+        let (answer, templates) = configured
+            .await
+            .map_err(|failure| format!("configure failed: {}", text(failure)))?;
         answer.map_err(|issues| convert::issues(&issues))?;
         plugin.templates = templates;
-        plugin.events = info.events.iter().map(|pattern| Pattern::new(pattern)).collect();
-        Ok(SelfDescription { version: info.version, description: info.description })
+        plugin.events = info
+            .events
+            .iter()
+            .map(|pattern| Pattern::new(pattern))
+            .collect();
+        Ok(SelfDescription {
+            version: info.version,
+            description: info.description,
+        })
     }
 }
 
@@ -201,7 +290,11 @@ impl Loader {
 fn warn_of_unread_settings(plugin: &Plugin) {
     for setting in check::unread_settings(&plugin.entry, &plugin.points) {
         let (plugin, setting) = (&plugin.entry.name, setting.key());
-        warn!(plugin, setting, "the setting has no effect: the plugin exports no extension point that reads it");
+        warn!(
+            plugin,
+            setting,
+            "the setting has no effect: the plugin exports no extension point that reads it"
+        );
     }
 }
 

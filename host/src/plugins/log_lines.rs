@@ -31,7 +31,13 @@ pub(super) struct LogLines {
 
 impl LogLines {
     pub(super) fn new(plugin: &str, session: &str) -> Self {
-        Self { plugin: plugin.to_owned(), session: session.to_owned(), lines: MAX_LINES, bytes: MAX_BYTES, dropped: 0 }
+        Self {
+            plugin: plugin.to_owned(),
+            session: session.to_owned(),
+            lines: MAX_LINES,
+            bytes: MAX_BYTES,
+            dropped: 0,
+        }
     }
 
     pub(super) fn write(&mut self, level: log::Level, message: &str, fields: &[(String, String)]) {
@@ -41,9 +47,16 @@ impl LogLines {
         }
         let message = PluginText::from(message);
         let within = |most, text: &str| String::from(PluginText::truncated(most, text));
-        let mut named: Map<String, Value> =
-            fields.iter().take(MAX_FIELDS).map(|(name, value)| (within(MAX_NAME, name), within(MAX_VALUE, value).into())).collect();
-        if let Some(more) = fields.len().checked_sub(MAX_FIELDS).filter(|more| *more > 0) {
+        let mut named: Map<String, Value> = fields
+            .iter()
+            .take(MAX_FIELDS)
+            .map(|(name, value)| (within(MAX_NAME, name), within(MAX_VALUE, value).into()))
+            .collect();
+        if let Some(more) = fields
+            .len()
+            .checked_sub(MAX_FIELDS)
+            .filter(|more| *more > 0)
+        {
             named.insert("…".into(), format!("{more} more fields").into());
         }
         let fields = Value::Object(named).to_string();
@@ -53,7 +66,9 @@ impl LogLines {
             return;
         }
         (self.lines, self.bytes) = (self.lines - 1, self.bytes - size);
-        let Self { plugin, session, .. } = self;
+        let Self {
+            plugin, session, ..
+        } = self;
         // The level of an event is part of its type.
         macro_rules! line {
             ($level:ident) => {
@@ -73,8 +88,18 @@ impl LogLines {
 impl Drop for LogLines {
     fn drop(&mut self) {
         if self.dropped > 0 {
-            let Self { plugin, session, dropped, .. } = self;
-            warn!(plugin, session, dropped, "log lines of a plugin were dropped: a call may write {MAX_LINES} of {MAX_BYTES} bytes together");
+            let Self {
+                plugin,
+                session,
+                dropped,
+                ..
+            } = self;
+            warn!(
+                plugin,
+                session,
+                dropped,
+                "log lines of a plugin were dropped: a call may write {MAX_LINES} of {MAX_BYTES} bytes together"
+            );
         }
     }
 }

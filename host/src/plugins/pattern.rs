@@ -27,7 +27,11 @@ mod tests {
             ("message.ac?", "message.ack", false),
             ("[a-z]*", "message.ack", false),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(text), fits, "{pattern} {text}");
+            assert_eq!(
+                Pattern::new(pattern).matches(text),
+                fits,
+                "{pattern} {text}"
+            );
         }
     }
 }

@@ -21,7 +21,11 @@ pub trait Pipeline: Send + Sync + Debug {
     async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision;
 
     /// Renders a template with the first plugin that has it.
-    async fn render(&self, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure>;
+    async fn render(
+        &self,
+        subject: &Subject,
+        request: &RenderRequest,
+    ) -> Result<Content, RenderFailure>;
 }
 
 #[async_trait]
@@ -30,7 +34,11 @@ impl Pipeline for PluginHost {
         self.decide(subject, message).await
     }
 
-    async fn render(&self, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
+    async fn render(
+        &self,
+        subject: &Subject,
+        request: &RenderRequest,
+    ) -> Result<Content, RenderFailure> {
         self.rendered(subject, request).await
     }
 }

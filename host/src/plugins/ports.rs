@@ -106,13 +106,26 @@ pub trait KvStore: Send + Sync + Debug {
 
     /// Writes a key. `expected`: `None` writes always, `Some(None)` only when the key does not exist, `Some(Some(v))`
     /// only over that version. False when nothing was written, because the expectation did not hold. `ttl` counts from now.
-    async fn set(&self, space: &KvSpace, key: &str, expected: Option<Option<u64>>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError>;
+    async fn set(
+        &self,
+        space: &KvSpace,
+        key: &str,
+        expected: Option<Option<u64>>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, KvError>;
 
     /// Deletes a key. A missing one is no error.
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError>;
 
     /// At most `limit` keys after `cursor` that begin with `prefix`, in byte order.
-    async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError>;
+    async fn list(
+        &self,
+        space: &KvSpace,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, KvError>;
 }
 
 /// A namespace of keys.

@@ -18,7 +18,10 @@ impl ReportedVerdicts {
     /// Whether this plugin's verdict about this message was not logged yet. It counts as logged from now on.
     pub(super) fn is_new(&self, plugin: &str, subject: &str) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.iter().any(|(of, about)| of == plugin && about == subject) {
+        if reported
+            .iter()
+            .any(|(of, about)| of == plugin && about == subject)
+        {
             return false;
         }
         if reported.len() == MAX_REMEMBERED {
@@ -36,7 +39,11 @@ mod tests {
     #[test]
     fn a_monitored_refusal_is_news_once() {
         let reported = ReportedVerdicts::default();
-        assert!(reported.is_new("a", "out_1") && reported.is_new("b", "out_1") && !reported.is_new("a", "out_1"));
+        assert!(
+            reported.is_new("a", "out_1")
+                && reported.is_new("b", "out_1")
+                && !reported.is_new("a", "out_1")
+        );
         for n in 0..MAX_REMEMBERED {
             assert!(reported.is_new("a", &format!("out_x{n}")));
         }

@@ -21,28 +21,54 @@ const MAX_REPORTED: usize = 10;
 pub(super) fn check(schema: Option<&str>, config: &Value) -> Result<(), String> {
     let Some(schema) = schema else {
         let empty = config.as_object().is_none_or(Map::is_empty);
-        return if empty { Ok(()) } else { Err("it takes no config, but `config` has keys".into()) };
+        return if empty {
+            Ok(())
+        } else {
+            Err("it takes no config, but `config` has keys".into())
+        };
     };
     if schema.len() > MAX_BYTES {
-        return Err(format!("its config schema has {} bytes; at most {MAX_BYTES} are read", schema.len()));
+        return Err(format!(
+            "its config schema has {} bytes; at most {MAX_BYTES} are read",
+            schema.len()
+        ));
     }
-    let schema: Value = serde_json::from_str(schema).map_err(|error| format!("its config schema is not JSON: {error}"))?;
+    let schema: Value = serde_json::from_str(schema)
+        .map_err(|error| format!("its config schema is not JSON: {error}"))?;
     measure(&schema).map_err(|reason| format!("its config schema {reason}"))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
+    let validator = jsonschema::validator_for(&schema)
+        .map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
     let wrong: Vec<String> = validator
         .iter_errors(config)
         .take(MAX_REPORTED)
         .map(|error| {
             let path = error.instance_path().to_string();
-            format!("config{}: {error}", if path.is_empty() { String::new() } else { format!(" at {path}") })
+            format!(
+                "config{}: {error}",
+                if path.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at {path}")
+                }
+            )
         })
         .collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("; "))
+    }
 }
 
 /// Checks that the schema stays small when its references are expanded, and that no reference leads back to itself.
 fn measure(schema: &Value) -> Result<(), String> {
-    let mut measure = Measure { schema, known: BTreeMap::new(), open: vec![], deeper: 0, seen: 0 };
+    let mut measure = Measure {
+        schema,
+        known: BTreeMap::new(),
+        open: vec![],
+        deeper: 0,
+        seen: 0,
+    };
     measure.part(schema, true).map(drop)
 }
 
@@ -71,7 +97,14 @@ const INSIDE: [&str; 9] = [
     "unevaluatedProperties",
 ];
 /// Keywords whose value is a map of schemas by name, and not a schema itself.
-const NAMED: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
+const NAMED: [&str; 6] = [
+    "$defs",
+    "definitions",
+    "dependencies",
+    "dependentSchemas",
+    "patternProperties",
+    "properties",
+];
 
 impl Measure<'_> {
     /// The number of parts of a schema or of a list of schemas, once its references are expanded.
@@ -92,20 +125,32 @@ impl Measure<'_> {
             _ => {}
         }
         // Parts that were reached on another way count again, because a reference may lead into any part of a part.
-        if parts.max(self.seen) > MAX_PARTS { Err(format!("has more than {MAX_PARTS} parts once its references are written out")) } else { Ok(parts) }
+        if parts.max(self.seen) > MAX_PARTS {
+            Err(format!(
+                "has more than {MAX_PARTS} parts once its references are written out"
+            ))
+        } else {
+            Ok(parts)
+        }
     }
 
     fn keyword(&mut self, key: &str, value: &Value, root: bool) -> Result<u64, String> {
         match (key, value) {
             ("$ref", Value::String(to)) => self.reference(to),
-            ("$dynamicRef" | "$recursiveRef", Value::String(_)) => Err(format!("uses {key}; only $ref is followed")),
+            ("$dynamicRef" | "$recursiveRef", Value::String(_)) => {
+                Err(format!("uses {key}; only $ref is followed"))
+            }
             // It would change the meaning of the references below it.
-            ("$id" | "id", Value::String(id)) if !root => Err(format!("has an {key} ({id:?}) below its top, where none is taken")),
+            ("$id" | "id", Value::String(id)) if !root => Err(format!(
+                "has an {key} ({id:?}) below its top, where none is taken"
+            )),
             (_, Value::Object(named)) if NAMED.contains(&key) => {
                 // A definition is only applied where something refers to it.
                 let inside = INSIDE.contains(&key) || matches!(key, "$defs" | "definitions");
                 self.deeper += usize::from(inside);
-                let parts = named.values().try_fold(1_u64, |sum, value| Ok::<_, String>(sum.saturating_add(self.part(value, false)?)));
+                let parts = named.values().try_fold(1_u64, |sum, value| {
+                    Ok::<_, String>(sum.saturating_add(self.part(value, false)?))
+                });
                 self.deeper -= usize::from(inside);
                 parts
             }
@@ -125,18 +170,34 @@ impl Measure<'_> {
         }
         if let Some((_, at)) = self.open.iter().find(|(open, _)| open == to) {
             // When each round is one level deeper in the configuration, it ends where the configuration ends.
-            return if *at < self.deeper { Ok(1) } else { Err(format!("refers by {to:?} to itself without an end")) };
+            return if *at < self.deeper {
+                Ok(1)
+            } else {
+                Err(format!("refers by {to:?} to itself without an end"))
+            };
         }
         if self.open.len() == MAX_CHAIN {
-            return Err(format!("has more than {MAX_CHAIN} references behind one another, the last of them {to:?}"));
+            return Err(format!(
+                "has more than {MAX_CHAIN} references behind one another, the last of them {to:?}"
+            ));
         }
-        let pointer = to.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let pointer = pointer.ok_or_else(|| format!("refers to {to:?}; only references within itself are followed, \"#\" or \"#/…\""))?;
+        let pointer = to
+            .strip_prefix('#')
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let pointer = pointer.ok_or_else(|| {
+            format!(
+                "refers to {to:?}; only references within itself are followed, \"#\" or \"#/…\""
+            )
+        })?;
         if pointer.contains('%') {
-            return Err(format!("refers to {to:?}; a name with signs that have to be escaped cannot be referred to"));
+            return Err(format!(
+                "refers to {to:?}; a name with signs that have to be escaped cannot be referred to"
+            ));
         }
         let schema = self.schema;
-        let target = schema.pointer(pointer).ok_or_else(|| format!("refers to {to:?}, which is not in it"))?;
+        let target = schema
+            .pointer(pointer)
+            .ok_or_else(|| format!("refers to {to:?}, which is not in it"))?;
         self.open.push((to.to_owned(), self.deeper));
         let parts = self.part(target, pointer.is_empty());
         self.open.pop();
@@ -157,7 +218,10 @@ mod tests {
         let text = r#"{"type":"object","additionalProperties":false,"properties":{"cap":{"type":"integer","minimum":1}}}"#;
         assert_eq!(check(Some(text), &json!({"cap": 1})), Ok(()));
         let wrong = check(Some(text), &json!({"cap": 0, "typo": 1})).expect_err("two");
-        assert!(wrong.contains("at /cap") && wrong.contains("typo"), "{wrong}");
+        assert!(
+            wrong.contains("at /cap") && wrong.contains("typo"),
+            "{wrong}"
+        );
         assert!(check(Some("{"), &json!({})).is_err());
         assert!(check(None, &json!({"a": 1})).is_err());
     }
@@ -165,8 +229,12 @@ mod tests {
     /// `levels` definitions, each of which uses the one before twice.
     fn doubled(levels: usize, keyword: &str) -> Value {
         let twice = |to: usize| match keyword {
-            "properties" => json!({"properties": {"a": {"$ref": format!("#/$defs/d{to}")}, "b": {"$ref": format!("#/$defs/d{to}")}}}),
-            other => json!({other: [{"$ref": format!("#/$defs/d{to}")}, {"$ref": format!("#/$defs/d{to}")}]}),
+            "properties" => {
+                json!({"properties": {"a": {"$ref": format!("#/$defs/d{to}")}, "b": {"$ref": format!("#/$defs/d{to}")}}})
+            }
+            other => {
+                json!({other: [{"$ref": format!("#/$defs/d{to}")}, {"$ref": format!("#/$defs/d{to}")}]})
+            }
         };
         let mut defs = Map::from_iter([("d0".to_owned(), json!({"type": "object"}))]);
         defs.extend((1..=levels).map(|level| (format!("d{level}"), twice(level - 1))));
@@ -176,9 +244,17 @@ mod tests {
     #[test]
     fn doubled_references_are_refused_before_they_are_followed() {
         for keyword in ["allOf", "anyOf", "properties"] {
-            let refused = check(Some(&doubled(40, keyword).to_string()), &json!({})).expect_err(keyword);
-            assert!(refused.contains("parts once its references are written out"), "{refused}");
-            assert_eq!(check(Some(&doubled(5, keyword).to_string()), &json!({})), Ok(()), "{keyword}");
+            let refused =
+                check(Some(&doubled(40, keyword).to_string()), &json!({})).expect_err(keyword);
+            assert!(
+                refused.contains("parts once its references are written out"),
+                "{refused}"
+            );
+            assert_eq!(
+                check(Some(&doubled(5, keyword).to_string()), &json!({})),
+                Ok(()),
+                "{keyword}"
+            );
         }
     }
 
@@ -191,25 +267,60 @@ mod tests {
             json!({"$defs": {"a": {"dependentSchemas": {"items": {"$ref": "#/$defs/a"}}}}, "$ref": "#/$defs/a"}),
         ] {
             let refused = check(Some(&endless.to_string()), &json!({"x": 1})).expect_err("endless");
-            assert!(refused.contains("to itself without an end"), "{endless}: {refused}");
+            assert!(
+                refused.contains("to itself without an end"),
+                "{endless}: {refused}"
+            );
         }
         let tree = json!({"$defs": {"node": {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
             "additionalProperties": false}}, "$ref": "#/$defs/node"});
-        assert_eq!(check(Some(&tree.to_string()), &json!({"children": [{"children": []}]})), Ok(()));
-        assert!(check(Some(&tree.to_string()), &json!({"children": [{"odd": 1}]})).expect_err("odd").contains("odd"));
+        assert_eq!(
+            check(
+                Some(&tree.to_string()),
+                &json!({"children": [{"children": []}]})
+            ),
+            Ok(())
+        );
+        assert!(
+            check(Some(&tree.to_string()), &json!({"children": [{"odd": 1}]}))
+                .expect_err("odd")
+                .contains("odd")
+        );
     }
 
     #[test]
     fn what_cannot_be_measured_is_refused_by_name() {
-        let chain: Map<String, Value> = (0..200).map(|n| (format!("c{n}"), json!({"$ref": format!("#/$defs/c{}", n + 1)}))).collect();
+        let chain: Map<String, Value> = (0..200)
+            .map(|n| {
+                (
+                    format!("c{n}"),
+                    json!({"$ref": format!("#/$defs/c{}", n + 1)}),
+                )
+            })
+            .collect();
         for (schema, words) in [
-            (json!({"$ref": "https://example.org/schema"}), "https://example.org/schema"),
+            (
+                json!({"$ref": "https://example.org/schema"}),
+                "https://example.org/schema",
+            ),
             (json!({"$ref": "#nowhere"}), "only references within itself"),
             (json!({"$ref": "#/$defs/nowhere"}), "not in it"),
-            (json!({"properties": {"a": {"$dynamicRef": "#a"}}}), "$dynamicRef"),
-            (json!({"properties": {"a": {"$id": "https://example.org/", "$ref": "#"}}}), "$id"),
-            (json!({"$ref": "#/$defs/c0", "$defs": chain}), "64 references behind one another"),
-            (json!({"description": "x".repeat(MAX_BYTES)}), "bytes; at most"),
+            (
+                json!({"properties": {"a": {"$dynamicRef": "#a"}}}),
+                "$dynamicRef",
+            ),
+            (
+                json!({"properties": {"a": {"$id": "https://example.org/", "$ref": "#"}}}),
+                "$id",
+            ),
+            (
+                json!({"$ref": "#/$defs/c0", "$defs": chain}),
+                "64 references behind one another",
+            ),
+            (
+                json!({"description": "x".repeat(MAX_BYTES)}),
+                "bytes; at most",
+            ),
         ] {
             let refused = check(Some(&schema.to_string()), &json!({})).expect_err(words);
             assert!(refused.contains(words), "{refused}");

@@ -34,7 +34,11 @@ impl PluginHost {
         for entry in entries {
             let file = loader.file(entry).display().to_string();
             if reports.iter().any(|report| report.name == entry.name) {
-                return Err(LoadError::Plugin { name: entry.name.clone(), file, reason: "it has two entries; one plugin is one entry".into() });
+                return Err(LoadError::Plugin {
+                    name: entry.name.clone(),
+                    file,
+                    reason: "it has two entries; one plugin is one entry".into(),
+                });
             }
             if !entry.enabled {
                 reports.push(report(entry.name.clone(), file, PluginState::Disabled));
@@ -48,12 +52,23 @@ impl PluginHost {
                 // The reason may quote schemas, configuration issues and panics of the plugin, so it is cut and escaped.
                 Err(reason) if entry.required => {
                     let reason = PluginText::truncated(MAX_REASON, &reason).into();
-                    return Err(LoadError::Plugin { name: entry.name.clone(), file, reason });
+                    return Err(LoadError::Plugin {
+                        name: entry.name.clone(),
+                        file,
+                        reason,
+                    });
                 }
                 Err(reason) => {
                     let reason = String::from(PluginText::truncated(MAX_REASON, &reason));
-                    warn!(plugin = entry.name, reason, "plugin not loaded; the gateway goes on without it");
-                    reports.push(report(entry.name.clone(), file, PluginState::Failed(reason)));
+                    warn!(
+                        plugin = entry.name,
+                        reason, "plugin not loaded; the gateway goes on without it"
+                    );
+                    reports.push(report(
+                        entry.name.clone(),
+                        file,
+                        PluginState::Failed(reason),
+                    ));
                 }
             }
         }
@@ -64,12 +79,24 @@ impl PluginHost {
 
 /// Adds a report for every file of the plugin folder that no entry names.
 fn add_available(reports: &mut Vec<PluginReport>, dir: &Path) {
-    let mut files: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     files.sort();
-    for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+    for path in files.iter().filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "wasm")
+    }) {
         let file = path.display().to_string();
         if reports.iter().all(|report| report.file != file) {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             reports.push(report(name, file, PluginState::Available));
         }
     }
@@ -77,7 +104,15 @@ fn add_available(reports: &mut Vec<PluginReport>, dir: &Path) {
 
 /// The report of a plugin of which nothing more is known.
 fn report(name: String, file: String, state: PluginState) -> PluginReport {
-    PluginReport { name, version: String::new(), description: String::new(), file, component: None, points: vec![], state }
+    PluginReport {
+        name,
+        version: String::new(),
+        description: String::new(),
+        file,
+        component: None,
+        points: vec![],
+        state,
+    }
 }
 
 fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> PluginReport {
@@ -85,7 +120,11 @@ fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> Plugi
         version: PluginText::truncated(MAX_NAME, &description.version).into(),
         description: PluginText::from(&*description.description).into(),
         component: Some(plugin.component.clone()),
-        points: plugin.points.points().map(|point| point.interface).collect(),
+        points: plugin
+            .points
+            .points()
+            .map(|point| point.interface)
+            .collect(),
         ..report(plugin.entry.name.clone(), file, PluginState::Loaded)
     }
 }

@@ -37,7 +37,10 @@ impl Stderr {
         let mut lines = text.trim_start().lines();
         // After the traceback the Python runtime panics too, in a source that is not the author's.
         let place = match lines.next() {
-            Some("Traceback (most recent call last):") => lines.take_while(|line| line.starts_with(' ')).filter_map(python).last(),
+            Some("Traceback (most recent call last):") => lines
+                .take_while(|line| line.starts_with(' '))
+                .filter_map(python)
+                .last(),
             _ => text.lines().find_map(rust),
         };
         place.map(|place| PluginText::truncated(MAX_PLACE, &place))
@@ -53,12 +56,16 @@ fn rust(line: &str) -> Option<String> {
     let (_, place) = line.strip_prefix("thread '")?.split_once(" panicked at ")?;
     let (rest, column) = place.strip_suffix(':')?.rsplit_once(':')?;
     let (file, line) = rest.rsplit_once(':')?;
-    (is_file(file) && is_number(line) && is_number(column)).then(|| format!("{file}:{line}:{column}"))
+    (is_file(file) && is_number(line) && is_number(column))
+        .then(|| format!("{file}:{line}:{column}"))
 }
 
 /// `  File "/app.py", line 12, in validate`
 fn python(line: &str) -> Option<String> {
-    let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
+    let (file, rest) = line
+        .trim_start()
+        .strip_prefix("File \"")?
+        .split_once("\", line ")?;
     let number = rest.split(',').next()?;
     (is_file(file) && is_number(number)).then(|| format!("{file}:{number}"))
 }
@@ -86,7 +93,11 @@ impl StdoutStream for Stderr {
 }
 
 impl AsyncWrite for Stderr {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = MAX_KEPT - kept.len();
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -106,14 +117,22 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_by_its_place_and_never_by_its_words() {
-        let place = |text: &str| Stderr(Arc::new(Mutex::new(text.as_bytes().to_vec()))).place().map(String::from);
+        let place = |text: &str| {
+            Stderr(Arc::new(Mutex::new(text.as_bytes().to_vec())))
+                .place()
+                .map(String::from)
+        };
         let rust = "\nthread 'main' (1) panicked at plugins/mine/src/lib.rs:12:5:\nbyte index 3 is inside 'ä' of `my secret`\nnote: run with";
         assert_eq!(place(rust).as_deref(), Some("plugins/mine/src/lib.rs:12:5"));
         let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my\n  File \"/secret.py\", line 1\n\nthread 'main' panicked at runtime/src/lib.rs:1:1:";
         assert_eq!(place(python).as_deref(), Some("/0/rules.py:30"));
-        for odd in
-            ["", "my secret", "thread 'main' panicked at my secret: one:1:2:", "thread 'a' panicked at a b.rs:1:2:", "File \"my secret\", line 1"]
-        {
+        for odd in [
+            "",
+            "my secret",
+            "thread 'main' panicked at my secret: one:1:2:",
+            "thread 'a' panicked at a b.rs:1:2:",
+            "File \"my secret\", line 1",
+        ] {
             assert_eq!(place(odd), None, "{odd}");
         }
     }

@@ -84,7 +84,17 @@ impl From<&str> for Code {
         if code.is_empty() || code.len() > MAX_CODE {
             return Self(Self::UNNAMED.into());
         }
-        Self(code.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect())
+        Self(
+            code.chars()
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() {
+                        c.to_ascii_lowercase()
+                    } else {
+                        '_'
+                    }
+                })
+                .collect(),
+        )
     }
 }
 
@@ -101,11 +111,20 @@ impl std::str::FromStr for TargetName {
     /// receiver.
     fn from_str(name: &str) -> Result<Self, PluginText> {
         if name.is_empty() || name.len() > MAX_TARGET {
-            return Err(format!("it named a target whose name has {} bytes; a name has 1 to {MAX_TARGET}", name.len()).as_str().into());
+            return Err(format!(
+                "it named a target whose name has {} bytes; a name has 1 to {MAX_TARGET}",
+                name.len()
+            )
+            .as_str()
+            .into());
         }
         if name.chars().any(misleads) {
             let name = PluginText::truncated(MAX_TARGET, name);
-            return Err(format!("it named a target \"{name}\", whose name has characters that are not seen").as_str().into());
+            return Err(format!(
+                "it named a target \"{name}\", whose name has characters that are not seen"
+            )
+            .as_str()
+            .into());
         }
         Ok(Self(name.to_owned()))
     }
@@ -160,34 +179,68 @@ mod tests {
         for (words, said) in [
             ("as it is, ä and 👩‍👩‍👧 too", "as it is, ä and 👩‍👩‍👧 too"),
             ("  around \n", "around"),
-            ("one\nINFO wharf: forged\r\n\ttwo", "one\\nINFO wharf: forged\\r\\n\\ttwo"),
-            ("\u{1b}[31mred\u{7}\u{9b}2J", "\\u{1b}[31mred\\u{7}\\u{9b}2J"),
-            ("txt.\u{202e}exe\u{2066}\u{2028}\u{200b}\u{feff}", "txt.\\u{202e}exe\\u{2066}\\u{2028}\\u{200b}\\u{feff}"),
+            (
+                "one\nINFO wharf: forged\r\n\ttwo",
+                "one\\nINFO wharf: forged\\r\\n\\ttwo",
+            ),
+            (
+                "\u{1b}[31mred\u{7}\u{9b}2J",
+                "\\u{1b}[31mred\\u{7}\\u{9b}2J",
+            ),
+            (
+                "txt.\u{202e}exe\u{2066}\u{2028}\u{200b}\u{feff}",
+                "txt.\\u{202e}exe\\u{2066}\\u{2028}\\u{200b}\\u{feff}",
+            ),
             ("\0", "\\u{0}"),
         ] {
             assert_eq!(PluginText::from(words), said);
-            assert_eq!(PluginText::from(&*PluginText::from(words)), said, "cleaned twice it is the same");
+            assert_eq!(
+                PluginText::from(&*PluginText::from(words)),
+                said,
+                "cleaned twice it is the same"
+            );
         }
     }
 
     #[test]
     fn what_is_cut_says_so_and_is_never_longer_than_it_may_be() {
-        for (words, most, said) in
-            [("abcdef", 6, "abcdef"), ("abcdefg", 6, "abc…"), ("ääää", 7, "ää…"), ("a\n\n\n", 5, "a…"), ("ab\u{202e}cd", 9, "ab…")]
-        {
-            let words = if words.ends_with('\n') { format!("{words}b") } else { words.to_owned() };
-            assert_eq!(PluginText::truncated(most, &words), said, "{words:?} in {most}");
+        for (words, most, said) in [
+            ("abcdef", 6, "abcdef"),
+            ("abcdefg", 6, "abc…"),
+            ("ääää", 7, "ää…"),
+            ("a\n\n\n", 5, "a…"),
+            ("ab\u{202e}cd", 9, "ab…"),
+        ] {
+            let words = if words.ends_with('\n') {
+                format!("{words}b")
+            } else {
+                words.to_owned()
+            };
+            assert_eq!(
+                PluginText::truncated(most, &words),
+                said,
+                "{words:?} in {most}"
+            );
         }
         for character in ["x", "ä", "👩", "\n", "\u{202e}"] {
             let said = PluginText::from(character.repeat(2 << 20).trim_matches(' '));
-            assert!(said.len() <= MAX_TEXT && said.len() + 12 > MAX_TEXT || said.is_empty(), "{character:?}: {}", said.len());
+            assert!(
+                said.len() <= MAX_TEXT && said.len() + 12 > MAX_TEXT || said.is_empty(),
+                "{character:?}: {}",
+                said.len()
+            );
         }
     }
 
     #[test]
     fn codes_are_snake_case_and_never_cut() {
-        for (code, made) in [("quiet_hours", "quiet_hours"), ("Quiet Hours!", "quiet_hours_"), ("", "rejected"), ("a\nb\u{1b}", "a_b_"), ("é", "_")]
-        {
+        for (code, made) in [
+            ("quiet_hours", "quiet_hours"),
+            ("Quiet Hours!", "quiet_hours_"),
+            ("", "rejected"),
+            ("a\nb\u{1b}", "a_b_"),
+            ("é", "_"),
+        ] {
             assert_eq!(Code::from(code), made);
         }
         assert_eq!(Code::from(&*"x".repeat(64)).len(), 64);

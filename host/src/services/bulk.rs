@@ -20,7 +20,13 @@ pub trait BulkOrders: Send + Sync + Debug + 'static {
     async fn get(&self, id: &str) -> Result<Option<BulkReport>, StoreError>;
 
     /// What became of the recipients of an order, from a place on.
-    async fn recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError>;
+    async fn recipients(
+        &self,
+        order: &BulkReport,
+        state: Option<&str>,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError>;
 
     /// Takes back what has not begun of an order; how many recipients that were.
     async fn cancel(&self, order: &BulkReport) -> Result<u64, StoreError>;
@@ -48,7 +54,9 @@ impl BulkOrders for OutboxBulkOrders {
     }
 
     async fn create(&self, request: BulkRequest) -> Result<String, SendFailure> {
-        self.registry.get(&request.client).ok_or_else(|| SendFailure::UnknownClient(request.client.clone()))?;
+        self.registry
+            .get(&request.client)
+            .ok_or_else(|| SendFailure::UnknownClient(request.client.clone()))?;
         Ok(self.outbox.bulk(request).await?)
     }
 
@@ -56,7 +64,13 @@ impl BulkOrders for OutboxBulkOrders {
         self.outbox.bulk_report(id).await
     }
 
-    async fn recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+    async fn recipients(
+        &self,
+        order: &BulkReport,
+        state: Option<&str>,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError> {
         self.outbox.bulk_recipients(order, state, from, limit).await
     }
 
@@ -80,14 +94,32 @@ impl BulkOrders for Restricted<dyn BulkOrders> {
     }
 
     async fn get(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
-        Ok(self.whole.get(id).await?.filter(|order| self.view.sees(&order.client)))
+        Ok(self
+            .whole
+            .get(id)
+            .await?
+            .filter(|order| self.view.sees(&order.client)))
     }
 
-    async fn recipients(&self, order: &BulkReport, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
-        if self.view.sees(&order.client) { self.whole.recipients(order, state, from, limit).await } else { Ok(vec![]) }
+    async fn recipients(
+        &self,
+        order: &BulkReport,
+        state: Option<&str>,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError> {
+        if self.view.sees(&order.client) {
+            self.whole.recipients(order, state, from, limit).await
+        } else {
+            Ok(vec![])
+        }
     }
 
     async fn cancel(&self, order: &BulkReport) -> Result<u64, StoreError> {
-        if self.view.sees(&order.client) { self.whole.cancel(order).await } else { Ok(0) }
+        if self.view.sees(&order.client) {
+            self.whole.cancel(order).await
+        } else {
+            Ok(0)
+        }
     }
 }

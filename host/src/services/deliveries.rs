@@ -14,7 +14,12 @@ use crate::{
 #[async_trait]
 pub trait Deliveries: Send + Sync + Debug + 'static {
     /// One page of deliveries, newest first, and where the next one begins.
-    async fn list(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError>;
+    async fn list(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Letter>, Option<String>), StoreError>;
 
     /// One delivery; none: there is none of that id.
     async fn get(&self, id: &str) -> Result<Option<Letter>, StoreError>;
@@ -41,7 +46,12 @@ pub struct EventDeliveries(pub Events);
 
 #[async_trait]
 impl Deliveries for EventDeliveries {
-    async fn list(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    async fn list(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
         self.0.deliveries(filter, before, limit).await
     }
 
@@ -73,13 +83,22 @@ impl Deliveries for EventDeliveries {
 impl Restricted<dyn Deliveries> {
     /// A delivery whose event is gone is nobody's.
     fn owns(&self, letter: &Letter) -> bool {
-        self.view.sees_all() || letter.event.as_ref().is_some_and(|event| self.view.sees(&event.session))
+        self.view.sees_all()
+            || letter
+                .event
+                .as_ref()
+                .is_some_and(|event| self.view.sees(&event.session))
     }
 }
 
 #[async_trait]
 impl Deliveries for Restricted<dyn Deliveries> {
-    async fn list(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    async fn list(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
         let (mut letters, next) = self.whole.list(filter, before, limit).await?;
         letters.retain(|letter| self.owns(letter));
         Ok((letters, next))
@@ -90,7 +109,11 @@ impl Deliveries for Restricted<dyn Deliveries> {
     }
 
     async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {
-        if self.view.sees_all() { self.whole.receivers().await } else { Ok(vec![]) }
+        if self.view.sees_all() {
+            self.whole.receivers().await
+        } else {
+            Ok(vec![])
+        }
     }
 
     async fn retry(&self, id: &str) -> Result<bool, StoreError> {
@@ -98,7 +121,11 @@ impl Deliveries for Restricted<dyn Deliveries> {
     }
 
     async fn retry_all(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
-        if self.view.sees_all() { self.whole.retry_all(filter).await } else { Ok(0) }
+        if self.view.sees_all() {
+            self.whole.retry_all(filter).await
+        } else {
+            Ok(0)
+        }
     }
 
     async fn purge(&self, id: &str) -> Result<bool, StoreError> {
@@ -106,6 +133,10 @@ impl Deliveries for Restricted<dyn Deliveries> {
     }
 
     async fn purge_all(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
-        if self.view.sees_all() { self.whole.purge_all(filter).await } else { Ok(0) }
+        if self.view.sees_all() {
+            self.whole.purge_all(filter).await
+        } else {
+            Ok(0)
+        }
     }
 }

@@ -25,7 +25,11 @@ pub enum LinkFailure {
 #[async_trait]
 pub trait Linking: Send + Sync + Debug + 'static {
     /// A code that links a session when the owner of `number` types it on the phone.
-    async fn code(&self, client: &ClientId, number: &PhoneNumber) -> Result<PairingView, LinkFailure>;
+    async fn code(
+        &self,
+        client: &ClientId,
+        number: &PhoneNumber,
+    ) -> Result<PairingView, LinkFailure>;
 
     /// Gives that code up and shows QR codes again.
     async fn cancel(&self, client: &ClientId) -> Result<(), LinkFailure>;
@@ -37,28 +41,50 @@ pub struct SessionLinking(pub Arc<Registry>);
 
 impl SessionLinking {
     fn session(&self, client: &ClientId) -> Result<SessionHandle, LinkFailure> {
-        self.0.get(client).ok_or_else(|| LinkFailure::Unknown(client.clone()))
+        self.0
+            .get(client)
+            .ok_or_else(|| LinkFailure::Unknown(client.clone()))
     }
 }
 
 #[async_trait]
 impl Linking for SessionLinking {
-    async fn code(&self, client: &ClientId, number: &PhoneNumber) -> Result<PairingView, LinkFailure> {
+    async fn code(
+        &self,
+        client: &ClientId,
+        number: &PhoneNumber,
+    ) -> Result<PairingView, LinkFailure> {
         Ok(self.session(client)?.pairing_code(number).await?)
     }
 
     async fn cancel(&self, client: &ClientId) -> Result<(), LinkFailure> {
-        Ok(self.session(client)?.cancel_pairing().await.map_err(PairingError::from)?)
+        Ok(self
+            .session(client)?
+            .cancel_pairing()
+            .await
+            .map_err(PairingError::from)?)
     }
 }
 
 #[async_trait]
 impl Linking for Restricted<dyn Linking> {
-    async fn code(&self, client: &ClientId, number: &PhoneNumber) -> Result<PairingView, LinkFailure> {
-        if self.view.sees(client) { self.whole.code(client, number).await } else { Err(LinkFailure::Unknown(client.clone())) }
+    async fn code(
+        &self,
+        client: &ClientId,
+        number: &PhoneNumber,
+    ) -> Result<PairingView, LinkFailure> {
+        if self.view.sees(client) {
+            self.whole.code(client, number).await
+        } else {
+            Err(LinkFailure::Unknown(client.clone()))
+        }
     }
 
     async fn cancel(&self, client: &ClientId) -> Result<(), LinkFailure> {
-        if self.view.sees(client) { self.whole.cancel(client).await } else { Err(LinkFailure::Unknown(client.clone())) }
+        if self.view.sees(client) {
+            self.whole.cancel(client).await
+        } else {
+            Err(LinkFailure::Unknown(client.clone()))
+        }
     }
 }

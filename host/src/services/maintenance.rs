@@ -46,14 +46,28 @@ pub trait Maintenance: Send + Sync + Debug + 'static {
 pub async fn clean(root: &Path, registry: &Registry, dry_run: bool) -> Result<Cleanup, String> {
     let root = root.to_owned();
     let sessions = registry.all();
-    let known: Vec<ClientId> = sessions.iter().map(|handle| handle.client().clone()).collect();
+    let known: Vec<ClientId> = sessions
+        .iter()
+        .map(|handle| handle.client().clone())
+        .collect();
     let at_rest = |handle: &&SessionHandle| {
         let state = handle.snapshot().borrow().state;
-        matches!(state, SessionState::Disconnected | SessionState::Error | SessionState::AuthFailure)
+        matches!(
+            state,
+            SessionState::Disconnected | SessionState::Error | SessionState::AuthFailure
+        )
     };
-    let idle: Vec<ClientId> = sessions.iter().filter(at_rest).map(|handle| handle.client().clone()).collect();
-    let done = tokio::task::spawn_blocking(move || session::clean(&root, &known, &idle, ORPHAN_AGE, dry_run)).await;
-    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    let idle: Vec<ClientId> = sessions
+        .iter()
+        .filter(at_rest)
+        .map(|handle| handle.client().clone())
+        .collect();
+    let done = tokio::task::spawn_blocking(move || {
+        session::clean(&root, &known, &idle, ORPHAN_AGE, dry_run)
+    })
+    .await;
+    done.map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
 }
 
 /// This gateway's.
@@ -68,15 +82,28 @@ pub struct GatewayMaintenance {
 
 impl Debug for GatewayMaintenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatewayMaintenance").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("GatewayMaintenance")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
 impl GatewayMaintenance {
     /// Of the session path `root`.
     #[must_use]
-    pub fn new(root: PathBuf, registry: Arc<Registry>, store: Store, metrics: PrometheusHandle) -> Self {
-        Self { root, registry, store, metrics, checked: Mutex::default() }
+    pub fn new(
+        root: PathBuf,
+        registry: Arc<Registry>,
+        store: Store,
+        metrics: PrometheusHandle,
+    ) -> Self {
+        Self {
+            root,
+            registry,
+            store,
+            metrics,
+            checked: Mutex::default(),
+        }
     }
 }
 
@@ -114,11 +141,19 @@ impl Maintenance for GatewayMaintenance {
 #[async_trait]
 impl Maintenance for Restricted<dyn Maintenance> {
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String> {
-        if self.view.sees_all() { self.whole.cleanup(dry_run).await } else { Err("this key is for some sessions only".into()) }
+        if self.view.sees_all() {
+            self.whole.cleanup(dry_run).await
+        } else {
+            Err("this key is for some sessions only".into())
+        }
     }
 
     fn metrics(&self) -> String {
-        if self.view.sees_all() { self.whole.metrics() } else { String::new() }
+        if self.view.sees_all() {
+            self.whole.metrics()
+        } else {
+            String::new()
+        }
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

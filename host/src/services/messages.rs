@@ -39,7 +39,9 @@ pub struct OutboxMessages(pub Outbox);
 #[async_trait]
 impl Messages for OutboxMessages {
     async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
-        let Some(row) = self.0.get(id).await? else { return Ok(None) };
+        let Some(row) = self.0.get(id).await? else {
+            return Ok(None);
+        };
         let history = self.0.history(&row).await?;
         Ok(Some((row, history)))
     }
@@ -74,14 +76,26 @@ impl Restricted<dyn Messages> {
 #[async_trait]
 impl Messages for Restricted<dyn Messages> {
     async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
-        Ok(self.whole.get(id).await?.filter(|(row, _)| self.view.sees(&row.client)))
+        Ok(self
+            .whole
+            .get(id)
+            .await?
+            .filter(|(row, _)| self.view.sees(&row.client)))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
-        let Some(sessions) = &self.view.sessions else { return self.whole.list(filter).await };
+        let Some(sessions) = &self.view.sessions else {
+            return self.whole.list(filter).await;
+        };
         let mut filter = filter.clone();
         match (&filter.client, sessions.first()) {
-            (Some(client), _) if !self.view.sees(client) => return Ok(Listed { rows: vec![], unreadable: vec![], next: None }),
+            (Some(client), _) if !self.view.sees(client) => {
+                return Ok(Listed {
+                    rows: vec![],
+                    unreadable: vec![],
+                    next: None,
+                });
+            }
             (None, Some(only)) if sessions.len() == 1 => filter.client = Some(only.clone()),
             _ => {}
         }
@@ -101,14 +115,26 @@ impl Messages for Restricted<dyn Messages> {
     }
 
     async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
-        if self.owns(id).await? { self.whole.cancel(id).await } else { Err(ChangeError::Missing) }
+        if self.owns(id).await? {
+            self.whole.cancel(id).await
+        } else {
+            Err(ChangeError::Missing)
+        }
     }
 
     async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
-        if self.owns(id).await? { self.whole.retry(id).await } else { Err(ChangeError::Missing) }
+        if self.owns(id).await? {
+            self.whole.retry(id).await
+        } else {
+            Err(ChangeError::Missing)
+        }
     }
 
     async fn purge(&self, client: &ClientId) -> Result<u64, StoreError> {
-        if self.view.sees(client) { self.whole.purge(client).await } else { Ok(0) }
+        if self.view.sees(client) {
+            self.whole.purge(client).await
+        } else {
+            Ok(0)
+        }
     }
 }

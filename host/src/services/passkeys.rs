@@ -42,7 +42,11 @@ pub enum PasskeyFailure {
 #[async_trait]
 pub trait Passkeys: Send + Sync + Debug + 'static {
     /// Gives the page of a session an assertion, JSON as a browser makes it.
-    async fn answer(&self, client: &ClientId, assertion: &[u8]) -> Result<PasskeyView, PasskeyFailure>;
+    async fn answer(
+        &self,
+        client: &ClientId,
+        assertion: &[u8],
+    ) -> Result<PasskeyView, PasskeyFailure>;
 
     /// A person says that the phone shows this code.
     async fn confirm(&self, client: &ClientId, code: &str) -> Result<PasskeyView, PasskeyFailure>;
@@ -57,13 +61,19 @@ pub struct SessionPasskeys(pub Arc<Registry>);
 
 impl SessionPasskeys {
     fn session(&self, client: &ClientId) -> Result<SessionHandle, PasskeyFailure> {
-        self.0.get(client).ok_or_else(|| PasskeyFailure::Unknown(client.clone()))
+        self.0
+            .get(client)
+            .ok_or_else(|| PasskeyFailure::Unknown(client.clone()))
     }
 }
 
 #[async_trait]
 impl Passkeys for SessionPasskeys {
-    async fn answer(&self, client: &ClientId, assertion: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
+    async fn answer(
+        &self,
+        client: &ClientId,
+        assertion: &[u8],
+    ) -> Result<PasskeyView, PasskeyFailure> {
         Ok(self.session(client)?.answer_passkey(assertion).await?)
     }
 
@@ -78,15 +88,31 @@ impl Passkeys for SessionPasskeys {
 
 #[async_trait]
 impl Passkeys for Restricted<dyn Passkeys> {
-    async fn answer(&self, client: &ClientId, assertion: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
-        if self.view.sees(client) { self.whole.answer(client, assertion).await } else { Err(PasskeyFailure::Unknown(client.clone())) }
+    async fn answer(
+        &self,
+        client: &ClientId,
+        assertion: &[u8],
+    ) -> Result<PasskeyView, PasskeyFailure> {
+        if self.view.sees(client) {
+            self.whole.answer(client, assertion).await
+        } else {
+            Err(PasskeyFailure::Unknown(client.clone()))
+        }
     }
 
     async fn confirm(&self, client: &ClientId, code: &str) -> Result<PasskeyView, PasskeyFailure> {
-        if self.view.sees(client) { self.whole.confirm(client, code).await } else { Err(PasskeyFailure::Unknown(client.clone())) }
+        if self.view.sees(client) {
+            self.whole.confirm(client, code).await
+        } else {
+            Err(PasskeyFailure::Unknown(client.clone()))
+        }
     }
 
     async fn cancel(&self, client: &ClientId) -> Result<(), PasskeyFailure> {
-        if self.view.sees(client) { self.whole.cancel(client).await } else { Err(PasskeyFailure::Unknown(client.clone())) }
+        if self.view.sees(client) {
+            self.whole.cancel(client).await
+        } else {
+            Err(PasskeyFailure::Unknown(client.clone()))
+        }
     }
 }

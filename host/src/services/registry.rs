@@ -20,7 +20,10 @@ use crate::{
     model::ClientId,
     outbox::Outbox,
     plugins::PluginHost,
-    session::{self, Cleanup, Command, Journal, Limits, LogoutError, Parts, ProfileFate, SessionHandle, machine::Rules},
+    session::{
+        self, Cleanup, Command, Journal, Limits, LogoutError, Parts, ProfileFate, SessionHandle,
+        machine::Rules,
+    },
     store::{SessionWish, Store, StoreError},
     whatsapp::Launcher,
 };
@@ -84,7 +87,9 @@ pub struct Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("running", &self.running).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("running", &self.running)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,10 +131,27 @@ impl Registry {
     /// # Errors
     /// When the database cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
-        let mut wishes: BTreeMap<ClientId, SessionWish> =
-            self.store.session_wishes().await?.into_iter().map(|wish| (wish.client.clone(), wish)).collect();
-        let named = self.config.sessions.session.keys().chain([&self.config.sessions.default_client]);
-        let mut wanted: BTreeMap<ClientId, bool> = named.map(|client| (client.clone(), wishes.get(client).is_none_or(|wish| wish.wanted))).collect();
+        let mut wishes: BTreeMap<ClientId, SessionWish> = self
+            .store
+            .session_wishes()
+            .await?
+            .into_iter()
+            .map(|wish| (wish.client.clone(), wish))
+            .collect();
+        let named = self
+            .config
+            .sessions
+            .session
+            .keys()
+            .chain([&self.config.sessions.default_client]);
+        let mut wanted: BTreeMap<ClientId, bool> = named
+            .map(|client| {
+                (
+                    client.clone(),
+                    wishes.get(client).is_none_or(|wish| wish.wanted),
+                )
+            })
+            .collect();
         // A wish for a session that the configuration no longer names has nothing to be about.
         wishes.retain(|client, wish| wish.made && !wanted.contains_key(client));
         for (client, wish) in wishes {
@@ -137,10 +159,15 @@ impl Registry {
             wanted.insert(client, wish.wanted);
         }
         for (client, session) in &self.config.sessions.session {
-            self.plugins.set_metadata(client.clone(), session.metadata.clone().into_iter().collect());
+            self.plugins.set_metadata(
+                client.clone(),
+                session.metadata.clone().into_iter().collect(),
+            );
         }
         // Made before that was refused; a login is never lost for its name.
-        if let Some((one, other)) = ClientId::differ_in_case_only(&wanted.keys().collect::<Vec<_>>()) {
+        if let Some((one, other)) =
+            ClientId::differ_in_case_only(&wanted.keys().collect::<Vec<_>>())
+        {
             warn!(%one, %other, "two sessions differ in upper and lower case only: move one of them to another name before a file system takes their profiles for one");
         }
         for (client, wanted) in wanted {
@@ -166,15 +193,25 @@ impl Registry {
             linked: known.is_some_and(|row| row.linked),
             wanted,
         });
-        let tasks = [self.outbox.attach(client.clone(), handle.ready_page()), (self.show)(&handle)];
-        self.running.write().unwrap_or_else(PoisonError::into_inner).insert(client.clone(), Running { handle, tasks });
+        let tasks = [
+            self.outbox.attach(client.clone(), handle.ready_page()),
+            (self.show)(&handle),
+        ];
+        self.running
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(client.clone(), Running { handle, tasks });
         Ok(())
     }
 
     /// A session; none: there is no such session.
     #[must_use]
     pub fn get(&self, client: &ClientId) -> Option<SessionHandle> {
-        self.running.read().unwrap_or_else(PoisonError::into_inner).get(client).map(|running| running.handle.clone())
+        self.running
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(client)
+            .map(|running| running.handle.clone())
     }
 
     /// A session that has to be there.
@@ -182,13 +219,19 @@ impl Registry {
     /// # Errors
     /// When it is not.
     pub(super) fn known(&self, client: &ClientId) -> Result<SessionHandle, SessionFailure> {
-        self.get(client).ok_or_else(|| SessionFailure::Unknown(client.clone()))
+        self.get(client)
+            .ok_or_else(|| SessionFailure::Unknown(client.clone()))
     }
 
     /// Every session, by client id.
     #[must_use]
     pub fn all(&self) -> Vec<SessionHandle> {
-        self.running.read().unwrap_or_else(PoisonError::into_inner).values().map(|running| running.handle.clone()).collect()
+        self.running
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .map(|running| running.handle.clone())
+            .collect()
     }
 
     /// Ends what sessions had begun that are not there any more, once it is old.
@@ -196,31 +239,55 @@ impl Registry {
     /// # Errors
     /// When the database refuses.
     pub async fn give_up_strays(&self) -> Result<u64, StoreError> {
-        let there: Vec<ClientId> = self.all().iter().map(|handle| handle.client().clone()).collect();
+        let there: Vec<ClientId> = self
+            .all()
+            .iter()
+            .map(|handle| handle.client().clone())
+            .collect();
         self.outbox.give_up_strays(&there).await
     }
 
     /// Whether the session exists by the configuration.
     fn is_named(&self, client: &ClientId) -> bool {
-        *client == self.config.sessions.default_client || self.config.sessions.session.contains_key(client)
+        *client == self.config.sessions.default_client
+            || self.config.sessions.session.contains_key(client)
     }
 
     /// Makes a session that stays until it is deleted.
     ///
     /// # Errors
     /// When there is one of that name, or the database refuses.
-    pub async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+    pub async fn create(
+        &self,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
         let _turn = self.changing.lock().await;
         // Their profiles would be one folder where the file system does not tell case.
-        if let Some(there) = self.all().iter().find(|there| there.client().is_taken_for(&client)) {
+        if let Some(there) = self
+            .all()
+            .iter()
+            .find(|there| there.client().is_taken_for(&client))
+        {
             return Err(SessionFailure::Exists(there.client().clone()));
         }
         if self.store.session(&client).await?.is_none() {
             // Whatever an earlier one of that name has left behind is not this one's.
-            self.outbox.login_ended(&client, "the session was made anew before WhatsApp acknowledged it").await?;
+            self.outbox
+                .login_ended(
+                    &client,
+                    "the session was made anew before WhatsApp acknowledged it",
+                )
+                .await?;
             self.store.begin_anew(&client).await?;
         }
-        let wish = SessionWish { client: client.clone(), wanted: start, made: true, metadata: metadata.clone() };
+        let wish = SessionWish {
+            client: client.clone(),
+            wanted: start,
+            made: true,
+            metadata: metadata.clone(),
+        };
         self.store.wish_session(wish).await?;
         self.plugins.set_metadata(client.clone(), metadata);
         self.spawn(&client, start).await?;
@@ -232,7 +299,11 @@ impl Registry {
     ///
     /// # Errors
     /// When there is none, the login could not be ended, or the database refuses.
-    pub async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+    pub async fn control(
+        &self,
+        client: &ClientId,
+        action: SessionAction,
+    ) -> Result<(), SessionFailure> {
         let handle = self.known(client)?;
         let command = match action {
             SessionAction::Logout => return Ok(handle.logout().await?),
@@ -240,7 +311,12 @@ impl Registry {
             SessionAction::Restart => Command::Reconnect,
             SessionAction::Stop => Command::Stop,
         };
-        let wish = SessionWish { client: client.clone(), wanted: command != Command::Stop, made: !self.is_named(client), metadata: vec![] };
+        let wish = SessionWish {
+            client: client.clone(),
+            wanted: command != Command::Stop,
+            made: !self.is_named(client),
+            metadata: vec![],
+        };
         self.store.wish_session(wish).await?;
         handle.tell(command).await;
         Ok(())
@@ -250,24 +326,39 @@ impl Registry {
     ///
     /// # Errors
     /// When there is none, the configuration names it, or the database refuses.
-    pub async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+    pub async fn delete(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
         let _turn = self.changing.lock().await;
         let handle = self.known(client)?;
         if self.is_named(client) {
             return Err(SessionFailure::Named(client.clone()));
         }
         handle.tell(Command::Shutdown).await;
-        let gone = self.running.write().unwrap_or_else(PoisonError::into_inner).remove(client);
+        let gone = self
+            .running
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(client);
         for task in gone.into_iter().flat_map(|running| running.tasks) {
             // Ends by itself; waited for, so that nothing is sent any more below.
             let _ = task.await;
         }
-        self.outbox.cancel_queued(client, "the session was deleted").await?;
+        self.outbox
+            .cancel_queued(client, "the session was deleted")
+            .await?;
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
         let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
         let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
         // Nobody is asked any more about what it has begun: that is forgotten in its time.
-        self.outbox.login_ended(client, "the session was deleted before WhatsApp acknowledged it").await?;
+        self.outbox
+            .login_ended(
+                client,
+                "the session was deleted before WhatsApp acknowledged it",
+            )
+            .await?;
         self.store.forget_session(client).await?;
         info!(%client, ?fate, "session deleted");
         Ok(done)

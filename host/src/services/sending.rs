@@ -45,7 +45,10 @@ impl OutboxSending {
 impl SendingControl for OutboxSending {
     async fn get(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
         self.registry.known(client)?;
-        Ok((self.outbox.sending(client).await?, self.outbox.restrictions(client).await?))
+        Ok((
+            self.outbox.sending(client).await?,
+            self.outbox.restrictions(client).await?,
+        ))
     }
 
     async fn pause(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure> {

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use super::{registry::Registry, view::Restricted};
 use crate::{
     model::{ClientId, MessageId, Outcome, Priority, Recipient, SessionState, Timestamp},
-    outbox::{AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, Requested, SendRequest, StoreError, Until},
+    outbox::{
+        AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, Requested, SendRequest,
+        StoreError, Until,
+    },
     session::Snapshot,
 };
 
@@ -72,7 +75,11 @@ pub enum SendFailure {
 pub trait Sends: Send + Sync + Debug + 'static {
     /// The answer to a send that was accepted under that key before; none: the key is new. `until` is what its caller wants
     /// to know.
-    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure>;
+    async fn repeated(
+        &self,
+        key: &Idempotency,
+        until: Until,
+    ) -> Result<Option<SendReply>, SendFailure>;
 
     /// Accepts a send, and waits for its outcome unless told otherwise.
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
@@ -91,41 +98,77 @@ impl OutboxSends {
     /// By the sessions of `registry`; a call waits for `timeout`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, outbox: Outbox, timeout: Duration) -> Self {
-        Self { registry, outbox, timeout }
+        Self {
+            registry,
+            outbox,
+            timeout,
+        }
     }
 
     /// What becomes of an accepted send, as far as its caller wants to wait.
-    async fn reply(&self, accepted: Result<Accepted, AcceptError>, until: Until) -> Result<SendReply, SendFailure> {
+    async fn reply(
+        &self,
+        accepted: Result<Accepted, AcceptError>,
+        until: Until,
+    ) -> Result<SendReply, SendFailure> {
         let accepted = match accepted {
             // Who does not wait for the outcome is told of the same send again.
-            Err(AcceptError::InFlight(id)) if until == Until::Accepted => self.outbox.accepted(&id).await?,
+            Err(AcceptError::InFlight(id)) if until == Until::Accepted => {
+                self.outbox.accepted(&id).await?
+            }
             accepted => accepted?,
         };
         if until == Until::Accepted {
             return Ok(SendReply::Accepted(accepted));
         }
-        let limit = if accepted.known { Duration::ZERO } else { self.timeout };
-        let done = self.outbox.wait(&accepted.id, until, limit).await.map_err(AcceptError::from)?;
+        let limit = if accepted.known {
+            Duration::ZERO
+        } else {
+            self.timeout
+        };
+        let done = self
+            .outbox
+            .wait(&accepted.id, until, limit)
+            .await
+            .map_err(AcceptError::from)?;
         let gone = || AcceptError::Store(StoreError::Corrupt(format!("the send {}", accepted.id)));
         let (row, outcome) = done.ok_or_else(gone)?;
         Ok(match outcome {
             Some(outcome) => SendReply::Done(Box::new(row), outcome),
-            None => SendReply::Accepted(Accepted { state: row.state, ..accepted }),
+            None => SendReply::Accepted(Accepted {
+                state: row.state,
+                ..accepted
+            }),
         })
     }
 
     /// Why a send that somebody waits for cannot begin now.
-    async fn refused_now(&self, call: &SendCall, now: Snapshot) -> Result<Option<SendFailure>, AcceptError> {
+    async fn refused_now(
+        &self,
+        call: &SendCall,
+        now: Snapshot,
+    ) -> Result<Option<SendFailure>, AcceptError> {
         if now.state != SessionState::Ready {
-            return Ok(Some(SendFailure::NotReady { state: now.state, reason: now.reason }));
+            return Ok(Some(SendFailure::NotReady {
+                state: now.state,
+                reason: now.reason,
+            }));
         }
-        Ok(self.outbox.held_back(&call.client, &call.to).await?.map(SendFailure::HeldBack))
+        Ok(self
+            .outbox
+            .held_back(&call.client, &call.to)
+            .await?
+            .map(SendFailure::HeldBack))
     }
 }
 
 #[async_trait]
 impl Sends for OutboxSends {
-    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure> {
+    async fn repeated(
+        &self,
+        key: &Idempotency,
+        until: Until,
+    ) -> Result<Option<SendReply>, SendFailure> {
         match self.outbox.repeated(key).await.transpose() {
             Some(known) => self.reply(known, until).await.map(Some),
             None => Ok(None),
@@ -133,7 +176,10 @@ impl Sends for OutboxSends {
     }
 
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
-        let handle = self.registry.get(&call.client).ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
+        let handle = self
+            .registry
+            .get(&call.client)
+            .ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
         if call.until != Until::Accepted
             && let Some(failure) = self.refused_now(&call, now).await?
@@ -151,14 +197,19 @@ impl Sends for OutboxSends {
             metadata: call.metadata,
             idempotency: call.idempotency,
         };
-        self.reply(self.outbox.accept(request).await, call.until).await
+        self.reply(self.outbox.accept(request).await, call.until)
+            .await
     }
 }
 
 #[async_trait]
 impl Sends for Restricted<dyn Sends> {
     /// A key's scope is the API key itself, so nobody finds what another one sent.
-    async fn repeated(&self, key: &Idempotency, until: Until) -> Result<Option<SendReply>, SendFailure> {
+    async fn repeated(
+        &self,
+        key: &Idempotency,
+        until: Until,
+    ) -> Result<Option<SendReply>, SendFailure> {
         self.whole.repeated(key, until).await
     }
 

@@ -61,13 +61,20 @@ pub trait Sessions: Send + Sync + Debug + 'static {
     async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure>;
 
     /// Makes a session that stays until it is deleted.
-    async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure>;
+    async fn create(
+        &self,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure>;
 
     /// Tells a session something; what is wanted is remembered across restarts.
-    async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure>;
+    async fn control(&self, client: &ClientId, action: SessionAction)
+    -> Result<(), SessionFailure>;
 
     /// Ends a session that was made through the API.
-    async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure>;
+    async fn delete(&self, client: &ClientId, fate: ProfileFate)
+    -> Result<Cleanup, SessionFailure>;
 }
 
 /// The sessions of this gateway.
@@ -82,18 +89,28 @@ impl RegistrySessions {
     /// Those of `registry`, whose history is in `store`.
     #[must_use]
     pub fn new(settings: config::Sessions, registry: Arc<Registry>, store: Store) -> Self {
-        Self { settings, registry, store }
+        Self {
+            settings,
+            registry,
+            store,
+        }
     }
 }
 
 #[async_trait]
 impl Sessions for RegistrySessions {
     fn get(&self, client: &ClientId) -> Option<Snapshot> {
-        self.registry.get(client).map(|handle| handle.snapshot().borrow().clone())
+        self.registry
+            .get(client)
+            .map(|handle| handle.snapshot().borrow().clone())
     }
 
     fn all(&self) -> Vec<(ClientId, Snapshot)> {
-        self.registry.all().iter().map(|handle| (handle.client().clone(), handle.snapshot().borrow().clone())).collect()
+        self.registry
+            .all()
+            .iter()
+            .map(|handle| (handle.client().clone(), handle.snapshot().borrow().clone()))
+            .collect()
     }
 
     async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure> {
@@ -105,21 +122,44 @@ impl Sessions for RegistrySessions {
         let profile = tokio::task::spawn_blocking(move || session::facts(&root, &owner)).await;
         let profile = profile.map_err(|error| SessionFailure::Failed(error.to_string()))?;
         let now = handle.snapshot().borrow().clone();
-        let check =
-            |row: crate::store::HealthRow| HealthCheck { at: row.at, ok: row.ok, detail: serde_json::from_str(&row.detail).unwrap_or_default() };
+        let check = |row: crate::store::HealthRow| HealthCheck {
+            at: row.at,
+            ok: row.ok,
+            detail: serde_json::from_str(&row.detail).unwrap_or_default(),
+        };
         let health = health.into_iter().map(check).collect();
-        Ok(SessionInfo { now, transitions, health, browser, profile, max_attempts: self.settings.max_attempts })
+        Ok(SessionInfo {
+            now,
+            transitions,
+            health,
+            browser,
+            profile,
+            max_attempts: self.settings.max_attempts,
+        })
     }
 
-    async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+    async fn create(
+        &self,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
         self.registry.create(client, start, metadata).await
     }
 
-    async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+    async fn control(
+        &self,
+        client: &ClientId,
+        action: SessionAction,
+    ) -> Result<(), SessionFailure> {
         self.registry.control(client, action).await
     }
 
-    async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+    async fn delete(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
         self.registry.delete(client, fate).await
     }
 }
@@ -127,31 +167,55 @@ impl Sessions for RegistrySessions {
 #[async_trait]
 impl Sessions for Restricted<dyn Sessions> {
     fn get(&self, client: &ClientId) -> Option<Snapshot> {
-        self.whole.get(client).filter(|_| self.view.sees(client)).map(|now| self.view.shown(now))
+        self.whole
+            .get(client)
+            .filter(|_| self.view.sees(client))
+            .map(|now| self.view.shown(now))
     }
 
     fn all(&self) -> Vec<(ClientId, Snapshot)> {
-        let all = self.whole.all().into_iter().filter(|(client, _)| self.view.sees(client));
-        all.map(|(client, now)| (client, self.view.shown(now))).collect()
+        let all = self
+            .whole
+            .all()
+            .into_iter()
+            .filter(|(client, _)| self.view.sees(client));
+        all.map(|(client, now)| (client, self.view.shown(now)))
+            .collect()
     }
 
     async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure> {
         self.view.session(client)?;
         let info = self.whole.info(client).await?;
-        Ok(SessionInfo { now: self.view.shown(info.now), ..info })
+        Ok(SessionInfo {
+            now: self.view.shown(info.now),
+            ..info
+        })
     }
 
-    async fn create(&self, client: ClientId, start: bool, metadata: Vec<(String, String)>) -> Result<(), SessionFailure> {
+    async fn create(
+        &self,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
         self.view.session(&client)?;
         self.whole.create(client, start, metadata).await
     }
 
-    async fn control(&self, client: &ClientId, action: SessionAction) -> Result<(), SessionFailure> {
+    async fn control(
+        &self,
+        client: &ClientId,
+        action: SessionAction,
+    ) -> Result<(), SessionFailure> {
         self.view.session(client)?;
         self.whole.control(client, action).await
     }
 
-    async fn delete(&self, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, SessionFailure> {
+    async fn delete(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
         self.view.session(client)?;
         self.whole.delete(client, fate).await
     }

@@ -18,7 +18,9 @@ impl View {
     /// Whether a session exists for the key.
     #[must_use]
     pub fn sees(&self, client: &ClientId) -> bool {
-        self.sessions.as_ref().is_none_or(|sessions| sessions.contains(client))
+        self.sessions
+            .as_ref()
+            .is_none_or(|sessions| sessions.contains(client))
     }
 
     /// Lets a call go on that is about a session.
@@ -26,7 +28,11 @@ impl View {
     /// # Errors
     /// When the session does not exist for the key.
     pub fn session(&self, client: &ClientId) -> Result<(), SessionFailure> {
-        if self.sees(client) { Ok(()) } else { Err(SessionFailure::Unknown(client.clone())) }
+        if self.sees(client) {
+            Ok(())
+        } else {
+            Err(SessionFailure::Unknown(client.clone()))
+        }
     }
 
     /// Whether every session exists for it.
@@ -58,6 +64,9 @@ pub struct Restricted<S: ?Sized> {
 
 impl<S: ?Sized> Restricted<S> {
     pub(super) fn new(whole: &Arc<S>, view: &View) -> Arc<Self> {
-        Arc::new(Self { whole: Arc::clone(whole), view: view.clone() })
+        Arc::new(Self {
+            whole: Arc::clone(whole),
+            view: view.clone(),
+        })
     }
 }

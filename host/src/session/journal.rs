@@ -34,20 +34,35 @@ pub trait Journal: Send + Sync + Debug {
     async fn qr(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
 
     /// A code can be typed on the phone. It is a credential.
-    async fn pairing_code(&self, client: &ClientId, code: &str, expires_at: Timestamp, attempt: u32);
+    async fn pairing_code(
+        &self,
+        client: &ClientId,
+        code: &str,
+        expires_at: Timestamp,
+        attempt: u32,
+    );
 
     /// An event with a payload of its own: a step of a passkey ceremony, a fault of the bridge, changed notices.
     async fn report(&self, client: &ClientId, account: Option<&Account>, event: Event);
 
     /// Messages arrived or were typed on the phone, in this order. One that was told before is not told again. False: not
     /// all could be recorded.
-    async fn messages(&self, client: &ClientId, account: Option<&Account>, messages: Vec<Arrival>) -> bool;
+    async fn messages(
+        &self,
+        client: &ClientId,
+        account: Option<&Account>,
+        messages: Vec<Arrival>,
+    ) -> bool;
 
     /// The last moment at which every message of the account was told. None: it was never ready here.
     ///
     /// # Errors
     /// When that cannot be read now: it is not known what was told.
-    async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, Unread>;
+    async fn told_until(
+        &self,
+        client: &ClientId,
+        account: &Account,
+    ) -> Result<Option<Timestamp>, Unread>;
 
     /// Every message that arrived before `at` was told.
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp);

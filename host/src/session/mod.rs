@@ -11,11 +11,14 @@ mod passkey;
 pub mod profiles;
 mod supervisor;
 
-pub use handle::{Command, HealthNote, LogoutError, PairingError, PasskeyError, QrView, SessionHandle, Snapshot};
+pub use handle::{
+    Command, HealthNote, LogoutError, PairingError, PasskeyError, QrView, SessionHandle, Snapshot,
+};
 pub use journal::{Arrival, Journal, Unread};
 pub use pairing::PairingView;
 pub use passkey::{PasskeyStage, PasskeyStep, PasskeyView, PastPasskey};
 pub use profiles::{
-    Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles, discard, facts, prepare_root, profile_dir, shared_dir,
+    Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles,
+    discard, facts, prepare_root, profile_dir, shared_dir,
 };
 pub use supervisor::{Limits, Parts, spawn};

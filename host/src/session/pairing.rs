@@ -18,12 +18,19 @@ pub struct PairingView {
 impl PairingView {
     pub(super) fn new(code: PairingCode, attempt: u32) -> Self {
         let ttl = u64::try_from(code.ttl.as_millis()).unwrap_or(u64::MAX);
-        Self { code: code.code, expires_at: Timestamp::now().plus_millis(ttl), attempt }
+        Self {
+            code: code.code,
+            expires_at: Timestamp::now().plus_millis(ttl),
+            attempt,
+        }
     }
 }
 
 impl fmt::Debug for PairingView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PairingView").field("expires_at", &self.expires_at).field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("PairingView")
+            .field("expires_at", &self.expires_at)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }

@@ -169,7 +169,10 @@ pub struct PasskeyTold {
 
 impl fmt::Debug for PasskeyTold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasskeyTold").field("stage", &self.stage).field("purpose", &self.purpose).finish_non_exhaustive()
+        f.debug_struct("PasskeyTold")
+            .field("stage", &self.stage)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
     }
 }
 
@@ -209,6 +212,8 @@ pub struct PastPasskey {
 
 impl fmt::Debug for PastPasskey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PastPasskey").field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("PastPasskey")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }

@@ -38,15 +38,25 @@ const LEARNED: [&str; 6] = [
 ];
 
 /// Forgets what a session has learned of its account.
-pub(super) async fn unlearn(connection: &mut SqliteConnection, client: &str) -> Result<(), StoreError> {
+pub(super) async fn unlearn(
+    connection: &mut SqliteConnection,
+    client: &str,
+) -> Result<(), StoreError> {
     for sql in LEARNED {
-        sqlx::query(sql).bind(client).execute(&mut *connection).await?;
+        sqlx::query(sql)
+            .bind(client)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
 
 /// Holds what waits to be sent for a session.
-async fn hold(connection: &mut SqliteConnection, client: &str, rest: &mut Script) -> Result<(), StoreError> {
+async fn hold(
+    connection: &mut SqliteConnection,
+    client: &str,
+    rest: &mut Script,
+) -> Result<(), StoreError> {
     outbox::hold_all(connection, client, rest).await?;
     let orders = "UPDATE bulk SET kept = 1 WHERE client = ? AND kept = 0 AND EXISTS \
                   (SELECT 1 FROM bulk_recipient r WHERE r.bulk = bulk.seq AND r.outbox_id IS NULL AND r.code IS NULL)";
@@ -58,14 +68,28 @@ async fn held(connection: &mut SqliteConnection, client: &str) -> Result<Held, S
     let sql = "SELECT (SELECT count(*) FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 3), \
                (SELECT count(*) FROM bulk b JOIN bulk_recipient r ON r.bulk = b.seq WHERE b.client = ?1 AND b.kept = 1 \
                 AND r.outbox_id IS NULL AND r.code IS NULL)";
-    let (messages, recipients): (i64, i64) = sqlx::query_as(sql).bind(client).fetch_one(connection).await?;
-    Ok(Held { messages: u64::try_from(messages).unwrap_or(0), recipients: u64::try_from(recipients).unwrap_or(0) })
+    let (messages, recipients): (i64, i64) = sqlx::query_as(sql)
+        .bind(client)
+        .fetch_one(connection)
+        .await?;
+    Ok(Held {
+        messages: u64::try_from(messages).unwrap_or(0),
+        recipients: u64::try_from(recipients).unwrap_or(0),
+    })
 }
 
-async fn noted(connection: &mut SqliteConnection, client: &str) -> Result<Option<Account>, StoreError> {
+async fn noted(
+    connection: &mut SqliteConnection,
+    client: &str,
+) -> Result<Option<Account>, StoreError> {
     let sql = "SELECT account FROM session WHERE client = ? AND account IS NOT NULL";
-    let account: Option<String> = sqlx::query_scalar(sql).bind(client).fetch_optional(connection).await?;
-    Ok(account.map(|text| serde_json::from_str(&text)).transpose()?)
+    let account: Option<String> = sqlx::query_scalar(sql)
+        .bind(client)
+        .fetch_optional(connection)
+        .await?;
+    Ok(account
+        .map(|text| serde_json::from_str(&text))
+        .transpose()?)
 }
 
 impl Store {
@@ -161,7 +185,10 @@ impl Store {
                 let mut rest = Script::default();
                 let released = held(connection, &name).await?;
                 outbox::release_all(connection, &name, Timestamp::now(), &mut rest).await?;
-                sqlx::query("UPDATE bulk SET kept = 0 WHERE client = ? AND kept = 1").bind(&name).execute(connection).await?;
+                sqlx::query("UPDATE bulk SET kept = 0 WHERE client = ? AND kept = 1")
+                    .bind(&name)
+                    .execute(connection)
+                    .await?;
                 Ok((released, rest))
             })
         });
@@ -172,10 +199,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn cancel_held_recipients(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
+    pub async fn cancel_held_recipients(
+        &self,
+        client: &ClientId,
+        reason: &str,
+    ) -> Result<u64, StoreError> {
         let (client, reason) = (client.to_string(), reason.to_owned());
         let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = ? \
                    WHERE bulk IN (SELECT seq FROM bulk WHERE client = ? AND kept = 1) AND outbox_id IS NULL AND code IS NULL";
-        self.writer.statement(sqlx::query(sql).bind(reason).bind(client)).await
+        self.writer
+            .statement(sqlx::query(sql).bind(reason).bind(client))
+            .await
     }
 }

@@ -35,15 +35,22 @@ pub(super) enum Lookup {
 
 /// Forgets what is no JSON: it would fail the statements that look into addresses, and is looked up anew.
 pub(super) async fn drop_broken(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM address WHERE NOT json_valid(address)").execute(connection).await.map(drop)
+    sqlx::query("DELETE FROM address WHERE NOT json_valid(address)")
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 type Entry = ((ClientId, PhoneNumber), (Address, Timestamp));
 
 fn read(row: &SqliteRow) -> Result<Entry, StoreError> {
     let (client, number): (String, String) = (row.try_get("client")?, row.try_get("number")?);
-    let client = client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
-    let number = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
+    let client = client
+        .parse()
+        .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?;
+    let number = number
+        .parse()
+        .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
     let address = serde_json::from_str(&row.try_get::<String, _>("address")?)?;
     Ok(((client, number), (address, Timestamp(row.try_get("at")?))))
 }
@@ -51,12 +58,24 @@ fn read(row: &SqliteRow) -> Result<Entry, StoreError> {
 impl Addresses {
     pub(super) async fn load(readers: &Readers, aside: &Aside) -> Result<Self, StoreError> {
         let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
-        let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?").bind(limit).fetch_all(&mut *readers.get().await?).await?;
+        let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?")
+            .bind(limit)
+            .fetch_all(&mut *readers.get().await?)
+            .await?;
         let mut addresses = HashMap::with_capacity(rows.len());
         let complete = rows.len() < KEPT;
         // One that cannot be read is looked up anew, and written over then.
-        addresses.extend(rows.iter().filter_map(|row| aside.readable("address", || row.try_get("number").unwrap_or_default(), read(row))));
-        Ok(Self(Arc::new(RwLock::new(Known { addresses, complete }))))
+        addresses.extend(rows.iter().filter_map(|row| {
+            aside.readable(
+                "address",
+                || row.try_get("number").unwrap_or_default(),
+                read(row),
+            )
+        }));
+        Ok(Self(Arc::new(RwLock::new(Known {
+            addresses,
+            complete,
+        }))))
     }
 
     pub(super) fn find(&self, key: &(ClientId, PhoneNumber), oldest: Timestamp) -> Lookup {
@@ -70,7 +89,11 @@ impl Addresses {
 
     /// Those of a session. The table is its caller's.
     pub(super) fn forget(&self, client: &ClientId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).addresses.retain(|(owner, _), _| owner != client);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .addresses
+            .retain(|(owner, _), _| owner != client);
     }
 
     pub(super) fn keep(&self, key: (ClientId, PhoneNumber), address: Address, at: Timestamp) {

@@ -39,7 +39,8 @@ impl Known {
             self.numbers.remove(&(client.clone(), before));
         }
         if self.lids.len() < KEPT {
-            self.numbers.insert((client.clone(), lid.clone()), number.clone());
+            self.numbers
+                .insert((client.clone(), lid.clone()), number.clone());
             self.lids.insert((client, number), lid);
         } else {
             self.complete = false;
@@ -51,9 +52,16 @@ impl Aliases {
     pub(super) async fn load(readers: &Readers) -> Result<Self, StoreError> {
         let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
         let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT client, number, lid FROM alias LIMIT ?").bind(limit).fetch_all(&mut *readers.get().await?).await?;
+            sqlx::query_as("SELECT client, number, lid FROM alias LIMIT ?")
+                .bind(limit)
+                .fetch_all(&mut *readers.get().await?)
+                .await?;
         let complete = rows.len() < KEPT;
-        let mut known = Known { lids: HashMap::with_capacity(rows.len()), numbers: HashMap::with_capacity(rows.len()), complete };
+        let mut known = Known {
+            lids: HashMap::with_capacity(rows.len()),
+            numbers: HashMap::with_capacity(rows.len()),
+            complete,
+        };
         for (client, number, lid) in rows {
             known.keep(client, number, lid);
         }
@@ -66,7 +74,10 @@ impl Aliases {
         if known.lids.is_empty() && known.complete {
             return Some(None);
         }
-        let lid = known.lids.get(&(client.to_string(), number.digits().to_owned())).cloned();
+        let lid = known
+            .lids
+            .get(&(client.to_string(), number.digits().to_owned()))
+            .cloned();
         (lid.is_some() || known.complete).then_some(lid)
     }
 
@@ -85,6 +96,8 @@ impl Aliases {
     pub(super) fn forget(&self, client: &ClientId) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.lids.retain(|(owner, _), _| owner != client.as_str());
-        known.numbers.retain(|(owner, _), _| owner != client.as_str());
+        known
+            .numbers
+            .retain(|(owner, _), _| owner != client.as_str());
     }
 }

@@ -112,7 +112,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn known_order(&self, key: &Idempotency) -> Result<Option<BulkAccept>, StoreError> {
-        Ok(idempotency::order(&mut *self.readers.get().await?, key).await?.map(BulkAccept::from))
+        Ok(idempotency::order(&mut *self.readers.get().await?, key)
+            .await?
+            .map(BulkAccept::from))
     }
 
     /// Stores an order, all of it or nothing.
@@ -120,7 +122,11 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn create_bulk(&self, new: NewBulk) -> Result<BulkAccept, StoreError> {
-        let recipients: Vec<(&Recipient, &str)> = new.recipients.iter().map(|(recipient, variables)| (recipient, variables.as_str())).collect();
+        let recipients: Vec<(&Recipient, &str)> = new
+            .recipients
+            .iter()
+            .map(|(recipient, variables)| (recipient, variables.as_str()))
+            .collect();
         let recipients = serde_json::to_string(&recipients)?;
         self.place.check()?;
         self.writer
@@ -161,11 +167,18 @@ impl Store {
         let sql = "SELECT bulk, id, client, wanted, place, recipient, variables FROM bulk_recipient r JOIN bulk b ON b.seq = r.bulk \
                    WHERE r.outbox_id IS NULL AND r.code IS NULL AND b.kept = 0 ORDER BY r.bulk, r.place LIMIT ?";
         loop {
-            let rows = sqlx::query(sql).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
+            let rows = sqlx::query(sql)
+                .bind(limit)
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
             let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
             for row in &rows {
                 let (bulk, place): (i64, i64) = (row.try_get("bulk")?, row.try_get("place")?);
-                match self.aside.readable("bulk_recipient", || format!("{bulk}/{place}"), pending(row)) {
+                match self.aside.readable(
+                    "bulk_recipient",
+                    || format!("{bulk}/{place}"),
+                    pending(row),
+                ) {
                     Some(recipient) => good.push(recipient),
                     None => bad.push((bulk, place)),
                 }
@@ -184,7 +197,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn taken_in(&self, bulk: i64, place: i64, done: Result<OutboxId, (String, String)>) -> Result<bool, StoreError> {
+    pub async fn taken_in(
+        &self,
+        bulk: i64,
+        place: i64,
+        done: Result<OutboxId, (String, String)>,
+    ) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -217,11 +235,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn cancel_pending_of(&self, client: &ClientId, reason: &str) -> Result<u64, StoreError> {
+    pub async fn cancel_pending_of(
+        &self,
+        client: &ClientId,
+        reason: &str,
+    ) -> Result<u64, StoreError> {
         let (client, reason) = (client.to_string(), reason.to_owned());
         let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = ? \
                    WHERE bulk IN (SELECT seq FROM bulk WHERE client = ?) AND outbox_id IS NULL AND code IS NULL";
-        self.writer.statement(sqlx::query(sql).bind(reason).bind(client)).await
+        self.writer
+            .statement(sqlx::query(sql).bind(reason).bind(client))
+            .await
     }
 
     /// How far an order has come.
@@ -229,22 +253,46 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn bulk(&self, id: &str) -> Result<Option<BulkReport>, StoreError> {
-        let row =
-            sqlx::query("SELECT seq, client, created_at FROM bulk WHERE id = ?").bind(id).fetch_optional(&mut *self.readers.get().await?).await?;
+        let row = sqlx::query("SELECT seq, client, created_at FROM bulk WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let seq: i64 = row.try_get("seq")?;
-        let counts =
-            sqlx::query_as(recipients!("standing, count(*)", "GROUP BY standing")).bind(seq).fetch_all(&mut *self.readers.get().await?).await?;
-        Ok(Some(BulkReport { seq, client: client(&row)?, created_at: Timestamp(row.try_get("created_at")?), counts }))
+        let counts = sqlx::query_as(recipients!("standing, count(*)", "GROUP BY standing"))
+            .bind(seq)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
+        Ok(Some(BulkReport {
+            seq,
+            client: client(&row)?,
+            created_at: Timestamp(row.try_get("created_at")?),
+            counts,
+        }))
     }
 
     /// What became of the recipients from a place on; those in one state only, if asked.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn bulk_recipients(&self, bulk: i64, state: Option<&str>, from: i64, limit: u32) -> Result<Vec<BulkRecipient>, StoreError> {
-        let sql = recipients!("*", "WHERE place >= ?2 AND (?3 IS NULL OR standing = ?3) ORDER BY place LIMIT ?4");
-        let rows = sqlx::query(sql).bind(bulk).bind(from).bind(state).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
+    pub async fn bulk_recipients(
+        &self,
+        bulk: i64,
+        state: Option<&str>,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError> {
+        let sql = recipients!(
+            "*",
+            "WHERE place >= ?2 AND (?3 IS NULL OR standing = ?3) ORDER BY place LIMIT ?4"
+        );
+        let rows = sqlx::query(sql)
+            .bind(bulk)
+            .bind(from)
+            .bind(state)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         let read = |row: &SqliteRow| {
             Ok(BulkRecipient {
                 place: row.try_get("place")?,
@@ -263,14 +311,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn bulk_queued(&self, bulk: i64) -> Result<Vec<OutboxId>, StoreError> {
-        let rows = self.bulk_recipients(bulk, Some(RowState::Queued.as_str()), 0, u32::MAX).await?;
+        let rows = self
+            .bulk_recipients(bulk, Some(RowState::Queued.as_str()), 0, u32::MAX)
+            .await?;
         Ok(rows.into_iter().filter_map(|row| row.message).collect())
     }
 }
 
 fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {
     let client: String = row.try_get("client")?;
-    client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
+    client
+        .parse()
+        .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
 }
 
 /// Code and words of a recipient that cannot be read.
@@ -287,7 +339,9 @@ fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
         client: client(row)?,
         wanted: row.try_get("wanted")?,
         place: row.try_get("place")?,
-        recipient: recipient.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?,
+        recipient: recipient
+            .parse()
+            .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?,
         variables: row.try_get("variables")?,
     })
 }

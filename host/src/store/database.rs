@@ -42,8 +42,14 @@ impl Store {
     /// When the file cannot be used or was written by a newer gateway.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let name = path.display().to_string();
-        let wrong = |reason: String| StoreError::Open { path: name.clone(), reason };
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let wrong = |reason: String| StoreError::Open {
+            path: name.clone(),
+            reason,
+        };
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             fs::create_dir_all(parent).map_err(|error| wrong(error.to_string()))?;
         }
         files::made(path).map_err(|error| wrong(error.to_string()))?;
@@ -54,27 +60,58 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(file::BUSY_TIMEOUT);
         // What is deleted is written over: in the rows' own pages, which are written anyway, and in pages that become empty.
-        let writing = options.clone().pragma("secure_delete", "ON").pragma("journal_size_limit", file::LOG_LIMIT);
+        let writing = options
+            .clone()
+            .pragma("secure_delete", "ON")
+            .pragma("journal_size_limit", file::LOG_LIMIT);
         if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-            file::found(&writing).await.map_err(|error| wrong(error.to_string()))?;
+            file::found(&writing)
+                .await
+                .map_err(|error| wrong(error.to_string()))?;
         }
-        let mut connection = writing.connect().await.map_err(|error| wrong(error.to_string()))?;
+        let mut connection = writing
+            .connect()
+            .await
+            .map_err(|error| wrong(error.to_string()))?;
         let steps = sqlx::migrate!("src/store/migrations");
         copies::keep(&mut connection, &steps, path).await?;
-        steps.run(&mut connection).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::VersionMissing(_) => StoreError::TooNew { path: name.clone() },
-            other => wrong(other.to_string()),
-        })?;
-        file::convert(&mut connection, path).await.map_err(|error| wrong(error.to_string()))?;
-        addresses::drop_broken(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
-        outbox::look_again(&mut connection).await.map_err(|error| wrong(error.to_string()))?;
-        let readers = Readers::open(&options).await.map_err(|error| wrong(error.to_string()))?;
+        steps
+            .run(&mut connection)
+            .await
+            .map_err(|error| match error {
+                sqlx::migrate::MigrateError::VersionMissing(_) => {
+                    StoreError::TooNew { path: name.clone() }
+                }
+                other => wrong(other.to_string()),
+            })?;
+        file::convert(&mut connection, path)
+            .await
+            .map_err(|error| wrong(error.to_string()))?;
+        addresses::drop_broken(&mut connection)
+            .await
+            .map_err(|error| wrong(error.to_string()))?;
+        outbox::look_again(&mut connection)
+            .await
+            .map_err(|error| wrong(error.to_string()))?;
+        let readers = Readers::open(&options)
+            .await
+            .map_err(|error| wrong(error.to_string()))?;
         let aside = Aside::default();
         let addresses = Addresses::load(&readers, &aside).await?;
         let aliases = Aliases::load(&readers).await?;
         let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
-        let writer = Writer::start(writing, connection, place.clone()).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path: path.into(), writer, readers, addresses, aliases, recent: Recent::default(), aside, place })
+        let writer = Writer::start(writing, connection, place.clone())
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Self {
+            path: path.into(),
+            writer,
+            readers,
+            addresses,
+            aliases,
+            recent: Recent::default(),
+            aside,
+            place,
+        })
     }
 
     /// Writes what is waiting and closes the file.
@@ -88,7 +125,14 @@ impl Store {
 impl Store {
     /// Does to the rows what another version, or a broken disk, might have done.
     pub(crate) async fn spoil(&self, sql: &'static str) {
-        assert!(self.writer.statement(sqlx::query(sql)).await.expect("spoilt") > 0, "{sql}");
+        assert!(
+            self.writer
+                .statement(sqlx::query(sql))
+                .await
+                .expect("spoilt")
+                > 0,
+            "{sql}"
+        );
     }
 }
 
@@ -103,20 +147,30 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
         let store = Store::open(&path).await.expect("store");
-        assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).expect("metadata").permissions().mode() & 0o777,
+            0o600
+        );
         sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, x'00', 0)")
             .execute(&mut *store.readers.get().await.expect("reader"))
             .await
             .expect("inserted");
         store.close().await;
-        assert!(matches!(Store::open(&path).await, Err(StoreError::TooNew { .. })));
+        assert!(matches!(
+            Store::open(&path).await,
+            Err(StoreError::TooNew { .. })
+        ));
     }
 
     #[tokio::test]
     async fn a_file_that_is_no_database_is_named() {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
-        fs::write(&path, "not a database, but long enough to be looked at".repeat(50)).expect("written");
+        fs::write(
+            &path,
+            "not a database, but long enough to be looked at".repeat(50),
+        )
+        .expect("written");
         let error = Store::open(&path).await.expect_err("no database");
         assert!(error.to_string().contains("wharf.db"), "{error}");
     }

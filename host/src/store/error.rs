@@ -14,7 +14,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The file was written by a newer gateway.
-    #[error("the database {path} was written by a newer version of the gateway; start that one, or name another file in [storage] database")]
+    #[error(
+        "the database {path} was written by a newer version of the gateway; start that one, or name another file in [storage] database"
+    )]
     TooNew {
         /// The file.
         path: String,
@@ -23,13 +25,17 @@ pub enum StoreError {
     #[error("the database is busy: too many writes are waiting, or another program holds its lock")]
     Busy,
     /// The file is not at its place any more: what is written would be gone with the process.
-    #[error("the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway")]
+    #[error(
+        "the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway"
+    )]
     Moved {
         /// Where it was opened.
         path: String,
     },
     /// The file system of the database is full.
-    #[error("the disk is full: the database cannot be written; free space, or move [storage] database")]
+    #[error(
+        "the disk is full: the database cannot be written; free space, or move [storage] database"
+    )]
     Full,
     /// SQLite's words.
     #[error("database: {0}")]
@@ -70,6 +76,11 @@ pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
         // Its own words may quote what a message says.
-        Self::Corrupt(format!("JSON: {:?} error in line {}, column {}", error.classify(), error.line(), error.column()))
+        Self::Corrupt(format!(
+            "JSON: {:?} error in line {}, column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ))
     }
 }

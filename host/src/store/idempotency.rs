@@ -28,7 +28,13 @@ impl Idempotency {
     /// A request of the gateway's own, which has one spelling.
     #[must_use]
     pub fn own(scope: &str, key: String) -> Self {
-        Self { scope: scope.to_owned(), fingerprint: key.clone(), key, written: None, earlier: vec![] }
+        Self {
+            scope: scope.to_owned(),
+            fingerprint: key.clone(),
+            key,
+            written: None,
+            earlier: vec![],
+        }
     }
 
     /// Whether a row with the columns `fingerprint` and `written` was stored for this request.
@@ -54,15 +60,43 @@ pub(super) enum Used {
 }
 
 /// What is stored for a send under a key.
-pub(super) async fn send(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<Used>, StoreError> {
+pub(super) async fn send(
+    connection: &mut SqliteConnection,
+    key: &Idempotency,
+) -> Result<Option<Used>, StoreError> {
     let sql = "SELECT fingerprint, written, outbox_id FROM idempotency WHERE scope = ? AND key = ?";
-    let Some(row) = sqlx::query(sql).bind(&key.scope).bind(&key.key).fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(if key.is_that_of(&row)? { Used::Same(row.try_get("outbox_id")?) } else { Used::Other }))
+    let Some(row) = sqlx::query(sql)
+        .bind(&key.scope)
+        .bind(&key.key)
+        .fetch_optional(connection)
+        .await?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(if key.is_that_of(&row)? {
+        Used::Same(row.try_get("outbox_id")?)
+    } else {
+        Used::Other
+    }))
 }
 
 /// What is stored for an order under a key.
-pub(super) async fn order(connection: &mut SqliteConnection, key: &Idempotency) -> Result<Option<Used>, StoreError> {
+pub(super) async fn order(
+    connection: &mut SqliteConnection,
+    key: &Idempotency,
+) -> Result<Option<Used>, StoreError> {
     let sql = "SELECT fingerprint, written, id FROM bulk WHERE scope = ? AND key = ?";
-    let Some(row) = sqlx::query(sql).bind(&key.scope).bind(&key.key).fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(if key.is_that_of(&row)? { Used::Same(row.try_get("id")?) } else { Used::Other }))
+    let Some(row) = sqlx::query(sql)
+        .bind(&key.scope)
+        .bind(&key.key)
+        .fetch_optional(connection)
+        .await?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(if key.is_that_of(&row)? {
+        Used::Same(row.try_get("id")?)
+    } else {
+        Used::Other
+    }))
 }

@@ -11,7 +11,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses. One that it cannot store does not take its neighbours with it.
-    pub async fn append_inbound(&self, arrived: Vec<(MessageId, Envelope)>) -> Result<u64, StoreError> {
+    pub async fn append_inbound(
+        &self,
+        arrived: Vec<(MessageId, Envelope)>,
+    ) -> Result<u64, StoreError> {
         match self.append_together(arrived.clone()).await {
             Err(StoreError::Database(_) | StoreError::Corrupt(_)) if arrived.len() > 1 => {}
             appended => return appended,
@@ -26,9 +29,18 @@ impl Store {
         failed.map_or(Ok(new), Err)
     }
 
-    async fn append_together(&self, arrived: Vec<(MessageId, Envelope)>) -> Result<u64, StoreError> {
-        let session = arrived.first().map(|(_, envelope)| envelope.session.to_string()).unwrap_or_default();
-        let learned: Vec<_> = arrived.iter().flat_map(|(_, envelope)| pairs(envelope)).collect();
+    async fn append_together(
+        &self,
+        arrived: Vec<(MessageId, Envelope)>,
+    ) -> Result<u64, StoreError> {
+        let session = arrived
+            .first()
+            .map(|(_, envelope)| envelope.session.to_string())
+            .unwrap_or_default();
+        let learned: Vec<_> = arrived
+            .iter()
+            .flat_map(|(_, envelope)| pairs(envelope))
+            .collect();
         let appended = self
             .writer
             .write_then(move |connection| {
@@ -58,18 +70,40 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn told_until(&self, client: &ClientId, account: &Account) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn told_until(
+        &self,
+        client: &ClientId,
+        account: &Account,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT until FROM told WHERE client = ? AND account = ?";
-        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(name(account)).fetch_optional(&mut *self.readers.get().await?).await?.map(Timestamp))
+        Ok(sqlx::query_scalar(sql)
+            .bind(client.as_str())
+            .bind(name(account))
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?
+            .map(Timestamp))
     }
 
     /// Notes that every message of the account from before `at` was told.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn all_told(
+        &self,
+        client: &ClientId,
+        account: &Account,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO told (client, account, until) VALUES (?, ?, ?) ON CONFLICT (client, account) DO UPDATE SET until = excluded.until";
-        self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(name(account).to_owned()).bind(at.0)).await.map(drop)
+        self.writer
+            .statement(
+                sqlx::query(sql)
+                    .bind(client.to_string())
+                    .bind(name(account).to_owned())
+                    .bind(at.0),
+            )
+            .await
+            .map(drop)
     }
 }
 
@@ -85,25 +119,47 @@ async fn untold<'a>(
                WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
                  AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
                GROUP BY value ORDER BY min(key)";
-    let places: Vec<i64> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
-    Ok(places.iter().filter_map(|place| arrived.get(usize::try_from(*place).ok()?)).collect())
+    let places: Vec<i64> = sqlx::query_scalar(sql)
+        .bind(client)
+        .bind(serde_json::to_string(&ids)?)
+        .fetch_all(connection)
+        .await?;
+    Ok(places
+        .iter()
+        .filter_map(|place| arrived.get(usize::try_from(*place).ok()?))
+        .collect())
 }
 
 /// Who is no stranger any more: a number, or a chat by its LID while its number is not known.
 fn sender(envelope: &Envelope) -> Option<String> {
-    let Event::MessageReceived(message) = &envelope.event else { return None };
-    message.chat.number().map(|number| number.digits().to_owned()).or_else(|| message.chat.lid.clone())
+    let Event::MessageReceived(message) = &envelope.event else {
+        return None;
+    };
+    message
+        .chat
+        .number()
+        .map(|number| number.digits().to_owned())
+        .or_else(|| message.chat.lid.clone())
 }
 
 /// Whose opaque ids a message tells.
 fn pairs(envelope: &Envelope) -> Vec<Pair> {
-    let Event::MessageReceived(message) = &envelope.event else { return vec![] };
-    [&message.chat, &message.sender].into_iter().filter_map(recipients::pair).collect()
+    let Event::MessageReceived(message) = &envelope.event else {
+        return vec![];
+    };
+    [&message.chat, &message.sender]
+        .into_iter()
+        .filter_map(recipients::pair)
+        .collect()
 }
 
 /// An account's number stays when its other form becomes known later.
 fn name(account: &Account) -> &str {
-    account.pn.as_deref().or(account.lid.as_deref()).unwrap_or_default()
+    account
+        .pn
+        .as_deref()
+        .or(account.lid.as_deref())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -115,9 +171,19 @@ mod tests {
     };
 
     fn envelope(id: &str, at: i64) -> Envelope {
-        let event = Event::Other { kind: "message".into(), json: "{}".into() };
+        let event = Event::Other {
+            kind: "message".into(),
+            json: "{}".into(),
+        };
         let session = "a".parse().expect("id");
-        Envelope { id: EventId::new(id), at: Timestamp(at), session, account: None, replayed: false, event }
+        Envelope {
+            id: EventId::new(id),
+            at: Timestamp(at),
+            session,
+            account: None,
+            replayed: false,
+            event,
+        }
     }
 
     #[tokio::test]
@@ -128,7 +194,11 @@ mod tests {
         assert_eq!(store.append_inbound(vec![one("3EB0", "2", 6)]).await, Ok(0));
         assert_eq!(store.events_after(0, 10).await.expect("read").len(), 1);
         store.prune_inbound(Timestamp(6)).await.expect("pruned");
-        assert_eq!(store.append_inbound(vec![one("3EB0", "3", 7)]).await, Ok(1), "forgotten");
+        assert_eq!(
+            store.append_inbound(vec![one("3EB0", "3", 7)]).await,
+            Ok(1),
+            "forgotten"
+        );
         assert_eq!(store.append_inbound(vec![]).await, Ok(0));
     }
 
@@ -138,10 +208,25 @@ mod tests {
         let one = |id: &str, event: &str| (MessageId(id.into()), envelope(event, 5));
         assert_eq!(store.append_inbound(vec![one("known", "a")]).await, Ok(1));
         let (odd, other) = ("half \u{0} of \" \u{FFFD} an id", "half \u{0} another");
-        let arrived = [("z", "b"), ("known", "c"), (odd, "d"), ("a", "e"), ("z", "f"), (odd, "g"), (other, "h")].map(|(id, event)| one(id, event));
+        let arrived = [
+            ("z", "b"),
+            ("known", "c"),
+            (odd, "d"),
+            ("a", "e"),
+            ("z", "f"),
+            (odd, "g"),
+            (other, "h"),
+        ]
+        .map(|(id, event)| one(id, event));
         assert_eq!(store.append_inbound(arrived.to_vec()).await, Ok(4));
         assert_eq!(store.append_inbound(arrived.to_vec()).await, Ok(0));
-        let told: Vec<_> = store.events_after(0, 10).await.expect("read").into_iter().map(|event| event.envelope.id.0).collect();
+        let told: Vec<_> = store
+            .events_after(0, 10)
+            .await
+            .expect("read")
+            .into_iter()
+            .map(|event| event.envelope.id.0)
+            .collect();
         assert_eq!(told, ["evt_a", "evt_b", "evt_d", "evt_e", "evt_h"]);
     }
 
@@ -157,8 +242,20 @@ mod tests {
         });
         poison.await.expect("made");
         let arrived = ["a", "poison", "b"].map(|id| (MessageId(id.into()), envelope(id, 5)));
-        assert!(matches!(store.append_inbound(arrived.to_vec()).await, Err(StoreError::Database(_))), "the page is asked again");
-        let told: Vec<_> = store.events_after(0, 10).await.expect("read").into_iter().map(|event| event.envelope.id.0).collect();
+        assert!(
+            matches!(
+                store.append_inbound(arrived.to_vec()).await,
+                Err(StoreError::Database(_))
+            ),
+            "the page is asked again"
+        );
+        let told: Vec<_> = store
+            .events_after(0, 10)
+            .await
+            .expect("read")
+            .into_iter()
+            .map(|event| event.envelope.id.0)
+            .collect();
         assert_eq!(told, ["evt_a", "evt_b"]);
     }
 
@@ -166,10 +263,22 @@ mod tests {
     async fn each_account_has_its_own_moment() {
         let (_dir, store) = scratch().await;
         let client: ClientId = "a".parse().expect("id");
-        let [one, two] = ["1@c.us", "2@c.us"].map(|pn| Account { pn: Some(pn.into()), ..Account::default() });
-        store.all_told(&client, &one, Timestamp(5)).await.expect("noted");
-        store.all_told(&client, &one, Timestamp(9)).await.expect("noted");
-        assert_eq!(store.told_until(&client, &one).await, Ok(Some(Timestamp(9))));
+        let [one, two] = ["1@c.us", "2@c.us"].map(|pn| Account {
+            pn: Some(pn.into()),
+            ..Account::default()
+        });
+        store
+            .all_told(&client, &one, Timestamp(5))
+            .await
+            .expect("noted");
+        store
+            .all_told(&client, &one, Timestamp(9))
+            .await
+            .expect("noted");
+        assert_eq!(
+            store.told_until(&client, &one).await,
+            Ok(Some(Timestamp(9)))
+        );
         assert_eq!(store.told_until(&client, &two).await, Ok(None));
     }
 }

@@ -40,8 +40,15 @@ mod tests {
         for rows in 0..300 {
             let all: Vec<usize> = (0..rows).collect();
             let pieces: Vec<&[usize]> = pieces(&all).collect();
-            assert!(pieces.iter().all(|piece| SIZES.contains(&piece.len())), "{rows}");
-            assert!(pieces.len() <= rows / 64 + 3, "{rows} rows in {} pieces", pieces.len());
+            assert!(
+                pieces.iter().all(|piece| SIZES.contains(&piece.len())),
+                "{rows}"
+            );
+            assert!(
+                pieces.len() <= rows / 64 + 3,
+                "{rows} rows in {} pieces",
+                pieces.len()
+            );
             assert_eq!(pieces.concat(), all);
         }
     }

@@ -39,13 +39,15 @@ mod writer;
 pub use accounts::{Held, Relinked};
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
 pub use database::Store;
-pub use deliveries::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update};
+pub use deliveries::{
+    Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update,
+};
 pub use error::StoreError;
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;
 pub use outbox::{
-    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, FastPath, Filter, Finish, HistoryRow, Listed, NewRow, OutboxId, OutboxRow, QUEUE_PLACES,
-    RowState, Step,
+    Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, FastPath, Filter, Finish, HistoryRow,
+    Listed, NewRow, OutboxId, OutboxRow, QUEUE_PLACES, RowState, Step,
 };
 pub use pacing::Sending;
 pub use sessions::{HealthRow, SessionRow};
@@ -61,16 +63,28 @@ use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 #[cfg(test)]
 pub(crate) async fn scratch() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("tempdir");
-    let store = Store::open(&dir.path().join("wharf.db")).await.expect("store");
+    let store = Store::open(&dir.path().join("wharf.db"))
+        .await
+        .expect("store");
     (dir, store)
 }
 
 /// Keeps every other connection from writing until what this returns is awaited.
 #[cfg(test)]
 pub(crate) async fn hold(path: &Path) -> impl Future<Output = ()> {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.expect("a connection");
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("begun");
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut connection)
+        .await
+        .expect("begun");
     async move {
-        sqlx::query("ROLLBACK").execute(&mut connection).await.expect("ended");
+        sqlx::query("ROLLBACK")
+            .execute(&mut connection)
+            .await
+            .expect("ended");
     }
 }

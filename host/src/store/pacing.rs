@@ -21,7 +21,13 @@ pub struct Sending {
 }
 
 /// Counts a send that begins.
-pub(super) fn count(script: &mut Script, client: &str, message: i64, cold: bool, now: i64) -> Result<(), StoreError> {
+pub(super) fn count(
+    script: &mut Script,
+    client: &str,
+    message: i64,
+    cold: bool,
+    now: i64,
+) -> Result<(), StoreError> {
     script.add("INSERT OR IGNORE INTO paced (client, at, message, cold) VALUES (?, ?, ?, ?)");
     script.bind(client)?;
     script.bind(now)?;
@@ -35,13 +41,21 @@ pub(super) fn count(script: &mut Script, client: &str, message: i64, cold: bool,
 }
 
 /// Notes who is no stranger, by numbers and by chats: a chat whose number is known is known by that.
-pub(super) async fn know(connection: &mut SqliteConnection, client: &str, who: &[String]) -> Result<(), StoreError> {
+pub(super) async fn know(
+    connection: &mut SqliteConnection,
+    client: &str,
+    who: &[String],
+) -> Result<(), StoreError> {
     if who.is_empty() {
         return Ok(());
     }
     let sql = "INSERT OR IGNORE INTO acquaintance (client, line)
                SELECT ?1, coalesce((SELECT number FROM alias WHERE client = ?1 AND lid = value), value) FROM json_each(?2) RETURNING line";
-    let new: Vec<String> = sqlx::query_scalar(sql).bind(client).bind(serde_json::to_string(who)?).fetch_all(&mut *connection).await?;
+    let new: Vec<String> = sqlx::query_scalar(sql)
+        .bind(client)
+        .bind(serde_json::to_string(who)?)
+        .fetch_all(&mut *connection)
+        .await?;
     for who in new {
         outbox::unpark_known(connection, client, &who).await?;
     }
@@ -61,15 +75,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn look(&self, client: &ClientId) -> Result<(Sending, HashSet<Recipient>), StoreError> {
+    pub async fn look(
+        &self,
+        client: &ClientId,
+    ) -> Result<(Sending, HashSet<Recipient>), StoreError> {
         let sql =
             "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
                    EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
                    EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
                        AND profile_gone = 0 AND held < 4) AS in_doubt";
-        let row = sqlx::query(sql).bind(client.as_str()).fetch_one(&mut *self.readers.get().await?).await?;
-        let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(Timestamp));
+        let row = sqlx::query(sql)
+            .bind(client.as_str())
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?;
+        let time = |name: &str| {
+            row.try_get::<Option<i64>, _>(name)
+                .map(|at| at.map(Timestamp))
+        };
         let sending = Sending {
             paused_at: time("paused_at")?,
             first_at: time("first_at")?,
@@ -79,7 +102,9 @@ impl Store {
         let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
         // One that is no recipient is none that a send could wait for.
         let line = |text: &String| {
-            let read = text.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
+            let read = text
+                .parse()
+                .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
             self.aside.readable("outbox", || text.clone(), read)
         };
         Ok((sending, in_doubt.iter().filter_map(line).collect()))
@@ -93,20 +118,36 @@ impl Store {
         // Paused twice is paused since the first time.
         let sql = "INSERT INTO sending (client, paused_at) VALUES (?1, ?2)
                    ON CONFLICT (client) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))";
-        self.writer.statement(sqlx::query(sql).bind(client.to_string()).bind(pause.then(|| Timestamp::now().0))).await.map(drop)
+        self.writer
+            .statement(
+                sqlx::query(sql)
+                    .bind(client.to_string())
+                    .bind(pause.then(|| Timestamp::now().0)),
+            )
+            .await
+            .map(drop)
     }
 
     /// When the session began the `nth` send counted from its last one, which is 1; of those to strangers only, if `cold`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn paced(&self, client: &ClientId, nth: u32, cold: bool) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn paced(
+        &self,
+        client: &ClientId,
+        nth: u32,
+        cold: bool,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let sql = if cold {
             "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET ?"
         } else {
             "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         };
-        let at = sqlx::query_scalar(sql).bind(client.as_str()).bind(nth.saturating_sub(1)).fetch_optional(&mut *self.readers.get().await?).await?;
+        let at = sqlx::query_scalar(sql)
+            .bind(client.as_str())
+            .bind(nth.saturating_sub(1))
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?;
         Ok(at.map(Timestamp))
     }
 
@@ -114,14 +155,22 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn knows(&self, client: &ClientId, recipient: &Recipient) -> Result<bool, StoreError> {
+    pub async fn knows(
+        &self,
+        client: &ClientId,
+        recipient: &Recipient,
+    ) -> Result<bool, StoreError> {
         if recipient.is_group() {
             return Ok(true);
         }
         let sql =
             "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ?1 AND line IN (?2, (SELECT number FROM alias WHERE client = ?1 AND lid = ?2),
                        (SELECT replace(iif(json_valid(address), address ->> '$.pn', NULL), '@c.us', '') FROM address WHERE client = ?1 AND number = ?2)))";
-        Ok(sqlx::query_scalar(sql).bind(client.as_str()).bind(recipient.to_string()).fetch_one(&mut *self.readers.get().await?).await?)
+        Ok(sqlx::query_scalar(sql)
+            .bind(client.as_str())
+            .bind(recipient.to_string())
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?)
     }
 
     /// Notes people whom the session has a chat with.
@@ -145,6 +194,9 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer.statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0)).await.map(drop)
+        self.writer
+            .statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0))
+            .await
+            .map(drop)
     }
 }

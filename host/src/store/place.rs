@@ -34,12 +34,22 @@ impl Place {
     /// Of a file that was just opened.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
-        Ok(Self(Arc::new(Opened { file: file(&path)?, path, moved: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Opened {
+            file: file(&path)?,
+            path,
+            moved: AtomicBool::new(false),
+        })))
     }
 
     /// As the last look found it.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.0.moved.load(Ordering::Relaxed) { Err(StoreError::Moved { path: self.0.path.display().to_string() }) } else { Ok(()) }
+        if self.0.moved.load(Ordering::Relaxed) {
+            Err(StoreError::Moved {
+                path: self.0.path.display().to_string(),
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// Looks at the place; a change is logged.
@@ -47,7 +57,10 @@ impl Place {
         let moved = match file(&self.0.path) {
             Ok(there) => there != self.0.file,
             // Any other error says nothing of the file: SQLite has it open.
-            Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
         };
         if self.0.moved.swap(moved, Ordering::Relaxed) != moved {
             if moved {

@@ -18,8 +18,14 @@ impl Store {
     /// [`StoreError::Moved`]; whatever else the database says.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.look_at_place()?;
-        let sql = "INSERT INTO probe (id, at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at = ?1";
-        let written = timeout(PROBE, self.writer.statement(sqlx::query(sql).bind(Timestamp::now().0))).await;
+        let sql =
+            "INSERT INTO probe (id, at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at = ?1";
+        let written = timeout(
+            PROBE,
+            self.writer
+                .statement(sqlx::query(sql).bind(Timestamp::now().0)),
+        )
+        .await;
         written.unwrap_or(Err(StoreError::Busy)).map(drop)
     }
 
@@ -50,7 +56,9 @@ mod tests {
         let (path, away) = (dir.path().join("wharf.db"), dir.path().join("away.db"));
         assert_eq!(store.check().await, Ok(()));
         fs::rename(&path, &away).expect("moved");
-        let moved = Err(StoreError::Moved { path: path.display().to_string() });
+        let moved = Err(StoreError::Moved {
+            path: path.display().to_string(),
+        });
         assert_eq!(store.check().await, moved, "gone");
         fs::copy(&away, &path).expect("a copy");
         assert_eq!(store.check().await, moved, "replaced");
@@ -72,10 +80,20 @@ mod tests {
         use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
         let (dir, store) = scratch().await;
-        let mut other = SqliteConnectOptions::new().filename(dir.path().join("wharf.db")).connect().await.expect("a connection");
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock");
+        let mut other = SqliteConnectOptions::new()
+            .filename(dir.path().join("wharf.db"))
+            .connect()
+            .await
+            .expect("a connection");
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut other)
+            .await
+            .expect("the lock");
         assert_eq!(store.check().await, Err(StoreError::Busy));
-        sqlx::query("ROLLBACK").execute(&mut other).await.expect("given back");
+        sqlx::query("ROLLBACK")
+            .execute(&mut other)
+            .await
+            .expect("given back");
         assert_eq!(store.check().await, Ok(()));
     }
 }

@@ -79,7 +79,11 @@ pub(super) struct Recent(Arc<Mutex<Slots>>);
 
 impl Place {
     pub(super) fn new(plugin: &str, session: String, key: &str) -> Self {
-        Self { plugin: plugin.to_owned(), session, key: key.to_owned() }
+        Self {
+            plugin: plugin.to_owned(),
+            session,
+            key: key.to_owned(),
+        }
     }
 }
 
@@ -91,8 +95,13 @@ impl Recent {
     pub(super) fn find(&self, place: &Place) -> Found {
         let slots = self.slots();
         match slots.map.get(place) {
-            Some(Slot { value: Some(value), .. }) => Found::Kept(value.clone()),
-            slot => Found::Unknown(Since { age: slots.age, writes: slot.map_or(0, |slot| slot.writes) }),
+            Some(Slot {
+                value: Some(value), ..
+            }) => Found::Kept(value.clone()),
+            slot => Found::Unknown(Since {
+                age: slots.age,
+                writes: slot.map_or(0, |slot| slot.writes),
+            }),
         }
     }
 
@@ -190,8 +199,21 @@ mod tests {
         }
         assert!(recent.slots().map.len() < KEPT / 2);
         recent.keep(written.clone(), before, None);
-        assert!(unknown(&recent, &written).is_some(), "it was read before a write");
-        for (place, value) in [(writing, None), (place("large"), Some(Value { bytes: vec![0; MAX_KEPT + 1], version: 1, expires_at: None }))] {
+        assert!(
+            unknown(&recent, &written).is_some(),
+            "it was read before a write"
+        );
+        for (place, value) in [
+            (writing, None),
+            (
+                place("large"),
+                Some(Value {
+                    bytes: vec![0; MAX_KEPT + 1],
+                    version: 1,
+                    expires_at: None,
+                }),
+            ),
+        ] {
             let since = unknown(&recent, &place).expect("not kept");
             recent.keep(place.clone(), since, value.as_ref());
             assert!(unknown(&recent, &place).is_some(), "{place:?}");

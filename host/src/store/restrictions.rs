@@ -10,8 +10,13 @@ const FINE: i64 = 3_600_000;
 
 fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
     let name: String = row.try_get("kind")?;
-    let kind = RestrictionKind::from_name(&name).ok_or_else(|| StoreError::Corrupt(format!("restriction {name:?}")))?;
-    Ok(Restriction { kind, since: Timestamp(row.try_get("since")?), until: Timestamp(row.try_get("until")?) })
+    let kind = RestrictionKind::from_name(&name)
+        .ok_or_else(|| StoreError::Corrupt(format!("restriction {name:?}")))?;
+    Ok(Restriction {
+        kind,
+        since: Timestamp(row.try_get("since")?),
+        until: Timestamp(row.try_get("until")?),
+    })
 }
 
 impl Store {
@@ -22,19 +27,41 @@ impl Store {
     /// When the database cannot be read.
     pub async fn restrictions(&self, client: &ClientId) -> Result<Vec<Restriction>, StoreError> {
         let sql = "SELECT kind, since, until FROM restriction WHERE client = ? ORDER BY kind";
-        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
-        let name = |row: &SqliteRow| format!("{client} {}", row.try_get::<String, _>("kind").unwrap_or_default());
-        Ok(rows.iter().filter_map(|row| self.aside.readable("restriction", || name(row), read(row))).collect())
+        let rows = sqlx::query(sql)
+            .bind(client.as_str())
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
+        let name = |row: &SqliteRow| {
+            format!(
+                "{client} {}",
+                row.try_get::<String, _>("kind").unwrap_or_default()
+            )
+        };
+        Ok(rows
+            .iter()
+            .filter_map(|row| self.aside.readable("restriction", || name(row), read(row)))
+            .collect())
     }
 
     /// Lifts the restrictions of a kind that this version does not know; those that are over by `now`, or all.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lift_unknown(&self, client: &ClientId, now: Option<Timestamp>) -> Result<(), StoreError> {
-        let known = [RestrictionKind::ReachOutTimeLock, RestrictionKind::NewChatLimit].map(RestrictionKind::as_str);
+    pub async fn lift_unknown(
+        &self,
+        client: &ClientId,
+        now: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let known = [
+            RestrictionKind::ReachOutTimeLock,
+            RestrictionKind::NewChatLimit,
+        ]
+        .map(RestrictionKind::as_str);
         let sql = "DELETE FROM restriction WHERE client = ?1 AND kind NOT IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR until <= ?3)";
-        let delete = sqlx::query(sql).bind(client.to_string()).bind(serde_json::to_string(&known)?).bind(now.map(|now| now.0));
+        let delete = sqlx::query(sql)
+            .bind(client.to_string())
+            .bind(serde_json::to_string(&known)?)
+            .bind(now.map(|now| now.0));
         self.writer.statement(delete).await.map(drop)
     }
 
@@ -78,13 +105,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lift(&self, client: &ClientId, kind: RestrictionKind, event: Envelope) -> Result<bool, StoreError> {
+    pub async fn lift(
+        &self,
+        client: &ClientId,
+        kind: RestrictionKind,
+        event: Envelope,
+    ) -> Result<bool, StoreError> {
         let client = client.to_string();
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     let sql = "DELETE FROM restriction WHERE client = ? AND kind = ?";
-                    let lifted = sqlx::query(sql).bind(client).bind(kind.as_str()).execute(&mut *connection).await?.rows_affected() == 1;
+                    let lifted = sqlx::query(sql)
+                        .bind(client)
+                        .bind(kind.as_str())
+                        .execute(&mut *connection)
+                        .await?
+                        .rows_affected()
+                        == 1;
                     if lifted {
                         events::insert(connection, &event).await?;
                     }

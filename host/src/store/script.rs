@@ -3,7 +3,10 @@
 //!
 //! Each text is prepared once and kept, so texts are to be few: what differs from call to call is an argument.
 
-use sqlx::{Arguments, AssertSqlSafe, Encode, Execute, Sqlite, SqliteConnection, Type, query::Query, sqlite::SqliteArguments};
+use sqlx::{
+    Arguments, AssertSqlSafe, Encode, Execute, Sqlite, SqliteConnection, Type, query::Query,
+    sqlite::SqliteArguments,
+};
 
 use super::error::StoreError;
 
@@ -23,8 +26,14 @@ impl Script {
     /// # Errors
     /// When an argument cannot be encoded.
     pub(super) fn of(mut statement: Statement) -> Result<Self, StoreError> {
-        let arguments = statement.take_arguments().map_err(|error| StoreError::Database(error.to_string()))?;
-        Ok(Self { sql: statement.sql().as_str().to_owned(), arguments: arguments.unwrap_or_default(), statements: 1 })
+        let arguments = statement
+            .take_arguments()
+            .map_err(|error| StoreError::Database(error.to_string()))?;
+        Ok(Self {
+            sql: statement.sql().as_str().to_owned(),
+            arguments: arguments.unwrap_or_default(),
+            statements: 1,
+        })
     }
 
     /// Adds a statement, whose placeholders are `?`, bound in their order over all statements.
@@ -35,8 +44,13 @@ impl Script {
     }
 
     /// The next argument.
-    pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(&mut self, value: T) -> Result<(), StoreError> {
-        self.arguments.add(value).map_err(|error| StoreError::Database(error.to_string()))
+    pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(
+        &mut self,
+        value: T,
+    ) -> Result<(), StoreError> {
+        self.arguments
+            .add(value)
+            .map_err(|error| StoreError::Database(error.to_string()))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -53,9 +67,17 @@ impl Script {
     ///
     /// # Errors
     /// When a statement fails; those before it are done.
-    pub(super) async fn run(self, connection: &mut SqliteConnection, before: &str, behind: &str) -> Result<u64, sqlx::Error> {
+    pub(super) async fn run(
+        self,
+        connection: &mut SqliteConnection,
+        before: &str,
+        behind: &str,
+    ) -> Result<u64, sqlx::Error> {
         // Constants of the callers.
         let sql = AssertSqlSafe([before, &self.sql, behind].concat());
-        Ok(sqlx::query_with(sql, self.arguments).execute(connection).await?.rows_affected())
+        Ok(sqlx::query_with(sql, self.arguments)
+            .execute(connection)
+            .await?
+            .rows_affected())
     }
 }

@@ -49,7 +49,10 @@ impl Store {
         linked: bool,
         event: Envelope,
     ) -> Result<(), StoreError> {
-        let (transition, account) = (transition.clone(), account.map(serde_json::to_string).transpose()?);
+        let (transition, account) = (
+            transition.clone(),
+            account.map(serde_json::to_string).transpose()?,
+        );
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -88,18 +91,26 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn session(&self, client: &ClientId) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query("SELECT state, reason, since, linked, account FROM session WHERE client = ?")
-            .bind(client.as_str())
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?;
+        let row = sqlx::query(
+            "SELECT state, reason, since, linked, account FROM session WHERE client = ?",
+        )
+        .bind(client.as_str())
+        .fetch_optional(&mut *self.readers.get().await?)
+        .await?;
         row.map(|row| {
             let account: Option<String> = row.try_get("account")?;
             // What cannot be read must not hide whether there is a login.
             let name = || client.to_string();
-            let account = account.and_then(|text| self.aside.readable("session", name, serde_json::from_str(&text)));
+            let account = account.and_then(|text| {
+                self.aside
+                    .readable("session", name, serde_json::from_str(&text))
+            });
             Ok(SessionRow {
                 client: client.clone(),
-                state: self.aside.readable("session", name, state(&row, "state")).unwrap_or(SessionState::Disconnected),
+                state: self
+                    .aside
+                    .readable("session", name, state(&row, "state"))
+                    .unwrap_or(SessionState::Disconnected),
                 reason: row.try_get("reason")?,
                 since: Timestamp(row.try_get("since")?),
                 linked: row.try_get("linked")?,
@@ -113,7 +124,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn transitions(&self, client: &ClientId, limit: u32) -> Result<Vec<Transition>, StoreError> {
+    pub async fn transitions(
+        &self,
+        client: &ClientId,
+        limit: u32,
+    ) -> Result<Vec<Transition>, StoreError> {
         let rows = sqlx::query("SELECT seq, at, before, after, reason FROM transition WHERE client = ? ORDER BY seq DESC LIMIT ?")
             .bind(client.as_str())
             .bind(limit)
@@ -129,7 +144,13 @@ impl Store {
             })
         };
         let name = |row: &SqliteRow| row.try_get::<i64, _>("seq").unwrap_or_default().to_string();
-        Ok(rows.iter().filter_map(|row| self.aside.readable("transition", || name(row), transition(row))).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                self.aside
+                    .readable("transition", || name(row), transition(row))
+            })
+            .collect())
     }
 
     /// Records a health check.
@@ -159,23 +180,47 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn health(&self, client: &ClientId, limit: u32) -> Result<Vec<HealthRow>, StoreError> {
-        let rows = sqlx::query("SELECT at, ok, detail FROM health WHERE client = ? ORDER BY seq DESC LIMIT ?")
-            .bind(client.as_str())
-            .bind(limit)
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        rows.iter().map(|row| Ok(HealthRow { at: Timestamp(row.try_get("at")?), ok: row.try_get("ok")?, detail: row.try_get("detail")? })).collect()
+    pub async fn health(
+        &self,
+        client: &ClientId,
+        limit: u32,
+    ) -> Result<Vec<HealthRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT at, ok, detail FROM health WHERE client = ? ORDER BY seq DESC LIMIT ?",
+        )
+        .bind(client.as_str())
+        .bind(limit)
+        .fetch_all(&mut *self.readers.get().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(HealthRow {
+                    at: Timestamp(row.try_get("at")?),
+                    ok: row.try_get("ok")?,
+                    detail: row.try_get("detail")?,
+                })
+            })
+            .collect()
     }
 }
 
-async fn forget(connection: &mut SqliteConnection, sql: &'static str, client: &str) -> Result<(), StoreError> {
-    sqlx::query(sql).bind(client).bind(KEPT).execute(connection).await?;
+async fn forget(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    client: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(sql)
+        .bind(client)
+        .bind(KEPT)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
 fn state(row: &SqliteRow, column: &str) -> Result<SessionState, StoreError> {
-    row.try_get::<String, _>(column)?.parse().map_err(StoreError::Corrupt)
+    row.try_get::<String, _>(column)?
+        .parse()
+        .map_err(StoreError::Corrupt)
 }
 
 #[cfg(test)]
@@ -191,29 +236,74 @@ mod tests {
         let (_dir, store) = scratch().await;
         let client: ClientId = "a".parse().expect("id");
         assert_eq!(store.session(&client).await, Ok(None));
-        let steps = [(SessionState::Disconnected, SessionState::Loading), (SessionState::Loading, SessionState::Ready)];
+        let steps = [
+            (SessionState::Disconnected, SessionState::Loading),
+            (SessionState::Loading, SessionState::Ready),
+        ];
         for (n, (before, after)) in steps.into_iter().enumerate() {
             let at = Timestamp(i64::try_from(n).expect("small"));
-            let me = Account { pn: Some("1@c.us".into()), ..Account::default() };
+            let me = Account {
+                pn: Some("1@c.us".into()),
+                ..Account::default()
+            };
             let account = (n == 0).then_some(&me);
-            let step = Transition { client: client.clone(), at, before, after, reason: "r".into() };
-            let event = Event::SessionState { before, after, reason: None };
+            let step = Transition {
+                client: client.clone(),
+                at,
+                before,
+                after,
+                reason: "r".into(),
+            };
+            let event = Event::SessionState {
+                before,
+                after,
+                reason: None,
+            };
             let id = EventId::new(&n.to_string());
-            let event = Envelope { id, at, session: client.clone(), account: None, replayed: false, event };
-            store.record_transition(&step, account, true, event).await.expect("recorded");
+            let event = Envelope {
+                id,
+                at,
+                session: client.clone(),
+                account: None,
+                replayed: false,
+                event,
+            };
+            store
+                .record_transition(&step, account, true, event)
+                .await
+                .expect("recorded");
         }
         let row = store.session(&client).await.expect("read").expect("there");
-        assert_eq!((row.state, row.linked, row.account.and_then(|a| a.pn)), (SessionState::Ready, true, Some("1@c.us".into())));
-        assert_eq!(store.events_after(0, 10).await.expect("read").len(), 2, "each with its event");
+        assert_eq!(
+            (row.state, row.linked, row.account.and_then(|a| a.pn)),
+            (SessionState::Ready, true, Some("1@c.us".into()))
+        );
+        assert_eq!(
+            store.events_after(0, 10).await.expect("read").len(),
+            2,
+            "each with its event"
+        );
         let transitions = store.transitions(&client, 10).await.expect("read");
-        assert_eq!(transitions.iter().map(|t| t.after).collect::<Vec<_>>(), [SessionState::Ready, SessionState::Loading]);
+        assert_eq!(
+            transitions.iter().map(|t| t.after).collect::<Vec<_>>(),
+            [SessionState::Ready, SessionState::Loading]
+        );
     }
 
     #[tokio::test]
     async fn old_health_checks_are_forgotten() {
         let (_dir, store) = scratch().await;
         let client: ClientId = "a".parse().expect("id");
-        let writes = (0..KEPT + 20).map(|n| store.record_health(&client, HealthRow { at: Timestamp(n), ok: true, detail: "{}".into() }));
+        let writes = (0..KEPT + 20).map(|n| {
+            store.record_health(
+                &client,
+                HealthRow {
+                    at: Timestamp(n),
+                    ok: true,
+                    detail: "{}".into(),
+                },
+            )
+        });
         futures_util::future::join_all(writes).await;
         let rows = store.health(&client, 10_000).await.expect("read");
         assert_eq!(rows.len(), usize::try_from(KEPT).expect("small"));

@@ -38,7 +38,9 @@ impl Store {
         let work = self.writer.write_deferrable(|connection| {
             Box::pin(async move {
                 // It does a page with each row that is asked for.
-                sqlx::query("PRAGMA incremental_vacuum(64)").fetch_all(connection).await?;
+                sqlx::query("PRAGMA incremental_vacuum(64)")
+                    .fetch_all(connection)
+                    .await?;
                 Ok(())
             })
         });
@@ -46,7 +48,9 @@ impl Store {
     }
 
     pub(super) async fn empty_pages(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *self.readers.get().await?).await?)
+        Ok(sqlx::query_scalar("PRAGMA freelist_count")
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?)
     }
 
     /// Empties the write-ahead log, which holds what was deleted until it is written over. False: not now.
@@ -55,7 +59,9 @@ impl Store {
     /// When the database refuses.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
         // Most of it is copied beside the writer; what is left costs the writer a moment between two transactions.
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&mut *self.readers.get().await?).await?;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         self.writer.empty_log().await
     }
 }

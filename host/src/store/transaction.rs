@@ -26,7 +26,10 @@ pub(super) struct Transaction {
 impl Transaction {
     /// A transaction for so many jobs; nothing is said to SQLite yet.
     pub(super) fn of(jobs: usize) -> Self {
-        Self { state: State::NotBegun, single: jobs == 1 }
+        Self {
+            state: State::NotBegun,
+            single: jobs == 1,
+        }
     }
 
     pub(super) fn is_single(&self) -> bool {
@@ -63,8 +66,15 @@ impl Transaction {
     ///
     /// # Errors
     /// When SQLite has ended the transaction by itself, or the connection is broken.
-    pub(super) async fn undo(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let (sql, state) = if self.single { ("ROLLBACK", State::NotBegun) } else { ("ROLLBACK TO job", State::Clean) };
+    pub(super) async fn undo(
+        &mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        let (sql, state) = if self.single {
+            ("ROLLBACK", State::NotBegun)
+        } else {
+            ("ROLLBACK TO job", State::Clean)
+        };
         execute(connection, sql).await?;
         self.state = state;
         Ok(())
@@ -79,7 +89,10 @@ impl Transaction {
     ///
     /// # Errors
     /// When SQLite refuses; nobody knows then what is kept.
-    pub(super) async fn commit(&mut self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn commit(
+        &mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
         if self.state != State::NotBegun {
             execute(connection, COMMIT).await?;
             self.committed();
@@ -92,7 +105,10 @@ impl Transaction {
 pub(super) const COMMIT: &str = "COMMIT";
 
 /// Runs a statement that takes nothing and gives nothing.
-pub(super) async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+) -> Result<(), sqlx::Error> {
     if sql.is_empty() {
         return Ok(());
     }

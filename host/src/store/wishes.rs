@@ -25,21 +25,37 @@ impl Store {
     /// When the database cannot be read.
     pub async fn session_wishes(&self) -> Result<Vec<SessionWish>, StoreError> {
         let rows =
-            sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client").fetch_all(&mut *self.readers.get().await?).await?;
+            sqlx::query("SELECT client, wanted, made, metadata FROM session_wish ORDER BY client")
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
         let name = |row: &SqliteRow| row.try_get("client").unwrap_or_default();
         let read = |row: &SqliteRow| {
             let client: String = row.try_get("client")?;
             let metadata: String = row.try_get("metadata")?;
             // A session is not lost with its pairs.
-            let metadata = self.aside.readable("session_wish", || name(row), serde_json::from_str(&metadata)).unwrap_or_default();
+            let metadata = self
+                .aside
+                .readable(
+                    "session_wish",
+                    || name(row),
+                    serde_json::from_str(&metadata),
+                )
+                .unwrap_or_default();
             Ok::<_, StoreError>(SessionWish {
-                client: client.parse().map_err(|error: crate::model::InvalidClientId| StoreError::Corrupt(error.to_string()))?,
+                client: client
+                    .parse()
+                    .map_err(|error: crate::model::InvalidClientId| {
+                        StoreError::Corrupt(error.to_string())
+                    })?,
                 wanted: row.try_get("wanted")?,
                 made: row.try_get("made")?,
                 metadata,
             })
         };
-        Ok(rows.iter().filter_map(|row| self.aside.readable("session_wish", || name(row), read(row))).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| self.aside.readable("session_wish", || name(row), read(row)))
+            .collect())
     }
 
     /// Notes a wish; of one that is known only `wanted` changes.
@@ -50,7 +66,16 @@ impl Store {
         let metadata = serde_json::to_string(&wish.metadata)?;
         let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, ?, ?)
                    ON CONFLICT (client) DO UPDATE SET wanted = excluded.wanted";
-        self.writer.statement(sqlx::query(sql).bind(wish.client.to_string()).bind(wish.wanted).bind(wish.made).bind(metadata)).await.map(drop)
+        self.writer
+            .statement(
+                sqlx::query(sql)
+                    .bind(wish.client.to_string())
+                    .bind(wish.wanted)
+                    .bind(wish.made)
+                    .bind(metadata),
+            )
+            .await
+            .map(drop)
     }
 
     /// Forgets a session: its wish, state and history, and what it has learned of its account. Its sends and events keep
@@ -69,7 +94,10 @@ impl Store {
                     "DELETE FROM health WHERE client = ?",
                     "DELETE FROM told WHERE client = ?",
                 ] {
-                    sqlx::query(sql).bind(&client).execute(&mut *connection).await?;
+                    sqlx::query(sql)
+                        .bind(&client)
+                        .execute(&mut *connection)
+                        .await?;
                 }
                 accounts::unlearn(connection, &client).await
             })
@@ -90,10 +118,30 @@ mod tests {
     async fn a_wish_is_kept_and_forgotten() {
         let (_dir, store) = scratch().await;
         let client: ClientId = "sales".parse().expect("id");
-        let wish = SessionWish { client: client.clone(), wanted: true, made: true, metadata: vec![("team".into(), "sales".into())] };
+        let wish = SessionWish {
+            client: client.clone(),
+            wanted: true,
+            made: true,
+            metadata: vec![("team".into(), "sales".into())],
+        };
         store.wish_session(wish.clone()).await.expect("kept");
-        store.wish_session(SessionWish { wanted: false, made: false, metadata: vec![], ..wish.clone() }).await.expect("kept");
-        assert_eq!(store.session_wishes().await.expect("read"), [SessionWish { wanted: false, ..wish }], "only the wish itself changes");
+        store
+            .wish_session(SessionWish {
+                wanted: false,
+                made: false,
+                metadata: vec![],
+                ..wish.clone()
+            })
+            .await
+            .expect("kept");
+        assert_eq!(
+            store.session_wishes().await.expect("read"),
+            [SessionWish {
+                wanted: false,
+                ..wish
+            }],
+            "only the wish itself changes"
+        );
         store.forget_session(&client).await.expect("forgotten");
         assert_eq!(store.session_wishes().await.expect("read"), []);
     }

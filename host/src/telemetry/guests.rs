@@ -25,12 +25,18 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         if event.metadata().target() != TARGET {
             return self.0.format_event(context, writer, event);
         }
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
+        self.0
+            .format_event(context, Writer::new(&mut line), event)?;
         match unfolded(&line) {
             Some(line) => writeln!(writer, "{line}"),
             None => writer.write_str(&line),
@@ -40,7 +46,10 @@ where
 
 fn unfolded(line: &str) -> Option<String> {
     let mut line: Map<String, Value> = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields")?.as_str().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())?;
+    let fields = line
+        .get("fields")?
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())?;
     line.insert("fields".into(), Value::Object(fields));
     Some(Value::Object(line).to_string())
 }
@@ -52,9 +61,17 @@ mod tests {
     #[test]
     fn a_guests_fields_are_an_object_and_the_gateways_stay_what_they_are() {
         let line = r#"{"level":"INFO","message":"hi","plugin":"odd","fields":"{\"level\":\"ERROR\",\"plugin\":\"webhook\"}"}"#;
-        let line: Value = serde_json::from_str(&unfolded(line).expect("a guest's line")).expect("JSON");
-        assert_eq!(line, serde_json::json!({"level": "INFO", "message": "hi", "plugin": "odd", "fields": {"level": "ERROR", "plugin": "webhook"}}));
-        for other in [r#"{"level":"INFO"}"#, r#"{"fields":"no object"}"#, "no JSON"] {
+        let line: Value =
+            serde_json::from_str(&unfolded(line).expect("a guest's line")).expect("JSON");
+        assert_eq!(
+            line,
+            serde_json::json!({"level": "INFO", "message": "hi", "plugin": "odd", "fields": {"level": "ERROR", "plugin": "webhook"}})
+        );
+        for other in [
+            r#"{"level":"INFO"}"#,
+            r#"{"fields":"no object"}"#,
+            "no JSON",
+        ] {
             assert_eq!(unfolded(other), None, "{other}: it is written as it is");
         }
     }

@@ -26,7 +26,12 @@ const OURS: [&str; 2] = ["wharf", "plugin"];
 
 /// Never logged: it warns of CDP messages that are newer than itself, with parts of them, and calls the end of each
 /// connection an error. What that means for a session is told by the session.
-const SILENT: [&str; 4] = ["chromiumoxide", "chromiumoxide_cdp", "chromiumoxide_pdl", "chromiumoxide_types"];
+const SILENT: [&str; 4] = [
+    "chromiumoxide",
+    "chromiumoxide_cdp",
+    "chromiumoxide_pdl",
+    "chromiumoxide_types",
+];
 
 /// Installs the log for this process, on standard output. Called once; later calls change nothing.
 pub fn start_log(log: &Log) {
@@ -41,14 +46,23 @@ pub fn start_log(log: &Log) {
     let lines = if pretty {
         lines.compact().with_target(false).boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(false).map_event_format(guests::WithGuests).boxed()
+        lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .map_event_format(guests::WithGuests)
+            .boxed()
     };
     // Fails when a test has installed one already.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(&log.level))).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(filter(&log.level)))
+        .try_init();
 }
 
 /// What the operator wants to see, as far as it is open.
-fn filter<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(level: &LogLevel) -> impl Filter<S> + use<S> {
+fn filter<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(
+    level: &LogLevel,
+) -> impl Filter<S> + use<S> {
     // The configuration has parsed it before.
     EnvFilter::new(level.as_str()).and(filter_fn(is_open))
 }
@@ -86,7 +100,10 @@ mod tests {
 
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -103,9 +120,15 @@ mod tests {
 
     #[test]
     fn no_filter_opens_a_library_below_warn() {
-        for level in ["trace", "tokio_tungstenite=trace,chromiumoxide=trace,hyper=trace,sqlx=trace,wharf=trace,plugin=trace", "trace,hyper=trace"] {
+        for level in [
+            "trace",
+            "tokio_tungstenite=trace,chromiumoxide=trace,hyper=trace,sqlx=trace,wharf=trace,plugin=trace",
+            "trace,hyper=trace",
+        ] {
             let kept = Kept::default();
-            let lines = tracing_subscriber::fmt::layer().with_writer(kept.clone()).with_filter(filter(&level.parse().expect("a level")));
+            let lines = tracing_subscriber::fmt::layer()
+                .with_writer(kept.clone())
+                .with_filter(filter(&level.parse().expect("a level")));
             let subscriber = tracing_subscriber::registry().with(lines);
             tracing::subscriber::with_default(subscriber, || {
                 tracing::trace!(target: "wharf::outbox", "ours");
@@ -119,8 +142,17 @@ mod tests {
                 let _in = span.enter();
                 tracing::error!(target: "hyper", "one that may be seen");
             });
-            let text = String::from_utf8(kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("UTF-8");
-            assert!(text.contains("ours") && text.contains("a plugin's"), "{level}: {text}");
+            let text = String::from_utf8(
+                kept.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+            )
+            .expect("UTF-8");
+            assert!(
+                text.contains("ours") && text.contains("a plugin's"),
+                "{level}: {text}"
+            );
             assert!(!text.contains("a library's"), "{level}: {text}");
             assert!(text.contains("one that may be seen"), "{level}: {text}");
         }

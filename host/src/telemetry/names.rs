@@ -14,34 +14,102 @@ enum Kind {
 use Kind::{Counter, Gauge, Summary};
 
 const METRICS: [(&str, Kind, &str); 20] = [
-    ("wharf_sends_total", Counter, "Messages that came to an end, by outcome."),
-    ("wharf_send_seconds", Summary, "Seconds from the acceptance of a message until WhatsApp's server had it."),
-    ("wharf_queue_messages", Gauge, "Accepted messages that have not ended, by session and state: waiting, scheduled, held, sending or unknown."),
-    ("wharf_leases_lost_total", Counter, "Times that something else took over the sending of a session, by session."),
-    ("wharf_messages_received_total", Counter, "Messages received, by session."),
+    (
+        "wharf_sends_total",
+        Counter,
+        "Messages that came to an end, by outcome.",
+    ),
+    (
+        "wharf_send_seconds",
+        Summary,
+        "Seconds from the acceptance of a message until WhatsApp's server had it.",
+    ),
+    (
+        "wharf_queue_messages",
+        Gauge,
+        "Accepted messages that have not ended, by session and state: waiting, scheduled, held, sending or unknown.",
+    ),
+    (
+        "wharf_leases_lost_total",
+        Counter,
+        "Times that something else took over the sending of a session, by session.",
+    ),
+    (
+        "wharf_messages_received_total",
+        Counter,
+        "Messages received, by session.",
+    ),
     ("wharf_events_total", Counter, "Events recorded, by kind."),
-    ("wharf_deliveries_total", Counter, "Attempts to deliver an event, by plugin, target and result."),
-    ("wharf_delivery_seconds", Summary, "Seconds that an attempt to deliver an event took, by plugin and target."),
-    ("wharf_deliveries_pending", Gauge, "Deliveries that wait for their receiver, by plugin and target."),
-    ("wharf_dead_letters", Gauge, "Deliveries that were given up, by plugin and target."),
-    ("wharf_receiver_failing", Gauge, "1 while a receiver takes nothing, by plugin and target."),
+    (
+        "wharf_deliveries_total",
+        Counter,
+        "Attempts to deliver an event, by plugin, target and result.",
+    ),
+    (
+        "wharf_delivery_seconds",
+        Summary,
+        "Seconds that an attempt to deliver an event took, by plugin and target.",
+    ),
+    (
+        "wharf_deliveries_pending",
+        Gauge,
+        "Deliveries that wait for their receiver, by plugin and target.",
+    ),
+    (
+        "wharf_dead_letters",
+        Gauge,
+        "Deliveries that were given up, by plugin and target.",
+    ),
+    (
+        "wharf_receiver_failing",
+        Gauge,
+        "1 while a receiver takes nothing, by plugin and target.",
+    ),
     (
         "wharf_plugin_calls_total",
         Counter,
         "Calls of plugins, by plugin, function and outcome: ok, failed (an error, or what it may not), trapped, over_cpu, over_memory, timed_out, busy or host.",
     ),
-    ("wharf_plugin_call_seconds", Summary, "Seconds that a call of a plugin took, by plugin and function."),
+    (
+        "wharf_plugin_call_seconds",
+        Summary,
+        "Seconds that a call of a plugin took, by plugin and function.",
+    ),
     (
         "wharf_plugin_verdicts_total",
         Counter,
         "What validators said of messages, by plugin, mode (enforce or monitor) and verdict: allow, reject, modify, with monitor would_reject and would_modify, or how the call failed.",
     ),
-    ("wharf_session_ready", Gauge, "1 while a session can send, by session."),
-    ("wharf_session_transitions_total", Counter, "Changes of a session's state, by session and the state after it."),
-    ("wharf_health_checks_total", Counter, "Health checks of a session, by session and whether all was well."),
-    ("wharf_bridge_faults_total", Counter, "Errors inside the bridge script of a session's page, by session."),
-    ("wharf_unreadable_rows_total", Counter, "Rows of the database that cannot be read, by table."),
-    ("wharf_task_restarts_total", Counter, "Tasks of the gateway that broke off and were begun anew, by task."),
+    (
+        "wharf_session_ready",
+        Gauge,
+        "1 while a session can send, by session.",
+    ),
+    (
+        "wharf_session_transitions_total",
+        Counter,
+        "Changes of a session's state, by session and the state after it.",
+    ),
+    (
+        "wharf_health_checks_total",
+        Counter,
+        "Health checks of a session, by session and whether all was well.",
+    ),
+    (
+        "wharf_bridge_faults_total",
+        Counter,
+        "Errors inside the bridge script of a session's page, by session.",
+    ),
+    (
+        "wharf_unreadable_rows_total",
+        Counter,
+        "Rows of the database that cannot be read, by table.",
+    ),
+    (
+        "wharf_task_restarts_total",
+        Counter,
+        "Tasks of the gateway that broke off and were begun anew, by task.",
+    ),
 ];
 
 /// Tells the recorder what each metric means.
@@ -63,7 +131,9 @@ mod tests {
 
     fn names_in(text: &str) -> BTreeSet<&str> {
         let word = |c: char| c.is_ascii_lowercase() || c == '_';
-        text.match_indices("wharf_").map(|(at, _)| text[at..].split(|c| !word(c)).next().unwrap_or_default()).collect()
+        text.match_indices("wharf_")
+            .map(|(at, _)| text[at..].split(|c| !word(c)).next().unwrap_or_default())
+            .collect()
     }
 
     /// What the sources hand to the `metrics` macros, and the constants that end in a unit of a metric.
@@ -72,10 +142,15 @@ mod tests {
             let path = entry.path();
             if path.is_dir() {
                 recorded(&path, found);
-            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("telemetry/names.rs") {
+            } else if path.extension().is_some_and(|ending| ending == "rs")
+                && !path.ends_with("telemetry/names.rs")
+            {
                 let text = fs::read_to_string(&path).expect("a source");
-                let lines =
-                    text.lines().filter(|line| ["counter!(", "gauge!(", "histogram!(", "in [(\"wharf_"].iter().any(|call| line.contains(call)));
+                let lines = text.lines().filter(|line| {
+                    ["counter!(", "gauge!(", "histogram!(", "in [(\"wharf_"]
+                        .iter()
+                        .any(|call| line.contains(call))
+                });
                 found.extend(lines.flat_map(names_in).map(str::to_owned));
             }
         }
@@ -83,18 +158,32 @@ mod tests {
 
     #[test]
     fn every_metric_is_described_recorded_and_in_the_operators_table() {
-        let described: BTreeSet<String> = METRICS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        let described: BTreeSet<String> = METRICS
+            .iter()
+            .map(|(name, ..)| (*name).to_owned())
+            .collect();
         assert_eq!(described.len(), METRICS.len(), "each once");
         let mut used = BTreeSet::new();
         recorded(Path::new("src"), &mut used);
         assert_eq!(used, described, "recorded (left) and described (right)");
         let docs = include_str!("../../../docs/operations.md");
-        let table = docs.split("### Metrics").nth(1).and_then(|rest| rest.split("\n#").next()).expect("a section Metrics");
+        let table = docs
+            .split("### Metrics")
+            .nth(1)
+            .and_then(|rest| rest.split("\n#").next())
+            .expect("a section Metrics");
         for (name, kind, help) in METRICS {
             let kind = format!("{kind:?}").to_lowercase();
             let row = format!("| `{name}` | {kind} | {help} |");
-            assert!(table.contains(&row), "docs/operations.md lacks the row\n{row}");
+            assert!(
+                table.contains(&row),
+                "docs/operations.md lacks the row\n{row}"
+            );
         }
-        assert_eq!(names_in(table).len(), METRICS.len(), "a name in the table that is no metric");
+        assert_eq!(
+            names_in(table).len(),
+            METRICS.len(),
+            "a name in the table that is no metric"
+        );
     }
 }

@@ -61,7 +61,9 @@ pub enum AssertionFault {
         expected: &'static str,
     },
     /// It answers another challenge.
-    #[error("it was made for another challenge than the one that is open: sign again with the newest options")]
+    #[error(
+        "it was made for another challenge than the one that is open: sign again with the newest options"
+    )]
     WrongChallenge,
     /// It was made on another page.
     #[error("it was made on {0}: WhatsApp takes what was signed on {ORIGIN} alone")]
@@ -76,7 +78,9 @@ pub enum AssertionFault {
     #[error("authenticatorData says that no user was present (flag UP)")]
     NotPresent,
     /// Neither fingerprint, face nor PIN was asked for.
-    #[error("authenticatorData says that the user was not verified by fingerprint, face or PIN (flag UV), which the options require")]
+    #[error(
+        "authenticatorData says that the user was not verified by fingerprint, face or PIN (flag UV), which the options require"
+    )]
     NotVerified,
 }
 
@@ -86,7 +90,10 @@ pub enum AssertionFault {
 /// # Errors
 /// See [`AssertionFault`]: the first that is found.
 pub fn check_assertion(json: &[u8], options: &Value) -> Result<Assertion, AssertionFault> {
-    let whole = AssertionFault::Field { field: "the assertion", expected: "a JSON object as PublicKeyCredential.toJSON() makes it, up to 16 KiB" };
+    let whole = AssertionFault::Field {
+        field: "the assertion",
+        expected: "a JSON object as PublicKeyCredential.toJSON() makes it, up to 16 KiB",
+    };
     if json.len() > LARGEST {
         return Err(whole);
     }
@@ -95,18 +102,27 @@ pub fn check_assertion(json: &[u8], options: &Value) -> Result<Assertion, Assert
         return Err(whole);
     }
     if given["type"] != "public-key" {
-        return Err(AssertionFault::Field { field: "type", expected: "\"public-key\"" });
+        return Err(AssertionFault::Field {
+            field: "type",
+            expected: "\"public-key\"",
+        });
     }
     let raw_id = bytes(&given["rawId"], "rawId")?;
     if raw_id.is_empty() || bytes(&given["id"], "id")? != raw_id {
-        return Err(AssertionFault::Field { field: "id", expected: "the same bytes as rawId, and not empty" });
+        return Err(AssertionFault::Field {
+            field: "id",
+            expected: "the same bytes as rawId, and not empty",
+        });
     }
     let response = &given["response"];
     let client_data = bytes(&response["clientDataJSON"], "response.clientDataJSON")?;
     let authenticator_data = bytes(&response["authenticatorData"], "response.authenticatorData")?;
     let signature = bytes(&response["signature"], "response.signature")?;
     if signature.is_empty() {
-        return Err(AssertionFault::Field { field: "response.signature", expected: "not empty" });
+        return Err(AssertionFault::Field {
+            field: "response.signature",
+            expected: "not empty",
+        });
     }
     let user_handle = match &response["userHandle"] {
         Value::Null => None,
@@ -115,7 +131,9 @@ pub fn check_assertion(json: &[u8], options: &Value) -> Result<Assertion, Assert
     };
     check_client_data(&client_data, options)?;
     check_authenticator_data(&authenticator_data, options)?;
-    let attachment = given["authenticatorAttachment"].as_str().filter(|kind| matches!(*kind, "platform" | "cross-platform"));
+    let attachment = given["authenticatorAttachment"]
+        .as_str()
+        .filter(|kind| matches!(*kind, "platform" | "cross-platform"));
     let id = BASE64URL.encode(raw_id);
     Ok(Assertion {
         raw_id: id.clone(),
@@ -133,19 +151,41 @@ pub fn check_assertion(json: &[u8], options: &Value) -> Result<Assertion, Assert
 
 fn check_client_data(client_data: &[u8], options: &Value) -> Result<(), AssertionFault> {
     let field = "response.clientDataJSON";
-    let said: Value = serde_json::from_slice(client_data).map_err(|_| AssertionFault::Field { field, expected: "JSON inside" })?;
+    let said: Value = serde_json::from_slice(client_data).map_err(|_| AssertionFault::Field {
+        field,
+        expected: "JSON inside",
+    })?;
     if said["type"] != "webauthn.get" {
-        return Err(AssertionFault::Field { field, expected: "of the type webauthn.get: the answer of navigator.credentials.get" });
+        return Err(AssertionFault::Field {
+            field,
+            expected: "of the type webauthn.get: the answer of navigator.credentials.get",
+        });
     }
     let signed = bytes(&said["challenge"], field)?;
-    let asked = options["challenge"].as_str().and_then(decode).unwrap_or_default();
+    let asked = options["challenge"]
+        .as_str()
+        .and_then(decode)
+        .unwrap_or_default();
     if asked.is_empty() || signed != asked {
         return Err(AssertionFault::WrongChallenge);
     }
     match said["origin"].as_str() {
         Some(ORIGIN) => {}
-        Some(other) => return Err(AssertionFault::WrongOrigin(other.chars().filter(|c| !c.is_control()).take(200).collect())),
-        None => return Err(AssertionFault::Field { field, expected: "with an origin" }),
+        Some(other) => {
+            return Err(AssertionFault::WrongOrigin(
+                other
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(200)
+                    .collect(),
+            ));
+        }
+        None => {
+            return Err(AssertionFault::Field {
+                field,
+                expected: "with an origin",
+            });
+        }
     }
     if said["crossOrigin"] == true {
         return Err(AssertionFault::CrossOrigin);
@@ -154,8 +194,15 @@ fn check_client_data(client_data: &[u8], options: &Value) -> Result<(), Assertio
 }
 
 fn check_authenticator_data(data: &[u8], options: &Value) -> Result<(), AssertionFault> {
-    let short = AssertionFault::Field { field: "response.authenticatorData", expected: "at least 37 bytes" };
-    let (Some(rp_id_hash), Some(flags)) = (data.get(..32), data.get(32).filter(|_| data.len() >= SHORTEST_AUTHENTICATOR_DATA)) else {
+    let short = AssertionFault::Field {
+        field: "response.authenticatorData",
+        expected: "at least 37 bytes",
+    };
+    let (Some(rp_id_hash), Some(flags)) = (
+        data.get(..32),
+        data.get(32)
+            .filter(|_| data.len() >= SHORTEST_AUTHENTICATOR_DATA),
+    ) else {
         return Err(short);
     };
     let rp_id = options["rpId"].as_str().unwrap_or(DEFAULT_RP_ID);
@@ -174,17 +221,33 @@ fn check_authenticator_data(data: &[u8], options: &Value) -> Result<(), Assertio
 /// The one result of an extension that the page reads.
 fn prf(extensions: &Value) -> Result<Map<String, Value>, AssertionFault> {
     let mut kept = Map::new();
-    let Some(results) = extensions["prf"]["results"].as_object() else { return Ok(kept) };
+    let Some(results) = extensions["prf"]["results"].as_object() else {
+        return Ok(kept);
+    };
     let mut repaired = Map::new();
-    for (name, value) in results.iter().filter(|(name, value)| matches!(name.as_str(), "first" | "second") && !value.is_null()) {
-        repaired.insert(name.clone(), BASE64URL.encode(bytes(value, "clientExtensionResults.prf.results")?).into());
+    for (name, value) in results
+        .iter()
+        .filter(|(name, value)| matches!(name.as_str(), "first" | "second") && !value.is_null())
+    {
+        repaired.insert(
+            name.clone(),
+            BASE64URL
+                .encode(bytes(value, "clientExtensionResults.prf.results")?)
+                .into(),
+        );
     }
     kept.insert("prf".into(), serde_json::json!({"results": repaired}));
     Ok(kept)
 }
 
 fn bytes(value: &Value, field: &'static str) -> Result<Vec<u8>, AssertionFault> {
-    value.as_str().and_then(decode).ok_or(AssertionFault::Field { field, expected: "base64url" })
+    value
+        .as_str()
+        .and_then(decode)
+        .ok_or(AssertionFault::Field {
+            field,
+            expected: "base64url",
+        })
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
@@ -234,7 +297,10 @@ mod tests {
     }
 
     fn good() -> Value {
-        assertion(&client_data(), &authenticator_data("whatsapp.com", USER_PRESENT | USER_VERIFIED))
+        assertion(
+            &client_data(),
+            &authenticator_data("whatsapp.com", USER_PRESENT | USER_VERIFIED),
+        )
     }
 
     fn check(given: &Value) -> Result<Assertion, AssertionFault> {
@@ -257,9 +323,18 @@ mod tests {
         given["clientExtensionResults"] = json!({"uvm": [], "prf": {"enabled": true, "results": {"first": "-_8=", "third": "x"}}});
         let read = serde_json::to_value(check(&given).expect("good")).expect("JSON");
         assert_eq!(read["response"]["userHandle"], "AQ");
-        assert_eq!(read["clientExtensionResults"], json!({"prf": {"results": {"first": "-_8"}}}));
-        assert!(!read.to_string().contains("surplus") && !read.to_string().contains("never"), "{read}");
-        assert!(!format!("{:?}", check(&given)).contains("c2lnbmVk"), "a signature is not for logs");
+        assert_eq!(
+            read["clientExtensionResults"],
+            json!({"prf": {"results": {"first": "-_8"}}})
+        );
+        assert!(
+            !read.to_string().contains("surplus") && !read.to_string().contains("never"),
+            "{read}"
+        );
+        assert!(
+            !format!("{:?}", check(&given)).contains("c2lnbmVk"),
+            "a signature is not for logs"
+        );
     }
 
     #[test]
@@ -268,7 +343,10 @@ mod tests {
         assert!(standard.contains('+') && standard.ends_with('='));
         let mut given = good();
         (given["id"], given["rawId"]) = (json!(standard), json!(standard));
-        assert_eq!(check(&given).expect("good").id, BASE64URL.encode([0xfb, 0xff, 0xfe, 1]));
+        assert_eq!(
+            check(&given).expect("good").id,
+            BASE64URL.encode([0xfb, 0xff, 0xfe, 1])
+        );
     }
 
     #[test]
@@ -276,28 +354,74 @@ mod tests {
         let said = |change: fn(&mut Value)| {
             let mut said = client_data();
             change(&mut said);
-            assertion(&said, &authenticator_data("whatsapp.com", USER_PRESENT | USER_VERIFIED))
+            assertion(
+                &said,
+                &authenticator_data("whatsapp.com", USER_PRESENT | USER_VERIFIED),
+            )
         };
-        let data = |rp_id: &str, flags: u8| assertion(&client_data(), &authenticator_data(rp_id, flags));
+        let data =
+            |rp_id: &str, flags: u8| assertion(&client_data(), &authenticator_data(rp_id, flags));
         let table: [(Value, &str); 21] = [
             (json!(7), "the assertion must be a JSON object"),
-            (with("/type", json!("password")), "type must be \"public-key\""),
+            (
+                with("/type", json!("password")),
+                "type must be \"public-key\"",
+            ),
             (with("/rawId", json!(7)), "rawId must be base64url"),
             (with("/rawId", json!("ä")), "rawId must be base64url"),
-            (with("/id", json!("AAAA")), "id must be the same bytes as rawId"),
-            (with("/response", json!(null)), "response.clientDataJSON must be base64url"),
-            (with("/response/clientDataJSON", json!("AAAA")), "response.clientDataJSON must be JSON inside"),
-            (with("/response/authenticatorData", json!(null)), "response.authenticatorData must be base64url"),
-            (with("/response/authenticatorData", json!("AAAA")), "response.authenticatorData must be at least 37 bytes"),
-            (with("/response/signature", json!("")), "response.signature must be not empty"),
-            (with("/response/signature", json!({"bytes": []})), "response.signature must be base64url"),
-            (with("/response/userHandle", json!(3)), "response.userHandle must be base64url"),
-            (said(|said| said["type"] = json!("webauthn.create")), "navigator.credentials.get"),
-            (said(|said| said["challenge"] = json!("AAAA")), "another challenge"),
-            (said(|said| said["origin"] = json!("https://whatsapp.com")), "made on https://whatsapp.com"),
-            (said(|said| said["origin"] = json!("https://web.whatsapp.com.evil.example")), "evil.example"),
+            (
+                with("/id", json!("AAAA")),
+                "id must be the same bytes as rawId",
+            ),
+            (
+                with("/response", json!(null)),
+                "response.clientDataJSON must be base64url",
+            ),
+            (
+                with("/response/clientDataJSON", json!("AAAA")),
+                "response.clientDataJSON must be JSON inside",
+            ),
+            (
+                with("/response/authenticatorData", json!(null)),
+                "response.authenticatorData must be base64url",
+            ),
+            (
+                with("/response/authenticatorData", json!("AAAA")),
+                "response.authenticatorData must be at least 37 bytes",
+            ),
+            (
+                with("/response/signature", json!("")),
+                "response.signature must be not empty",
+            ),
+            (
+                with("/response/signature", json!({"bytes": []})),
+                "response.signature must be base64url",
+            ),
+            (
+                with("/response/userHandle", json!(3)),
+                "response.userHandle must be base64url",
+            ),
+            (
+                said(|said| said["type"] = json!("webauthn.create")),
+                "navigator.credentials.get",
+            ),
+            (
+                said(|said| said["challenge"] = json!("AAAA")),
+                "another challenge",
+            ),
+            (
+                said(|said| said["origin"] = json!("https://whatsapp.com")),
+                "made on https://whatsapp.com",
+            ),
+            (
+                said(|said| said["origin"] = json!("https://web.whatsapp.com.evil.example")),
+                "evil.example",
+            ),
             (said(|said| said["origin"] = json!(null)), "with an origin"),
-            (said(|said| said["crossOrigin"] = json!(true)), "a frame inside of another page"),
+            (
+                said(|said| said["crossOrigin"] = json!(true)),
+                "a frame inside of another page",
+            ),
             (data("web.whatsapp.com", 5), "another site"),
             (data("whatsapp.com", USER_VERIFIED), "(flag UP)"),
             (data("whatsapp.com", USER_PRESENT), "(flag UV)"),
@@ -313,9 +437,21 @@ mod tests {
 
     #[test]
     fn what_the_options_leave_open_is_left_open() {
-        let preferred = json!({"challenge": options()["challenge"], "userVerification": "preferred"});
-        let unverified = assertion(&client_data(), &authenticator_data("web.whatsapp.com", USER_PRESENT)).to_string();
-        assert!(check_assertion(unverified.as_bytes(), &preferred).is_ok(), "no rpId: the host; preferred: not required");
-        assert_eq!(check_assertion(unverified.as_bytes(), &json!({})), Err(AssertionFault::WrongChallenge), "no challenge is open");
+        let preferred =
+            json!({"challenge": options()["challenge"], "userVerification": "preferred"});
+        let unverified = assertion(
+            &client_data(),
+            &authenticator_data("web.whatsapp.com", USER_PRESENT),
+        )
+        .to_string();
+        assert!(
+            check_assertion(unverified.as_bytes(), &preferred).is_ok(),
+            "no rpId: the host; preferred: not required"
+        );
+        assert_eq!(
+            check_assertion(unverified.as_bytes(), &json!({})),
+            Err(AssertionFault::WrongChallenge),
+            "no challenge is open"
+        );
     }
 }

@@ -16,14 +16,16 @@ use super::{
     login,
     news::{Said, parse},
     page::{
-        BrowserReport, Call, Fault, Page, PageChannel, PageError, PageEvent, PageLife, PageLinking, PageReading, PageSending, PageStatus, Recorded,
-        Status, ask, no_bridge,
+        BrowserReport, Call, Fault, Page, PageChannel, PageError, PageEvent, PageLife, PageLinking,
+        PageReading, PageSending, PageStatus, Recorded, Status, ask, no_bridge,
     },
     script,
     window::Window,
 };
 use crate::{
-    browser::{self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError},
+    browser::{
+        self, BrowserError, BrowserEvent, Guard, LaunchOptions, SharedBrowser, Tab, TabError,
+    },
     config,
     model::ClientId,
 };
@@ -58,7 +60,14 @@ impl ChromiumLauncher {
         guard: Guard,
         shared: Option<Arc<SharedBrowser>>,
     ) -> Self {
-        Self { whatsapp, browser, profile, root, guard, shared }
+        Self {
+            whatsapp,
+            browser,
+            profile,
+            root,
+            guard,
+            shared,
+        }
     }
 }
 
@@ -69,12 +78,13 @@ impl Launcher for ChromiumLauncher {
         let profile = tokio::task::spawn_blocking(move || profile(&root, &owner)).await;
         let profile = profile.map_err(|error| LaunchError::Failed(error.to_string()))??;
         let copy = login::copy(&profile);
-        let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref()).map_err(|error| {
-            LaunchError::Failed(format!(
-                "cannot read [whatsapp] bridge_script {:?}: {error}",
-                self.whatsapp.bridge_script.clone().unwrap_or_default()
-            ))
-        })?;
+        let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref())
+            .map_err(|error| {
+                LaunchError::Failed(format!(
+                    "cannot read [whatsapp] bridge_script {:?}: {error}",
+                    self.whatsapp.bridge_script.clone().unwrap_or_default()
+                ))
+            })?;
         let options = LaunchOptions {
             executable: self.browser.executable.clone(),
             kind: self.browser.kind,
@@ -82,8 +92,14 @@ impl Launcher for ChromiumLauncher {
             args: self.browser.args.clone(),
             user_agent: self.browser.user_agent.clone(),
             tag: client.to_string(),
-            launch_timeout: self.browser.launch_timeout.map_or(LAUNCH_TIMEOUT, config::Millis::duration),
-            close_grace: self.browser.close_grace.map_or(CLOSE_GRACE, config::Millis::duration),
+            launch_timeout: self
+                .browser
+                .launch_timeout
+                .map_or(LAUNCH_TIMEOUT, config::Millis::duration),
+            close_grace: self
+                .browser
+                .close_grace
+                .map_or(CLOSE_GRACE, config::Millis::duration),
             guard: self.guard.clone(),
         };
         let (tab, browser_events) = match &self.shared {
@@ -92,10 +108,17 @@ impl Launcher for ChromiumLauncher {
         };
         let (sender, events) = mpsc::channel(NEWS);
         let window = Arc::new(Window::default());
-        tokio::spawn(forward(client.clone(), profile, browser_events, sender, Arc::clone(&window)));
+        tokio::spawn(forward(
+            client.clone(),
+            profile,
+            browser_events,
+            sender,
+            Arc::clone(&window),
+        ));
         let opened = async {
             tab.prepare(script::BINDING, &script).await?;
-            tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration()).await
+            tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration())
+                .await
         };
         if let Err(error) = opened.await {
             tab.close().await;
@@ -104,7 +127,11 @@ impl Launcher for ChromiumLauncher {
                 other => LaunchError::Failed(other.to_string()),
             });
         }
-        let page: Arc<dyn Page> = Arc::new(ChromiumPage { tab, window, limit: self.whatsapp.call_timeout.duration() });
+        let page: Arc<dyn Page> = Arc::new(ChromiumPage {
+            tab,
+            window,
+            limit: self.whatsapp.call_timeout.duration(),
+        });
         Ok(Launched { page, events })
     }
 }
@@ -114,14 +141,22 @@ impl From<BrowserError> for LaunchError {
         match error {
             BrowserError::NoBrowser(reason) => Self::NoBrowser(reason),
             BrowserError::ProfileInUse { profile, pid } => Self::ProfileInUse { profile, pid },
-            BrowserError::Profile { profile, reason } => Self::Profile(format!("{}: {reason}", profile.display())),
+            BrowserError::Profile { profile, reason } => {
+                Self::Profile(format!("{}: {reason}", profile.display()))
+            }
             BrowserError::Failed(reason) => Self::Failed(reason),
         }
     }
 }
 
 /// Turns the browser's news into the page's. Every document says hello first: the second one is a reload.
-async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Receiver<BrowserEvent>, page: mpsc::Sender<PageEvent>, window: Arc<Window>) {
+async fn forward(
+    client: ClientId,
+    profile: PathBuf,
+    mut browser: mpsc::Receiver<BrowserEvent>,
+    page: mpsc::Sender<PageEvent>,
+    window: Arc<Window>,
+) {
     let mut greeted = false;
     while let Some(event) = browser.recv().await {
         let event = match event {
@@ -131,7 +166,11 @@ async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Receiver
                     warn_of(&client, "kept", move || login::keep(&profile, &entries)).await;
                     continue;
                 }
-                Some(Said::News(PageEvent::Navigated)) if !std::mem::replace(&mut greeted, true) => continue,
+                Some(Said::News(PageEvent::Navigated))
+                    if !std::mem::replace(&mut greeted, true) =>
+                {
+                    continue;
+                }
                 Some(Said::News(event)) => event,
                 Some(Said::Message(event, ticket)) => {
                     match event {
@@ -144,7 +183,11 @@ async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Receiver
             },
             BrowserEvent::TooLarge(bytes) => {
                 warn!(%client, bytes, "the bridge said more at a time than is taken");
-                PageEvent::Fault(Fault { place: "what the bridge says at a time".into(), error: "TooLarge".into(), count: 1 })
+                PageEvent::Fault(Fault {
+                    place: "what the bridge says at a time".into(),
+                    error: "TooLarge".into(),
+                    count: 1,
+                })
             }
             BrowserEvent::Crashed(reason) => PageEvent::Crashed(reason),
             BrowserEvent::Closed(reason) => PageEvent::Closed(reason),
@@ -160,7 +203,11 @@ async fn forward(client: ClientId, profile: PathBuf, mut browser: mpsc::Receiver
 }
 
 /// Works on the copy of the login; that it failed is no reason to stop.
-async fn warn_of(client: &ClientId, what: &str, work: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
+async fn warn_of(
+    client: &ClientId,
+    what: &str,
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) {
     if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
         warn!(%client, %error, "the copy of the login was not {what}");
     }
@@ -174,16 +221,23 @@ struct ChromiumPage {
 }
 
 /// Calls the bridge, if there is one.
-const CALL: &str = "(name, request, without) => (window.__wharf ? window.__wharf.call(name, request) : without)";
+const CALL: &str =
+    "(name, request, without) => (window.__wharf ? window.__wharf.call(name, request) : without)";
 
 #[async_trait]
 impl PageChannel for ChromiumPage {
     async fn call(&self, call: Call) -> Result<Value, PageError> {
         let (what, limit) = (call.name, call.limit.with(self.limit));
-        self.tab.call(CALL, &[json!(what), call.request, no_bridge()], limit).await.map_err(|error| match error {
-            TabError::Timeout(limit) => PageError::Timeout { what, limit },
-            other => PageError::Gone { what, reason: other.to_string() },
-        })
+        self.tab
+            .call(CALL, &[json!(what), call.request, no_bridge()], limit)
+            .await
+            .map_err(|error| match error {
+                TabError::Timeout(limit) => PageError::Timeout { what, limit },
+                other => PageError::Gone {
+                    what,
+                    reason: other.to_string(),
+                },
+            })
     }
 }
 
@@ -194,7 +248,10 @@ impl PageLife for ChromiumPage {
     }
 
     async fn reload(&self) -> Result<(), PageError> {
-        self.tab.reload().await.map_err(|error| PageError::Gone { what: "reload", reason: error.to_string() })
+        self.tab.reload().await.map_err(|error| PageError::Gone {
+            what: "reload",
+            reason: error.to_string(),
+        })
     }
 
     async fn browser(&self) -> BrowserReport {

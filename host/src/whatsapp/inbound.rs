@@ -15,7 +15,10 @@ pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
     let chat = address(message.remove("chat"))?;
     Some(InboundMessage {
         sender: address(message.remove("sender")).unwrap_or_else(|| chat.clone()),
-        from_me: message.get("fromMe").and_then(Value::as_bool).unwrap_or_default(),
+        from_me: message
+            .get("fromMe")
+            .and_then(Value::as_bool)
+            .unwrap_or_default(),
         push_name: string(message.remove("pushName")),
         sent_at: moment(message.get("sentAt")).unwrap_or_else(Timestamp::now),
         content: content::bridge::read(message.remove("content").unwrap_or_default()),
@@ -29,12 +32,20 @@ pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn moment(value: Option<&Value>) -> Option<Timestamp> {
     let millis = value?.as_f64()?;
-    (0.0..=LAST).contains(&millis).then_some(Timestamp(millis as i64))
+    (0.0..=LAST)
+        .contains(&millis)
+        .then_some(Timestamp(millis as i64))
 }
 
 fn address(value: Option<Value>) -> Option<Address> {
-    let Some(Value::Object(mut forms)) = value else { return None };
-    Some(Address { chat: text(&mut forms, "chat")?, pn: text(&mut forms, "pn"), lid: text(&mut forms, "lid") })
+    let Some(Value::Object(mut forms)) = value else {
+        return None;
+    };
+    Some(Address {
+        chat: text(&mut forms, "chat")?,
+        pn: text(&mut forms, "pn"),
+        lid: text(&mut forms, "lid"),
+    })
 }
 
 /// A text that says something.
@@ -95,19 +106,41 @@ mod tests {
     fn an_odd_field_costs_that_field() {
         for message in every_kind() {
             let good = tell(&message).expect("a message");
-            assert_ne!(good.content.kind() == "other", message["content"]["kind"] != "other", "{message}");
+            assert_ne!(
+                good.content.kind() == "other",
+                message["content"]["kind"] != "other",
+                "{message}"
+            );
             let mut odd = message.clone();
-            for (name, value) in
-                [("sender", json!(5)), ("fromMe", json!("no")), ("pushName", json!({})), ("replyTo", json!([])), ("sentAt", json!(1000.7))]
-            {
+            for (name, value) in [
+                ("sender", json!(5)),
+                ("fromMe", json!("no")),
+                ("pushName", json!({})),
+                ("replyTo", json!([])),
+                ("sentAt", json!(1000.7)),
+            ] {
                 odd[name] = value;
             }
             let read = tell(&odd).expect("a message");
-            assert_eq!(read, InboundMessage { sender: good.chat.clone(), push_name: None, reply_to: None, ..good });
+            assert_eq!(
+                read,
+                InboundMessage {
+                    sender: good.chat.clone(),
+                    push_name: None,
+                    reply_to: None,
+                    ..good
+                }
+            );
         }
         let mut place = every_kind().remove(2);
         place["content"]["latitude"] = Value::Null;
-        assert_eq!(tell(&place).expect("a message").content, Content::Other(OtherContent { kind: "location".into(), json: "{}".into() }));
+        assert_eq!(
+            tell(&place).expect("a message").content,
+            Content::Other(OtherContent {
+                kind: "location".into(),
+                json: "{}".into()
+            })
+        );
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -118,10 +151,17 @@ mod tests {
             any::<u64>().prop_map(Value::from),
             any::<f64>().prop_map(Value::from),
             ".{0,12}".prop_map(Value::from),
-            prop_oneof![Just("kind"), Just("text"), Just("constructor"), Just("__proto__")].prop_map(Value::from),
+            prop_oneof![
+                Just("kind"),
+                Just("text"),
+                Just("constructor"),
+                Just("__proto__")
+            ]
+            .prop_map(Value::from),
         ];
         leaf.prop_recursive(3, 16, 4, |inner| {
-            let object = collection::btree_map("[a-z_]{0,8}", inner.clone(), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect()));
+            let object = collection::btree_map("[a-z_]{0,8}", inner.clone(), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect()));
             prop_oneof![collection::vec(inner, 0..4).prop_map(Value::from), object]
         })
     }

@@ -62,7 +62,10 @@ mod tests {
         let entries: Entries = [("last-wid-md".to_owned(), "\"1:2@c.us\"".to_owned())].into();
         keep(dir.path(), &entries).expect("kept");
         assert_eq!(copy(dir.path()), Some(entries));
-        let mode = fs::metadata(dir.path().join(FILE)).expect("there").permissions().mode();
+        let mode = fs::metadata(dir.path().join(FILE))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         forget(dir.path()).expect("forgotten");
         forget(dir.path()).expect("twice is no error");

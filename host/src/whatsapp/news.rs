@@ -111,36 +111,80 @@ pub(super) fn parse(payload: &str) -> Option<Said> {
 }
 
 fn unreadable(error: &str) -> PageEvent {
-    PageEvent::Fault(Fault { place: "reading what the bridge says".into(), error: error.to_owned(), count: 1 })
+    PageEvent::Fault(Fault {
+        place: "reading what the bridge says".into(),
+        error: error.to_owned(),
+        count: 1,
+    })
 }
 
 fn said(raw: Raw) -> Option<Said> {
     let event = match raw {
         Raw::Hello => PageEvent::Navigated,
         Raw::Status { status } => PageEvent::Status(status),
-        Raw::Qr { code, ttl } => PageEvent::Qr { code, ttl: life(ttl, LONGEST_QR) },
+        Raw::Qr { code, ttl } => PageEvent::Qr {
+            code,
+            ttl: life(ttl, LONGEST_QR),
+        },
         Raw::QrExhausted => PageEvent::QrExhausted,
         Raw::PairingCode(code) => PageEvent::PairingCode(code),
         Raw::PairingEnded { reason } => PageEvent::PairingEnded(reason),
         Raw::Passkey(news) => PageEvent::Passkey(news),
-        Raw::Ack { id, address, level } => PageEvent::Send(SendNews { id, address, what: SendProgress::Ack(AckLevel::from_number(level)?) }),
-        Raw::Refused { id, address, reason, code, until } => {
+        Raw::Ack { id, address, level } => PageEvent::Send(SendNews {
+            id,
+            address,
+            what: SendProgress::Ack(AckLevel::from_number(level)?),
+        }),
+        Raw::Refused {
+            id,
+            address,
+            reason,
+            code,
+            until,
+        } => {
             let code = code.as_u64().and_then(|code| u32::try_from(code).ok());
-            let code = code.or_else(|| (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475));
-            PageEvent::Send(SendNews { id, address, what: SendProgress::Refused { code, until: until.and_then(moment), reason } })
+            let code = code
+                .or_else(|| (reason == "UserReachedMaxMonthlyLimitForNewMessages").then_some(475));
+            PageEvent::Send(SendNews {
+                id,
+                address,
+                what: SendProgress::Refused {
+                    code,
+                    until: until.and_then(moment),
+                    reason,
+                },
+            })
         }
-        Raw::Fault { r#where, error, count } => PageEvent::Fault(Fault { place: r#where, error, count }),
+        Raw::Fault {
+            r#where,
+            error,
+            count,
+        } => PageEvent::Fault(Fault {
+            place: r#where,
+            error,
+            count,
+        }),
         Raw::Message(raw) => return Some(message(raw)),
         Raw::CaughtUp { complete } => PageEvent::CaughtUp { complete },
         Raw::LoggedOut { reason } => PageEvent::LoggedOut(reason),
         Raw::Login { entries } => return Some(Said::Login(entries)),
-        Raw::Banned { code, expire } => PageEvent::Banned { until: expire.and_then(ban_end), code },
+        Raw::Banned { code, expire } => PageEvent::Banned {
+            until: expire.and_then(ban_end),
+            code,
+        },
     };
     Some(Said::News(event))
 }
 
 fn message(mut raw: RawMessage) -> Said {
-    let ticket = raw.page.as_str().zip(raw.number.as_u64()).map(|(page, number)| Ticket { page: page.to_owned(), number });
+    let ticket = raw
+        .page
+        .as_str()
+        .zip(raw.number.as_u64())
+        .map(|(page, number)| Ticket {
+            page: page.to_owned(),
+            number,
+        });
     let event = match raw.message.as_object_mut().and_then(inbound::read) {
         Some(message) if raw.missed == true => PageEvent::Missed(message),
         Some(message) => PageEvent::Message(message),
@@ -152,7 +196,9 @@ fn message(mut raw: RawMessage) -> Said {
 /// Milliseconds since the epoch, within reason.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn moment(millis: f64) -> Option<Timestamp> {
-    (1e12..1e14).contains(&millis).then_some(Timestamp(millis as i64))
+    (1e12..1e14)
+        .contains(&millis)
+        .then_some(Timestamp(millis as i64))
 }
 
 /// The page gives seconds from now or since the epoch; which is told apart by size.
@@ -173,52 +219,111 @@ mod tests {
     #[test]
     fn what_the_page_says_is_read() {
         let address = r#"{"chat":"1@lid","pn":"2@c.us","lid":"1@lid"}"#;
-        let ack = parse(&format!(r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#));
-        let Some(Said::News(PageEvent::Send(news))) = ack else { panic!("{ack:?}") };
+        let ack = parse(&format!(
+            r#"{{"page":"p","n":1,"type":"ack","id":"3EB0","address":{address},"level":2}}"#
+        ));
+        let Some(Said::News(PageEvent::Send(news))) = ack else {
+            panic!("{ack:?}")
+        };
         assert_eq!(news.what, SendProgress::Ack(AckLevel::Device));
 
         let message = format!(
             r#"{{"type":"message","missed":false,"message":{{"id":"A","chat":{address},"sender":{address},"fromMe":false,"pushName":null,"sentAt":1000,
             "content":{{"kind":"text","body":"hi","mentions":[],"preview_links":false}},"replyTo":null}}}}"#
         );
-        let Some(Said::Message(PageEvent::Message(message), None)) = parse(&message) else { panic!("no message") };
-        assert_eq!((message.content.body(), message.sent_at), (Some("hi"), Timestamp(1000)));
+        let Some(Said::Message(PageEvent::Message(message), None)) = parse(&message) else {
+            panic!("no message")
+        };
+        assert_eq!(
+            (message.content.body(), message.sent_at),
+            (Some("hi"), Timestamp(1000))
+        );
     }
 
     #[test]
     fn nonsense_is_a_fault_and_no_panic() {
-        for text in ["", "null", "{}", r#"{"type":"new in 2030"}"#, r#"{"type":"ack","id":1}"#, r#"{"type":"qr","code":"x","ttl":"long"}"#] {
+        for text in [
+            "",
+            "null",
+            "{}",
+            r#"{"type":"new in 2030"}"#,
+            r#"{"type":"ack","id":1}"#,
+            r#"{"type":"qr","code":"x","ttl":"long"}"#,
+        ] {
             let said = parse(text);
-            assert!(matches!(&said, Some(Said::News(PageEvent::Fault(Fault { error, .. }))) if !error.contains("2030")), "{text}: {said:?}");
+            assert!(
+                matches!(&said, Some(Said::News(PageEvent::Fault(Fault { error, .. }))) if !error.contains("2030")),
+                "{text}: {said:?}"
+            );
         }
         let qr = parse(r#"{"type":"qr","code":"x","ttl":-5}"#);
-        assert!(matches!(qr, Some(Said::News(PageEvent::Qr { ttl: LONGEST_QR, .. }))), "{qr:?}");
+        assert!(
+            matches!(
+                qr,
+                Some(Said::News(PageEvent::Qr {
+                    ttl: LONGEST_QR,
+                    ..
+                }))
+            ),
+            "{qr:?}"
+        );
         let half = parse(r#"{"type":"logged_out","reason":"half \ud83d"}"#);
-        assert!(matches!(&half, Some(Said::News(PageEvent::LoggedOut(reason))) if reason == "half \u{FFFD}"), "{half:?}");
+        assert!(
+            matches!(&half, Some(Said::News(PageEvent::LoggedOut(reason))) if reason == "half \u{FFFD}"),
+            "{half:?}"
+        );
         let address = r#"{"chat":"1@lid","pn":null,"lid":null}"#;
-        let refused = parse(&format!(r#"{{"type":"refused","id":"A","address":{address},"reason":"r","code":-1,"until":null}}"#));
-        let Some(Said::News(PageEvent::Send(news))) = refused else { panic!("{refused:?}") };
-        assert_eq!(news.what, SendProgress::Refused { code: None, until: None, reason: "r".into() }, "an odd code costs the code");
+        let refused = parse(&format!(
+            r#"{{"type":"refused","id":"A","address":{address},"reason":"r","code":-1,"until":null}}"#
+        ));
+        let Some(Said::News(PageEvent::Send(news))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(
+            news.what,
+            SendProgress::Refused {
+                code: None,
+                until: None,
+                reason: "r".into()
+            },
+            "an odd code costs the code"
+        );
     }
 
     #[test]
     fn a_pairing_code_is_shown_in_two_halves() {
-        let Some(Said::News(PageEvent::PairingCode(code))) = parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#) else {
+        let Some(Said::News(PageEvent::PairingCode(code))) =
+            parse(r#"{"type":"pairing_code","code":"ABCD1234","ttl":180000}"#)
+        else {
             panic!("no code")
         };
-        assert_eq!((code.code.as_str(), code.ttl), ("ABCD-1234", Duration::from_secs(180)));
-        assert!(!format!("{code:?}").contains("ABCD"), "a code is a credential");
+        assert_eq!(
+            (code.code.as_str(), code.ttl),
+            ("ABCD-1234", Duration::from_secs(180))
+        );
+        assert!(
+            !format!("{code:?}").contains("ABCD"),
+            "a code is a credential"
+        );
     }
 
     #[test]
     fn stages_of_a_passkey_are_read_and_their_codes_are_not_for_logs() {
-        let stage = |text: &str| match parse(&format!(r#"{{"page":"p","n":1,"type":"passkey",{text}}}"#)) {
-            Some(Said::News(PageEvent::Passkey(news))) => news,
-            other => panic!("{other:?}"),
+        let stage =
+            |text: &str| match parse(&format!(r#"{{"page":"p","n":1,"type":"passkey",{text}}}"#)) {
+                Some(Said::News(PageEvent::Passkey(news))) => news,
+                other => panic!("{other:?}"),
+            };
+        let signing = stage(
+            r#""stage":"signing","id":"p-1","purpose":"checkpoint","publicKey":{"challenge":"AA"}"#,
+        );
+        let PasskeyNews::Signing { id, public_key, .. } = &signing else {
+            panic!("{signing:?}")
         };
-        let signing = stage(r#""stage":"signing","id":"p-1","purpose":"checkpoint","publicKey":{"challenge":"AA"}"#);
-        let PasskeyNews::Signing { id, public_key, .. } = &signing else { panic!("{signing:?}") };
-        assert_eq!((id.as_str(), &public_key["challenge"]), ("p-1", &serde_json::json!("AA")));
+        assert_eq!(
+            (id.as_str(), &public_key["challenge"]),
+            ("p-1", &serde_json::json!("AA"))
+        );
         assert_eq!(stage(r#""stage":"asked""#), PasskeyNews::Asked);
         let confirm = stage(r#""stage":"confirm","code":"ABCDEFGH""#);
         assert!(!format!("{confirm:?}").contains("ABCD"));

@@ -20,7 +20,11 @@ pub enum PasskeyPurpose {
 
 /// News of a passkey ceremony. Its `Debug` form has the stage alone: codes are for the person who compares them.
 #[derive(Clone, PartialEq, Deserialize)]
-#[serde(tag = "stage", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "stage",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 pub enum PasskeyNews {
     /// WhatsApp wants a passkey before it links; the page is being asked for the challenge. No QR can be scanned meanwhile.
     Asked,

@@ -70,8 +70,15 @@ mod tests {
             parts: Vec<String>,
         }
         let contract: BTreeMap<String, Entry> = serde_json::from_str(CONTRACT).expect("contract");
-        assert!(contract.values().all(|entry| !entry.feature.is_empty()), "what is lost has a name");
-        let named: BTreeSet<&str> = contract.values().flat_map(|entry| &entry.parts).map(String::as_str).collect();
+        assert!(
+            contract.values().all(|entry| !entry.feature.is_empty()),
+            "what is lost has a name"
+        );
+        let named: BTreeSet<&str> = contract
+            .values()
+            .flat_map(|entry| &entry.parts)
+            .map(String::as_str)
+            .collect();
         let text = PARTS.join("\n");
         let mut touched: BTreeSet<&str> = BTreeSet::new();
         for start in ["use(\"", "need(\"", "known(\""] {
@@ -81,7 +88,10 @@ mod tests {
         }
         assert_eq!(touched, named);
         for name in ["._serialized", "require(\"W"] {
-            assert!(!text.contains(name), "{name}: ids are found by value and modules through the loader's map");
+            assert!(
+                !text.contains(name),
+                "{name}: ids are found by value and modules through the loader's map"
+            );
         }
     }
 
@@ -91,7 +101,11 @@ mod tests {
         let path = dir.path().join("bridge.js");
         fs::write(&path, "/* mine */").expect("write");
         let text = script(Some(&path), None).expect("script");
-        assert!(text.contains("/* mine */") && text.contains(BINDING) && !text.contains("function use("));
+        assert!(
+            text.contains("/* mine */")
+                && text.contains(BINDING)
+                && !text.contains("function use(")
+        );
         assert!(script(Some(Path::new("/nowhere.js")), None).is_err());
     }
 }

@@ -33,7 +33,11 @@ struct Told {
 
 impl Window {
     pub(super) fn told(&self, ticket: Option<Ticket>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(ticket);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waiting
+            .push_back(ticket);
     }
 
     /// Of one that cannot be read there is nothing to record: it goes with the one before.
@@ -63,7 +67,12 @@ mod tests {
     #[test]
     fn the_last_that_is_recorded_is_named_and_named_again() {
         let window = Window::default();
-        let ticket = |page: &str, number| Some(Ticket { page: page.into(), number });
+        let ticket = |page: &str, number| {
+            Some(Ticket {
+                page: page.into(),
+                number,
+            })
+        };
         assert_eq!(window.recorded(1), None, "nothing was told");
         for number in 1..=3 {
             window.told(ticket("a", number));

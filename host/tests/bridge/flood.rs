@@ -5,7 +5,11 @@ use super::*;
 const ANN: &str = "4917611111111";
 
 fn from_ann(body: &str) -> Inbound {
-    Inbound { from: ANN.into(), body: body.into(), ..Inbound::default() }
+    Inbound {
+        from: ANN.into(),
+        body: body.into(),
+        ..Inbound::default()
+    }
 }
 
 #[tokio::test]
@@ -13,22 +17,60 @@ async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
     let rig = rig(json!({})).await;
     let mut open = rig.link(Account::default()).await;
     let whole = "ä".repeat(65_536);
-    for body in [whole.clone(), "😀".repeat(65_536), "x".repeat(10 << 20), format!("x{}", "😀".repeat(65_536))] {
+    for body in [
+        whole.clone(),
+        "😀".repeat(65_536),
+        "x".repeat(10 << 20),
+        format!("x{}", "😀".repeat(65_536)),
+    ] {
         rig.standin.inbound(from_ann(&body)).expect("sent");
     }
-    for (length, end) in [(65_536, "ä"), (65_536, "😀"), (131_072, "x… [cut: 10485760 characters]"), (65_536, "😀… [cut: 131073 characters]")]
-    {
+    for (length, end) in [
+        (65_536, "ä"),
+        (65_536, "😀"),
+        (131_072, "x… [cut: 10485760 characters]"),
+        (65_536, "😀… [cut: 131073 characters]"),
+    ] {
         let message = open.message().await;
         let body = message.content.body().expect("text");
         let said = body.split('…').next().expect("a beginning");
-        assert!(said.chars().count() == length && body.ends_with(end), "{} characters that end with {:?}", body.len(), &body[body.len() - 40..]);
+        assert!(
+            said.chars().count() == length && body.ends_with(end),
+            "{} characters that end with {:?}",
+            body.len(),
+            &body[body.len() - 40..]
+        );
     }
-    let fields = [("caption".to_owned(), json!("y".repeat(1 << 20))), ("filename".to_owned(), json!("z".repeat(1 << 20)))].into();
-    rig.standin.inbound(Inbound { kind: Some("document".into()), fields, pushname: Some("n".repeat(1 << 20)), ..from_ann("") }).expect("sent");
+    let fields = [
+        ("caption".to_owned(), json!("y".repeat(1 << 20))),
+        ("filename".to_owned(), json!("z".repeat(1 << 20))),
+    ]
+    .into();
+    rig.standin
+        .inbound(Inbound {
+            kind: Some("document".into()),
+            fields,
+            pushname: Some("n".repeat(1 << 20)),
+            ..from_ann("")
+        })
+        .expect("sent");
     let message = open.message().await;
-    let Content::Media(media) = &message.content else { panic!("{message:?}") };
-    let lengths = [media.caption.as_deref(), media.file_name.as_deref(), message.push_name.as_deref()].map(|text| text.expect("there").len());
-    assert!(lengths.iter().zip([131_072, 1024, 1024]).all(|(length, limit)| (limit..limit + 64).contains(length)), "{lengths:?}");
+    let Content::Media(media) = &message.content else {
+        panic!("{message:?}")
+    };
+    let lengths = [
+        media.caption.as_deref(),
+        media.file_name.as_deref(),
+        message.push_name.as_deref(),
+    ]
+    .map(|text| text.expect("there").len());
+    assert!(
+        lengths
+            .iter()
+            .zip([131_072, 1024, 1024])
+            .all(|(length, limit)| (limit..limit + 64).contains(length)),
+        "{lengths:?}"
+    );
     open.page.close().await;
 }
 
@@ -36,19 +78,45 @@ async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
 async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
     let rig = rig(json!({"deliveredDelay": null})).await;
     let mut open = rig.link(Account::default()).await;
-    let address = open.resolve("4915123456789").await.expect("resolved").expect("exists");
-    let ids: Vec<String> = (0..600).map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent")).collect();
-    rig.standin.wait_for("the flood", LIMIT, |view| ids.iter().all(|id| view.confirmed.contains(id))).await.expect("taken");
-    open.send(&id(1), &address.chat, "in between").await.expect("stored");
+    let address = open
+        .resolve("4915123456789")
+        .await
+        .expect("resolved")
+        .expect("exists");
+    let ids: Vec<String> = (0..600)
+        .map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent"))
+        .collect();
+    rig.standin
+        .wait_for("the flood", LIMIT, |view| {
+            ids.iter().all(|id| view.confirmed.contains(id))
+        })
+        .await
+        .expect("taken");
+    open.send(&id(1), &address.chat, "in between")
+        .await
+        .expect("stored");
     let mut told = Vec::new();
     loop {
-        match timeout(LIMIT, open.events.recv()).await.expect("in time").expect("the page lives") {
+        match timeout(LIMIT, open.events.recv())
+            .await
+            .expect("in time")
+            .expect("the page lives")
+        {
             PageEvent::Message(message) => told.push(message.id.0),
-            PageEvent::Send(news) => break assert_eq!((news.id, news.what), (id(1), SendProgress::Ack(AckLevel::Server))),
+            PageEvent::Send(news) => {
+                break assert_eq!(
+                    (news.id, news.what),
+                    (id(1), SendProgress::Ack(AckLevel::Server))
+                );
+            }
             _ => {}
         }
     }
-    assert!((1..300).contains(&told.len()), "{} messages are told ahead", told.len());
+    assert!(
+        (1..300).contains(&told.len()),
+        "{} messages are told ahead",
+        told.len()
+    );
     let held = open.page.status().await.expect("answers").untold_since;
     assert!(held.is_some(), "what waits is not told");
     // Each word of it lets the page tell as much more.
@@ -57,6 +125,9 @@ async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
         told.push(open.message().await.id.0);
     }
     assert_eq!(told, ids, "each once, in order");
-    assert_eq!(open.page.status().await.expect("answers").untold_since, None);
+    assert_eq!(
+        open.page.status().await.expect("answers").untold_since,
+        None
+    );
     open.page.close().await;
 }

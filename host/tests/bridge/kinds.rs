@@ -1,6 +1,8 @@
 //! Kinds of messages: made or refused, and what arrives.
 
-use wharf::model::{Contact, Delete, Edit, Location, Media, MediaKind, OtherContent, Poll, Reaction};
+use wharf::model::{
+    Contact, Delete, Edit, Location, Media, MediaKind, OtherContent, Poll, Reaction,
+};
 use wharf_standin::Received;
 
 use super::*;
@@ -10,44 +12,102 @@ pub(super) const BOB: &str = "4917622222222";
 pub(super) const GROUP: &str = "120363041234567890@g.us";
 
 pub(super) fn from(number: &str, body: &str) -> Inbound {
-    Inbound { from: number.into(), body: body.into(), pushname: Some("Ann".into()), ..Inbound::default() }
+    Inbound {
+        from: number.into(),
+        body: body.into(),
+        pushname: Some("Ann".into()),
+        ..Inbound::default()
+    }
 }
 
 pub(super) fn in_group(number: &str, body: &str) -> Inbound {
-    Inbound { group: Some(GROUP.into()), ..from(number, body) }
+    Inbound {
+        group: Some(GROUP.into()),
+        ..from(number, body)
+    }
 }
 
 pub(super) fn text(body: &str, mentions: &[&str], preview_links: bool) -> Content {
-    Content::Text(Text { body: body.into(), mentions: mentions.iter().map(ToString::to_string).collect(), preview_links })
+    Content::Text(Text {
+        body: body.into(),
+        mentions: mentions.iter().map(ToString::to_string).collect(),
+        preview_links,
+    })
 }
 
 impl Rig {
     /// What the recipient of a message got.
     pub(super) async fn received(&self, id: &MessageId) -> Received {
-        let view = self.standin.wait_for("the message", LIMIT, |view| view.messages.iter().any(|message| message.id == id.0)).await.expect("arrives");
-        view.messages.into_iter().find(|message| message.id == id.0).expect("there")
+        let view = self
+            .standin
+            .wait_for("the message", LIMIT, |view| {
+                view.messages.iter().any(|message| message.id == id.0)
+            })
+            .await
+            .expect("arrives");
+        view.messages
+            .into_iter()
+            .find(|message| message.id == id.0)
+            .expect("there")
     }
 
     pub(super) fn no_reports(&self) {
-        assert_eq!(self.standin.view().reports, Vec::<String>::new(), "the bridge caused errors that the page reports");
+        assert_eq!(
+            self.standin.view().reports,
+            Vec::<String>::new(),
+            "the bridge caused errors that the page reports"
+        );
     }
 }
 
 fn every_kind() -> Vec<Content> {
     let target = || MessageId("3EB0AA".into());
-    let words = Text { body: "better".into(), mentions: vec![], preview_links: true };
-    let media =
-        Media { kind: MediaKind::Image, mime_type: "image/png".into(), size_bytes: 1, sha256: vec![], file_name: None, caption: Some("look".into()) };
+    let words = Text {
+        body: "better".into(),
+        mentions: vec![],
+        preview_links: true,
+    };
+    let media = Media {
+        kind: MediaKind::Image,
+        mime_type: "image/png".into(),
+        size_bytes: 1,
+        sha256: vec![],
+        file_name: None,
+        caption: Some("look".into()),
+    };
     vec![
         Content::text("hello"),
         Content::Media(media),
-        Content::Location(Location { latitude: 52.5, longitude: -13.4, name: Some("Home".into()) }),
-        Content::Contact(Contact { display_name: "Ada".into(), vcard: "BEGIN:VCARD\nFN:Ada\nEND:VCARD".into() }),
-        Content::Poll(Poll { question: "When?".into(), options: vec!["now".into(), "later".into()], selectable: 1 }),
-        Content::Reaction(Reaction { target: target(), emoji: "👍".into() }),
-        Content::Edit(Edit { target: target(), text: words }),
-        Content::Delete(Delete { target: target(), for_everyone: true }),
-        Content::Other(OtherContent { kind: "multi_vcard".into(), json: "{}".into() }),
+        Content::Location(Location {
+            latitude: 52.5,
+            longitude: -13.4,
+            name: Some("Home".into()),
+        }),
+        Content::Contact(Contact {
+            display_name: "Ada".into(),
+            vcard: "BEGIN:VCARD\nFN:Ada\nEND:VCARD".into(),
+        }),
+        Content::Poll(Poll {
+            question: "When?".into(),
+            options: vec!["now".into(), "later".into()],
+            selectable: 1,
+        }),
+        Content::Reaction(Reaction {
+            target: target(),
+            emoji: "👍".into(),
+        }),
+        Content::Edit(Edit {
+            target: target(),
+            text: words,
+        }),
+        Content::Delete(Delete {
+            target: target(),
+            for_everyone: true,
+        }),
+        Content::Other(OtherContent {
+            kind: "multi_vcard".into(),
+            json: "{}".into(),
+        }),
     ]
 }
 
@@ -59,28 +119,68 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
     let mut sent = Vec::new();
     for (n, content) in (1..).zip(every_kind()) {
         let answer = open.put(&id(n), &address.chat, content.clone(), None).await;
-        assert_eq!(answer.is_ok(), content.can_be_sent(), "model and bridge are not of one mind about {}: {answer:?}", content.kind());
+        assert_eq!(
+            answer.is_ok(),
+            content.can_be_sent(),
+            "model and bridge are not of one mind about {}: {answer:?}",
+            content.kind()
+        );
         match answer {
             Ok(_) => {
-                assert_eq!(open.progress(&id(n)).await, SendProgress::Ack(AckLevel::Server), "{}", content.kind());
+                assert_eq!(
+                    open.progress(&id(n)).await,
+                    SendProgress::Ack(AckLevel::Server),
+                    "{}",
+                    content.kind()
+                );
                 sent.push(id(n).0);
             }
             Err(error) => {
-                let PageError::Refused { reason, .. } = error else { panic!("{error:?}") };
-                assert!(reason.contains(content.kind()) && reason.contains(&Content::sendable().join(", ")), "{reason}");
-                assert_eq!(open.page.find(&id(n), &address.chat).await, Ok(None), "begun");
+                let PageError::Refused { reason, .. } = error else {
+                    panic!("{error:?}")
+                };
+                assert!(
+                    reason.contains(content.kind())
+                        && reason.contains(&Content::sendable().join(", ")),
+                    "{reason}"
+                );
+                assert_eq!(
+                    open.page.find(&id(n), &address.chat).await,
+                    Ok(None),
+                    "begun"
+                );
             }
         }
     }
-    assert_eq!(rig.standin.view().messages.iter().map(|message| message.id.clone()).collect::<Vec<_>>(), sent);
+    assert_eq!(
+        rig.standin
+            .view()
+            .messages
+            .iter()
+            .map(|message| message.id.clone())
+            .collect::<Vec<_>>(),
+        sent
+    );
     let place = rig.received(&id(3)).await;
-    assert_eq!((place.kind.as_str(), place.location), ("location", Some(json!({"lat": 52.5, "lng": -13.4, "loc": "Home"}))));
+    assert_eq!(
+        (place.kind.as_str(), place.location),
+        (
+            "location",
+            Some(json!({"lat": 52.5, "lng": -13.4, "loc": "Home"}))
+        )
+    );
     let card = rig.received(&id(4)).await;
-    assert_eq!((card.kind.as_str(), card.contact.as_deref()), ("vcard", Some("Ada")));
+    assert_eq!(
+        (card.kind.as_str(), card.contact.as_deref()),
+        ("vcard", Some("Ada"))
+    );
     assert!(card.body.starts_with("BEGIN:VCARD"), "{card:?}");
 
     // A card shares ids and duplicates with a text.
-    let again = open.put(&id(4), &address.chat, every_kind().remove(3), Some(&id(1))).await.expect("known");
+    let again = open
+        .put(&id(4), &address.chat, every_kind().remove(3), Some(&id(1)))
+        .await
+        .expect("known");
     assert!(again.duplicate);
     rig.no_reports();
     open.page.close().await;
@@ -90,18 +190,49 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
 async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
     let rig = rig(json!({})).await;
     let mut open = rig.link(Account::default()).await;
-    let first = rig.standin.inbound(Inbound { mentions: vec![format!("{BOB}@c.us")], ..from(ANN, "ask @4917622222222") }).expect("sent");
+    let first = rig
+        .standin
+        .inbound(Inbound {
+            mentions: vec![format!("{BOB}@c.us")],
+            ..from(ANN, "ask @4917622222222")
+        })
+        .expect("sent");
     let message = open.message().await;
-    assert_eq!(message.content, text("ask @4917622222222", &[&format!("{BOB}@c.us")], false));
+    assert_eq!(
+        message.content,
+        text("ask @4917622222222", &[&format!("{BOB}@c.us")], false)
+    );
     let ann = message.sender.clone();
-    assert_eq!((message.chat.pn.as_deref(), message.chat.lid.clone()), (Some("4917611111111@c.us"), Some(message.chat.chat.clone())));
+    assert_eq!(
+        (message.chat.pn.as_deref(), message.chat.lid.clone()),
+        (Some("4917611111111@c.us"), Some(message.chat.chat.clone()))
+    );
     assert_eq!(message.sender, message.chat, "one to one");
 
-    rig.standin.inbound(Inbound { quoted: Some(first.clone()), ..in_group(ANN, "in a group") }).expect("sent");
+    rig.standin
+        .inbound(Inbound {
+            quoted: Some(first.clone()),
+            ..in_group(ANN, "in a group")
+        })
+        .expect("sent");
     let message = open.message().await;
-    assert_eq!(message.chat, Address { chat: GROUP.into(), pn: None, lid: None });
+    assert_eq!(
+        message.chat,
+        Address {
+            chat: GROUP.into(),
+            pn: None,
+            lid: None
+        }
+    );
     assert_eq!((message.sender.pn, message.sender.lid), (ann.pn, ann.lid));
-    assert_eq!((message.content.body(), message.reply_to, message.push_name.as_deref()), (Some("in a group"), Some(MessageId(first)), Some("Ann")));
+    assert_eq!(
+        (
+            message.content.body(),
+            message.reply_to,
+            message.push_name.as_deref()
+        ),
+        (Some("in a group"), Some(MessageId(first)), Some("Ann"))
+    );
 
     let told = |kind: &str, body: &str, fields: serde_json::Value| Inbound {
         kind: Some(kind.into()),
@@ -109,22 +240,57 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
         ..from(ANN, body)
     };
     let options = json!([{"name": "now", "localId": 0}, {"name": "later", "localId": 1}]);
-    let media = Media { kind: MediaKind::Voice, mime_type: "audio/ogg".into(), size_bytes: 7, sha256: vec![], file_name: None, caption: None };
+    let media = Media {
+        kind: MediaKind::Voice,
+        mime_type: "audio/ogg".into(),
+        size_bytes: 7,
+        sha256: vec![],
+        file_name: None,
+        caption: None,
+    };
     for (inbound, content) in [
         (
             told("vcard", "BEGIN:VCARD", json!({"vcardFormattedName": "Ada"})),
-            Content::Contact(Contact { display_name: "Ada".into(), vcard: "BEGIN:VCARD".into() }),
+            Content::Contact(Contact {
+                display_name: "Ada".into(),
+                vcard: "BEGIN:VCARD".into(),
+            }),
         ),
         (
-            told("poll_creation", "", json!({"pollName": "When?", "pollOptions": options, "pollSelectableOptionsCount": 1})),
-            Content::Poll(Poll { question: "When?".into(), options: vec!["now".into(), "later".into()], selectable: 1 }),
+            told(
+                "poll_creation",
+                "",
+                json!({"pollName": "When?", "pollOptions": options, "pollSelectableOptionsCount": 1}),
+            ),
+            Content::Poll(Poll {
+                question: "When?".into(),
+                options: vec!["now".into(), "later".into()],
+                selectable: 1,
+            }),
         ),
         (
-            told("location", "", json!({"lat": 52.5, "lng": -13.4, "loc": "Home"})),
-            Content::Location(Location { latitude: 52.5, longitude: -13.4, name: Some("Home".into()) }),
+            told(
+                "location",
+                "",
+                json!({"lat": 52.5, "lng": -13.4, "loc": "Home"}),
+            ),
+            Content::Location(Location {
+                latitude: 52.5,
+                longitude: -13.4,
+                name: Some("Home".into()),
+            }),
         ),
-        (told("ptt", "", json!({"mimetype": "audio/ogg", "size": 7})), Content::Media(media)),
-        (told("multi_vcard", "", json!({})), Content::Other(OtherContent { kind: "multi_vcard".into(), json: "{}".into() })),
+        (
+            told("ptt", "", json!({"mimetype": "audio/ogg", "size": 7})),
+            Content::Media(media),
+        ),
+        (
+            told("multi_vcard", "", json!({})),
+            Content::Other(OtherContent {
+                kind: "multi_vcard".into(),
+                json: "{}".into(),
+            }),
+        ),
     ] {
         rig.standin.inbound(inbound).expect("sent");
         assert_eq!(open.message().await.content, content);

@@ -10,21 +10,45 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 
     let mut open = rig.open().await;
     let first = open.until("a QR or ready", |event| {
-        matches!(event, PageEvent::Qr { .. }) || matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)
+        matches!(event, PageEvent::Qr { .. })
+            || matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)
     });
-    assert!(matches!(first.await, PageEvent::Status(_)), "no QR after a restart");
+    assert!(
+        matches!(first.await, PageEvent::Status(_)),
+        "no QR after a restart"
+    );
     let status = open.page.status().await.expect("status");
-    assert_eq!(status.account.and_then(|me| me.pn).as_deref(), Some("4915112345678@c.us"));
+    assert_eq!(
+        status.account.and_then(|me| me.pn).as_deref(),
+        Some("4915112345678@c.us")
+    );
 
     rig.standin.remove_device(None);
-    open.until("the log-out", |event| matches!(event, PageEvent::LoggedOut(_))).await;
-    open.until("the reload", |event| *event == PageEvent::Navigated).await;
-    let PageEvent::Qr { code, .. } = open.until("a new QR", |event| matches!(event, PageEvent::Qr { .. })).await else { unreachable!() };
-    rig.standin.scan(Some(&code), Account::default()).await.expect("scanned");
+    open.until("the log-out", |event| {
+        matches!(event, PageEvent::LoggedOut(_))
+    })
+    .await;
+    open.until("the reload", |event| *event == PageEvent::Navigated)
+        .await;
+    let PageEvent::Qr { code, .. } = open
+        .until("a new QR", |event| matches!(event, PageEvent::Qr { .. }))
+        .await
+    else {
+        unreachable!()
+    };
+    rig.standin
+        .scan(Some(&code), Account::default())
+        .await
+        .expect("scanned");
     open.ready().await;
 
     open.page.logout().await.expect("logged out");
-    rig.standin.wait_for("the device to be removed", LIMIT, |view| view.linked.is_empty()).await.expect("unlinked");
+    rig.standin
+        .wait_for("the device to be removed", LIMIT, |view| {
+            view.linked.is_empty()
+        })
+        .await
+        .expect("unlinked");
     open.page.close().await;
 }
 
@@ -32,9 +56,15 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 async fn the_codes_of_a_batch_run_out_and_are_renewed() {
     let rig = rig(json!({"clock": 0.005})).await;
     let mut open = rig.open().await;
-    open.until("the end of the batch", |event| *event == PageEvent::QrExhausted).await;
+    open.until("the end of the batch", |event| {
+        *event == PageEvent::QrExhausted
+    })
+    .await;
     open.page.refresh_qr().await.expect("asked");
-    open.until("a QR of the next batch", |event| matches!(event, PageEvent::Qr { .. })).await;
+    open.until("a QR of the next batch", |event| {
+        matches!(event, PageEvent::Qr { .. })
+    })
+    .await;
     open.page.close().await;
 }
 
@@ -43,9 +73,17 @@ async fn a_login_taken_over_silently_is_noticed() {
     let rig = rig(json!({})).await;
     let mut open = rig.link(Account::default()).await;
     // The stream says CONNECTED again, by a job of the sync; the connection is gone all the same.
-    rig.standin.push(None, json!({"type": "sync-signal", "after": 300}));
-    rig.standin.push(None, json!({"type": "stream-error", "conflict": "replaced"}));
-    open.until("the conflict", |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Replaced)).await;
+    rig.standin
+        .push(None, json!({"type": "sync-signal", "after": 300}));
+    rig.standin.push(
+        None,
+        json!({"type": "stream-error", "conflict": "replaced"}),
+    );
+    open.until(
+        "the conflict",
+        |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Replaced),
+    )
+    .await;
     open.page.close().await;
 }
 
@@ -54,22 +92,60 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
     let rig = rig(json!({})).await;
     let mut open = rig.open().await;
     let number = "4915112345678".parse::<PhoneNumber>().expect("number");
-    open.until("a QR", |event| matches!(event, PageEvent::Qr { .. })).await;
+    open.until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
+        .await;
     let code = open.page.pairing_code(&number).await.expect("a code");
-    assert_eq!((code.code.len(), code.code.find('-'), code.ttl), (9, Some(4), Duration::from_secs(180)));
+    assert_eq!(
+        (code.code.len(), code.code.find('-'), code.ttl),
+        (9, Some(4), Duration::from_secs(180))
+    );
     assert_eq!(open.code().await, code.code, "told, too");
-    assert!(rig.standin.view().codes[0].push && rig.standin.view().qrs.is_empty(), "{:?}", rig.standin.view());
-    assert!(matches!(open.page.refresh_qr().await, Err(PageError::Refused { .. })), "a batch of QR codes would spoil the code");
+    assert!(
+        rig.standin.view().codes[0].push && rig.standin.view().qrs.is_empty(),
+        "{:?}",
+        rig.standin.view()
+    );
+    assert!(
+        matches!(open.page.refresh_qr().await, Err(PageError::Refused { .. })),
+        "a batch of QR codes would spoil the code"
+    );
 
     rig.standin.push(None, json!({"type": "alt-refresh"}));
     let renewed = open.code().await;
     assert_ne!(renewed, code.code);
-    assert!(rig.standin.enter_code(&code.code, Account::default()).await.is_err(), "the old one is dead");
-    assert!(rig.standin.enter_code(&renewed, Account { pn: "4915100000001".into(), ..Account::default() }).await.is_err(), "another phone");
-    rig.standin.enter_code(&renewed, Account::default()).await.expect("linked");
+    assert!(
+        rig.standin
+            .enter_code(&code.code, Account::default())
+            .await
+            .is_err(),
+        "the old one is dead"
+    );
+    assert!(
+        rig.standin
+            .enter_code(
+                &renewed,
+                Account {
+                    pn: "4915100000001".into(),
+                    ..Account::default()
+                }
+            )
+            .await
+            .is_err(),
+        "another phone"
+    );
+    rig.standin
+        .enter_code(&renewed, Account::default())
+        .await
+        .expect("linked");
     open.ready().await;
     assert_eq!(rig.standin.view().reports, Vec::<String>::new());
-    assert!(matches!(open.page.pairing_code(&number).await, Err(PageError::Refused { .. })), "already linked");
+    assert!(
+        matches!(
+            open.page.pairing_code(&number).await,
+            Err(PageError::Refused { .. })
+        ),
+        "already linked"
+    );
     open.page.close().await;
 }
 
@@ -80,24 +156,48 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let is_qr = |event: &PageEvent| matches!(event, PageEvent::Qr { .. });
     open.until("a QR", is_qr).await;
-    assert_eq!(open.page.pairing_code(&number).await, Err(PageError::RateLimited { what: "pairing_code" }));
+    assert_eq!(
+        open.page.pairing_code(&number).await,
+        Err(PageError::RateLimited {
+            what: "pairing_code"
+        })
+    );
     open.until("a QR after the refusal", is_qr).await;
-    rig.standin.set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
-    assert_eq!(open.page.pairing_code(&number).await, Err(PageError::NotAvailable { what: "pairing_code" }));
+    rig.standin
+        .set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
+    assert_eq!(
+        open.page.pairing_code(&number).await,
+        Err(PageError::NotAvailable {
+            what: "pairing_code"
+        })
+    );
     open.until("a QR after the refusal", is_qr).await;
 
     rig.standin.set(json!({"pairingError": null}));
     open.page.pairing_code(&number).await.expect("a code");
     open.page.cancel_pairing().await.expect("cancelled");
-    open.until("the end", |event| matches!(event, PageEvent::PairingEnded(reason) if reason == "cancelled")).await;
+    open.until(
+        "the end",
+        |event| matches!(event, PageEvent::PairingEnded(reason) if reason == "cancelled"),
+    )
+    .await;
     open.until("a QR after the end", is_qr).await;
 
     open.page.pairing_code(&number).await.expect("a code");
     rig.standin.network(false);
-    open.until("the end", |event| matches!(event, PageEvent::PairingEnded(reason) if reason.contains("lost"))).await;
+    open.until(
+        "the end",
+        |event| matches!(event, PageEvent::PairingEnded(reason) if reason.contains("lost")),
+    )
+    .await;
     rig.standin.network(true);
-    let PageEvent::Qr { code, .. } = open.until("a QR after the loss", is_qr).await else { unreachable!() };
-    rig.standin.scan(Some(&code), Account::default()).await.expect("a QR works again");
+    let PageEvent::Qr { code, .. } = open.until("a QR after the loss", is_qr).await else {
+        unreachable!()
+    };
+    rig.standin
+        .scan(Some(&code), Account::default())
+        .await
+        .expect("a QR works again");
     open.ready().await;
     assert_eq!(rig.standin.view().reports, Vec::<String>::new());
     open.page.close().await;

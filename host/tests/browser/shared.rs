@@ -15,7 +15,9 @@ use super::*;
 fn behind_a_gate(dir: &Path) -> (PathBuf, PathBuf) {
     let (chromium, _) = find_executable(None, BrowserKind::Headless).expect("a Chromium");
     let (script, gate) = (dir.join("slow-chromium"), dir.join("gate"));
-    let text = format!("#!/bin/sh\n(while [ ! -e {gate:?} ]; do sleep 0.05; done; exec {chromium:?} \"$@\") &\nwait\n");
+    let text = format!(
+        "#!/bin/sh\n(while [ ! -e {gate:?} ]; do sleep 0.05; done; exec {chromium:?} \"$@\") &\nwait\n"
+    );
     std::fs::write(&script, text).expect("a script");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).expect("executable");
     (script, gate)
@@ -25,17 +27,32 @@ fn behind_a_gate(dir: &Path) -> (PathBuf, PathBuf) {
 async fn in_a_shared_browser_nobody_waits_for_the_launch_of_another() {
     let dir = tempfile::tempdir().expect("tempdir");
     let shared = SharedBrowser::new(dir.path().join("shared"));
-    let (first, _news) = shared.open(&options(&dir.path().join("first"))).await.expect("a page");
+    let (first, _news) = shared
+        .open(&options(&dir.path().join("first")))
+        .await
+        .expect("a page");
     let (script, gate) = behind_a_gate(dir.path());
-    let slow = LaunchOptions { executable: Some(script.clone()), ..options(&dir.path().join("slow")) };
+    let slow = LaunchOptions {
+        executable: Some(script.clone()),
+        ..options(&dir.path().join("slow"))
+    };
     let (browser, waiting) = (Arc::clone(&shared), script.display().to_string());
     let slow = tokio::spawn(async move { browser.open(&slow).await });
     until("the slow one is being opened", || processes(&waiting) > 0).await;
 
-    let (other, _other_news) = timeout(LIMIT, shared.open(&options(&dir.path().join("other")))).await.expect("it does not wait").expect("a page");
+    let (other, _other_news) = timeout(LIMIT, shared.open(&options(&dir.path().join("other"))))
+        .await
+        .expect("it does not wait")
+        .expect("a page");
     assert!(!slow.is_finished());
-    assert_eq!(other.report().await.pid, first.report().await.pid, "one browser");
-    timeout(LIMIT, other.close()).await.expect("nor does who leaves");
+    assert_eq!(
+        other.report().await.pid,
+        first.report().await.pid,
+        "one browser"
+    );
+    timeout(LIMIT, other.close())
+        .await
+        .expect("nor does who leaves");
     assert!(!slow.is_finished());
 
     std::fs::write(&gate, "").expect("the gate");
@@ -50,20 +67,41 @@ async fn in_a_shared_browser_nobody_waits_for_the_launch_of_another() {
 async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     let dir = tempfile::tempdir().expect("tempdir");
     let said = Said::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
     let shared = SharedBrowser::new(dir.path().join("shared"));
-    let (first, _news) = shared.open(&options(&dir.path().join("first"))).await.expect("a page");
+    let (first, _news) = shared
+        .open(&options(&dir.path().join("first")))
+        .await
+        .expect("a page");
     let (script, gate) = behind_a_gate(dir.path());
-    let late = LaunchOptions { executable: Some(script), launch_timeout: Duration::from_millis(300), ..options(&dir.path().join("late")) };
+    let late = LaunchOptions {
+        executable: Some(script),
+        launch_timeout: Duration::from_millis(300),
+        ..options(&dir.path().join("late"))
+    };
     let error = shared.open(&late).await.expect_err("the gate is closed");
-    assert!(error.to_string().contains("did not open the profile"), "{error}");
+    assert!(
+        error.to_string().contains("did not open the profile"),
+        "{error}"
+    );
 
     // Its page comes when nobody waits for it any more.
     std::fs::write(&gate, "").expect("the gate");
-    until("the late page is closed", || said.0.lock().expect("lines").iter().any(|line| line.contains("came late"))).await;
+    until("the late page is closed", || {
+        said.0
+            .lock()
+            .expect("lines")
+            .iter()
+            .any(|line| line.contains("came late"))
+    })
+    .await;
     let before = first.report().await;
     // The profile is free for another try, and the browser closes with the last page: none is left behind.
-    let (again, _again_news) = shared.open(&options(&dir.path().join("late"))).await.expect("a page");
+    let (again, _again_news) = shared
+        .open(&options(&dir.path().join("late")))
+        .await
+        .expect("a page");
     assert_eq!(again.report().await.pid, before.pid);
     again.close().await;
     first.close().await;
@@ -73,7 +111,10 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
 /// Living processes whose command line has these words.
 fn processes(words: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(|pid| command_line(*pid).contains(words)).count()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| command_line(*pid).contains(words))
+        .count()
 }
 
 /// What was logged.
@@ -81,7 +122,11 @@ fn processes(words: &str) -> usize {
 struct Said(Arc<Mutex<Vec<String>>>);
 
 impl<S: tracing::Subscriber> Layer<S> for Said {
-    fn on_event(&self, event: &tracing::Event<'_>, _context: tracing_subscriber::layer::Context<'_, S>) {
+    fn on_event(
+        &self,
+        event: &tracing::Event<'_>,
+        _context: tracing_subscriber::layer::Context<'_, S>,
+    ) {
         struct Words(String);
         impl tracing::field::Visit for Words {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {

@@ -35,15 +35,25 @@ async fn without_grants_every_capability_is_refused_and_says_so() {
 async fn ungranted_storage_is_a_failure_of_the_plugin_that_needs_it() {
     let host = odd("kv", "").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
-    assert_eq!((rejection.code.as_str(), verdicts[0].verdict), ("plugin_failed", "failed"));
-    assert!(verdicts[0].detail.as_deref().is_some_and(|detail| detail.contains("kv")), "{verdicts:?}");
+    assert_eq!(
+        (rejection.code.as_str(), verdicts[0].verdict),
+        ("plugin_failed", "failed")
+    );
+    assert!(
+        verdicts[0]
+            .detail
+            .as_deref()
+            .is_some_and(|detail| detail.contains("kv")),
+        "{verdicts:?}"
+    );
     assert_serves_on(&host).await;
 }
 
 #[tokio::test]
 async fn granted_storage_is_kept_between_calls_and_apart_by_session() {
     let place = Place::with(&["odd.wasm", "good.wasm"]).await;
-    let entries = odd_and_good("count", "grants.kv = \"1MiB\"").replace("[\"odd\"]", "[\"odd\", \"other\"]");
+    let entries =
+        odd_and_good("count", "grants.kv = \"1MiB\"").replace("[\"odd\"]", "[\"odd\", \"other\"]");
     let host = place.load(&entries).await.expect("both load");
     assert_eq!(seen(&host, "odd").await, "1 true calls");
     assert_eq!(seen(&host, "odd").await, "2 true calls");
@@ -51,8 +61,14 @@ async fn granted_storage_is_kept_between_calls_and_apart_by_session() {
 
     // The namespace across sessions is another one, and outlives the host.
     let shared = entries.replace("grants.kv =", "grants.kv_shared = true\ngrants.kv =");
-    assert_eq!(seen(&place.load(&shared).await.expect("both load"), "odd").await, "1 true calls");
-    assert_eq!(seen(&place.load(&shared).await.expect("both load"), "other").await, "2 true calls");
+    assert_eq!(
+        seen(&place.load(&shared).await.expect("both load"), "odd").await,
+        "1 true calls"
+    );
+    assert_eq!(
+        seen(&place.load(&shared).await.expect("both load"), "other").await,
+        "2 true calls"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +76,13 @@ async fn storage_beyond_the_quota_is_refused() {
     let host = odd("count", "grants.kv = \"1B\"").await;
     let (_, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
     assert_eq!(verdicts[0].verdict, "failed");
-    assert!(verdicts[0].detail.as_deref().is_some_and(|detail| detail.contains("QuotaExceeded")), "{verdicts:?}");
+    assert!(
+        verdicts[0]
+            .detail
+            .as_deref()
+            .is_some_and(|detail| detail.contains("QuotaExceeded")),
+        "{verdicts:?}"
+    );
 }
 
 #[tokio::test]

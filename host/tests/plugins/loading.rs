@@ -8,23 +8,53 @@ use crate::support::{Place, assert_serves_on, cache, guest};
 async fn assert_refused(place: &Place, name: &str, settings: &str, words: &[&str]) {
     let entry = format!("[[plugin]]\nname = \"{name}\"\n{settings}\n");
     let good = "[[plugin]]\nname = \"good\"\n";
-    let error = place.load(&format!("{entry}{good}")).await.expect_err(name).to_string();
+    let error = place
+        .load(&format!("{entry}{good}"))
+        .await
+        .expect_err(name)
+        .to_string();
     for word in words.iter().chain(&[name]) {
         assert!(error.contains(word), "{name}: {word:?} is not in: {error}");
     }
 
-    let host = place.load(&format!("{}{good}", entry.replace("[[plugin]]", "[[plugin]]\nrequired = false"))).await.expect("the rest loads");
+    let host = place
+        .load(&format!(
+            "{}{good}",
+            entry.replace("[[plugin]]", "[[plugin]]\nrequired = false")
+        ))
+        .await
+        .expect("the rest loads");
     let state = host.reports()[0].state.to_string();
-    assert!(words.iter().all(|word| state.contains(word)), "{name}: the report says {state}");
+    assert!(
+        words.iter().all(|word| state.contains(word)),
+        "{name}: the report says {state}"
+    );
     assert_serves_on(&host).await;
 }
 
 #[tokio::test]
 async fn a_component_of_the_wrong_shape_is_named_with_what_is_wrong() {
-    let place = Place::with(&["good.wasm", "wrong_version.wasm", "no_lifecycle.wasm", "no_points.wasm", "foreign_import.wasm"]).await;
+    let place = Place::with(&[
+        "good.wasm",
+        "wrong_version.wasm",
+        "no_lifecycle.wasm",
+        "no_points.wasm",
+        "foreign_import.wasm",
+    ])
+    .await;
     assert_refused(&place, "wrong-version", "", &["0.2.0", "0.1."]).await;
     assert_refused(&place, "no-lifecycle", "", &["lifecycle"]).await;
-    assert_refused(&place, "no-points", "", &["send-validation", "message-templating", "event-notification"]).await;
+    assert_refused(
+        &place,
+        "no-points",
+        "",
+        &[
+            "send-validation",
+            "message-templating",
+            "event-notification",
+        ],
+    )
+    .await;
     assert_refused(&place, "foreign-import", "", &["test:guests/telepathy"]).await;
 }
 
@@ -62,7 +92,13 @@ async fn a_component_that_lacks_a_function_of_an_interface_it_names_is_refused()
         std::fs::write(place.dir.path().join("plugins/less.wasm"), less).expect("a component");
         assert_refused(&place, "less", "", &[interface, &format!("`{function}`")]).await;
     }
-    assert_refused(&place, "no-validate", "", &["send-validation", "`validate`"]).await;
+    assert_refused(
+        &place,
+        "no-validate",
+        "",
+        &["send-validation", "`validate`"],
+    )
+    .await;
 }
 
 #[test]
@@ -83,7 +119,9 @@ fn no_function_of_the_package_is_forgotten() {
         }
     }
     exported.sort();
-    let mut known = FUNCTIONS.map(|(interface, function)| (interface.to_owned(), function.to_owned())).to_vec();
+    let mut known = FUNCTIONS
+        .map(|(interface, function)| (interface.to_owned(), function.to_owned()))
+        .to_vec();
     known.sort();
     assert_eq!(exported, known);
 }
@@ -95,8 +133,10 @@ async fn a_file_that_is_no_component_is_named_with_what_to_do() {
     std::fs::write(plugins.join("core.wasm"), b"\0asm\x01\0\0\0").expect("a core module");
     std::fs::write(plugins.join("text.wasm"), b"(component)").expect("a text");
     std::fs::write(plugins.join("native.wasm"), b"\x7fELF").expect("native code");
-    std::fs::write(plugins.join("cut.wasm"), &guest("good.wasm")[..2000]).expect("half a component");
-    std::fs::write(place.dir.path().join("outside.wasm"), guest("good.wasm")).expect("a component elsewhere");
+    std::fs::write(plugins.join("cut.wasm"), &guest("good.wasm")[..2000])
+        .expect("half a component");
+    std::fs::write(place.dir.path().join("outside.wasm"), guest("good.wasm"))
+        .expect("a component elsewhere");
     assert_refused(&place, "core", "", &["core module", "wasm32-wasip2"]).await;
     assert_refused(&place, "text", "", &["not"]).await;
     assert_refused(&place, "native", "", &["not"]).await;
@@ -110,21 +150,60 @@ async fn an_entry_that_does_not_fit_its_file_is_named() {
     let place = Place::with(&["good.wasm", "odd.wasm"]).await;
     let pin = format!("sha256 = \"{}\"", "0".repeat(64));
     assert_refused(&place, "best", "file = \"good.wasm\"", &["\"good\""]).await;
-    assert_refused(&place, "odd", &format!("{pin}\nconfig.behaviour = \"allow\""), &["SHA-256", "0000"]).await;
-    assert_refused(&place, "odd", "config.behaviour = \"allow\"\ngrants.http = [\"hooks.example.org/x\"]", &["grants.http", "hooks.example.org/x"])
-        .await;
-    assert_refused(&place, "odd", "sessions = [\"shop*\"]\nconfig.behaviour = \"allow\"", &["sessions", "shop*"]).await;
-    assert_refused(&place, "odd", "sessions = []\nconfig.behaviour = \"allow\"", &["sessions"]).await;
-    let error = place.load("[[plugin]]\nname = \"good\"\n[[plugin]]\nname = \"good\"\n").await.expect_err("two of one name").to_string();
+    assert_refused(
+        &place,
+        "odd",
+        &format!("{pin}\nconfig.behaviour = \"allow\""),
+        &["SHA-256", "0000"],
+    )
+    .await;
+    assert_refused(
+        &place,
+        "odd",
+        "config.behaviour = \"allow\"\ngrants.http = [\"hooks.example.org/x\"]",
+        &["grants.http", "hooks.example.org/x"],
+    )
+    .await;
+    assert_refused(
+        &place,
+        "odd",
+        "sessions = [\"shop*\"]\nconfig.behaviour = \"allow\"",
+        &["sessions", "shop*"],
+    )
+    .await;
+    assert_refused(
+        &place,
+        "odd",
+        "sessions = []\nconfig.behaviour = \"allow\"",
+        &["sessions"],
+    )
+    .await;
+    let error = place
+        .load("[[plugin]]\nname = \"good\"\n[[plugin]]\nname = \"good\"\n")
+        .await
+        .expect_err("two of one name")
+        .to_string();
     assert!(error.contains("good"), "{error}");
 }
 
 #[tokio::test]
 async fn a_bad_config_is_named_key_by_key() {
     let place = Place::with(&["good.wasm", "odd.wasm", "bad_schema.wasm"]).await;
-    assert_refused(&place, "odd", "config.behaviour = 7\nconfig.typo = true", &["/behaviour", "typo"]).await;
+    assert_refused(
+        &place,
+        "odd",
+        "config.behaviour = 7\nconfig.typo = true",
+        &["/behaviour", "typo"],
+    )
+    .await;
     assert_refused(&place, "odd", "", &["behaviour"]).await;
-    assert_refused(&place, "odd", "config.behaviour = \"refuse-config\"", &["/behaviour", "nobody may ask for that"]).await;
+    assert_refused(
+        &place,
+        "odd",
+        "config.behaviour = \"refuse-config\"",
+        &["/behaviour", "nobody may ask for that"],
+    )
+    .await;
     assert_refused(&place, "bad-schema", "", &["schema"]).await;
 }
 
@@ -132,18 +211,44 @@ async fn a_bad_config_is_named_key_by_key() {
 async fn a_plugin_that_hangs_at_the_start_does_not_hang_the_gateway() {
     let place = Place::with(&["good.wasm", "odd.wasm", "stuck.wasm"]).await;
     assert_refused(&place, "stuck", "cpu = \"50ms\"", &["describe", "over_cpu"]).await;
-    assert_refused(&place, "odd", "cpu = \"50ms\"\nconfig.behaviour = \"spin-in-configure\"", &["configure", "over_cpu"]).await;
+    assert_refused(
+        &place,
+        "odd",
+        "cpu = \"50ms\"\nconfig.behaviour = \"spin-in-configure\"",
+        &["configure", "over_cpu"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn the_report_names_every_plugin_and_every_file() {
     let place = Place::with(&["good.wasm", "odd.wasm", "no_points.wasm"]).await;
-    let host = place.load("[[plugin]]\nname = \"good\"\n[[plugin]]\nname = \"odd\"\nenabled = false\n").await.expect("loads");
+    let host = place
+        .load("[[plugin]]\nname = \"good\"\n[[plugin]]\nname = \"odd\"\nenabled = false\n")
+        .await
+        .expect("loads");
     let reports = host.reports();
-    let lines: Vec<String> = reports.iter().map(|report| format!("{} {}", report.name, report.state)).collect();
-    assert_eq!(lines, ["good loaded", "odd disabled", "no_points available, not enabled"]);
+    let lines: Vec<String> = reports
+        .iter()
+        .map(|report| format!("{} {}", report.name, report.state))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "good loaded",
+            "odd disabled",
+            "no_points available, not enabled"
+        ]
+    );
     assert_eq!(reports[0].version, "1.2.3");
-    assert_eq!(reports[0].points, ["send-validation", "message-templating", "event-notification"]);
+    assert_eq!(
+        reports[0].points,
+        [
+            "send-validation",
+            "message-templating",
+            "event-notification"
+        ]
+    );
     assert_eq!(reports[0].component.as_ref().map(String::len), Some(64));
     let json = serde_json::to_value(reports).expect("JSON");
     assert_eq!(json[0]["name"], "good");
@@ -152,8 +257,18 @@ async fn the_report_names_every_plugin_and_every_file() {
 #[tokio::test]
 async fn compiled_code_is_kept_where_nobody_else_can_write() {
     let place = Place::with(&["good.wasm"]).await;
-    place.load("[[plugin]]\nname = \"good\"\n").await.expect("loads");
-    let mode = cache().metadata().expect("a cache folder").permissions().mode();
+    place
+        .load("[[plugin]]\nname = \"good\"\n")
+        .await
+        .expect("loads");
+    let mode = cache()
+        .metadata()
+        .expect("a cache folder")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
-    assert!(cache().read_dir().expect("a folder").next().is_some(), "nothing was kept");
+    assert!(
+        cache().read_dir().expect("a folder").next().is_some(),
+        "nothing was kept"
+    );
 }

@@ -12,14 +12,21 @@ use tempfile::TempDir;
 use wharf::{
     config::Config,
     model::{Address, Content, OutboundMessage},
-    plugins::{Decision, KvError, KvSpace, KvStore, LoadError, Pipeline, PluginHost, Rejection, Subject, Verdict},
+    plugins::{
+        Decision, KvError, KvSpace, KvStore, LoadError, Pipeline, PluginHost, Rejection, Subject,
+        Verdict,
+    },
     store::Store,
 };
 
 /// Where the built guests lie.
 fn guests() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    env::var_os("WHARF_TEST_GUESTS").map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder")
+        .to_owned();
+    env::var_os("WHARF_TEST_GUESTS")
+        .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
 /// The bytes of a guest.
@@ -44,16 +51,29 @@ impl Place {
         for file in files {
             std::fs::write(dir.path().join("plugins").join(file), guest(file)).expect("a copy");
         }
-        let store = Store::open(&dir.path().join("wharf.db")).await.expect("a store");
-        Self { store: Arc::new(Stalling(store)), dir }
+        let store = Store::open(&dir.path().join("wharf.db"))
+            .await
+            .expect("a store");
+        Self {
+            store: Arc::new(Stalling(store)),
+            dir,
+        }
     }
 
     /// Loads the `[[plugin]]` entries of this text.
     pub(crate) async fn load(&self, entries: &str) -> Result<PluginHost, LoadError> {
         let mut config: Config = toml::from_str(entries).expect("a config");
         config.plugins.dir = self.dir.path().join("plugins");
-        let secrets = Arc::new(|name: &str| (name == "WHARF_TEST_SECRET").then(|| "open sesame".to_owned()));
-        PluginHost::load(&config.plugins, &config.plugin, &cache(), Arc::clone(&self.store), secrets).await
+        let secrets =
+            Arc::new(|name: &str| (name == "WHARF_TEST_SECRET").then(|| "open sesame".to_owned()));
+        PluginHost::load(
+            &config.plugins,
+            &config.plugin,
+            &cache(),
+            Arc::clone(&self.store),
+            secrets,
+        )
+        .await
     }
 }
 
@@ -65,29 +85,54 @@ pub(crate) fn cache() -> PathBuf {
 /// The odd guest for the session `odd` and the good one for all, so that one host shows both.
 pub(crate) async fn odd(behaviour: &str, settings: &str) -> PluginHost {
     let place = Place::with(&["odd.wasm", "good.wasm"]).await;
-    place.load(&odd_and_good(behaviour, settings)).await.expect("both load")
+    place
+        .load(&odd_and_good(behaviour, settings))
+        .await
+        .expect("both load")
 }
 
 pub(crate) fn odd_and_good(behaviour: &str, settings: &str) -> String {
-    format!("[[plugin]]\nname = \"odd\"\nsessions = [\"odd\"]\n{settings}\nconfig.behaviour = \"{behaviour}\"\n[[plugin]]\nname = \"good\"\n")
+    format!(
+        "[[plugin]]\nname = \"odd\"\nsessions = [\"odd\"]\n{settings}\nconfig.behaviour = \"{behaviour}\"\n[[plugin]]\nname = \"good\"\n"
+    )
 }
 
 /// Both answers of the good guest, in a session that the odd one does not see.
 pub(crate) async fn assert_serves_on(host: &PluginHost) {
-    assert!(matches!(host.validate(&subject("fine"), text("hello")).await, Decision::Allow(_, verdicts) if verdicts.len() == 1));
+    assert!(
+        matches!(host.validate(&subject("fine"), text("hello")).await, Decision::Allow(_, verdicts) if verdicts.len() == 1)
+    );
     let (rejection, _) = rejected(host.validate(&subject("fine"), text("forbidden")).await);
-    assert_eq!((rejection.plugin.as_str(), rejection.code.as_str()), ("good", "forbidden_word"));
+    assert_eq!(
+        (rejection.plugin.as_str(), rejection.code.as_str()),
+        ("good", "forbidden_word")
+    );
     assert_eq!(rejection.retry_after, Some(Duration::from_millis(1500)));
 }
 
 pub(crate) fn subject(session: &str) -> Subject {
-    Subject { session: session.parse().expect("a client id"), id: "out_1".into(), traceparent: String::new(), attempt: 1 }
+    Subject {
+        session: session.parse().expect("a client id"),
+        id: "out_1".into(),
+        traceparent: String::new(),
+        attempt: 1,
+    }
 }
 
 pub(crate) fn text(body: &str) -> OutboundMessage {
     let chat = "15551234567@c.us".to_owned();
-    let to = Address { pn: Some(chat.clone()), chat, lid: None };
-    OutboundMessage { to, content: Content::text(body), reply_to: None, send_at: None, metadata: vec![] }
+    let to = Address {
+        pn: Some(chat.clone()),
+        chat,
+        lid: None,
+    };
+    OutboundMessage {
+        to,
+        content: Content::text(body),
+        reply_to: None,
+        send_at: None,
+        metadata: vec![],
+    }
 }
 
 pub(crate) fn rejected(decision: Decision) -> (Rejection, Vec<Verdict>) {
@@ -122,7 +167,14 @@ impl KvStore for Stalling {
         self.0.get(space, key).await
     }
 
-    async fn set(&self, space: &KvSpace, key: &str, expected: Option<Option<u64>>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError> {
+    async fn set(
+        &self,
+        space: &KvSpace,
+        key: &str,
+        expected: Option<Option<u64>>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, KvError> {
         self.0.set(space, key, expected, value, ttl).await
     }
 
@@ -130,7 +182,13 @@ impl KvStore for Stalling {
         self.0.delete(space, key).await
     }
 
-    async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError> {
+    async fn list(
+        &self,
+        space: &KvSpace,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, KvError> {
         self.0.list(space, prefix, cursor, limit).await
     }
 }

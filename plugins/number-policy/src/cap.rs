@@ -14,12 +14,24 @@ use crate::zone::{Clock, minute_of};
 /// Longer than any day, in every zone.
 const KEEP: Duration = Duration::from_secs(48 * 3600);
 
-pub(crate) fn refusal(most: u16, ctx: &CallContext, to: &Address, clock: &Clock, leaves: u64) -> Result<Option<Rejection>, Error> {
+pub(crate) fn refusal(
+    most: u16,
+    ctx: &CallContext,
+    to: &Address,
+    clock: &Clock,
+    leaves: u64,
+) -> Result<Option<Rejection>, Error> {
     let today = clock.local(leaves).date();
     let key = format!("cap/{}/{}", to.number().unwrap_or(&to.chat), today);
     // What was counted while only the opaque id was known counts for the number too.
-    let by_id = to.number().and(to.lid.as_deref()).map(|lid| format!("cap/{lid}/{today}"));
-    let earlier = match by_id.map(|key| kv::get(&key).map(|value| (key, value))).transpose()? {
+    let by_id = to
+        .number()
+        .and(to.lid.as_deref())
+        .map(|lid| format!("cap/{lid}/{today}"));
+    let earlier = match by_id
+        .map(|key| kv::get(&key).map(|value| (key, value)))
+        .transpose()?
+    {
         Some((key, Some(value))) => subjects(&key, &value.value)?,
         _ => Vec::new(),
     };
@@ -33,12 +45,17 @@ pub(crate) fn refusal(most: u16, ctx: &CallContext, to: &Address, clock: &Clock,
             return Ok((None, false));
         }
         counted.push(ctx.subject_id.clone());
-        let json = serde_json::to_vec(&counted).map_err(|error| kv::Error::Unavailable(error.to_string()))?;
+        let json = serde_json::to_vec(&counted)
+            .map_err(|error| kv::Error::Unavailable(error.to_string()))?;
         Ok((Some(json), true))
     })?;
     Ok((!counted).then(|| {
         let wait = tomorrow(clock, today, leaves).saturating_sub(ctx.now);
-        Rejection::new("daily_cap", format!("this recipient has had {most} messages that day")).retry_after(Duration::from_millis(wait))
+        Rejection::new(
+            "daily_cap",
+            format!("this recipient has had {most} messages that day"),
+        )
+        .retry_after(Duration::from_millis(wait))
     }))
 }
 
@@ -51,6 +68,8 @@ fn subjects(key: &str, json: &[u8]) -> Result<Vec<String>, kv::Error> {
 fn tomorrow(clock: &Clock, today: Date, leaves: u64) -> u64 {
     let minute = minute_of(leaves);
     // No day is longer than 25 hours.
-    let next = (minute..minute + 26 * 60).find(|minute| clock.local_minute(*minute).date() != today);
-    next.and_then(|next| u64::try_from(next).ok()).map_or(leaves, |next| next * 60_000)
+    let next =
+        (minute..minute + 26 * 60).find(|minute| clock.local_minute(*minute).date() != today);
+    next.and_then(|next| u64::try_from(next).ok())
+        .map_or(leaves, |next| next * 60_000)
 }

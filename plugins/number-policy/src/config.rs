@@ -49,7 +49,10 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn checked_daily_cap(&self, issues: &mut ConfigIssues) -> Option<u16> {
-        if self.daily_cap.is_some_and(|most| !(1..=MOST_A_DAY).contains(&most)) {
+        if self
+            .daily_cap
+            .is_some_and(|most| !(1..=MOST_A_DAY).contains(&most))
+        {
             issues.add("/daily_cap", format!("must be 1 to {MOST_A_DAY} messages"));
         }
         self.daily_cap

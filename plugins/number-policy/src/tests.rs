@@ -1,7 +1,8 @@
 //! The plugin as the gateway uses it: configuration in, verdicts out.
 
 use wharf_plugin::{
-    Address, ConfigIssue, Content, Envelope, Event, InboundMessage, Notifier, OutboundMessage, Validator, Verdict,
+    Address, ConfigIssue, Content, Envelope, Event, InboundMessage, Notifier, OutboundMessage,
+    Validator, Verdict,
     testing::{Host, configure, json},
 };
 
@@ -23,8 +24,16 @@ fn message(number: &str) -> OutboundMessage {
     OutboundMessage::new(Address::of_number(number), Content::text("Hello"))
 }
 
-fn ask(policy: &NumberPolicy, host: &Host, subject: &str, message: &OutboundMessage) -> Option<(String, Option<u32>)> {
-    match policy.validate(&host.call(subject), message).expect("a verdict") {
+fn ask(
+    policy: &NumberPolicy,
+    host: &Host,
+    subject: &str,
+    message: &OutboundMessage,
+) -> Option<(String, Option<u32>)> {
+    match policy
+        .validate(&host.call(subject), message)
+        .expect("a verdict")
+    {
         Verdict::Allow => None,
         Verdict::Reject(rejection) => Some((rejection.code, rejection.retry_after_ms)),
         Verdict::Modify(_) => panic!("number-policy changes nothing"),
@@ -59,8 +68,18 @@ fn without_configuration_only_implausible_numbers_are_refused() {
     let host = Host::new();
     let policy = policy(json!({}));
     assert_eq!(ask(&policy, &host, "1", &message("4915123456789")), None);
-    assert_eq!(ask(&policy, &host, "2", &message("49")), Some(("invalid_number_length".into(), None)));
-    let group = OutboundMessage::new(Address { chat: "12036304@g.us".into(), pn: None, lid: None }, Content::text("Hello"));
+    assert_eq!(
+        ask(&policy, &host, "2", &message("49")),
+        Some(("invalid_number_length".into(), None))
+    );
+    let group = OutboundMessage::new(
+        Address {
+            chat: "12036304@g.us".into(),
+            pn: None,
+            lid: None,
+        },
+        Content::text("Hello"),
+    );
     assert_eq!(ask(&policy, &host, "3", &group), None);
 }
 
@@ -68,10 +87,32 @@ fn without_configuration_only_implausible_numbers_are_refused() {
 fn recipients_without_a_number_can_be_refused() {
     let host = Host::new();
     let policy = policy(json!({"without_number": "reject"}));
-    let group = OutboundMessage::new(Address { chat: "12036304@g.us".into(), pn: None, lid: None }, Content::text("Hello"));
-    assert_eq!(ask(&policy, &host, "1", &group), Some(("number_unknown".into(), None)));
-    let known = Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) };
-    assert_eq!(ask(&policy, &host, "2", &OutboundMessage::new(known, Content::text("Hello"))), None);
+    let group = OutboundMessage::new(
+        Address {
+            chat: "12036304@g.us".into(),
+            pn: None,
+            lid: None,
+        },
+        Content::text("Hello"),
+    );
+    assert_eq!(
+        ask(&policy, &host, "1", &group),
+        Some(("number_unknown".into(), None))
+    );
+    let known = Address {
+        chat: "77@lid".into(),
+        pn: Some("4915123456789@c.us".into()),
+        lid: Some("77@lid".into()),
+    };
+    assert_eq!(
+        ask(
+            &policy,
+            &host,
+            "2",
+            &OutboundMessage::new(known, Content::text("Hello"))
+        ),
+        None
+    );
 }
 
 #[test]
@@ -83,10 +124,27 @@ fn a_message_asked_about_twice_counts_once() {
         assert_eq!(ask(&policy, &host, subject, &to), None, "{subject}");
     }
     // Noon in London is 13:00 in Berlin: 11 hours to midnight.
-    assert_eq!(ask(&policy, &host, "c", &to), Some(("daily_cap".into(), Some(11 * 3_600_000))));
-    assert_eq!(ask(&policy, &host, "b", &to), None, "counted before the cap was reached");
-    assert_eq!(ask(&policy, &host, "c", &message("4915123456780")), None, "another recipient");
-    assert_eq!(host.kv_keys(), ["cap/4915123456780/2026-01-15", "cap/4915123456789/2026-01-15"]);
+    assert_eq!(
+        ask(&policy, &host, "c", &to),
+        Some(("daily_cap".into(), Some(11 * 3_600_000)))
+    );
+    assert_eq!(
+        ask(&policy, &host, "b", &to),
+        None,
+        "counted before the cap was reached"
+    );
+    assert_eq!(
+        ask(&policy, &host, "c", &message("4915123456780")),
+        None,
+        "another recipient"
+    );
+    assert_eq!(
+        host.kv_keys(),
+        [
+            "cap/4915123456780/2026-01-15",
+            "cap/4915123456789/2026-01-15"
+        ]
+    );
 }
 
 #[test]
@@ -95,15 +153,46 @@ fn a_person_has_one_cap_under_both_forms_of_their_address() {
     let policy = policy(json!({"daily_cap": 2, "zone": "UTC"}));
     let by_id = |number: Option<&str>| {
         let pn = number.map(|number| format!("{number}@c.us"));
-        OutboundMessage::new(Address { chat: "77@lid".into(), pn, lid: Some("77@lid".into()) }, Content::text("Hello"))
+        OutboundMessage::new(
+            Address {
+                chat: "77@lid".into(),
+                pn,
+                lid: Some("77@lid".into()),
+            },
+            Content::text("Hello"),
+        )
     };
     assert_eq!(ask(&policy, &host, "a", &by_id(None)), None);
-    assert_eq!(ask(&policy, &host, "a", &by_id(Some("4915123456789"))), None, "asked again when the number is known");
-    assert_eq!(ask(&policy, &host, "b", &by_id(Some("4915123456789"))), None);
-    assert_eq!(ask(&policy, &host, "c", &by_id(Some("4915123456789"))).map(|refusal| refusal.0).as_deref(), Some("daily_cap"));
-    let group = OutboundMessage::new(Address { chat: "120363041477902123@g.us".into(), pn: None, lid: None }, Content::text("Hello"));
-    let refusals = ["a", "b", "c"].map(|subject| ask(&policy, &host, subject, &group).map(|refusal| refusal.0));
-    assert_eq!(refusals, [None, None, Some("daily_cap".into())], "a group is one recipient");
+    assert_eq!(
+        ask(&policy, &host, "a", &by_id(Some("4915123456789"))),
+        None,
+        "asked again when the number is known"
+    );
+    assert_eq!(
+        ask(&policy, &host, "b", &by_id(Some("4915123456789"))),
+        None
+    );
+    assert_eq!(
+        ask(&policy, &host, "c", &by_id(Some("4915123456789")))
+            .map(|refusal| refusal.0)
+            .as_deref(),
+        Some("daily_cap")
+    );
+    let group = OutboundMessage::new(
+        Address {
+            chat: "120363041477902123@g.us".into(),
+            pn: None,
+            lid: None,
+        },
+        Content::text("Hello"),
+    );
+    let refusals = ["a", "b", "c"]
+        .map(|subject| ask(&policy, &host, subject, &group).map(|refusal| refusal.0));
+    assert_eq!(
+        refusals,
+        [None, None, Some("daily_cap".into())],
+        "a group is one recipient"
+    );
 }
 
 #[test]
@@ -113,7 +202,10 @@ fn the_cap_begins_anew_at_the_recipients_midnight() {
     let to = message("4915123456789");
     host.set_now(NOON + 11 * 3_600_000 - 1);
     assert_eq!(ask(&policy, &host, "a", &to), None);
-    assert_eq!(ask(&policy, &host, "b", &to), Some(("daily_cap".into(), Some(1))));
+    assert_eq!(
+        ask(&policy, &host, "b", &to),
+        Some(("daily_cap".into(), Some(1)))
+    );
     host.set_now(NOON + 11 * 3_600_000);
     assert_eq!(ask(&policy, &host, "b", &to), None);
     host.set_now(NOON + 4 * DAY);
@@ -127,18 +219,36 @@ fn a_scheduled_message_counts_on_its_own_day() {
     let mut later = message("4915123456789");
     later.send_at = Some(NOON + 3 * DAY);
     assert_eq!(ask(&policy, &host, "later", &later), None);
-    assert_eq!(ask(&policy, &host, "today", &message("4915123456789")), None);
+    assert_eq!(
+        ask(&policy, &host, "today", &message("4915123456789")),
+        None
+    );
     host.set_now(NOON + 3 * DAY + 1000);
-    assert_eq!(ask(&policy, &host, "later", &later), None, "asked again at the moment of sending");
-    assert_eq!(host.kv("cap/4915123456789/2026-01-18").as_deref(), Some(&br#"["later"]"#[..]));
-    assert_eq!(ask(&policy, &host, "more", &message("4915123456789")).map(|refusal| refusal.0).as_deref(), Some("daily_cap"));
+    assert_eq!(
+        ask(&policy, &host, "later", &later),
+        None,
+        "asked again at the moment of sending"
+    );
+    assert_eq!(
+        host.kv("cap/4915123456789/2026-01-18").as_deref(),
+        Some(&br#"["later"]"#[..])
+    );
+    assert_eq!(
+        ask(&policy, &host, "more", &message("4915123456789"))
+            .map(|refusal| refusal.0)
+            .as_deref(),
+        Some("daily_cap")
+    );
 }
 
 #[test]
 fn a_refused_message_takes_nothing_from_the_cap() {
     let host = Host::new();
     let policy = policy(json!({"daily_cap": 1, "text": {"max_length": 4}}));
-    assert_eq!(ask(&policy, &host, "a", &message("4915123456789")), Some(("message_too_long".into(), None)));
+    assert_eq!(
+        ask(&policy, &host, "a", &message("4915123456789")),
+        Some(("message_too_long".into(), None))
+    );
     assert_eq!(host.kv_keys(), Vec::<String>::new());
 }
 
@@ -147,25 +257,55 @@ fn quiet_hours_are_those_of_the_recipient() {
     let host = Host::new();
     let policy = policy(json!({"quiet_hours": [{"from": "21:00", "to": "08:00"}]}));
     // 12:00 UTC is 21:00 in Tokyo, 07:00 in New York and 13:00 in Berlin.
-    assert_eq!(ask(&policy, &host, "1", &message("819012345678")), Some(("quiet_hours".into(), Some(11 * 3_600_000))));
-    assert_eq!(ask(&policy, &host, "2", &message("12125550100")), Some(("quiet_hours".into(), Some(3_600_000))));
+    assert_eq!(
+        ask(&policy, &host, "1", &message("819012345678")),
+        Some(("quiet_hours".into(), Some(11 * 3_600_000)))
+    );
+    assert_eq!(
+        ask(&policy, &host, "2", &message("12125550100")),
+        Some(("quiet_hours".into(), Some(3_600_000)))
+    );
     assert_eq!(ask(&policy, &host, "3", &message("4915123456789")), None);
 }
 
 #[test]
 fn people_opt_out_and_in_by_a_word() {
     let host = Host::new();
-    let policy = policy(json!({"opt_out": {"stop_words": ["STOP", "Abbestellen"], "start_words": ["START"]}}));
-    let person = Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) };
-    let tell = |body: &str| assert_eq!(policy.route(&host.call("e"), &received(person.clone(), body)), Ok(Vec::new()));
+    let policy = policy(
+        json!({"opt_out": {"stop_words": ["STOP", "Abbestellen"], "start_words": ["START"]}}),
+    );
+    let person = Address {
+        chat: "77@lid".into(),
+        pn: Some("4915123456789@c.us".into()),
+        lid: Some("77@lid".into()),
+    };
+    let tell = |body: &str| {
+        assert_eq!(
+            policy.route(&host.call("e"), &received(person.clone(), body)),
+            Ok(Vec::new())
+        )
+    };
 
     tell("please do not stop");
     assert_eq!(host.kv_keys(), Vec::<String>::new());
     tell(" Stop! ");
     assert_eq!(host.kv_keys(), ["optout/4915123456789", "optout/77@lid"]);
-    assert_eq!(ask(&policy, &host, "1", &message("4915123456789")), Some(("opted_out".into(), None)));
-    let by_lid = OutboundMessage::new(Address { chat: "77@lid".into(), pn: None, lid: None }, Content::text("Hello"));
-    assert_eq!(ask(&policy, &host, "2", &by_lid), Some(("opted_out".into(), None)));
+    assert_eq!(
+        ask(&policy, &host, "1", &message("4915123456789")),
+        Some(("opted_out".into(), None))
+    );
+    let by_lid = OutboundMessage::new(
+        Address {
+            chat: "77@lid".into(),
+            pn: None,
+            lid: None,
+        },
+        Content::text("Hello"),
+    );
+    assert_eq!(
+        ask(&policy, &host, "2", &by_lid),
+        Some(("opted_out".into(), None))
+    );
 
     tell("start");
     assert_eq!(ask(&policy, &host, "3", &message("4915123456789")), None);
@@ -175,19 +315,33 @@ fn people_opt_out_and_in_by_a_word() {
 #[test]
 fn the_last_word_counts_by_when_it_was_written_however_late_it_is_heard() {
     let policy = policy(json!({"opt_out": {"stop_words": ["STOP"], "start_words": ["START"]}}));
-    let person = || Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) };
+    let person = || Address {
+        chat: "77@lid".into(),
+        pn: Some("4915123456789@c.us".into()),
+        lid: Some("77@lid".into()),
+    };
     for (heard, out) in [
         (&[("STOP", 1000), ("START", 2000)][..], false),
         (&[("START", 2000), ("STOP", 1000)], false),
         (&[("STOP", 3000), ("START", 2000)], true),
         (&[("START", 2000), ("STOP", 3000)], true),
         (&[("START", 1000), ("START", 4000), ("STOP", 3000)], false),
-        (&[("STOP", 5000), ("START", 2000), ("STOP", 1000), ("START", 4000)], true),
+        (
+            &[
+                ("STOP", 5000),
+                ("START", 2000),
+                ("STOP", 1000),
+                ("START", 4000),
+            ],
+            true,
+        ),
     ] {
         let host = Host::new();
         for (body, sent_at) in heard {
             let mut told = received(person(), body);
-            let Event::MessageReceived(message) = &mut told.event else { panic!("a message") };
+            let Event::MessageReceived(message) = &mut told.event else {
+                panic!("a message")
+            };
             message.sent_at = *sent_at;
             assert_eq!(policy.route(&host.call("e"), &told), Ok(Vec::new()));
         }
@@ -197,7 +351,10 @@ fn the_last_word_counts_by_when_it_was_written_however_late_it_is_heard() {
     // A key written by hand is of no time: a START takes it away.
     let host = Host::new();
     host.set_kv("optout/4915123456789", b"by hand");
-    assert_eq!(policy.route(&host.call("e"), &received(person(), "START")), Ok(Vec::new()));
+    assert_eq!(
+        policy.route(&host.call("e"), &received(person(), "START")),
+        Ok(Vec::new())
+    );
     assert_eq!(ask(&policy, &host, "1", &message("4915123456789")), None);
 }
 
@@ -225,17 +382,26 @@ fn an_operators_key_opts_a_number_out() {
     let host = Host::new();
     let policy = policy(json!({"opt_out": {}}));
     host.set_kv("optout/4915123456789", b"");
-    assert_eq!(ask(&policy, &host, "1", &message("4915123456789")), Some(("opted_out".into(), None)));
+    assert_eq!(
+        ask(&policy, &host, "1", &message("4915123456789")),
+        Some(("opted_out".into(), None))
+    );
 }
 
 #[test]
 fn storage_is_asked_for_only_where_it_is_needed() {
     let host = Host::new();
     host.grant_kv(false);
-    assert_eq!(ask(&policy(json!({})), &host, "1", &message("4915123456789")), None);
+    assert_eq!(
+        ask(&policy(json!({})), &host, "1", &message("4915123456789")),
+        None
+    );
     for config in [json!({"daily_cap": 1}), json!({"opt_out": {}})] {
         let answer = policy(config).validate(&host.call("1"), &message("4915123456789"));
-        assert!(matches!(answer, Err(wharf_plugin::Error::NotGranted(_))), "{answer:?}");
+        assert!(
+            matches!(answer, Err(wharf_plugin::Error::NotGranted(_))),
+            "{answer:?}"
+        );
     }
 }
 
@@ -243,8 +409,12 @@ fn storage_is_asked_for_only_where_it_is_needed() {
 fn a_value_nobody_writes_is_an_error_and_not_a_refusal() {
     let host = Host::new();
     host.set_kv("cap/4915123456789/2026-01-15", b"3");
-    let answer = policy(json!({"daily_cap": 1})).validate(&host.call("1"), &message("4915123456789"));
-    assert!(matches!(answer, Err(wharf_plugin::Error::Internal(_))), "{answer:?}");
+    let answer =
+        policy(json!({"daily_cap": 1})).validate(&host.call("1"), &message("4915123456789"));
+    assert!(
+        matches!(answer, Err(wharf_plugin::Error::Internal(_))),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -254,18 +424,40 @@ fn every_issue_of_a_configuration_is_reported() {
         "quiet_hours": [{"from": "25:00", "to": "08:00"}], "daily_cap": 0,
     }));
     let paths: Vec<_> = found.iter().map(|issue| issue.path.as_str()).collect();
-    assert_eq!(paths, ["/block_prefixes/0", "/text/min_length", "/zone", "/quiet_hours/0/from", "/daily_cap"]);
+    assert_eq!(
+        paths,
+        [
+            "/block_prefixes/0",
+            "/text/min_length",
+            "/zone",
+            "/quiet_hours/0/from",
+            "/daily_cap"
+        ]
+    );
 }
 
 #[test]
 fn a_word_that_no_message_can_match_is_an_issue() {
-    let found = issues(json!({"opt_out": {"stop_words": ["STOP", "🛑", "!"], "start_words": [" "]}}));
+    let found =
+        issues(json!({"opt_out": {"stop_words": ["STOP", "🛑", "!"], "start_words": [" "]}}));
     let paths: Vec<_> = found.iter().map(|issue| issue.path.as_str()).collect();
-    assert_eq!(paths, ["/opt_out/stop_words/1", "/opt_out/stop_words/2", "/opt_out/start_words/0"]);
+    assert_eq!(
+        paths,
+        [
+            "/opt_out/stop_words/1",
+            "/opt_out/stop_words/2",
+            "/opt_out/start_words/0"
+        ]
+    );
 }
 
 #[test]
 fn unknown_keys_are_issues() {
     assert_eq!(issues(json!({"daily_cop": 1})).len(), 1);
-    assert_eq!(issues(json!({"text": {"max": 1}})).first().map(|issue| issue.path.as_str()), Some("/text/max"));
+    assert_eq!(
+        issues(json!({"text": {"max": 1}}))
+            .first()
+            .map(|issue| issue.path.as_str()),
+        Some("/text/max")
+    );
 }

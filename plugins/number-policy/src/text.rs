@@ -12,7 +12,10 @@ impl Limits {
         if let (Some(fewest), Some(most)) = (text.min_length, text.max_length)
             && fewest > most
         {
-            issues.add("/text/min_length", format!("is more than max_length, so no text could be sent: {fewest} > {most}"));
+            issues.add(
+                "/text/min_length",
+                format!("is more than max_length, so no text could be sent: {fewest} > {most}"),
+            );
         }
         Self(text)
     }
@@ -21,7 +24,11 @@ impl Limits {
         match content {
             Content::Text(text) => self.text(&text.body),
             Content::Edit(edit) => self.text(&edit.text.body),
-            Content::Media(media) => too_long("caption", units(media.caption.as_deref()?), self.0.max_caption_length),
+            Content::Media(media) => too_long(
+                "caption",
+                units(media.caption.as_deref()?),
+                self.0.max_caption_length,
+            ),
             Content::Poll(poll) => too_long("question", units(&poll.question), self.0.max_length),
             // Whatever other kinds have for a text is no longer than a text may be.
             other => too_long("text", units(other.body()?), self.0.max_length),
@@ -44,13 +51,22 @@ fn limit(value: u32) -> usize {
 
 fn too_short(length: usize, fewest: Option<u32>) -> Option<Rejection> {
     let fewest = fewest?;
-    (length < limit(fewest))
-        .then(|| Rejection::new("message_too_short", format!("the text has {length} characters, fewer than the {fewest} it needs")))
+    (length < limit(fewest)).then(|| {
+        Rejection::new(
+            "message_too_short",
+            format!("the text has {length} characters, fewer than the {fewest} it needs"),
+        )
+    })
 }
 
 fn too_long(what: &str, length: usize, most: Option<u32>) -> Option<Rejection> {
     let most = most?;
-    (length > limit(most)).then(|| Rejection::new("message_too_long", format!("the {what} has {length} characters, more than the {most} allowed")))
+    (length > limit(most)).then(|| {
+        Rejection::new(
+            "message_too_long",
+            format!("the {what} has {length} characters, more than the {most} allowed"),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -60,24 +76,56 @@ mod tests {
     use super::*;
 
     fn code(text: Text, content: &Content) -> Option<String> {
-        Limits(text).refusal(content).map(|rejection| rejection.code)
+        Limits(text)
+            .refusal(content)
+            .map(|rejection| rejection.code)
     }
 
     #[test]
     fn text_is_counted_in_utf16_units() {
-        let limits = Text { min_length: Some(2), max_length: Some(4), max_caption_length: None };
-        for (body, want) in
-            [("a", Some("message_too_short")), ("ab", None), ("\u{1f600}", None), ("abcd", None), ("abc\u{1f600}", Some("message_too_long"))]
-        {
-            assert_eq!(code(limits, &Content::text(body)).as_deref(), want, "{body}");
-            let text = wharf_plugin::Text { body: body.into(), ..wharf_plugin::Text::default() };
-            assert_eq!(code(limits, &Content::Edit(Edit { target: "3EB0".into(), text })).as_deref(), want, "the edit: {body}");
+        let limits = Text {
+            min_length: Some(2),
+            max_length: Some(4),
+            max_caption_length: None,
+        };
+        for (body, want) in [
+            ("a", Some("message_too_short")),
+            ("ab", None),
+            ("\u{1f600}", None),
+            ("abcd", None),
+            ("abc\u{1f600}", Some("message_too_long")),
+        ] {
+            assert_eq!(
+                code(limits, &Content::text(body)).as_deref(),
+                want,
+                "{body}"
+            );
+            let text = wharf_plugin::Text {
+                body: body.into(),
+                ..wharf_plugin::Text::default()
+            };
+            assert_eq!(
+                code(
+                    limits,
+                    &Content::Edit(Edit {
+                        target: "3EB0".into(),
+                        text
+                    })
+                )
+                .as_deref(),
+                want,
+                "the edit: {body}"
+            );
         }
     }
 
     #[test]
     fn captions_have_a_limit_of_their_own() {
-        let limits = Text { min_length: Some(2), max_length: Some(2), max_caption_length: Some(3) };
+        let limits = Text {
+            min_length: Some(2),
+            max_length: Some(2),
+            max_caption_length: Some(3),
+        };
         let media = |caption: Option<&str>| {
             Content::Media(Media {
                 kind: MediaKind::Image,
@@ -90,13 +138,23 @@ mod tests {
         };
         assert_eq!(code(limits, &media(None)), None);
         assert_eq!(code(limits, &media(Some("abc"))), None);
-        assert_eq!(code(limits, &media(Some("abcd"))).as_deref(), Some("message_too_long"));
+        assert_eq!(
+            code(limits, &media(Some("abcd"))).as_deref(),
+            Some("message_too_long")
+        );
     }
 
     #[test]
     fn limits_that_exclude_everything_are_an_issue() {
         let mut issues = ConfigIssues::new();
-        let _ = Limits::new(Text { min_length: Some(3), max_length: Some(2), max_caption_length: None }, &mut issues);
+        let _ = Limits::new(
+            Text {
+                min_length: Some(3),
+                max_length: Some(2),
+                max_caption_length: None,
+            },
+            &mut issues,
+        );
         assert_eq!(issues.into_vec().len(), 1);
     }
 }

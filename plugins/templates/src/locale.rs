@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 /// What is wrong with a text that is no language tag.
-pub(crate) const NO_TAG: &str = "is no language tag; write one of BCP 47, such as \"de\" or \"pt-BR\"";
+pub(crate) const NO_TAG: &str =
+    "is no language tag; write one of BCP 47, such as \"de\" or \"pt-BR\"";
 
 /// Whether a text looks like a BCP 47 language tag.
 pub(crate) fn is_tag(text: &str) -> bool {
     let mut parts = text.split('-');
-    let language = parts.next().is_some_and(|first| (2..=8).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic()));
-    language && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let language = parts.next().is_some_and(|first| {
+        (2..=8).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic())
+    });
+    language
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// The tag among the keys that answers `wanted` best, dropping parts of `wanted` from the end.
@@ -37,7 +43,9 @@ mod tests {
 
     #[test]
     fn the_most_exact_tag_answers() {
-        let bodies: BTreeMap<String, ()> = ["de", "de-AT", "pt-BR", "zh-Hant"].map(|tag| (tag.to_owned(), ())).into();
+        let bodies: BTreeMap<String, ()> = ["de", "de-AT", "pt-BR", "zh-Hant"]
+            .map(|tag| (tag.to_owned(), ()))
+            .into();
         for (wanted, want) in [
             ("de-AT", Some("de-AT")),
             ("DE_at", Some("de-AT")),
@@ -58,7 +66,15 @@ mod tests {
         for tag in ["de", "de-AT", "zh-Hant-TW", "es-419", "de-CH-x-a"] {
             assert!(is_tag(tag), "{tag}");
         }
-        for text in ["", "d", "de_AT", "de-", "german language", "1e", "de-abcdefghi"] {
+        for text in [
+            "",
+            "d",
+            "de_AT",
+            "de-",
+            "german language",
+            "1e",
+            "de-abcdefghi",
+        ] {
             assert!(!is_tag(text), "{text}");
         }
     }

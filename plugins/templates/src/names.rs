@@ -12,7 +12,11 @@ pub(crate) fn unknown(environment: &Environment<'_>, body: &str) -> Vec<String> 
         return Vec::new();
     }
     let names = tags(body).flat_map(names).collect::<BTreeSet<_>>();
-    names.into_iter().filter(|name| !exists(environment, *name)).map(|(kind, name)| format!("there is no {} {name:?}", kind.word())).collect()
+    names
+        .into_iter()
+        .filter(|name| !exists(environment, *name))
+        .map(|(kind, name)| format!("there is no {} {name:?}", kind.word()))
+        .collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +40,9 @@ fn exists(environment: &Environment<'_>, (kind, name): (Kind, &str)) -> bool {
         Kind::Filter => format!("1|{name}"),
         Kind::Test => format!("1 is {name}"),
     };
-    let outcome = environment.compile_expression(&expression).and_then(|expression| expression.eval(()));
+    let outcome = environment
+        .compile_expression(&expression)
+        .and_then(|expression| expression.eval(()));
     !matches!(outcome, Err(error) if matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest))
 }
 
@@ -72,9 +78,14 @@ fn names(tag: &str) -> Vec<(Kind, &str)> {
     let mut expected = None;
     let mut rest = tag;
     while let Some(c) = rest.chars().next() {
-        let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let word = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         let length = match c {
-            '"' | '\'' => rest.get(1..).and_then(|inside| inside.find(c)).map_or(rest.len(), |end| end + 2),
+            '"' | '\'' => rest
+                .get(1..)
+                .and_then(|inside| inside.find(c))
+                .map_or(rest.len(), |end| end + 2),
             _ if word > 0 => word,
             _ => c.len_utf8(),
         };
@@ -101,9 +112,15 @@ mod tests {
     fn unknown_filters_and_tests_are_found_wherever_they_stand() {
         let environment = Environment::new();
         for (body, want) in [
-            ("{{ a|upper }} {% if a is defined and b is not none %}x{% endif %}", &[][..]),
+            (
+                "{{ a|upper }} {% if a is defined and b is not none %}x{% endif %}",
+                &[][..],
+            ),
             ("{{ a | upper|shout }}", &["there is no filter \"shout\""]),
-            ("{% if a is not loud %}{{ 'is |x' }}{% endif %}", &["there is no test \"loud\""]),
+            (
+                "{% if a is not loud %}{{ 'is |x' }}{% endif %}",
+                &["there is no test \"loud\""],
+            ),
             ("{# a|shout #} {a|shout} is loud | shout", &[]),
             ("{% raw %}{{ a|shout }}{% endraw %}", &[]),
             ("{{ a|default(\"it's\")|trim|join(', ') }}", &[]),

@@ -31,7 +31,8 @@ pub(crate) fn neutral(value: &str) -> String {
 fn starts_block(line: &str) -> bool {
     let line = line.trim_start();
     let after_digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    line.starts_with(['>', '*', '-']) || (after_digits.len() < line.len() && after_digits.starts_with('.'))
+    line.starts_with(['>', '*', '-'])
+        || (after_digits.len() < line.len() && after_digits.starts_with('.'))
 }
 
 fn push_word(out: &mut String, word: &str) {
@@ -43,7 +44,8 @@ fn push_word(out: &mut String, word: &str) {
     let mut before = None;
     let mut rest = word.chars();
     while let Some(c) = rest.next() {
-        let inside_word = before.is_some_and(char::is_alphanumeric) && rest.clone().next().is_some_and(char::is_alphanumeric);
+        let inside_word = before.is_some_and(char::is_alphanumeric)
+            && rest.clone().next().is_some_and(char::is_alphanumeric);
         if c == '`' || (matches!(c, '*' | '_' | '~') && !inside_word) {
             // Writing to a String cannot fail.
             let _ = write!(out, "{JOINER}{c}{JOINER}");
@@ -94,7 +96,15 @@ mod tests {
 
     #[test]
     fn words_and_links_stay_as_they_are() {
-        for value in ["snake_case_name", "2*3", "see https://example.com/_next_/*a*", "Grüße, Zoë!", "a@b.example", "日本語", ""] {
+        for value in [
+            "snake_case_name",
+            "2*3",
+            "see https://example.com/_next_/*a*",
+            "Grüße, Zoë!",
+            "a@b.example",
+            "日本語",
+            "",
+        ] {
             assert_eq!(shown(value), value);
         }
     }

@@ -11,11 +11,20 @@ use crate::config::{Kind, Template, Variable};
 const TEXT_LIMIT: usize = 1024;
 
 /// The variables of a template; one that is optional, not given and without default stays undefined.
-pub(crate) fn bind(template: &Template, given: &[(String, Value)]) -> Result<BTreeMap<String, Bound>, RenderError> {
+pub(crate) fn bind(
+    template: &Template,
+    given: &[(String, Value)],
+) -> Result<BTreeMap<String, Bound>, RenderError> {
     let mut bound = BTreeMap::new();
     for (name, value) in given {
-        let bad = |reason: String| RenderError::BadVariable { name: name.clone(), reason };
-        let variable = template.variables.get(name).ok_or_else(|| bad(unknown(template)))?;
+        let bad = |reason: String| RenderError::BadVariable {
+            name: name.clone(),
+            reason,
+        };
+        let variable = template
+            .variables
+            .get(name)
+            .ok_or_else(|| bad(unknown(template)))?;
         bound.insert(name.clone(), of_value(variable, value).map_err(bad)?);
     }
     for (name, variable) in &template.variables {
@@ -26,7 +35,10 @@ pub(crate) fn bind(template: &Template, given: &[(String, Value)]) -> Result<BTr
             return Err(RenderError::MissingVariable(name.clone()));
         }
         if let Some(default) = &variable.default {
-            let bad = |reason| RenderError::BadVariable { name: name.clone(), reason };
+            let bad = |reason| RenderError::BadVariable {
+                name: name.clone(),
+                reason,
+            };
             bound.insert(name.clone(), of_json(variable, default).map_err(bad)?);
         }
     }
@@ -35,18 +47,30 @@ pub(crate) fn bind(template: &Template, given: &[(String, Value)]) -> Result<BTr
 
 fn unknown(template: &Template) -> String {
     let known: Vec<&str> = template.variables.keys().map(String::as_str).collect();
-    format!("the template has no such variable; it has: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+    format!(
+        "the template has no such variable; it has: {}",
+        if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        }
+    )
 }
 
 fn of_value(variable: &Variable, value: &Value) -> Result<Bound, String> {
     match (variable.kind, value) {
         (Kind::Text, Value::Text(text)) => of_text(variable, text),
-        (Kind::Integer | Kind::Number | Kind::Json, Value::Integer(number)) => Ok(Bound::from(*number)),
-        (Kind::Number | Kind::Json, Value::Number(number)) if number.is_finite() => Ok(Bound::from(*number)),
+        (Kind::Integer | Kind::Number | Kind::Json, Value::Integer(number)) => {
+            Ok(Bound::from(*number))
+        }
+        (Kind::Number | Kind::Json, Value::Number(number)) if number.is_finite() => {
+            Ok(Bound::from(*number))
+        }
         (Kind::Boolean | Kind::Json, Value::Boolean(value)) => Ok(Bound::from(*value)),
         (Kind::Json, Value::Text(text)) => Ok(Bound::from(text.as_str())),
         (Kind::Json, Value::Json(json)) => {
-            let value: serde_json::Value = serde_json::from_str(json).map_err(|error| format!("is not valid JSON: {error}"))?;
+            let value: serde_json::Value = serde_json::from_str(json)
+                .map_err(|error| format!("is not valid JSON: {error}"))?;
             Ok(of_any(&value))
         }
         (kind, _) => Err(expectation(kind)),
@@ -58,8 +82,13 @@ pub(crate) fn of_json(variable: &Variable, json: &serde_json::Value) -> Result<B
     use serde_json::Value as Json;
     match (variable.kind, json) {
         (Kind::Text, Json::String(text)) => of_text(variable, text),
-        (Kind::Integer, Json::Number(number)) => number.as_i64().map(Bound::from).ok_or_else(|| expectation(Kind::Integer)),
-        (Kind::Number, Json::Number(_)) | (Kind::Boolean, Json::Bool(_)) | (Kind::Json, _) => Ok(of_any(json)),
+        (Kind::Integer, Json::Number(number)) => number
+            .as_i64()
+            .map(Bound::from)
+            .ok_or_else(|| expectation(Kind::Integer)),
+        (Kind::Number, Json::Number(_)) | (Kind::Boolean, Json::Bool(_)) | (Kind::Json, _) => {
+            Ok(of_any(json))
+        }
         (kind, _) => Err(expectation(kind)),
     }
 }
@@ -67,7 +96,13 @@ pub(crate) fn of_json(variable: &Variable, json: &serde_json::Value) -> Result<B
 fn of_text(variable: &Variable, text: &str) -> Result<Bound, String> {
     let most = variable.max_length.unwrap_or(TEXT_LIMIT);
     let length = text.encode_utf16().count();
-    if length <= most { Ok(Bound::from(text)) } else { Err(format!("has {length} characters, more than the {most} allowed")) }
+    if length <= most {
+        Ok(Bound::from(text))
+    } else {
+        Err(format!(
+            "has {length} characters, more than the {most} allowed"
+        ))
+    }
 }
 
 fn expectation(kind: Kind) -> String {
@@ -94,6 +129,10 @@ fn of_any(json: &serde_json::Value) -> Bound {
         },
         Json::String(text) => Bound::from(text.as_str()),
         Json::Array(items) => items.iter().map(of_any).collect(),
-        Json::Object(pairs) => Bound::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), of_any(value)))),
+        Json::Object(pairs) => Bound::from_pairs(
+            pairs
+                .iter()
+                .map(|(key, value)| (key.as_str(), of_any(value))),
+        ),
     }
 }

@@ -6,7 +6,14 @@ use serde::Deserialize;
 use wharf_plugin::ConfigIssues;
 
 /// Headers this plugin or the host set themselves.
-const RESERVED: [&str; 6] = ["content-type", "content-length", "host", "connection", "transfer-encoding", "traceparent"];
+const RESERVED: [&str; 6] = [
+    "content-type",
+    "content-length",
+    "host",
+    "connection",
+    "transfer-encoding",
+    "traceparent",
+];
 
 /// See `config.schema.json` for the meaning, unit and range of each key.
 #[derive(Debug, Deserialize)]
@@ -49,7 +56,12 @@ pub(crate) struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { policy: Policy::Exponential, delay_seconds: 2, max_delay_seconds: 3600, attempts: 15 }
+        Self {
+            policy: Policy::Exponential,
+            delay_seconds: 2,
+            max_delay_seconds: 3600,
+            attempts: 15,
+        }
     }
 }
 
@@ -73,8 +85,16 @@ impl Config {
             if target.name.is_empty() {
                 issues.add(format!("{at}/name"), "must not be empty");
             }
-            if self.targets.iter().take(index).any(|other| other.name == target.name) {
-                issues.add(format!("{at}/name"), format!("{:?} is the name of another target already", target.name));
+            if self
+                .targets
+                .iter()
+                .take(index)
+                .any(|other| other.name == target.name)
+            {
+                issues.add(
+                    format!("{at}/name"),
+                    format!("{:?} is the name of another target already", target.name),
+                );
             }
             if !is_url(&target.url) {
                 issues.add(format!("{at}/url"), "must be http:// or https:// with a host, without spaces and without a password in it");
@@ -87,16 +107,25 @@ impl Config {
 
 impl Target {
     fn check_headers(&self, at: &str, issues: &mut ConfigIssues) {
-        for (key, names) in [("headers", &self.headers), ("secret_headers", &self.secret_headers)] {
+        for (key, names) in [
+            ("headers", &self.headers),
+            ("secret_headers", &self.secret_headers),
+        ] {
             for name in names.keys() {
                 if let Some(message) = header_fault(name) {
-                    issues.add(format!("{at}{}", ConfigIssues::pointer(&[key, name])), message);
+                    issues.add(
+                        format!("{at}{}", ConfigIssues::pointer(&[key, name])),
+                        message,
+                    );
                 }
             }
         }
         for (name, value) in &self.headers {
             if value.chars().any(|c| c.is_ascii_control() || !c.is_ascii()) {
-                issues.add(format!("{at}{}", ConfigIssues::pointer(&["headers", name])), "the value must be printable ASCII");
+                issues.add(
+                    format!("{at}{}", ConfigIssues::pointer(&["headers", name])),
+                    "the value must be printable ASCII",
+                );
             }
         }
     }
@@ -110,23 +139,35 @@ impl Retry {
         if self.delay_seconds > self.max_delay_seconds {
             issues.add(
                 format!("{at}/retry/delay_seconds"),
-                format!("is more than max_delay_seconds: {} > {}", self.delay_seconds, self.max_delay_seconds),
+                format!(
+                    "is more than max_delay_seconds: {} > {}",
+                    self.delay_seconds, self.max_delay_seconds
+                ),
             );
         }
     }
 }
 
 fn header_fault(name: &str) -> Option<&'static str> {
-    let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let token = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     if !token {
         return Some("is no name of a header");
     }
     let lower = name.to_ascii_lowercase();
-    (RESERVED.contains(&lower.as_str()) || lower.starts_with("x-webhook-")).then_some("is set by the gateway and cannot be replaced")
+    (RESERVED.contains(&lower.as_str()) || lower.starts_with("x-webhook-"))
+        .then_some("is set by the gateway and cannot be replaced")
 }
 
 fn is_url(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let Some(rest) = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+    else {
+        return false;
+    };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default();
     !host.is_empty() && !authority.contains('@') && url.chars().all(|c| c.is_ascii_graphic())

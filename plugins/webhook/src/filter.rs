@@ -18,7 +18,9 @@ fn names(envelope: &Envelope) -> Vec<&str> {
         Event::MessageReceived(_) => vec!["message", "message.any"],
         // An acknowledgement needs an id to speak of.
         Event::MessageFailed(failure) if failure.id.is_some() => vec!["message.ack"],
-        Event::MessageFailed(_) | Event::MessageAck(_) | Event::Qr(_) | Event::Other(_) => Vec::new(),
+        Event::MessageFailed(_) | Event::MessageAck(_) | Event::Qr(_) | Event::Other(_) => {
+            Vec::new()
+        }
     };
     if !names.contains(&envelope.kind.as_str()) {
         names.push(&envelope.kind);
@@ -33,7 +35,9 @@ pub(crate) fn event_name<'a>(target: &Target, envelope: &'a Envelope) -> Option<
         Event::Qr(_) => pattern == name,
         _ => matches(pattern, name),
     };
-    names(envelope).into_iter().find(|name| target.events.iter().any(|pattern| wanted(pattern, name)))
+    names(envelope)
+        .into_iter()
+        .find(|name| target.events.iter().any(|pattern| wanted(pattern, name)))
 }
 
 /// The first name of an event.
@@ -42,7 +46,10 @@ pub(crate) fn first_name(envelope: &Envelope) -> &str {
 }
 
 pub(crate) fn wants_session(target: &Target, session: &str) -> bool {
-    target.sessions.iter().any(|pattern| matches(pattern, session))
+    target
+        .sessions
+        .iter()
+        .any(|pattern| matches(pattern, session))
 }
 
 /// Whether a text fits a pattern in which each `*` stands for any characters, or none, as in the gateway's own

@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use wharf_plugin::{AttemptResult, CallContext, ConfigIssues, Envelope, Error, HttpRequest, Info, Judgement, Notifier, Plugin, secrets};
+use wharf_plugin::{
+    AttemptResult, CallContext, ConfigIssues, Envelope, Error, HttpRequest, Info, Judgement,
+    Notifier, Plugin, secrets,
+};
 
 pub use config::Config;
 use config::Target;
@@ -29,40 +32,79 @@ pub struct Webhook {
 }
 
 impl Plugin for Webhook {
-    const INFO: Info = Info::new("webhook", env!("CARGO_PKG_VERSION"), "Tells web services of events, in the shape WAHA clients know.")
-        .config_schema(include_str!("../config.schema.json"))
-        .events(&["*"]);
+    const INFO: Info = Info::new(
+        "webhook",
+        env!("CARGO_PKG_VERSION"),
+        "Tells web services of events, in the shape WAHA clients know.",
+    )
+    .config_schema(include_str!("../config.schema.json"))
+    .events(&["*"]);
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, ConfigIssues> {
         let mut issues = ConfigIssues::new();
         config.check(&mut issues);
-        issues.or(Self { targets: config.targets })
+        issues.or(Self {
+            targets: config.targets,
+        })
     }
 }
 
 impl Webhook {
     fn target(&self, name: &str) -> Result<&Target, Error> {
-        let unknown = || Error::InvalidInput(format!("there is no target {name:?} in the configuration any more"));
-        self.targets.iter().find(|target| target.name == name).ok_or_else(unknown)
+        let unknown = || {
+            Error::InvalidInput(format!(
+                "there is no target {name:?} in the configuration any more"
+            ))
+        };
+        self.targets
+            .iter()
+            .find(|target| target.name == name)
+            .ok_or_else(unknown)
     }
 }
 
 impl Notifier for Webhook {
     fn route(&self, ctx: &CallContext, envelope: &Envelope) -> Result<Vec<String>, Error> {
-        let wants = |target: &&Target| filter::wants_session(target, &ctx.session) && filter::event_name(target, envelope).is_some();
-        Ok(self.targets.iter().filter(wants).map(|target| target.name.clone()).collect())
+        let wants = |target: &&Target| {
+            filter::wants_session(target, &ctx.session)
+                && filter::event_name(target, envelope).is_some()
+        };
+        Ok(self
+            .targets
+            .iter()
+            .filter(wants)
+            .map(|target| target.name.clone())
+            .collect())
     }
 
-    fn request(&self, ctx: &CallContext, target: &str, envelope: &Envelope) -> Result<HttpRequest, Error> {
+    fn request(
+        &self,
+        ctx: &CallContext,
+        target: &str,
+        envelope: &Envelope,
+    ) -> Result<HttpRequest, Error> {
         let target = self.target(target)?;
         let body = body(ctx, target, envelope)?;
         let headers = headers(ctx, target, &body)?;
-        let timeout_ms = target.timeout_seconds.map(|seconds| u32::from(seconds) * 1000);
-        Ok(HttpRequest { method: "POST".into(), url: target.url.clone(), headers, body, timeout_ms })
+        let timeout_ms = target
+            .timeout_seconds
+            .map(|seconds| u32::from(seconds) * 1000);
+        Ok(HttpRequest {
+            method: "POST".into(),
+            url: target.url.clone(),
+            headers,
+            body,
+            timeout_ms,
+        })
     }
 
-    fn judge(&self, ctx: &CallContext, target: &str, attempt: &AttemptResult) -> Result<Judgement, Error> {
+    fn judge(
+        &self,
+        ctx: &CallContext,
+        target: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, Error> {
         Ok(retry::judge(&self.target(target)?.retry, ctx, attempt))
     }
 }
@@ -102,7 +144,11 @@ fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u
         // A target whose filter changed since the event was routed gets the first name the event has.
         event: filter::event_name(target, envelope).unwrap_or_else(|| filter::first_name(envelope)),
         session: &ctx.session,
-        metadata: envelope.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        metadata: envelope
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect(),
         me: payload::me(envelope.account.as_ref()),
         payload: payload::of(envelope, &ctx.session).map_err(wrong)?,
         environment: payload::environment(&envelope.gateway),
@@ -112,8 +158,16 @@ fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u
     serde_json::to_vec(&body).map_err(wrong)
 }
 
-fn headers(ctx: &CallContext, target: &Target, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
-    let mut headers: Vec<(String, String)> = target.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+fn headers(
+    ctx: &CallContext,
+    target: &Target,
+    body: &[u8],
+) -> Result<Vec<(String, String)>, Error> {
+    let mut headers: Vec<(String, String)> = target
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     for (name, secret) in &target.secret_headers {
         headers.push((name.clone(), granted(secret)?));
     }
@@ -122,7 +176,10 @@ fn headers(ctx: &CallContext, target: &Target, body: &[u8]) -> Result<Vec<(Strin
     add("X-Webhook-Request-Id", ctx.subject_id.clone());
     add("X-Webhook-Timestamp", ctx.now.to_string());
     if let Some(secret) = &target.hmac_secret {
-        add("X-Webhook-Hmac", sign::hmac_sha512(granted(secret)?.as_bytes(), body));
+        add(
+            "X-Webhook-Hmac",
+            sign::hmac_sha512(granted(secret)?.as_bytes(), body),
+        );
         add("X-Webhook-Hmac-Algorithm", "sha512".into());
     }
     if !ctx.traceparent.is_empty() {

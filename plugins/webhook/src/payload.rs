@@ -20,7 +20,11 @@ use session::session_status;
 /// The account of the session.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookAccount"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookAccount")
+)]
 pub(crate) struct Account {
     /// The number with `@c.us` where it is known, otherwise the opaque id with `@lid`; empty when neither is.
     id: String,
@@ -32,7 +36,11 @@ pub(crate) struct Account {
 
 /// The gateway, in the place where WAHA describes itself.
 #[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookEnvironment"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookEnvironment")
+)]
 pub(crate) struct Environment<'a> {
     /// The version of the gateway.
     version: &'a str,
@@ -63,27 +71,46 @@ struct Worker {
 pub(crate) fn of(envelope: &Envelope, session: &str) -> serde_json::Result<Value> {
     let me = me_id(envelope.account.as_ref());
     match &envelope.event {
-        Event::SessionState(change) => serde_json::to_value(session_status(change, session, envelope.at)),
+        Event::SessionState(change) => {
+            serde_json::to_value(session_status(change, session, envelope.at))
+        }
         Event::Qr(qr) => serde_json::to_value(session::qr(qr)),
         Event::MessageSent(sent) => serde_json::to_value(sent_message(sent, me, envelope.at)),
-        Event::MessageFailed(failure) => serde_json::to_value(failed_message(failure, me, envelope.at)),
+        Event::MessageFailed(failure) => {
+            serde_json::to_value(failed_message(failure, me, envelope.at))
+        }
         Event::MessageAck(ack) => serde_json::to_value(acknowledgement(ack, me)),
         Event::MessageReceived(message) => serde_json::to_value(received_message(message, me)),
         // An event the gateway itself does not model passes through as it is.
-        Event::Other(other) => Ok(serde_json::from_str(&other.json).unwrap_or_else(|_| json!({"text": other.json}))),
+        Event::Other(other) => {
+            Ok(serde_json::from_str(&other.json).unwrap_or_else(|_| json!({"text": other.json})))
+        }
     }
 }
 
 pub(crate) fn me(account: Option<&wharf_plugin::Account>) -> Option<Account> {
     let account = account?;
     let push_name = account.push_name.clone().unwrap_or_default();
-    Some(Account { id: me_id(Some(account)).to_owned(), lid: account.lid.clone(), push_name })
+    Some(Account {
+        id: me_id(Some(account)).to_owned(),
+        lid: account.lid.clone(),
+        push_name,
+    })
 }
 
 pub(crate) fn environment(gateway: &str) -> Environment<'_> {
-    Environment { version: gateway, engine: crate::ENGINE, tier: "CORE", browser: "", platform: "wharf", worker: Worker { id: None } }
+    Environment {
+        version: gateway,
+        engine: crate::ENGINE,
+        tier: "CORE",
+        browser: "",
+        platform: "wharf",
+        worker: Worker { id: None },
+    }
 }
 
 fn me_id(account: Option<&wharf_plugin::Account>) -> &str {
-    account.and_then(|account| account.pn.as_deref().or(account.lid.as_deref())).unwrap_or_default()
+    account
+        .and_then(|account| account.pn.as_deref().or(account.lid.as_deref()))
+        .unwrap_or_default()
 }

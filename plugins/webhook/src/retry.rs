@@ -17,12 +17,18 @@ pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -
         AttemptResult::Answered(answer) => match answer.status {
             200..300 => return Judgement::Delivered,
             410 => return Judgement::GiveUp("status 410: the receiver is gone for good".into()),
-            status => (format!("status {status}{}", advice(status)), wish(answer, ctx.now)),
+            status => (
+                format!("status {status}{}", advice(status)),
+                wish(answer, ctx.now),
+            ),
         },
         AttemptResult::Unreachable(why) => (format!("unreachable: {why}"), None),
     };
     if ctx.attempt >= retry.attempts {
-        return Judgement::GiveUp(format!("{} attempts failed, the last with {what}", ctx.attempt));
+        return Judgement::GiveUp(format!(
+            "{} attempts failed, the last with {what}",
+            ctx.attempt
+        ));
     }
     let wait = delay(retry, ctx.attempt).max(wish.unwrap_or_default().min(LONGEST));
     Judgement::RetryAfter(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
@@ -56,7 +62,10 @@ fn wish(answer: &HttpResponse, now: u64) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let at = httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()?;
     Some(at.saturating_sub(Duration::from_millis(now)))
 }
 
@@ -68,39 +77,77 @@ mod tests {
     const NOON: u64 = 1_768_478_400_000;
 
     fn policy(policy: Policy) -> Retry {
-        Retry { policy, delay_seconds: 2, max_delay_seconds: 60, attempts: 100 }
+        Retry {
+            policy,
+            delay_seconds: 2,
+            max_delay_seconds: 60,
+            attempts: 100,
+        }
     }
 
     fn answered(status: u16, retry_after: Option<&str>) -> AttemptResult {
         let headers = retry_after.map(|value| ("Retry-After".to_owned(), value.to_owned()));
-        AttemptResult::Answered(HttpResponse { status, headers: headers.into_iter().collect(), body: Vec::new() })
+        AttemptResult::Answered(HttpResponse {
+            status,
+            headers: headers.into_iter().collect(),
+            body: Vec::new(),
+        })
     }
 
     fn after(retry: &Retry, attempt: u32, result: &AttemptResult) -> Judgement {
-        judge(retry, &CallContext { attempt, now: NOON, ..CallContext::default() }, result)
+        judge(
+            retry,
+            &CallContext {
+                attempt,
+                now: NOON,
+                ..CallContext::default()
+            },
+            result,
+        )
     }
 
     #[test]
     fn every_status_has_its_meaning() {
         let retry = policy(Policy::Constant);
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(after(&retry, 1, &answered(status, None)), Judgement::Delivered, "{status}");
+            assert_eq!(
+                after(&retry, 1, &answered(status, None)),
+                Judgement::Delivered,
+                "{status}"
+            );
         }
-        for status in [0, 100, 301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 422, 425, 429, 500, 502, 503, 504, 599, 600] {
-            assert_eq!(after(&retry, 1, &answered(status, None)), Judgement::RetryAfter(2000), "{status}");
+        for status in [
+            0, 100, 301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 422, 425, 429, 500, 502,
+            503, 504, 599, 600,
+        ] {
+            assert_eq!(
+                after(&retry, 1, &answered(status, None)),
+                Judgement::RetryAfter(2000),
+                "{status}"
+            );
         }
-        assert!(matches!(after(&retry, 1, &answered(410, None)), Judgement::GiveUp(_)));
-        assert_eq!(after(&retry, 1, &AttemptResult::Unreachable("dns".into())), Judgement::RetryAfter(2000));
+        assert!(matches!(
+            after(&retry, 1, &answered(410, None)),
+            Judgement::GiveUp(_)
+        ));
+        assert_eq!(
+            after(&retry, 1, &AttemptResult::Unreachable("dns".into())),
+            Judgement::RetryAfter(2000)
+        );
     }
 
     #[test]
     fn the_delay_grows_by_the_policy_up_to_its_limit() {
-        for (kind, want) in
-            [(Policy::Constant, [2, 2, 2, 2, 2, 2]), (Policy::Linear, [2, 4, 6, 8, 10, 60]), (Policy::Exponential, [2, 4, 8, 16, 32, 60])]
-        {
-            let waits = [1, 2, 3, 4, 5, 99].map(|attempt| match after(&policy(kind), attempt, &answered(500, None)) {
-                Judgement::RetryAfter(ms) => ms / 1000,
-                other => panic!("{other:?}"),
+        for (kind, want) in [
+            (Policy::Constant, [2, 2, 2, 2, 2, 2]),
+            (Policy::Linear, [2, 4, 6, 8, 10, 60]),
+            (Policy::Exponential, [2, 4, 8, 16, 32, 60]),
+        ] {
+            let waits = [1, 2, 3, 4, 5, 99].map(|attempt| {
+                match after(&policy(kind), attempt, &answered(500, None)) {
+                    Judgement::RetryAfter(ms) => ms / 1000,
+                    other => panic!("{other:?}"),
+                }
             });
             assert_eq!(waits, want, "{kind:?}");
         }
@@ -120,16 +167,32 @@ mod tests {
             ("-5", 2000),
             ("99999999999", 86_400_000),
         ] {
-            assert_eq!(after(&retry, 1, &answered(503, Some(header))), Judgement::RetryAfter(want), "{header}");
+            assert_eq!(
+                after(&retry, 1, &answered(503, Some(header))),
+                Judgement::RetryAfter(want),
+                "{header}"
+            );
         }
     }
 
     #[test]
     fn the_attempts_of_the_policy_are_all_there_are() {
-        let retry = Retry { attempts: 3, ..policy(Policy::Constant) };
-        assert_eq!(after(&retry, 2, &answered(500, None)), Judgement::RetryAfter(2000));
-        assert_eq!(after(&retry, 3, &answered(500, Some("5"))), Judgement::GiveUp("3 attempts failed, the last with status 500".into()));
+        let retry = Retry {
+            attempts: 3,
+            ..policy(Policy::Constant)
+        };
+        assert_eq!(
+            after(&retry, 2, &answered(500, None)),
+            Judgement::RetryAfter(2000)
+        );
+        assert_eq!(
+            after(&retry, 3, &answered(500, Some("5"))),
+            Judgement::GiveUp("3 attempts failed, the last with status 500".into())
+        );
         assert_eq!(after(&retry, 3, &answered(200, None)), Judgement::Delivered);
-        assert!(matches!(after(&retry, 7, &AttemptResult::Unreachable("dns".into())), Judgement::GiveUp(_)));
+        assert!(matches!(
+            after(&retry, 7, &AttemptResult::Unreachable("dns".into())),
+            Judgement::GiveUp(_)
+        ));
     }
 }

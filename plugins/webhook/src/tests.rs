@@ -7,8 +7,8 @@ mod issues;
 
 use serde_json::Value;
 use wharf_plugin::{
-    Account, Ack, AckLevel, Address, Content, Envelope, Event, Failure, InboundMessage, Notifier, OtherEvent, OutboundMessage, QrCode, Sent,
-    SessionChange, SessionState,
+    Account, Ack, AckLevel, Address, Content, Envelope, Event, Failure, InboundMessage, Notifier,
+    OtherEvent, OutboundMessage, QrCode, Sent, SessionChange, SessionState,
     testing::{Host, configure, json},
 };
 
@@ -30,7 +30,11 @@ fn envelope(kind: &str, event: Event) -> Envelope {
         id: "evt_01k".into(),
         at: NOON - 5000,
         kind: kind.into(),
-        account: Some(Account { pn: Some("15551234567@c.us".into()), lid: Some("9@lid".into()), push_name: Some("Shop".into()) }),
+        account: Some(Account {
+            pn: Some("15551234567@c.us".into()),
+            lid: Some("9@lid".into()),
+            push_name: Some("Shop".into()),
+        }),
         metadata: vec![("tenant".into(), "7".into())],
         gateway: "0.1.0".into(),
         replayed: false,
@@ -60,28 +64,65 @@ fn outbound() -> OutboundMessage {
 }
 
 fn state(after: SessionState) -> Envelope {
-    envelope("session.state", Event::SessionState(SessionChange { before: SessionState::Loading, after, reason: None }))
+    envelope(
+        "session.state",
+        Event::SessionState(SessionChange {
+            before: SessionState::Loading,
+            after,
+            reason: None,
+        }),
+    )
 }
 
 fn qr() -> Envelope {
-    envelope("session.qr", Event::Qr(QrCode { code: "2@abc".into(), expires_at: NOON }))
+    envelope(
+        "session.qr",
+        Event::Qr(QrCode {
+            code: "2@abc".into(),
+            expires_at: NOON,
+        }),
+    )
 }
 
 fn failed(id: Option<&str>) -> Envelope {
-    let failure = Failure { id: id.map(Into::into), code: "not_on_whatsapp".into(), reason: "no account".into(), message: outbound() };
+    let failure = Failure {
+        id: id.map(Into::into),
+        code: "not_on_whatsapp".into(),
+        reason: "no account".into(),
+        message: outbound(),
+    };
     envelope("message.failed", Event::MessageFailed(failure))
 }
 
 fn acknowledged(level: AckLevel) -> Envelope {
-    envelope("message.ack", Event::MessageAck(Ack { id: "3EB0AA".into(), chat: person(), level }))
+    envelope(
+        "message.ack",
+        Event::MessageAck(Ack {
+            id: "3EB0AA".into(),
+            chat: person(),
+            level,
+        }),
+    )
 }
 
 fn sent() -> Envelope {
-    envelope("message.sent", Event::MessageSent(Sent { id: "3EB0AA".into(), message: outbound() }))
+    envelope(
+        "message.sent",
+        Event::MessageSent(Sent {
+            id: "3EB0AA".into(),
+            message: outbound(),
+        }),
+    )
 }
 
 fn other(kind: &str, json: &str) -> Envelope {
-    envelope(kind, Event::Other(OtherEvent { kind: kind.into(), json: json.into() }))
+    envelope(
+        kind,
+        Event::Other(OtherEvent {
+            kind: kind.into(),
+            json: json.into(),
+        }),
+    )
 }
 
 /// The body a target that wants `events` gets.
@@ -91,7 +132,8 @@ fn told(events: &[&str], envelope: &Envelope) -> Option<Value> {
     let ctx = host.call("d1");
     let targets = plugin.route(&ctx, envelope).unwrap();
     let target = targets.first()?;
-    let body = serde_json::from_slice(&plugin.request(&ctx, target, envelope).unwrap().body).unwrap();
+    let body =
+        serde_json::from_slice(&plugin.request(&ctx, target, envelope).unwrap().body).unwrap();
     crate::schema::check(&body);
     Some(body)
 }

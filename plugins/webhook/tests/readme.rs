@@ -1,6 +1,11 @@
 //! The README's example is one an operator can paste, and every key of the schema is in the README.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says why"
+)]
 
 use serde_json::Value;
 use wharf_plugin::Plugin;
@@ -14,7 +19,11 @@ fn schema() -> Value {
 }
 
 fn example() -> Value {
-    let block = README.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a toml block");
+    let block = README
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a toml block");
     let gateway: Value = toml::from_str(block).unwrap();
     gateway["plugin"][0].clone()
 }
@@ -24,7 +33,10 @@ fn the_example_is_accepted() {
     let plugin = example();
     assert_eq!(plugin["name"], Tested::INFO.name);
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    let faults: Vec<String> = validator.iter_errors(&plugin["config"]).map(|error| error.to_string()).collect();
+    let faults: Vec<String> = validator
+        .iter_errors(&plugin["config"])
+        .map(|error| error.to_string())
+        .collect();
     assert_eq!(faults, Vec::<String>::new());
     assert!(wharf_plugin::configure::<Tested>(&plugin["config"].to_string()).is_ok());
 }
@@ -40,7 +52,10 @@ fn the_schema_refuses_unknown_keys() {
 fn every_key_is_in_the_readme() {
     let mut keys = Vec::new();
     collect(&schema(), &mut keys);
-    let missing: Vec<&String> = keys.iter().filter(|key| !README.contains(&format!("`{key}`"))).collect();
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|key| !README.contains(&format!("`{key}`")))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

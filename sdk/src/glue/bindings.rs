@@ -1,6 +1,12 @@
 //! The generated types that every plugin needs: what the host offers, what all calls carry, and the lifecycle.
 
-#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated"
+)]
 
 pub mod core {
     wit_bindgen::generate!({

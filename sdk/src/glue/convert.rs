@@ -6,8 +6,24 @@ use crate::{Address, CallContext, Error, InboundMessage, OutboundMessage};
 
 impl From<calls::CallContext> for CallContext {
     fn from(ctx: calls::CallContext) -> Self {
-        let calls::CallContext { session, call_id, subject_id, traceparent, now, attempt, budget_ms } = ctx;
-        Self { session, call_id, subject_id, traceparent, now, attempt, budget_ms }
+        let calls::CallContext {
+            session,
+            call_id,
+            subject_id,
+            traceparent,
+            now,
+            attempt,
+            budget_ms,
+        } = ctx;
+        Self {
+            session,
+            call_id,
+            subject_id,
+            traceparent,
+            now,
+            attempt,
+            budget_ms,
+        }
     }
 }
 
@@ -36,21 +52,63 @@ impl From<Address> for wit::Address {
 
 impl From<wit::OutboundMessage> for OutboundMessage {
     fn from(message: wit::OutboundMessage) -> Self {
-        let wit::OutboundMessage { to, content, reply_to, send_at, metadata } = message;
-        Self { to: to.into(), content: content.into(), reply_to, send_at, metadata }
+        let wit::OutboundMessage {
+            to,
+            content,
+            reply_to,
+            send_at,
+            metadata,
+        } = message;
+        Self {
+            to: to.into(),
+            content: content.into(),
+            reply_to,
+            send_at,
+            metadata,
+        }
     }
 }
 
 impl From<OutboundMessage> for wit::OutboundMessage {
     fn from(message: OutboundMessage) -> Self {
-        let OutboundMessage { to, content, reply_to, send_at, metadata } = message;
-        Self { to: to.into(), content: content.into(), reply_to, send_at, metadata }
+        let OutboundMessage {
+            to,
+            content,
+            reply_to,
+            send_at,
+            metadata,
+        } = message;
+        Self {
+            to: to.into(),
+            content: content.into(),
+            reply_to,
+            send_at,
+            metadata,
+        }
     }
 }
 
 impl From<wit::InboundMessage> for InboundMessage {
     fn from(message: wit::InboundMessage) -> Self {
-        let wit::InboundMessage { id, chat, sender, from_me, push_name, sent_at, content, reply_to } = message;
-        Self { id, chat: chat.into(), sender: sender.into(), from_me, push_name, sent_at, content: content.into(), reply_to }
+        let wit::InboundMessage {
+            id,
+            chat,
+            sender,
+            from_me,
+            push_name,
+            sent_at,
+            content,
+            reply_to,
+        } = message;
+        Self {
+            id,
+            chat: chat.into(),
+            sender: sender.into(),
+            from_me,
+            push_name,
+            sent_at,
+            content: content.into(),
+            reply_to,
+        }
     }
 }

@@ -14,7 +14,10 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
         Level::Warn => host_log::Level::Warn,
         Level::Error => host_log::Level::Error,
     };
-    let fields: Vec<_> = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     host_log::log(level, message, &fields);
 }
 
@@ -23,14 +26,22 @@ pub(crate) fn secret(name: &str) -> Option<String> {
 }
 
 pub(crate) fn kv_get(key: &str) -> Result<Option<Entry>, Error> {
-    Ok(kv::get(key)?.map(|entry| Entry { value: entry.value, version: entry.version }))
+    Ok(kv::get(key)?.map(|entry| Entry {
+        value: entry.value,
+        version: entry.version,
+    }))
 }
 
 pub(crate) fn kv_set(key: &str, value: &[u8], ttl_ms: Option<u64>) -> Result<(), Error> {
     Ok(kv::set(key, value, ttl_ms)?)
 }
 
-pub(crate) fn kv_compare_and_set(key: &str, expected: Option<u64>, value: &[u8], ttl_ms: Option<u64>) -> Result<bool, Error> {
+pub(crate) fn kv_compare_and_set(
+    key: &str,
+    expected: Option<u64>,
+    value: &[u8],
+    ttl_ms: Option<u64>,
+) -> Result<bool, Error> {
     Ok(kv::compare_and_set(key, expected, value, ttl_ms)?)
 }
 
@@ -38,7 +49,11 @@ pub(crate) fn kv_delete(key: &str) -> Result<(), Error> {
     Ok(kv::delete(key)?)
 }
 
-pub(crate) fn kv_list(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+pub(crate) fn kv_list(
+    prefix: &str,
+    cursor: Option<&str>,
+    limit: u32,
+) -> Result<Vec<String>, Error> {
     Ok(kv::list_keys(prefix, cursor, limit)?)
 }
 

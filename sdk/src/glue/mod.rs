@@ -28,14 +28,19 @@ pub struct Exported<P>(PhantomData<P>);
 
 /// The configured plugin of this instance.
 pub(crate) fn instance<P: Instance>() -> Result<&'static P, Error> {
-    P::cell().get().ok_or_else(|| Error::Internal("the host called the plugin before `configure`".into()))
+    P::cell()
+        .get()
+        .ok_or_else(|| Error::Internal("the host called the plugin before `configure`".into()))
 }
 
 /// Without a schema the host takes the plugin for one without configuration. So a plugin that has one gives at least the schema
 /// of any object, and its own type does the rest of the check.
 fn config_schema<P: Plugin>() -> Option<String> {
     let has_config = TypeId::of::<P::Config>() != TypeId::of::<NoConfig>();
-    P::INFO.config_schema.or(has_config.then_some(r#"{"type": "object"}"#)).map(Into::into)
+    P::INFO
+        .config_schema
+        .or(has_config.then_some(r#"{"type": "object"}"#))
+        .map(Into::into)
 }
 
 impl<P: Instance> lifecycle::Guest for Exported<P> {
@@ -50,8 +55,17 @@ impl<P: Instance> lifecycle::Guest for Exported<P> {
     }
 
     fn configure(config: String) -> Result<(), Vec<lifecycle::ConfigIssue>> {
-        let issue = |issue: crate::ConfigIssue| lifecycle::ConfigIssue { path: issue.path, message: issue.message };
-        let plugin = crate::configure::<P>(&config).map_err(|issues| issues.into_vec().into_iter().map(issue).collect::<Vec<_>>())?;
-        P::cell().set(plugin).map_err(|_| vec![lifecycle::ConfigIssue { path: String::new(), message: "the instance is already configured".into() }])
+        let issue = |issue: crate::ConfigIssue| lifecycle::ConfigIssue {
+            path: issue.path,
+            message: issue.message,
+        };
+        let plugin = crate::configure::<P>(&config)
+            .map_err(|issues| issues.into_vec().into_iter().map(issue).collect::<Vec<_>>())?;
+        P::cell().set(plugin).map_err(|_| {
+            vec![lifecycle::ConfigIssue {
+                path: String::new(),
+                message: "the instance is already configured".into(),
+            }]
+        })
     }
 }

@@ -38,10 +38,17 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotGranted => f.write_str("key-value storage is not granted; add `kv = \"1MiB\"` to the plugin's grants"),
-            Self::QuotaExceeded => f.write_str("the plugin's key-value storage is full; raise `kv` in its grants"),
+            Self::NotGranted => f.write_str(
+                "key-value storage is not granted; add `kv = \"1MiB\"` to the plugin's grants",
+            ),
+            Self::QuotaExceeded => {
+                f.write_str("the plugin's key-value storage is full; raise `kv` in its grants")
+            }
             Self::TooLarge => f.write_str("a key over 512 bytes or a value over 1 MiB"),
-            Self::Corrupt(key) => write!(f, "the value of key {key:?} is not one this plugin writes; delete the key"),
+            Self::Corrupt(key) => write!(
+                f,
+                "the value of key {key:?} is not one this plugin writes; delete the key"
+            ),
             Self::Contended(key) => write!(f, "key {key:?} is written by others all the time"),
             Self::Unavailable(why) => write!(f, "key-value storage failed: {why}"),
         }
@@ -55,7 +62,9 @@ impl From<Error> for crate::Error {
         match error {
             Error::NotGranted => Self::NotGranted(error.to_string()),
             Error::Contended(_) | Error::Unavailable(_) => Self::Unavailable(error.to_string()),
-            Error::QuotaExceeded | Error::TooLarge | Error::Corrupt(_) => Self::Internal(error.to_string()),
+            Error::QuotaExceeded | Error::TooLarge | Error::Corrupt(_) => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }
@@ -81,7 +90,12 @@ pub fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), Error> 
 ///
 /// # Errors
 /// [`Error`].
-pub fn compare_and_set(key: &str, expected: Option<u64>, value: &[u8], ttl: Option<Duration>) -> Result<bool, Error> {
+pub fn compare_and_set(
+    key: &str,
+    expected: Option<u64>,
+    value: &[u8],
+    ttl: Option<Duration>,
+) -> Result<bool, Error> {
     backend::kv_compare_and_set(key, expected, value, ttl.map(millis))
 }
 
@@ -107,11 +121,17 @@ pub fn list_keys(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<S
 ///
 /// # Errors
 /// [`Error::Contended`] when the race was lost 16 times; whatever `change` or the store refuse.
-pub fn update<T>(key: &str, ttl: Option<Duration>, mut change: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), Error>) -> Result<T, Error> {
+pub fn update<T>(
+    key: &str,
+    ttl: Option<Duration>,
+    mut change: impl FnMut(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), Error>,
+) -> Result<T, Error> {
     for _ in 0..RACES {
         let entry = get(key)?;
         let (value, answer) = change(entry.as_ref().map(|entry| entry.value.as_slice()))?;
-        let Some(value) = value else { return Ok(answer) };
+        let Some(value) = value else {
+            return Ok(answer);
+        };
         if compare_and_set(key, entry.map(|entry| entry.version), &value, ttl)? {
             return Ok(answer);
         }
@@ -128,9 +148,10 @@ pub fn add(key: &str, by: u64, ttl: Option<Duration>) -> Result<u64, Error> {
     update(key, ttl, |value| {
         let count = match value {
             None => 0,
-            Some(bytes) => {
-                std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| Error::Corrupt(key.to_owned()))?
-            }
+            Some(bytes) => std::str::from_utf8(bytes)
+                .ok()
+                .and_then(|text| text.trim().parse::<u64>().ok())
+                .ok_or_else(|| Error::Corrupt(key.to_owned()))?,
         };
         let count = count.saturating_add(by);
         Ok((Some(count.to_string().into_bytes()), count))

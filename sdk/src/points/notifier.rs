@@ -15,13 +15,23 @@ pub trait Notifier: Plugin {
     ///
     /// # Errors
     /// A failure of the plugin itself.
-    fn request(&self, ctx: &CallContext, target: &str, envelope: &Envelope) -> Result<HttpRequest, Error>;
+    fn request(
+        &self,
+        ctx: &CallContext,
+        target: &str,
+        envelope: &Envelope,
+    ) -> Result<HttpRequest, Error>;
 
     /// Says what an attempt means; `ctx.attempt` is the number of the attempt.
     ///
     /// # Errors
     /// A failure of the plugin itself.
-    fn judge(&self, ctx: &CallContext, target: &str, attempt: &AttemptResult) -> Result<Judgement, Error>;
+    fn judge(
+        &self,
+        ctx: &CallContext,
+        target: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, Error>;
 }
 
 /// One HTTP call, shaped by the plugin and made by the host.
@@ -54,7 +64,10 @@ impl HttpResponse {
     /// The first header of this name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -85,7 +98,13 @@ pub const fn required<P: Notifier>() {}
 /// The generated types, in a component alone.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        reason = "generated"
+    )]
 
     wit_bindgen::generate!({
         path: "../wit/v0.1",
@@ -103,14 +122,21 @@ pub mod bindings {
 
 #[cfg(target_family = "wasm")]
 mod glue {
-    use super::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier, bindings::exports::wharf::plugin::event_notification};
+    use super::{
+        AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier,
+        bindings::exports::wharf::plugin::event_notification,
+    };
     use crate::{
-        Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange, SessionState,
+        Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange,
+        SessionState,
         glue::{Exported, Instance, core::wharf::plugin::calls, instance},
     };
 
     impl<P: Instance + Notifier> event_notification::Guest for Exported<P> {
-        fn route(ctx: calls::CallContext, envelope: event_notification::Envelope) -> Result<Vec<String>, calls::Error> {
+        fn route(
+            ctx: calls::CallContext,
+            envelope: event_notification::Envelope,
+        ) -> Result<Vec<String>, calls::Error> {
             Ok(instance::<P>()?.route(&ctx.into(), &envelope.into())?)
         }
 
@@ -119,7 +145,9 @@ mod glue {
             target: String,
             envelope: event_notification::Envelope,
         ) -> Result<event_notification::HttpRequest, calls::Error> {
-            Ok(instance::<P>()?.request(&ctx.into(), &target, &envelope.into())?.into())
+            Ok(instance::<P>()?
+                .request(&ctx.into(), &target, &envelope.into())?
+                .into())
         }
 
         fn judge(
@@ -127,7 +155,9 @@ mod glue {
             target: String,
             attempt: event_notification::AttemptResult,
         ) -> Result<event_notification::Judgement, calls::Error> {
-            Ok(instance::<P>()?.judge(&ctx.into(), &target, &attempt.into())?.into())
+            Ok(instance::<P>()?
+                .judge(&ctx.into(), &target, &attempt.into())?
+                .into())
         }
     }
 
@@ -142,7 +172,9 @@ mod glue {
                 event_notification::SessionState::Reconnecting => Self::Reconnecting,
                 event_notification::SessionState::AuthFailure => Self::AuthFailure,
                 event_notification::SessionState::Error => Self::Error,
-                event_notification::SessionState::MaxReconnectExceeded => Self::MaxReconnectExceeded,
+                event_notification::SessionState::MaxReconnectExceeded => {
+                    Self::MaxReconnectExceeded
+                }
             }
         }
     }
@@ -161,45 +193,120 @@ mod glue {
     impl From<event_notification::Event> for Event {
         fn from(event: event_notification::Event) -> Self {
             match event {
-                event_notification::Event::SessionState(event_notification::SessionChange { before, after, reason }) => {
-                    Self::SessionState(SessionChange { before: before.into(), after: after.into(), reason })
+                event_notification::Event::SessionState(event_notification::SessionChange {
+                    before,
+                    after,
+                    reason,
+                }) => Self::SessionState(SessionChange {
+                    before: before.into(),
+                    after: after.into(),
+                    reason,
+                }),
+                event_notification::Event::Qr(event_notification::QrCode { code, expires_at }) => {
+                    Self::Qr(QrCode { code, expires_at })
                 }
-                event_notification::Event::Qr(event_notification::QrCode { code, expires_at }) => Self::Qr(QrCode { code, expires_at }),
-                event_notification::Event::MessageSent(event_notification::Sent { id, message }) => {
-                    Self::MessageSent(Sent { id, message: message.into() })
+                event_notification::Event::MessageSent(event_notification::Sent {
+                    id,
+                    message,
+                }) => Self::MessageSent(Sent {
+                    id,
+                    message: message.into(),
+                }),
+                event_notification::Event::MessageFailed(event_notification::Failure {
+                    id,
+                    code,
+                    reason,
+                    message,
+                }) => Self::MessageFailed(Failure {
+                    id,
+                    code,
+                    reason,
+                    message: message.into(),
+                }),
+                event_notification::Event::MessageAck(event_notification::Ack {
+                    id,
+                    chat,
+                    level,
+                }) => Self::MessageAck(Ack {
+                    id,
+                    chat: chat.into(),
+                    level: level.into(),
+                }),
+                event_notification::Event::MessageReceived(message) => {
+                    Self::MessageReceived(message.into())
                 }
-                event_notification::Event::MessageFailed(event_notification::Failure { id, code, reason, message }) => {
-                    Self::MessageFailed(Failure { id, code, reason, message: message.into() })
+                event_notification::Event::Other(event_notification::OtherEvent { kind, json }) => {
+                    Self::Other(OtherEvent { kind, json })
                 }
-                event_notification::Event::MessageAck(event_notification::Ack { id, chat, level }) => {
-                    Self::MessageAck(Ack { id, chat: chat.into(), level: level.into() })
-                }
-                event_notification::Event::MessageReceived(message) => Self::MessageReceived(message.into()),
-                event_notification::Event::Other(event_notification::OtherEvent { kind, json }) => Self::Other(OtherEvent { kind, json }),
             }
         }
     }
 
     impl From<event_notification::Envelope> for Envelope {
         fn from(envelope: event_notification::Envelope) -> Self {
-            let event_notification::Envelope { id, at, kind, account, metadata, gateway, replayed, event } = envelope;
-            let account = account.map(|event_notification::Account { pn, lid, push_name }| Account { pn, lid, push_name });
-            Self { id, at, kind, account, metadata, gateway, replayed, event: event.into() }
+            let event_notification::Envelope {
+                id,
+                at,
+                kind,
+                account,
+                metadata,
+                gateway,
+                replayed,
+                event,
+            } = envelope;
+            let account =
+                account.map(
+                    |event_notification::Account { pn, lid, push_name }| Account {
+                        pn,
+                        lid,
+                        push_name,
+                    },
+                );
+            Self {
+                id,
+                at,
+                kind,
+                account,
+                metadata,
+                gateway,
+                replayed,
+                event: event.into(),
+            }
         }
     }
 
     impl From<HttpRequest> for event_notification::HttpRequest {
-        fn from(HttpRequest { method, url, headers, body, timeout_ms }: HttpRequest) -> Self {
-            Self { method, url, headers, body, timeout_ms }
+        fn from(
+            HttpRequest {
+                method,
+                url,
+                headers,
+                body,
+                timeout_ms,
+            }: HttpRequest,
+        ) -> Self {
+            Self {
+                method,
+                url,
+                headers,
+                body,
+                timeout_ms,
+            }
         }
     }
 
     impl From<event_notification::AttemptResult> for AttemptResult {
         fn from(attempt: event_notification::AttemptResult) -> Self {
             match attempt {
-                event_notification::AttemptResult::Answered(event_notification::HttpResponse { status, headers, body }) => {
-                    Self::Answered(HttpResponse { status, headers, body })
-                }
+                event_notification::AttemptResult::Answered(event_notification::HttpResponse {
+                    status,
+                    headers,
+                    body,
+                }) => Self::Answered(HttpResponse {
+                    status,
+                    headers,
+                    body,
+                }),
                 event_notification::AttemptResult::Unreachable(why) => Self::Unreachable(why),
             }
         }

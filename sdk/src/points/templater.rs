@@ -118,7 +118,13 @@ pub const fn required<P: Templater>() {}
 /// The generated types, in a component alone.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        reason = "generated"
+    )]
 
     wit_bindgen::generate!({
         path: "../wit/v0.1",
@@ -136,7 +142,10 @@ pub mod bindings {
 
 #[cfg(target_family = "wasm")]
 mod glue {
-    use super::{RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable, bindings::exports::wharf::plugin::message_templating};
+    use super::{
+        RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable,
+        bindings::exports::wharf::plugin::message_templating,
+    };
     use crate::glue::{
         Exported, Instance,
         core::wharf::plugin::{calls, messages},
@@ -145,10 +154,15 @@ mod glue {
 
     impl<P: Instance + Templater> message_templating::Guest for Exported<P> {
         fn templates() -> Vec<message_templating::TemplateInfo> {
-            instance::<P>().map(|plugin| plugin.templates().into_iter().map(Into::into).collect()).unwrap_or_default()
+            instance::<P>()
+                .map(|plugin| plugin.templates().into_iter().map(Into::into).collect())
+                .unwrap_or_default()
         }
 
-        fn render(ctx: calls::CallContext, request: message_templating::RenderRequest) -> Result<messages::Content, message_templating::RenderError> {
+        fn render(
+            ctx: calls::CallContext,
+            request: message_templating::RenderRequest,
+        ) -> Result<messages::Content, message_templating::RenderError> {
             let plugin = instance::<P>().map_err(RenderError::Failed)?;
             Ok(plugin.render(&ctx.into(), &request.into())?.into())
         }
@@ -168,8 +182,19 @@ mod glue {
 
     impl From<message_templating::RenderRequest> for RenderRequest {
         fn from(request: message_templating::RenderRequest) -> Self {
-            let message_templating::RenderRequest { template, locale, variables } = request;
-            Self { template, locale, variables: variables.into_iter().map(|(name, value)| (name, value.into())).collect() }
+            let message_templating::RenderRequest {
+                template,
+                locale,
+                variables,
+            } = request;
+            Self {
+                template,
+                locale,
+                variables: variables
+                    .into_iter()
+                    .map(|(name, value)| (name, value.into()))
+                    .collect(),
+            }
         }
     }
 
@@ -185,10 +210,27 @@ mod glue {
     }
 
     impl From<TemplateInfo> for message_templating::TemplateInfo {
-        fn from(TemplateInfo { name, locales, variables }: TemplateInfo) -> Self {
-            let variable =
-                |Variable { name, kind, required }: Variable| message_templating::Variable { name, kind: kind.as_str().to_owned(), required };
-            Self { name, locales, variables: variables.into_iter().map(variable).collect() }
+        fn from(
+            TemplateInfo {
+                name,
+                locales,
+                variables,
+            }: TemplateInfo,
+        ) -> Self {
+            let variable = |Variable {
+                                name,
+                                kind,
+                                required,
+                            }: Variable| message_templating::Variable {
+                name,
+                kind: kind.as_str().to_owned(),
+                required,
+            };
+            Self {
+                name,
+                locales,
+                variables: variables.into_iter().map(variable).collect(),
+            }
         }
     }
 }

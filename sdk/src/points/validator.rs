@@ -41,7 +41,11 @@ impl Rejection {
     /// A rejection without a time at which another try may succeed.
     #[must_use]
     pub fn new(code: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { code: code.into(), reason: reason.into(), retry_after_ms: None }
+        Self {
+            code: code.into(),
+            reason: reason.into(),
+            retry_after_ms: None,
+        }
     }
 
     /// Sets when it may be tried again. More than 49 days become 49 days.
@@ -65,7 +69,13 @@ pub const fn required<P: Validator>() {}
 /// The generated types, in a component alone.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        reason = "generated"
+    )]
 
     wit_bindgen::generate!({
         path: "../wit/v0.1",
@@ -91,8 +101,13 @@ mod glue {
     };
 
     impl<P: Instance + Validator> send_validation::Guest for Exported<P> {
-        fn validate(ctx: calls::CallContext, message: messages::OutboundMessage) -> Result<send_validation::Verdict, calls::Error> {
-            Ok(instance::<P>()?.validate(&ctx.into(), &message.into())?.into())
+        fn validate(
+            ctx: calls::CallContext,
+            message: messages::OutboundMessage,
+        ) -> Result<send_validation::Verdict, calls::Error> {
+            Ok(instance::<P>()?
+                .validate(&ctx.into(), &message.into())?
+                .into())
         }
     }
 
@@ -100,9 +115,15 @@ mod glue {
         fn from(verdict: Verdict) -> Self {
             match verdict {
                 Verdict::Allow => Self::Allow,
-                Verdict::Reject(Rejection { code, reason, retry_after_ms }) => {
-                    Self::Reject(send_validation::Rejection { code, reason, retry_after_ms })
-                }
+                Verdict::Reject(Rejection {
+                    code,
+                    reason,
+                    retry_after_ms,
+                }) => Self::Reject(send_validation::Rejection {
+                    code,
+                    reason,
+                    retry_after_ms,
+                }),
                 Verdict::Modify(message) => Self::Modify(message.into()),
             }
         }

@@ -23,20 +23,31 @@ pub(crate) enum Target {
 
 impl Target {
     fn request(self) -> String {
-        const TEXT: &str = "Your order 48213 is on its way and will be there tomorrow between 9 and 12.";
+        const TEXT: &str =
+            "Your order 48213 is on its way and will be there tomorrow between 9 and 12.";
         let (path, prefer, body) = match self {
             Self::Wharf => {
                 // Ten million recipients: hardly any comes twice.
                 let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 10_000_000);
-                ("/v1/sessions/default/messages", "Prefer: respond-async\r\n", format!(r#"{{"to":"{number}","text":"{TEXT}"}}"#))
+                (
+                    "/v1/sessions/default/messages",
+                    "Prefer: respond-async\r\n",
+                    format!(r#"{{"to":"{number}","text":"{TEXT}"}}"#),
+                )
             }
             Self::Peer => {
                 let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 20);
-                ("/send", "", format!(r#"{{"number":"{number}","message":"{TEXT}"}}"#))
+                (
+                    "/send",
+                    "",
+                    format!(r#"{{"number":"{number}","message":"{TEXT}"}}"#),
+                )
             }
         };
         let length = body.len();
-        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{prefer}Content-Length: {length}\r\n\r\n{body}")
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{prefer}Content-Length: {length}\r\n\r\n{body}"
+        )
     }
 
     fn accepted(self) -> u16 {
@@ -62,7 +73,12 @@ pub(crate) struct Figures {
 }
 
 /// Sends over so many connections for so long.
-pub(crate) async fn run(port: u16, target: Target, connections: usize, time: Duration) -> Result<Figures> {
+pub(crate) async fn run(
+    port: u16,
+    target: Target,
+    connections: usize,
+    time: Duration,
+) -> Result<Figures> {
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     let until = began + time;
@@ -77,13 +93,23 @@ pub(crate) async fn run(port: u16, target: Target, connections: usize, time: Dur
     }
     let seconds = began.elapsed().as_secs_f64();
     took.sort_unstable();
-    let at =
-        |share: f64| took.get(((took.len() as f64 * share) as usize).min(took.len().saturating_sub(1))).map_or(0.0, |time| *time as f64 / 1000.0);
-    Ok(Figures { accepted: took.len() as u64, rate: took.len() as f64 / seconds, p50: at(0.5), p99: at(0.99), refused })
+    let at = |share: f64| {
+        took.get(((took.len() as f64 * share) as usize).min(took.len().saturating_sub(1)))
+            .map_or(0.0, |time| *time as f64 / 1000.0)
+    };
+    Ok(Figures {
+        accepted: took.len() as u64,
+        rate: took.len() as f64 / seconds,
+        p50: at(0.5),
+        p99: at(0.99),
+        refused,
+    })
 }
 
 async fn connection(port: u16, target: Target, until: Instant) -> Result<(Vec<u32>, u64)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
+    let mut stream = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .context("connect")?;
     stream.set_nodelay(true)?;
     let (mut took, mut refused) = (Vec::with_capacity(1 << 14), 0);
     let mut buffer = vec![0; 16 << 10];
@@ -109,12 +135,22 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<u16> {
             bail!("the server closed the connection");
         }
         filled += read;
-        let Some(head) = buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let Some(head) = buffer[..filled]
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+        else {
+            continue;
+        };
         let text = std::str::from_utf8(&buffer[..head])?;
-        let status = text.get(9..12).and_then(|status| status.parse().ok()).context("no status")?;
+        let status = text
+            .get(9..12)
+            .and_then(|status| status.parse().ok())
+            .context("no status")?;
         let length = text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse::<usize>().ok())
+                .flatten()
         });
         let end = head + 4 + length.context("no content-length")?;
         while filled < end {

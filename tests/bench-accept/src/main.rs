@@ -63,11 +63,16 @@ fn main() -> Result<()> {
     let args = Args::parse();
     match &args.serve {
         Some(Serve::Serve { kind, folder }) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(server::serve(kind.parse()?, folder))
         }
         // One thread: the client shall take as little of the machine as it can.
-        None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench(&args)),
+        None => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(bench(&args)),
     }
 }
 
@@ -87,7 +92,13 @@ async fn bench(args: &Args) -> Result<()> {
         for _ in 0..args.rounds {
             for server in [&nothing, &plain, &gateway] {
                 let figures = measured(server, connections, time).await?;
-                report.add(Cell { server: server.name(), connections }, figures);
+                report.add(
+                    Cell {
+                        server: server.name(),
+                        connections,
+                    },
+                    figures,
+                );
             }
         }
     }
@@ -100,7 +111,17 @@ async fn bench(args: &Args) -> Result<()> {
     for _ in 0..args.rounds {
         for (server, name) in [(&nothing, "nothing"), (&full, "gateway, full table")] {
             let figures = measured(server, 64, time).await?;
-            report.add(Cell { server: if name == "nothing" { "nothing again" } else { name }, connections: 64 }, figures);
+            report.add(
+                Cell {
+                    server: if name == "nothing" {
+                        "nothing again"
+                    } else {
+                        name
+                    },
+                    connections: 64,
+                },
+                figures,
+            );
         }
     }
     for server in [nothing, plain, full] {
@@ -118,13 +139,31 @@ async fn bench(args: &Args) -> Result<()> {
 /// One figure; of the gateway each accepted send is looked for.
 async fn measured(server: &Server, connections: usize, time: Duration) -> Result<Figures> {
     let counts = server.kind != Kind::Nothing;
-    let before = if counts { rows(&server.database()).await? } else { 0 };
+    let before = if counts {
+        rows(&server.database()).await?
+    } else {
+        0
+    };
     let figures = load::run(server.port, Target::Wharf, connections, time).await?;
-    eprintln!("  {:<10}{connections:>4} connections {:>9.0}/s  p50 {:.2} ms  p99 {:.2} ms", server.name(), figures.rate, figures.p50, figures.p99);
-    ensure!(figures.refused == 0, "{} requests were not answered 202", figures.refused);
+    eprintln!(
+        "  {:<10}{connections:>4} connections {:>9.0}/s  p50 {:.2} ms  p99 {:.2} ms",
+        server.name(),
+        figures.rate,
+        figures.p50,
+        figures.p99
+    );
+    ensure!(
+        figures.refused == 0,
+        "{} requests were not answered 202",
+        figures.refused
+    );
     if counts {
         let stored = rows(&server.database()).await? - before;
-        ensure!(stored == i64::try_from(figures.accepted)?, "{} were accepted, {stored} are in the table", figures.accepted);
+        ensure!(
+            stored == i64::try_from(figures.accepted)?,
+            "{} were accepted, {stored} are in the table",
+            figures.accepted
+        );
     }
     Ok(figures)
 }
@@ -149,7 +188,10 @@ impl Server {
     async fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let ended = tokio::time::timeout(Duration::from_secs(40), self.child.wait()).await;
-        ensure!(ended.context("a server did not stop")??.success(), "a server ended badly");
+        ensure!(
+            ended.context("a server did not stop")??.success(),
+            "a server ended badly"
+        );
         Ok(())
     }
 }
@@ -158,12 +200,27 @@ async fn start(kind: Kind, folder: &Path) -> Result<Server> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("gateway.toml"), config(folder)?)?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["serve", kind.name()]).arg(folder).current_dir(folder);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    command
+        .args(["serve", kind.name()])
+        .arg(folder)
+        .current_dir(folder);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     let said = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await;
-    let port = said.with_context(|| format!("the server {} did not start", kind.name()))??.context("it ended")?.parse()?;
-    Ok(Server { kind, folder: folder.to_owned(), port, child })
+    let port = said
+        .with_context(|| format!("the server {} did not start", kind.name()))??
+        .context("it ended")?
+        .parse()?;
+    Ok(Server {
+        kind,
+        folder: folder.to_owned(),
+        port,
+        child,
+    })
 }
 
 /// The three bundled plugins are on; the browser cannot start, so that it takes nothing of the machine.
@@ -213,26 +270,49 @@ events = ["message.*"]
 }
 
 async fn rows(database: &Path) -> Result<i64> {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
-    let count = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM outbox").fetch_one(&mut connection).await?;
+    let mut connection =
+        SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
+    let count = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM outbox")
+        .fetch_one(&mut connection)
+        .await?;
     connection.close().await?;
     Ok(count)
 }
 
 /// Sends that are over, as a gateway has them after a while, with the history of each.
 async fn fill(database: &Path, rows: u32) -> Result<()> {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
+    let mut connection =
+        SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
     let sql = "INSERT INTO outbox (id, client, message_id, recipient, line, state, chat, ack, attempt, created_at, updated_at, message)
                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                SELECT 'out_0' || hex(randomblob(12)), 'default', '3EB0' || hex(randomblob(9)), '49151' || i, '49151' || i, 'sent', '49151' || i || '@c.us', 2, 1,
                       ?2, ?2, (SELECT message FROM outbox LIMIT 1) FROM n";
     let now = wharf::model::Timestamp::now().0;
     let mut transaction = connection.begin().await?;
-    let first: i64 = sqlx::query_scalar("SELECT max(seq) FROM outbox").fetch_one(&mut *transaction).await?;
-    sqlx::query(sql).bind(rows).bind(now).execute(&mut *transaction).await?;
-    for (step, kind) in [(1, "accepted"), (2, "verdict"), (3, "sending"), (4, "sent"), (5, "ack")] {
-        let sql = "INSERT INTO message_history SELECT seq, ?1, ?2, ?3, '{}' FROM outbox WHERE seq > ?4";
-        sqlx::query(sql).bind(step).bind(now).bind(kind).bind(first).execute(&mut *transaction).await?;
+    let first: i64 = sqlx::query_scalar("SELECT max(seq) FROM outbox")
+        .fetch_one(&mut *transaction)
+        .await?;
+    sqlx::query(sql)
+        .bind(rows)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+    for (step, kind) in [
+        (1, "accepted"),
+        (2, "verdict"),
+        (3, "sending"),
+        (4, "sent"),
+        (5, "ack"),
+    ] {
+        let sql =
+            "INSERT INTO message_history SELECT seq, ?1, ?2, ?3, '{}' FROM outbox WHERE seq > ?4";
+        sqlx::query(sql)
+            .bind(step)
+            .bind(now)
+            .bind(kind)
+            .bind(first)
+            .execute(&mut *transaction)
+            .await?;
     }
     transaction.commit().await?;
     connection.close().await?;

@@ -7,11 +7,13 @@ use wharf::{
     events::{DeliveryFilter, Letter, ReceiverReport},
     model::{ClientId, PhoneNumber, Restriction},
     outbox::{
-        BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId, OutboxRow, Sending, StoreError,
+        BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency,
+        Listed, OutboxId, OutboxRow, Sending, StoreError,
     },
     services::{
-        BulkOrders, Deliveries, HeldAction, HeldMessages, LinkFailure, Linking, Maintenance, Messages, PasskeyFailure, Passkeys, SendFailure,
-        SendingControl, Sends, Services, SessionAction, SessionFailure, SessionInfo, Sessions,
+        BulkOrders, Deliveries, HeldAction, HeldMessages, LinkFailure, Linking, Maintenance,
+        Messages, PasskeyFailure, Passkeys, SendFailure, SendingControl, Sends, Services,
+        SessionAction, SessionFailure, SessionInfo, Sessions,
     },
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
@@ -55,7 +57,12 @@ impl Sessions for Nowhere {
         unknown(client)
     }
 
-    async fn create(&self, client: ClientId, _: bool, _: Vec<(String, String)>) -> Result<(), SessionFailure> {
+    async fn create(
+        &self,
+        client: ClientId,
+        _: bool,
+        _: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
         unknown(&client)
     }
 
@@ -101,7 +108,11 @@ impl Messages for Nowhere {
     }
 
     async fn list(&self, _: &Filter) -> Result<Listed, StoreError> {
-        Ok(Listed { rows: vec![], unreadable: vec![], next: None })
+        Ok(Listed {
+            rows: vec![],
+            unreadable: vec![],
+            next: None,
+        })
     }
 
     async fn search(&self, _: &str, _: &str) -> Result<Vec<OutboxRow>, StoreError> {
@@ -135,7 +146,13 @@ impl BulkOrders for Nowhere {
         Ok(None)
     }
 
-    async fn recipients(&self, _: &BulkReport, _: Option<&str>, _: i64, _: u32) -> Result<Vec<BulkRecipient>, StoreError> {
+    async fn recipients(
+        &self,
+        _: &BulkReport,
+        _: Option<&str>,
+        _: i64,
+        _: u32,
+    ) -> Result<Vec<BulkRecipient>, StoreError> {
         Ok(vec![])
     }
 
@@ -172,7 +189,12 @@ impl HeldMessages for Nowhere {
 
 #[async_trait]
 impl Deliveries for Nowhere {
-    async fn list(&self, _: &DeliveryFilter, _: Option<&str>, _: u32) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    async fn list(
+        &self,
+        _: &DeliveryFilter,
+        _: Option<&str>,
+        _: u32,
+    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
         Ok((vec![], None))
     }
 

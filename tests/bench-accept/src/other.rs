@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use wharf::{
     model::{Address, MessageId, OutboundMessage, Timestamp},
-    outbox::{AcceptError, Accepted, Idempotency, OutboxId, Requested, RowState, StoreError, Until},
+    outbox::{
+        AcceptError, Accepted, Idempotency, OutboxId, Requested, RowState, StoreError, Until,
+    },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
     services::{SendCall, SendFailure, SendReply, Sends},
 };
@@ -19,10 +21,22 @@ pub(crate) struct Memory(Mutex<HashMap<String, (Vec<u8>, u64)>>);
 #[async_trait]
 impl KvStore for Memory {
     async fn get(&self, _: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
-        Ok(self.0.lock().map_err(|error| KvError::Unavailable(error.to_string()))?.get(key).cloned())
+        Ok(self
+            .0
+            .lock()
+            .map_err(|error| KvError::Unavailable(error.to_string()))?
+            .get(key)
+            .cloned())
     }
 
-    async fn set(&self, _: &KvSpace, _: &str, _: Option<Option<u64>>, _: &[u8], _: Option<Duration>) -> Result<bool, KvError> {
+    async fn set(
+        &self,
+        _: &KvSpace,
+        _: &str,
+        _: Option<Option<u64>>,
+        _: &[u8],
+        _: Option<Duration>,
+    ) -> Result<bool, KvError> {
         Err(KvError::Unavailable("not in this bench".into()))
     }
 
@@ -30,7 +44,13 @@ impl KvStore for Memory {
         Err(KvError::Unavailable("not in this bench".into()))
     }
 
-    async fn list(&self, _: &KvSpace, _: &str, _: Option<&str>, _: u32) -> Result<Vec<String>, KvError> {
+    async fn list(
+        &self,
+        _: &KvSpace,
+        _: &str,
+        _: Option<&str>,
+        _: u32,
+    ) -> Result<Vec<String>, KvError> {
         Ok(vec![])
     }
 }
@@ -71,9 +91,20 @@ async fn store(
         .execute(&mut *transaction)
         .await?
         .last_insert_rowid();
-    for (step, kind, detail) in [(1, "accepted", json!({}).to_string()), (2, "verdict", verdicts.to_string())] {
-        let sql = "INSERT INTO message_history (message, step, at, kind, detail) VALUES (?, ?, ?, ?, ?)";
-        sqlx::query(sql).bind(row).bind(step).bind(now).bind(kind).bind(detail).execute(&mut *transaction).await?;
+    for (step, kind, detail) in [
+        (1, "accepted", json!({}).to_string()),
+        (2, "verdict", verdicts.to_string()),
+    ] {
+        let sql =
+            "INSERT INTO message_history (message, step, at, kind, detail) VALUES (?, ?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(row)
+            .bind(step)
+            .bind(now)
+            .bind(kind)
+            .bind(detail)
+            .execute(&mut *transaction)
+            .await?;
     }
     transaction.commit().await
 }
@@ -87,10 +118,23 @@ impl Sends for Other {
     async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
         let id = OutboxId(format!("out_{:032x}", rand::random::<u128>()));
         let message_id = MessageId::from_random(rand::random());
-        let subject = Subject { session: call.client.clone(), id: id.0.clone(), traceparent: String::new(), attempt: 1 };
-        let Requested::Content(content) = &call.content else { return Err(SendFailure::UnknownClient(call.client)) };
+        let subject = Subject {
+            session: call.client.clone(),
+            id: id.0.clone(),
+            traceparent: String::new(),
+            attempt: 1,
+        };
+        let Requested::Content(content) = &call.content else {
+            return Err(SendFailure::UnknownClient(call.client));
+        };
         let to = Address::of(&call.to);
-        let message = OutboundMessage { to, content: content.clone(), reply_to: None, send_at: None, metadata: vec![] };
+        let message = OutboundMessage {
+            to,
+            content: content.clone(),
+            reply_to: None,
+            send_at: None,
+            metadata: vec![],
+        };
         let (message, verdicts) = match self.plugins.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
             Decision::Reject(rejection, _) => return Err(AcceptError::Rejected(rejection).into()),
@@ -100,6 +144,11 @@ impl Sends for Other {
             let stored = store(pool, &id, &message_id, &call, &message, &json!(verdicts)).await;
             stored.map_err(|error| AcceptError::Store(StoreError::Database(error.to_string())))?;
         }
-        Ok(SendReply::Accepted(Accepted { id, message_id, state: RowState::Queued, known: false }))
+        Ok(SendReply::Accepted(Accepted {
+            id,
+            message_id,
+            state: RowState::Queued,
+            known: false,
+        }))
     }
 }

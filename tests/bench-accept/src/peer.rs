@@ -17,12 +17,22 @@ const BOOT: Duration = Duration::from_secs(90);
 
 /// Links, then sends over so many connections for so long.
 pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figures> {
-    let standin = Standin::start(Options { tls_port: Some(0), ..Options::default() }).await?;
+    let standin = Standin::start(Options {
+        tls_port: Some(0),
+        ..Options::default()
+    })
+    .await?;
     let mut node = start(&standin)?;
-    let port = tokio::time::timeout(BOOT, port(&mut node)).await.context("whatsapp-web.js did not link")??;
+    let port = tokio::time::timeout(BOOT, port(&mut node))
+        .await
+        .context("whatsapp-web.js did not link")??;
     load::run(port, Target::Peer, 1, Duration::from_secs(2)).await?;
     let figures = load::run(port, Target::Peer, connections, time).await?;
-    ensure!(figures.refused == 0, "{} sends of the peer failed", figures.refused);
+    ensure!(
+        figures.refused == 0,
+        "{} sends of the peer failed",
+        figures.refused
+    );
     drop(node.stdin.take());
     let ended = tokio::time::timeout(Duration::from_secs(30), node.wait()).await;
     ended.context("the peer did not stop")??;
@@ -30,17 +40,33 @@ pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figure
 }
 
 fn start(standin: &Standin) -> Result<Child> {
-    let tls = standin.tls_port().context("the stand-in has no HTTPS front")?.to_string();
+    let tls = standin
+        .tls_port()
+        .context("the stand-in has no HTTPS front")?
+        .to_string();
     let folder = wharf_e2e::project::root().join("tests/peer");
     let mut node = Command::new("node");
-    node.args(["express.mjs", "--tls-port", &tls, "--control", &format!("{}_control/", standin.url())]).current_dir(folder);
-    node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("cannot start node")
+    node.args([
+        "express.mjs",
+        "--tls-port",
+        &tls,
+        "--control",
+        &format!("{}_control/", standin.url()),
+    ])
+    .current_dir(folder);
+    node.stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start node")
 }
 
 async fn port(node: &mut Child) -> Result<u16> {
     let mut lines = BufReader::new(node.stdout.take().context("no output")?).lines();
     while let Some(line) = lines.next_line().await? {
-        let port = serde_json::from_str::<Value>(&line).ok().and_then(|said| said["port"].as_u64());
+        let port = serde_json::from_str::<Value>(&line)
+            .ok()
+            .and_then(|said| said["port"].as_u64());
         if let Some(port) = port {
             return Ok(u16::try_from(port)?);
         }

@@ -49,13 +49,18 @@ impl FromStr for Kind {
 
     fn from_str(name: &str) -> Result<Self> {
         let all = [Self::Gateway, Self::Plain, Self::Nothing];
-        all.into_iter().find(|kind| kind.name() == name).with_context(|| format!("no server is called {name:?}"))
+        all.into_iter()
+            .find(|kind| kind.name() == name)
+            .with_context(|| format!("no server is called {name:?}"))
     }
 }
 
 /// Serves until standard input ends; says its address on standard output.
 pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
-    let sources = Sources { file: Some(folder.join("gateway.toml")), ..Sources::default() };
+    let sources = Sources {
+        file: Some(folder.join("gateway.toml")),
+        ..Sources::default()
+    };
     let config = config::load(&sources)?;
     let metrics = telemetry::start_metrics();
     match kind {
@@ -69,14 +74,30 @@ pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
                 Kind::Plain => Some(plain(&config).await?),
                 _ => None,
             };
-            let cache = config.plugins.cache.clone().context("the bench's file names a cache")?;
-            let plugins = PluginHost::load(&config.plugins, &config.plugin, &cache, Arc::new(Memory::default()), Arc::new(|_: &str| None)).await?;
+            let cache = config
+                .plugins
+                .cache
+                .clone()
+                .context("the bench's file names a cache")?;
+            let plugins = PluginHost::load(
+                &config.plugins,
+                &config.plugin,
+                &cache,
+                Arc::new(Memory::default()),
+                Arc::new(|_: &str| None),
+            )
+            .await?;
             let services = nowhere::services(Other::new(plugins, pool));
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let address = listener.local_addr()?;
-            let helper = HelperAddress { base: String::new(), local_only: true };
+            let helper = HelperAddress {
+                base: String::new(),
+                local_only: true,
+            };
             let router = api::router(services, &config, helper);
-            let server = tokio::spawn(async move { api::serve(listener, router, &config.server, std::future::pending()).await });
+            let server = tokio::spawn(async move {
+                api::serve(listener, router, &config.server, std::future::pending()).await
+            });
             parent_gone(address).await?;
             server.abort();
         }
@@ -93,8 +114,16 @@ async fn parent_gone(address: SocketAddr) -> Result<()> {
 
 /// One writing connection to the same tables, flushed at every commit as the gateway's is.
 async fn plain(config: &Config) -> Result<SqlitePool> {
-    let Some(path) = &config.storage.database else { bail!("the bench's file names a database") };
+    let Some(path) = &config.storage.database else {
+        bail!("the bench's file names a database")
+    };
     Store::open(path).await?.close().await;
-    let options = SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-    Ok(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?)
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    Ok(SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await?)
 }

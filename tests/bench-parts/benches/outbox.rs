@@ -2,7 +2,11 @@
 //!
 //! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on says why; criterion's macros make undocumented items")]
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot go on says why; criterion's macros make undocumented items"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
@@ -22,7 +26,13 @@ fn row() -> NewRow {
         client: "bench".parse().expect("id"),
         message_id: MessageId::from_random(rand::random()),
         recipient: number.into(),
-        message: OutboundMessage { to, content: Content::text("hello"), reply_to: None, send_at: None, metadata: vec![] },
+        message: OutboundMessage {
+            to,
+            content: Content::text("hello"),
+            reply_to: None,
+            send_at: None,
+            metadata: vec![],
+        },
         priority: Priority::Interactive,
         expires_at: None,
         idempotency: None,
@@ -34,9 +44,13 @@ fn row() -> NewRow {
 fn accept(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("runtime");
     let dir = tempfile::tempdir().expect("tempdir");
-    let store = runtime.block_on(Store::open(&dir.path().join("bench.db"))).expect("store");
+    let store = runtime
+        .block_on(Store::open(&dir.path().join("bench.db")))
+        .expect("store");
     let mut group = criterion.benchmark_group("accept 64 rows");
-    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    group
+        .throughput(Throughput::Elements(ROWS as u64))
+        .sample_size(20);
     group.bench_function("one after the other", |bencher| {
         bencher.to_async(&runtime).iter(async || {
             for _ in 0..ROWS {

@@ -2,7 +2,11 @@
 //!
 //! Read the ratio of the two, not the times: they are of this machine and of this moment.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on says why; criterion's macros make undocumented items")]
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot go on says why; criterion's macros make undocumented items"
+)]
 
 use std::{hint::black_box, sync::Arc};
 
@@ -18,7 +22,11 @@ use wharf::{
 fn message() -> OutboundMessage {
     let chat = "4915123456789@c.us".to_owned();
     OutboundMessage {
-        to: Address { pn: Some(chat.clone()), chat, lid: None },
+        to: Address {
+            pn: Some(chat.clone()),
+            chat,
+            lid: None,
+        },
         content: Content::text("hello"),
         reply_to: None,
         send_at: None,
@@ -33,15 +41,35 @@ fn validate(criterion: &mut Criterion) {
         let mut config: Config = toml::from_str(entries).expect("entries");
         // Built and put there by `cargo xtask plugins`.
         config.plugins.dir = wharf_e2e::house::plugins();
-        let store = Store::open(&dir.path().join("bench.db")).await.expect("store");
-        PluginHost::load(&config.plugins, &config.plugin, &dir.path().join("cache"), Arc::new(store), Arc::new(|_: &str| None)).await.expect("loaded")
+        let store = Store::open(&dir.path().join("bench.db"))
+            .await
+            .expect("store");
+        PluginHost::load(
+            &config.plugins,
+            &config.plugin,
+            &dir.path().join("cache"),
+            Arc::new(store),
+            Arc::new(|_: &str| None),
+        )
+        .await
+        .expect("loaded")
     };
-    let subject = Subject { session: "bench".parse().expect("id"), id: "out_1".into(), traceparent: String::new(), attempt: 1 };
+    let subject = Subject {
+        session: "bench".parse().expect("id"),
+        id: "out_1".into(),
+        traceparent: String::new(),
+        attempt: 1,
+    };
     let mut group = criterion.benchmark_group("validate");
-    for (name, entries) in [("no plugin", ""), ("number-policy", "[[plugin]]\nname = \"number-policy\"\n")] {
+    for (name, entries) in [
+        ("no plugin", ""),
+        ("number-policy", "[[plugin]]\nname = \"number-policy\"\n"),
+    ] {
         let host = runtime.block_on(load(entries));
         group.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(async || black_box(host.validate(&subject, message()).await));
+            bencher
+                .to_async(&runtime)
+                .iter(async || black_box(host.validate(&subject, message()).await));
         });
     }
     group.finish();

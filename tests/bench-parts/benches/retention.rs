@@ -3,7 +3,11 @@
 //!
 //! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on says why; criterion's macros make undocumented items")]
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot go on says why; criterion's macros make undocumented items"
+)]
 
 use std::{
     path::Path,
@@ -55,20 +59,38 @@ async fn batch(store: &Store, waits: &Mutex<Vec<Duration>>) {
     }));
     let done = all.await;
     assert!(done.iter().all(|(done, _)| *done == Ok(Accept::New)));
-    waits.lock().expect("nobody panicked").extend(done.iter().map(|(_, wait)| *wait));
+    waits
+        .lock()
+        .expect("nobody panicked")
+        .extend(done.iter().map(|(_, wait)| *wait));
 }
 
 fn tell(name: &str, waits: &Mutex<Vec<Duration>>) {
     let mut waits = waits.lock().expect("nobody panicked");
     waits.sort_unstable();
-    let at = |share: f64| waits.get(((waits.len() as f64) * share) as usize).copied().unwrap_or_default();
-    println!("{name}: p50 {:?}, p99 {:?}, longest {:?}", at(0.5), at(0.99), waits.last().copied().unwrap_or_default());
+    let at = |share: f64| {
+        waits
+            .get(((waits.len() as f64) * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
+    println!(
+        "{name}: p50 {:?}, p99 {:?}, longest {:?}",
+        at(0.5),
+        at(0.99),
+        waits.last().copied().unwrap_or_default()
+    );
 }
 
 /// As the sender leaves them; by hand, because thousands of them take minutes otherwise.
 async fn end_all(path: &Path) {
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opened");
-    sqlx::query("UPDATE outbox SET state = 'sent', updated_at = seq").execute(&pool).await.expect("ended");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opened");
+    sqlx::query("UPDATE outbox SET state = 'sent', updated_at = seq")
+        .execute(&pool)
+        .await
+        .expect("ended");
     pool.close().await;
 }
 
@@ -86,18 +108,35 @@ fn accept(criterion: &mut Criterion) {
         Timestamp::now().minus(Duration::from_secs(3600))
     });
     let mut group = criterion.benchmark_group("accept 64 rows at once");
-    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    group
+        .throughput(Throughput::Elements(ROWS as u64))
+        .sample_size(20);
     let waits = Mutex::default();
-    group.bench_function("nothing is deleted", |bencher| bencher.to_async(&runtime).iter(async || batch(&store, &waits).await));
+    group.bench_function("nothing is deleted", |bencher| {
+        bencher
+            .to_async(&runtime)
+            .iter(async || batch(&store, &waits).await)
+    });
     tell("nothing is deleted", &waits);
     let waits = Mutex::default();
     let deleting = runtime.spawn({
         let store = store.clone();
         async move { store.redact(old).await }
     });
-    group.bench_function("bodies are deleted", |bencher| bencher.to_async(&runtime).iter(async || batch(&store, &waits).await));
+    group.bench_function("bodies are deleted", |bencher| {
+        bencher
+            .to_async(&runtime)
+            .iter(async || batch(&store, &waits).await)
+    });
     tell("bodies are deleted", &waits);
-    println!("{}", if deleting.is_finished() { "WORTHLESS: all were deleted before the end" } else { "deleted until the end" });
+    println!(
+        "{}",
+        if deleting.is_finished() {
+            "WORTHLESS: all were deleted before the end"
+        } else {
+            "deleted until the end"
+        }
+    );
     deleting.abort();
     group.finish();
 }

@@ -30,7 +30,12 @@ const THINK: Duration = Duration::from_millis(400);
 const RETRY: Duration = Duration::from_millis(100);
 /// For a client to learn the outcome of one message.
 const PATIENCE: Duration = Duration::from_secs(180);
-const FAULTS: [&str; 4] = ["gateway killed", "browser killed", "renderer killed", "network gone"];
+const FAULTS: [&str; 4] = [
+    "gateway killed",
+    "browser killed",
+    "renderer killed",
+    "network gone",
+];
 
 /// What a client was told of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,16 +47,29 @@ enum Told {
 
 pub(crate) async fn run(messages: usize, seed: Option<u64>) -> Result<Value> {
     let seed = seed.unwrap_or_else(rand::random);
-    println!("seed {seed}: cargo xtask bench chaos --messages {messages} --seed {seed} repeats the faults");
+    println!(
+        "seed {seed}: cargo xtask bench chaos --messages {messages} --seed {seed} repeats the faults"
+    );
     // Clients have to find it again after a restart.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let overlay = format!("{WAITS}\n[send]\ntimeout = \"5s\"\n");
-    let house = Arc::new(House::build(Plan { overlay, ports: (port, 0, 0), ..Plan::default() }).await?);
+    let house = Arc::new(
+        House::build(Plan {
+            overlay,
+            ports: (port, 0, 0),
+            ..Plan::default()
+        })
+        .await?,
+    );
     let mut gateway = house.open_linked().await?;
     let began = Instant::now();
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        clients.spawn(send_all(gateway.api.clone(), client, messages / CLIENTS + usize::from(client < messages % CLIENTS)));
+        clients.spawn(send_all(
+            gateway.api.clone(),
+            client,
+            messages / CLIENTS + usize::from(client < messages % CLIENTS),
+        ));
     }
     let mut random = StdRng::seed_from_u64(seed);
     let (mut told, mut made) = (HashMap::new(), BTreeMap::new());
@@ -68,7 +86,11 @@ pub(crate) async fn run(messages: usize, seed: Option<u64>) -> Result<Value> {
     }
     let seconds = began.elapsed().as_secs_f64();
     gateway.stop(ours::STOP).await?;
-    Ok(judge(&house, &told, &json!({"bench": "chaos", "seed": seed, "clients": CLIENTS, "faults": made, "seconds": crate::round(seconds)})))
+    Ok(judge(
+        &house,
+        &told,
+        &json!({"bench": "chaos", "seed": seed, "clients": CLIENTS, "faults": made, "seconds": crate::round(seconds)}),
+    ))
 }
 
 async fn fault(house: &House, mut gateway: Gateway, name: &str, place: usize) -> Result<Gateway> {
@@ -118,8 +140,15 @@ async fn send_all(api: Api, client: usize, count: usize) -> Result<Vec<(String, 
     Ok(told)
 }
 
-async fn post(api: &Api, number: &str, body: &str, prefer: Option<&str>) -> Result<wharf_e2e::Answer> {
-    let mut call = api.request(Method::POST, "/api/whatsapp/send").header("Idempotency-Key", body);
+async fn post(
+    api: &Api,
+    number: &str,
+    body: &str,
+    prefer: Option<&str>,
+) -> Result<wharf_e2e::Answer> {
+    let mut call = api
+        .request(Method::POST, "/api/whatsapp/send")
+        .header("Idempotency-Key", body);
     if let Some(prefer) = prefer {
         call = call.header("Prefer", prefer);
     }
@@ -146,7 +175,11 @@ async fn wait_for(api: &Api, number: &str, body: &str) -> Result<Told> {
         }
         sleep(RETRY).await;
     }
-    if last == "outcome_unknown" { Ok(Told::Unknown) } else { bail!("{body}: no outcome within {PATIENCE:?}; the last answer: {last}") }
+    if last == "outcome_unknown" {
+        Ok(Told::Unknown)
+    } else {
+        bail!("{body}: no outcome within {PATIENCE:?}; the last answer: {last}")
+    }
 }
 
 /// Repeats the call with its key until the message is accepted; returns its id.
@@ -155,7 +188,13 @@ async fn hand_in(api: &Api, number: &str, body: &str) -> Result<String> {
     while Instant::now() < end {
         if let Ok(answer) = post(api, number, body, Some("respond-async")).await {
             match answer.status {
-                200 | 202 => return Ok(answer.data("id").as_str().with_context(|| format!("no id in {}", answer.json))?.to_owned()),
+                200 | 202 => {
+                    return Ok(answer
+                        .data("id")
+                        .as_str()
+                        .with_context(|| format!("no id in {}", answer.json))?
+                        .to_owned());
+                }
                 409 | 500.. => {}
                 _ => bail!("{body}: {answer:?}"),
             }
@@ -185,20 +224,50 @@ async fn ask(api: &Api, id: &str) -> Result<Told> {
 
 /// Compares what clients were told with what recipients have.
 fn judge(house: &House, told: &HashMap<String, Told>, facts: &Value) -> Value {
-    let (mut arrived, mut chats): (HashMap<String, usize>, HashMap<String, Vec<usize>>) = (HashMap::new(), HashMap::new());
-    for message in house.standin.view().messages.into_iter().filter(|message| message.refused.is_none()) {
+    let (mut arrived, mut chats): (HashMap<String, usize>, HashMap<String, Vec<usize>>) =
+        (HashMap::new(), HashMap::new());
+    for message in house
+        .standin
+        .view()
+        .messages
+        .into_iter()
+        .filter(|message| message.refused.is_none())
+    {
         if let Some((client, place)) = message.body.split_once('/') {
-            chats.entry(client.to_owned()).or_default().extend(place.parse::<usize>());
+            chats
+                .entry(client.to_owned())
+                .or_default()
+                .extend(place.parse::<usize>());
         }
         *arrived.entry(message.body).or_default() += 1;
     }
     let count = |wanted: Told| told.values().filter(|outcome| **outcome == wanted).count();
     let came = |body: &String| arrived.get(body).copied().unwrap_or(0);
-    let lost: Vec<_> = told.iter().filter(|(body, outcome)| **outcome == Told::Sent && came(body) == 0).map(|(body, _)| body).collect();
-    let denied: Vec<_> = told.iter().filter(|(body, outcome)| **outcome == Told::NotSent && came(body) > 0).map(|(body, _)| body).collect();
-    let doubled: Vec<_> = arrived.iter().filter(|(_, count)| **count > 1).map(|(body, _)| body).collect();
-    let disordered: Vec<_> = chats.iter().filter(|(_, places)| !places.is_sorted()).map(|(client, places)| format!("{client}: {places:?}")).collect();
-    for (what, bodies) in [("lost", &lost), ("said to be not sent, and arrived", &denied), ("twice", &doubled)] {
+    let lost: Vec<_> = told
+        .iter()
+        .filter(|(body, outcome)| **outcome == Told::Sent && came(body) == 0)
+        .map(|(body, _)| body)
+        .collect();
+    let denied: Vec<_> = told
+        .iter()
+        .filter(|(body, outcome)| **outcome == Told::NotSent && came(body) > 0)
+        .map(|(body, _)| body)
+        .collect();
+    let doubled: Vec<_> = arrived
+        .iter()
+        .filter(|(_, count)| **count > 1)
+        .map(|(body, _)| body)
+        .collect();
+    let disordered: Vec<_> = chats
+        .iter()
+        .filter(|(_, places)| !places.is_sorted())
+        .map(|(client, places)| format!("{client}: {places:?}"))
+        .collect();
+    for (what, bodies) in [
+        ("lost", &lost),
+        ("said to be not sent, and arrived", &denied),
+        ("twice", &doubled),
+    ] {
         for body in bodies {
             println!("{what}: {body}");
         }
@@ -206,8 +275,16 @@ fn judge(house: &House, told: &HashMap<String, Told>, facts: &Value) -> Value {
     for chat in &disordered {
         println!("out of order: {chat}");
     }
-    let (sent, not_sent, unknown) = (count(Told::Sent), count(Told::NotSent), count(Told::Unknown));
-    println!("{} messages: {sent} sent, {not_sent} not sent, {unknown} unknown; faults {}", told.len(), facts["faults"]);
+    let (sent, not_sent, unknown) = (
+        count(Told::Sent),
+        count(Told::NotSent),
+        count(Told::Unknown),
+    );
+    println!(
+        "{} messages: {sent} sent, {not_sent} not sent, {unknown} unknown; faults {}",
+        told.len(),
+        facts["faults"]
+    );
     let mut result = facts.clone();
     result["messages"] = json!(told.len());
     result["told"] = json!({"sent": sent, "notSent": not_sent, "unknown": unknown});
@@ -216,6 +293,12 @@ fn judge(house: &House, told: &HashMap<String, Told>, facts: &Value) -> Value {
     result["denied"] = json!(denied.len());
     result["disordered"] = json!(disordered.len());
     let faults = facts["faults"].as_object().map_or(0, serde_json::Map::len);
-    result["met"] = json!(lost.is_empty() && doubled.is_empty() && denied.is_empty() && disordered.is_empty() && faults > 0);
+    result["met"] = json!(
+        lost.is_empty()
+            && doubled.is_empty()
+            && denied.is_empty()
+            && disordered.is_empty()
+            && faults > 0
+    );
     result
 }

@@ -38,7 +38,10 @@ fn family(root: i32) -> Result<Vec<i32>> {
 pub(crate) fn tree(root: i32) -> Result<Tree> {
     let found = family(root)?;
     let private = found.iter().filter_map(|pid| private(*pid).ok()).sum();
-    Ok(Tree { private, processes: found.len() })
+    Ok(Tree {
+        private,
+        processes: found.len(),
+    })
 }
 
 /// Processor time of one process, in milliseconds.
@@ -50,7 +53,10 @@ pub(crate) fn own_cpu(pid: i32) -> Result<f64> {
 
 /// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
 pub(crate) fn cpu(root: i32) -> Result<f64> {
-    Ok(family(root)?.into_iter().filter_map(|pid| own_cpu(pid).ok()).sum())
+    Ok(family(root)?
+        .into_iter()
+        .filter_map(|pid| own_cpu(pid).ok())
+        .sum())
 }
 
 /// Waits until the tree below `root` is at rest, at less than a tenth of a core: a page goes on working for what it has
@@ -70,7 +76,12 @@ pub(crate) async fn at_rest(root: i32) -> Result<()> {
 /// Private memory of one process, in bytes.
 pub(crate) fn private(pid: i32) -> Result<u64> {
     let rollup = Process::new(pid)?.smaps_rollup()?.memory_map_rollup;
-    Ok(rollup.iter().flat_map(|map| ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0))).sum())
+    Ok(rollup
+        .iter()
+        .flat_map(|map| {
+            ["Pss_Anon", "Pss_Shmem"].map(|key| map.extension.map.get(key).copied().unwrap_or(0))
+        })
+        .sum())
 }
 
 /// Open files of one process.
@@ -85,7 +96,9 @@ pub(crate) async fn settled(root: i32) -> Result<Tree> {
     while began.elapsed() < Duration::from_secs(60) {
         sleep(Duration::from_secs(2)).await;
         let now = tree(root)?;
-        if began.elapsed() > Duration::from_secs(5) && now.processes == before.processes && now.private.abs_diff(before.private) * 50 < before.private
+        if began.elapsed() > Duration::from_secs(5)
+            && now.processes == before.processes
+            && now.private.abs_diff(before.private) * 50 < before.private
         {
             return Ok(now);
         }
@@ -101,11 +114,16 @@ mod tests {
     #[test]
     fn this_very_process_is_measured() {
         let own = i32::try_from(std::process::id()).expect("a pid");
-        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n)));
+        let spun: u64 = (0..50_000_000_u64).fold(1, |sum, n| {
+            std::hint::black_box(sum.wrapping_mul(31).wrapping_add(n))
+        });
         assert!(own_cpu(own).expect("cpu") > 0.0, "{spun}");
         assert!((100_000..1 << 34).contains(&private(own).expect("memory")));
         assert!(files(own).expect("files") >= 3);
         assert!(tree(own).expect("a tree").processes >= 1);
-        assert_eq!(stat(own).expect("stat").ppid, nix::unistd::getppid().as_raw());
+        assert_eq!(
+            stat(own).expect("stat").ppid,
+            nix::unistd::getppid().as_raw()
+        );
     }
 }

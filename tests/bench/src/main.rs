@@ -76,13 +76,20 @@ async fn main() -> Result<ExitCode> {
         Bench::Soak { minutes, seed } => soak::run(minutes, seed).await?,
     };
     println!("{result}");
-    Ok(if result["met"] == Value::Bool(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if result["met"] == Value::Bool(true) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The middle one; the lower of two.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// Two digits after the point are more than can be believed.

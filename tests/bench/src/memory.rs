@@ -12,7 +12,10 @@ const ISOLATED: f64 = 0.5;
 const SHARED: f64 = 0.25;
 
 pub(crate) async fn run(browser: Option<&str>) -> Result<Value> {
-    let ways = [("isolated", browser.unwrap_or_default().to_owned()), ("shared", "mode = \"shared\"".to_owned())];
+    let ways = [
+        ("isolated", browser.unwrap_or_default().to_owned()),
+        ("shared", "mode = \"shared\"".to_owned()),
+    ];
     let peer = peer().await?;
     let mut figures = json!({"bench": "memory", "unit": "MB, anonymous and shared-memory PSS of the process tree", "peer": row(&peer)});
     print("whatsapp-web.js", &peer);
@@ -46,8 +49,16 @@ async fn gateway(browser: &str) -> Result<Vec<f64>> {
 async fn peer() -> Result<Vec<f64>> {
     let mut all = Vec::new();
     for count in COUNTS {
-        let settings = Settings { sync_delay: 400, ..Settings::default() };
-        let standin = Standin::start(Options { tls_port: Some(0), settings, ..Options::default() }).await?;
+        let settings = Settings {
+            sync_delay: 400,
+            ..Settings::default()
+        };
+        let standin = Standin::start(Options {
+            tls_port: Some(0),
+            settings,
+            ..Options::default()
+        })
+        .await?;
         let data = tempfile::tempdir()?;
         let mut peer = Peer::start(&standin, data.path(), count)?;
         for n in 1..=count {
@@ -59,7 +70,10 @@ async fn peer() -> Result<Vec<f64>> {
     Ok(all)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of memory are far below 2^53"
+)]
 fn megabytes(tree: machine::Tree) -> f64 {
     tree.private as f64 / 1e6
 }
@@ -84,5 +98,7 @@ fn print(name: &str, measured: &[f64]) {
 }
 
 fn figures_of(figures: &Value) -> String {
-    ["isolated", "shared"].map(|mode| format!("{mode} {} of the peer's", figures[mode]["ratio"])).join(", ")
+    ["isolated", "shared"]
+        .map(|mode| format!("{mode} {} of the peer's", figures[mode]["ratio"]))
+        .join(", ")
 }

@@ -105,7 +105,11 @@ fn compare(all: &[Figures; 3], clients: usize, stage: Stage, at: usize) -> Value
         );
     }
     let [ours, peer, bare] = all;
-    let (to_bare, to_peer, cpu) = (ours.quantile(0.5) / bare.quantile(0.5), ours.rate() / peer.rate(), ours.cpu() / peer.cpu());
+    let (to_bare, to_peer, cpu) = (
+        ours.quantile(0.5) / bare.quantile(0.5),
+        ours.rate() / peer.rate(),
+        ours.cpu() / peer.cpu(),
+    );
     let met = (clients > 1 || to_bare <= TO_BARE) && to_peer >= TO_PEER[at] && cpu <= CPU;
     let row = |figures: &Figures| json!({"p50": round(figures.quantile(0.5)), "p99": round(figures.quantile(0.99)), "rate": round(figures.rate()), "cpu": round(figures.cpu()), "own": round(figures.own())});
     json!({
@@ -116,7 +120,11 @@ fn compare(all: &[Figures; 3], clients: usize, stage: Stage, at: usize) -> Value
 
 /// The account that the gateway is linked to.
 fn our_account() -> String {
-    Account { pn: ours::number(1), ..Account::default() }.pn
+    Account {
+        pn: ours::number(1),
+        ..Account::default()
+    }
+    .pn
 }
 
 /// The growth of the time that equal parts take.

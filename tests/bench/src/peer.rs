@@ -21,12 +21,24 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn start(standin: &Standin, data: &Path, count: usize) -> Result<Self> {
-        let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
+        let port = standin
+            .tls_port()
+            .context("the stand-in has no HTTPS front")?;
         let folder = wharf_e2e::project::root().join("tests/peer");
         let mut node = Command::new("node");
-        node.args(["sessions.mjs", "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]);
-        node.args(["--count", &count.to_string(), "--data-path"]).arg(data);
-        node.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        node.args([
+            "sessions.mjs",
+            "--tls-port",
+            &port.to_string(),
+            "--control",
+            &format!("{}_control/", standin.url()),
+        ]);
+        node.args(["--count", &count.to_string(), "--data-path"])
+            .arg(data);
+        node.current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = node.spawn().context("cannot start node")?;
         let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         Ok(Self { child, lines })
@@ -50,13 +62,23 @@ impl Peer {
             }
             bail!("node ended before {name}")
         };
-        timeout(LIMIT, found).await.with_context(|| format!("no {name} of whatsapp-web.js within {LIMIT:?}"))?
+        timeout(LIMIT, found)
+            .await
+            .with_context(|| format!("no {name} of whatsapp-web.js within {LIMIT:?}"))?
     }
 
     /// Links the next client.
     pub(crate) async fn link(&mut self, standin: &Standin, pn: &str) -> Result<()> {
         let qr = self.event("qr").await?;
-        standin.scan(qr["qr"].as_str(), Account { pn: pn.to_owned(), ..Account::default() }).await?;
+        standin
+            .scan(
+                qr["qr"].as_str(),
+                Account {
+                    pn: pn.to_owned(),
+                    ..Account::default()
+                },
+            )
+            .await?;
         self.event("ready").await.map(|_| ())
     }
 

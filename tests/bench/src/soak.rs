@@ -46,8 +46,14 @@ boot_timeout = "20s"
 sync_timeout = "10s"
 "#;
 
-const FAULTS: [&str; 6] =
-    ["renderer killed", "browser killed", "network gone for a second", "connection dropped", "page reloaded", "session restarted"];
+const FAULTS: [&str; 6] = [
+    "renderer killed",
+    "browser killed",
+    "network gone for a second",
+    "connection dropped",
+    "page reloaded",
+    "session restarted",
+];
 
 /// What the sides have been given to carry.
 #[derive(Default)]
@@ -58,7 +64,9 @@ struct Traffic {
 
 pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
     let seed = seed.unwrap_or_else(rand::random);
-    println!("seed {seed}: cargo xtask bench soak --minutes {minutes} --seed {seed} repeats the faults");
+    println!(
+        "seed {seed}: cargo xtask bench soak --minutes {minutes} --seed {seed} repeats the faults"
+    );
     let house = Arc::new(ours::house(SESSIONS, "", 300, WAITS).await?);
     let mut gateway = house.open().await?;
     ours::link(&house, &gateway, SESSIONS).await?;
@@ -67,8 +75,16 @@ pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut sides: Vec<JoinHandle<Result<Traffic>>> = Vec::new();
     for n in 1..=SESSIONS {
-        sides.push(tokio::spawn(send(gateway.api.clone(), n, Arc::clone(&stop))));
-        sides.push(tokio::spawn(receive(Arc::clone(&house), n, Arc::clone(&stop))));
+        sides.push(tokio::spawn(send(
+            gateway.api.clone(),
+            n,
+            Arc::clone(&stop),
+        )));
+        sides.push(tokio::spawn(receive(
+            Arc::clone(&house),
+            n,
+            Arc::clone(&stop),
+        )));
     }
     // Warm: every path has been used once.
     sleep(Duration::from_secs(10)).await;
@@ -89,14 +105,23 @@ pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
     gateway.stop(ours::STOP).await?;
 
     let quarter = (memory.len() / 4).max(1);
-    let (start, end) = (median(memory[..quarter].to_vec()), median(memory[memory.len() - quarter..].to_vec()));
+    let (start, end) = (
+        median(memory[..quarter].to_vec()),
+        median(memory[memory.len() - quarter..].to_vec()),
+    );
     let flat = end <= start * 1.2 + 8.0;
     let leaked = files_after > files + 8 || processes_after > processes;
     for (name, count) in &made {
         println!("{count:>5} x {name}");
     }
-    println!("{} sends accepted, {} messages arrived; lost {lost}, doubled {doubled}", traffic.accepted.len(), traffic.arrived.len());
-    println!("open files {files} -> {files_after}, processes {processes} -> {processes_after}, gateway memory {start:.1} -> {end:.1} MB");
+    println!(
+        "{} sends accepted, {} messages arrived; lost {lost}, doubled {doubled}",
+        traffic.accepted.len(),
+        traffic.arrived.len()
+    );
+    println!(
+        "open files {files} -> {files_after}, processes {processes} -> {processes_after}, gateway memory {start:.1} -> {end:.1} MB"
+    );
     Ok(json!({
         "bench": "soak", "minutes": minutes, "seed": seed, "sessions": SESSIONS, "faults": made,
         "sent": traffic.accepted.len(), "received": traffic.arrived.len(), "lost": lost, "doubled": doubled,
@@ -116,7 +141,11 @@ async fn send(api: wharf_e2e::Api, n: usize, stop: Arc<AtomicBool>) -> Result<Tr
         let path = format!("/api/whatsapp/send?clientId={}", ours::name(n));
         let message = json!({"number": format!("4915{n}0000{:04}", count % 50), "message": body});
         loop {
-            let call = api.request(Method::POST, &path).header("Prefer", "respond-async").header("Idempotency-Key", &body).json(&message);
+            let call = api
+                .request(Method::POST, &path)
+                .header("Prefer", "respond-async")
+                .header("Idempotency-Key", &body)
+                .json(&message);
             match answer(call).await {
                 Ok(answer) if (200..300).contains(&answer.status) => break,
                 Ok(answer) => ensure!(answer.status == 409 || answer.status >= 500, "{answer:?}"),
@@ -139,7 +168,12 @@ async fn receive(house: Arc<House>, n: usize, stop: Arc<AtomicBool>) -> Result<T
         }
         let body = format!("in {n}/{count}");
         let from = format!("4917{n}0000{:04}", count % 20);
-        house.standin.inbound(Inbound { from, body: body.clone(), account: Some(ours::number(n)), ..Inbound::default() })?;
+        house.standin.inbound(Inbound {
+            from,
+            body: body.clone(),
+            account: Some(ours::number(n)),
+            ..Inbound::default()
+        })?;
         traffic.arrived.push(body);
         sleep(PAUSE).await;
     }
@@ -147,7 +181,12 @@ async fn receive(house: Arc<House>, n: usize, stop: Arc<AtomicBool>) -> Result<T
 }
 
 /// Makes faults until the time is over; returns how many of each, and the gateway's memory in megabytes over time.
-async fn break_things(house: &House, gateway: &mut Gateway, minutes: f64, seed: u64) -> Result<(HashMap<&'static str, u32>, Vec<f64>)> {
+async fn break_things(
+    house: &House,
+    gateway: &mut Gateway,
+    minutes: f64,
+    seed: u64,
+) -> Result<(HashMap<&'static str, u32>, Vec<f64>)> {
     let mut random = StdRng::seed_from_u64(seed);
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let (mut made, mut memory) = (HashMap::new(), Vec::new());
@@ -163,12 +202,21 @@ async fn break_things(house: &House, gateway: &mut Gateway, minutes: f64, seed: 
     Ok((made, memory))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of memory are far below 2^53"
+)]
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-async fn fault(house: &House, gateway: &mut Gateway, name: &str, session: usize, place: usize) -> Result<()> {
+async fn fault(
+    house: &House,
+    gateway: &mut Gateway,
+    name: &str,
+    session: usize,
+    place: usize,
+) -> Result<()> {
     let end = |pids: Vec<i32>| {
         if !pids.is_empty() {
             // It may have ended by itself.
@@ -184,9 +232,15 @@ async fn fault(house: &House, gateway: &mut Gateway, name: &str, session: usize,
             house.standin.network(true);
         }
         "connection dropped" => house.standin.network(true),
-        "page reloaded" => house.standin.push(Some(&ours::number(session)), json!({"type": "navigate"})),
+        "page reloaded" => house
+            .standin
+            .push(Some(&ours::number(session)), json!({"type": "navigate"})),
         _ => {
-            gateway.api.post_nothing(&format!("/v1/sessions/{}/restart", ours::name(session))).await?.expect(200)?;
+            gateway
+                .api
+                .post_nothing(&format!("/v1/sessions/{}/restart", ours::name(session)))
+                .await?
+                .expect(200)?;
         }
     }
     Ok(())
@@ -194,28 +248,56 @@ async fn fault(house: &House, gateway: &mut Gateway, name: &str, session: usize,
 
 /// Waits until everything has got through; returns how much was lost and how much came twice.
 async fn settle(house: &House, traffic: &Traffic) -> (usize, usize) {
-    let missing = |have: &HashMap<String, usize>, wanted: &[String]| wanted.iter().filter(|body| !have.contains_key(*body)).count();
+    let missing = |have: &HashMap<String, usize>, wanted: &[String]| {
+        wanted
+            .iter()
+            .filter(|body| !have.contains_key(*body))
+            .count()
+    };
     let through = until("everything through", SETTLE, async || {
-        let lost = missing(&arrived(house), &traffic.accepted) + missing(&told(house), &traffic.arrived);
+        let lost =
+            missing(&arrived(house), &traffic.accepted) + missing(&told(house), &traffic.arrived);
         Ok((lost == 0).then_some(()))
     });
     if let Err(error) = through.await {
         println!("{error}");
     }
     let (arrived, told) = (arrived(house), told(house));
-    for body in
-        traffic.accepted.iter().filter(|body| !arrived.contains_key(*body)).chain(traffic.arrived.iter().filter(|body| !told.contains_key(*body)))
+    for body in traffic
+        .accepted
+        .iter()
+        .filter(|body| !arrived.contains_key(*body))
+        .chain(
+            traffic
+                .arrived
+                .iter()
+                .filter(|body| !told.contains_key(*body)),
+        )
     {
         println!("lost: {body}");
     }
-    let doubled = arrived.iter().chain(&told).filter(|(_, count)| **count > 1).inspect(|(body, count)| println!("{count} times: {body}")).count();
-    (missing(&arrived, &traffic.accepted) + missing(&told, &traffic.arrived), doubled)
+    let doubled = arrived
+        .iter()
+        .chain(&told)
+        .filter(|(_, count)| **count > 1)
+        .inspect(|(body, count)| println!("{count} times: {body}"))
+        .count();
+    (
+        missing(&arrived, &traffic.accepted) + missing(&told, &traffic.arrived),
+        doubled,
+    )
 }
 
 /// Bodies that recipients have, with the number of different messages.
 fn arrived(house: &House) -> HashMap<String, usize> {
     let mut all = HashMap::new();
-    for message in house.standin.view().messages.into_iter().filter(|message| message.refused.is_none()) {
+    for message in house
+        .standin
+        .view()
+        .messages
+        .into_iter()
+        .filter(|message| message.refused.is_none())
+    {
         *all.entry(message.body).or_default() += 1;
     }
     all
@@ -224,18 +306,38 @@ fn arrived(house: &House) -> HashMap<String, usize> {
 /// Bodies that webhooks told, with the number of different events.
 fn told(house: &House) -> HashMap<String, usize> {
     let mut events: HashMap<String, Vec<String>> = HashMap::new();
-    for call in house.receiver.calls().into_iter().filter(|call| call.event() == "message") {
-        let ids = events.entry(call.json["payload"]["body"].as_str().unwrap_or_default().to_owned()).or_default();
+    for call in house
+        .receiver
+        .calls()
+        .into_iter()
+        .filter(|call| call.event() == "message")
+    {
+        let ids = events
+            .entry(
+                call.json["payload"]["body"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
+            .or_default();
         let id = call.json["id"].to_string();
         if !ids.contains(&id) {
             ids.push(id);
         }
     }
-    events.into_iter().map(|(body, ids)| (body, ids.len())).collect()
+    events
+        .into_iter()
+        .map(|(body, ids)| (body, ids.len()))
+        .collect()
 }
 
 /// Open files and processes once nothing is being started or ended any more.
-async fn leftovers(gateway: &mut Gateway, pid: i32, files: usize, processes: usize) -> Result<(usize, usize)> {
+async fn leftovers(
+    gateway: &mut Gateway,
+    pid: i32,
+    files: usize,
+    processes: usize,
+) -> Result<(usize, usize)> {
     let mut now = (machine::files(pid)?, gateway.family.alive().len());
     for _ in 0..20 {
         if now.0 <= files && now.1 <= processes {

@@ -38,7 +38,9 @@ pub(crate) async fn run(rounds: usize) -> Result<Value> {
     let row = |times: Times| (median(times.qr), median(times.ready));
     let ((our_qr, our_ready), (peer_qr, peer_ready)) = (row(ours), row(theirs));
     let (qr, ready) = (round(our_qr / peer_qr), round(our_ready / peer_ready));
-    println!("median: QR {our_qr:.0} ms, {qr} of the peer's {peer_qr:.0} ms; ready {our_ready:.0} ms, {ready} of the peer's {peer_ready:.0} ms");
+    println!(
+        "median: QR {our_qr:.0} ms, {qr} of the peer's {peer_qr:.0} ms; ready {our_ready:.0} ms, {ready} of the peer's {peer_ready:.0} ms"
+    );
     Ok(json!({
         "bench": "startup", "unit": "ms from the start of the process, median", "rounds": rounds, "syncDelay": SYNC,
         "ours": {"qr": our_qr, "ready": our_ready}, "peer": {"qr": peer_qr, "ready": peer_ready},
@@ -69,11 +71,17 @@ async fn timed(house: &House, state: &str) -> Result<(Gateway, f64)> {
     let gateway = house.open().await?;
     let entered = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "session" && line["after"] == state).then(|| line["timestamp"].as_str().map(ToOwned::to_owned))?
+        (line["message"] == "session" && line["after"] == state)
+            .then(|| line["timestamp"].as_str().map(ToOwned::to_owned))?
     };
-    let line = gateway.until_log(state, BOOT, |line| entered(line).is_some()).await?;
+    let line = gateway
+        .until_log(state, BOOT, |line| entered(line).is_some())
+        .await?;
     let at = entered(&line).context("a time stamp")?;
-    Ok((gateway, millis_of_day(&at).context("an RFC 3339 time")? - began.rem_euclid(86_400_000.0)))
+    Ok((
+        gateway,
+        millis_of_day(&at).context("an RFC 3339 time")? - began.rem_euclid(86_400_000.0),
+    ))
 }
 
 /// `2026-01-02T03:04:05.678901Z`
@@ -85,14 +93,24 @@ fn millis_of_day(text: &str) -> Option<f64> {
 }
 
 async fn peer(times: &mut Times) -> Result<()> {
-    let settings = Settings { sync_delay: SYNC, ..Settings::default() };
-    let standin = Standin::start(Options { tls_port: Some(0), settings, ..Options::default() }).await?;
+    let settings = Settings {
+        sync_delay: SYNC,
+        ..Settings::default()
+    };
+    let standin = Standin::start(Options {
+        tls_port: Some(0),
+        settings,
+        ..Options::default()
+    })
+    .await?;
     let data = tempfile::tempdir()?;
     let began = now()?;
     let mut peer = Peer::start(&standin, data.path(), 1)?;
     let qr = peer.event("qr").await?;
     times.qr.push(qr["at"].as_f64().context("a time")? - began);
-    standin.scan(qr["qr"].as_str(), wharf_standin::Account::default()).await?;
+    standin
+        .scan(qr["qr"].as_str(), wharf_standin::Account::default())
+        .await?;
     peer.event("ready").await?;
     // It flushes a login only so long after it was made.
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -100,6 +118,8 @@ async fn peer(times: &mut Times) -> Result<()> {
     let began = now()?;
     let mut peer = Peer::start(&standin, data.path(), 1)?;
     let ready = peer.event("ready").await?;
-    times.ready.push(ready["at"].as_f64().context("a time")? - began);
+    times
+        .ready
+        .push(ready["at"].as_f64().context("a time")? - began);
     peer.stop().await
 }

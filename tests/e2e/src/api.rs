@@ -45,7 +45,10 @@ impl Answer {
     /// A header as text; empty when it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// Insists on a status.
@@ -53,7 +56,12 @@ impl Answer {
     /// # Errors
     /// When it is another; the error shows the body.
     pub fn expect(self, status: u16) -> Result<Self> {
-        ensure!(self.status == status, "{} instead of {status}: {}", self.status, String::from_utf8_lossy(&self.body));
+        ensure!(
+            self.status == status,
+            "{} instead of {status}: {}",
+            self.status,
+            String::from_utf8_lossy(&self.body)
+        );
         Ok(self)
     }
 }
@@ -64,8 +72,14 @@ impl Api {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new(url: &str) -> Result<Self> {
-        let http = Client::builder().timeout(LIMIT).build().context("HTTP client")?;
-        Ok(Self { url: url.trim_end_matches('/').into(), http })
+        let http = Client::builder()
+            .timeout(LIMIT)
+            .build()
+            .context("HTTP client")?;
+        Ok(Self {
+            url: url.trim_end_matches('/').into(),
+            http,
+        })
     }
 
     /// A client that shows a key.
@@ -73,9 +87,19 @@ impl Api {
     /// # Errors
     /// When the TLS library cannot be set up, or no header can carry the key.
     pub fn with_key(url: &str, key: &str) -> Result<Self> {
-        let shown = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?)]);
-        let http = Client::builder().timeout(LIMIT).default_headers(shown).build().context("HTTP client")?;
-        Ok(Self { http, ..Self::new(url)? })
+        let shown = HeaderMap::from_iter([(
+            AUTHORIZATION,
+            HeaderValue::from_str(&format!("Bearer {key}"))?,
+        )]);
+        let http = Client::builder()
+            .timeout(LIMIT)
+            .default_headers(shown)
+            .build()
+            .context("HTTP client")?;
+        Ok(Self {
+            http,
+            ..Self::new(url)?
+        })
     }
 
     /// A request to finish by hand.
@@ -112,7 +136,11 @@ impl Api {
     /// # Errors
     /// When nobody answers.
     pub async fn send(&self, number: &str, message: &str) -> Result<Answer> {
-        self.post("/api/whatsapp/send", &json!({"number": number, "message": message})).await
+        self.post(
+            "/api/whatsapp/send",
+            &json!({"number": number, "message": message}),
+        )
+        .await
     }
 
     /// The seed's send under an idempotency key.
@@ -121,7 +149,12 @@ impl Api {
     /// When nobody answers.
     pub async fn send_once(&self, key: &str, number: &str, message: &str) -> Result<Answer> {
         let body = json!({"number": number, "message": message});
-        answer(self.request(Method::POST, "/api/whatsapp/send").header("Idempotency-Key", key).json(&body)).await
+        answer(
+            self.request(Method::POST, "/api/whatsapp/send")
+                .header("Idempotency-Key", key)
+                .json(&body),
+        )
+        .await
     }
 
     /// The session's state by its name.
@@ -130,7 +163,11 @@ impl Api {
     /// When nobody answers.
     pub async fn state(&self) -> Result<String> {
         let answer = self.get("/api/whatsapp/status").await?.expect(200)?;
-        Ok(answer.data("connectionStatus").as_str().unwrap_or_default().to_owned())
+        Ok(answer
+            .data("connectionStatus")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Waits for a state.
@@ -143,7 +180,9 @@ impl Api {
             last = self.state().await?;
             Ok((last == wanted).then_some(()))
         });
-        reached.await.with_context(|| format!("the state {wanted} was not reached; it is {last}"))
+        reached
+            .await
+            .with_context(|| format!("the state {wanted} was not reached; it is {last}"))
     }
 
     /// Waits for a QR and returns its text.
@@ -167,11 +206,23 @@ pub async fn answer(request: RequestBuilder) -> Result<Answer> {
     let (http, request) = request.build_split();
     let request = request.context("the request")?;
     let (method, path) = (request.method().clone(), request.url().path().to_owned());
-    let response = http.execute(request).await.context("no answer from the gateway")?;
+    let response = http
+        .execute(request)
+        .await
+        .context("no answer from the gateway")?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let body = response.bytes().await.context("the answer broke off")?.to_vec();
+    let body = response
+        .bytes()
+        .await
+        .context("the answer broke off")?
+        .to_vec();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let answer = Answer { status, headers, body, json };
+    let answer = Answer {
+        status,
+        headers,
+        body,
+        json,
+    };
     document::check(method.as_str(), &path, &answer)?;
     Ok(answer)
 }

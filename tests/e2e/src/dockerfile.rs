@@ -24,7 +24,8 @@ impl Instruction {
     /// When they are in the shell form.
     pub fn exec(&self) -> Result<Vec<String>> {
         let json = self.arguments.trim_start_matches("CMD").trim();
-        serde_json::from_str(json).with_context(|| format!("{} {json} is not in the exec form", self.word))
+        serde_json::from_str(json)
+            .with_context(|| format!("{} {json} is not in the exec form", self.word))
     }
 }
 
@@ -43,7 +44,10 @@ impl Stage {
     /// The arguments of every instruction of that name.
     #[must_use]
     pub fn all(&self, word: &str) -> Vec<&Instruction> {
-        self.instructions.iter().filter(|instruction| instruction.word == word).collect()
+        self.instructions
+            .iter()
+            .filter(|instruction| instruction.word == word)
+            .collect()
     }
 
     /// The last of them, which is the one that counts.
@@ -51,7 +55,9 @@ impl Stage {
     /// # Errors
     /// When there is none.
     pub fn last(&self, word: &str) -> Result<&Instruction> {
-        self.all(word).pop().with_context(|| format!("the stage {} has no {word}", self.base))
+        self.all(word)
+            .pop()
+            .with_context(|| format!("the stage {} has no {word}", self.base))
     }
 
     /// What `ENV` sets, `NAME=value` each.
@@ -59,8 +65,19 @@ impl Stage {
     /// # Errors
     /// When one is not of that form.
     pub fn environment(&self) -> Result<Vec<(String, String)>> {
-        let words = self.all("ENV").into_iter().flat_map(|env| env.arguments.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>());
-        words.map(|word| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).context(word)).collect()
+        let words = self.all("ENV").into_iter().flat_map(|env| {
+            env.arguments
+                .split_whitespace()
+                .map(ToOwned::to_owned)
+                .collect::<Vec<_>>()
+        });
+        words
+            .map(|word| {
+                word.split_once('=')
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .context(word)
+            })
+            .collect()
     }
 }
 
@@ -71,12 +88,22 @@ impl Stage {
 pub fn stages(text: &str) -> Result<Vec<Stage>> {
     let mut stages: Vec<Stage> = Vec::new();
     for line in logical_lines(text) {
-        let (word, rest) = line.split_once(char::is_whitespace).with_context(|| format!("{line:?} has no arguments"))?;
+        let (word, rest) = line
+            .split_once(char::is_whitespace)
+            .with_context(|| format!("{line:?} has no arguments"))?;
         let (word, mut rest) = (word.to_ascii_uppercase(), rest.trim());
         ensure!(!rest.contains("<<"), "here-documents are not read: {line}");
         if word == "FROM" {
-            let (base, name) = rest.split_once(" AS ").map_or((rest, None), |(base, name)| (base, Some(name.trim().to_owned())));
-            stages.push(Stage { base: base.trim().into(), name, instructions: Vec::new() });
+            let (base, name) = rest
+                .split_once(" AS ")
+                .map_or((rest, None), |(base, name)| {
+                    (base, Some(name.trim().to_owned()))
+                });
+            stages.push(Stage {
+                base: base.trim().into(),
+                name,
+                instructions: Vec::new(),
+            });
             continue;
         }
         let mut flags = Vec::new();
@@ -85,8 +112,14 @@ pub fn stages(text: &str) -> Result<Vec<Stage>> {
             flags.push(flag.to_owned());
             rest = more.trim_start();
         }
-        let Some(stage) = stages.last_mut() else { bail!("{word} before the first FROM") };
-        stage.instructions.push(Instruction { word, flags, arguments: rest.into() });
+        let Some(stage) = stages.last_mut() else {
+            bail!("{word} before the first FROM")
+        };
+        stage.instructions.push(Instruction {
+            word,
+            flags,
+            arguments: rest.into(),
+        });
     }
     Ok(stages)
 }
@@ -95,8 +128,14 @@ pub fn stages(text: &str) -> Result<Vec<Stage>> {
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut begun = String::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (part, goes_on) = line.strip_suffix('\\').map_or((line, false), |part| (part.trim_end(), true));
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (part, goes_on) = line
+            .strip_suffix('\\')
+            .map_or((line, false), |part| (part.trim_end(), true));
         if !begun.is_empty() {
             begun.push(' ');
         }
@@ -112,13 +151,18 @@ fn logical_lines(text: &str) -> Vec<String> {
 /// id of somebody's service.
 #[must_use]
 pub fn railway(text: &str) -> String {
-    let mut out = String::from("# Made of the Dockerfile by `cargo xtask image --write`: what Railway refuses is left out. Change that file.\n\n");
+    let mut out = String::from(
+        "# Made of the Dockerfile by `cargo xtask image --write`: what Railway refuses is left out. Change that file.\n\n",
+    );
     let body = text.find("FROM ").map_or(text, |at| &text[at..]);
     for line in body.lines() {
         if line.starts_with("VOLUME ") {
             continue;
         }
-        let kept: Vec<&str> = line.split(' ').filter(|word| !word.starts_with("--mount=type=cache")).collect();
+        let kept: Vec<&str> = line
+            .split(' ')
+            .filter(|word| !word.starts_with("--mount=type=cache"))
+            .collect();
         // Writing to a string does not fail.
         let _ = writeln!(out, "{}", kept.join(" "));
     }
@@ -136,22 +180,47 @@ mod tests {
     #[test]
     fn stages_have_their_instructions_with_flags_and_joined_lines() {
         let stages = stages(FILE).expect("read");
-        assert_eq!((stages.len(), stages[0].name.as_deref(), stages[1].base.as_str()), (2, Some("builder"), "debian:x"));
+        assert_eq!(
+            (
+                stages.len(),
+                stages[0].name.as_deref(),
+                stages[1].base.as_str()
+            ),
+            (2, Some("builder"), "debian:x")
+        );
         assert_eq!(stages[0].instructions[0].flags.len(), 2);
-        assert_eq!(stages[1].last("RUN").expect("one").arguments, "apt-get update && true");
-        assert_eq!(stages[1].environment().expect("pairs"), [("A".into(), "1".into()), ("B".into(), "/x".into())]);
+        assert_eq!(
+            stages[1].last("RUN").expect("one").arguments,
+            "apt-get update && true"
+        );
+        assert_eq!(
+            stages[1].environment().expect("pairs"),
+            [("A".into(), "1".into()), ("B".into(), "/x".into())]
+        );
         assert_eq!(stages[1].last("COPY").expect("one").flags, ["from=builder"]);
-        assert_eq!(stages[1].last("HEALTHCHECK").expect("one").exec().expect("exec"), ["w", "health"]);
+        assert_eq!(
+            stages[1]
+                .last("HEALTHCHECK")
+                .expect("one")
+                .exec()
+                .expect("exec"),
+            ["w", "health"]
+        );
         assert!(stages[1].last("USER").is_err() && super::stages("RUN x").is_err());
     }
 
     #[test]
     fn railways_file_has_neither_volumes_nor_caches_and_is_the_same_otherwise() {
         let made = railway(FILE);
-        assert!(!made.contains("VOLUME") && !made.contains("--mount"), "{made}");
+        assert!(
+            !made.contains("VOLUME") && !made.contains("--mount"),
+            "{made}"
+        );
         let (mut before, after) = (stages(FILE).expect("read"), stages(&made).expect("read"));
         before[0].instructions[0].flags.clear();
-        before[1].instructions.retain(|instruction| instruction.word != "VOLUME");
+        before[1]
+            .instructions
+            .retain(|instruction| instruction.word != "VOLUME");
         assert_eq!(before, after);
     }
 }

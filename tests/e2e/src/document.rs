@@ -14,14 +14,22 @@ use serde_json::{Value, json};
 use crate::{api::Answer, gateway};
 
 /// As `wharf openapi` prints it, without what no answer is compared with.
-static DOCUMENT: LazyLock<Result<Value, String>> = LazyLock::new(|| read().map_err(|error| format!("{error:#}")));
+static DOCUMENT: LazyLock<Result<Value, String>> =
+    LazyLock::new(|| read().map_err(|error| format!("{error:#}")));
 
 /// By the place of a schema in the document.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
 fn read() -> Result<Value> {
-    let printed = Command::new(gateway::program()?).arg("openapi").output().context("wharf openapi")?;
-    ensure!(printed.status.success(), "wharf openapi: {}", String::from_utf8_lossy(&printed.stderr));
+    let printed = Command::new(gateway::program()?)
+        .arg("openapi")
+        .output()
+        .context("wharf openapi")?;
+    ensure!(
+        printed.status.success(),
+        "wharf openapi: {}",
+        String::from_utf8_lossy(&printed.stderr)
+    );
     Ok(serde_json::from_slice(&printed.stdout)?)
 }
 
@@ -30,24 +38,62 @@ fn read() -> Result<Value> {
 /// # Errors
 /// When it has not.
 pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
-    let document = DOCUMENT.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-    let method = if method == "HEAD" { "get".to_owned() } else { method.to_ascii_lowercase() };
-    let Some(template) = template(document, path).filter(|template| document["paths"][template][&method].is_object()) else { return Ok(()) };
+    let document = DOCUMENT
+        .as_ref()
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let method = if method == "HEAD" {
+        "get".to_owned()
+    } else {
+        method.to_ascii_lowercase()
+    };
+    let Some(template) = template(document, path)
+        .filter(|template| document["paths"][template][&method].is_object())
+    else {
+        return Ok(());
+    };
     let call = format!("{method} {template}");
     let response = &document["paths"][template][&method]["responses"][answer.status.to_string()];
-    ensure!(response.is_object(), "{call} answers {}, which its document does not have: {}", answer.status, answer.json);
-    let kind = answer.header("content-type").split(';').next().unwrap_or_default().trim().to_owned();
+    ensure!(
+        response.is_object(),
+        "{call} answers {}, which its document does not have: {}",
+        answer.status,
+        answer.json
+    );
+    let kind = answer
+        .header("content-type")
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     if answer.body.is_empty() {
         return Ok(());
     }
-    ensure!(response["content"][&kind].is_object(), "{call} answers {} with {kind:?}, which its document does not have", answer.status);
+    ensure!(
+        response["content"][&kind].is_object(),
+        "{call} answers {} with {kind:?}, which its document does not have",
+        answer.status
+    );
     if !kind.ends_with("json") {
         return Ok(());
     }
-    let place = format!("/paths/{}/{method}/responses/{}/content/{}/schema", escaped(template), answer.status, escaped(&kind));
+    let place = format!(
+        "/paths/{}/{method}/responses/{}/content/{}/schema",
+        escaped(template),
+        answer.status,
+        escaped(&kind)
+    );
     let validator = validator(document, &place)?;
-    let wrong: Vec<String> = validator.iter_errors(&answer.json).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    ensure!(wrong.is_empty(), "{call} answers {} with a body that its document does not have: {wrong:#?}\n{}", answer.status, answer.json);
+    let wrong: Vec<String> = validator
+        .iter_errors(&answer.json)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    ensure!(
+        wrong.is_empty(),
+        "{call} answers {} with a body that its document does not have: {wrong:#?}\n{}",
+        answer.status,
+        answer.json
+    );
     Ok(())
 }
 
@@ -60,9 +106,14 @@ fn validator(document: &Value, place: &str) -> Result<Arc<Validator>> {
     if let Some(validator) = known.get(place) {
         return Ok(Arc::clone(validator));
     }
-    let mut schema = document.pointer(place).with_context(|| format!("no schema at {place}"))?.clone();
+    let mut schema = document
+        .pointer(place)
+        .with_context(|| format!("no schema at {place}"))?
+        .clone();
     schema["components"] = json!({"schemas": document["components"]["schemas"]});
-    let validator = Arc::new(jsonschema::validator_for(&schema).with_context(|| format!("the schema at {place}"))?);
+    let validator = Arc::new(
+        jsonschema::validator_for(&schema).with_context(|| format!("the schema at {place}"))?,
+    );
     known.insert(place.to_owned(), Arc::clone(&validator));
     Ok(validator)
 }
@@ -72,8 +123,13 @@ fn template<'a>(document: &'a Value, path: &str) -> Option<&'a str> {
     let parts: Vec<&str> = path.split('/').collect();
     let fits = |template: &&String| {
         let known: Vec<&str> = template.split('/').collect();
-        known.len() == parts.len() && known.iter().zip(&parts).all(|(known, part)| known == part || (known.starts_with('{') && !part.is_empty()))
+        known.len() == parts.len()
+            && known
+                .iter()
+                .zip(&parts)
+                .all(|(known, part)| known == part || (known.starts_with('{') && !part.is_empty()))
     };
     let all = document["paths"].as_object()?.keys().filter(fits);
-    all.min_by_key(|template| template.matches('{').count()).map(String::as_str)
+    all.min_by_key(|template| template.matches('{').count())
+        .map(String::as_str)
 }

@@ -22,7 +22,15 @@ use tokio::{
 use crate::{Api, processes::Family, until};
 
 /// Variables that would change the gateway under test.
-const FOREIGN: [&str; 7] = ["PORT", "HOST", "PUBLIC_URL", "CLIENT_ID", "SESSION_PATH", "LOG_LEVEL", "WHARF_API_KEY"];
+const FOREIGN: [&str; 7] = [
+    "PORT",
+    "HOST",
+    "PUBLIC_URL",
+    "CLIENT_ID",
+    "SESSION_PATH",
+    "LOG_LEVEL",
+    "WHARF_API_KEY",
+];
 
 /// Loading plugins the first time compiles them.
 const START: Duration = Duration::from_secs(60);
@@ -46,7 +54,10 @@ impl Log {
     /// The lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The last lines, for an error message.
@@ -62,7 +73,10 @@ impl Log {
         tokio::spawn(async move {
             let mut pipe = BufReader::new(pipe).lines();
             while let Ok(Some(line)) = pipe.next_line().await {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
             }
         });
     }
@@ -71,10 +85,15 @@ impl Log {
     fn address(&self) -> Option<String> {
         self.lines().iter().find_map(|line| {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| {
-                let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+                let address = line
+                    .split("address=")
+                    .nth(1)
+                    .and_then(|rest| rest.split_whitespace().next());
                 serde_json::json!({"address": address})
             });
-            let address = line["address"].as_str().or_else(|| line["fields"]["address"].as_str())?;
+            let address = line["address"]
+                .as_str()
+                .or_else(|| line["fields"]["address"].as_str())?;
             Some(address.trim_start_matches("http://").to_owned())
         })
     }
@@ -90,8 +109,18 @@ pub fn program() -> Result<PathBuf> {
     }
     let here = std::env::current_exe()?;
     // A test binary lies in `deps`, a program beside it.
-    let found = here.ancestors().skip(1).take(2).map(|dir| dir.join("wharf")).find(|path| path.is_file());
-    found.with_context(|| format!("no wharf beside {}; build it with cargo build -p wharf", here.display()))
+    let found = here
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join("wharf"))
+        .find(|path| path.is_file());
+    found.with_context(|| {
+        format!(
+            "no wharf beside {}; build it with cargo build -p wharf",
+            here.display()
+        )
+    })
 }
 
 /// The command that runs the gateway in `folder`, with nothing of our environment that it would read.
@@ -100,11 +129,19 @@ pub fn program() -> Result<PathBuf> {
 /// When it has not been built.
 pub fn command(folder: &Path) -> Result<Command> {
     let mut command = Command::new(program()?);
-    command.arg("--config").arg(folder.join("gateway.toml")).current_dir(folder);
+    command
+        .arg("--config")
+        .arg(folder.join("gateway.toml"))
+        .current_dir(folder);
     for name in FOREIGN {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
     Ok(command)
 }
 
@@ -120,14 +157,34 @@ impl Gateway {
         let log = Log::default();
         log.read(child.stdout.take());
         log.read(child.stderr.take());
-        let listening = until("the gateway's address in its log", START, async || match child.try_wait()? {
-            Some(status) => bail!("the gateway ended: {status}"),
-            None => Ok(log.address()),
+        let listening = until(
+            "the gateway's address in its log",
+            START,
+            async || match child.try_wait()? {
+                Some(status) => bail!("the gateway ended: {status}"),
+                None => Ok(log.address()),
+            },
+        );
+        let address = listening
+            .await
+            .with_context(|| format!("its log:\n{}", log.tail()))?;
+        let gateway = Self {
+            api: Api::new(&format!("http://{address}"))?,
+            family: Family::of(folder),
+            child,
+            log,
+        };
+        let answers = until("an answer of /livez", START, async || {
+            Ok(gateway
+                .api
+                .get("/livez")
+                .await
+                .ok()
+                .filter(|answer| answer.status == 200))
         });
-        let address = listening.await.with_context(|| format!("its log:\n{}", log.tail()))?;
-        let gateway = Self { api: Api::new(&format!("http://{address}"))?, family: Family::of(folder), child, log };
-        let answers = until("an answer of /livez", START, async || Ok(gateway.api.get("/livez").await.ok().filter(|answer| answer.status == 200)));
-        answers.await.with_context(|| format!("its log:\n{}", gateway.log.tail()))?;
+        answers
+            .await
+            .with_context(|| format!("its log:\n{}", gateway.log.tail()))?;
         Ok(gateway)
     }
 
@@ -141,9 +198,18 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is none within `limit`.
-    pub async fn until_log(&self, what: &str, limit: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        let found = until(what, limit, async || Ok(self.log.lines().into_iter().find(|line| wanted(line))));
-        found.await.with_context(|| format!("its log:\n{}", self.log.tail()))
+    pub async fn until_log(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let found = until(what, limit, async || {
+            Ok(self.log.lines().into_iter().find(|line| wanted(line)))
+        });
+        found
+            .await
+            .with_context(|| format!("its log:\n{}", self.log.tail()))
     }
 
     /// Its process id.
@@ -172,7 +238,12 @@ impl Gateway {
         self.family.alive();
         kill(Pid::from_raw(self.pid()?), signal)?;
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
-        let status = ended.with_context(|| format!("it did not stop within {limit:?}; its log:\n{}", self.log.tail()))??;
+        let status = ended.with_context(|| {
+            format!(
+                "it did not stop within {limit:?}; its log:\n{}",
+                self.log.tail()
+            )
+        })??;
         self.family.until_gone(Duration::from_secs(5)).await?;
         Ok(status)
     }
@@ -193,7 +264,8 @@ impl Gateway {
 /// # Errors
 /// When it cannot be written.
 pub fn write_config(folder: &Path, text: &str) -> Result<()> {
-    fs::write(folder.join("gateway.toml"), text).with_context(|| format!("cannot write gateway.toml in {}", folder.display()))
+    fs::write(folder.join("gateway.toml"), text)
+        .with_context(|| format!("cannot write gateway.toml in {}", folder.display()))
 }
 
 impl Drop for Gateway {

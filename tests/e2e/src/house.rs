@@ -57,20 +57,43 @@ impl House {
     /// When a port is taken or the overlay is not TOML.
     pub async fn build(plan: Plan) -> Result<Self> {
         let (port, standin, receiver) = plan.ports;
-        let standin = Standin::start(Options { port: standin, tls_port: plan.https.then_some(0), settings: plan.standin }).await?;
+        let standin = Standin::start(Options {
+            port: standin,
+            tls_port: plan.https.then_some(0),
+            settings: plan.standin,
+        })
+        .await?;
         let receiver = Receiver::start(receiver).await?;
-        let folder = tempfile::Builder::new().prefix("wharf-").tempdir().context("no temporary folder")?;
-        let mut config: Table = config(folder.path(), port, plan.page.as_deref().unwrap_or(&standin.url()), &receiver.url())?
-            .parse()
-            .context("the harness's own configuration")?;
+        let folder = tempfile::Builder::new()
+            .prefix("wharf-")
+            .tempdir()
+            .context("no temporary folder")?;
+        let mut config: Table = config(
+            folder.path(),
+            port,
+            plan.page.as_deref().unwrap_or(&standin.url()),
+            &receiver.url(),
+        )?
+        .parse()
+        .context("the harness's own configuration")?;
         if let Some(port) = standin.tls_port() {
-            lay_over(&mut config, https(port).parse().context("the harness's own configuration")?);
+            lay_over(
+                &mut config,
+                https(port)
+                    .parse()
+                    .context("the harness's own configuration")?,
+            );
         }
         lay_over(&mut config, plan.overlay.parse().context("the overlay")?);
         write_config(folder.path(), &toml::to_string(&config)?)?;
         let mut environment = vec![("WEBHOOK_HMAC_KEY".to_owned(), HMAC_KEY.to_owned())];
         environment.extend(plan.environment);
-        Ok(Self { standin, receiver, environment, folder })
+        Ok(Self {
+            standin,
+            receiver,
+            environment,
+            folder,
+        })
     }
 
     /// Where the gateway's file and data are.
@@ -93,7 +116,11 @@ impl House {
     /// When a step takes too long.
     pub async fn open_linked(&self) -> Result<Gateway> {
         let gateway = self.open().await?;
-        let qr = gateway.api.until_qr(BOOT).await.with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
+        let qr = gateway
+            .api
+            .until_qr(BOOT)
+            .await
+            .with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
         self.standin.scan(Some(&qr), Account::default()).await?;
         gateway.api.until_state("ready", BOOT).await?;
         Ok(gateway)
@@ -102,7 +129,12 @@ impl House {
     /// How many different messages with this body arrived, whatever the number of transmissions.
     #[must_use]
     pub fn arrived(&self, body: &str) -> usize {
-        self.standin.view().messages.iter().filter(|message| message.body == body && message.refused.is_none()).count()
+        self.standin
+            .view()
+            .messages
+            .iter()
+            .filter(|message| message.body == body && message.refused.is_none())
+            .count()
     }
 }
 

@@ -28,23 +28,36 @@ impl Family {
     /// Of the gateway that works in `folder`.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_string_lossy().into_owned(), groups: BTreeSet::new() }
+        Self {
+            folder: folder.to_string_lossy().into_owned(),
+            groups: BTreeSet::new(),
+        }
     }
 
     /// Pids of those alive, ours excepted; remembers their groups, so that a group is still known when its leader is gone.
     pub fn alive(&mut self) -> Vec<i32> {
-        self.members().into_iter().map(|process| process.pid).collect()
+        self.members()
+            .into_iter()
+            .map(|process| process.pid)
+            .collect()
     }
 
     /// Pids of the main Chromium processes.
     pub fn browsers(&mut self) -> Vec<i32> {
-        let mains = self.members().into_iter().filter(|process| process.pid == process.group && is_chromium(&process.line));
+        let mains = self
+            .members()
+            .into_iter()
+            .filter(|process| process.pid == process.group && is_chromium(&process.line));
         mains.map(|process| process.pid).collect()
     }
 
     /// Pids of the processes that run pages.
     pub fn renderers(&mut self) -> Vec<i32> {
-        self.members().into_iter().filter(|process| process.line.contains("--type=renderer")).map(|process| process.pid).collect()
+        self.members()
+            .into_iter()
+            .filter(|process| process.line.contains("--type=renderer"))
+            .map(|process| process.pid)
+            .collect()
     }
 
     /// Waits until nobody is left.
@@ -52,22 +65,42 @@ impl Family {
     /// # Errors
     /// When somebody is, with their command lines.
     pub async fn until_gone(&mut self, limit: Duration) -> Result<()> {
-        let gone = until("every process gone", limit, async || Ok(self.members().is_empty().then_some(())));
-        gone.await.with_context(|| format!("left behind: {:#?}", self.members()))
+        let gone = until("every process gone", limit, async || {
+            Ok(self.members().is_empty().then_some(()))
+        });
+        gone.await
+            .with_context(|| format!("left behind: {:#?}", self.members()))
     }
 
     fn members(&mut self) -> Vec<Process> {
         let ours = i32::try_from(std::process::id()).unwrap_or_default();
-        let all: Vec<Process> = running().into_iter().filter(|process| process.pid != ours).collect();
-        let named = all.iter().filter(|process| process.line.contains(&self.folder));
+        let all: Vec<Process> = running()
+            .into_iter()
+            .filter(|process| process.pid != ours)
+            .collect();
+        let named = all
+            .iter()
+            .filter(|process| process.line.contains(&self.folder));
         self.groups.extend(named.map(|process| process.group));
-        let own_group = all.iter().find(|process| process.pid == ours).map(|process| process.group);
-        all.into_iter().filter(|p| p.line.contains(&self.folder) || (Some(p.group) != own_group && self.groups.contains(&p.group))).collect()
+        let own_group = all
+            .iter()
+            .find(|process| process.pid == ours)
+            .map(|process| process.group);
+        all.into_iter()
+            .filter(|p| {
+                p.line.contains(&self.folder)
+                    || (Some(p.group) != own_group && self.groups.contains(&p.group))
+            })
+            .collect()
     }
 }
 
 fn running() -> Vec<Process> {
-    all_processes().into_iter().flatten().filter_map(|process| read(&process.ok()?)).collect()
+    all_processes()
+        .into_iter()
+        .flatten()
+        .filter_map(|process| read(&process.ok()?))
+        .collect()
 }
 
 /// None for one that ended meanwhile, and for one that ended and was not waited for.
@@ -78,11 +111,19 @@ fn read(process: &process::Process) -> Option<Process> {
     }
     // As bytes, which the library's own reading wants to be UTF-8.
     let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).ok()?;
-    Some(Process { pid: stat.pid, group: stat.pgrp, line: String::from_utf8_lossy(&line).replace('\0', " ") })
+    Some(Process {
+        pid: stat.pid,
+        group: stat.pgrp,
+        line: String::from_utf8_lossy(&line).replace('\0', " "),
+    })
 }
 
 /// The guard has the browser's switches on its command line too; the program's name tells them apart.
 fn is_chromium(line: &str) -> bool {
     let program = line.split(' ').next().unwrap_or_default();
-    line.contains("--user-data-dir=") && program.rsplit('/').next().is_some_and(|name| name.contains("chrom"))
+    line.contains("--user-data-dir=")
+        && program
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains("chrom"))
 }

@@ -10,9 +10,22 @@ use std::{
 #[must_use]
 pub fn root() -> PathBuf {
     // Set by `cargo run` and `cargo test`; without it, where we stand and where the program lies.
-    let starts = [env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from), env::current_dir().ok(), env::current_exe().ok()];
-    let of = |start: PathBuf| start.ancestors().find(|folder| is_repository(folder)).map(Path::to_owned);
-    starts.into_iter().flatten().find_map(of).unwrap_or_default()
+    let starts = [
+        env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+        env::current_dir().ok(),
+        env::current_exe().ok(),
+    ];
+    let of = |start: PathBuf| {
+        start
+            .ancestors()
+            .find(|folder| is_repository(folder))
+            .map(Path::to_owned)
+    };
+    starts
+        .into_iter()
+        .flatten()
+        .find_map(of)
+        .unwrap_or_default()
 }
 
 fn is_repository(folder: &Path) -> bool {

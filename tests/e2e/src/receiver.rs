@@ -39,7 +39,10 @@ impl Call {
     /// A header as text; empty when it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// `event` of the envelope.
@@ -51,7 +54,9 @@ impl Call {
     /// Whether the HMAC-SHA-512 of the raw body under `key` is the one in the header.
     #[must_use]
     pub fn is_signed_with(&self, key: &str) -> bool {
-        let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(key.as_bytes()) else { return false };
+        let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(key.as_bytes()) else {
+            return false;
+        };
         mac.update(&self.body);
         let signature = hex::decode(self.header("x-webhook-hmac")).unwrap_or_default();
         self.header("x-webhook-hmac-algorithm") == "sha512" && mac.verify_slice(&signature).is_ok()
@@ -79,14 +84,20 @@ impl Receiver {
     /// When the port is taken.
     pub async fn start(port: u16) -> Result<Self> {
         let memory = Arc::new(Mutex::new(Memory::default()));
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("the receiver cannot listen on port {port}"))?;
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .with_context(|| format!("the receiver cannot listen on port {port}"))?;
         let address = listener.local_addr()?;
         let router = Router::new().fallback(take).with_state(Arc::clone(&memory));
         let task = tokio::spawn(async move {
             // Ends only with the task.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { memory, address, task })
+        Ok(Self {
+            memory,
+            address,
+            task,
+        })
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -108,16 +119,39 @@ impl Receiver {
 
     /// What `read` makes of the calls that were answered with 2xx, in order.
     pub fn filtered<T>(&self, read: impl Fn(&Call) -> Option<T>) -> Vec<T> {
-        lock(&self.memory).calls.iter().filter(|call| call.answered < 300).filter_map(read).collect()
+        lock(&self.memory)
+            .calls
+            .iter()
+            .filter(|call| call.answered < 300)
+            .filter_map(read)
+            .collect()
     }
 
     /// Waits for a call that was answered with 2xx.
     ///
     /// # Errors
     /// When none comes within `limit`; the error names the events that came instead.
-    pub async fn until_call(&self, what: &str, limit: Duration, wanted: impl Fn(&Call) -> bool) -> Result<Call> {
-        let came = until(what, limit, async || Ok(self.calls().into_iter().find(|call| call.answered < 300 && wanted(call))));
-        came.await.with_context(|| format!("webhooks that came: {:?}", self.calls().iter().map(|call| call.json.to_string()).collect::<Vec<_>>()))
+    pub async fn until_call(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Call) -> bool,
+    ) -> Result<Call> {
+        let came = until(what, limit, async || {
+            Ok(self
+                .calls()
+                .into_iter()
+                .find(|call| call.answered < 300 && wanted(call)))
+        });
+        came.await.with_context(|| {
+            format!(
+                "webhooks that came: {:?}",
+                self.calls()
+                    .iter()
+                    .map(|call| call.json.to_string())
+                    .collect::<Vec<_>>()
+            )
+        })
     }
 }
 
@@ -131,11 +165,26 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn take(State(memory): State<Arc<Mutex<Memory>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(
+    State(memory): State<Arc<Mutex<Memory>>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
     let mut memory = lock(&memory);
-    let answered = if memory.refuse.is_empty() { 200 } else { memory.refuse.remove(0) };
+    let answered = if memory.refuse.is_empty() {
+        200
+    } else {
+        memory.refuse.remove(0)
+    };
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    memory.calls.push(Call { path: uri.path().into(), headers, body, json, answered });
+    memory.calls.push(Call {
+        path: uri.path().into(),
+        headers,
+        body,
+        json,
+        answered,
+    });
     StatusCode::from_u16(answered).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -146,12 +195,21 @@ mod tests {
     #[test]
     fn the_published_test_vector_of_the_signature_holds_and_another_key_does_not() {
         let mut headers = HeaderMap::new();
-        let signature =
-            "208f8a55dde9e05519e898b10b89bf0d0b3b0fdf11fdbf09b6b90476301b98d8097c462b2b17a6ce93b6b47a136cf2e78a33a63f6752c2c1631777076153fa89";
+        let signature = "208f8a55dde9e05519e898b10b89bf0d0b3b0fdf11fdbf09b6b90476301b98d8097c462b2b17a6ce93b6b47a136cf2e78a33a63f6752c2c1631777076153fa89";
         headers.insert("x-webhook-hmac", signature.parse().expect("a header"));
-        headers.insert("x-webhook-hmac-algorithm", "sha512".parse().expect("a header"));
-        let body = Bytes::from_static(br#"{"event":"message","session":"default","engine":"WEBJS"}"#);
-        let call = Call { path: "/".into(), headers, body, json: Value::Null, answered: 200 };
+        headers.insert(
+            "x-webhook-hmac-algorithm",
+            "sha512".parse().expect("a header"),
+        );
+        let body =
+            Bytes::from_static(br#"{"event":"message","session":"default","engine":"WEBJS"}"#);
+        let call = Call {
+            path: "/".into(),
+            headers,
+            body,
+            json: Value::Null,
+            answered: 200,
+        };
         assert!(call.is_signed_with("my-secret-key"));
         assert!(!call.is_signed_with("another-key"));
     }

@@ -9,7 +9,11 @@ use tokio::time::{Instant, sleep};
 ///
 /// # Errors
 /// When there is none within `limit`, or when asking fails.
-pub async fn until<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask().await? {

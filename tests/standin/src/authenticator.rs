@@ -43,7 +43,12 @@ pub struct Circumstances {
 
 impl Default for Circumstances {
     fn default() -> Self {
-        Self { origin: "https://web.whatsapp.com".into(), rp_id: "whatsapp.com".into(), flags: 5, prf: None }
+        Self {
+            origin: "https://web.whatsapp.com".into(),
+            rp_id: "whatsapp.com".into(),
+            flags: 5,
+            prf: None,
+        }
     }
 }
 
@@ -53,14 +58,22 @@ impl Authenticator {
     /// # Errors
     /// When 32 random bytes are no private key, which happens once in 2^32 calls.
     pub fn new() -> Result<Self> {
-        let secret = SecretKey::from_slice(&rand::random::<[u8; 32]>()).context("no private key")?;
-        Ok(Self { key: SigningKey::from(&secret), secret, id: rand::random() })
+        let secret =
+            SecretKey::from_slice(&rand::random::<[u8; 32]>()).context("no private key")?;
+        Ok(Self {
+            key: SigningKey::from(&secret),
+            secret,
+            id: rand::random(),
+        })
     }
 
     /// Its public half, as the stand-in's settings take it.
     #[must_use]
     pub fn credential(&self) -> Credential {
-        Credential { id: BASE64URL.encode(self.id), public_key: BASE64URL.encode(self.key.verifying_key().to_sec1_bytes()) }
+        Credential {
+            id: BASE64URL.encode(self.id),
+            public_key: BASE64URL.encode(self.key.verifying_key().to_sec1_bytes()),
+        }
     }
 
     /// Its id, and its private key as PKCS#8, both in standard base64: what a browser's virtual authenticator takes.
@@ -69,7 +82,10 @@ impl Authenticator {
     /// When the key cannot be encoded.
     pub fn secrets(&self) -> Result<(String, String)> {
         let key = self.secret.to_pkcs8_der().context("PKCS#8")?;
-        Ok((BASE64_STANDARD.encode(self.id), BASE64_STANDARD.encode(key.as_bytes())))
+        Ok((
+            BASE64_STANDARD.encode(self.id),
+            BASE64_STANDARD.encode(key.as_bytes()),
+        ))
     }
 
     /// The answer of `navigator.credentials.get` to these options (JSON), as JSON.
@@ -77,11 +93,18 @@ impl Authenticator {
     pub fn sign(&self, options: &Value, circumstances: &Circumstances) -> Value {
         let challenge = options["challenge"].as_str().unwrap_or_default();
         let client_data = json!({"type": "webauthn.get", "challenge": challenge, "origin": circumstances.origin, "crossOrigin": false}).to_string();
-        let data = [Sha256::digest(&circumstances.rp_id).as_slice(), &[circumstances.flags, 0, 0, 0, 1]].concat();
+        let data = [
+            Sha256::digest(&circumstances.rp_id).as_slice(),
+            &[circumstances.flags, 0, 0, 0, 1],
+        ]
+        .concat();
         let signed = [data.as_slice(), Sha256::digest(&client_data).as_slice()].concat();
         let signature: DerSignature = self.key.sign(&signed);
         let id = BASE64URL.encode(self.id);
-        let results = circumstances.prf.as_ref().map(|first| json!({"prf": {"results": {"first": BASE64URL.encode(first)}}}));
+        let results = circumstances
+            .prf
+            .as_ref()
+            .map(|first| json!({"prf": {"results": {"first": BASE64URL.encode(first)}}}));
         json!({
             "id": id, "rawId": id, "type": "public-key", "authenticatorAttachment": "platform",
             "response": {

@@ -17,7 +17,10 @@ use crate::world::{Account, Inbound, View, World};
 pub(crate) fn router(world: &Arc<World>) -> Router {
     Router::new()
         .route("/_control/state", get(state))
-        .route("/_control/messages", get(|world| async { Json(state(world).await.0.messages) }))
+        .route(
+            "/_control/messages",
+            get(|world| async { Json(state(world).await.0.messages) }),
+        )
         .route("/_control/qr.png", get(qr_png))
         .route("/_control/scan", post(scan))
         .route("/_control/enter-code", post(enter_code))
@@ -143,10 +146,15 @@ fn picture(text: &str) -> anyhow::Result<Vec<u8>> {
     let (width, colors) = (code.width(), code.to_colors());
     let side = (width + 2 * QUIET) * SCALE;
     let dark = |x: usize, y: usize| {
-        let (x, y) = ((x / SCALE).wrapping_sub(QUIET), (y / SCALE).wrapping_sub(QUIET));
+        let (x, y) = (
+            (x / SCALE).wrapping_sub(QUIET),
+            (y / SCALE).wrapping_sub(QUIET),
+        );
         x < width && y < width && colors[y * width + x] == qrcode::Color::Dark
     };
-    let pixels: Vec<u8> = (0..side * side).map(|at| if dark(at % side, at / side) { 0 } else { 255 }).collect();
+    let pixels: Vec<u8> = (0..side * side)
+        .map(|at| if dark(at % side, at / side) { 0 } else { 255 })
+        .collect();
     let mut bytes = Vec::new();
     let side = u32::try_from(side)?;
     let mut encoder = png::Encoder::new(&mut bytes, side, side);

@@ -56,9 +56,14 @@ impl Standin {
     /// When a port is taken or the certificate cannot be made.
     pub async fn start(options: Options) -> Result<Self> {
         let world = Arc::new(World::new(options.settings));
-        let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("cannot listen on port {}", options.port))?;
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .with_context(|| format!("cannot listen on port {}", options.port))?;
         let address = listener.local_addr()?;
-        let router = pages::router(&world).merge(socket::router(&world)).merge(control::router(&world)).merge(media::router(&world));
+        let router = pages::router(&world)
+            .merge(socket::router(&world))
+            .merge(control::router(&world))
+            .merge(media::router(&world));
         // Small frames both ways: held back for one another they would take 40 ms.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut tasks = vec![tokio::spawn(async move {
@@ -71,7 +76,12 @@ impl Standin {
             tls = Some(front);
             tasks.push(task);
         }
-        Ok(Self { world, address, tls, tasks })
+        Ok(Self {
+            world,
+            address,
+            tls,
+            tasks,
+        })
     }
 
     /// Where the page is.
@@ -116,7 +126,12 @@ impl Standin {
     ///
     /// # Errors
     /// When it is not within `limit`; the error shows what was so instead.
-    pub async fn wait_for(&self, what: &str, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<View> {
+    pub async fn wait_for(
+        &self,
+        what: &str,
+        limit: Duration,
+        condition: impl Fn(&View) -> bool,
+    ) -> Result<View> {
         self.world.wait_for(what, limit, condition).await
     }
 

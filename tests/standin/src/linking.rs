@@ -35,7 +35,11 @@ pub(crate) struct Hello {
 
 impl State {
     pub(crate) fn link_codes(&self) -> Vec<LinkCode> {
-        self.hellos.iter().filter(|hello| hello.until > Instant::now()).map(|hello| hello.shown.clone()).collect()
+        self.hellos
+            .iter()
+            .filter(|hello| hello.until > Instant::now())
+            .map(|hello| hello.shown.clone())
+            .collect()
     }
 
     pub(crate) fn forget_hellos(&mut self, connection: u64) {
@@ -46,7 +50,11 @@ impl State {
 impl World {
     /// What a page shows is known here a moment after it is shown: a scan waits for that moment.
     async fn shown(&self, qr: Option<&str>) {
-        let known = |view: &View| qr.map_or(!view.qrs.is_empty(), |text| view.qrs.iter().any(|shown| shown == plain(text)));
+        let known = |view: &View| {
+            qr.map_or(!view.qrs.is_empty(), |text| {
+                view.qrs.iter().any(|shown| shown == plain(text))
+            })
+        };
         // When it never comes, the scan says so.
         let _ = self.wait_for("the QR", Duration::from_secs(1), known).await;
     }
@@ -55,12 +63,21 @@ impl World {
         self.shown(qr).await;
         let (id, adv) = {
             let state = self.lock();
-            let shown = state.connections.iter().rev().filter(|(_, c)| c.qr.is_some());
-            let mut valid = shown.filter(|(_, c)| qr.is_none_or(|text| c.qr_text().as_deref() == Some(plain(text))));
+            let shown = state
+                .connections
+                .iter()
+                .rev()
+                .filter(|(_, c)| c.qr.is_some());
+            let mut valid = shown
+                .filter(|(_, c)| qr.is_none_or(|text| c.qr_text().as_deref() == Some(plain(text))));
             let (id, connection) = valid.next().context("this QR is not valid (any more)")?;
             let adv = match qr {
                 Some(text) => plain(text).split(',').nth(3).unwrap_or_default().to_owned(),
-                None => connection.qr.as_ref().map(|(_, adv)| adv.clone()).unwrap_or_default(),
+                None => connection
+                    .qr
+                    .as_ref()
+                    .map(|(_, adv)| adv.clone())
+                    .unwrap_or_default(),
             };
             (*id, adv)
         };
@@ -81,9 +98,18 @@ impl World {
             if let Some(connection) = state.connections.get_mut(&id) {
                 connection.qr = None;
             }
-            let shown = LinkCode { phone: text("phone"), code: text("code"), push: frame["push"] == true };
+            let shown = LinkCode {
+                phone: text("phone"),
+                code: text("code"),
+                push: frame["push"] == true,
+            };
             let until = Instant::now() + HELLO_LIFE.mul_f64(state.settings.clock);
-            state.hellos.push(Hello { connection: id, reference: reference.clone(), shown, until });
+            state.hellos.push(Hello {
+                connection: id,
+                reference: reference.clone(),
+                shown,
+                until,
+            });
             json!({"type": "companion-hello", "request": request, "ref": reference})
         })
     }
@@ -95,16 +121,31 @@ impl World {
 
     /// The owner of `account` types a code on the phone.
     pub(crate) async fn enter_code(&self, code: &str, account: Account) -> Result<()> {
-        let typed: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+        let typed: String = code
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
         let known = |view: &View| view.codes.iter().any(|shown| shown.phone == account.pn);
         // When it never comes, the next line says so.
-        let _ = self.wait_for("the code", Duration::from_secs(1), known).await;
+        let _ = self
+            .wait_for("the code", Duration::from_secs(1), known)
+            .await;
         let id = self.change(|state| {
             let now = Instant::now();
-            let hello = state.hellos.iter().rev().find(|hello| hello.shown.phone == account.pn && hello.until > now);
+            let hello = state
+                .hellos
+                .iter()
+                .rev()
+                .find(|hello| hello.shown.phone == account.pn && hello.until > now);
             let hello = hello.context("no page has a code for this number (any more)")?;
-            let page = state.connections.get(&hello.connection).context("the page is gone")?;
-            page.out.send(json!({"type": "primary-hello", "ref": hello.reference, "code": typed})).context("the page is gone")?;
+            let page = state
+                .connections
+                .get(&hello.connection)
+                .context("the page is gone")?;
+            page.out
+                .send(json!({"type": "primary-hello", "ref": hello.reference, "code": typed}))
+                .context("the page is gone")?;
             Ok::<_, anyhow::Error>(hello.connection)
         })?;
         match self.answer(|state| state.finished.remove(&id)).await {
@@ -115,7 +156,11 @@ impl World {
 
     /// Links the page with the account, if the page agrees that the secret is the one it has.
     async fn pair(&self, id: u64, adv: &str, account: Account) -> Result<()> {
-        if self.wants_passkey(id, adv, &account)? { Ok(()) } else { self.pair_now(id, adv, account).await }
+        if self.wants_passkey(id, adv, &account)? {
+            Ok(())
+        } else {
+            self.pair_now(id, adv, account).await
+        }
     }
 
     pub(crate) async fn pair_now(&self, id: u64, adv: &str, account: Account) -> Result<()> {
@@ -144,7 +189,10 @@ impl World {
     }
 
     /// Waits for what a page says.
-    async fn answer<T>(&self, take: impl Fn(&mut State) -> Option<Result<T, String>>) -> Result<T, String> {
+    async fn answer<T>(
+        &self,
+        take: impl Fn(&mut State) -> Option<Result<T, String>>,
+    ) -> Result<T, String> {
         let mut bell = self.bell();
         let answer = tokio::time::timeout(ANSWER, async {
             loop {
@@ -155,6 +203,8 @@ impl World {
                 let _ = bell.changed().await;
             }
         });
-        answer.await.unwrap_or_else(|_| Err("the page did not answer".into()))
+        answer
+            .await
+            .unwrap_or_else(|_| Err("the page did not answer".into()))
     }
 }

@@ -18,8 +18,16 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let standin = Standin::start(Options { port: args.port, tls_port: args.tls_port, settings: Settings::default() }).await?;
-    println!("{}", json!({"url": standin.url(), "control": format!("{}_control/", standin.url()), "tlsPort": standin.tls_port()}));
+    let standin = Standin::start(Options {
+        port: args.port,
+        tls_port: args.tls_port,
+        settings: Settings::default(),
+    })
+    .await?;
+    println!(
+        "{}",
+        json!({"url": standin.url(), "control": format!("{}_control/", standin.url()), "tlsPort": standin.tls_port()})
+    );
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

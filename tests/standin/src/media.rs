@@ -14,10 +14,17 @@ use axum::{
 use crate::world::World;
 
 pub(crate) fn router(world: &Arc<World>) -> Router {
-    Router::new().route("/mms/{*path}", get(download)).route("/_control/media/{*path}", put(upload).delete(forget)).with_state(Arc::clone(world))
+    Router::new()
+        .route("/mms/{*path}", get(download))
+        .route("/_control/media/{*path}", put(upload).delete(forget))
+        .with_state(Arc::clone(world))
 }
 
-async fn upload(State(world): State<Arc<World>>, Path(path): Path<String>, file: Bytes) -> StatusCode {
+async fn upload(
+    State(world): State<Arc<World>>,
+    Path(path): Path<String>,
+    file: Bytes,
+) -> StatusCode {
     world.change(|state| state.media.insert(path, file));
     StatusCode::NO_CONTENT
 }
@@ -30,10 +37,15 @@ async fn forget(State(world): State<Arc<World>>, Path(path): Path<String>) -> St
 }
 
 async fn download(State(world): State<Arc<World>>, Path(path): Path<String>) -> Response {
-    let failure = world.change(|state| (!state.settings.media_failures.is_empty()).then(|| state.settings.media_failures.remove(0)));
+    let failure = world.change(|state| {
+        (!state.settings.media_failures.is_empty()).then(|| state.settings.media_failures.remove(0))
+    });
     if let Some(status) = failure.and_then(|code| StatusCode::from_u16(code).ok()) {
         return status.into_response();
     }
     let file = world.lock().media.get(&path).cloned();
-    file.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+    file.map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        IntoResponse::into_response,
+    )
 }

@@ -35,9 +35,15 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/app.js", get(|| async { script(app()) }))
-        .route("/loader.js", get(|| async { script(include_str!("../page/loader.js").to_owned()) }))
+        .route(
+            "/loader.js",
+            get(|| async { script(include_str!("../page/loader.js").to_owned()) }),
+        )
         .route("/main-bundle", get(|| async { script(String::new()) }))
-        .route("/sw.js", get(|| async { script("self.addEventListener('fetch', () => {});".into()) }))
+        .route(
+            "/sw.js",
+            get(|| async { script("self.addEventListener('fetch', () => {});".into()) }),
+        )
         .route("/report", post(report))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .with_state(Arc::clone(world))
@@ -48,7 +54,10 @@ async fn index(State(world): State<Arc<World>>) -> Response {
     if settings.storage_failures > 0 {
         world.change(|state| state.settings.storage_failures -= 1);
     }
-    if let Some(status) = settings.page_status.and_then(|code| StatusCode::from_u16(code).ok()) {
+    if let Some(status) = settings
+        .page_status
+        .and_then(|code| StatusCode::from_u16(code).ok())
+    {
         return status.into_response();
     }
     let site = json!({
@@ -56,12 +65,21 @@ async fn index(State(world): State<Arc<World>>) -> Response {
         "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "storageFails": settings.storage_failures > 0,
     });
     // As on the real page: no script of it calls another server by itself.
-    let policy = [(header::CONTENT_SECURITY_POLICY, "connect-src 'self' data: blob:")];
-    (policy, Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string()))).into_response()
+    let policy = [(
+        header::CONTENT_SECURITY_POLICY,
+        "connect-src 'self' data: blob:",
+    )];
+    (
+        policy,
+        Html(include_str!("../page/index.html").replace("/*SITE_DATA*/", &site.to_string())),
+    )
+        .into_response()
 }
 
 fn app() -> String {
-    let mut out = String::from("(() => {\n\"use strict\";\nconst site = JSON.parse(document.getElementById(\"site-data\").textContent);\n");
+    let mut out = String::from(
+        "(() => {\n\"use strict\";\nconst site = JSON.parse(document.getElementById(\"site-data\").textContent);\n",
+    );
     for part in PARTS {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{part}");
@@ -70,7 +88,14 @@ fn app() -> String {
 }
 
 fn script(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        text,
+    )
+        .into_response()
 }
 
 /// What the real page's error reporting would get.

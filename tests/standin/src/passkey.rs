@@ -64,7 +64,11 @@ struct Ceremony {
 impl Passkeys {
     pub(crate) fn view(&self) -> PasskeyView {
         PasskeyView {
-            codes: self.ceremonies.values().filter_map(|ceremony| ceremony.code.clone()).collect(),
+            codes: self
+                .ceremonies
+                .values()
+                .filter_map(|ceremony| ceremony.code.clone())
+                .collect(),
             refused: self.refused.clone(),
             accepted: self.accepted,
             looks: self.looks.clone(),
@@ -100,8 +104,14 @@ fn challenge(ceremony: &mut Ceremony, settings: &PasskeySettings) -> String {
 
 fn request(state: &mut State, id: u64) -> Result<()> {
     let settings = state.settings.passkey.clone();
-    let ceremony = state.passkeys.ceremonies.get_mut(&id).context("no passkey is awaited")?;
-    let options = settings.embedded_options.then(|| challenge(ceremony, &settings));
+    let ceremony = state
+        .passkeys
+        .ceremonies
+        .get_mut(&id)
+        .context("no passkey is awaited")?;
+    let options = settings
+        .embedded_options
+        .then(|| challenge(ceremony, &settings));
     let page = state.connections.get(&id).context("the page is gone")?;
     page.out
         .send(json!({
@@ -118,7 +128,13 @@ impl World {
             if state.settings.passkey.ask != Ask::Link {
                 return Ok(false);
             }
-            let ceremony = Ceremony { account: account.clone(), scanned: adv.to_owned(), challenge: None, reference: None, code: None };
+            let ceremony = Ceremony {
+                account: account.clone(),
+                scanned: adv.to_owned(),
+                challenge: None,
+                reference: None,
+                code: None,
+            };
             state.passkeys.ceremonies.insert(id, ceremony);
             request(state, id).map(|()| true)
         })
@@ -127,7 +143,13 @@ impl World {
     /// The server asks once more, with another challenge, whatever the page does.
     pub(crate) fn ask_passkey_again(&self) -> Result<()> {
         self.change(|state| {
-            let id = state.passkeys.ceremonies.keys().max().copied().context("no passkey is awaited")?;
+            let id = state
+                .passkeys
+                .ceremonies
+                .keys()
+                .max()
+                .copied()
+                .context("no passkey is awaited")?;
             request(state, id)
         })
     }
@@ -135,7 +157,11 @@ impl World {
     /// A checkpoint for every page that is online.
     pub(crate) fn checkpoint(&self) {
         self.change(|state| {
-            for connection in state.connections.values_mut().filter(|connection| connection.online) {
+            for connection in state
+                .connections
+                .values_mut()
+                .filter(|connection| connection.online)
+            {
                 challenge_online(connection);
             }
         });
@@ -157,7 +183,9 @@ fn challenge_online(connection: &mut crate::world::Connection) {
     let challenge = fresh();
     connection.checkpoint = Some(challenge.clone());
     // Fails when that page is gone.
-    let _ = connection.out.send(json!({"type": "integrity-challenge", "challenge": challenge}));
+    let _ = connection
+        .out
+        .send(json!({"type": "integrity-challenge", "challenge": challenge}));
 }
 
 /// Takes a frame of the page that is about passkeys.
@@ -203,16 +231,31 @@ pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, fr
                 answer(json!({"error": error.to_string()}));
             }
         },
-        "credential-answer" => world.change(|state| state.passkeys.others.push(frame["answer"].as_str().unwrap_or_default().to_owned())),
-        "passkey-looks" => world.change(|state| state.passkeys.looks.push(frame["looks"].as_str().unwrap_or_default().to_owned())),
+        "credential-answer" => world.change(|state| {
+            state
+                .passkeys
+                .others
+                .push(frame["answer"].as_str().unwrap_or_default().to_owned())
+        }),
+        "passkey-looks" => world.change(|state| {
+            state
+                .passkeys
+                .looks
+                .push(frame["looks"].as_str().unwrap_or_default().to_owned())
+        }),
         "passkey-code" => world.change(|state| {
             if let Some(ceremony) = state.passkeys.ceremonies.get_mut(&id) {
                 ceremony.code = frame["code"].as_str().map(ToOwned::to_owned);
             }
         }),
         "passkey-pair" => {
-            let (world, adv) = (Arc::clone(world), frame["adv"].as_str().unwrap_or_default().to_owned());
-            let Some(ceremony) = world.change(|state| state.passkeys.ceremonies.remove(&id)) else { return };
+            let (world, adv) = (
+                Arc::clone(world),
+                frame["adv"].as_str().unwrap_or_default().to_owned(),
+            );
+            let Some(ceremony) = world.change(|state| state.passkeys.ceremonies.remove(&id)) else {
+                return;
+            };
             tokio::spawn(async move {
                 if let Err(error) = world.pair_now(id, &adv, ceremony.account).await {
                     world.change(|state| state.passkeys.refused.push(error.to_string()));
@@ -233,47 +276,127 @@ pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, fr
 
 fn prologue(state: &mut State, id: u64, frame: &Value) -> Result<()> {
     let settings = state.settings.passkey.clone();
-    let ceremony = state.passkeys.ceremonies.get_mut(&id).context("no passkey is awaited")?;
-    ensure!(settings.phone != Phone::ServerError, "internal-server-error");
-    ensure!(ceremony.reference.is_some() && ceremony.reference.as_deref() == frame["ref"].as_str(), "the ref belongs to another stream");
+    let ceremony = state
+        .passkeys
+        .ceremonies
+        .get_mut(&id)
+        .context("no passkey is awaited")?;
+    ensure!(
+        settings.phone != Phone::ServerError,
+        "internal-server-error"
+    );
+    ensure!(
+        ceremony.reference.is_some() && ceremony.reference.as_deref() == frame["ref"].as_str(),
+        "the ref belongs to another stream"
+    );
     let (challenge, until) = ceremony.challenge.take().context("no challenge is open")?;
-    ensure!(until > std::time::Instant::now(), "the challenge has expired");
+    ensure!(
+        until > std::time::Instant::now(),
+        "the challenge has expired"
+    );
     if let Some(proof) = frame["proof"].as_str() {
-        ensure!(proof == ceremony.scanned, "the hand-off proof is not of the secret that was scanned");
+        ensure!(
+            proof == ceremony.scanned,
+            "the hand-off proof is not of the secret that was scanned"
+        );
     }
     let response = &frame["assertion"]["response"];
     let part = |name: &str| response[name].as_str().unwrap_or_default();
     let id = frame["assertion"]["id"].as_str().unwrap_or_default();
-    verify(&settings, &challenge, id, [part("clientDataJSON"), part("authenticatorData"), part("signature")], USER_PRESENT | USER_VERIFIED)?;
+    verify(
+        &settings,
+        &challenge,
+        id,
+        [
+            part("clientDataJSON"),
+            part("authenticatorData"),
+            part("signature"),
+        ],
+        USER_PRESENT | USER_VERIFIED,
+    )?;
     state.passkeys.accepted += 1;
     Ok(())
 }
 
 fn passed(state: &mut State, id: u64, response: &Value) -> Result<()> {
     let settings = state.settings.passkey.clone();
-    let challenge = state.connections.get_mut(&id).and_then(|page| page.checkpoint.take()).context("no checkpoint is open")?;
+    let challenge = state
+        .connections
+        .get_mut(&id)
+        .and_then(|page| page.checkpoint.take())
+        .context("no checkpoint is open")?;
     let part = |name: &str| response[name].as_str().unwrap_or_default();
-    let parts = [part("client_data_json"), part("authenticator_data"), part("signature")];
-    verify(&settings, &challenge, part("credential_id"), parts, USER_PRESENT)?;
-    state.passkeys.checkpoints.push(response["prf_output"].as_str().map(ToOwned::to_owned));
+    let parts = [
+        part("client_data_json"),
+        part("authenticator_data"),
+        part("signature"),
+    ];
+    verify(
+        &settings,
+        &challenge,
+        part("credential_id"),
+        parts,
+        USER_PRESENT,
+    )?;
+    state
+        .passkeys
+        .checkpoints
+        .push(response["prf_output"].as_str().map(ToOwned::to_owned));
     Ok(())
 }
 
 /// As a relying party verifies an assertion.
-fn verify(settings: &PasskeySettings, challenge: &str, id: &str, parts: [&str; 3], flags: u8) -> Result<()> {
-    let decode = |text: &str| BASE64URL.decode(text).context("not base64url without padding");
+fn verify(
+    settings: &PasskeySettings,
+    challenge: &str,
+    id: &str,
+    parts: [&str; 3],
+    flags: u8,
+) -> Result<()> {
+    let decode = |text: &str| {
+        BASE64URL
+            .decode(text)
+            .context("not base64url without padding")
+    };
     let [client_data, authenticator_data, signature] = parts;
-    let (client_data, authenticator_data, signature) = (decode(client_data)?, decode(authenticator_data)?, decode(signature)?);
+    let (client_data, authenticator_data, signature) = (
+        decode(client_data)?,
+        decode(authenticator_data)?,
+        decode(signature)?,
+    );
     let said: Value = serde_json::from_slice(&client_data).context("clientDataJSON")?;
     ensure!(said["type"] == "webauthn.get", "type {}", said["type"]);
-    ensure!(said["challenge"] == challenge, "the challenge is not the one that was asked");
+    ensure!(
+        said["challenge"] == challenge,
+        "the challenge is not the one that was asked"
+    );
     ensure!(said["origin"] == ORIGIN, "origin {}", said["origin"]);
-    ensure!(authenticator_data.len() >= 37, "authenticatorData is too short");
-    ensure!(authenticator_data[..32] == Sha256::digest(RP_ID)[..], "rpIdHash");
-    ensure!(authenticator_data[32] & flags == flags, "flags {:#04x}", authenticator_data[32]);
-    let credential = settings.credentials.iter().find(|credential| credential.id == id).context("an unknown credential")?;
-    let key = VerifyingKey::from_sec1_bytes(&decode(&credential.public_key)?).context("the public key in the settings")?;
-    let signed = [authenticator_data.as_slice(), Sha256::digest(&client_data).as_slice()].concat();
+    ensure!(
+        authenticator_data.len() >= 37,
+        "authenticatorData is too short"
+    );
+    ensure!(
+        authenticator_data[..32] == Sha256::digest(RP_ID)[..],
+        "rpIdHash"
+    );
+    ensure!(
+        authenticator_data[32] & flags == flags,
+        "flags {:#04x}",
+        authenticator_data[32]
+    );
+    let credential = settings
+        .credentials
+        .iter()
+        .find(|credential| credential.id == id)
+        .context("an unknown credential")?;
+    let key = VerifyingKey::from_sec1_bytes(&decode(&credential.public_key)?)
+        .context("the public key in the settings")?;
+    let signed = [
+        authenticator_data.as_slice(),
+        Sha256::digest(&client_data).as_slice(),
+    ]
+    .concat();
     let signature = DerSignature::from_bytes(&signature).context("the signature is not DER")?;
-    key.verify(&signed, &signature).context("the signature is not of this passkey")
+    key.verify(&signed, &signature)
+        .context("the signature is not of this passkey")
 }

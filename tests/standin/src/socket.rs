@@ -25,7 +25,9 @@ use crate::{
 const BATCH: usize = 6;
 
 pub(crate) fn router(world: &Arc<World>) -> Router {
-    Router::new().route("/ws", get(upgrade)).with_state(Arc::clone(world))
+    Router::new()
+        .route("/ws", get(upgrade))
+        .with_state(Arc::clone(world))
 }
 
 async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> Response {
@@ -51,7 +53,11 @@ struct Page {
 
 async fn serve(world: Arc<World>, mut socket: WebSocket) {
     let (out, mut frames) = mpsc::unbounded_channel::<Value>();
-    let mut page = Page { world: Arc::clone(&world), out, id: None };
+    let mut page = Page {
+        world: Arc::clone(&world),
+        out,
+        id: None,
+    };
     loop {
         tokio::select! {
             frame = frames.recv() => {
@@ -93,9 +99,15 @@ impl Page {
     fn take(&mut self, frame: &Value) {
         let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
         if frame["type"] == "hello" {
-            let id = self.world.connect(self.out.clone(), text("noise"), text("identity"));
+            let id = self
+                .world
+                .connect(self.out.clone(), text("noise"), text("identity"));
             self.id = Some(id);
-            return if frame["registered"] == true { self.login(id) } else { self.offer_qr() };
+            return if frame["registered"] == true {
+                self.login(id)
+            } else {
+                self.offer_qr()
+            };
         }
         let Some(id) = self.id else { return };
         match frame["type"].as_str().unwrap_or_default() {
@@ -110,15 +122,22 @@ impl Page {
                 self.send(answer);
             }
             "companion-finish" => {
-                let answer = frame["adv"].as_str().map(ToOwned::to_owned).ok_or_else(|| text("error"));
+                let answer = frame["adv"]
+                    .as_str()
+                    .map(ToOwned::to_owned)
+                    .ok_or_else(|| text("error"));
                 self.world.companion_finish(id, answer);
             }
             "unpair" => self.world.unpair(id),
             "received" => self.world.confirm(&text("id")),
             "exists" => {
                 let answer = match self.world.lookup(&text("wid")) {
-                    Ok(value) => json!({"type": "answer", "request": frame["request"], "value": value}),
-                    Err(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
+                    Ok(value) => {
+                        json!({"type": "answer", "request": frame["request"], "value": value})
+                    }
+                    Err(code) => {
+                        json!({"type": "answer", "request": frame["request"], "error": code})
+                    }
                 };
                 self.send(answer);
             }
@@ -129,15 +148,21 @@ impl Page {
             "link-preview" => {
                 let settings = self.world.lock().settings.clone();
                 let answer = match settings.link_preview_error {
-                    Some(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
-                    None => json!({"type": "answer", "request": frame["request"], "value": settings.link_preview}),
+                    Some(code) => {
+                        json!({"type": "answer", "request": frame["request"], "error": code})
+                    }
+                    None => {
+                        json!({"type": "answer", "request": frame["request"], "value": settings.link_preview})
+                    }
                 };
                 self.later(settings.link_preview_delay, answer);
             }
             "blocklist" => {
                 let answer = match self.world.block(&text("wid"), frame["action"] == "block") {
                     Ok(()) => json!({"type": "answer", "request": frame["request"], "value": true}),
-                    Err(code) => json!({"type": "answer", "request": frame["request"], "error": code}),
+                    Err(code) => {
+                        json!({"type": "answer", "request": frame["request"], "error": code})
+                    }
                 };
                 self.send(answer);
             }
@@ -155,7 +180,9 @@ impl Page {
     }
 
     fn offer_qr(&self) {
-        let refs: Vec<String> = (0..BATCH).map(|_| format!("2@{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))).collect();
+        let refs: Vec<String> = (0..BATCH)
+            .map(|_| format!("2@{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>())))
+            .collect();
         self.send(json!({"type": "pair-device", "refs": refs}));
     }
 
@@ -164,7 +191,10 @@ impl Page {
             return self.send(json!({"type": "failure", "code": 401}));
         };
         self.send(json!({"type": "connected"}));
-        let refused = self.world.change(|state| (!state.settings.login_failures.is_empty()).then(|| state.settings.login_failures.remove(0)));
+        let refused = self.world.change(|state| {
+            (!state.settings.login_failures.is_empty())
+                .then(|| state.settings.login_failures.remove(0))
+        });
         if let Some(code) = refused {
             self.send(json!({"type": "failure", "code": code}));
             return self.send(json!({"type": "_close"}));
@@ -194,11 +224,23 @@ impl Page {
         if let Some(code) = refused {
             return self.send(json!({"type": "ack", "id": message, "error": code, "t": now()}));
         }
-        let Some(ack) = settings.ack_delay else { return };
+        let Some(ack) = settings.ack_delay else {
+            return;
+        };
         self.later(ack, json!({"type": "ack", "id": message, "t": now()}));
-        let Some(delivered) = settings.delivered_delay else { return };
-        self.later(ack + delivered, json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 2}));
-        let Some(read) = settings.read_delay else { return };
-        self.later(ack + delivered + read, json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 3}));
+        let Some(delivered) = settings.delivered_delay else {
+            return;
+        };
+        self.later(
+            ack + delivered,
+            json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 2}),
+        );
+        let Some(read) = settings.read_delay else {
+            return;
+        };
+        self.later(
+            ack + delivered + read,
+            json!({"type": "receipt", "from": frame["to"], "ids": [message], "level": 3}),
+        );
     }
 }

@@ -28,15 +28,22 @@ pub(crate) struct Front {
 }
 
 pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHandle<()>)> {
-    let certified = rcgen::generate_simple_self_signed(vec!["web.whatsapp.com".into(), "localhost".into()])?;
-    let hash = BASE64_STANDARD.encode(Sha256::digest(certified.signing_key.subject_public_key_info()));
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+    let certified =
+        rcgen::generate_simple_self_signed(vec!["web.whatsapp.com".into(), "localhost".into()])?;
+    let hash = BASE64_STANDARD.encode(Sha256::digest(
+        certified.signing_key.subject_public_key_info(),
+    ));
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
+        certified.signing_key.serialize_der(),
+    ));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot listen on port {port}"))?;
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .with_context(|| format!("cannot listen on port {port}"))?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -44,7 +51,10 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHa
             tokio::spawn(async move {
                 // A client that breaks off is no matter.
                 let _ = stream.set_nodelay(true);
-                if let (Ok(mut outer), Ok(mut inner)) = (acceptor.accept(stream).await, TcpStream::connect(inner).await) {
+                if let (Ok(mut outer), Ok(mut inner)) = (
+                    acceptor.accept(stream).await,
+                    TcpStream::connect(inner).await,
+                ) {
                     let _ = inner.set_nodelay(true);
                     let _ = copy_bidirectional(&mut outer, &mut inner).await;
                 }

@@ -40,7 +40,11 @@ pub struct Account {
 
 impl Default for Account {
     fn default() -> Self {
-        Self { pn: "4915112345678".into(), pushname: "Wharf Test".into(), lid_migrated: true }
+        Self {
+            pn: "4915112345678".into(),
+            pushname: "Wharf Test".into(),
+            lid_migrated: true,
+        }
     }
 }
 
@@ -90,17 +94,29 @@ pub(crate) struct World {
 }
 
 pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
 }
 
 pub(crate) fn lid_of(digits: &str) -> String {
-    let hash = digits.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = digits
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     format!("{}@lid", 100_000_000_000_000 + hash % 800_000_000_000_000)
 }
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { state: Mutex::new(State { settings, ..State::default() }), bell: watch::Sender::new(0) }
+        Self {
+            state: Mutex::new(State {
+                settings,
+                ..State::default()
+            }),
+            bell: watch::Sender::new(0),
+        }
     }
 
     /// Rings the bell: call it for changes.
@@ -126,10 +142,25 @@ impl World {
         }
     }
 
-    pub(crate) fn connect(&self, out: mpsc::UnboundedSender<Value>, noise: String, identity: String) -> u64 {
+    pub(crate) fn connect(
+        &self,
+        out: mpsc::UnboundedSender<Value>,
+        noise: String,
+        identity: String,
+    ) -> u64 {
         self.change(|state| {
             state.made += 1;
-            state.connections.insert(state.made, Connection { out, noise, identity, qr: None, online: false, checkpoint: None });
+            state.connections.insert(
+                state.made,
+                Connection {
+                    out,
+                    noise,
+                    identity,
+                    qr: None,
+                    online: false,
+                    checkpoint: None,
+                },
+            );
             state.made
         })
     }
@@ -161,7 +192,9 @@ impl World {
                 if *other != id && connection.noise == noise {
                     connection.online = false;
                     // Fails when that page is gone.
-                    let _ = connection.out.send(json!({"type": "stream-error", "conflict": "replaced"}));
+                    let _ = connection
+                        .out
+                        .send(json!({"type": "stream-error", "conflict": "replaced"}));
                 }
             }
             Some(device)
@@ -171,7 +204,9 @@ impl World {
     /// Synced: from now on the page gets messages; returns those that waited.
     pub(crate) fn online(&self, id: u64) -> Vec<Value> {
         self.change(|state| {
-            let Some(connection) = state.connections.get_mut(&id) else { return vec![] };
+            let Some(connection) = state.connections.get_mut(&id) else {
+                return vec![];
+            };
             connection.online = true;
             let noise = connection.noise.clone();
             // What was sent before and not confirmed comes again: the page tells it by its id.
@@ -216,9 +251,17 @@ impl World {
         }
         let digits = match wid.strip_suffix("@lid") {
             Some(_) => state.lids.get(wid).cloned().unwrap_or_default(),
-            None => wid.trim_start_matches('+').split('@').next().unwrap_or_default().to_owned(),
+            None => wid
+                .trim_start_matches('+')
+                .split('@')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         };
-        if digits.is_empty() || digits.starts_with("999") || state.settings.not_on_whatsapp.contains(&digits) {
+        if digits.is_empty()
+            || digits.starts_with("999")
+            || state.settings.not_on_whatsapp.contains(&digits)
+        {
             return Ok(Value::Null);
         }
         let lid = lid_of(&digits);
@@ -239,14 +282,21 @@ impl World {
     pub(crate) fn push(&self, account: Option<&str>, frame: &Value) {
         let state = self.lock();
         let noise = state.noise_of(account);
-        for connection in state.connections.values().filter(|c| noise.is_none() || noise.as_ref() == Some(&c.noise)) {
+        for connection in state
+            .connections
+            .values()
+            .filter(|c| noise.is_none() || noise.as_ref() == Some(&c.noise))
+        {
             // Fails when that page is gone.
             let _ = connection.out.send(frame.clone());
         }
     }
 
     pub(crate) fn remove_device(&self, account: Option<&str>) {
-        self.push(account, &json!({"type": "stream-error", "conflict": "device_removed"}));
+        self.push(
+            account,
+            &json!({"type": "stream-error", "conflict": "device_removed"}),
+        );
         self.change(|state| {
             if let Some(noise) = state.noise_of(account) {
                 state.devices.remove(&noise);
@@ -258,8 +308,15 @@ impl World {
 impl State {
     fn noise_of(&self, account: Option<&str>) -> Option<String> {
         match account {
-            Some(pn) => self.devices.iter().find(|(_, device)| device.account.pn == pn).map(|(noise, _)| noise.clone()),
-            None => self.last_linked.clone().filter(|noise| self.devices.contains_key(noise)),
+            Some(pn) => self
+                .devices
+                .iter()
+                .find(|(_, device)| device.account.pn == pn)
+                .map(|(noise, _)| noise.clone()),
+            None => self
+                .last_linked
+                .clone()
+                .filter(|noise| self.devices.contains_key(noise)),
         }
     }
 }
@@ -267,14 +324,19 @@ impl State {
 impl Connection {
     pub(crate) fn qr_text(&self) -> Option<String> {
         let (reference, adv) = self.qr.as_ref()?;
-        Some(format!("{reference},{},{},{adv}", self.noise, self.identity))
+        Some(format!(
+            "{reference},{},{},{adv}",
+            self.noise, self.identity
+        ))
     }
 }
 
 /// The four secret fields of a QR, without the prefix, the platform and the suffix that builds may add.
 pub(crate) fn plain(qr: &str) -> &str {
     let text = qr.rsplit_once('#').map_or(qr, |(_, rest)| rest);
-    text.match_indices(',').nth(3).map_or(text, |(at, _)| &text[..at])
+    text.match_indices(',')
+        .nth(3)
+        .map_or(text, |(at, _)| &text[..at])
 }
 
 #[cfg(test)]
@@ -283,7 +345,11 @@ mod tests {
 
     #[test]
     fn a_qr_is_known_by_its_four_secrets_whatever_stands_around_them() {
-        for qr in ["r,n,i,a,1", "r,n,i,a", "https://wa.me/settings/linked_devices#r,n,i,a,1,https://faq.whatsapp.com/r/ld"] {
+        for qr in [
+            "r,n,i,a,1",
+            "r,n,i,a",
+            "https://wa.me/settings/linked_devices#r,n,i,a,1,https://faq.whatsapp.com/r/ld",
+        ] {
             assert_eq!(plain(qr), "r,n,i,a");
         }
     }
@@ -291,6 +357,12 @@ mod tests {
     #[test]
     fn a_setting_that_does_not_exist_is_refused() {
         assert!(Settings::default().patched(json!({"ackDelai": 1})).is_err());
-        assert_eq!(Settings::default().patched(json!({"ackDelay": null})).expect("patched").ack_delay, None);
+        assert_eq!(
+            Settings::default()
+                .patched(json!({"ackDelay": null}))
+                .expect("patched")
+                .ack_delay,
+            None
+        );
     }
 }

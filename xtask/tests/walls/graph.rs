@@ -60,7 +60,11 @@ impl Graph {
                 if let Some((file, name)) = resolve(&scopes, module, path, 0)
                     && file != scope.file
                 {
-                    graph.arrows.entry((scope.file.clone(), file)).or_default().insert(name);
+                    graph
+                        .arrows
+                        .entry((scope.file.clone(), file))
+                        .or_default()
+                        .insert(name);
                 }
             }
         }
@@ -74,11 +78,18 @@ impl Graph {
         for (from, to) in self.arrows.keys() {
             next.entry(from).or_default().push(to);
         }
-        let reach: BTreeMap<&str, BTreeSet<&str>> = next.keys().map(|file| (*file, reached(&next, file))).collect();
+        let reach: BTreeMap<&str, BTreeSet<&str>> = next
+            .keys()
+            .map(|file| (*file, reached(&next, file)))
+            .collect();
         let (mut seen, mut circles) = (BTreeSet::new(), Vec::new());
         for (file, reached) in &reach {
             if reached.contains(file) && !seen.contains(file) {
-                let back = |other: &&&str| reach.get(**other).is_some_and(|theirs| theirs.contains(file));
+                let back = |other: &&&str| {
+                    reach
+                        .get(**other)
+                        .is_some_and(|theirs| theirs.contains(file))
+                };
                 let group: Vec<&str> = reached.iter().filter(back).copied().collect();
                 seen.extend(group.iter().copied());
                 circles.push(group.into_iter().map(str::to_owned).collect());
@@ -101,12 +112,20 @@ fn reached<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&
     found
 }
 
-fn read_file(source: &Path, path: &Path, module: Module, scopes: &mut BTreeMap<Module, Scope>) -> Result<()> {
+fn read_file(
+    source: &Path,
+    path: &Path,
+    module: Module,
+    scopes: &mut BTreeMap<Module, Scope>,
+) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
     let name = path.strip_prefix(source)?.to_string_lossy().into_owned();
     // Where this file's child modules lie.
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     let folder = match (path.parent(), stem) {
         (Some(parent), "mod" | "lib" | "main") => parent.to_owned(),
         (Some(parent), stem) => parent.join(stem),
@@ -115,8 +134,18 @@ fn read_file(source: &Path, path: &Path, module: Module, scopes: &mut BTreeMap<M
     read_items(source, &folder, &name, file.items, module, scopes)
 }
 
-fn read_items(source: &Path, folder: &Path, file: &str, items: Vec<Item>, module: Module, scopes: &mut BTreeMap<Module, Scope>) -> Result<()> {
-    let mut scope = Scope { file: file.to_owned(), ..Scope::default() };
+fn read_items(
+    source: &Path,
+    folder: &Path,
+    file: &str,
+    items: Vec<Item>,
+    module: Module,
+    scopes: &mut BTreeMap<Module, Scope>,
+) -> Result<()> {
+    let mut scope = Scope {
+        file: file.to_owned(),
+        ..Scope::default()
+    };
     for item in items {
         if attributes(&item).iter().any(is_test) {
             continue;
@@ -131,10 +160,16 @@ fn read_items(source: &Path, folder: &Path, file: &str, items: Vec<Item>, module
                 let mut child = module.clone();
                 child.push(name.clone());
                 match inner.content {
-                    Some((_, items)) => read_items(source, &folder.join(&name), file, items, child, scopes)?,
+                    Some((_, items)) => {
+                        read_items(source, &folder.join(&name), file, items, child, scopes)?
+                    }
                     None => {
                         let flat = folder.join(format!("{name}.rs"));
-                        let path = if flat.is_file() { flat } else { folder.join(&name).join("mod.rs") };
+                        let path = if flat.is_file() {
+                            flat
+                        } else {
+                            folder.join(&name).join("mod.rs")
+                        };
                         read_file(source, &path, child, scopes)?;
                     }
                 }
@@ -204,14 +239,21 @@ fn name_of(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-fn flatten(tree: &UseTree, before: &mut Vec<String>, found: &mut Vec<(Option<String>, Vec<String>)>) {
+fn flatten(
+    tree: &UseTree,
+    before: &mut Vec<String>,
+    found: &mut Vec<(Option<String>, Vec<String>)>,
+) {
     match tree {
         UseTree::Path(path) => {
             before.push(path.ident.to_string());
             flatten(&path.tree, before, found);
             before.pop();
         }
-        UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, before, found)),
+        UseTree::Group(group) => group
+            .items
+            .iter()
+            .for_each(|tree| flatten(tree, before, found)),
         UseTree::Glob(_) => found.push((None, before.clone())),
         UseTree::Name(_) | UseTree::Rename(_) => {
             let (ident, name) = match tree {
@@ -220,7 +262,14 @@ fn flatten(tree: &UseTree, before: &mut Vec<String>, found: &mut Vec<(Option<Str
                 _ => return,
             };
             let mut path = before.clone();
-            let name = if ident == "self" { path.last().cloned().filter(|_| name == "self").unwrap_or(name) } else { name };
+            let name = if ident == "self" {
+                path.last()
+                    .cloned()
+                    .filter(|_| name == "self")
+                    .unwrap_or(name)
+            } else {
+                name
+            };
             if ident != "self" {
                 path.push(ident);
             }
@@ -270,7 +319,12 @@ impl Names {
 
 impl<'ast> Visit<'ast> for Names {
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.0.insert(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        self.0.insert(
+            path.segments
+                .iter()
+                .map(|segment| segment.ident.to_string())
+                .collect(),
+        );
         visit::visit_path(self, path);
     }
 
@@ -287,7 +341,12 @@ impl<'ast> Visit<'ast> for Names {
 }
 
 /// The file that defines what a path means, seen from a module, and its name there; none: it is of another crate.
-fn resolve(scopes: &BTreeMap<Module, Scope>, from: &[String], path: &[String], depth: u8) -> Option<(String, String)> {
+fn resolve(
+    scopes: &BTreeMap<Module, Scope>,
+    from: &[String],
+    path: &[String],
+    depth: u8,
+) -> Option<(String, String)> {
     if depth > 12 {
         return None;
     }

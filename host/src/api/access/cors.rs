@@ -6,9 +6,11 @@
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 const METHODS: &str = "GET, POST, DELETE";
-const HEADERS: &str = "content-type, authorization, x-api-key, idempotency-key, prefer, x-request-id";
+const HEADERS: &str =
+    "content-type, authorization, x-api-key, idempotency-key, prefer, x-request-id";
 /// What a page may read of an answer beside what every page may.
-const EXPOSED: &str = "location, retry-after, preference-applied, x-request-id, www-authenticate, allow";
+const EXPOSED: &str =
+    "location, retry-after, preference-applied, x-request-id, www-authenticate, allow";
 
 /// Those pages.
 #[derive(Debug)]
@@ -18,20 +20,34 @@ pub(super) struct Cors {
 
 impl Cors {
     pub(super) fn new(origins: &[String]) -> Self {
-        Self { origins: origins.iter().filter_map(|origin| origin.parse().ok()).collect() }
+        Self {
+            origins: origins
+                .iter()
+                .filter_map(|origin| origin.parse().ok())
+                .collect(),
+        }
     }
 
     /// The origin of the request, if it may call.
     pub(super) fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        headers.get(header::ORIGIN).filter(|origin| self.origins.contains(origin))
+        headers
+            .get(header::ORIGIN)
+            .filter(|origin| self.origins.contains(origin))
     }
 
     pub(super) fn is_preflight(&self, method: &Method, headers: &HeaderMap) -> bool {
-        method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) && self.allowed(headers).is_some()
+        method == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            && self.allowed(headers).is_some()
     }
 
     /// Says in the answer to a request of `origin` that its page may read it.
-    pub(super) fn decorate(&self, origin: Option<HeaderValue>, is_preflight: bool, headers: &mut HeaderMap) {
+    pub(super) fn decorate(
+        &self,
+        origin: Option<HeaderValue>,
+        is_preflight: bool,
+        headers: &mut HeaderMap,
+    ) {
         if self.origins.is_empty() {
             return;
         }
@@ -39,10 +55,19 @@ impl Cors {
         let Some(origin) = origin else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if is_preflight {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                HeaderValue::from_static(METHODS),
+            );
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_static(HEADERS),
+            );
         } else {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(EXPOSED),
+            );
         }
     }
 }

@@ -37,34 +37,68 @@ pub(in crate::api) struct Guard {
 
 impl Guard {
     /// Before `routes`, which share `app`.
-    pub(in crate::api) fn new(access: Access, app: &App, routes: &Router<App>, calls: Calls) -> Self {
+    pub(in crate::api) fn new(
+        access: Access,
+        app: &App,
+        routes: &Router<App>,
+        calls: Calls,
+    ) -> Self {
         let view = |known: &Known| {
             let rights = known.rights.as_ref()?;
             let may_link = rights.scopes.contains(&Scope::Control);
             if rights.sessions.is_none() && may_link {
                 return None;
             }
-            let app = app.restricted(&View { sessions: rights.sessions.clone(), may_link });
-            let around = ServiceBuilder::new().layer(CatchPanicLayer::custom(ApiError::panicked)).layer(DefaultBodyLimit::max(MAX_BODY));
+            let app = app.restricted(&View {
+                sessions: rights.sessions.clone(),
+                may_link,
+            });
+            let around = ServiceBuilder::new()
+                .layer(CatchPanicLayer::custom(ApiError::panicked))
+                .layer(DefaultBodyLimit::max(MAX_BODY));
             Some(routes.clone().layer(around).with_state(app))
         };
         let views = access.keys.iter().map(view).collect();
-        Self { access, app: app.clone(), calls, views }
+        Self {
+            access,
+            app: app.clone(),
+            calls,
+            views,
+        }
     }
 
     async fn answer(&self, mut request: Request, next: Next) -> Result<Response, ApiError> {
         let access = &self.access;
         is_ambiguous(request.headers())?;
-        let (path, matched) = (request.uri().path(), request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str));
-        if request.extensions().get::<Crowded>().is_some() && !PROBES.contains(&path) && path != METRICS {
-            let message = "every connection is taken, so only probes are answered; try again in a moment";
-            return refuse(Code::TooManyConnections, message).map_err(|error: ApiError| error.after(1));
+        let (path, matched) = (
+            request.uri().path(),
+            request
+                .extensions()
+                .get::<MatchedPath>()
+                .map_or("", MatchedPath::as_str),
+        );
+        if request.extensions().get::<Crowded>().is_some()
+            && !PROBES.contains(&path)
+            && path != METRICS
+        {
+            let message =
+                "every connection is taken, so only probes are answered; try again in a moment";
+            return refuse(Code::TooManyConnections, message)
+                .map_err(|error: ApiError| error.after(1));
         }
-        if !access.keys.is_empty() && access.cors.is_preflight(request.method(), request.headers()) {
+        if !access.keys.is_empty()
+            && access
+                .cors
+                .is_preflight(request.method(), request.headers())
+        {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        let Admitted { caller, limited } = access.check(request.method(), request.uri(), request.headers())?;
-        if access.cors.is_preflight(request.method(), request.headers()) {
+        let Admitted { caller, limited } =
+            access.check(request.method(), request.uri(), request.headers())?;
+        if access
+            .cors
+            .is_preflight(request.method(), request.headers())
+        {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let mut view = None;
@@ -92,7 +126,9 @@ impl Guard {
         let mut response = response?;
         if chunked {
             // Where somebody before us went by a Content-Length beside it, what follows would be another's request.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
     }
@@ -113,19 +149,36 @@ async fn seen_by(view: &Router, mut request: Request) -> Result<Response, ApiErr
     }
 }
 
-pub(in crate::api) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let cors = &guard.access.cors;
-    let (origin, is_preflight) = (cors.allowed(request.headers()).cloned(), request.method() == Method::OPTIONS);
+    let (origin, is_preflight) = (
+        cors.allowed(request.headers()).cloned(),
+        request.method() == Method::OPTIONS,
+    );
     let (mut response, is_refused) = match guard.answer(request, next).await {
         Ok(response) => (response, false),
         Err(error) => (error.into_response(), true),
     };
     let status = response.status();
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     // For what pages embed without asking. Pages of `cors_origins` ask, and are answered all the same.
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
-    cors.decorate(origin, is_preflight && status == StatusCode::NO_CONTENT, headers);
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    cors.decorate(
+        origin,
+        is_preflight && status == StatusCode::NO_CONTENT,
+        headers,
+    );
     // A body that was not read to its end ends the connection; a client that is not told would use it again and lose a call.
     if is_refused || status == StatusCode::PAYLOAD_TOO_LARGE {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -137,7 +190,10 @@ pub(in crate::api) async fn guard(State(guard): State<Arc<Guard>>, request: Requ
 pub(super) fn is_ambiguous(headers: &HeaderMap) -> Result<(), ApiError> {
     for name in [header::HOST, header::ORIGIN] {
         if headers.get_all(&name).iter().nth(1).is_some() {
-            return refuse(Code::AmbiguousRequest, format!("the request has more than one {name} header"));
+            return refuse(
+                Code::AmbiguousRequest,
+                format!("the request has more than one {name} header"),
+            );
         }
     }
     Ok(())

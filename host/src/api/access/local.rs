@@ -31,19 +31,36 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) fn new(cors_origins: &[String], public: &str) -> Self {
-        let public_host = url::Url::parse(public).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
-        Self { cors_origins: cors_origins.to_vec(), public_host }
+        let public_host = url::Url::parse(public)
+            .ok()
+            .and_then(|url| url.host_str().map(ToOwned::to_owned));
+        Self {
+            cors_origins: cors_origins.to_vec(),
+            public_host,
+        }
     }
 
     /// Whether it was called by the address that people are told.
     pub(super) fn is_public(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let is_public = |host: &str| self.public_host.as_deref().is_some_and(|public| public.eq_ignore_ascii_case(host));
-        named(headers).is_some_and(|host| is_public(host.host())) && uri.host().is_none_or(is_public)
+        let is_public = |host: &str| {
+            self.public_host
+                .as_deref()
+                .is_some_and(|public| public.eq_ignore_ascii_case(host))
+        };
+        named(headers).is_some_and(|host| is_public(host.host()))
+            && uri.host().is_none_or(is_public)
     }
 
-    pub(super) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(super) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
         // A request to a proxy has the host in its first line too.
-        if !named(headers).is_some_and(|host| is_loopback(host.host())) || !uri.host().is_none_or(is_loopback) {
+        if !named(headers).is_some_and(|host| is_loopback(host.host()))
+            || !uri.host().is_none_or(is_loopback)
+        {
             let message = "without API keys only requests to localhost are answered; set WHARF_API_KEY to open the gateway to others";
             return Err(ApiError::new(Code::HostNotLoopback, message));
         }
@@ -53,21 +70,27 @@ impl Local {
             );
             return Err(ApiError::new(Code::ProxyWithoutApiKeys, message));
         }
-        let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or(""));
+        let origin = headers
+            .get(header::ORIGIN)
+            .map(|origin| origin.to_str().unwrap_or(""));
         let is_known = origin.map(|origin| {
             self.cors_origins.iter().any(|allowed| allowed == origin)
                 || url::Url::parse(origin).is_ok_and(|url| url.host_str().is_some_and(is_loopback))
         });
         if is_known == Some(false) {
-            let message = "requests of web pages are not answered; list their origin in [api] cors_origins";
+            let message =
+                "requests of web pages are not answered; list their origin in [api] cors_origins";
             return Err(ApiError::new(Code::OriginNotAllowed, message));
         }
         no_foreign_page(method, uri.path(), headers, is_known == Some(true))?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let empty = text(header::CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(header::TRANSFER_ENCODING);
+        let empty = text(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
+            && !headers.contains_key(header::TRANSFER_ENCODING);
         if method == Method::POST && !empty && !is_json(headers) {
             let message = "the body must be JSON, with Content-Type: application/json";
-            return Err(ApiError::new(Code::UnsupportedMediaType, message).titled("Unsupported Media Type"));
+            return Err(
+                ApiError::new(Code::UnsupportedMediaType, message).titled("Unsupported Media Type")
+            );
         }
         Ok(())
     }
@@ -75,12 +98,19 @@ impl Local {
 
 /// Refuses what a page of another site makes a browser ask, which need not have an `Origin`: pictures, scripts, forms, links.
 /// A link may lead to a page for people; there is one, the passkey helper. Another port of this machine is the same site.
-pub(super) fn no_foreign_page(method: &Method, path: &str, headers: &HeaderMap, has_known_origin: bool) -> Result<(), ApiError> {
+pub(super) fn no_foreign_page(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    has_known_origin: bool,
+) -> Result<(), ApiError> {
     let says = |name: &str, word: &str| headers.get_all(name).iter().any(|value| value == word);
     if has_known_origin || !says("sec-fetch-site", "cross-site") {
         return Ok(());
     }
-    let is_link = *method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    let is_link = *method == Method::GET
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document");
     if is_link && (path.starts_with(HELPER) || is_reference(path)) {
         return Ok(());
     }
@@ -93,10 +123,16 @@ fn named(headers: &HeaderMap) -> Option<Authority> {
 }
 
 fn is_of_proxy(header: &str) -> bool {
-    matches!(header, "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip") || header.starts_with("x-forwarded-")
+    matches!(
+        header,
+        "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip"
+    ) || header.starts_with("x-forwarded-")
 }
 
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }

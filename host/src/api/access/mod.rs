@@ -42,7 +42,15 @@ const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 const METRICS: &str = "/metrics";
 
 /// Names under which keys are put into addresses.
-const IN_ADDRESS: [&str; 7] = ["key", "apikey", "api_key", "api-key", "x-api-key", "token", "access_token"];
+const IN_ADDRESS: [&str; 7] = [
+    "key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "x-api-key",
+    "token",
+    "access_token",
+];
 
 /// Characters of a caller's own request id.
 const MAX_REQUEST_ID: usize = 128;
@@ -67,7 +75,9 @@ struct Known {
 /// Without the digest: short keys can be found from it.
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("rights", &self.rights).finish_non_exhaustive()
+        f.debug_struct("Known")
+            .field("rights", &self.rights)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,23 +106,55 @@ impl Access {
     pub(super) fn new(settings: &config::Api, public: &str) -> Self {
         let known = |key: &config::Secret, rights| {
             let digest = key.digest();
-            Known { digest, caller: Caller(hex::encode(&digest[..8])), rights }
+            Known {
+                digest,
+                caller: Caller(hex::encode(&digest[..8])),
+                rights,
+            }
         };
         let limited = |entry: &config::Key| {
             let all = entry.sessions.iter().any(|id| id == "*");
-            let sessions = (!all).then(|| entry.sessions.iter().filter_map(|id| id.parse().ok()).collect());
-            known(&entry.key, Some(Rights { name: entry.name.clone(), scopes: entry.scopes.clone(), sessions }))
+            let sessions = (!all).then(|| {
+                entry
+                    .sessions
+                    .iter()
+                    .filter_map(|id| id.parse().ok())
+                    .collect()
+            });
+            known(
+                &entry.key,
+                Some(Rights {
+                    name: entry.name.clone(),
+                    scopes: entry.scopes.clone(),
+                    sessions,
+                }),
+            )
         };
         Self {
-            keys: settings.keys.iter().map(|key| known(key, None)).chain(settings.key.iter().map(limited)).collect(),
+            keys: settings
+                .keys
+                .iter()
+                .map(|key| known(key, None))
+                .chain(settings.key.iter().map(limited))
+                .collect(),
             open_metrics: settings.open_metrics,
             local: Local::new(&settings.cors_origins, public),
             cors: Cors::new(&settings.cors_origins),
         }
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Admitted<'_>, ApiError> {
-        let caller = |name: &str| Ok(Admitted { caller: Caller(name.into()), limited: None });
+    fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Admitted<'_>, ApiError> {
+        let caller = |name: &str| {
+            Ok(Admitted {
+                caller: Caller(name.into()),
+                limited: None,
+            })
+        };
         let path = uri.path();
         if self.keys.is_empty() {
             return if path.starts_with(HELPER) && self.local.is_public(uri, headers) {
@@ -128,10 +170,14 @@ impl Access {
         if path.starts_with(HELPER) {
             return caller("helper");
         }
-        let open = PROBES.contains(&path) || is_reference(path) || (path == METRICS && self.open_metrics);
+        let open =
+            PROBES.contains(&path) || is_reference(path) || (path == METRICS && self.open_metrics);
         match presented(headers) {
             Ok(Some(key)) => match self.known(&Sha256::digest(key).into()) {
-                Some((place, known)) => Ok(Admitted { caller: known.caller.clone(), limited: known.rights.as_ref().map(|rights| (place, rights)) }),
+                Some((place, known)) => Ok(Admitted {
+                    caller: known.caller.clone(),
+                    limited: known.rights.as_ref().map(|rights| (place, rights)),
+                }),
                 None if open => caller("open"),
                 None => refuse(Code::InvalidApiKey, "this API key is not known"),
             },
@@ -140,7 +186,10 @@ impl Access {
                 let message = "a key in the address is not read, because addresses stand in logs: send it as Authorization: Bearer <key>, or X-Api-Key: <key>, and make another one";
                 refuse(Code::ApiKeyInAddress, message)
             }
-            Ok(None) => refuse(Code::MissingApiKey, "an API key is needed: Authorization: Bearer <key>, or X-Api-Key: <key>"),
+            Ok(None) => refuse(
+                Code::MissingApiKey,
+                "an API key is needed: Authorization: Bearer <key>, or X-Api-Key: <key>",
+            ),
             Err(error) => Err(error),
         }
     }
@@ -148,7 +197,16 @@ impl Access {
     /// Looks at every key and every byte, so that the time taken tells nothing.
     fn known(&self, digest: &[u8; 32]) -> Option<(usize, &Known)> {
         let is_same = |key: &Known| bool::from(key.digest.ct_eq(digest));
-        self.keys.iter().enumerate().fold(None, |found, (place, key)| if is_same(key) { Some((place, key)) } else { found })
+        self.keys
+            .iter()
+            .enumerate()
+            .fold(None, |found, (place, key)| {
+                if is_same(key) {
+                    Some((place, key))
+                } else {
+                    found
+                }
+            })
     }
 }
 
@@ -161,11 +219,18 @@ impl Rights {
             Need::All(scope) => (scope, true),
         };
         if !self.scopes.contains(&scope) {
-            let message = format!("this call needs the scope {:?}, which the key {:?} has not", scope.as_str(), self.name);
+            let message = format!(
+                "this call needs the scope {:?}, which the key {:?} has not",
+                scope.as_str(),
+                self.name
+            );
             return refuse(Code::ScopeMissing, message);
         }
         if all && self.sessions.is_some() {
-            let message = format!("this call is about all sessions, and the key {:?} is for some of them", self.name);
+            let message = format!(
+                "this call is about all sessions, and the key {:?} is for some of them",
+                self.name
+            );
             return refuse(Code::ScopeMissing, message);
         }
         Ok(())
@@ -174,13 +239,26 @@ impl Rights {
 
 /// The key that is shown. Two of them are none: whoever put the second one there may be another than who sent the first.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    let several = || refuse(Code::SeveralApiKeys, "the request shows more than one key; send one, in one header");
+    let several = || {
+        refuse(
+            Code::SeveralApiKeys,
+            "the request shows more than one key; send one, in one header",
+        )
+    };
     let one = |name: &str| {
         let mut all = headers.get_all(name).iter();
         let first = all.next();
-        if all.next().is_some() { several() } else { Ok(first.and_then(|value| value.to_str().ok())) }
+        if all.next().is_some() {
+            several()
+        } else {
+            Ok(first.and_then(|value| value.to_str().ok()))
+        }
     };
-    let bearer = one("authorization")?.and_then(|value| value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")));
+    let bearer = one("authorization")?.and_then(|value| {
+        value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    });
     match (bearer.map(|(_, key)| key.trim()), one("x-api-key")?) {
         (Some(bearer), Some(other)) if bearer != other => several(),
         (bearer, other) => Ok(bearer.or(other)),
@@ -188,14 +266,25 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 }
 
 fn has_key_in_address(uri: &Uri) -> bool {
-    let names = uri.query().unwrap_or("").split('&').filter_map(|pair| pair.split('=').next());
-    names.into_iter().any(|name| IN_ADDRESS.iter().any(|known| name.eq_ignore_ascii_case(known)))
+    let names = uri
+        .query()
+        .unwrap_or("")
+        .split('&')
+        .filter_map(|pair| pair.split('=').next());
+    names.into_iter().any(|name| {
+        IN_ADDRESS
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    })
 }
 
 /// A caller's own request id goes into answers and logs, so it is short and plain, or a new one takes its place.
 pub(super) fn bounded_id(mut request: Request) -> Request {
     const NAME: HeaderName = HeaderName::from_static("x-request-id");
-    let is_good = |value: &HeaderValue| (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    let is_good = |value: &HeaderValue| {
+        (1..=MAX_REQUEST_ID).contains(&value.len())
+            && value.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
     let mut all = request.headers().get_all(NAME).iter();
     if let Some(first) = all.next()
         && (!is_good(first) || all.next().is_some())

@@ -35,13 +35,23 @@ pub(super) struct Arriving {
 
 impl Arriving {
     pub(super) fn new(body: Incoming, peer: Arc<Peer>, limits: Limits) -> Self {
-        Self { body, peer, limits, began: None, got: 0, alarm: None, is_over: false }
+        Self {
+            body,
+            peer,
+            limits,
+            began: None,
+            got: 0,
+            alarm: None,
+            is_over: false,
+        }
     }
 
     /// Whether so little has come by now that no more is waited for.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let began = *self.began.get_or_insert_with(Instant::now);
-        let due = began + self.limits.body + Duration::from_millis(self.got.saturating_mul(1000) / self.limits.rate);
+        let due = began
+            + self.limits.body
+            + Duration::from_millis(self.got.saturating_mul(1000) / self.limits.rate);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
         // More may have come since it was set; then it is late later.
         while alarm.as_mut().poll(cx).is_ready() {
@@ -58,7 +68,10 @@ impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.got += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -106,7 +119,10 @@ impl HttpBody for Leaving {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -36,9 +36,22 @@ const PROBE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Answers on `socket` until either side has enough.
-pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, router: Router, closing: CancellationToken) {
+pub(super) async fn attend(
+    socket: TcpStream,
+    mut seat: Seat,
+    limits: Limits,
+    router: Router,
+    closing: CancellationToken,
+) {
     let crowded = seat.crowded;
-    let limits = if crowded { Limits { header: limits.header.min(PROBE), ..limits } } else { limits };
+    let limits = if crowded {
+        Limits {
+            header: limits.header.min(PROBE),
+            ..limits
+        }
+    } else {
+        limits
+    };
     let peer = Arc::clone(&seat.peer);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         peer.asked();
@@ -46,7 +59,10 @@ pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, ro
         let mut request = if body.is_end_stream() {
             Request::from_parts(parts, Body::empty())
         } else {
-            let mut request = Request::from_parts(parts, Body::new(Arriving::new(body, Arc::clone(&peer), limits)));
+            let mut request = Request::from_parts(
+                parts,
+                Body::new(Arriving::new(body, Arc::clone(&peer), limits)),
+            );
             request.extensions_mut().insert(Arc::clone(&peer));
             request
         };
@@ -54,14 +70,21 @@ pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, ro
             request.extensions_mut().insert(Crowded);
         }
         let peer = Arc::clone(&peer);
-        router.clone().call(request).map(|answer| answer.map(|response| response.map(|body| Leaving { body, peer })))
+        router
+            .clone()
+            .call(request)
+            .map(|answer| answer.map(|response| response.map(|body| Leaving { body, peer })))
     });
     let io = TokioIo::new(Stream::new(socket, Arc::clone(&peer)));
     let mut http = http1::Builder::new();
-    http.max_buf_size(BUFFER).max_header_size(BUFFER).keep_alive(!crowded);
+    http.max_buf_size(BUFFER)
+        .max_header_size(BUFFER)
+        .keep_alive(!crowded);
     let mut connection = http.serve_connection(io, service);
     let end = {
-        let mut alarm = std::pin::pin!(sleep_until(peer.deadline(&limits).unwrap_or_else(Instant::now)));
+        let mut alarm = std::pin::pin!(sleep_until(
+            peer.deadline(&limits).unwrap_or_else(Instant::now)
+        ));
         let mut closing = std::pin::pin!(closing.cancelled());
         let mut is_leaving = false;
         poll_fn(|cx| {
@@ -70,7 +93,10 @@ pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, ro
             if let Poll::Ready(end) = connection.poll_without_shutdown(cx) {
                 return Poll::Ready(Some(end));
             }
-            if !is_leaving && (closing.as_mut().poll(cx).is_ready() || Pin::new(&mut seat.leave).poll(cx).is_ready()) {
+            if !is_leaving
+                && (closing.as_mut().poll(cx).is_ready()
+                    || Pin::new(&mut seat.leave).poll(cx).is_ready())
+            {
                 if peer.deadline(&limits).is_some() {
                     return Poll::Ready(None);
                 }
@@ -99,7 +125,11 @@ pub(super) async fn attend(socket: TcpStream, mut seat: Seat, limits: Limits, ro
     };
     if let Some(end) = end {
         // A request that hyper could not read was answered too.
-        finish(connection.into_parts().io.into_inner().into_socket(), peer.is_unread() || end.is_err()).await;
+        finish(
+            connection.into_parts().io.into_inner().into_socket(),
+            peer.is_unread() || end.is_err(),
+        )
+        .await;
     }
     drop(seat);
 }

@@ -10,7 +10,9 @@ const OURS: usize = 256;
 /// Raises the limit of descriptors to what the system allows; the limit that holds then. Distributions give 1,024 to a
 /// program that does not ask for more.
 pub fn raise() -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 0;
+    };
     let wanted = hard.clamp(soft, soft.max(ENOUGH));
     match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
         Ok(()) => wanted,
@@ -20,7 +22,10 @@ pub fn raise() -> u64 {
 
 /// How many connections there may be: as many as are wanted, but never so many that nothing is left for us.
 pub(super) fn connections(wanted: usize) -> usize {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).ok().and_then(|(soft, _)| usize::try_from(soft).ok()).unwrap_or(1024);
+    let limit = getrlimit(Resource::RLIMIT_NOFILE)
+        .ok()
+        .and_then(|(soft, _)| usize::try_from(soft).ok())
+        .unwrap_or(1024);
     wanted.min(below(limit)).max(1)
 }
 

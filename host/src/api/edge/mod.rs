@@ -40,7 +40,12 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the listener has no address.
-pub async fn serve(listener: TcpListener, router: Router, settings: &config::Server, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: &config::Server,
+    stop: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
     let limits = Limits {
         header: settings.header_timeout.duration(),
         idle: settings.idle_timeout.duration(),
@@ -48,7 +53,9 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &config::Ser
         rate: settings.body_rate.0.max(1),
         answer: settings.answer_timeout.duration(),
     };
-    let room = Arc::new(Room::new(descriptors::connections(settings.max_connections)));
+    let room = Arc::new(Room::new(descriptors::connections(
+        settings.max_connections,
+    )));
     info!(connections = room.most(), address = %listener.local_addr()?, "connections at a time");
     let closing = CancellationToken::new();
     // Dropped, it ends every connection with it.
@@ -65,7 +72,14 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &config::Ser
         let stream = match accepted {
             Ok((stream, _)) => stream,
             // It had gone before it was accepted.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => continue,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                continue;
+            }
             Err(error) => {
                 if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
                     warn!(%error, "a connection cannot be accepted; it is tried again until it can");
@@ -83,7 +97,13 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &config::Ser
             () = &mut stop => break,
             seat = room.seat() => seat,
         };
-        connections.spawn(connection::attend(stream, seat, limits, router.clone(), closing.clone()));
+        connections.spawn(connection::attend(
+            stream,
+            seat,
+            limits,
+            router.clone(),
+            closing.clone(),
+        ));
     }
     drop(listener);
     closing.cancel();

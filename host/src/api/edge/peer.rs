@@ -47,12 +47,18 @@ pub(in crate::api) struct Peer {
 }
 
 fn now() -> u64 {
-    u64::try_from(Instant::now().saturating_duration_since(*EPOCH).as_millis()).unwrap_or(u64::MAX >> 2)
+    u64::try_from(Instant::now().saturating_duration_since(*EPOCH).as_millis())
+        .unwrap_or(u64::MAX >> 2)
 }
 
 impl Peer {
     pub(super) fn new() -> Self {
-        Self { place: AtomicU64::new(now() << 2), stalled: AtomicU64::new(0), late: AtomicBool::new(false), unread: AtomicBool::new(false) }
+        Self {
+            place: AtomicU64::new(now() << 2),
+            stalled: AtomicU64::new(0),
+            late: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+        }
     }
 
     /// What it is doing, and for how many milliseconds.
@@ -142,9 +148,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_phase_has_its_deadline_and_our_own_work_has_none() {
         let seconds = Duration::from_secs;
-        let limits = Limits { header: seconds(10), idle: seconds(75), body: seconds(30), rate: 1, answer: seconds(20) };
+        let limits = Limits {
+            header: seconds(10),
+            idle: seconds(75),
+            body: seconds(30),
+            rate: 1,
+            answer: seconds(20),
+        };
         let peer = Peer::new();
-        let left = |peer: &Peer| peer.deadline(&limits).map(|at| at.duration_since(Instant::now()).as_secs_f64().round());
+        let left = |peer: &Peer| {
+            peer.deadline(&limits)
+                .map(|at| at.duration_since(Instant::now()).as_secs_f64().round())
+        };
         tokio::time::advance(seconds(4)).await;
         peer.read();
         assert_eq!(left(&peer), Some(6.0), "a byte is no header");
@@ -159,7 +174,11 @@ mod tests {
         peer.wrote(false);
         tokio::time::advance(seconds(5)).await;
         peer.wrote(false);
-        assert_eq!(left(&peer), Some(15.0), "since it stalled, not since it was tried");
+        assert_eq!(
+            left(&peer),
+            Some(15.0),
+            "since it stalled, not since it was tried"
+        );
         peer.wrote(true);
         assert_eq!(left(&peer), None);
     }

@@ -56,7 +56,11 @@ impl Drop for Seat {
 
 impl Room {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, open: Mutex::default(), freed: Notify::new() }
+        Self {
+            most,
+            open: Mutex::default(),
+            freed: Notify::new(),
+        }
     }
 
     pub(super) fn most(&self) -> usize {
@@ -75,7 +79,11 @@ impl Room {
                 return seat;
             }
             // A silent connection grows old enough without telling anybody.
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(GRACE / 4), self.freed.notified()).await;
+            let _ = tokio::time::timeout(
+                std::time::Duration::from_millis(GRACE / 4),
+                self.freed.notified(),
+            )
+            .await;
         }
     }
 
@@ -88,8 +96,20 @@ impl Room {
         let (peer, (stay, leave)) = (Arc::new(Peer::new()), oneshot::channel());
         let id = open.next;
         open.next += 1;
-        open.seats.insert(id, Entry { peer: Arc::clone(&peer), _stay: stay });
-        Some(Seat { id, room: Arc::clone(self), peer, crowded, leave })
+        open.seats.insert(
+            id,
+            Entry {
+                peer: Arc::clone(&peer),
+                _stay: stay,
+            },
+        );
+        Some(Seat {
+            id,
+            room: Arc::clone(self),
+            peer,
+            crowded,
+            leave,
+        })
     }
 
     /// Closes the connection that is missed least. False: all are at work or new.
@@ -106,7 +126,11 @@ impl Open {
             (Phase::Idle, age) if age >= GRACE => Some((0, age)),
             _ => None,
         };
-        let oldest = self.seats.iter().filter_map(|(id, entry)| Some((rank(entry)?, *id))).max();
+        let oldest = self
+            .seats
+            .iter()
+            .filter_map(|(id, entry)| Some((rank(entry)?, *id)))
+            .max();
         oldest.is_some_and(|(_, id)| self.seats.remove(&id).is_some())
     }
 }
@@ -127,17 +151,40 @@ mod tests {
         seats[2].peer.answered();
         tokio::time::advance(Duration::from_millis(GRACE)).await;
         let fourth = room.seat().await;
-        assert!(!fourth.crowded && seats[1].leave.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+        assert!(
+            !fourth.crowded
+                && seats[1]
+                    .leave
+                    .try_recv()
+                    .is_err_and(|error| error == oneshot::error::TryRecvError::Closed)
+        );
         let fifth = room.seat().await;
-        assert!(!fifth.crowded && seats[2].leave.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed), "it rests");
-        assert!(seats[0].leave.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty), "it works");
+        assert!(
+            !fifth.crowded
+                && seats[2]
+                    .leave
+                    .try_recv()
+                    .is_err_and(|error| error == oneshot::error::TryRecvError::Closed),
+            "it rests"
+        );
+        assert!(
+            seats[0]
+                .leave
+                .try_recv()
+                .is_err_and(|error| error == oneshot::error::TryRecvError::Empty),
+            "it works"
+        );
         fourth.peer.asked();
         fifth.peer.asked();
-        let probes: Vec<Seat> = futures_util::future::join_all((0..FOR_PROBES).map(|_| room.seat())).await;
+        let probes: Vec<Seat> =
+            futures_util::future::join_all((0..FOR_PROBES).map(|_| room.seat())).await;
         assert!(probes.iter().all(|seat| seat.crowded));
         probes.iter().for_each(|seat| seat.peer.asked());
         assert!(room.try_seat().is_none(), "full");
         drop(fourth);
-        assert!(room.try_seat().is_some_and(|seat| seat.crowded), "a place for a probe first: the others still are too many");
+        assert!(
+            room.try_seat().is_some_and(|seat| seat.crowded),
+            "a place for a probe first: the others still are too many"
+        );
     }
 }

@@ -268,16 +268,37 @@ mod tests {
         assert_eq!(names.len(), Code::ALL.len(), "a name is given twice");
         for code in Code::ALL {
             let name = code.as_str();
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
-            assert!(code.status().is_client_error() || code.status().is_server_error(), "{name}");
-            assert!(!code.title().is_empty() && code.meaning().ends_with('.') && code.meaning().len() > 10, "{name}");
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{name}"
+            );
+            assert!(
+                code.status().is_client_error() || code.status().is_server_error(),
+                "{name}"
+            );
+            assert!(
+                !code.title().is_empty()
+                    && code.meaning().ends_with('.')
+                    && code.meaning().len() > 10,
+                "{name}"
+            );
         }
-        assert!(Code::ALL.is_sorted_by_key(|code| code.status().as_u16()), "the table is ordered by status");
+        assert!(
+            Code::ALL.is_sorted_by_key(|code| code.status().as_u16()),
+            "the table is ordered by status"
+        );
     }
 
     #[test]
     fn a_send_that_did_not_leave_has_the_code_of_its_outcome() {
-        for code in [FailureCode::NotOnWhatsapp, FailureCode::Rejected, FailureCode::Restricted, FailureCode::PageError, FailureCode::ChatNotFound] {
+        for code in [
+            FailureCode::NotOnWhatsapp,
+            FailureCode::Rejected,
+            FailureCode::Restricted,
+            FailureCode::PageError,
+            FailureCode::ChatNotFound,
+        ] {
             assert_eq!(Code::from(code).as_str(), code.as_str());
         }
     }

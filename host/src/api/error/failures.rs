@@ -38,14 +38,19 @@ impl From<StoreError> for ApiError {
                 Self::new(Code::StorageMoved, words).after(FULL)
             }
             StoreError::Corrupt(_) => {
-                let words =
-                    "what is stored cannot be read: written by another version, or broken; the gateway's log says what, under this request's id";
+                let words = "what is stored cannot be read: written by another version, or broken; the gateway's log says what, under this request's id";
                 Self::new(Code::Unreadable, words)
             }
-            StoreError::Open { .. } | StoreError::TooNew { .. } | StoreError::Database(_) => Self::new(Code::Internal, INTERNAL),
+            StoreError::Open { .. } | StoreError::TooNew { .. } | StoreError::Database(_) => {
+                Self::new(Code::Internal, INTERNAL)
+            }
         };
         // What another try may mend is told by the store itself, once, when it begins.
-        if answer.0.status == StatusCode::INTERNAL_SERVER_ERROR { answer.because(error) } else { answer }
+        if answer.0.status == StatusCode::INTERNAL_SERVER_ERROR {
+            answer.because(error)
+        } else {
+            answer
+        }
     }
 }
 
@@ -87,12 +92,18 @@ impl From<SendFailure> for ApiError {
         match failure {
             SendFailure::UnknownClient(_) => of(Code::UnknownClient),
             SendFailure::NotReady { state, .. } => of(Code::NotReady).with("state", state.as_str()),
-            SendFailure::HeldBack(held) => of(Code::HeldBack).after(held.retry_after.map(|time| time.as_secs().max(1))),
+            SendFailure::HeldBack(held) => {
+                of(Code::HeldBack).after(held.retry_after.map(|time| time.as_secs().max(1)))
+            }
             SendFailure::Refused(AcceptError::Rejected(rejection)) => {
                 let seconds = rejection.retry_after.map(|time| time.as_secs().max(1));
                 let (plugin, reason) = (rejection.plugin, rejection.reason);
                 let error = Self::rejected(rejection.code.into(), reason.clone().into());
-                error.with("plugin", plugin).with("reason", String::from(reason)).with("retryAfterSeconds", seconds).after(seconds)
+                error
+                    .with("plugin", plugin)
+                    .with("reason", String::from(reason))
+                    .with("retryAfterSeconds", seconds)
+                    .after(seconds)
             }
             SendFailure::Refused(AcceptError::Render(failure)) => match failure {
                 RenderFailure::UnknownTemplate { .. } => of(Code::UnknownTemplate),
@@ -101,9 +112,13 @@ impl From<SendFailure> for ApiError {
                 RenderFailure::Busy(_) => of(Code::Busy).after(BUSY),
                 RenderFailure::Failed { .. } => of(Code::TemplateFailed),
             },
-            SendFailure::Refused(AcceptError::KindNotSupported { .. }) => of(Code::KindNotSupported),
+            SendFailure::Refused(AcceptError::KindNotSupported { .. }) => {
+                of(Code::KindNotSupported)
+            }
             SendFailure::Refused(AcceptError::TooLong { .. }) => of(Code::MessageTooLong),
-            SendFailure::Refused(AcceptError::InFlight(id)) => of(Code::IdempotencyInFlight).with("id", id.0).after(BUSY),
+            SendFailure::Refused(AcceptError::InFlight(id)) => {
+                of(Code::IdempotencyInFlight).with("id", id.0).after(BUSY)
+            }
             SendFailure::Refused(AcceptError::KeyReused) => of(Code::IdempotencyKeyReused),
             // Neither allowed nor refused: the gateway had no room to ask.
             SendFailure::Refused(AcceptError::Busy(_)) => of(Code::Busy).after(BUSY),
@@ -117,14 +132,22 @@ impl From<LinkFailure> for ApiError {
         let words = failure.to_string();
         match failure {
             LinkFailure::Unknown(_) => Self::new(Code::UnknownClient, words),
-            LinkFailure::Pairing(PairingError::NotWaiting { state, .. }) => Self::new(Code::NotWaitingForLink, words).with("state", state.as_str()),
-            LinkFailure::Pairing(PairingError::Page(PageError::RateLimited { .. })) => {
-                Self::new(Code::PairingRateLimited, words).with_in_problem("retryAfterSeconds", PAIRING).after(PAIRING)
+            LinkFailure::Pairing(PairingError::NotWaiting { state, .. }) => {
+                Self::new(Code::NotWaitingForLink, words).with("state", state.as_str())
             }
-            LinkFailure::Pairing(PairingError::Page(PageError::NotAvailable { .. })) => Self::new(Code::PairingNotAvailable, words),
+            LinkFailure::Pairing(PairingError::Page(PageError::RateLimited { .. })) => {
+                Self::new(Code::PairingRateLimited, words)
+                    .with_in_problem("retryAfterSeconds", PAIRING)
+                    .after(PAIRING)
+            }
+            LinkFailure::Pairing(PairingError::Page(PageError::NotAvailable { .. })) => {
+                Self::new(Code::PairingNotAvailable, words)
+            }
             LinkFailure::Pairing(PairingError::Page(_)) => {
                 let told = "WhatsApp Web made no pairing code; the gateway's log says why, under this request's id";
-                Self::new(Code::PageError, told).titled("WhatsApp Web made no pairing code").because(words)
+                Self::new(Code::PageError, told)
+                    .titled("WhatsApp Web made no pairing code")
+                    .because(words)
             }
         }
     }
@@ -139,12 +162,20 @@ impl From<PasskeyFailure> for ApiError {
         };
         match error {
             PasskeyError::NotAsked => Self::new(Code::NoPasskeyAsked, words),
-            PasskeyError::NotWaiting(stage) => Self::new(Code::NotWaitingForPasskey, words).with("stage", stage.as_str()),
-            PasskeyError::Invalid(AssertionFault::WrongChallenge) => Self::new(Code::WrongChallenge, words),
+            PasskeyError::NotWaiting(stage) => {
+                Self::new(Code::NotWaitingForPasskey, words).with("stage", stage.as_str())
+            }
+            PasskeyError::Invalid(AssertionFault::WrongChallenge) => {
+                Self::new(Code::WrongChallenge, words)
+            }
             PasskeyError::Invalid(_) => Self::new(Code::InvalidAssertion, words),
-            PasskeyError::Expired { again } => Self::new(Code::ChallengeExpired, words).with("again", again),
+            PasskeyError::Expired { again } => {
+                Self::new(Code::ChallengeExpired, words).with("again", again)
+            }
             PasskeyError::Refused(_) => Self::new(Code::RefusedByWhatsapp, words),
-            PasskeyError::NotConfirming(stage) => Self::new(Code::NotWaitingForCode, words).with("stage", stage.as_str()),
+            PasskeyError::NotConfirming(stage) => {
+                Self::new(Code::NotWaitingForCode, words).with("stage", stage.as_str())
+            }
             PasskeyError::WrongCode => Self::new(Code::WrongCode, words),
             PasskeyError::Page(_) => {
                 let told = "WhatsApp Web could not take it; the gateway's log says why, under this request's id";
@@ -163,13 +194,31 @@ mod tests {
         for (error, status, code, retry) in [
             (StoreError::Busy, 503, "busy", true),
             (StoreError::Full, 503, "storage_full", true),
-            (StoreError::Moved { path: "wharf.db".into() }, 503, "storage_moved", true),
+            (
+                StoreError::Moved {
+                    path: "wharf.db".into(),
+                },
+                503,
+                "storage_moved",
+                true,
+            ),
             (StoreError::Corrupt("row".into()), 500, "unreadable", false),
             (StoreError::Database("words".into()), 500, "internal", false),
         ] {
             let told = ApiError::from(error.clone());
-            assert_eq!((told.0.status.as_u16(), told.code(), told.retry_after().is_some()), (status, code, retry), "{error}");
-            assert!(!told.message().contains("wharf.db") && !told.message().contains("words"), "{told:?}");
+            assert_eq!(
+                (
+                    told.0.status.as_u16(),
+                    told.code(),
+                    told.retry_after().is_some()
+                ),
+                (status, code, retry),
+                "{error}"
+            );
+            assert!(
+                !told.message().contains("wharf.db") && !told.message().contains("words"),
+                "{told:?}"
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ use super::codes::Code;
 use crate::model::FailureCode;
 
 /// What callers are told of an error whose words are for the operator.
-pub(in crate::api) const INTERNAL: &str = "something went wrong inside the gateway; its log says what, under this request's id";
+pub(in crate::api) const INTERNAL: &str =
+    "something went wrong inside the gateway; its log says what, under this request's id";
 
 /// Why a call failed.
 #[derive(Debug, Clone)]
@@ -67,7 +68,10 @@ impl ApiError {
 
     /// The path cannot be read.
     pub(in crate::api) fn path_not_utf8() -> Self {
-        Self::new(Code::InvalidPath, "the path cannot be read: what is escaped in it must be UTF-8 text")
+        Self::new(
+            Code::InvalidPath,
+            "the path cannot be read: what is escaped in it must be UTF-8 text",
+        )
     }
 
     /// A panic. Its words may quote anything; they go to the log by the panic hook, never to a caller.
@@ -100,13 +104,25 @@ impl ApiError {
 
     /// Adds a fact for programs. A problem document has it as a member; the envelope has it in `data`.
     pub(in crate::api) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.0.members.push(Member { name, value: value.into(), in_envelope: true });
+        self.0.members.push(Member {
+            name,
+            value: value.into(),
+            in_envelope: true,
+        });
         self
     }
 
     /// As [`Self::with`], for problem documents alone: the original service's clients do not expect it.
-    pub(in crate::api) fn with_in_problem(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.0.members.push(Member { name, value: value.into(), in_envelope: false });
+    pub(in crate::api) fn with_in_problem(
+        mut self,
+        name: &'static str,
+        value: impl Into<Value>,
+    ) -> Self {
+        self.0.members.push(Member {
+            name,
+            value: value.into(),
+            in_envelope: false,
+        });
         self
     }
 
@@ -135,10 +151,14 @@ impl IntoResponse for ApiError {
         let status = self.0.status;
         let mut response = status.into_response();
         if let Some(seconds) = self.0.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -171,19 +171,57 @@ enum Form {
 impl Form {
     /// `request_id`: where the log says more.
     fn of(error: ApiError, path: &str, request_id: Option<String>) -> Self {
-        let Details { status, code, title, message, members, .. } = *error.0;
+        let Details {
+            status,
+            code,
+            title,
+            message,
+            members,
+            ..
+        } = *error.0;
         if is_own(path) {
-            let members = members.into_iter().map(|member| (member.name.to_owned(), member.value)).collect();
+            let members = members
+                .into_iter()
+                .map(|member| (member.name.to_owned(), member.value))
+                .collect();
             let title = status.canonical_reason().unwrap_or("Error");
             let (code, detail) = (code.into_owned(), message);
-            return Self::Problem(Problem { r#type: "about:blank", title, status: status.as_u16(), code, detail, request_id, members });
+            return Self::Problem(Problem {
+                r#type: "about:blank",
+                title,
+                status: status.as_u16(),
+                code,
+                detail,
+                request_id,
+                members,
+            });
         }
         let members = members.into_iter().filter(|member| member.in_envelope);
         // The original service's name for it.
-        let name = |name: &str| if name == "state" { "connectionStatus".to_owned() } else { name.to_owned() };
-        let data: Map<String, Value> = members.map(|member| (name(member.name), member.value)).collect();
-        let (code, data, timestamp) = (code.into_owned(), Some(data).filter(|data| !data.is_empty()), Timestamp::now().rfc3339());
-        Self::Envelope(FailureEnvelope { success: false, error: title, message, code, timestamp, data, request_id })
+        let name = |name: &str| {
+            if name == "state" {
+                "connectionStatus".to_owned()
+            } else {
+                name.to_owned()
+            }
+        };
+        let data: Map<String, Value> = members
+            .map(|member| (name(member.name), member.value))
+            .collect();
+        let (code, data, timestamp) = (
+            code.into_owned(),
+            Some(data).filter(|data| !data.is_empty()),
+            Timestamp::now().rfc3339(),
+        );
+        Self::Envelope(FailureEnvelope {
+            success: false,
+            error: title,
+            message,
+            code,
+            timestamp,
+            data,
+            request_id,
+        })
     }
 
     fn kind(&self) -> &'static str {
@@ -195,7 +233,11 @@ impl Form {
 }
 
 /// The layer: gives every refusal its form.
-pub(in crate::api) async fn shape(State(paths): State<Arc<Paths>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn shape(
+    State(paths): State<Arc<Paths>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let id = request.headers().get(REQUEST_ID).cloned();
     let mut response = next.run(request).await;
@@ -207,7 +249,9 @@ pub(in crate::api) async fn shape(State(paths): State<Arc<Paths>>, request: Requ
     let said = response.extensions_mut().remove::<ApiError>();
     let refusal = match status {
         // Also a path that only looks like one of the API, such as a session's with an unknown verb.
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if paths.of(path).is_none() && (said.is_some() || is_of_framework(&response)) => {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+            if paths.of(path).is_none() && (said.is_some() || is_of_framework(&response)) =>
+        {
             response.headers_mut().remove(header::ALLOW);
             *response.status_mut() = StatusCode::NOT_FOUND;
             match said {
@@ -230,7 +274,9 @@ pub(in crate::api) async fn shape(State(paths): State<Arc<Paths>>, request: Requ
     });
     let form = Form::of(refusal, path, internal.flatten());
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.kind()));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(form.kind()));
     *response.body_mut() = Body::from(serde_json::to_vec(&form).unwrap_or_default());
     response
 }
@@ -243,14 +289,21 @@ pub(in crate::api) fn is_own(path: &str) -> bool {
 /// 404, with the nearest path.
 fn unknown(paths: &Paths, path: &str) -> ApiError {
     match paths.nearest(path) {
-        Some(nearest) => ApiError::new(Code::NotFound, format!("there is no such path; the nearest is {nearest}")).with("nearest", nearest),
+        Some(nearest) => ApiError::new(
+            Code::NotFound,
+            format!("there is no such path; the nearest is {nearest}"),
+        )
+        .with("nearest", nearest),
         None => ApiError::new(Code::NotFound, "there is no such path"),
     }
 }
 
 /// Whether an error is the framework's, which answers without a body or with a plain text.
 fn is_of_framework(response: &Response) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     kind.is_none_or(|kind| kind.starts_with("text/plain"))
 }
 
@@ -262,19 +315,34 @@ fn foreign(response: &Response) -> Option<ApiError> {
     let status = response.status();
     Some(match status {
         StatusCode::NOT_FOUND => ApiError::new(Code::NotFound, "there is no such path"),
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::new(Code::MethodNotAllowed, other_methods(response.headers())),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ApiError::new(Code::MethodNotAllowed, other_methods(response.headers()))
+        }
         StatusCode::BAD_REQUEST => ApiError::path_not_utf8(),
         _ => {
             let title = status.canonical_reason().unwrap_or("Refused");
-            ApiError::new(Code::Refused, "the request is refused").titled(title).of_status(status)
+            ApiError::new(Code::Refused, "the request is refused")
+                .titled(title)
+                .of_status(status)
         }
     })
 }
 
 /// What the path takes instead, by the header that says so.
 fn other_methods(headers: &HeaderMap) -> String {
-    match headers.get(header::ALLOW).and_then(|allowed| allowed.to_str().ok()).filter(|allowed| !allowed.is_empty()) {
-        Some(allowed) => format!("this path takes {}", allowed.split(',').map(str::trim).collect::<Vec<_>>().join(", ")),
+    match headers
+        .get(header::ALLOW)
+        .and_then(|allowed| allowed.to_str().ok())
+        .filter(|allowed| !allowed.is_empty())
+    {
+        Some(allowed) => format!(
+            "this path takes {}",
+            allowed
+                .split(',')
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
         None => "this path does not take that method".to_owned(),
     }
 }
@@ -299,13 +367,17 @@ mod tests {
 
     impl Log {
         fn text(&self) -> String {
-            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+                .into_owned()
         }
     }
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(bytes);
             Ok(bytes.len())
         }
 
@@ -324,52 +396,118 @@ mod tests {
 
     /// Status, type and body of the answer to a `GET`, in front of handlers that fail in every way.
     async fn ask(path: &str) -> (u16, String, Value, HeaderMap) {
-        let broken = || async { ApiError::from(StoreError::Database("no such table: outbox".into())) };
+        let broken =
+            || async { ApiError::from(StoreError::Database("no such table: outbox".into())) };
         let busy = || async { ApiError::from(StoreError::Busy) };
         let around = ServiceBuilder::new()
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
-            .layer(middleware::from_fn_with_state(Arc::new(Paths::default()), shape));
+            .layer(middleware::from_fn_with_state(
+                Arc::new(Paths::default()),
+                shape,
+            ));
         let router = Router::new()
             .route("/v1/broken", get(broken))
             .route("/api/whatsapp/broken", get(broken))
             .route("/v1/busy", get(busy))
-            .route("/v1/foreign", get(async || (StatusCode::BAD_REQUEST, "Invalid URL: struct Recipient")))
-            .route("/page", get(async || (StatusCode::NOT_FOUND, axum::response::Html("<p>for people</p>"))))
+            .route(
+                "/v1/foreign",
+                get(async || (StatusCode::BAD_REQUEST, "Invalid URL: struct Recipient")),
+            )
+            .route(
+                "/page",
+                get(async || {
+                    (
+                        StatusCode::NOT_FOUND,
+                        axum::response::Html("<p>for people</p>"),
+                    )
+                }),
+            )
             .layer(around);
-        let request = Request::builder().uri(path).body(Body::empty()).expect("request");
+        let request = Request::builder()
+            .uri(path)
+            .body(Body::empty())
+            .expect("request");
         let response = router.oneshot(request).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let kind = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let body = to_bytes(response.into_body(), 1 << 16).await.expect("body");
-        (status, kind, serde_json::from_slice(&body).unwrap_or_default(), headers)
+        (
+            status,
+            kind,
+            serde_json::from_slice(&body).unwrap_or_default(),
+            headers,
+        )
     }
 
     #[tokio::test]
     async fn what_went_wrong_inside_is_logged_once_and_told_to_nobody() {
         let log = Log::default();
-        let _guard = tracing::subscriber::set_default(tracing_subscriber::fmt().json().with_writer(log.clone()).finish());
-        for (path, kind, words) in [("/v1/broken", "application/problem+json", "detail"), ("/api/whatsapp/broken", "application/json", "message")] {
+        let _guard = tracing::subscriber::set_default(
+            tracing_subscriber::fmt()
+                .json()
+                .with_writer(log.clone())
+                .finish(),
+        );
+        for (path, kind, words) in [
+            ("/v1/broken", "application/problem+json", "detail"),
+            ("/api/whatsapp/broken", "application/json", "message"),
+        ] {
             let (status, told, body, headers) = ask(path).await;
-            assert_eq!((status, told.as_str(), &body["code"]), (500, kind, &Value::from("internal")), "{body}");
-            assert!(body[words].is_string() && !body.to_string().contains("outbox"), "{body}");
+            assert_eq!(
+                (status, told.as_str(), &body["code"]),
+                (500, kind, &Value::from("internal")),
+                "{body}"
+            );
+            assert!(
+                body[words].is_string() && !body.to_string().contains("outbox"),
+                "{body}"
+            );
             let id = body["requestId"].as_str().expect("an id");
-            assert_eq!(headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()), Some(id));
+            assert_eq!(
+                headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()),
+                Some(id)
+            );
             let text = log.text();
             let lines: Vec<&str> = text.lines().filter(|line| line.contains(id)).collect();
-            assert!(lines.len() == 1 && lines[0].contains("no such table: outbox") && lines[0].contains("ERROR"), "{lines:?}");
+            assert!(
+                lines.len() == 1
+                    && lines[0].contains("no such table: outbox")
+                    && lines[0].contains("ERROR"),
+                "{lines:?}"
+            );
         }
         let (status, _, body, headers) = ask("/v1/busy").await;
-        assert!(status == 503 && body["requestId"].is_null() && headers.contains_key(header::RETRY_AFTER), "{body}");
+        assert!(
+            status == 503
+                && body["requestId"].is_null()
+                && headers.contains_key(header::RETRY_AFTER),
+            "{body}"
+        );
         assert_eq!(log.text().lines().count(), 2);
     }
 
     #[tokio::test]
     async fn the_frameworks_own_words_are_not_passed_on_and_pages_stay_pages() {
         let (status, kind, body, _) = ask("/v1/foreign").await;
-        assert_eq!((status, kind.as_str(), &body["code"]), (400, "application/problem+json", &Value::from("invalid_path")), "{body}");
+        assert_eq!(
+            (status, kind.as_str(), &body["code"]),
+            (
+                400,
+                "application/problem+json",
+                &Value::from("invalid_path")
+            ),
+            "{body}"
+        );
         assert!(!body.to_string().contains("struct"), "{body}");
         let (status, kind, ..) = ask("/page").await;
-        assert!(status == 404 && kind.starts_with("text/html"), "{status} {kind}");
+        assert!(
+            status == 404 && kind.starts_with("text/html"),
+            "{status} {kind}"
+        );
     }
 }

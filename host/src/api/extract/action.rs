@@ -28,8 +28,16 @@ impl<S: Send + Sync, A: Actions> FromRequestParts<S> for Action<A> {
         let known = A::ALL.iter().find(|(name, _)| *name == verb);
         known.map(|(_, action)| Self(*action)).ok_or_else(|| {
             let names: Vec<&str> = A::names().collect();
-            let (last, others) = names.split_last().map_or(("", &[][..]), |(last, others)| (*last, others));
-            ApiError::new(Code::NotFound, format!("unknown action {verb:?}; expected {} or {last}", others.join(", ")))
+            let (last, others) = names
+                .split_last()
+                .map_or(("", &[][..]), |(last, others)| (*last, others));
+            ApiError::new(
+                Code::NotFound,
+                format!(
+                    "unknown action {verb:?}; expected {} or {last}",
+                    others.join(", ")
+                ),
+            )
         })
     }
 }

@@ -22,13 +22,19 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| unread(&rejection))
+        Bytes::from_request(request, state)
+            .await
+            .map(Self)
+            .map_err(|rejection| unread(&rejection))
     }
 }
 
 /// The bytes of a body that calls itself JSON. Its handler reads a `T` of them, where a large one keeps nobody waiting.
 #[derive(Debug)]
-pub(in crate::api) struct JsonBody<T>(pub(in crate::api) Bytes, pub(in crate::api) PhantomData<fn() -> T>);
+pub(in crate::api) struct JsonBody<T>(
+    pub(in crate::api) Bytes,
+    pub(in crate::api) PhantomData<fn() -> T>,
+);
 
 impl<S: Send + Sync, T> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
@@ -39,7 +45,10 @@ impl<S: Send + Sync, T> FromRequest<S> for JsonBody<T> {
         if is_json {
             return Ok(Self(bytes, PhantomData));
         }
-        Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
+        Err(ApiError::new(
+            Code::UnsupportedMediaType,
+            "the body must be JSON, with Content-Type: application/json",
+        ))
     }
 }
 
@@ -58,14 +67,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Object<T> {
 
 /// Whether a body calls itself JSON.
 pub(in crate::api) fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// A body that did not come whole.
 fn unread(rejection: &BytesRejection) -> ApiError {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(Code::BodyTooLarge, "the body is larger than this call takes; nothing was stored"),
-        _ => ApiError::new(Code::BodyNotReadable, "the body broke off or is not well-formed; nothing was stored"),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            Code::BodyTooLarge,
+            "the body is larger than this call takes; nothing was stored",
+        ),
+        _ => ApiError::new(
+            Code::BodyNotReadable,
+            "the body broke off or is not well-formed; nothing was stored",
+        ),
     }
 }

@@ -21,7 +21,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        object::from_query(parts.uri.query().unwrap_or_default()).map(Self).map_err(|fault| fault.of_query())
+        object::from_query(parts.uri.query().unwrap_or_default())
+            .map(Self)
+            .map_err(|fault| fault.of_query())
     }
 }
 
@@ -41,15 +43,28 @@ impl<S: Send + Sync> FromRequestParts<S> for NoParams {
         if parts.uri.query().is_none_or(str::is_empty) {
             return Ok(Self);
         }
-        Params::<Nothing>::from_request_parts(parts, state).await.map(|_| Self)
+        Params::<Nothing>::from_request_parts(parts, state)
+            .await
+            .map(|_| Self)
     }
 }
 
 /// A time in a query: RFC 3339 or milliseconds. The `+` of an offset that nobody has escaped comes as a blank.
-pub(in crate::api) fn time(name: &str, word: Option<String>) -> Result<Option<Timestamp>, ApiError> {
+pub(in crate::api) fn time(
+    name: &str,
+    word: Option<String>,
+) -> Result<Option<Timestamp>, ApiError> {
     let read = |word: String| {
-        let text = || if word.contains('T') { word.replace(' ', "+") } else { word.clone() };
-        let value = word.parse::<i64>().map_or_else(|_| Value::String(text()), Value::from);
+        let text = || {
+            if word.contains('T') {
+                word.replace(' ', "+")
+            } else {
+                word.clone()
+            }
+        };
+        let value = word
+            .parse::<i64>()
+            .map_or_else(|_| Value::String(text()), Value::from);
         instant(name, &value).map_err(|detail| ApiError::new(Code::InvalidTime, detail))
     };
     word.map(read).transpose()

@@ -28,8 +28,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 }
 
 /// A part of the path by its name in the route; empty: the route has none of that name.
-pub(super) async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, ApiError> {
-    let all = RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::path_not_utf8())?;
+pub(super) async fn path_part<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    name: &str,
+) -> Result<String, ApiError> {
+    let all = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|_| ApiError::path_not_utf8())?;
     let part = all.iter().find(|(known, _)| *known == name);
     Ok(part.map(|(_, part)| part.to_owned()).unwrap_or_default())
 }
@@ -46,7 +52,9 @@ pub(in crate::api) struct ClientQuery {
 impl ClientQuery {
     /// The session that is meant.
     pub(in crate::api) fn client(&self, defaults: &Defaults) -> Result<ClientId, ApiError> {
-        self.client_id.as_ref().map_or_else(|| Ok(defaults.client.clone()), |id| Ok(id.parse()?))
+        self.client_id
+            .as_ref()
+            .map_or_else(|| Ok(defaults.client.clone()), |id| Ok(id.parse()?))
     }
 }
 

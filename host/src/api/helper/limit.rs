@@ -17,7 +17,10 @@ pub(in crate::api) struct Limit {
 impl Limit {
     /// `most` calls a minute.
     pub(in crate::api) fn new(most: u32) -> Self {
-        Self { most, now: Mutex::new((Instant::now(), 0)) }
+        Self {
+            most,
+            now: Mutex::new((Instant::now(), 0)),
+        }
     }
 
     /// Takes one call in, or says after how many seconds another is worth trying.
@@ -43,8 +46,13 @@ mod tests {
     fn a_minute_has_so_many_calls_and_the_next_one_has_as_many() {
         let limit = Limit::new(2);
         assert!(limit.take().is_ok() && limit.take().is_ok());
-        assert!(limit.take().is_err_and(|seconds| (1..=60).contains(&seconds)));
-        limit.now.lock().expect("lock").0 = Instant::now().checked_sub(WINDOW).expect("an hour ago");
+        assert!(
+            limit
+                .take()
+                .is_err_and(|seconds| (1..=60).contains(&seconds))
+        );
+        limit.now.lock().expect("lock").0 =
+            Instant::now().checked_sub(WINDOW).expect("an hour ago");
         assert!(limit.take().is_ok());
     }
 }

@@ -55,13 +55,22 @@ pub(super) fn routes() -> Routes {
             "/passkey/{token}",
             Token,
             page,
-            Operation::new("getHelperPage", "The helper page, or with `Accept: application/json` the state of its challenge").refuses(&token),
+            Operation::new(
+                "getHelperPage",
+                "The helper page, or with `Accept: application/json` the state of its challenge",
+            )
+            .refuses(&token),
         )
         .post(
             "/passkey/{token}",
             Token,
             answer,
-            called("helperAnswerPasskey", "Gives the page an assertion, as `JSON.stringify(credential)` gives it").body::<Credential>().refuses(&[
+            called(
+                "helperAnswerPasskey",
+                "Gives the page an assertion, as `JSON.stringify(credential)` gives it",
+            )
+            .body::<Credential>()
+            .refuses(&[
                 Code::NotWaitingForPasskey,
                 Code::WrongChallenge,
                 Code::InvalidAssertion,
@@ -72,9 +81,12 @@ pub(super) fn routes() -> Routes {
             "/passkey/{token}/confirm",
             Token,
             confirm,
-            called("helperConfirmPasskey", "Confirms the code, or gives the ceremony up")
-                .body::<Comparison>()
-                .refuses(&[Code::NotWaitingForCode, Code::WrongCode]),
+            called(
+                "helperConfirmPasskey",
+                "Confirms the code, or gives the ceremony up",
+            )
+            .body::<Comparison>()
+            .refuses(&[Code::NotWaitingForCode, Code::WrongCode]),
         )
 }
 
@@ -82,7 +94,11 @@ const STYLE: &str = include_str!("helper.css");
 const SCRIPT: &str = include_str!("helper.js");
 const SNIPPET: &str = include_str!("snippet.js");
 
-static PAGE: LazyLock<String> = LazyLock::new(|| include_str!("helper.html").replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT));
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    include_str!("helper.html")
+        .replace("/*STYLE*/", STYLE)
+        .replace("/*SCRIPT*/", SCRIPT)
+});
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
@@ -107,19 +123,35 @@ struct Tokens {
 
 impl Tokens {
     fn open(&self, token: &str) -> Result<Opened, ApiError> {
-        let too_many = |seconds: u64| ApiError::new(Code::TooManyRequests, "too many calls of helper pages; wait a little").after(seconds);
+        let too_many = |seconds: u64| {
+            ApiError::new(
+                Code::TooManyRequests,
+                "too many calls of helper pages; wait a little",
+            )
+            .after(seconds)
+        };
         self.calls.take().map_err(too_many)?;
         // In a time that tells nothing of a token that opens something.
         let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
         for (client, now) in self.sessions.all() {
-            if let Some(view) = now.passkey.filter(|view| view.token.as_deref().is_some_and(is_it)) {
+            if let Some(view) = now
+                .passkey
+                .filter(|view| view.token.as_deref().is_some_and(is_it))
+            {
                 return Ok(Opened::Now(client, Box::new(view)));
             }
-            if let Some(past) = now.past_passkeys.into_iter().find(|past| is_it(&past.token)) {
+            if let Some(past) = now
+                .past_passkeys
+                .into_iter()
+                .find(|past| is_it(&past.token))
+            {
                 return Ok(Opened::Past(past.reason));
             }
         }
-        Err(ApiError::new(Code::UnknownToken, "this link opens nothing (any more): ask whoever runs the gateway for the newest one"))
+        Err(ApiError::new(
+            Code::UnknownToken,
+            "this link opens nothing (any more): ask whoever runs the gateway for the newest one",
+        ))
     }
 }
 
@@ -164,7 +196,11 @@ struct Over {
 
 impl HelperState {
     fn now(view: &PasskeyView) -> Self {
-        let snippet = view.public_key.as_ref().filter(|_| view.is_pending()).map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
+        let snippet = view
+            .public_key
+            .as_ref()
+            .filter(|_| view.is_pending())
+            .map(|options| SNIPPET.replace("{OPTIONS}", &options.to_string()));
         let seconds = |until: Timestamp| until.since(Timestamp::now()) / 1000;
         Self::Now(Box::new(Challenge {
             stage: view.stage,
@@ -178,7 +214,10 @@ impl HelperState {
     }
 
     fn over(reason: impl Into<String>) -> Self {
-        Self::Over(Over { stage: "done", reason: reason.into() })
+        Self::Over(Over {
+            stage: "done",
+            reason: reason.into(),
+        })
     }
 }
 
@@ -203,7 +242,10 @@ impl IntoResponse for Shown {
 
 impl Output for Shown {
     fn describe(operation: Operation) -> Operation {
-        operation.answers::<HelperState>(StatusCode::OK).or("text/html").also(StatusCode::NOT_FOUND, "text/html")
+        operation
+            .answers::<HelperState>(StatusCode::OK)
+            .or("text/html")
+            .also(StatusCode::NOT_FOUND, "text/html")
     }
 }
 
@@ -215,9 +257,17 @@ impl Output for Taken {
 
 /// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept: application/json` the state of its
 /// challenge.
-async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc<Limit>>, Path(token): Path<String>, headers: HeaderMap) -> Shown {
+async fn page(
+    State(sessions): State<Arc<dyn Sessions>>,
+    State(calls): State<Arc<Limit>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Shown {
     let opened = Tokens { sessions, calls }.open(&token);
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if accepts.contains("application/json") {
         let state = match opened {
             Ok(Opened::Now(_, view)) => HelperState::now(&view),
@@ -226,7 +276,11 @@ async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc
         };
         return Shown((NO_STORE, Json(state)).into_response());
     }
-    let status = if opened.is_ok() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let status = if opened.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    };
     let headers: [(HeaderName, &str); 4] = [
         (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -238,11 +292,17 @@ async fn page(State(sessions): State<Arc<dyn Sessions>>, State(calls): State<Arc
 
 fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
     if !is_json(headers) {
-        return Err(ApiError::new(Code::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"));
+        return Err(ApiError::new(
+            Code::UnsupportedMediaType,
+            "the body must be JSON, with Content-Type: application/json",
+        ));
     }
     match opened {
         Opened::Now(client, _) => Ok(client),
-        Opened::Past(reason) => Err(ApiError::new(Code::ChallengeExpired, format!("this link's challenge is over: {reason}"))),
+        Opened::Past(reason) => Err(ApiError::new(
+            Code::ChallengeExpired,
+            format!("this link's challenge is over: {reason}"),
+        )),
     }
 }
 
@@ -301,16 +361,30 @@ mod tests {
                 assert!(!part.contains(sign), "{sign}");
             }
         }
-        assert!(PAGE.contains(&format!("<script>{SCRIPT}</script>")) && PAGE.contains(&format!("<style>{STYLE}</style>")));
+        assert!(
+            PAGE.contains(&format!("<script>{SCRIPT}</script>"))
+                && PAGE.contains(&format!("<style>{STYLE}</style>"))
+        );
         assert!(POLICY.contains("default-src 'none'") && !POLICY.contains("unsafe"));
     }
 
     #[test]
     fn the_snippet_can_be_read_in_a_minute() {
-        assert!(SNIPPET.lines().count() < 50, "{} lines", SNIPPET.lines().count());
+        assert!(
+            SNIPPET.lines().count() < 50,
+            "{} lines",
+            SNIPPET.lines().count()
+        );
         assert_eq!(SNIPPET.matches("{OPTIONS}").count(), 1);
         assert_eq!(SNIPPET.matches("{ADDRESS}").count(), 1);
-        for call in ["fetch(", "XMLHttpRequest", "cookie", "localStorage", "indexedDB", "eval("] {
+        for call in [
+            "fetch(",
+            "XMLHttpRequest",
+            "cookie",
+            "localStorage",
+            "indexedDB",
+            "eval(",
+        ] {
             assert!(!SNIPPET.contains(call), "{call}");
         }
     }

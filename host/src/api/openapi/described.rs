@@ -82,9 +82,17 @@ impl Input for NoParams {
 
 impl<T: JsonSchema> Input for Params<T> {
     fn describe(operation: Operation) -> Operation {
-        let refuses_others = T::json_schema(&mut SchemaGenerator::default()).get("additionalProperties").is_some();
-        let operation = if refuses_others { operation.refuses(&[Code::UnknownParameter]) } else { operation };
-        operation.query::<T>().refuses(&[Code::DuplicateParameter, Code::InvalidQuery])
+        let refuses_others = T::json_schema(&mut SchemaGenerator::default())
+            .get("additionalProperties")
+            .is_some();
+        let operation = if refuses_others {
+            operation.refuses(&[Code::UnknownParameter])
+        } else {
+            operation
+        };
+        operation
+            .query::<T>()
+            .refuses(&[Code::DuplicateParameter, Code::InvalidQuery])
     }
 }
 
@@ -102,13 +110,17 @@ impl Input for Client {
 
 impl<T: JsonSchema> Input for Object<T> {
     fn describe(operation: Operation) -> Operation {
-        operation.body::<T>().refuses(&[Code::InvalidBody, Code::DuplicateField])
+        operation
+            .body::<T>()
+            .refuses(&[Code::InvalidBody, Code::DuplicateField])
     }
 }
 
 impl<T: JsonSchema> Input for JsonBody<T> {
     fn describe(operation: Operation) -> Operation {
-        operation.body::<T>().refuses(&[Code::DuplicateField, Code::UnsupportedMediaType])
+        operation
+            .body::<T>()
+            .refuses(&[Code::DuplicateField, Code::UnsupportedMediaType])
     }
 }
 

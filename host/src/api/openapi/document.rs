@@ -19,12 +19,32 @@ const ABOUT: &str = include_str!("about.md");
 
 /// The groups of calls, by the beginnings of their paths.
 const TAGS: [(&str, &str, &str); 8] = [
-    ("/v1/messages", "Messages", "Messages that were accepted: found, looked at, taken back and taken up again."),
+    (
+        "/v1/messages",
+        "Messages",
+        "Messages that were accepted: found, looked at, taken back and taken up again.",
+    ),
     ("/v1/bulk", "Bulk orders", "One message to many."),
-    ("/v1/deliveries", "Deliveries", "What becomes of events on their way to their receivers."),
-    ("/v1/sessions", "Sessions", "WhatsApp logins: made, linked, started, stopped, looked at; and sending with them."),
-    ("/passkey", "Helper page", "The page on which a person signs with a passkey, and its calls. They need the token in the path and no key."),
-    ("/api/whatsapp", "Original service", "The calls of the service that this gateway replaces, in its own envelope."),
+    (
+        "/v1/deliveries",
+        "Deliveries",
+        "What becomes of events on their way to their receivers.",
+    ),
+    (
+        "/v1/sessions",
+        "Sessions",
+        "WhatsApp logins: made, linked, started, stopped, looked at; and sending with them.",
+    ),
+    (
+        "/passkey",
+        "Helper page",
+        "The page on which a person signs with a passkey, and its calls. They need the token in the path and no key.",
+    ),
+    (
+        "/api/whatsapp",
+        "Original service",
+        "The calls of the service that this gateway replaces, in its own envelope.",
+    ),
     ("/health", "Original service", ""),
     ("/", "Operation", "Probes, metrics, and this document."),
 ];
@@ -36,9 +56,16 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
     let envelope = schemas.written::<FailureEnvelope>();
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for call in calls.iter() {
-        let refusal = if is_own(call.path) { ("application/problem+json", &problem) } else { ("application/json", &envelope) };
+        let refusal = if is_own(call.path) {
+            ("application/problem+json", &problem)
+        } else {
+            ("application/json", &envelope)
+        };
         for (path, operation) in each(call) {
-            let parameters: Vec<Value> = names(&path).into_iter().map(|name| in_path(&path, name)).collect();
+            let parameters: Vec<Value> = names(&path)
+                .into_iter()
+                .map(|name| in_path(&path, name))
+                .collect();
             let made = self::operation(call, operation, refusal, &mut schemas);
             let of_path = paths.entry(path).or_default();
             of_path.insert(call.method.as_str().to_ascii_lowercase(), made);
@@ -51,7 +78,10 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
     let mut components = schemas.finish();
     components.extend(bodies);
     let mut tags: Vec<Value> = Vec::new();
-    for (_, name, description) in TAGS.iter().filter(|(.., description)| !description.is_empty()) {
+    for (_, name, description) in TAGS
+        .iter()
+        .filter(|(.., description)| !description.is_empty())
+    {
         tags.push(json!({"name": name, "description": description}));
     }
     json!({
@@ -99,22 +129,33 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
 fn each(call: &Call) -> Vec<(String, &Operation)> {
     let paths: Vec<String> = match call.verbs.as_slice() {
         [] => vec![call.path.to_owned()],
-        verbs => verbs.iter().map(|verb| call.path.replace("{verb}", verb)).collect(),
+        verbs => verbs
+            .iter()
+            .map(|verb| call.path.replace("{verb}", verb))
+            .collect(),
     };
     paths.into_iter().zip(&call.operations).collect()
 }
 
 /// The names in the braces of a path.
 fn names(path: &str) -> Vec<&str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .collect()
 }
 
 fn in_path(path: &str, name: &str) -> Value {
-    let text = |description: &str| (description.to_owned(), json!({"type": "string", "minLength": 1}));
+    let text = |description: &str| {
+        (
+            description.to_owned(),
+            json!({"type": "string", "minLength": 1}),
+        )
+    };
     let (description, schema) = match (name, tag(path)) {
-        ("id", "Sessions") => {
-            ("The name of a session.".to_owned(), json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$", "examples": ["default"]}))
-        }
+        ("id", "Sessions") => (
+            "The name of a session.".to_owned(),
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$", "examples": ["default"]}),
+        ),
         ("id", "Messages") => text("The gateway's id of a message, `out_…`."),
         ("id", "Bulk orders") => text("The id of a bulk order, `bulk_…`."),
         ("id", "Deliveries") => text("The id of a delivery, `dlv_…`."),
@@ -125,16 +166,26 @@ fn in_path(path: &str, name: &str) -> Value {
 }
 
 fn tag(path: &str) -> &'static str {
-    TAGS.iter().find(|(start, ..)| path.starts_with(start)).map_or("Operation", |(_, name, _)| name)
+    TAGS.iter()
+        .find(|(start, ..)| path.starts_with(start))
+        .map_or("Operation", |(_, name, _)| name)
 }
 
-fn operation(call: &Call, operation: &Operation, refusal: (&str, &Value), schemas: &mut Schemas) -> Value {
+fn operation(
+    call: &Call,
+    operation: &Operation,
+    refusal: (&str, &Value),
+    schemas: &mut Schemas,
+) -> Value {
     let need = call.need;
     let mut all = json!({
         "operationId": operation.id, "summary": operation.summary, "description": description(operation, need), "tags": [tag(call.path)],
         "security": security(need),
     });
-    let mut parameters = operation.query.map(|query| query(schemas)).unwrap_or_default();
+    let mut parameters = operation
+        .query
+        .map(|query| query(schemas))
+        .unwrap_or_default();
     parameters.extend(operation.headers.iter().map(|header| match header {
         Header::IdempotencyKey => json!({"$ref": "#/components/parameters/IdempotencyKey"}),
         Header::Prefer => json!({"$ref": "#/components/parameters/Prefer"}),
@@ -143,16 +194,25 @@ fn operation(call: &Call, operation: &Operation, refusal: (&str, &Value), schema
         all["parameters"] = parameters.into();
     }
     if let Some(body) = operation.body {
-        all["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": body(schemas)}}});
+        all["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": body(schemas)}}});
     }
     let mut responses = Map::new();
-    for Answer { status, words, content, headers } in &operation.answers {
+    for Answer {
+        status,
+        words,
+        content,
+        headers,
+    } in &operation.answers
+    {
         let mut response = json!({"description": words, "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}});
         for (name, words) in headers {
-            response["headers"][name] = json!({"description": words, "required": true, "schema": {"type": "string"}});
+            response["headers"][name] =
+                json!({"description": words, "required": true, "schema": {"type": "string"}});
         }
         for (kind, made) in content {
-            response["content"][kind]["schema"] = made.map_or_else(|| json!({}), |made| made(schemas));
+            response["content"][kind]["schema"] =
+                made.map_or_else(|| json!({}), |made| made(schemas));
         }
         responses.insert(status.as_str().into(), response);
     }
@@ -178,23 +238,42 @@ fn description(operation: &Operation, need: Need) -> String {
         Need::Of(scope) => format!("Needs the scope `{}`.", scope.as_str()),
         Need::All(scope) => format!("Needs the scope `{}` of all sessions.", scope.as_str()),
     };
-    [operation.description, needs.as_str()].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("\n\n")
+    [operation.description, needs.as_str()]
+        .iter()
+        .filter(|text| !text.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 /// A scope is named as OpenAPI 3.1 names roles of keys that are no OAuth tokens.
 fn security(need: Need) -> Value {
     match need {
         Need::Nothing | Need::Token => json!([]),
-        Need::Of(scope) | Need::All(scope) => json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}]),
+        Need::Of(scope) | Need::All(scope) => {
+            json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}])
+        }
     }
 }
 
 /// Every code that the call may answer with: its own, and what the guard, the router and the readers say of every call.
 fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     // Without keys the guard looks at where a call comes from; at a probe's too.
-    let mut codes = vec![Code::AmbiguousRequest, Code::HostNotLoopback, Code::ProxyWithoutApiKeys, Code::OriginNotAllowed, Code::CrossSite];
+    let mut codes = vec![
+        Code::AmbiguousRequest,
+        Code::HostNotLoopback,
+        Code::ProxyWithoutApiKeys,
+        Code::OriginNotAllowed,
+        Code::CrossSite,
+    ];
     if matches!(call.need, Need::Of(_) | Need::All(_)) {
-        codes.extend([Code::SeveralApiKeys, Code::ApiKeyInAddress, Code::InvalidApiKey, Code::MissingApiKey, Code::ScopeMissing]);
+        codes.extend([
+            Code::SeveralApiKeys,
+            Code::ApiKeyInAddress,
+            Code::InvalidApiKey,
+            Code::MissingApiKey,
+            Code::ScopeMissing,
+        ]);
     }
     if !is_probe(call.path) {
         codes.push(Code::TooManyConnections);
@@ -204,7 +283,13 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     }
     // A body is received, and thrown away, also where a call has none.
     if call.method == Method::POST {
-        codes.extend([Code::BodyNotReadable, Code::BodyTooSlow, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::Busy]);
+        codes.extend([
+            Code::BodyNotReadable,
+            Code::BodyTooSlow,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::Busy,
+        ]);
     }
     // A panic is caught, whatever was called.
     codes.push(Code::Internal);
@@ -228,9 +313,17 @@ fn by_status(mut codes: Vec<Code>) -> BTreeMap<StatusCode, Vec<Code>> {
 }
 
 fn refusal(status: StatusCode, codes: &[Code], (kind, form): (&str, &Value)) -> Value {
-    let words: Vec<String> = codes.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.meaning())).collect();
+    let words: Vec<String> = codes
+        .iter()
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.meaning()))
+        .collect();
     let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
-    let may_retry = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+    let may_retry = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::CONFLICT,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
     if may_retry.contains(&status) {
         headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"});
     }

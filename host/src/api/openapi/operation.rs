@@ -12,7 +12,12 @@ use crate::api::error::Code;
 type Made = fn(&mut Schemas) -> Value;
 
 /// What every call may answer with that reads or writes the database, beside an internal error.
-pub(in crate::api) const STORE: &[Code] = &[Code::Busy, Code::StorageFull, Code::StorageMoved, Code::Unreadable];
+pub(in crate::api) const STORE: &[Code] = &[
+    Code::Busy,
+    Code::StorageFull,
+    Code::StorageMoved,
+    Code::Unreadable,
+];
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -58,8 +63,20 @@ pub(super) struct Answer {
 impl Operation {
     /// A call by the name that generated clients have of it.
     pub(in crate::api) fn new(id: &'static str, summary: &'static str) -> Self {
-        let (query, headers, body, answers, codes) = (None, Vec::new(), None, Vec::new(), Vec::new());
-        Self { id, summary, description: "", status: StatusCode::OK, query, headers, body, answers, codes, also: Vec::new() }
+        let (query, headers, body, answers, codes) =
+            (None, Vec::new(), None, Vec::new(), Vec::new());
+        Self {
+            id,
+            summary,
+            description: "",
+            status: StatusCode::OK,
+            query,
+            headers,
+            body,
+            answers,
+            codes,
+            also: Vec::new(),
+        }
     }
 
     /// More than the line says.
@@ -101,9 +118,18 @@ impl Operation {
     /// It answers so with JSON, written from `T`.
     pub(in crate::api) fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
         let schema = T::json_schema(&mut SchemaGenerator::default());
-        let words = schema.get("description").and_then(Value::as_str).unwrap_or("It was done.").to_owned();
+        let words = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or("It was done.")
+            .to_owned();
         let content = vec![("application/json", Some(Schemas::written::<T> as Made))];
-        self.answers.push(Answer { status, words, content, headers: Vec::new() });
+        self.answers.push(Answer {
+            status,
+            words,
+            content,
+            headers: Vec::new(),
+        });
         self
     }
 
@@ -114,9 +140,19 @@ impl Operation {
     }
 
     /// It answers so with something that is no JSON; none: without a body.
-    pub(in crate::api) fn answers_with(mut self, status: StatusCode, words: &str, kind: Option<&'static str>) -> Self {
+    pub(in crate::api) fn answers_with(
+        mut self,
+        status: StatusCode,
+        words: &str,
+        kind: Option<&'static str>,
+    ) -> Self {
         let content = kind.into_iter().map(|kind| (kind, None)).collect();
-        self.answers.push(Answer { status, words: words.to_owned(), content, headers: Vec::new() });
+        self.answers.push(Answer {
+            status,
+            words: words.to_owned(),
+            content,
+            headers: Vec::new(),
+        });
         self
     }
 

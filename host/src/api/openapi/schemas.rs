@@ -20,8 +20,13 @@ pub(in crate::api) struct Schemas {
 
 impl Schemas {
     pub(super) fn new() -> Self {
-        let settings = || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = PLACE.into());
-        Self { read: settings().for_deserialize().into_generator(), written: settings().for_serialize().into_generator() }
+        let settings = || {
+            SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = PLACE.into())
+        };
+        Self {
+            read: settings().for_deserialize().into_generator(),
+            written: settings().for_serialize().into_generator(),
+        }
     }
 
     /// Of a body.
@@ -37,11 +42,18 @@ impl Schemas {
     /// The parameters of a query, one for each field of `T`.
     pub(in crate::api) fn parameters<T: JsonSchema>(&mut self) -> Vec<Value> {
         let schema = T::json_schema(&mut self.read).to_value();
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let fields = schema["properties"].as_object().into_iter().flatten();
         let parameter = |(name, schema): (&String, &Value)| {
             let mut schema = without_null(schema.clone());
-            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let description = schema
+                .as_object_mut()
+                .and_then(|schema| schema.remove("description"));
             json!({"name": name, "in": "query", "required": required.contains(&name.as_str()), "description": description, "schema": schema})
         };
         fields.map(parameter).collect()
@@ -52,7 +64,10 @@ impl Schemas {
         let mut all = self.written.take_definitions(true);
         for (name, schema) in self.read.take_definitions(true) {
             let schema = tolerant(schema);
-            debug_assert!(all.get(&name).is_none_or(|known| *known == schema), "{name} is read otherwise than it is answered: name one of both");
+            debug_assert!(
+                all.get(&name).is_none_or(|known| *known == schema),
+                "{name} is read otherwise than it is answered: name one of both"
+            );
             all.insert(name, schema);
         }
         all.values_mut().for_each(one_list);
@@ -63,16 +78,27 @@ impl Schemas {
 /// A choice of words is one list with the words' meanings in its description: of a choice of constants, generators of clients
 /// make no enumeration.
 fn one_list(schema: &mut Value) {
-    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else {
+        return;
+    };
     let (mut words, mut meanings) = (Vec::new(), String::new());
     for choice in choices {
         let constant = choice.get("const").map(std::slice::from_ref);
-        let Some(names) = constant.or(choice.get("enum").and_then(Value::as_array).map(Vec::as_slice)) else { return };
+        let Some(names) = constant.or(choice
+            .get("enum")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice))
+        else {
+            return;
+        };
         for name in names {
             let Some(text) = name.as_str() else { return };
             words.push(name.clone());
             meanings += &format!("\n- `{text}`");
-            meanings += &choice["description"].as_str().map(|meaning| format!(": {meaning}")).unwrap_or_default();
+            meanings += &choice["description"]
+                .as_str()
+                .map(|meaning| format!(": {meaning}"))
+                .unwrap_or_default();
         }
     }
     let description = schema["description"].as_str().unwrap_or_default();
@@ -82,21 +108,40 @@ fn one_list(schema: &mut Value) {
 /// A schema of something that is read, with null for what may be left out.
 fn tolerant(mut schema: Value) -> Value {
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        fields.values_mut().for_each(|field| *field = tolerant(field.take()));
+        fields
+            .values_mut()
+            .for_each(|field| *field = tolerant(field.take()));
     }
     for list in ["anyOf", "oneOf", "allOf"] {
-        for part in schema.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+        for part in schema
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             *part = tolerant(part.take());
         }
     }
-    if let Some(pairs) = schema.get_mut("additionalProperties").filter(|pairs| pairs.is_object()) {
+    if let Some(pairs) = schema
+        .get_mut("additionalProperties")
+        .filter(|pairs| pairs.is_object())
+    {
         *pairs = or_null(tolerant(pairs.take()));
     }
     if let Some(item) = schema.get_mut("items") {
         *item = tolerant(item.take());
     }
-    let required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    for (name, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+    let required: Vec<Value> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    for (name, field) in schema
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
         if !required.iter().any(|needed| needed == name) {
             *field = or_null(field.take());
         }
@@ -105,14 +150,26 @@ fn tolerant(mut schema: Value) -> Value {
 }
 
 fn or_null(mut schema: Value) -> Value {
-    let has_null = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(|part| *part == "null" || part["type"] == "null"));
-    let Some(fields) = schema.as_object_mut() else { return schema };
+    let has_null = |list: &Value| {
+        list.as_array().is_some_and(|list| {
+            list.iter()
+                .any(|part| *part == "null" || part["type"] == "null")
+        })
+    };
+    let Some(fields) = schema.as_object_mut() else {
+        return schema;
+    };
     // What is left out says nothing; an empty object as a default is no more than that.
-    if fields.get("default").is_some_and(|default| default.as_object().is_some_and(Map::is_empty)) {
+    if fields
+        .get("default")
+        .is_some_and(|default| default.as_object().is_some_and(Map::is_empty))
+    {
         fields.remove("default");
     }
     match fields.get("type").cloned() {
-        Some(Value::String(one)) if !fields.contains_key("enum") && !fields.contains_key("const") => {
+        Some(Value::String(one))
+            if !fields.contains_key("enum") && !fields.contains_key("const") =>
+        {
             fields.insert("type".into(), json!([one, "null"]));
         }
         Some(types @ Value::Array(_)) if has_null(&types) => {}
@@ -193,15 +250,30 @@ mod tests {
     #[test]
     fn what_may_be_left_out_may_be_null_and_nothing_else() {
         let mut schemas = Schemas::new();
-        assert_eq!(schemas.read::<Body>(), json!({"$ref": "#/components/schemas/Body"}));
+        assert_eq!(
+            schemas.read::<Body>(),
+            json!({"$ref": "#/components/schemas/Body"})
+        );
         let mut all = schemas.finish();
         let body = all.remove("Body").expect("a body");
         assert_eq!(body["required"], json!(["name"]));
         assert_eq!(body["additionalProperties"], json!(false));
-        assert_eq!(body["properties"]["name"], json!({"type": "string", "description": "Which."}));
-        assert_eq!(body["properties"]["way"]["anyOf"], json!([{"$ref": "#/components/schemas/Way"}, {"type": "null"}]));
+        assert_eq!(
+            body["properties"]["name"],
+            json!({"type": "string", "description": "Which."})
+        );
+        assert_eq!(
+            body["properties"]["way"]["anyOf"],
+            json!([{"$ref": "#/components/schemas/Way"}, {"type": "null"}])
+        );
         let pairs = &body["properties"]["freePairs"];
-        assert_eq!((&pairs["type"], &pairs["additionalProperties"]), (&json!(["object", "null"]), &json!({"type": ["string", "null"]})));
+        assert_eq!(
+            (&pairs["type"], &pairs["additionalProperties"]),
+            (
+                &json!(["object", "null"]),
+                &json!({"type": ["string", "null"]})
+            )
+        );
     }
 
     #[test]
@@ -216,10 +288,27 @@ mod tests {
             which: String,
         }
         let parameters = Schemas::new().parameters::<Query>();
-        let of = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name).expect("there");
+        let of = |name: &str| {
+            parameters
+                .iter()
+                .find(|parameter| parameter["name"] == name)
+                .expect("there")
+        };
         assert_eq!(of("limit")["schema"]["type"], "integer");
-        assert_eq!((&of("limit")["description"], &of("limit")["schema"]["maximum"]), (&json!("At most so many."), &json!(9)));
-        assert_eq!(of("way")["schema"], json!({"$ref": "#/components/schemas/Way"}));
-        assert_eq!((&of("which")["required"], &of("way")["required"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (
+                &of("limit")["description"],
+                &of("limit")["schema"]["maximum"]
+            ),
+            (&json!("At most so many."), &json!(9))
+        );
+        assert_eq!(
+            of("way")["schema"],
+            json!({"$ref": "#/components/schemas/Way"})
+        );
+        assert_eq!(
+            (&of("which")["required"], &of("way")["required"]),
+            (&json!(true), &json!(false))
+        );
     }
 }

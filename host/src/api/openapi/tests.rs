@@ -14,8 +14,13 @@ fn whole() -> Value {
 fn walk<'a>(place: &str, value: &'a Value, see: &mut impl FnMut(&str, &'a Value)) {
     see(place, value);
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| walk(&format!("{place}/{}", name.replace('/', "~1")), value, see)),
-        Value::Array(list) => list.iter().enumerate().for_each(|(at, value)| walk(&format!("{place}/{at}"), value, see)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            walk(&format!("{place}/{}", name.replace('/', "~1")), value, see)
+        }),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .for_each(|(at, value)| walk(&format!("{place}/{at}"), value, see)),
         _ => {}
     }
 }
@@ -24,7 +29,13 @@ fn walk<'a>(place: &str, value: &'a Value, see: &mut impl FnMut(&str, &'a Value)
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().expect("paths").iter();
     let of_path = |(path, methods): (&'_ String, &'_ Value)| -> Vec<String> {
-        methods.as_object().expect("methods").keys().filter(|name| *name != "parameters").map(|method| format!("{method} {path}")).collect()
+        methods
+            .as_object()
+            .expect("methods")
+            .keys()
+            .filter(|name| *name != "parameters")
+            .map(|method| format!("{method} {path}"))
+            .collect()
     };
     let all: Vec<String> = paths.flat_map(of_path).collect();
     let find = |name: String| {
@@ -41,14 +52,19 @@ fn every_reference_leads_somewhere_and_every_name_is_used_once() {
     let mut lost = Vec::new();
     walk("", &document, &mut |place, value| {
         if let Some(reference) = value.get("$ref").and_then(Value::as_str)
-            && reference.strip_prefix('#').is_none_or(|pointer| document.pointer(pointer).is_none())
+            && reference
+                .strip_prefix('#')
+                .is_none_or(|pointer| document.pointer(pointer).is_none())
         {
             lost.push(format!("{place}: {reference}"));
         }
     });
     assert!(lost.is_empty(), "{lost:#?}");
     let operations = operations(&document);
-    let ids: BTreeSet<&str> = operations.iter().filter_map(|(_, operation)| operation["operationId"].as_str()).collect();
+    let ids: BTreeSet<&str> = operations
+        .iter()
+        .filter_map(|(_, operation)| operation["operationId"].as_str())
+        .collect();
     assert_eq!(ids.len(), operations.len());
 }
 
@@ -61,15 +77,29 @@ fn every_field_and_parameter_is_described() {
         // What tells the forms of a type apart says all by its value.
         let is_tag = value.get("const").is_some();
         let is_parameter = value.get("in").is_some_and(Value::is_string);
-        let says = |value: &Value| value["description"].as_str().is_some_and(|words| words.len() > 5);
+        let says = |value: &Value| {
+            value["description"]
+                .as_str()
+                .is_some_and(|words| words.len() > 5)
+        };
         if (is_field || is_parameter) && !is_tag && !says(value) {
             bare.push(place.to_owned());
         }
     });
     assert!(bare.is_empty(), "without a description: {bare:#?}");
     for (name, operation) in operations(&document) {
-        assert!(operation["summary"].as_str().is_some_and(|words| words.len() > 5 && !words.ends_with('.')), "{name}");
-        assert!(operation["responses"].as_object().is_some_and(|answers| answers.keys().any(|status| status.starts_with('2'))), "{name}");
+        assert!(
+            operation["summary"]
+                .as_str()
+                .is_some_and(|words| words.len() > 5 && !words.ends_with('.')),
+            "{name}"
+        );
+        assert!(
+            operation["responses"]
+                .as_object()
+                .is_some_and(|answers| answers.keys().any(|status| status.starts_with('2'))),
+            "{name}"
+        );
     }
 }
 
@@ -91,16 +121,32 @@ fn a_call_asks_for_the_scope_that_the_guard_asks_for() {
     let document = whole();
     let (_, calls) = routes::all().split();
     for call in calls.iter() {
-        let verbs = if call.verbs.is_empty() { vec![""] } else { call.verbs.clone() };
+        let verbs = if call.verbs.is_empty() {
+            vec![""]
+        } else {
+            call.verbs.clone()
+        };
         for verb in verbs {
-            let operation = &document["paths"][call.path.replace("{verb}", verb)][call.method.as_str().to_ascii_lowercase()];
+            let operation = &document["paths"][call.path.replace("{verb}", verb)]
+                [call.method.as_str().to_ascii_lowercase()];
             let wanted = match call.need {
                 Nothing | Token => serde_json::json!([]),
-                Of(scope) | All(scope) => serde_json::json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}]),
+                Of(scope) | All(scope) => {
+                    serde_json::json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}])
+                }
             };
-            assert_eq!(operation["security"], wanted, "{} {}", call.method, call.path);
+            assert_eq!(
+                operation["security"], wanted,
+                "{} {}",
+                call.method, call.path
+            );
         }
-        assert_eq!(call.operations.len(), call.verbs.len().max(1), "{}", call.path);
+        assert_eq!(
+            call.operations.len(),
+            call.verbs.len().max(1),
+            "{}",
+            call.path
+        );
     }
 }
 
@@ -108,9 +154,20 @@ fn a_call_asks_for_the_scope_that_the_guard_asks_for() {
 fn the_bodies_of_all_webhooks_are_described() {
     let document = whole();
     let webhooks = document["webhooks"].as_object().expect("webhooks");
-    for name in ["message", "message.ack", "message.unknown", "session.state", "session.qr", "session.passkey", "bridge.fault"] {
-        let body = &webhooks[name]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-        let schema = document.pointer(body.as_str().expect("a reference").trim_start_matches('#')).expect("a schema");
+    for name in [
+        "message",
+        "message.ack",
+        "message.unknown",
+        "session.state",
+        "session.qr",
+        "session.passkey",
+        "bridge.fault",
+    ] {
+        let body =
+            &webhooks[name]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let schema = document
+            .pointer(body.as_str().expect("a reference").trim_start_matches('#'))
+            .expect("a schema");
         assert_eq!(schema["properties"]["event"]["enum"][0], *name);
     }
 }

@@ -14,7 +14,10 @@ pub(in crate::api) struct Document {
 impl Document {
     /// One that is made so.
     pub(in crate::api) fn new(make: fn() -> String) -> Self {
-        Self { make, made: OnceLock::new() }
+        Self {
+            make,
+            made: OnceLock::new(),
+        }
     }
 
     /// Its text.

@@ -24,9 +24,28 @@ use super::{
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/openapi.json", Nothing, openapi, Operation::new("getOpenApi", "This document"))
-        .get("/docs", Nothing, page, Operation::new("getReference", "The reference page, which shows this document"))
-        .get("/docs/{asset}", Nothing, asset, Operation::new("getReferencePart", "A part of the reference page").refuses(&[Code::NotFound]))
+        .get(
+            "/openapi.json",
+            Nothing,
+            openapi,
+            Operation::new("getOpenApi", "This document"),
+        )
+        .get(
+            "/docs",
+            Nothing,
+            page,
+            Operation::new(
+                "getReference",
+                "The reference page, which shows this document",
+            ),
+        )
+        .get(
+            "/docs/{asset}",
+            Nothing,
+            asset,
+            Operation::new("getReferencePart", "A part of the reference page")
+                .refuses(&[Code::NotFound]),
+        )
 }
 
 /// The document as it is answered.
@@ -35,13 +54,24 @@ struct Json(Bytes);
 
 impl IntoResponse for Json {
     fn into_response(self) -> Response {
-        ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], self.0).into_response()
+        (
+            [
+                (header::CONTENT_TYPE, "application/json"),
+                (header::CACHE_CONTROL, "no-cache"),
+            ],
+            self.0,
+        )
+            .into_response()
     }
 }
 
 impl Output for Json {
     fn describe(operation: Operation) -> Operation {
-        operation.answers_with(StatusCode::OK, "The OpenAPI 3.1 document of this version of the gateway.", Some("application/json"))
+        operation.answers_with(
+            StatusCode::OK,
+            "The OpenAPI 3.1 document of this version of the gateway.",
+            Some("application/json"),
+        )
     }
 }
 
@@ -55,14 +85,34 @@ const PAGE: &str = include_str!("index.html");
 /// Swagger UI draws with styles that it sets on elements, which a policy of hashes cannot name.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const LICENCE: &str = concat!(include_str!(concat!(env!("OUT_DIR"), "/NOTICE")), "\n\n", include_str!(concat!(env!("OUT_DIR"), "/LICENSE")));
+const LICENCE: &str = concat!(
+    include_str!(concat!(env!("OUT_DIR"), "/NOTICE")),
+    "\n\n",
+    include_str!(concat!(env!("OUT_DIR"), "/LICENSE"))
+);
 
 /// The parts of the page by name, with their media types.
 const ASSETS: [(&str, &str, &str); 5] = [
-    ("swagger-ui-bundle.js", "text/javascript; charset=utf-8", include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
-    ("swagger-ui.css", "text/css; charset=utf-8", include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
-    ("start.js", "text/javascript; charset=utf-8", include_str!("start.js")),
-    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
+    (
+        "swagger-ui-bundle.js",
+        "text/javascript; charset=utf-8",
+        include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js")),
+    ),
+    (
+        "swagger-ui.css",
+        "text/css; charset=utf-8",
+        include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css")),
+    ),
+    (
+        "start.js",
+        "text/javascript; charset=utf-8",
+        include_str!("start.js"),
+    ),
+    (
+        "page.css",
+        "text/css; charset=utf-8",
+        include_str!("page.css"),
+    ),
     ("licence.txt", "text/plain; charset=utf-8", LICENCE),
 ];
 
@@ -102,20 +152,31 @@ struct Asset {
 
 impl IntoResponse for Asset {
     fn into_response(self) -> Response {
-        ([(header::CONTENT_TYPE, self.kind), (header::CACHE_CONTROL, "max-age=3600")], self.text).into_response()
+        (
+            [
+                (header::CONTENT_TYPE, self.kind),
+                (header::CACHE_CONTROL, "max-age=3600"),
+            ],
+            self.text,
+        )
+            .into_response()
     }
 }
 
 impl Output for Asset {
     fn describe(operation: Operation) -> Operation {
-        operation.answers_with(StatusCode::OK, "The part.", Some("text/javascript")).or("text/css").or("text/plain")
+        operation
+            .answers_with(StatusCode::OK, "The part.", Some("text/javascript"))
+            .or("text/css")
+            .or("text/plain")
     }
 }
 
 /// `GET /docs/{asset}`
 async fn asset(Path(name): Path<String>) -> Result<Asset, ApiError> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = found.ok_or_else(|| ApiError::new(Code::NotFound, "the reference page has no such part"))?;
+    let (_, kind, text) = found
+        .ok_or_else(|| ApiError::new(Code::NotFound, "the reference page has no such part"))?;
     Ok(Asset { kind, text })
 }
 
@@ -125,19 +186,41 @@ mod tests {
 
     #[test]
     fn the_page_names_its_own_parts_alone_and_each_is_there() {
-        let named: Vec<&str> = PAGE.split("=\"docs/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let named: Vec<&str> = PAGE
+            .split("=\"docs/")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert_eq!(named.len(), 4, "{named:?}");
         for name in &named {
-            assert!(ASSETS.iter().any(|(known, _, text)| known == name && !text.is_empty()), "{name}");
+            assert!(
+                ASSETS
+                    .iter()
+                    .any(|(known, _, text)| known == name && !text.is_empty()),
+                "{name}"
+            );
         }
-        for (name, text) in [("index.html", PAGE), ("start.js", include_str!("start.js")), ("page.css", include_str!("page.css"))] {
+        for (name, text) in [
+            ("index.html", PAGE),
+            ("start.js", include_str!("start.js")),
+            ("page.css", include_str!("page.css")),
+        ] {
             assert!(!text.contains("://"), "{name}");
         }
-        assert!(POLICY.starts_with("default-src 'none'") && !POLICY.contains("http") && !POLICY.contains('*') && !POLICY.contains("unsafe-eval"));
+        assert!(
+            POLICY.starts_with("default-src 'none'")
+                && !POLICY.contains("http")
+                && !POLICY.contains('*')
+                && !POLICY.contains("unsafe-eval")
+        );
     }
 
     #[test]
     fn what_is_handed_on_has_its_licence() {
-        assert!(LICENCE.contains("swagger-ui") && LICENCE.contains("Apache License"), "{}", LICENCE.get(..80).unwrap_or_default());
+        assert!(
+            LICENCE.contains("swagger-ui") && LICENCE.contains("Apache License"),
+            "{}",
+            LICENCE.get(..80).unwrap_or_default()
+        );
     }
 }

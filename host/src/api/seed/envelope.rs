@@ -25,7 +25,11 @@ pub(in crate::api) struct Success<T> {
 
 impl<T> Success<T> {
     pub(in crate::api) fn new(data: T, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { success: true, data, message: message.into() }
+        Self {
+            success: true,
+            data,
+            message: message.into(),
+        }
     }
 
     pub(super) fn data(&self) -> &T {

@@ -23,18 +23,41 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let pairing = [Code::UnknownClient, Code::NotWaitingForLink, Code::PairingRateLimited, Code::PairingNotAvailable, Code::PageError];
+    let pairing = [
+        Code::UnknownClient,
+        Code::NotWaitingForLink,
+        Code::PairingRateLimited,
+        Code::PairingNotAvailable,
+        Code::PageError,
+    ];
     let code_operation = Operation::new("seedCreatePairingCode", "A code to be typed on the phone")
         .body::<CodeRequest>()
         .refuses(&pairing)
-        .refuses(&[Code::MissingFields, Code::DuplicateField, Code::InvalidNumber, Code::RecipientNotSupported, Code::InvalidClientId]);
-    let cancel_operation = Operation::new("seedCancelPairingCode", "Gives the code up and shows QR codes again").refuses(&pairing);
-    Routes::new().post("/api/whatsapp/pairing-code", Of(Control), code, code_operation).delete(
-        "/api/whatsapp/pairing-code",
-        Of(Control),
-        cancel,
-        cancel_operation,
+        .refuses(&[
+            Code::MissingFields,
+            Code::DuplicateField,
+            Code::InvalidNumber,
+            Code::RecipientNotSupported,
+            Code::InvalidClientId,
+        ]);
+    let cancel_operation = Operation::new(
+        "seedCancelPairingCode",
+        "Gives the code up and shows QR codes again",
     )
+    .refuses(&pairing);
+    Routes::new()
+        .post(
+            "/api/whatsapp/pairing-code",
+            Of(Control),
+            code,
+            code_operation,
+        )
+        .delete(
+            "/api/whatsapp/pairing-code",
+            Of(Control),
+            cancel,
+            cancel_operation,
+        )
 }
 
 /// Which session is to be linked to which number.
@@ -56,14 +79,21 @@ async fn code(
     Params(query): Params<ClientQuery>,
     Body(body): Body,
 ) -> Result<NoStore<Success<PairingCode>>, ApiError> {
-    let wanted: CodeRequest = object::from_slice(&body).map_err(|fault| fault.of_body(Code::MissingFields))?;
+    let wanted: CodeRequest =
+        object::from_slice(&body).map_err(|fault| fault.of_body(Code::MissingFields))?;
     let number = recipient::number(defaults.region, wanted.number.text())?;
     let client = match wanted.client_id {
         Some(id) => id.parse()?,
         None => query.client(&defaults)?,
     };
     let code = linking.code(&client, &number).await?;
-    Ok((NO_STORE, Success::new(code.into(), "Type the code in WhatsApp: Linked devices, Link with phone number")))
+    Ok((
+        NO_STORE,
+        Success::new(
+            code.into(),
+            "Type the code in WhatsApp: Linked devices, Link with phone number",
+        ),
+    ))
 }
 
 /// Nothing.
@@ -72,7 +102,10 @@ async fn code(
 struct Empty {}
 
 /// `DELETE /api/whatsapp/pairing-code`: gives the code up and shows QR codes again.
-async fn cancel(State(linking): State<Arc<dyn Linking>>, Client(client): Client) -> Result<Success<Empty>, ApiError> {
+async fn cancel(
+    State(linking): State<Arc<dyn Linking>>,
+    Client(client): Client,
+) -> Result<Success<Empty>, ApiError> {
     linking.cancel(&client).await?;
     Ok(Success::new(Empty {}, "QR codes are shown again"))
 }

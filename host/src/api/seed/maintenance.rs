@@ -30,15 +30,23 @@ pub(super) fn routes() -> Routes {
             "/api/whatsapp/reconnect",
             Of(Control),
             reconnect,
-            Operation::new("seedReconnect", "Starts a session anew, from whatever state").refuses(&[Code::UnknownClient]).refuses(STORE),
+            Operation::new(
+                "seedReconnect",
+                "Starts a session anew, from whatever state",
+            )
+            .refuses(&[Code::UnknownClient])
+            .refuses(STORE),
         )
         .post(
             "/api/whatsapp/cleanup-sessions",
             All(Admin),
             cleanup,
-            Operation::new("seedCleanupSessions", "Removes what no session needs; no login is touched")
-                .query::<Cleaning>()
-                .refuses(&[Code::InvalidField, Code::CleanupFailed]),
+            Operation::new(
+                "seedCleanupSessions",
+                "Removes what no session needs; no login is touched",
+            )
+            .query::<Cleaning>()
+            .refuses(&[Code::InvalidField, Code::CleanupFailed]),
         )
 }
 
@@ -53,10 +61,16 @@ struct Reconnecting {
 }
 
 /// `POST /api/whatsapp/reconnect`: starts a session anew, from whatever state.
-async fn reconnect(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Reconnecting>, ApiError> {
+async fn reconnect(
+    State(sessions): State<Arc<dyn Sessions>>,
+    Client(client): Client,
+) -> Result<Success<Reconnecting>, ApiError> {
     find(&*sessions, &client)?;
     sessions.control(&client, SessionAction::Restart).await?;
-    let data = Reconnecting { message: "The session is being started anew", timestamp: Time::now() };
+    let data = Reconnecting {
+        message: "The session is being started anew",
+        timestamp: Time::now(),
+    };
     Ok(Success::new(data, "Reconnection initiated successfully"))
 }
 
@@ -89,12 +103,19 @@ struct Cleaned {
 }
 
 /// `POST /api/whatsapp/cleanup-sessions`: removes what no session needs. No login is touched.
-async fn cleanup(State(maintenance): State<Arc<dyn Maintenance>>, RawQuery(query): RawQuery) -> Result<Success<Cleaned>, ApiError> {
-    let wanted: Cleaning =
-        object::from_query(query.as_deref().unwrap_or_default()).map_err(|fault| ApiError::new(Code::InvalidField, fault.says("the query")))?;
+async fn cleanup(
+    State(maintenance): State<Arc<dyn Maintenance>>,
+    RawQuery(query): RawQuery,
+) -> Result<Success<Cleaned>, ApiError> {
+    let wanted: Cleaning = object::from_query(query.as_deref().unwrap_or_default())
+        .map_err(|fault| ApiError::new(Code::InvalidField, fault.says("the query")))?;
     let failed = |words: String| ApiError::new(Code::CleanupFailed, INTERNAL).because(words);
     let done = maintenance.cleanup(wanted.dry_run).await.map_err(failed)?;
-    let (would, message) = if done.dry_run { ("would be ", "Session cleanup planned") } else { ("", "Session cleanup completed successfully") };
+    let (would, message) = if done.dry_run {
+        ("would be ", "Session cleanup planned")
+    } else {
+        ("", "Session cleanup completed successfully")
+    };
     let words = format!(
         "{} {would}removed, {} {would}set aside, {} bytes {would}freed; no login is touched",
         done.removed.len(),

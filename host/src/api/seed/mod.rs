@@ -15,5 +15,10 @@ use super::route::Routes;
 
 /// The calls of this layer.
 pub(super) fn routes() -> Routes {
-    Routes::new().merge(status::routes()).merge(qr::routes()).merge(send::routes()).merge(linking::routes()).merge(maintenance::routes())
+    Routes::new()
+        .merge(status::routes())
+        .merge(qr::routes())
+        .merge(send::routes())
+        .merge(linking::routes())
+        .merge(maintenance::routes())
 }

@@ -85,9 +85,15 @@ impl IntoResponse for QrPicture {
     fn into_response(self) -> Response {
         let no_store = (header::CACHE_CONTROL, "no-store");
         match self {
-            Self::Svg(picture) => ([(header::CONTENT_TYPE, "image/svg+xml"), no_store], picture).into_response(),
-            Self::Png(picture) => ([(header::CONTENT_TYPE, "image/png"), no_store], picture).into_response(),
-            Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => (*answer).into_response(),
+            Self::Svg(picture) => {
+                ([(header::CONTENT_TYPE, "image/svg+xml"), no_store], picture).into_response()
+            }
+            Self::Png(picture) => {
+                ([(header::CONTENT_TYPE, "image/png"), no_store], picture).into_response()
+            }
+            Self::Json(answer) if matches!(answer.data(), QrCodeAnswer::Linked(_)) => {
+                (*answer).into_response()
+            }
             Self::Json(answer) => ([no_store], *answer).into_response(),
         }
     }
@@ -95,19 +101,36 @@ impl IntoResponse for QrPicture {
 
 impl Output for QrPicture {
     fn describe(operation: Operation) -> Operation {
-        operation.answers::<Success<QrCodeAnswer>>(StatusCode::OK).or("image/png").or("image/svg+xml")
+        operation
+            .answers::<Success<QrCodeAnswer>>(StatusCode::OK)
+            .or("image/png")
+            .or("image/svg+xml")
     }
 }
 
 fn wants(headers: &HeaderMap, kind: &str) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains(kind))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains(kind))
 }
 
 /// The QR that can be scanned now, in the form the caller accepts; none: there is none.
-pub(in crate::api) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result<Option<QrPicture>, ApiError> {
-    let Some(code) = session.qr.as_ref().filter(|code| code.expires_at > Timestamp::now()) else { return Ok(None) };
+pub(in crate::api) fn picture(
+    session: &Snapshot,
+    headers: &HeaderMap,
+) -> Result<Option<QrPicture>, ApiError> {
+    let Some(code) = session
+        .qr
+        .as_ref()
+        .filter(|code| code.expires_at > Timestamp::now())
+    else {
+        return Ok(None);
+    };
     if wants(headers, "image/svg+xml") {
-        return Ok(Some(QrPicture::Svg(qr::svg(&code.code).map_err(ApiError::internal)?)));
+        return Ok(Some(QrPicture::Svg(
+            qr::svg(&code.code).map_err(ApiError::internal)?,
+        )));
     }
     let picture = qr::png(&code.code).map_err(ApiError::internal)?;
     if wants(headers, "image/png") {
@@ -121,18 +144,36 @@ pub(in crate::api) fn picture(session: &Snapshot, headers: &HeaderMap) -> Result
         connection_status: session.state,
         timestamp: Time::now(),
     };
-    Ok(Some(QrPicture::Json(Box::new(Success::new(QrCodeAnswer::Code(data), "QR code generated successfully")))))
+    Ok(Some(QrPicture::Json(Box::new(Success::new(
+        QrCodeAnswer::Code(data),
+        "QR code generated successfully",
+    )))))
 }
 
 /// `GET /api/whatsapp/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
-async fn qr(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client, headers: HeaderMap) -> Result<QrPicture, ApiError> {
+async fn qr(
+    State(sessions): State<Arc<dyn Sessions>>,
+    Client(client): Client,
+    headers: HeaderMap,
+) -> Result<QrPicture, ApiError> {
     let session = find(&*sessions, &client)?;
     if let Some(picture) = picture(&session, &headers)? {
         return Ok(picture);
     }
-    if matches!(session.state, SessionState::Authenticated | SessionState::Ready) && !wants(&headers, "image/") {
-        let data = NoQrCode { qr_code: None, connection_status: session.state, timestamp: Time::now() };
-        return Ok(QrPicture::Json(Box::new(Success::new(QrCodeAnswer::Linked(data), "Already authenticated"))));
+    if matches!(
+        session.state,
+        SessionState::Authenticated | SessionState::Ready
+    ) && !wants(&headers, "image/")
+    {
+        let data = NoQrCode {
+            qr_code: None,
+            connection_status: session.state,
+            timestamp: Time::now(),
+        };
+        return Ok(QrPicture::Json(Box::new(Success::new(
+            QrCodeAnswer::Linked(data),
+            "Already authenticated",
+        ))));
     }
     let words = format!("the session is {}: {}", session.state, session.reason);
     let error = ApiError::new(Code::QrNotAvailable, words).with("state", session.state.as_str());

@@ -90,7 +90,10 @@ fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priorit
         None | Some("") => Ok(None),
         Some("interactive") => Ok(Some(Priority::Interactive)),
         Some("bulk") => Ok(Some(Priority::Bulk)),
-        Some(other) => Err(Error::invalid_value(Unexpected::Str(other), &"interactive or bulk")),
+        Some(other) => Err(Error::invalid_value(
+            Unexpected::Str(other),
+            &"interactive or bulk",
+        )),
     }
 }
 
@@ -156,7 +159,9 @@ impl IntoResponse for SendAnswer {
 impl Output for SendAnswer {
     fn describe(operation: Operation) -> Operation {
         let sent = operation.answers::<Success<Sent>>(StatusCode::OK);
-        let accepted = sent.answers::<Success<AcceptedSend>>(StatusCode::ACCEPTED).with_header("Location", "The path of the message.");
+        let accepted = sent
+            .answers::<Success<AcceptedSend>>(StatusCode::ACCEPTED)
+            .with_header("Location", "The path of the message.");
         accepted.with_header("Preference-Applied", "Always `respond-async`.")
     }
 }
@@ -168,26 +173,53 @@ async fn send(
     Params(query): Params<ClientQuery>,
     JsonBody(body, _): JsonBody<SendRequest>,
 ) -> Result<SendAnswer, ApiError> {
-    let call = bodies.apart(body.len(), || parse(submission.defaults(), &query, &body)).await;
+    let call = bodies
+        .apart(body.len(), || parse(submission.defaults(), &query, &body))
+        .await;
     let said = match call.as_ref().map(|call| &call.content) {
         Ok(Requested::Content(content)) => content.body().map(str::to_owned),
         Ok(Requested::Template(_)) | Err(_) => None,
     };
-    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { otherwise };
+    let waits = |otherwise| {
+        if submission.prefers_async() {
+            Until::Accepted
+        } else {
+            otherwise
+        }
+    };
     let asked = || Asked::seed(&submission.defaults().client, &body);
     match submission.answer(asked, call, waits).await? {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
         SendReply::Done(row, outcome) => match outcome {
-            Outcome::Sent { message_key, chat, at } => {
+            Outcome::Sent {
+                message_key,
+                chat,
+                at,
+            } => {
                 let message = said.or_else(|| row.message.content.body().map(str::to_owned));
-                let data = Sent { message_id: message_key, timestamp: at.into(), to: chat, message, id: row.id };
-                Ok(SendAnswer::Sent(Success::new(data, "Message sent successfully")))
+                let data = Sent {
+                    message_id: message_key,
+                    timestamp: at.into(),
+                    to: chat,
+                    message,
+                    id: row.id,
+                };
+                Ok(SendAnswer::Sent(Success::new(
+                    data,
+                    "Message sent successfully",
+                )))
             }
-            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
+            Outcome::NotSent { code, reason } => {
+                Err(ApiError::not_sent(code, reason).with("id", row.id.0))
+            }
             Outcome::Unknown { reason } => {
-                let message =
-                    format!("{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key", row.id);
-                Err(ApiError::new(Code::OutcomeUnknown, message).with("id", row.id.0).with("messageId", row.message_id.0))
+                let message = format!(
+                    "{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key",
+                    row.id
+                );
+                Err(ApiError::new(Code::OutcomeUnknown, message)
+                    .with("id", row.id.0)
+                    .with("messageId", row.message_id.0))
             }
         },
     }
@@ -204,31 +236,68 @@ fn refused(fault: &Fault) -> ApiError {
     if fault.is_within("number") {
         return fault.of_body(Code::InvalidNumber);
     }
-    ApiError::new(if fault.is_unknown() { Code::UnknownField } else { Code::InvalidField }, fault.says("the body"))
+    ApiError::new(
+        if fault.is_unknown() {
+            Code::UnknownField
+        } else {
+            Code::InvalidField
+        },
+        fault.says("the body"),
+    )
 }
 
 fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCall, ApiError> {
     let wanted: SendRequest = object::from_slice(body).map_err(|fault| refused(&fault))?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let missing = || ApiError::new(Code::MissingFields, "number and message are required (or number and template)");
-    let to = wanted.number.filter(|written| !written.text().is_empty()).ok_or_else(missing)?;
+    let missing = || {
+        ApiError::new(
+            Code::MissingFields,
+            "number and message are required (or number and template)",
+        )
+    };
+    let to = wanted
+        .number
+        .filter(|written| !written.text().is_empty())
+        .ok_or_else(missing)?;
     let to = recipient::read(defaults.region, to.text())?;
-    let content = match (content::text(given(wanted.message), wanted.mentions, wanted.link_preview)?, given(wanted.template)) {
-        (Some(_), Some(_)) => return Err(ApiError::new(Code::MessageAndTemplate, "give message or template, not both")),
-        (Some(words), None) => Requested::Content(Content::Text(content::words(defaults.region, words)?)),
+    let content = match (
+        content::text(given(wanted.message), wanted.mentions, wanted.link_preview)?,
+        given(wanted.template),
+    ) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::new(
+                Code::MessageAndTemplate,
+                "give message or template, not both",
+            ));
+        }
+        (Some(words), None) => {
+            Requested::Content(Content::Text(content::words(defaults.region, words)?))
+        }
         (None, Some(template)) => {
             let variables: BTreeMap<String, Value> = match wanted.variables {
                 None | Some(Value::Null) => BTreeMap::new(),
                 Some(Value::Object(variables)) => variables.into_iter().collect(),
-                Some(_) => return Err(ApiError::new(Code::InvalidField, "variables must be an object")),
+                Some(_) => {
+                    return Err(ApiError::new(
+                        Code::InvalidField,
+                        "variables must be an object",
+                    ));
+                }
             };
-            Requested::Template(RenderRequest { template, locale: given(wanted.locale), variables })
+            Requested::Template(RenderRequest {
+                template,
+                locale: given(wanted.locale),
+                variables,
+            })
         }
         (None, None) => return Err(missing()),
     };
     let client = match (given(wanted.client_id), &query.client_id) {
         (Some(id), Some(other)) if id != *other => {
-            return Err(ApiError::new(Code::InvalidClientId, "the body and the address name two sessions; name one"));
+            return Err(ApiError::new(
+                Code::InvalidClientId,
+                "the body and the address name two sessions; name one",
+            ));
         }
         (Some(id), _) => id.parse()?,
         // As every other call: a message must not leave by the default session because its own is named in the address.
@@ -239,7 +308,10 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCa
         client,
         to,
         content,
-        reply_to: given(wanted.reply_to).as_deref().map(content::bare).transpose()?,
+        reply_to: given(wanted.reply_to)
+            .as_deref()
+            .map(content::bare)
+            .transpose()?,
         send_at,
         expires_at,
         priority: wanted.priority.unwrap_or_default(),

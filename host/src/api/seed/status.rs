@@ -32,10 +32,34 @@ use crate::{
 pub(super) fn routes() -> Routes {
     let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]);
     Routes::new()
-        .get("/health", Nothing, server_health, Operation::new("getHealth", "The process answers"))
-        .get("/api/whatsapp/status", Of(Read), status, of("seedGetStatus", "Where a session stands"))
-        .get("/api/whatsapp/health", Of(Read), health, of("seedGetHealth", "How the service and a session are"))
-        .get("/api/whatsapp/session-info", Of(Read), session_info, of("seedGetSessionInfo", "Everything that is known of a session").refuses(STORE))
+        .get(
+            "/health",
+            Nothing,
+            server_health,
+            Operation::new("getHealth", "The process answers"),
+        )
+        .get(
+            "/api/whatsapp/status",
+            Of(Read),
+            status,
+            of("seedGetStatus", "Where a session stands"),
+        )
+        .get(
+            "/api/whatsapp/health",
+            Of(Read),
+            health,
+            of("seedGetHealth", "How the service and a session are"),
+        )
+        .get(
+            "/api/whatsapp/session-info",
+            Of(Read),
+            session_info,
+            of(
+                "seedGetSessionInfo",
+                "Everything that is known of a session",
+            )
+            .refuses(STORE),
+        )
 }
 
 /// The process answers.
@@ -53,7 +77,12 @@ struct ServerHealth {
 
 /// `GET /health`: the process answers.
 async fn server_health(State(started): State<Started>) -> Json<ServerHealth> {
-    Json(ServerHealth { status: "ok", uptime: started.seconds(), version: env!("CARGO_PKG_VERSION"), timestamp: Time::now() })
+    Json(ServerHealth {
+        status: "ok",
+        uptime: started.seconds(),
+        version: env!("CARGO_PKG_VERSION"),
+        timestamp: Time::now(),
+    })
 }
 
 /// Where a session stands.
@@ -72,9 +101,17 @@ struct Status {
 }
 
 /// `GET /api/whatsapp/status`: where a session stands.
-async fn status(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<Status>, ApiError> {
+async fn status(
+    State(sessions): State<Arc<dyn Sessions>>,
+    Client(client): Client,
+) -> Result<Success<Status>, ApiError> {
     let state = find(&*sessions, &client)?.state;
-    let data = Status { is_ready: state == SessionState::Ready, connection_status: state, timestamp: Time::now(), client_id: client };
+    let data = Status {
+        is_ready: state == SessionState::Ready,
+        connection_status: state,
+        timestamp: Time::now(),
+        client_id: client,
+    };
     Ok(Success::new(data, format!("WhatsApp client is {state}")))
 }
 
@@ -208,9 +245,25 @@ struct WhatsAppWeb {
 
 impl SessionInfo {
     pub(in crate::api) fn new(client: ClientId, info: services::SessionInfo) -> Self {
-        let services::SessionInfo { now, transitions, health, browser, profile, max_attempts } = info;
-        let transition = |step: crate::model::Transition| Transition { at: step.at.into(), from: step.before, to: step.after, reason: step.reason };
-        let check = |check: services::HealthCheck| HealthCheck { at: check.at.into(), ok: check.ok, check: check.detail };
+        let services::SessionInfo {
+            now,
+            transitions,
+            health,
+            browser,
+            profile,
+            max_attempts,
+        } = info;
+        let transition = |step: crate::model::Transition| Transition {
+            at: step.at.into(),
+            from: step.before,
+            to: step.after,
+            reason: step.reason,
+        };
+        let check = |check: services::HealthCheck| HealthCheck {
+            at: check.at.into(),
+            ok: check.ok,
+            check: check.detail,
+        };
         Self {
             client_id: client,
             state: now.state,
@@ -223,18 +276,33 @@ impl SessionInfo {
             linked: now.linked,
             account: now.account,
             transitions: transitions.into_iter().map(transition).collect(),
-            reconnect: Reconnect { attempt: now.attempt, max_attempts, launches: now.launches, next_attempt_at: now.next_attempt_at.map(Time) },
+            reconnect: Reconnect {
+                attempt: now.attempt,
+                max_attempts,
+                launches: now.launches,
+                next_attempt_at: now.next_attempt_at.map(Time),
+            },
             health: health.into_iter().map(check).collect(),
             browser,
             profile,
-            whatsapp: WhatsAppWeb { version: now.page.as_ref().and_then(|page| page.version.clone()), page: now.page, contract: now.contract },
+            whatsapp: WhatsAppWeb {
+                version: now.page.as_ref().and_then(|page| page.version.clone()),
+                page: now.page,
+                contract: now.contract,
+            },
             timestamp: Time::now(),
         }
     }
 }
 
 /// `GET /api/whatsapp/session-info`: everything that is known of a session.
-async fn session_info(State(sessions): State<Arc<dyn Sessions>>, Client(client): Client) -> Result<Success<SessionInfo>, ApiError> {
+async fn session_info(
+    State(sessions): State<Arc<dyn Sessions>>,
+    Client(client): Client,
+) -> Result<Success<SessionInfo>, ApiError> {
     let info = sessions.info(&client).await?;
-    Ok(Success::new(SessionInfo::new(client, info), "Session information retrieved successfully"))
+    Ok(Success::new(
+        SessionInfo::new(client, info),
+        "Session information retrieved successfully",
+    ))
 }

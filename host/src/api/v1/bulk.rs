@@ -32,12 +32,18 @@ use crate::{
     },
     config::Scope::{Read, Send},
     model::{ClientId, Priority},
-    outbox::{AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, OutboxId, RowState},
+    outbox::{
+        AcceptError, BulkMessage, BulkRecipient, BulkReport, BulkRequest, OutboxId, RowState,
+    },
     services::{BulkOrders, SendFailure},
 };
 
 pub(super) fn routes() -> Routes {
-    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
+    let found = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::NotFound])
+            .refuses(STORE)
+    };
     Routes::new()
         .post_large(
             "/v1/bulk",
@@ -191,14 +197,23 @@ async fn create(
     JsonBody(body, _): JsonBody<NewOrder>,
 ) -> Result<Accepted<Order>, ApiError> {
     let read = || {
-        let wanted = object::from_slice(&body).map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
+        let wanted = object::from_slice(&body)
+            .map_err(|fault| content::not_to_many(&body).unwrap_or_else(|| fault.into()));
         wanted.and_then(|wanted| parse(&defaults, wanted))
     };
     let request = bodies.apart(body.len(), read).await;
-    let key = Key { defaults: &defaults, headers: &headers, caller: &caller };
+    let key = Key {
+        defaults: &defaults,
+        headers: &headers,
+        caller: &caller,
+    };
     let id = ordered(&orders, &bodies, &key, &body, request).await?;
     let order = find(&orders, &id).await?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location(&id))], Json(Order::new(id, order))))
+    Ok((
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location(&id))],
+        Json(Order::new(id, order)),
+    ))
 }
 
 /// What makes an `Idempotency-Key`, beside the body.
@@ -220,7 +235,10 @@ async fn ordered(
     let mut key = None;
     let named = || {
         let asked = Asked::bulk(body)?;
-        let earlier = request.as_ref().map_or_else(|_| vec![], |request| asked.earlier_bulk(given.defaults.region, request));
+        let earlier = request.as_ref().map_or_else(
+            |_| vec![],
+            |request| asked.earlier_bulk(given.defaults.region, request),
+        );
         Some(asked.key(given.defaults, given.headers, given.caller, earlier))
     };
     if once::is_keyed(given.headers)
@@ -231,7 +249,12 @@ async fn ordered(
             Ok(Some(id)) => return Ok(id),
             Ok(None) => key = Some(named),
             // Of a request that makes no sense that is said first.
-            Err(failure) if request.is_ok() || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) => return Err(failure.into()),
+            Err(failure)
+                if request.is_ok()
+                    || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) =>
+            {
+                return Err(failure.into());
+            }
             Err(_) => {}
         }
     }
@@ -243,23 +266,42 @@ async fn ordered(
 
 fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError> {
     if !(1..=MAX_RECIPIENTS).contains(&wanted.recipients.len()) {
-        return Err(ApiError::new(Code::InvalidRecipients, format!("an order has 1 to {MAX_RECIPIENTS} recipients")));
+        return Err(ApiError::new(
+            Code::InvalidRecipients,
+            format!("an order has 1 to {MAX_RECIPIENTS} recipients"),
+        ));
     }
-    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?.map(|words| content::words(defaults.region, words)).transpose()?;
+    let text = content::text(wanted.text, wanted.mentions, wanted.link_preview)?
+        .map(|words| content::words(defaults.region, words))
+        .transpose()?;
     if text.is_some() == wanted.template.is_some() {
-        return Err(ApiError::new(Code::MessageAndTemplate, "give text or template, one of both"));
+        return Err(ApiError::new(
+            Code::MessageAndTemplate,
+            "give text or template, one of both",
+        ));
     }
-    let own = wanted.recipients.iter().any(|recipient| !recipient.variables.is_empty());
+    let own = wanted
+        .recipients
+        .iter()
+        .any(|recipient| !recipient.variables.is_empty());
     if text.is_some() && (own || !wanted.variables.is_empty()) {
-        return Err(ApiError::new(Code::InvalidBody, "variables belong to a template; a text has none"));
+        return Err(ApiError::new(
+            Code::InvalidBody,
+            "variables belong to a template; a text has none",
+        ));
     }
     let metadata = submit::metadata(wanted.metadata)?;
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     let (mut recipients, mut seen) = (Vec::with_capacity(wanted.recipients.len()), HashSet::new());
     for (place, recipient) in wanted.recipients.into_iter().enumerate() {
-        let to = recipient::read(defaults.region, recipient.to.text()).map_err(|error| error.with("recipient", place))?;
+        let to = recipient::read(defaults.region, recipient.to.text())
+            .map_err(|error| error.with("recipient", place))?;
         if !seen.insert(to.clone()) {
-            return Err(ApiError::new(Code::DuplicateRecipient, format!("recipient {place} is {to}, who is one before it")).with("recipient", place));
+            return Err(ApiError::new(
+                Code::DuplicateRecipient,
+                format!("recipient {place} is {to}, who is one before it"),
+            )
+            .with("recipient", place));
         }
         recipients.push((to, recipient.variables));
     }
@@ -277,7 +319,12 @@ fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError>
         priority: wanted.priority,
         metadata,
     };
-    Ok(BulkRequest { client: wanted.session, message, recipients, idempotency: None })
+    Ok(BulkRequest {
+        client: wanted.session,
+        message,
+        recipients,
+        idempotency: None,
+    })
 }
 
 async fn find(orders: &Arc<dyn BulkOrders>, id: &str) -> Result<BulkReport, ApiError> {
@@ -286,7 +333,11 @@ async fn find(orders: &Arc<dyn BulkOrders>, id: &str) -> Result<BulkReport, ApiE
 }
 
 /// `GET /v1/bulk/{id}`: how far an order has come.
-async fn get(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Order>, ApiError> {
+async fn get(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<Order>, ApiError> {
     let order = find(&orders, &id).await?;
     Ok(Json(Order::new(id, order)))
 }
@@ -370,7 +421,15 @@ struct Recipient {
 impl From<BulkRecipient> for Recipient {
     fn from(row: BulkRecipient) -> Self {
         let number = (!row.recipient.contains('@')).then(|| row.recipient.clone());
-        Self { recipient: row.place, to: row.recipient, number, message: row.message, state: row.state, code: row.code, reason: row.reason }
+        Self {
+            recipient: row.place,
+            to: row.recipient,
+            number,
+            message: row.message,
+            state: row.state,
+            code: row.code,
+            reason: row.reason,
+        }
     }
 }
 
@@ -381,10 +440,23 @@ async fn recipients(
     Params(page): Params<Page>,
 ) -> Result<Json<RecipientPage>, ApiError> {
     let order = find(&orders, &id).await?;
-    let rows = orders.recipients(&order, page.state.map(RecipientState::as_str), page.cursor, PAGE).await?;
+    let rows = orders
+        .recipients(
+            &order,
+            page.state.map(RecipientState::as_str),
+            page.cursor,
+            PAGE,
+        )
+        .await?;
     let full = rows.len() >= PAGE as usize;
-    let next = rows.last().filter(|_| full).map(|last| (last.place + 1).to_string());
-    Ok(Json(RecipientPage { recipients: rows.into_iter().map(Recipient::from).collect(), next }))
+    let next = rows
+        .last()
+        .filter(|_| full)
+        .map(|last| (last.place + 1).to_string());
+    Ok(Json(RecipientPage {
+        recipients: rows.into_iter().map(Recipient::from).collect(),
+        next,
+    }))
 }
 
 /// How many recipients were taken back.
@@ -398,7 +470,11 @@ struct Cancelled {
 }
 
 /// `POST /v1/bulk/{id}/cancel`: takes back what has not begun of an order.
-async fn cancel(State(orders): State<Arc<dyn BulkOrders>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Cancelled>, ApiError> {
+async fn cancel(
+    State(orders): State<Arc<dyn BulkOrders>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<Cancelled>, ApiError> {
     let order = find(&orders, &id).await?;
     let cancelled = orders.cancel(&order).await?;
     Ok(Json(Cancelled { id, cancelled }))

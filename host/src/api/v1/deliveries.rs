@@ -28,8 +28,16 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
-    let many = |id, summary| Operation::new(id, summary).refuses(&[Code::InvalidTime]).refuses(STORE);
+    let found = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::NotFound])
+            .refuses(STORE)
+    };
+    let many = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::InvalidTime])
+            .refuses(STORE)
+    };
     Routes::new()
         .get(
             "/v1/deliveries",
@@ -142,7 +150,9 @@ impl From<Letter> for Delivery {
 impl From<Envelope> for EventSummary {
     fn from(envelope: Envelope) -> Self {
         let message_id = match &envelope.event {
-            Event::MessageSent { id, .. } | Event::MessageFailed { id, .. } | Event::MessageAck { id, .. } => Some(id.clone()),
+            Event::MessageSent { id, .. }
+            | Event::MessageFailed { id, .. }
+            | Event::MessageAck { id, .. } => Some(id.clone()),
             Event::MessageReceived(message) => Some(message.id.clone()),
             _ => None,
         };
@@ -200,13 +210,29 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
     let wrong = |detail: String| Err(ApiError::new(Code::InvalidQuery, detail));
     let (which, filter) = read(which)?;
     if which.limit.is_some() || which.cursor.is_some() {
-        return wrong(format!("limit and cursor are of a list; to {verb} takes all that is meant"));
+        return wrong(format!(
+            "limit and cursor are of a list; to {verb} takes all that is meant"
+        ));
     }
-    if !matches!(filter.state, None | Some(DeliveryState::Dead | DeliveryState::Pending)) {
-        return wrong(format!("state must be dead or pending: nothing else can be told to {verb}"));
+    if !matches!(
+        filter.state,
+        None | Some(DeliveryState::Dead | DeliveryState::Pending)
+    ) {
+        return wrong(format!(
+            "state must be dead or pending: nothing else can be told to {verb}"
+        ));
     }
-    let any = filter.plugin.is_some() || filter.target.is_some() || filter.since.is_some() || filter.until.is_some();
-    if any { Ok(filter) } else { wrong(format!("say which are to {verb}: by plugin, target, since or until")) }
+    let any = filter.plugin.is_some()
+        || filter.target.is_some()
+        || filter.since.is_some()
+        || filter.until.is_some();
+    if any {
+        Ok(filter)
+    } else {
+        wrong(format!(
+            "say which are to {verb}: by plugin, target, since or until"
+        ))
+    }
 }
 
 /// One page of deliveries, newest first.
@@ -219,14 +245,25 @@ struct DeliveryPage {
 }
 
 /// `GET /v1/deliveries`: one page of deliveries, newest first.
-async fn list(State(deliveries): State<Arc<dyn Deliveries>>, Params(which): Params<Which>) -> Result<Json<DeliveryPage>, ApiError> {
+async fn list(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Params(which): Params<Which>,
+) -> Result<Json<DeliveryPage>, ApiError> {
     let (which, filter) = read(which)?;
     let limit = which.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::new(Code::InvalidQuery, format!("limit must be 1 to {MAX_PAGE}")));
+        return Err(ApiError::new(
+            Code::InvalidQuery,
+            format!("limit must be 1 to {MAX_PAGE}"),
+        ));
     }
-    let (letters, next) = deliveries.list(&filter, which.cursor.as_deref(), limit).await?;
-    Ok(Json(DeliveryPage { deliveries: letters.into_iter().map(Delivery::from).collect(), next }))
+    let (letters, next) = deliveries
+        .list(&filter, which.cursor.as_deref(), limit)
+        .await?;
+    Ok(Json(DeliveryPage {
+        deliveries: letters.into_iter().map(Delivery::from).collect(),
+        next,
+    }))
 }
 
 /// The receivers of events.
@@ -282,30 +319,56 @@ impl From<ReceiverReport> for Receiver {
             since: it.since.into(),
             failures: it.failures,
             reason: it.reason,
-            circuit: if it.open { Circuit::Open } else { Circuit::Closed },
+            circuit: if it.open {
+                Circuit::Open
+            } else {
+                Circuit::Closed
+            },
         });
         let target = Some(count.target).filter(|target| !target.is_empty());
-        Self { plugin: count.plugin, target, pending: count.pending, dead: count.dead, failing }
+        Self {
+            plugin: count.plugin,
+            target,
+            pending: count.pending,
+            dead: count.dead,
+            failing,
+        }
     }
 }
 
 /// `GET /v1/deliveries/receivers`: the receivers for which something waits or is dead, and those that fail.
-async fn receivers(State(deliveries): State<Arc<dyn Deliveries>>, _: NoParams) -> Result<Json<ReceiverList>, ApiError> {
+async fn receivers(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    _: NoParams,
+) -> Result<Json<ReceiverList>, ApiError> {
     let receivers = deliveries.receivers().await?;
-    Ok(Json(ReceiverList { receivers: receivers.into_iter().map(Receiver::from).collect() }))
+    Ok(Json(ReceiverList {
+        receivers: receivers.into_iter().map(Receiver::from).collect(),
+    }))
 }
 
 /// `GET /v1/deliveries/{id}`: one delivery.
-async fn get(State(deliveries): State<Arc<dyn Deliveries>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Delivery>, ApiError> {
+async fn get(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<Delivery>, ApiError> {
     let letter = deliveries.get(&id).await?.ok_or_else(not_found)?;
     Ok(Json(letter.into()))
 }
 
 /// `POST /v1/deliveries/{id}/retry`: makes a dead letter, or a delivery that waits, due now.
-async fn retry(State(deliveries): State<Arc<dyn Deliveries>>, Path(id): Path<String>, _: NoParams) -> Result<(StatusCode, Json<Delivery>), ApiError> {
+async fn retry(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<(StatusCode, Json<Delivery>), ApiError> {
     let done = deliveries.retry(&id).await?;
     let letter = changed(&deliveries, &id, done, "retry").await?;
-    Ok((StatusCode::ACCEPTED, Json(letter.ok_or_else(not_found)?.into())))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(letter.ok_or_else(not_found)?.into()),
+    ))
 }
 
 /// How many deliveries were deleted.
@@ -317,20 +380,32 @@ struct Purged {
 }
 
 /// `DELETE /v1/deliveries/{id}`: deletes a dead letter, or a delivery that waits.
-async fn purge(State(deliveries): State<Arc<dyn Deliveries>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Purged>, ApiError> {
+async fn purge(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<Purged>, ApiError> {
     let done = deliveries.purge(&id).await?;
     changed(&deliveries, &id, done, "purge").await?;
     Ok(Json(Purged { purged: 1 }))
 }
 
 /// The delivery as it is now; an error when nothing was done to it.
-async fn changed(deliveries: &Arc<dyn Deliveries>, id: &str, done: bool, verb: &str) -> Result<Option<Letter>, ApiError> {
+async fn changed(
+    deliveries: &Arc<dyn Deliveries>,
+    id: &str,
+    done: bool,
+    verb: &str,
+) -> Result<Option<Letter>, ApiError> {
     let letter = deliveries.get(id).await?;
     if done {
         return Ok(letter);
     }
     let state = letter.ok_or_else(not_found)?.delivery.state;
-    let detail = format!("the delivery cannot be told to {verb}: it is {}, and only what waits or is dead can", state.as_str());
+    let detail = format!(
+        "the delivery cannot be told to {verb}: it is {}, and only what waits or is dead can",
+        state.as_str()
+    );
     Err(ApiError::new(Code::WrongState, detail).with("state", state.as_str()))
 }
 
@@ -342,17 +417,24 @@ struct Retried {
 }
 
 /// `POST /v1/deliveries/retry`: makes all that is meant due now.
-async fn retry_all(State(deliveries): State<Arc<dyn Deliveries>>, Params(which): Params<Which>) -> Result<(StatusCode, Json<Retried>), ApiError> {
+async fn retry_all(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Params(which): Params<Which>,
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
     let filter = chosen(which, "retry")?;
     let retried = deliveries.retry_all(&filter).await?;
     Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
 }
 
 /// `DELETE /v1/deliveries`: deletes all that is meant.
-async fn purge_all(State(deliveries): State<Arc<dyn Deliveries>>, Params(which): Params<Which>) -> Result<Json<Purged>, ApiError> {
+async fn purge_all(
+    State(deliveries): State<Arc<dyn Deliveries>>,
+    Params(which): Params<Which>,
+) -> Result<Json<Purged>, ApiError> {
     let filter = chosen(which, "purge")?;
     if filter.state.is_none() {
-        let detail = "say state=dead or state=pending as well: what is purged is delivered to nobody";
+        let detail =
+            "say state=dead or state=pending as well: what is purged is delivered to nobody";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     }
     let purged = deliveries.purge_all(&filter).await?;

@@ -20,14 +20,37 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let of = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::UnknownClient])
+            .refuses(STORE)
+    };
     let actions = [
-        of("releaseHeld", "Lets what is held leave with the account that the session has now"),
-        of("cancelHeld", "Ends what is held as `not_sent` with the code `cancelled`"),
+        of(
+            "releaseHeld",
+            "Lets what is held leave with the account that the session has now",
+        ),
+        of(
+            "cancelHeld",
+            "Ends what is held as `not_sent` with the code `cancelled`",
+        ),
     ];
     Routes::new()
-        .get("/v1/sessions/{id}/held", Of(Read), get, of("getHeld", "How much is held because it was accepted for another account"))
-        .post_action::<HeldAction, _, _>("/v1/sessions/{id}/held/{verb}", Of(Control), change, actions)
+        .get(
+            "/v1/sessions/{id}/held",
+            Of(Read),
+            get,
+            of(
+                "getHeld",
+                "How much is held because it was accepted for another account",
+            ),
+        )
+        .post_action::<HeldAction, _, _>(
+            "/v1/sessions/{id}/held/{verb}",
+            Of(Control),
+            change,
+            actions,
+        )
 }
 
 /// How much it is.
@@ -41,8 +64,16 @@ struct Count {
 }
 
 impl From<Held> for Count {
-    fn from(Held { messages, recipients }: Held) -> Self {
-        Self { messages, recipients }
+    fn from(
+        Held {
+            messages,
+            recipients,
+        }: Held,
+    ) -> Self {
+        Self {
+            messages,
+            recipients,
+        }
     }
 }
 
@@ -63,13 +94,23 @@ struct HeldReport {
 }
 
 /// `GET /v1/sessions/{id}/held`: how much is held.
-async fn get(State(held): State<Arc<dyn HeldMessages>>, _: NoParams, Session(client): Session) -> Result<Json<HeldReport>, ApiError> {
+async fn get(
+    State(held): State<Arc<dyn HeldMessages>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<Json<HeldReport>, ApiError> {
     let now = held.get(&client).await?;
-    Ok(Json(HeldReport { session: client, now: now.into(), released: None, cancelled: None }))
+    Ok(Json(HeldReport {
+        session: client,
+        now: now.into(),
+        released: None,
+        cancelled: None,
+    }))
 }
 
 impl Actions for HeldAction {
-    const ALL: &'static [(&'static str, Self)] = &[("release", Self::Release), ("cancel", Self::Cancel)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("release", Self::Release), ("cancel", Self::Cancel)];
 }
 
 /// `POST /v1/sessions/{id}/held/{release|cancel}`: lets it leave with the account of now, or ends it.
@@ -85,5 +126,10 @@ async fn change(
         HeldAction::Release => (changed, None),
         HeldAction::Cancel => (None, changed),
     };
-    Ok(Json(HeldReport { session: client, now, released, cancelled }))
+    Ok(Json(HeldReport {
+        session: client,
+        now,
+        released,
+        cancelled,
+    }))
 }

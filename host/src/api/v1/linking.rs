@@ -23,14 +23,26 @@ use crate::{
 const PATH: &str = "/v1/sessions/{id}/pairing-code";
 
 pub(super) fn routes() -> Routes {
-    let pairing = [Code::UnknownClient, Code::NotWaitingForLink, Code::PairingRateLimited, Code::PairingNotAvailable, Code::PageError];
+    let pairing = [
+        Code::UnknownClient,
+        Code::NotWaitingForLink,
+        Code::PairingRateLimited,
+        Code::PairingNotAvailable,
+        Code::PageError,
+    ];
     let create_operation = Operation::new("createPairingCode", "A code to be typed on the phone")
         .more("It lives three minutes and is renewed five times; no QR can be scanned meanwhile.")
         .refuses(&pairing)
         .refuses(&[Code::InvalidNumber, Code::RecipientNotSupported]);
-    let cancel_operation =
-        Operation::new("cancelPairingCode", "Gives the code up and shows QR codes again").status(StatusCode::NO_CONTENT).refuses(&pairing);
-    Routes::new().post(PATH, Of(Control), create, create_operation).delete(PATH, Of(Control), cancel, cancel_operation)
+    let cancel_operation = Operation::new(
+        "cancelPairingCode",
+        "Gives the code up and shows QR codes again",
+    )
+    .status(StatusCode::NO_CONTENT)
+    .refuses(&pairing);
+    Routes::new()
+        .post(PATH, Of(Control), create, create_operation)
+        .delete(PATH, Of(Control), cancel, cancel_operation)
 }
 
 /// Which number the session is to be linked to.
@@ -56,7 +68,11 @@ async fn create(
 }
 
 /// `DELETE /v1/sessions/{id}/pairing-code`: gives the code up and shows QR codes again.
-async fn cancel(State(linking): State<Arc<dyn Linking>>, _: NoParams, Session(client): Session) -> Result<StatusCode, ApiError> {
+async fn cancel(
+    State(linking): State<Arc<dyn Linking>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<StatusCode, ApiError> {
     linking.cancel(&client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -31,7 +31,11 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let found = |id, summary| Operation::new(id, summary).refuses(&[Code::NotFound]).refuses(STORE);
+    let found = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::NotFound])
+            .refuses(STORE)
+    };
     Routes::new()
         .get(
             "/v1/messages",
@@ -112,7 +116,11 @@ pub(super) struct Message {
 
 /// How a message ended.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "outcome",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 #[schemars(rename = "MessageOutcome")]
 enum Outcome {
     /// WhatsApp's server has it.
@@ -141,7 +149,15 @@ enum Outcome {
 impl From<model::Outcome> for Outcome {
     fn from(outcome: model::Outcome) -> Self {
         match outcome {
-            model::Outcome::Sent { message_key, chat, at } => Self::Sent { message_key, chat, at: at.into() },
+            model::Outcome::Sent {
+                message_key,
+                chat,
+                at,
+            } => Self::Sent {
+                message_key,
+                chat,
+                at: at.into(),
+            },
             model::Outcome::NotSent { code, reason } => Self::NotSent { code, reason },
             model::Outcome::Unknown { reason } => Self::Unknown { reason },
         }
@@ -156,7 +172,11 @@ impl From<&OutboxRow> for Message {
             state: row.state,
             to: row.chat.as_ref().unwrap_or(&row.message.to.chat).clone(),
             recipient: row.recipient.clone(),
-            number: row.recipient.number().cloned().or_else(|| row.message.to.number()),
+            number: row
+                .recipient
+                .number()
+                .cloned()
+                .or_else(|| row.message.to.number()),
             message_id: row.message_id.clone(),
             message_key: row.message_key.clone(),
             ack: row.ack,
@@ -209,13 +229,21 @@ impl From<&HistoryRow> for HistoryEntry {
             }
         }
         detail.retain(|name, _| !matches!(name.as_str(), "at" | "what"));
-        Self { at: row.at.into(), what: row.kind.clone(), detail }
+        Self {
+            at: row.at.into(),
+            what: row.kind.clone(),
+            detail,
+        }
     }
 }
 
 impl MessageDetails {
     fn new(row: &OutboxRow, history: &[HistoryRow]) -> Self {
-        let content = if row.redacted { serde_json::json!({"kind": "redacted"}) } else { content::shape(&row.message.content) };
+        let content = if row.redacted {
+            serde_json::json!({"kind": "redacted"})
+        } else {
+            content::shape(&row.message.content)
+        };
         Self {
             message: row.into(),
             content,
@@ -231,7 +259,11 @@ fn not_found() -> ApiError {
 }
 
 /// `GET /v1/messages/{id}`: a message with what it says and what happened to it.
-async fn get(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<Json<MessageDetails>, ApiError> {
+async fn get(
+    State(messages): State<Arc<dyn Messages>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<MessageDetails>, ApiError> {
     let (row, history) = messages.get(&OutboxId(id)).await?.ok_or_else(not_found)?;
     Ok(Json(MessageDetails::new(&row, &history)))
 }
@@ -285,23 +317,48 @@ async fn list(
     let shown = |rows: &[OutboxRow]| rows.iter().map(Message::from).collect();
     if let Some(words) = &search.q {
         let rows = messages.search(words, &caller.0).await?;
-        return Ok(Json(MessagePage { messages: shown(&rows), unreadable: None, next: None }));
+        return Ok(Json(MessagePage {
+            messages: shown(&rows),
+            unreadable: None,
+            next: None,
+        }));
     }
-    let listed = messages.list(&filter(&*sessions, &defaults, search)?).await?;
+    let listed = messages
+        .list(&filter(&*sessions, &defaults, search)?)
+        .await?;
     // Rows of another version, or broken ones: said by name, so that nobody takes the page for whole.
     let next = listed.next.map(|place| place.to_string());
-    Ok(Json(MessagePage { messages: shown(&listed.rows), unreadable: Some(listed.unreadable), next }))
+    Ok(Json(MessagePage {
+        messages: shown(&listed.rows),
+        unreadable: Some(listed.unreadable),
+        next,
+    }))
 }
 
-fn filter(sessions: &dyn Sessions, defaults: &Defaults, search: Search) -> Result<Filter, ApiError> {
+fn filter(
+    sessions: &dyn Sessions,
+    defaults: &Defaults,
+    search: Search,
+) -> Result<Filter, ApiError> {
     let limit = search.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::new(Code::InvalidQuery, format!("limit must be 1 to {MAX_PAGE}")));
+        return Err(ApiError::new(
+            Code::InvalidQuery,
+            format!("limit must be 1 to {MAX_PAGE}"),
+        ));
     }
     Ok(Filter {
-        client: search.session.as_deref().map(|id| session(sessions, id)).transpose()?,
+        client: search
+            .session
+            .as_deref()
+            .map(|id| session(sessions, id))
+            .transpose()?,
         state: search.state,
-        to: search.to.as_deref().map(|to| recipient::read(defaults.region, to)).transpose()?,
+        to: search
+            .to
+            .as_deref()
+            .map(|to| recipient::read(defaults.region, to))
+            .transpose()?,
         since: time("since", search.since)?,
         until: time("until", search.until)?,
         before: search.cursor,
@@ -322,7 +379,9 @@ fn unchanged(error: ChangeError, verb: &str) -> ApiError {
         ChangeError::Missing => return not_found(),
         ChangeError::Store(error) => return error.into(),
         ChangeError::BodyGone => {
-            let detail = format!("the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)");
+            let detail = format!(
+                "the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)"
+            );
             return ApiError::new(Code::BodyGone, detail);
         }
         ChangeError::State(state) => state,
@@ -334,18 +393,36 @@ fn unchanged(error: ChangeError, verb: &str) -> ApiError {
         RowState::Queued => "it waits to be sent",
         RowState::NotSent => "it has ended without being sent",
     };
-    ApiError::new(Code::WrongState, format!("the message cannot be told to {verb}: {why}")).with("state", state.as_str())
+    ApiError::new(
+        Code::WrongState,
+        format!("the message cannot be told to {verb}: {why}"),
+    )
+    .with("state", state.as_str())
 }
 
 /// `POST /v1/messages/{id}/cancel`: takes a message back; only one that has not begun.
-async fn cancel(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<Json<Message>, ApiError> {
-    let row = messages.cancel(&OutboxId(id)).await.map_err(|error| unchanged(error, "cancel"))?;
+async fn cancel(
+    State(messages): State<Arc<dyn Messages>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<Json<Message>, ApiError> {
+    let row = messages
+        .cancel(&OutboxId(id))
+        .await
+        .map_err(|error| unchanged(error, "cancel"))?;
     Ok(Json(Message::from(&row)))
 }
 
 /// `POST /v1/messages/{id}/retry`: takes a message up again; only one that has not left.
-async fn retry(State(messages): State<Arc<dyn Messages>>, Path(id): Path<String>, _: NoParams) -> Result<(StatusCode, Json<Message>), ApiError> {
-    let row = messages.retry(&OutboxId(id)).await.map_err(|error| unchanged(error, "retry"))?;
+async fn retry(
+    State(messages): State<Arc<dyn Messages>>,
+    Path(id): Path<String>,
+    _: NoParams,
+) -> Result<(StatusCode, Json<Message>), ApiError> {
+    let row = messages
+        .retry(&OutboxId(id))
+        .await
+        .map_err(|error| unchanged(error, "retry"))?;
     Ok((StatusCode::ACCEPTED, Json(Message::from(&row))))
 }
 
@@ -382,5 +459,8 @@ async fn purge(
     };
     let client = session(&*sessions, &id)?;
     let cancelled = messages.purge(&client).await?;
-    Ok(Json(Purged { session: client, cancelled }))
+    Ok(Json(Purged {
+        session: client,
+        cancelled,
+    }))
 }

@@ -43,7 +43,11 @@ pub(super) fn routes() -> Routes {
             Code::RefusedByWhatsapp,
             Code::PageError,
         ]);
-    let confirm_operation = Operation::new("confirmPasskey", "A person says that the phone shows this code").refuses(&[
+    let confirm_operation = Operation::new(
+        "confirmPasskey",
+        "A person says that the phone shows this code",
+    )
+    .refuses(&[
         Code::UnknownClient,
         Code::NoPasskeyAsked,
         Code::NotWaitingForCode,
@@ -56,16 +60,27 @@ pub(super) fn routes() -> Routes {
             PATH,
             Of(Control),
             get,
-            Operation::new("getPasskey", "The passkey ceremony that is under way, or why the last one failed").refuses(&unknown),
+            Operation::new(
+                "getPasskey",
+                "The passkey ceremony that is under way, or why the last one failed",
+            )
+            .refuses(&unknown),
         )
         .post(PATH, Of(Control), answer, answer_operation)
         .delete(
             PATH,
             Of(Control),
             cancel,
-            Operation::new("cancelPasskey", "Gives the ceremony up; back to QR codes").status(StatusCode::NO_CONTENT).refuses(&unknown),
+            Operation::new("cancelPasskey", "Gives the ceremony up; back to QR codes")
+                .status(StatusCode::NO_CONTENT)
+                .refuses(&unknown),
         )
-        .post("/v1/sessions/{id}/passkey/confirm", Of(Control), confirm, confirm_operation)
+        .post(
+            "/v1/sessions/{id}/passkey/confirm",
+            Of(Control),
+            confirm,
+            confirm_operation,
+        )
 }
 
 /// A passkey ceremony: what WhatsApp asks for, and how far it has come.
@@ -126,8 +141,15 @@ impl LinkedPasskey {
     fn new(address: &HelperAddress, view: &PasskeyView) -> Self {
         let helper_url = view.token.as_ref().map(|token| address.link(token));
         let note = "this link works in a browser on the gateway's own machine; [server] public_url names another";
-        let helper_note = helper_url.as_ref().filter(|_| address.local_only).map(|_| note);
-        Self { passkey: view.into(), helper_url, helper_note }
+        let helper_note = helper_url
+            .as_ref()
+            .filter(|_| address.local_only)
+            .map(|_| note);
+        Self {
+            passkey: view.into(),
+            helper_url,
+            helper_note,
+        }
     }
 }
 
@@ -150,7 +172,10 @@ impl Output for GoesOn {
 /// dropped; together at most 16 KiB. Binary values are base64url.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "it is only described: the assertion is read where it is checked")]
+#[expect(
+    dead_code,
+    reason = "it is only described: the assertion is read where it is checked"
+)]
 pub(in crate::api) struct Credential {
     /// The id of the passkey.
     id: String,
@@ -167,7 +192,10 @@ pub(in crate::api) struct Credential {
 /// What an authenticator has signed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "it is only described: the assertion is read where it is checked")]
+#[expect(
+    dead_code,
+    reason = "it is only described: the assertion is read where it is checked"
+)]
 pub(in crate::api) struct CredentialResponse {
     /// The challenge and the origin, as the browser has seen them.
     #[serde(rename = "clientDataJSON")]
@@ -187,8 +215,12 @@ async fn get(
     _: NoParams,
     Session(client): Session,
 ) -> Result<NoStore<Json<LinkedPasskey>>, ApiError> {
-    let now = sessions.get(&client).ok_or(PasskeyFailure::Unknown(client))?;
-    let view = now.passkey.ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
+    let now = sessions
+        .get(&client)
+        .ok_or(PasskeyFailure::Unknown(client))?;
+    let view = now
+        .passkey
+        .ok_or(PasskeyFailure::Passkey(PasskeyError::NotAsked))?;
     Ok((NO_STORE, Json(LinkedPasskey::new(&address, &view))))
 }
 
@@ -225,7 +257,11 @@ async fn confirm(
 }
 
 /// `DELETE /v1/sessions/{id}/passkey`: gives the ceremony up.
-async fn cancel(State(passkeys): State<Arc<dyn Passkeys>>, _: NoParams, Session(client): Session) -> Result<StatusCode, ApiError> {
+async fn cancel(
+    State(passkeys): State<Arc<dyn Passkeys>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<StatusCode, ApiError> {
     passkeys.cancel(&client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

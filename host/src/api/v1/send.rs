@@ -92,7 +92,11 @@ impl JsonSchema for SendBody {
         let mut schema = SendRequest::json_schema(generator);
         let kinds = CallFields::schemas(generator);
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.extend(kinds.into_iter().map(|(name, kind)| (name.to_owned(), kind.to_value())));
+            properties.extend(
+                kinds
+                    .into_iter()
+                    .map(|(name, kind)| (name.to_owned(), kind.to_value())),
+            );
         }
         schema
     }
@@ -143,7 +147,12 @@ struct AcceptedMessage {
 
 impl From<&Accepted> for AcceptedMessage {
     fn from(accepted: &Accepted) -> Self {
-        Self { id: accepted.id.clone(), message_id: accepted.message_id.clone(), state: accepted.state, location: submit::location(accepted) }
+        Self {
+            id: accepted.id.clone(),
+            message_id: accepted.message_id.clone(),
+            state: accepted.state,
+            location: submit::location(accepted),
+        }
     }
 }
 
@@ -158,7 +167,9 @@ impl IntoResponse for SendAnswer {
     fn into_response(self) -> Response {
         match self {
             Self::Sent(message) => Json(message).into_response(),
-            Self::Accepted(accepted) => submit::accepted(&accepted, Json(AcceptedMessage::from(&accepted))).into_response(),
+            Self::Accepted(accepted) => {
+                submit::accepted(&accepted, Json(AcceptedMessage::from(&accepted))).into_response()
+            }
         }
     }
 }
@@ -166,7 +177,9 @@ impl IntoResponse for SendAnswer {
 impl Output for SendAnswer {
     fn describe(operation: Operation) -> Operation {
         let sent = operation.answers::<Message>(StatusCode::OK);
-        let accepted = sent.answers::<AcceptedMessage>(StatusCode::ACCEPTED).with_header("Location", "The path of the message.");
+        let accepted = sent
+            .answers::<AcceptedMessage>(StatusCode::ACCEPTED)
+            .with_header("Location", "The path of the message.");
         accepted.with_header("Preference-Applied", "Always `respond-async`.")
     }
 }
@@ -179,18 +192,38 @@ async fn send(
     Session(client): Session,
     JsonBody(body, _): JsonBody<SendBody>,
 ) -> Result<SendAnswer, ApiError> {
-    let waits = |otherwise| if submission.prefers_async() { Until::Accepted } else { waits(until, otherwise) };
-    let call = bodies.apart(body.len(), || parse(submission.defaults(), client.clone(), &body)).await;
-    match submission.answer(|| Asked::message(client.as_str(), &body), call, waits).await? {
+    let waits = |otherwise| {
+        if submission.prefers_async() {
+            Until::Accepted
+        } else {
+            waits(until, otherwise)
+        }
+    };
+    let call = bodies
+        .apart(body.len(), || {
+            parse(submission.defaults(), client.clone(), &body)
+        })
+        .await;
+    match submission
+        .answer(|| Asked::message(client.as_str(), &body), call, waits)
+        .await?
+    {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent { .. } => Ok(SendAnswer::Sent(Box::new(Message::from(&*row)))),
-            Outcome::NotSent { code, reason } => Err(ApiError::not_sent(code, reason).with("id", row.id.0)),
+            Outcome::NotSent { code, reason } => {
+                Err(ApiError::not_sent(code, reason).with("id", row.id.0))
+            }
             Outcome::Unknown { reason } => {
                 let place = format!("/v1/messages/{}", row.id);
-                let detail = format!("{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key");
+                let detail = format!(
+                    "{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key"
+                );
                 let error = ApiError::new(Code::OutcomeUnknown, detail);
-                Err(error.with("id", row.id.0).with("messageId", row.message_id.0).with("location", place))
+                Err(error
+                    .with("id", row.id.0)
+                    .with("messageId", row.message_id.0)
+                    .with("location", place))
             }
         },
     }
@@ -202,7 +235,11 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall,
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
     let said = Said {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
-        template: wanted.template.map(|template| RenderRequest { template, locale, variables }),
+        template: wanted.template.map(|template| RenderRequest {
+            template,
+            locale,
+            variables,
+        }),
         kinds,
     };
     let content = content::requested(defaults.region, said)?;

@@ -20,15 +20,38 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let of = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let of = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::UnknownClient])
+            .refuses(STORE)
+    };
     let actions = [
-        of("pauseSending", "Pauses the sends of a session, also over a restart; it goes on accepting"),
+        of(
+            "pauseSending",
+            "Pauses the sends of a session, also over a restart; it goes on accepting",
+        ),
         of("resumeSending", "Lets the sends of a session go on"),
-        of("liftRestrictions", "Lets a session write to strangers again, whatever WhatsApp has said"),
+        of(
+            "liftRestrictions",
+            "Lets a session write to strangers again, whatever WhatsApp has said",
+        ),
     ];
     Routes::new()
-        .get("/v1/sessions/{id}/sending", Of(Read), get, of("getSending", "Whether a session may send, and what WhatsApp restricts"))
-        .post_action::<SendingAction, _, _>("/v1/sessions/{id}/sending/{verb}", Of(Control), change, actions)
+        .get(
+            "/v1/sessions/{id}/sending",
+            Of(Read),
+            get,
+            of(
+                "getSending",
+                "Whether a session may send, and what WhatsApp restricts",
+            ),
+        )
+        .post_action::<SendingAction, _, _>(
+            "/v1/sessions/{id}/sending/{verb}",
+            Of(Control),
+            change,
+            actions,
+        )
 }
 
 /// Whether a session may send.
@@ -62,11 +85,19 @@ struct Restriction {
 
 impl From<model::Restriction> for Restriction {
     fn from(it: model::Restriction) -> Self {
-        Self { kind: it.kind, code: it.kind.code(), since: it.since.into(), until: it.until.into() }
+        Self {
+            kind: it.kind,
+            code: it.kind.code(),
+            since: it.since.into(),
+            until: it.until.into(),
+        }
     }
 }
 
-async fn report(sending: &Arc<dyn SendingControl>, client: ClientId) -> Result<Json<SendingReport>, ApiError> {
+async fn report(
+    sending: &Arc<dyn SendingControl>,
+    client: ClientId,
+) -> Result<Json<SendingReport>, ApiError> {
     let (now, restrictions) = sending.get(&client).await?;
     Ok(Json(SendingReport {
         session: client,
@@ -78,7 +109,11 @@ async fn report(sending: &Arc<dyn SendingControl>, client: ClientId) -> Result<J
 }
 
 /// `GET /v1/sessions/{id}/sending`: whether a session may send.
-async fn get(State(sending): State<Arc<dyn SendingControl>>, _: NoParams, Session(client): Session) -> Result<Json<SendingReport>, ApiError> {
+async fn get(
+    State(sending): State<Arc<dyn SendingControl>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<Json<SendingReport>, ApiError> {
     report(&sending, client).await
 }
 
@@ -92,7 +127,11 @@ enum SendingAction {
 }
 
 impl Actions for SendingAction {
-    const ALL: &'static [(&'static str, Self)] = &[("pause", Self::Pause), ("resume", Self::Resume), ("lift", Self::Lift)];
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("pause", Self::Pause),
+        ("resume", Self::Resume),
+        ("lift", Self::Lift),
+    ];
 }
 
 /// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them go on, or lifts what

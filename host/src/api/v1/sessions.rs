@@ -29,13 +29,24 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let tell = |id, summary| Operation::new(id, summary).refuses(&[Code::UnknownClient]).refuses(STORE);
+    let tell = |id, summary| {
+        Operation::new(id, summary)
+            .refuses(&[Code::UnknownClient])
+            .refuses(STORE)
+    };
     let actions = [
         tell("startSession", "Starts a session, unless it runs"),
         tell("stopSession", "Closes a session's browser and lets it rest"),
-        tell("restartSession", "Closes a session's browser and starts anew, forgetting earlier failures"),
+        tell(
+            "restartSession",
+            "Closes a session's browser and starts anew, forgetting earlier failures",
+        ),
         tell("reconnectSession", "The same as restart"),
-        tell("logoutSession", "Ends the login at WhatsApp, and waits up to 20 s for its word").refuses(&[Code::NotLinked, Code::LogoutNotConfirmed]),
+        tell(
+            "logoutSession",
+            "Ends the login at WhatsApp, and waits up to 20 s for its word",
+        )
+        .refuses(&[Code::NotLinked, Code::LogoutNotConfirmed]),
     ];
     Routes::new()
         .get("/v1/sessions", Of(Read), list, Operation::new("listSessions", "Every session in short"))
@@ -143,8 +154,13 @@ struct SessionList {
 
 /// `GET /v1/sessions`: every session in short.
 async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<SessionList> {
-    let all = sessions.all().into_iter().map(|(client, now)| SessionSummary::new(client, now));
-    Json(SessionList { sessions: all.collect() })
+    let all = sessions
+        .all()
+        .into_iter()
+        .map(|(client, now)| SessionSummary::new(client, now));
+    Json(SessionList {
+        sessions: all.collect(),
+    })
 }
 
 /// A session to be made.
@@ -179,28 +195,54 @@ async fn create(
     sessions.create(new.id.clone(), new.start, metadata).await?;
     let now = find(&*sessions, &new.id)?;
     let place = format!("/v1/sessions/{}", new.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(SessionSummary::new(new.id, now))))
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, place)],
+        Json(SessionSummary::new(new.id, now)),
+    ))
 }
 
 /// `GET /v1/sessions/{id}`: everything that is known of a session.
-async fn get(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(client): Session) -> Result<Json<SessionDetails>, ApiError> {
+async fn get(
+    State(sessions): State<Arc<dyn Sessions>>,
+    _: NoParams,
+    Session(client): Session,
+) -> Result<Json<SessionDetails>, ApiError> {
     let info = sessions.info(&client).await?;
     let (attempt, next_attempt_at) = (info.now.attempt, info.now.next_attempt_at.map(Time));
-    Ok(Json(SessionDetails { id: client.clone(), attempt, next_attempt_at, info: SessionInfo::new(client, info) }))
+    Ok(Json(SessionDetails {
+        id: client.clone(),
+        attempt,
+        next_attempt_at,
+        info: SessionInfo::new(client, info),
+    }))
 }
 
 /// `GET /v1/sessions/{id}/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
-async fn qr(State(sessions): State<Arc<dyn Sessions>>, _: NoParams, Session(client): Session, headers: HeaderMap) -> Result<QrPicture, ApiError> {
+async fn qr(
+    State(sessions): State<Arc<dyn Sessions>>,
+    _: NoParams,
+    Session(client): Session,
+    headers: HeaderMap,
+) -> Result<QrPicture, ApiError> {
     let now = find(&*sessions, &client)?;
     picture(&now, &headers)?.ok_or_else(|| {
-        let detail = format!("no QR can be scanned now: the session is {}: {}", now.state, now.reason);
+        let detail = format!(
+            "no QR can be scanned now: the session is {}: {}",
+            now.state, now.reason
+        );
         ApiError::new(Code::QrNotAvailable, detail).with("state", now.state.as_str())
     })
 }
 
 impl Actions for SessionAction {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("start", Self::Start), ("stop", Self::Stop), ("restart", Self::Restart), ("reconnect", Self::Restart), ("logout", Self::Logout)];
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("start", Self::Start),
+        ("stop", Self::Stop),
+        ("restart", Self::Restart),
+        ("reconnect", Self::Restart),
+        ("logout", Self::Logout),
+    ];
 }
 
 /// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`: tells a session something.
@@ -263,5 +305,10 @@ async fn delete(
         Fate::Delete => ProfileFate::Delete,
     };
     let done = sessions.delete(&client, fate).await?;
-    Ok(Json(Removed { id: client, removed: done.removed, quarantined: done.quarantined, bytes_freed: done.bytes_freed }))
+    Ok(Json(Removed {
+        id: client,
+        removed: done.removed,
+        quarantined: done.quarantined,
+        bytes_freed: done.bytes_freed,
+    }))
 }

@@ -13,26 +13,49 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
             server.host
         ));
     }
-    if let Some(url) = server.public_url.as_deref().filter(|url| !is_public_url(url)) {
+    if let Some(url) = server
+        .public_url
+        .as_deref()
+        .filter(|url| !is_public_url(url))
+    {
         errors.push(format!(
             "[server] public_url = {url:?} must be an http or https URL without user, query and fragment, e.g. \"https://wharf.example.org\""
         ));
     }
-    let named: Vec<_> = config.sessions.session.keys().chain([&config.sessions.default_client]).collect();
+    let named: Vec<_> = config
+        .sessions
+        .session
+        .keys()
+        .chain([&config.sessions.default_client])
+        .collect();
     if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
         errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
     }
     server.check(errors);
     config.api.check_together(errors);
     let kind = config.browser.kind;
-    if config.browser.mode == BrowserMode::Shared && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless) {
+    if config.browser.mode == BrowserMode::Shared
+        && !matches!(kind, BrowserKind::Auto | BrowserKind::Headless)
+    {
         errors.push("[browser] mode = \"shared\" needs the full browser without a window: kind must be \"auto\" or \"headless\"".into());
     }
-    if !url::Url::parse(&config.whatsapp.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-        errors.push(format!("[whatsapp] url = {:?} must be an http or https URL", config.whatsapp.url));
+    if !url::Url::parse(&config.whatsapp.url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    {
+        errors.push(format!(
+            "[whatsapp] url = {:?} must be an http or https URL",
+            config.whatsapp.url
+        ));
     }
-    if let Some(region) = config.send.default_region.as_deref().filter(|region| region.parse::<Region>().is_err()) {
-        errors.push(format!("[send] default_region = {region:?} must be a region such as \"DE\""));
+    if let Some(region) = config
+        .send
+        .default_region
+        .as_deref()
+        .filter(|region| region.parse::<Region>().is_err())
+    {
+        errors.push(format!(
+            "[send] default_region = {region:?} must be a region such as \"DE\""
+        ));
     }
     if config.storage.keep_bodies > config.storage.keep_messages {
         errors.push("[storage] keep_bodies must not be longer than keep_messages: what a message says goes with it at the latest".into());
@@ -40,16 +63,27 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
     if config.send.max_length == 0 {
         errors.push("[send] max_length must be at least 1".into());
     }
-    if config.delivery.concurrency == 0 || config.delivery.per_receiver == 0 || config.delivery.max_attempts == 0 {
-        errors.push("[delivery] concurrency, per_receiver and max_attempts must be at least 1".into());
+    if config.delivery.concurrency == 0
+        || config.delivery.per_receiver == 0
+        || config.delivery.max_attempts == 0
+    {
+        errors.push(
+            "[delivery] concurrency, per_receiver and max_attempts must be at least 1".into(),
+        );
     }
     let durations: [(&str, Millis); 13] = [
         ("[whatsapp] boot_timeout", config.whatsapp.boot_timeout),
         ("[whatsapp] sync_timeout", config.whatsapp.sync_timeout),
         ("[whatsapp] call_timeout", config.whatsapp.call_timeout),
-        ("[whatsapp] passkey_timeout", config.whatsapp.passkey_timeout),
+        (
+            "[whatsapp] passkey_timeout",
+            config.whatsapp.passkey_timeout,
+        ),
         ("[whatsapp] passkey_step", config.whatsapp.passkey_step),
-        ("[sessions] health_interval", config.sessions.health_interval),
+        (
+            "[sessions] health_interval",
+            config.sessions.health_interval,
+        ),
         ("[sessions] max_delay", config.sessions.max_delay),
         ("[plugins] load_timeout", config.plugins.load_timeout),
         ("[send] timeout", config.send.timeout),
@@ -58,13 +92,29 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
         ("[delivery] max_delay", config.delivery.max_delay),
         ("[delivery] max_age", config.delivery.max_age),
     ];
-    errors.extend(durations.iter().filter(|(_, time)| time.0 == 0).map(|(name, _)| format!("{name} must be longer than 0")));
-    let mut names: Vec<&str> = config.plugin.iter().map(|plugin| plugin.name.as_str()).collect();
+    errors.extend(
+        durations
+            .iter()
+            .filter(|(_, time)| time.0 == 0)
+            .map(|(name, _)| format!("{name} must be longer than 0")),
+    );
+    let mut names: Vec<&str> = config
+        .plugin
+        .iter()
+        .map(|plugin| plugin.name.as_str())
+        .collect();
     names.sort_unstable();
-    errors.extend(names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| format!("[[plugin]] name = {:?} occurs twice", pair[0])));
+    errors.extend(
+        names
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| format!("[[plugin]] name = {:?} occurs twice", pair[0])),
+    );
     for origin in &config.api.cors_origins {
         if !url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
-            errors.push(format!("[api] cors_origins: {origin:?} must be an origin such as \"https://example.org\""));
+            errors.push(format!(
+                "[api] cors_origins: {origin:?} must be an origin such as \"https://example.org\""
+            ));
         }
     }
 }

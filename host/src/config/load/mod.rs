@@ -25,7 +25,8 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     let mut config = match &sources.file {
         Some(path) => {
             let name = path.display().to_string();
-            let text = fs::read_to_string(path).map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))?;
+            let text = fs::read_to_string(path)
+                .map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))?;
             let mut config = parse(&name, &text)?;
             relative_to_file(&mut config, path, sources, &mut errors);
             config
@@ -36,19 +37,30 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     config.api.check(&mut errors);
     override_by_environment(&mut config, sources, &mut errors);
     check(&config, &mut errors);
-    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
+    if errors.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigErrors(errors))
+    }
 }
 
 fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
     let wrong = |error: &toml::de::Error, key: Option<String>| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
         // What was found may be a key, and would be repeated.
         let words = match key.as_deref() {
             Some(key) if key.starts_with("api.keys") => "must be a list of keys, each in quotes",
-            Some(key) if key.starts_with("api.key[") && key.ends_with("].key") => "must be a key in quotes",
+            Some(key) if key.starts_with("api.key[") && key.ends_with("].key") => {
+                "must be a key in quotes"
+            }
             _ => error.message(),
         };
-        let key = key.filter(|key| key != ".").map(|key| format!("{key}: ")).unwrap_or_default();
+        let key = key
+            .filter(|key| key != ".")
+            .map(|key| format!("{key}: "))
+            .unwrap_or_default();
         ConfigErrors(vec![format!("{name}:{line}: {key}{words}")])
     };
     let reader = toml::de::Deserializer::parse(text).map_err(|error| wrong(&error, None))?;
@@ -61,12 +73,31 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
 /// What is relative in a file is relative to the folder of that file, also the defaults: a line that is taken in with its
 /// default changes nothing, and the gateway finds its logins from wherever it is started.
 fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors: &mut Vec<String>) {
-    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return };
-    let (profiles, database) = (config.sessions.path.clone(), config.storage.database.clone());
-    let executable = config.browser.executable.as_mut().filter(|path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty()));
+    let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return;
+    };
+    let (profiles, database) = (
+        config.sessions.path.clone(),
+        config.storage.database.clone(),
+    );
+    let executable = config.browser.executable.as_mut().filter(|path| {
+        path.parent()
+            .is_some_and(|folder| !folder.as_os_str().is_empty())
+    });
     let paths = [&mut config.sessions.path, &mut config.plugins.dir].into_iter();
-    let options = [config.storage.database.as_mut(), config.plugins.cache.as_mut(), config.whatsapp.bridge_script.as_mut(), executable];
-    for path in paths.chain(options.into_iter().flatten()).filter(|path| path.is_relative()) {
+    let options = [
+        config.storage.database.as_mut(),
+        config.plugins.cache.as_mut(),
+        config.whatsapp.bridge_script.as_mut(),
+        executable,
+    ];
+    for path in paths
+        .chain(options.into_iter().flatten())
+        .filter(|path| path.is_relative())
+    {
         *path = folder.join(path.strip_prefix(".").unwrap_or(path));
     }
     // It was the working directory once: logins and messages that lie there must not be passed over in silence.

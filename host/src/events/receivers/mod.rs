@@ -26,7 +26,10 @@ const OPENS_AT: usize = 5;
 /// So many failures in a row are told to the operator.
 const TOLD_AT: u32 = 3;
 /// The pause before the next single call while the circuit is open.
-const PAUSE: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(30) };
+const PAUSE: Backoff = Backoff {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(30),
+};
 /// Receivers that metrics name; their names are the plugins' words, and there is no end of words.
 const NAMED: usize = 200;
 
@@ -111,29 +114,63 @@ pub(super) struct Room {
 
 impl Receivers {
     pub(super) fn new(per_receiver: usize, places: usize) -> Self {
-        Self { per_receiver, places, turn: 0, named: 0, known: HashMap::new() }
+        Self {
+            per_receiver,
+            places,
+            turn: 0,
+            named: 0,
+            known: HashMap::new(),
+        }
     }
 
     /// Calls that can be begun now, whomever they go to; and when there will be more by itself.
     pub(super) fn places(&self, now: Instant) -> (usize, Option<Instant>) {
-        let young = || self.known.values().flat_map(|receiver| receiver.calls.values()).map(|begun| *begun + YOUNG).filter(|old| *old > now);
+        let young = || {
+            self.known
+                .values()
+                .flat_map(|receiver| receiver.calls.values())
+                .map(|begun| *begun + YOUNG)
+                .filter(|old| *old > now)
+        };
         (self.places.saturating_sub(young().count()), young().min())
     }
 
     pub(super) fn room(&self, id: &ReceiverId, now: Instant) -> Room {
-        let Some(receiver) = self.known.get(id) else { return Room { calls: self.most(id), more_at: None, order: (0, 0) } };
+        let Some(receiver) = self.known.get(id) else {
+            return Room {
+                calls: self.most(id),
+                more_at: None,
+                order: (0, 0),
+            };
+        };
         let (calls, order) = (receiver.calls.len(), (receiver.calls.len(), receiver.turn));
         match receiver.trouble.as_ref().and_then(|trouble| trouble.next) {
-            Some(next) if next > now => Room { calls: 0, more_at: Some(next), order },
-            Some(_) => Room { calls: usize::from(calls == 0), more_at: None, order },
-            None => Room { calls: self.most(id).saturating_sub(calls), more_at: None, order },
+            Some(next) if next > now => Room {
+                calls: 0,
+                more_at: Some(next),
+                order,
+            },
+            Some(_) => Room {
+                calls: usize::from(calls == 0),
+                more_at: None,
+                order,
+            },
+            None => Room {
+                calls: self.most(id).saturating_sub(calls),
+                more_at: None,
+                order,
+            },
         }
     }
 
     /// Events of which it is not known who is told are asked about one by one: what a notifier remembers of them, such as
     /// an opt-out, it remembers in their order.
     fn most(&self, id: &ReceiverId) -> usize {
-        if id.target.is_empty() { 1 } else { self.per_receiver }
+        if id.target.is_empty() {
+            1
+        } else {
+            self.per_receiver
+        }
     }
 
     pub(super) fn begin(&mut self, id: &ReceiverId, delivery: &str, now: Instant) {
@@ -145,7 +182,14 @@ impl Receivers {
     }
 
     /// A call has ended; `dead`: its delivery was given up. Returns the name of the receiver for metrics.
-    pub(super) fn end(&mut self, id: &ReceiverId, delivery: &str, seen: Seen, dead: Option<&str>, now: Instant) -> String {
+    pub(super) fn end(
+        &mut self,
+        id: &ReceiverId,
+        delivery: &str,
+        seen: Seen,
+        dead: Option<&str>,
+        now: Instant,
+    ) -> String {
         let receiver = self.receiver(id);
         receiver.calls.remove(delivery);
         match seen {
@@ -156,7 +200,11 @@ impl Receivers {
         if let Some(reason) = dead {
             receiver.gave_up(id, delivery, reason);
         }
-        let name = if receiver.named { id.target.clone() } else { "(other)".to_owned() };
+        let name = if receiver.named {
+            id.target.clone()
+        } else {
+            "(other)".to_owned()
+        };
         if receiver.named {
             let failing = if receiver.trouble.is_some() { 1.0 } else { 0.0 };
             metrics::gauge!("wharf_receiver_failing", "plugin" => id.plugin.clone(), "target" => id.target.clone()).set(failing);
@@ -168,12 +216,16 @@ impl Receivers {
 
     /// Its calls under way.
     pub(super) fn calls(&self, id: &ReceiverId) -> usize {
-        self.known.get(id).map_or(0, |receiver| receiver.calls.len())
+        self.known
+            .get(id)
+            .map_or(0, |receiver| receiver.calls.len())
     }
 
     /// No call is under way: whoever made them is gone.
     pub(super) fn forget_calls(&mut self) {
-        self.known.values_mut().for_each(|receiver| receiver.calls.clear());
+        self.known
+            .values_mut()
+            .for_each(|receiver| receiver.calls.clear());
     }
 
     /// A notifier was asked who is told, outside of any delivery.
@@ -186,18 +238,30 @@ impl Receivers {
 
     /// Whether calls are kept from it for now.
     pub(super) fn is_open(&self, id: &ReceiverId) -> bool {
-        self.known.get(id).and_then(|receiver| receiver.trouble.as_ref()).is_some_and(|trouble| trouble.next.is_some())
+        self.known
+            .get(id)
+            .and_then(|receiver| receiver.trouble.as_ref())
+            .is_some_and(|trouble| trouble.next.is_some())
     }
 
     /// Whether metrics name it.
     pub(super) fn is_named(&mut self, id: &ReceiverId) -> bool {
-        self.known.get(id).map_or(self.named < NAMED, |receiver| receiver.named) && self.receiver(id).named
+        self.known
+            .get(id)
+            .map_or(self.named < NAMED, |receiver| receiver.named)
+            && self.receiver(id).named
     }
 
     /// Those that fail.
     pub(super) fn failing(&self) -> HashMap<ReceiverId, Failing> {
-        let failing = |trouble: &Trouble| Failing { open: trouble.next.is_some(), ..trouble.failing.clone() };
-        self.known.iter().filter_map(|(id, receiver)| Some((id.clone(), failing(receiver.trouble.as_ref()?)))).collect()
+        let failing = |trouble: &Trouble| Failing {
+            open: trouble.next.is_some(),
+            ..trouble.failing.clone()
+        };
+        self.known
+            .iter()
+            .filter_map(|(id, receiver)| Some((id.clone(), failing(receiver.trouble.as_ref()?))))
+            .collect()
     }
 
     fn receiver(&mut self, id: &ReceiverId) -> &mut Receiver {
@@ -205,7 +269,10 @@ impl Receivers {
         self.known.entry(id.clone()).or_insert_with(|| {
             let name = *named < NAMED;
             *named += usize::from(name);
-            Receiver { named: name, ..Receiver::default() }
+            Receiver {
+                named: name,
+                ..Receiver::default()
+            }
         })
     }
 }
@@ -213,7 +280,9 @@ impl Receivers {
 impl Receiver {
     fn well(&mut self, id: &ReceiverId) {
         self.gave_up = false;
-        let Some(Trouble { failing, told, .. }) = self.trouble.take() else { return };
+        let Some(Trouble { failing, told, .. }) = self.trouble.take() else {
+            return;
+        };
         if told {
             info!(
                 plugin = id.plugin,
@@ -227,7 +296,12 @@ impl Receiver {
 
     fn failed(&mut self, id: &ReceiverId, delivery: &str, reason: String, now: Instant) {
         let trouble = self.trouble.get_or_insert_with(|| Trouble {
-            failing: Failing { since: Timestamp::now(), failures: 0, reason: String::new(), open: false },
+            failing: Failing {
+                since: Timestamp::now(),
+                failures: 0,
+                reason: String::new(),
+                open: false,
+            },
             deliveries: HashSet::new(),
             next: None,
             single_calls: 0,
@@ -267,7 +341,11 @@ impl Receiver {
         if std::mem::replace(&mut self.gave_up, true) {
             return;
         }
-        let again = if id.target.is_empty() { format!("--plugin {}", id.plugin) } else { format!("--target {}", id.target) };
+        let again = if id.target.is_empty() {
+            format!("--plugin {}", id.plugin)
+        } else {
+            format!("--target {}", id.target)
+        };
         warn!(
             plugin = id.plugin,
             receiver = id.target,

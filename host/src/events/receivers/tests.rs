@@ -3,7 +3,10 @@
 use super::*;
 
 fn id(target: &str) -> ReceiverId {
-    ReceiverId { plugin: "webhook".into(), target: target.into() }
+    ReceiverId {
+        plugin: "webhook".into(),
+        target: target.into(),
+    }
 }
 
 fn failed() -> Seen {
@@ -17,9 +20,15 @@ async fn a_call_that_hangs_holds_its_receivers_room_and_nobody_elses() {
     for n in 0..4 {
         all.begin(&id("slow"), &n.to_string(), begun);
     }
-    assert_eq!((all.places(begun), all.room(&id("slow"), begun).calls), ((0, Some(begun + YOUNG)), 0));
+    assert_eq!(
+        (all.places(begun), all.room(&id("slow"), begun).calls),
+        ((0, Some(begun + YOUNG)), 0)
+    );
     let later = begun + YOUNG;
-    assert_eq!((all.places(later), all.room(&id("slow"), later).calls), ((4, None), 0));
+    assert_eq!(
+        (all.places(later), all.room(&id("slow"), later).calls),
+        ((4, None), 0)
+    );
     assert_eq!(all.room(&id("ok"), later).calls, 4);
     assert!(all.room(&id("ok"), later).order < all.room(&id("slow"), later).order);
 }
@@ -43,7 +52,11 @@ async fn a_receiver_that_fails_is_asked_once_in_a_while_until_it_takes_something
         now = next;
         assert_eq!(all.room(&id("dead"), now).calls, 1, "one call to see");
         all.begin(&id("dead"), &n.to_string(), now);
-        assert_eq!(all.room(&id("dead"), now).calls, 0, "and no second one beside it");
+        assert_eq!(
+            all.room(&id("dead"), now).calls,
+            0,
+            "and no second one beside it"
+        );
         all.end(&id("dead"), &n.to_string(), failed(), None, now);
     }
     assert_eq!(pauses, [2, 4, 8, 16, 30, 30]);

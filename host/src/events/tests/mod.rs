@@ -18,7 +18,10 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use self::receiver::Receiver;
 use super::*;
-use crate::plugins::{AttemptResult, CallFailure, FailureKind, HttpGrant, Judgement, NotifyRequest, Subject, TargetName};
+use crate::plugins::{
+    AttemptResult, CallFailure, FailureKind, HttpGrant, Judgement, NotifyRequest, Subject,
+    TargetName,
+};
 
 /// A notifier: who is told, at which address, and what goes wrong.
 #[derive(Debug, Default)]
@@ -41,12 +44,22 @@ fn of<T>(all: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Teller {
     fn to(targets: &[(&str, &str)]) -> Arc<Self> {
-        let targets = targets.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect();
-        Arc::new(Self { targets: Mutex::new(targets), ..Self::default() })
+        let targets = targets
+            .iter()
+            .map(|(name, url)| ((*name).to_owned(), (*url).to_owned()))
+            .collect();
+        Arc::new(Self {
+            targets: Mutex::new(targets),
+            ..Self::default()
+        })
     }
 
     fn failure(kind: FailureKind) -> CallFailure {
-        CallFailure { plugin: "teller".into(), kind, detail: "as the test wants".into() }
+        CallFailure {
+            plugin: "teller".into(),
+            kind,
+            detail: "as the test wants".into(),
+        }
     }
 }
 
@@ -56,7 +69,12 @@ impl Notifiers for Teller {
         vec!["teller".into()]
     }
 
-    async fn route(&self, _: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
+    async fn route(
+        &self,
+        _: &str,
+        subject: &Subject,
+        envelope: &Envelope,
+    ) -> Result<Vec<TargetName>, CallFailure> {
         of(&self.asked).push((envelope.event.kind().to_owned(), subject.attempt));
         let mut fails = of(&self.fails);
         if *fails > 0 {
@@ -70,23 +88,54 @@ impl Notifiers for Teller {
             *left -= 1;
             return Err(Self::failure(FailureKind::Trapped));
         }
-        Ok(of(&self.targets).iter().map(|(name, _)| name.parse().expect("a name")).collect())
+        Ok(of(&self.targets)
+            .iter()
+            .map(|(name, _)| name.parse().expect("a name"))
+            .collect())
     }
 
-    async fn request(&self, _: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure> {
+    async fn request(
+        &self,
+        _: &str,
+        subject: &Subject,
+        target: &str,
+        envelope: &Envelope,
+    ) -> Result<NotifyRequest, CallFailure> {
         of(&self.asked).push((subject.id.clone(), subject.attempt));
-        assert!(!of(&self.panics).iter().any(|name| name == target), "as the test wants");
-        let url = of(&self.targets).iter().find(|(name, _)| name == target).map(|(_, url)| url.clone());
+        assert!(
+            !of(&self.panics).iter().any(|name| name == target),
+            "as the test wants"
+        );
+        let url = of(&self.targets)
+            .iter()
+            .find(|(name, _)| name == target)
+            .map(|(_, url)| url.clone());
         let url = url.ok_or_else(|| Self::failure(FailureKind::Failed { transient: false }))?;
         let body = match &envelope.event {
             Event::Qr { code, .. } => format!("qr {code}"),
             other => other.kind().to_owned(),
         };
-        let allowed = HttpGrant { origins: vec![url.clone()], private: true };
-        Ok(NotifyRequest { method: "POST".into(), url, headers: vec![], body: body.into_bytes(), timeout: None, allowed })
+        let allowed = HttpGrant {
+            origins: vec![url.clone()],
+            private: true,
+        };
+        Ok(NotifyRequest {
+            method: "POST".into(),
+            url,
+            headers: vec![],
+            body: body.into_bytes(),
+            timeout: None,
+            allowed,
+        })
     }
 
-    async fn judge(&self, _: &str, _: &Subject, _: &str, attempt: &AttemptResult) -> Result<Judgement, CallFailure> {
+    async fn judge(
+        &self,
+        _: &str,
+        _: &Subject,
+        _: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, CallFailure> {
         Ok(match attempt {
             AttemptResult::Answered { status: 200, .. } => Judgement::Delivered,
             AttemptResult::Answered { status: 410, .. } => Judgement::GiveUp("gone".into()),
@@ -119,23 +168,46 @@ impl House {
         let store = Store::open(&path).await.expect("store");
         let events = Events::new(store.clone(), Arc::<Teller>::clone(&teller), settings);
         let tasks = events.start();
-        Self { events, store, teller, tasks, path, _dir: dir }
+        Self {
+            events,
+            store,
+            teller,
+            tasks,
+            path,
+            _dir: dir,
+        }
     }
 
     /// Tells an event of this kind.
     async fn tell(&self, kind: &str) {
-        let event = Event::Other { kind: kind.into(), json: "{}".into() };
-        self.events.append(&session(), None, event).await.expect("appended");
+        let event = Event::Other {
+            kind: kind.into(),
+            json: "{}".into(),
+        };
+        self.events
+            .append(&session(), None, event)
+            .await
+            .expect("appended");
     }
 
     async fn state(&self, state: DeliveryState) -> Vec<Delivery> {
-        let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
-        let (letters, _) = self.events.deliveries(&filter, None, 200).await.expect("listed");
+        let filter = DeliveryFilter {
+            state: Some(state),
+            ..DeliveryFilter::default()
+        };
+        let (letters, _) = self
+            .events
+            .deliveries(&filter, None, 200)
+            .await
+            .expect("listed");
         letters.into_iter().map(|letter| letter.delivery).collect()
     }
 
     async fn until_state(&self, state: DeliveryState, number: usize) -> Vec<Delivery> {
-        until("deliveries in a state", async || Some(self.state(state).await).filter(|rows| rows.len() == number)).await
+        until("deliveries in a state", async || {
+            Some(self.state(state).await).filter(|rows| rows.len() == number)
+        })
+        .await
     }
 }
 

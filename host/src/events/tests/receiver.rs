@@ -53,9 +53,17 @@ impl Receiver {
     pub(crate) async fn that(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared { manner: Mutex::new(manner), calls: Mutex::default(), taken: Mutex::default() });
+        let shared = Arc::new(Shared {
+            manner: Mutex::new(manner),
+            calls: Mutex::default(),
+            taken: Mutex::default(),
+        });
         let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
-        Self { shared, address, task }
+        Self {
+            shared,
+            address,
+            task,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -87,7 +95,9 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut text = Vec::new();
     let body = loop {
         let mut some = [0; 4096];
-        let Ok(read @ 1..) = stream.read(&mut some).await else { return };
+        let Ok(read @ 1..) = stream.read(&mut some).await else {
+            return;
+        };
         text.extend_from_slice(&some[..read]);
         if let Some(body) = whole(&text) {
             break body;
@@ -115,6 +125,11 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
 fn whole(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse::<usize>()
+            .ok()
+    })?;
     (body.len() >= length).then(|| body.to_owned())
 }

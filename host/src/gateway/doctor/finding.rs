@@ -13,11 +13,17 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn good(seen: impl Into<String>) -> Self {
-        Self { seen: seen.into(), advice: None }
+        Self {
+            seen: seen.into(),
+            advice: None,
+        }
     }
 
     pub(super) fn look(seen: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { seen: seen.into(), advice: Some(advice.into()) }
+        Self {
+            seen: seen.into(),
+            advice: Some(advice.into()),
+        }
     }
 }
 

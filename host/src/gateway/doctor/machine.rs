@@ -14,20 +14,36 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![memory(config), sandbox()];
     match browser::find_executable(config.browser.executable.as_deref(), config.browser.kind) {
         Ok((path, _)) => findings.push(version(&path).await),
-        Err(error) => findings.push(Finding::look(error.to_string(), "no session can start without a browser")),
+        Err(error) => findings.push(Finding::look(
+            error.to_string(),
+            "no session can start without a browser",
+        )),
     }
     findings
 }
 
 fn memory(config: &Config) -> Finding {
-    let sessions = config.sessions.session.keys().filter(|client| **client != config.sessions.default_client).count() + 1;
+    let sessions = config
+        .sessions
+        .session
+        .keys()
+        .filter(|client| **client != config.sessions.default_client)
+        .count()
+        + 1;
     let wanted = SESSION * sessions as u64;
     match available() {
         Some(free) if free < wanted => Finding::look(
-            format!("{} MiB of memory are available, {sessions} session(s) may need {} MiB", free >> 20, wanted >> 20),
+            format!(
+                "{} MiB of memory are available, {sessions} session(s) may need {} MiB",
+                free >> 20,
+                wanted >> 20
+            ),
             "give the machine more memory, or run fewer sessions on it",
         ),
-        Some(free) => Finding::good(format!("{} MiB of memory are available for {sessions} session(s)", free >> 20)),
+        Some(free) => Finding::good(format!(
+            "{} MiB of memory are available for {sessions} session(s)",
+            free >> 20
+        )),
         None => Finding::good("how much memory is available cannot be read here"),
     }
 }
@@ -39,10 +55,19 @@ fn available() -> Option<u64> {
 
 fn sandbox() -> Finding {
     if nix::unistd::geteuid().is_root() {
-        return Finding::look("running as root: Chromium's own sandbox is off", "run the gateway as an ordinary user");
+        return Finding::look(
+            "running as root: Chromium's own sandbox is off",
+            "run the gateway as an ordinary user",
+        );
     }
-    let says = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-    if says("/proc/sys/kernel/unprivileged_userns_clone", "0") || says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+    let says =
+        |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    if says("/proc/sys/kernel/unprivileged_userns_clone", "0")
+        || says(
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+        )
+    {
         return Finding::look(
             "this system forbids the user namespaces that Chromium's sandbox is made of",
             "install Chromium from the distribution's package, which brings an AppArmor profile or a setuid helper",
@@ -68,7 +93,10 @@ mod tests {
     #[tokio::test]
     async fn a_browser_that_does_not_start_is_named() {
         let finding = version(Path::new("/nowhere/chromium")).await;
-        assert!(finding.seen.contains("/nowhere/chromium") && finding.advice.is_some(), "{finding}");
+        assert!(
+            finding.seen.contains("/nowhere/chromium") && finding.advice.is_some(),
+            "{finding}"
+        );
         let finding = version(Path::new("/bin/false")).await;
         assert!(finding.seen.contains("exit status: 1"), "{finding}");
     }
@@ -77,9 +105,15 @@ mod tests {
     fn memory_is_counted_per_session() {
         let mut config = Config::default();
         for n in 0..1_000_000 {
-            config.sessions.session.insert(format!("s{n}").parse().expect("id"), crate::config::Session::default());
+            config.sessions.session.insert(
+                format!("s{n}").parse().expect("id"),
+                crate::config::Session::default(),
+            );
         }
         let finding = memory(&config);
-        assert!(finding.seen.contains("1000001 session") && finding.advice.is_some(), "{finding}");
+        assert!(
+            finding.seen.contains("1000001 session") && finding.advice.is_some(),
+            "{finding}"
+        );
     }
 }

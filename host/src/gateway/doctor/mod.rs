@@ -20,7 +20,12 @@ use crate::{
 
 /// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done. `open_page`: WhatsApp
 /// Web is opened in a browser, unless a gateway runs.
-pub async fn examine(config: &Config, sources: Arc<Sources>, open_page: bool, mut tell: impl FnMut(&Finding)) -> bool {
+pub async fn examine(
+    config: &Config,
+    sources: Arc<Sources>,
+    open_page: bool,
+    mut tell: impl FnMut(&Finding),
+) -> bool {
     let mut well = true;
     let mut take = |findings: Vec<Finding>| {
         for finding in findings {
@@ -31,7 +36,10 @@ pub async fn examine(config: &Config, sources: Arc<Sources>, open_page: bool, mu
     take(machine::examine(config).await);
     take(profiles::examine(config));
     take(plugins(config, Arc::clone(&sources)).await);
-    match running::examine(config, &sources).await.or_else(|| silent(config)) {
+    match running::examine(config, &sources)
+        .await
+        .or_else(|| silent(config))
+    {
         Some(findings) => take(findings),
         None if open_page => take(vec![page::examine(config).await]),
         None => {}
@@ -42,7 +50,10 @@ pub async fn examine(config: &Config, sources: Arc<Sources>, open_page: bool, mu
 /// A gateway that uses the session path and does not answer: it must not be disturbed either.
 fn silent(config: &Config) -> Option<Vec<Finding>> {
     let (path, port) = (config.sessions.path.display(), config.server.port);
-    let seen = format!("a gateway uses the session path {path} ({}), and none answers on port {port}", instance::holder(&config.sessions.path)?);
+    let seen = format!(
+        "a gateway uses the session path {path} ({}), and none answers on port {port}",
+        instance::holder(&config.sessions.path)?
+    );
     let advice = "it listens elsewhere, is just starting, or hangs: look at its log; no second one starts beside it";
     Some(vec![Finding::look(seen, advice)])
 }
@@ -53,13 +64,17 @@ async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
         Ok(reports) => reports
             .iter()
             .map(|report| match report.state {
-                PluginState::Failed(_) => {
-                    Finding::look(check::line(report), "the gateway starts without it; see its [[plugin]] entry and its README")
-                }
+                PluginState::Failed(_) => Finding::look(
+                    check::line(report),
+                    "the gateway starts without it; see its [[plugin]] entry and its README",
+                ),
                 // One that nobody has enabled is no fault.
                 _ => Finding::good(check::line(report)),
             })
             .collect(),
-        Err(error) => vec![Finding::look(error.to_string(), "the gateway does not start: mend the plugin or its [[plugin]] entry")],
+        Err(error) => vec![Finding::look(
+            error.to_string(),
+            "the gateway does not start: mend the plugin or its [[plugin]] entry",
+        )],
     }
 }

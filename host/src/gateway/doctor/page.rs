@@ -16,7 +16,12 @@ const BEFORE_THE_LINK: [&str; 3] = ["link", "refresh_qr", "status"];
 pub(super) async fn examine(config: &Config) -> Finding {
     let root = match tempfile::Builder::new().prefix("wharf-doctor-").tempdir() {
         Ok(root) => root,
-        Err(error) => return Finding::look(format!("no folder for a profile can be made: {error}"), "make room where TMPDIR points to"),
+        Err(error) => {
+            return Finding::look(
+                format!("no folder for a profile can be made: {error}"),
+                "make room where TMPDIR points to",
+            );
+        }
     };
     let finding = open(config, root.path()).await;
     let path = root.path().display().to_string();
@@ -30,16 +35,36 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
     let url = &config.whatsapp.url;
     let guard = match Guard::current_exe() {
         Ok(guard) => guard,
-        Err(error) => return Finding::look(format!("the path of this program: {error}"), "start it by its full path"),
+        Err(error) => {
+            return Finding::look(
+                format!("the path of this program: {error}"),
+                "start it by its full path",
+            );
+        }
     };
     let client: ClientId = config.sessions.default_client.clone();
-    let launcher = ChromiumLauncher::new(config.whatsapp.clone(), config.browser.clone(), root.to_owned(), usable_profile, guard, None);
+    let launcher = ChromiumLauncher::new(
+        config.whatsapp.clone(),
+        config.browser.clone(),
+        root.to_owned(),
+        usable_profile,
+        guard,
+        None,
+    );
     let Launched { page, mut events } = match launcher.launch(&client).await {
         Ok(launched) => launched,
         Err(error @ LaunchError::Unreachable { .. }) => {
-            return Finding::look(error.to_string(), "look at DNS, firewall and proxy (a proxy: [browser] args = [\"--proxy-server=…\"])");
+            return Finding::look(
+                error.to_string(),
+                "look at DNS, firewall and proxy (a proxy: [browser] args = [\"--proxy-server=…\"])",
+            );
         }
-        Err(error) => return Finding::look(error.to_string(), "no session can start until this is mended"),
+        Err(error) => {
+            return Finding::look(
+                error.to_string(),
+                "no session can start until this is mended",
+            );
+        }
     };
     let deadline = Instant::now() + config.whatsapp.boot_timeout.duration();
     let waits_for_scan = async {
@@ -57,7 +82,12 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
     page.close().await;
     let report = match contract {
         Ok(report) => report,
-        Err(error) => return Finding::look(format!("{url} was opened, and it is not WhatsApp Web: {error}"), "look at [whatsapp] url"),
+        Err(error) => {
+            return Finding::look(
+                format!("{url} was opened, and it is not WhatsApp Web: {error}"),
+                "look at [whatsapp] url",
+            );
+        }
     };
     let version = report.version.as_deref().unwrap_or("of an unknown version");
     let missing: Vec<&str> = report
@@ -69,10 +99,16 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
     match shown {
         Ok(Ok(())) => Finding::good(format!("{url} is WhatsApp Web {version} and shows a QR")),
         _ if !missing.is_empty() => Finding::look(
-            format!("WhatsApp Web {version} at {url} lacks {}", missing.join(", ")),
+            format!(
+                "WhatsApp Web {version} at {url} lacks {}",
+                missing.join(", ")
+            ),
             "it has changed: a newer gateway or [whatsapp] bridge_script is needed",
         ),
-        Ok(Err(reason)) => Finding::look(format!("{url} was opened, then the page ended: {reason}"), "start `wharf run` and look at its log"),
+        Ok(Err(reason)) => Finding::look(
+            format!("{url} was opened, then the page ended: {reason}"),
+            "start `wharf run` and look at its log",
+        ),
         Err(_) => Finding::look(
             format!("WhatsApp Web {version} at {url} shows no QR within [whatsapp] boot_timeout"),
             "the network may be slow: set a longer boot_timeout",

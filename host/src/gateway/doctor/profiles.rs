@@ -13,11 +13,19 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let root = &config.sessions.path;
     if let Err(error) = session::prepare_root(root) {
         let advice = "make it writable for the user that runs the gateway, or set [sessions] path";
-        return vec![Finding::look(format!("session path {}: {error}", root.display()), advice)];
+        return vec![Finding::look(
+            format!("session path {}: {error}", root.display()),
+            advice,
+        )];
     }
     let listed = match profiles::list(root) {
         Ok(listed) => listed,
-        Err(error) => return vec![Finding::look(error.to_string(), "give it to the user that runs the gateway")],
+        Err(error) => {
+            return vec![Finding::look(
+                error.to_string(),
+                "give it to the user that runs the gateway",
+            )];
+        }
     };
     let mut clients: BTreeSet<ClientId> = config.sessions.session.keys().cloned().collect();
     clients.insert(config.sessions.default_client.clone());
@@ -29,18 +37,27 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = clients
         .into_iter()
         .map(|client| match check_profile(root, &client) {
-            Err(problem) => Finding::look(format!("session {client}: its profile cannot be used"), problem.to_string()),
+            Err(problem) => Finding::look(
+                format!("session {client}: its profile cannot be used"),
+                problem.to_string(),
+            ),
             Ok(()) => {
-                let known = listed.iter().find(|profile| profile.client.as_ref() == Some(&client));
+                let known = listed
+                    .iter()
+                    .find(|profile| profile.client.as_ref() == Some(&client));
                 let login = match known {
                     None => "no profile yet: it will show a QR",
                     Some(profile) => match profile.login {
                         Login::Held => "its profile holds a login",
-                        Login::Possible => "its profile may hold a login: whether it does is seen when it starts",
+                        Login::Possible => {
+                            "its profile may hold a login: whether it does is seen when it starts"
+                        }
                         Login::Absent => "its profile holds no login: it will show a QR",
                     },
                 };
-                let user = known.and_then(|profile| profile.used_by).map_or(String::new(), |pid| format!("; in use by process {pid}"));
+                let user = known
+                    .and_then(|profile| profile.used_by)
+                    .map_or(String::new(), |pid| format!("; in use by process {pid}"));
                 Finding::good(format!("session {client}: {login}{user}"))
             }
         })
@@ -48,7 +65,10 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         .collect();
     let default = &config.sessions.default_client;
     if let Some(login) = profiles::unadopted(root, default) {
-        let seen = format!("{} is a login of whatsapp-web.js without a client id, which no session uses", login.display());
+        let seen = format!(
+            "{} is a login of whatsapp-web.js without a client id, which no session uses",
+            login.display()
+        );
         findings.push(Finding::look(seen, adoption(root, default, &login)));
     }
     findings
@@ -56,6 +76,13 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
 
 /// What takes that login over for a session.
 fn adoption(root: &Path, client: &ClientId, login: &Path) -> String {
-    let aside = if session::profile_dir(root, client).exists() { format!("wharf profile quarantine {client}, then ") } else { String::new() };
-    format!("to use it for session {client} without a scan, while no gateway runs: {aside}wharf profile adopt {}", login.display())
+    let aside = if session::profile_dir(root, client).exists() {
+        format!("wharf profile quarantine {client}, then ")
+    } else {
+        String::new()
+    };
+    format!(
+        "to use it for session {client} without a scan, while no gateway runs: {aside}wharf profile adopt {}",
+        login.display()
+    )
 }

@@ -16,7 +16,10 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     let alive = gateway.alive().await.ok()?;
     if !alive.is_success() {
         let seen = format!("something answers at {base}, but not as this gateway ({alive})");
-        return Some(vec![Finding::look(seen, "another program has the port: end it, or set [server] port")]);
+        return Some(vec![Finding::look(
+            seen,
+            "another program has the port: end it, or set [server] port",
+        )]);
     }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
     let get = async |path: &str| gateway.call(Method::GET, path, &[]).await;
@@ -24,8 +27,16 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
         && !answer.status().is_success()
     {
         let said: Value = answer.json().await.unwrap_or_default();
-        let seen = format!("it accepts no sends now: {}", said["problems"][0].as_str().unwrap_or("it does not say why"));
-        findings.push(Finding::look(seen, "see \"When the database is in trouble\" in docs/operations.md"));
+        let seen = format!(
+            "it accepts no sends now: {}",
+            said["problems"][0]
+                .as_str()
+                .unwrap_or("it does not say why")
+        );
+        findings.push(Finding::look(
+            seen,
+            "see \"When the database is in trouble\" in docs/operations.md",
+        ));
     }
     if let Ok(answer) = get("/metrics").await
         && answer.status().is_success()
@@ -34,7 +45,10 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     }
     match get("/v1/sessions").await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
-            findings.push(Finding::look("it asks for an API key", "set WHARF_API_KEY to one of the keys, to see the sessions as well"));
+            findings.push(Finding::look(
+                "it asks for an API key",
+                "set WHARF_API_KEY to one of the keys, to see the sessions as well",
+            ));
         }
         Ok(answer) => {
             let list: Value = answer.json().await.unwrap_or_default();
@@ -47,13 +61,22 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
                 findings.extend(self::session(id, &info));
             }
         }
-        Err(error) => findings.push(Finding::look(format!("it does not answer /v1/sessions: {error}"), "look at its log")),
+        Err(error) => findings.push(Finding::look(
+            format!("it does not answer /v1/sessions: {error}"),
+            "look at its log",
+        )),
     }
     if let Ok(answer) = get("/v1/deliveries/receivers").await
         && answer.status().is_success()
     {
         let list: Value = answer.json().await.unwrap_or_default();
-        findings.extend(list["receivers"].as_array().into_iter().flatten().filter_map(receiver));
+        findings.extend(
+            list["receivers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(receiver),
+        );
     }
     Some(findings)
 }
@@ -61,24 +84,47 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
 /// A receiver of events that needs somebody; none: it does not.
 fn receiver(report: &Value) -> Option<Finding> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let name = report["target"].as_str().map_or_else(|| text(&report["plugin"]), |target| format!("{}/{target}", text(&report["plugin"])));
+    let name = report["target"].as_str().map_or_else(
+        || text(&report["plugin"]),
+        |target| format!("{}/{target}", text(&report["plugin"])),
+    );
     let failing = &report["failing"];
     if !failing.is_null() {
-        let seen =
-            format!("receiver {name}: takes nothing since {}: {}; {} wait", text(&failing["since"]), text(&failing["reason"]), report["pending"]);
-        return Some(Finding::look(seen, "mend it, or its entry in gateway.toml; what waits goes out by itself"));
+        let seen = format!(
+            "receiver {name}: takes nothing since {}: {}; {} wait",
+            text(&failing["since"]),
+            text(&failing["reason"]),
+            report["pending"]
+        );
+        return Some(Finding::look(
+            seen,
+            "mend it, or its entry in gateway.toml; what waits goes out by itself",
+        ));
     }
     let dead = report["dead"].as_u64().filter(|dead| *dead > 0)?;
     let seen = format!("receiver {name}: {dead} dead letters");
-    Some(Finding::look(seen, "look at them with wharf deliveries list, then wharf deliveries retry or purge (docs/operations.md)"))
+    Some(Finding::look(
+        seen,
+        "look at them with wharf deliveries list, then wharf deliveries retry or purge (docs/operations.md)",
+    ))
 }
 
 /// Rows of the database that the gateway has set aside, by its metrics.
 fn unreadable(metrics: &str) -> Option<Finding> {
-    let rows = metrics.lines().filter_map(|line| line.strip_prefix("wharf_unreadable_rows_total{table=\"")?.split_once("\"} "));
-    let named: Vec<String> = rows.map(|(table, count)| format!("{count} of {table}")).collect();
+    let rows = metrics.lines().filter_map(|line| {
+        line.strip_prefix("wharf_unreadable_rows_total{table=\"")?
+            .split_once("\"} ")
+    });
+    let named: Vec<String> = rows
+        .map(|(table, count)| format!("{count} of {table}"))
+        .collect();
     let seen = format!("rows of its database cannot be read: {}", named.join(", "));
-    (!named.is_empty()).then(|| Finding::look(seen, "they were written by another version, or are broken; its log names them"))
+    (!named.is_empty()).then(|| {
+        Finding::look(
+            seen,
+            "they were written by another version, or are broken; its log names them",
+        )
+    })
 }
 
 /// What a session says of itself.
@@ -89,11 +135,19 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
     let advice = match state.as_str() {
         "ready" | "loading" | "authenticated" => None,
         "reconnecting" => Some("it tries again by itself; the reason says why it has to"),
-        "qr_ready" if info["passkey"]["stage"].as_str().is_some_and(|stage| stage != "failed") => {
-            Some("WhatsApp asks for the account's passkey: open the link in GET /v1/sessions/<id>/passkey (docs/passkey.md)")
+        "qr_ready"
+            if info["passkey"]["stage"]
+                .as_str()
+                .is_some_and(|stage| stage != "failed") =>
+        {
+            Some(
+                "WhatsApp asks for the account's passkey: open the link in GET /v1/sessions/<id>/passkey (docs/passkey.md)",
+            )
         }
         "qr_ready" => Some("scan the QR: GET /v1/sessions/<id>/qr, or link by phone number"),
-        "error" | "auth_failure" | "max_reconnect_exceeded" => Some("mend what the reason says, then POST /v1/sessions/<id>/reconnect"),
+        "error" | "auth_failure" | "max_reconnect_exceeded" => {
+            Some("mend what the reason says, then POST /v1/sessions/<id>/reconnect")
+        }
         _ => Some("POST /v1/sessions/<id>/start starts it"),
     };
     let mut findings = vec![match advice {
@@ -101,27 +155,63 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
         Some(advice) => Finding::look(seen, advice.replace("<id>", id)),
     }];
     for notice in info["notices"].as_array().into_iter().flatten() {
-        findings.push(Finding::look(format!("session {id}: {}", text(notice)), "it stays ready; docs/sessions.md says what a notice means"));
+        findings.push(Finding::look(
+            format!("session {id}: {}", text(notice)),
+            "it stays ready; docs/sessions.md says what a notice means",
+        ));
     }
     let contract = &info["whatsapp"]["contract"];
     let version = text(&contract["version"]);
-    let capabilities = contract["capabilities"].as_array().cloned().unwrap_or_default();
+    let capabilities = contract["capabilities"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     for broken in capabilities.iter().filter(|one| one["ok"] == false) {
-        let missing: Vec<String> = broken["missing"].as_array().into_iter().flatten().map(text).collect();
-        let seen = format!("session {id}: WhatsApp Web {version} lacks {}: {} is lost", missing.join(", "), text(&broken["feature"]));
-        findings.push(Finding::look(seen, "the rest works; a newer gateway or [whatsapp] bridge_script is needed for this"));
+        let missing: Vec<String> = broken["missing"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect();
+        let seen = format!(
+            "session {id}: WhatsApp Web {version} lacks {}: {} is lost",
+            missing.join(", "),
+            text(&broken["feature"])
+        );
+        findings.push(Finding::look(
+            seen,
+            "the rest works; a newer gateway or [whatsapp] bridge_script is needed for this",
+        ));
     }
     if contract["loader"] == "import" {
-        let seen = format!("session {id}: WhatsApp Web {version} has another module map than the builds known so far; modules are imported by name");
-        findings.push(Finding::look(seen, "it works; tell the makers of the gateway, so that the next release knows this build"));
+        let seen = format!(
+            "session {id}: WhatsApp Web {version} has another module map than the builds known so far; modules are imported by name"
+        );
+        findings.push(Finding::look(
+            seen,
+            "it works; tell the makers of the gateway, so that the next release knows this build",
+        ));
     }
     for renamed in contract["renamed"].as_array().into_iter().flatten() {
-        let now = renamed["now"].as_str().map_or_else(|| "is nowhere to be found".to_owned(), |name| format!("is called {name:?}"));
-        let seen = format!("session {id}: in WhatsApp Web {version} {:?} of {} {now}", text(&renamed["expected"]), text(&renamed["what"]));
-        findings.push(Finding::look(seen, "the gateway does not depend on it; other programs that read the page may"));
+        let now = renamed["now"].as_str().map_or_else(
+            || "is nowhere to be found".to_owned(),
+            |name| format!("is called {name:?}"),
+        );
+        let seen = format!(
+            "session {id}: in WhatsApp Web {version} {:?} of {} {now}",
+            text(&renamed["expected"]),
+            text(&renamed["what"])
+        );
+        findings.push(Finding::look(
+            seen,
+            "the gateway does not depend on it; other programs that read the page may",
+        ));
     }
     if !capabilities.is_empty() && capabilities.iter().all(|one| one["ok"] == true) {
-        findings.push(Finding::good(format!("session {id}: WhatsApp Web {version} has all {} capabilities", capabilities.len())));
+        findings.push(Finding::good(format!(
+            "session {id}: WhatsApp Web {version} has all {} capabilities",
+            capabilities.len()
+        )));
     }
     findings
 }
@@ -134,9 +224,19 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_read_are_counted_by_table() {
-        assert!(unreadable("# TYPE wharf_events_total counter\nwharf_events_total{kind=\"message\"} 3\n").is_none());
+        assert!(
+            unreadable(
+                "# TYPE wharf_events_total counter\nwharf_events_total{kind=\"message\"} 3\n"
+            )
+            .is_none()
+        );
         let metrics = "wharf_unreadable_rows_total{table=\"outbox\"} 2\nwharf_unreadable_rows_total{table=\"event\"} 1\n";
-        assert!(unreadable(metrics).expect("a finding").to_string().contains("2 of outbox, 1 of event"));
+        assert!(
+            unreadable(metrics)
+                .expect("a finding")
+                .to_string()
+                .contains("2 of outbox, 1 of event")
+        );
     }
 
     #[test]
@@ -146,12 +246,22 @@ mod tests {
             {"name": "reply", "feature": "answers to messages", "ok": false, "missing": ["WAWebMsgReply.canReplyMsg"]}],
             "loader": "import", "renamed": [{"what": "MsgKey", "expected": "_serialized", "now": "$1"}]});
         let info = json!({"state": "qr_ready", "reason": "a QR can be scanned", "notices": ["a dialog"], "whatsapp": {"contract": contract}});
-        let said: Vec<String> = session("shop", &info).iter().map(ToString::to_string).collect();
+        let said: Vec<String> = session("shop", &info)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(said[0].contains("/v1/sessions/shop/qr"), "{said:?}");
         assert!(said[1].contains("a dialog"), "{said:?}");
-        assert!(said[2].contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg: answers to messages is lost"), "{said:?}");
+        assert!(
+            said[2]
+                .contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg: answers to messages is lost"),
+            "{said:?}"
+        );
         assert!(said[3].contains("another module map"), "{said:?}");
-        assert!(said[4].contains("\"_serialized\" of MsgKey is called \"$1\""), "{said:?}");
+        assert!(
+            said[4].contains("\"_serialized\" of MsgKey is called \"$1\""),
+            "{said:?}"
+        );
         assert_eq!(said.len(), 5);
     }
 
@@ -164,7 +274,11 @@ mod tests {
         let one = said(json!("crm"), 40, 2, &failing).expect("it fails");
         assert!(one.contains("webhook/crm: takes nothing since 2026-01-31T09:00:00.000Z: no answer within 10s; 40 wait"), "{one}");
         let one = said(Value::Null, 0, 2, &Value::Null).expect("letters");
-        assert!(one.contains("receiver webhook: 2 dead letters") && one.contains("wharf deliveries retry"), "{one}");
+        assert!(
+            one.contains("receiver webhook: 2 dead letters")
+                && one.contains("wharf deliveries retry"),
+            "{one}"
+        );
         assert_eq!(said(json!("crm"), 3, 0, &Value::Null), None);
     }
 
@@ -172,16 +286,27 @@ mod tests {
     fn a_passkey_that_is_awaited_comes_before_a_scan() {
         let advice = |stage: Value| {
             let info = json!({"state": "qr_ready", "reason": "", "passkey": {"stage": stage}});
-            session("shop", &info).remove(0).advice.unwrap_or_default().to_string()
+            session("shop", &info)
+                .remove(0)
+                .advice
+                .unwrap_or_default()
+                .to_string()
         };
         assert!(advice(json!("signing")).contains("/v1/sessions/shop/passkey"));
-        assert!(advice(json!("failed")).contains("/v1/sessions/shop/qr") && advice(Value::Null).contains("/qr"));
+        assert!(
+            advice(json!("failed")).contains("/v1/sessions/shop/qr")
+                && advice(Value::Null).contains("/qr")
+        );
     }
 
     #[test]
     fn a_session_that_is_well_needs_nothing() {
         let contract = json!({"version": "2.3000.1", "capabilities": [{"name": "send_text", "ok": true, "missing": []}]});
         let info = json!({"state": "ready", "reason": "connected and synced", "notices": [], "whatsapp": {"contract": contract}});
-        assert!(session("shop", &info).iter().all(|finding| finding.advice.is_none()));
+        assert!(
+            session("shop", &info)
+                .iter()
+                .all(|finding| finding.advice.is_none())
+        );
     }
 }

@@ -22,5 +22,10 @@ pub(crate) fn read(mut content: Value) -> Content {
         Some(Value::String(kind)) => kind,
         _ => "unknown".into(),
     };
-    Content::from_bridge(&kind, content).unwrap_or_else(|| Content::Other(OtherContent { kind, json: "{}".into() }))
+    Content::from_bridge(&kind, content).unwrap_or_else(|| {
+        Content::Other(OtherContent {
+            kind,
+            json: "{}".into(),
+        })
+    })
 }

@@ -40,8 +40,14 @@ impl Kind for Contact {
     }
 
     fn shown(&self) -> ContactFields {
-        let Self { display_name, vcard } = self.clone();
-        ContactFields { display_name, vcard }
+        let Self {
+            display_name,
+            vcard,
+        } = self.clone();
+        ContactFields {
+            display_name,
+            vcard,
+        }
     }
 }
 
@@ -78,16 +84,30 @@ impl Asked<Contact> for ContactFields {
     const CODES: &'static [ContentCode] = &[INVALID_CONTACT];
 
     fn check(self, _: Option<Region>) -> Result<Contact, InvalidContent> {
-        let Self { display_name, vcard } = self;
+        let Self {
+            display_name,
+            vcard,
+        } = self;
         let wrong = |message: String| INVALID_CONTACT.because(message);
         if !(1..=MAX_NAME).contains(&display_name.len()) {
-            return Err(wrong(format!("contact.displayName must have 1 to {MAX_NAME} bytes")));
+            return Err(wrong(format!(
+                "contact.displayName must have 1 to {MAX_NAME} bytes"
+            )));
         }
         if vcard.len() > MAX_VCARD {
-            return Err(wrong(format!("contact.vcard must have at most {MAX_VCARD} bytes")));
+            return Err(wrong(format!(
+                "contact.vcard must have at most {MAX_VCARD} bytes"
+            )));
         }
-        vcard::check(&vcard).map_err(|why| wrong(format!("contact.vcard is no card that a phone can open: {why}")))?;
-        Ok(Contact { display_name, vcard })
+        vcard::check(&vcard).map_err(|why| {
+            wrong(format!(
+                "contact.vcard is no card that a phone can open: {why}"
+            ))
+        })?;
+        Ok(Contact {
+            display_name,
+            vcard,
+        })
     }
 }
 
@@ -97,10 +117,19 @@ mod tests {
 
     #[test]
     fn a_card_has_a_name_and_can_be_opened() {
-        let card = |name: &str, vcard: &str| ContactFields { display_name: name.into(), vcard: vcard.into() }.check(None);
+        let card = |name: &str, vcard: &str| {
+            ContactFields {
+                display_name: name.into(),
+                vcard: vcard.into(),
+            }
+            .check(None)
+        };
         let good = "BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nEND:VCARD\n";
         assert!(card("Ada", good).is_ok());
         assert!(card("", good).is_err() && card(&"a".repeat(MAX_NAME + 1), good).is_err());
-        assert!(card("Ada", "FN:Ada").is_err() && card("Ada", &good.replace("Ada", &"a".repeat(MAX_VCARD))).is_err());
+        assert!(
+            card("Ada", "FN:Ada").is_err()
+                && card("Ada", &good.replace("Ada", &"a".repeat(MAX_VCARD))).is_err()
+        );
     }
 }

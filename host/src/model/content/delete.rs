@@ -26,12 +26,21 @@ impl Kind for Delete {
 
     fn conceal(&mut self) {
         // No person wrote any of it.
-        let Self { target: _, for_everyone: _ } = self;
+        let Self {
+            target: _,
+            for_everyone: _,
+        } = self;
     }
 
     fn shown(&self) -> ShownDelete {
-        let Self { target, for_everyone } = self.clone();
-        ShownDelete { message_id: target, for_everyone }
+        let Self {
+            target,
+            for_everyone,
+        } = self.clone();
+        ShownDelete {
+            message_id: target,
+            for_everyone,
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {

@@ -32,7 +32,10 @@ impl Kind for Edit {
     }
 
     fn shown(&self) -> ShownEdit {
-        ShownEdit { message_id: self.target.clone(), text: self.text.shown() }
+        ShownEdit {
+            message_id: self.target.clone(),
+            text: self.text.shown(),
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {

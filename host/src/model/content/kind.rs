@@ -91,7 +91,9 @@ macro_rules! forms {
 pub(super) use forms;
 
 pub(super) fn newer<E: serde::de::Error>(version: u32) -> E {
-    E::custom(format_args!("version {version} of this kind is not known here"))
+    E::custom(format_args!(
+        "version {version} of this kind is not known here"
+    ))
 }
 
 /// `Debug` of forms that hold what a person wrote: their name and nothing else.
@@ -168,7 +170,10 @@ impl ContentCode {
     }
 
     pub(super) fn because(self, message: impl Into<String>) -> InvalidContent {
-        InvalidContent { code: self, message: message.into() }
+        InvalidContent {
+            code: self,
+            message: message.into(),
+        }
     }
 }
 
@@ -183,14 +188,16 @@ pub struct InvalidContent {
 }
 
 /// A message that is named by something else than its id.
-pub const INVALID_TARGET: ContentCode = ContentCode::new("invalid_message_id", "Invalid message id");
+pub const INVALID_TARGET: ContentCode =
+    ContentCode::new("invalid_message_id", "Invalid message id");
 
 /// The message that a caller names.
 ///
 /// # Errors
 /// When the text is neither a bare id nor a key.
 pub fn target(text: &str) -> Result<MessageId, InvalidContent> {
-    let message = "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)";
+    let message =
+        "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)";
     MessageId::written(text).ok_or_else(|| INVALID_TARGET.because(message))
 }
 
@@ -205,7 +212,9 @@ pub(super) fn drop_default(fields: &mut Map<String, Value>, name: &str, default:
 pub(super) fn debug<K: Kind>(name: &str, kind: &K, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut concealed = kind.clone();
     concealed.conceal();
-    let rest = concealed.store(serde_json::value::Serializer).map_err(|_| fmt::Error)?;
+    let rest = concealed
+        .store(serde_json::value::Serializer)
+        .map_err(|_| fmt::Error)?;
     match kind.body() {
         Some(body) => write!(f, "{name} of {} characters {rest}", body.chars().count()),
         None => write!(f, "{name} {rest}"),

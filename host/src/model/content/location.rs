@@ -36,12 +36,24 @@ impl Kind for Location {
     }
 
     fn conceal(&mut self) {
-        *self = Self { latitude: 0.0, longitude: 0.0, name: None };
+        *self = Self {
+            latitude: 0.0,
+            longitude: 0.0,
+            name: None,
+        };
     }
 
     fn shown(&self) -> LocationFields {
-        let Self { latitude, longitude, name } = self.clone();
-        LocationFields { latitude, longitude, name }
+        let Self {
+            latitude,
+            longitude,
+            name,
+        } = self.clone();
+        LocationFields {
+            latitude,
+            longitude,
+            name,
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {
@@ -109,13 +121,23 @@ impl Asked<Location> for LocationFields {
     const CODES: &'static [ContentCode] = &[INVALID_LOCATION];
 
     fn check(self, _: Option<Region>) -> Result<Location, InvalidContent> {
-        let Self { latitude, longitude, name } = self;
+        let Self {
+            latitude,
+            longitude,
+            name,
+        } = self;
         let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
         if !on_earth || name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
-            let message = format!("a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes");
+            let message = format!(
+                "a location has a latitude of -90 to 90, a longitude of -180 to 180, and a name of at most {MAX_NAME} bytes"
+            );
             return Err(INVALID_LOCATION.because(message));
         }
-        Ok(Location { latitude, longitude, name: name.filter(|name| !name.is_empty()) })
+        Ok(Location {
+            latitude,
+            longitude,
+            name: name.filter(|name| !name.is_empty()),
+        })
     }
 }
 
@@ -125,8 +147,18 @@ mod tests {
 
     #[test]
     fn a_place_is_on_earth() {
-        let place = |latitude, longitude| LocationFields { latitude, longitude, name: Some(String::new()) }.check(None);
-        assert!(place(90.0, -180.0).is_ok_and(|place| place.name.is_none()), "an empty name is none");
+        let place = |latitude, longitude| {
+            LocationFields {
+                latitude,
+                longitude,
+                name: Some(String::new()),
+            }
+            .check(None)
+        };
+        assert!(
+            place(90.0, -180.0).is_ok_and(|place| place.name.is_none()),
+            "an empty name is none"
+        );
         assert!(place(90.1, 0.0).is_err() && place(0.0, f64::NAN).is_err());
     }
 }

@@ -49,8 +49,21 @@ impl Kind for Media {
     }
 
     fn shown(&self) -> ShownMedia {
-        let Self { kind, mime_type, size_bytes, sha256: _, file_name, caption } = self.clone();
-        ShownMedia { kind, mime_type, size_bytes, file_name, caption }
+        let Self {
+            kind,
+            mime_type,
+            size_bytes,
+            sha256: _,
+            file_name,
+            caption,
+        } = self.clone();
+        ShownMedia {
+            kind,
+            mime_type,
+            size_bytes,
+            file_name,
+            caption,
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {

@@ -236,13 +236,20 @@ impl Content {
     /// A plain text.
     #[must_use]
     pub fn text(body: impl Into<String>) -> Self {
-        Self::Text(Text { body: body.into(), mentions: Vec::new(), preview_links: true })
+        Self::Text(Text {
+            body: body.into(),
+            mentions: Vec::new(),
+            preview_links: true,
+        })
     }
 
     /// What is left of a content whose time is over; the message may still be looked up.
     #[must_use]
     pub fn redacted() -> Self {
-        Self::Other(OtherContent { kind: "redacted".into(), json: "{}".into() })
+        Self::Other(OtherContent {
+            kind: "redacted".into(),
+            json: "{}".into(),
+        })
     }
 }
 

@@ -27,7 +27,9 @@ impl Kind for OtherContent {
     }
 
     fn shown(&self) -> ShownOther {
-        ShownOther { kind: self.kind.clone() }
+        ShownOther {
+            kind: self.kind.clone(),
+        }
     }
 }
 

@@ -31,8 +31,16 @@ impl Kind for Poll {
     }
 
     fn shown(&self) -> ShownPoll {
-        let Self { question, options, selectable } = self.clone();
-        ShownPoll { question, options, selectable }
+        let Self {
+            question,
+            options,
+            selectable,
+        } = self.clone();
+        ShownPoll {
+            question,
+            options,
+            selectable,
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {

@@ -29,7 +29,10 @@ impl Kind for Reaction {
 
     fn shown(&self) -> ShownReaction {
         let Self { target, emoji } = self.clone();
-        ShownReaction { message_id: target, emoji }
+        ShownReaction {
+            message_id: target,
+            emoji,
+        }
     }
 }
 

@@ -32,7 +32,9 @@ pub(crate) fn serialize<S: Serializer>(content: &Content, to: S) -> Result<S::Ok
 /// When its kind or version is not known, or its fields cannot be read.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Content, D::Error> {
     let mut fields = Map::<String, Value>::deserialize(from)?;
-    let Some(Value::String(kind)) = fields.remove("kind") else { return Err(D::Error::missing_field("kind")) };
+    let Some(Value::String(kind)) = fields.remove("kind") else {
+        return Err(D::Error::missing_field("kind"));
+    };
     let version = match fields.remove("v") {
         None => FIRST,
         Some(version) => u32::deserialize(version).map_err(D::Error::custom)?,

@@ -8,7 +8,11 @@ use super::*;
 /// One content of each kind, in the order of the list, with a secret wherever a person wrote something.
 pub(crate) fn every_kind() -> Vec<Content> {
     let target = || crate::model::MessageId("3EB0AA".into());
-    let text = Text { body: "secret".into(), mentions: vec!["77@lid".into()], preview_links: true };
+    let text = Text {
+        body: "secret".into(),
+        mentions: vec!["77@lid".into()],
+        preview_links: true,
+    };
     let media = Media {
         kind: MediaKind::Voice,
         mime_type: "audio/ogg".into(),
@@ -20,13 +24,36 @@ pub(crate) fn every_kind() -> Vec<Content> {
     vec![
         Content::Text(text.clone()),
         Content::Media(media),
-        Content::Location(Location { latitude: 52.5, longitude: -13.4, name: Some("secret".into()) }),
-        Content::Contact(Contact { display_name: "secret".into(), vcard: "secret".into() }),
-        Content::Poll(Poll { question: "secret".into(), options: vec!["secret".into(), "later".into()], selectable: 1 }),
-        Content::Reaction(Reaction { target: target(), emoji: "secret".into() }),
-        Content::Edit(Edit { target: target(), text }),
-        Content::Delete(Delete { target: target(), for_everyone: true }),
-        Content::Other(OtherContent { kind: "multi_vcard".into(), json: "{\"secret\":1}".into() }),
+        Content::Location(Location {
+            latitude: 52.5,
+            longitude: -13.4,
+            name: Some("secret".into()),
+        }),
+        Content::Contact(Contact {
+            display_name: "secret".into(),
+            vcard: "secret".into(),
+        }),
+        Content::Poll(Poll {
+            question: "secret".into(),
+            options: vec!["secret".into(), "later".into()],
+            selectable: 1,
+        }),
+        Content::Reaction(Reaction {
+            target: target(),
+            emoji: "secret".into(),
+        }),
+        Content::Edit(Edit {
+            target: target(),
+            text,
+        }),
+        Content::Delete(Delete {
+            target: target(),
+            for_everyone: true,
+        }),
+        Content::Other(OtherContent {
+            kind: "multi_vcard".into(),
+            json: "{\"secret\":1}".into(),
+        }),
     ]
 }
 
@@ -57,18 +84,29 @@ fn restored(form: &Value) -> Result<Content, serde_json::Error> {
 
 #[test]
 fn each_form_of_each_kind_is_as_it_was_promised_and_read_as_it_was_written() {
-    let Cases { contents } = serde_json::from_str(include_str!("../../../../tests/cases/contents.json")).expect("cases");
+    let Cases { contents } =
+        serde_json::from_str(include_str!("../../../../tests/cases/contents.json")).expect("cases");
     let all = every_kind();
-    assert_eq!(all.iter().map(Content::kind).collect::<Vec<_>>(), Content::kinds(), "a kind has no example");
+    assert_eq!(
+        all.iter().map(Content::kind).collect::<Vec<_>>(),
+        Content::kinds(),
+        "a kind has no example"
+    );
     assert_eq!(contents.len(), all.len(), "a kind has no case");
     for (content, case) in all.into_iter().zip(contents) {
         let text = stored(&content);
         assert_eq!(text.matches("\"kind\":").count(), 1, "{text}");
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), case.stored);
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).expect("JSON"),
+            case.stored
+        );
         for form in case.earlier.iter().chain([&case.stored]) {
             assert_eq!(restored(form).expect("read"), content, "{form}");
         }
-        assert_eq!(bridge::serialize(&content, serde_json::value::Serializer).expect("written"), case.bridge);
+        assert_eq!(
+            bridge::serialize(&content, serde_json::value::Serializer).expect("written"),
+            case.bridge
+        );
         assert_eq!(bridge::read(case.bridge), content);
         let mut shown = content.shown().expect("JSON");
         if content.kind() != "text" {
@@ -81,10 +119,24 @@ fn each_form_of_each_kind_is_as_it_was_promised_and_read_as_it_was_written() {
 
 #[test]
 fn rows_of_other_versions_are_read_as_far_as_they_are_understood() {
-    let text = |preview_links| Content::Text(Text { body: "hi".into(), mentions: vec![], preview_links });
+    let text = |preview_links| {
+        Content::Text(Text {
+            body: "hi".into(),
+            mentions: vec![],
+            preview_links,
+        })
+    };
     // Of an earlier one, which did not know all fields; of a newer one, which knows more.
-    assert_eq!(restored(&json!({"kind": "text", "body": "hi"})).expect("read"), text(false));
-    assert_eq!(restored(&json!({"kind": "location", "latitude": 1.0, "longitude": 2})).expect("read").kind(), "location");
+    assert_eq!(
+        restored(&json!({"kind": "text", "body": "hi"})).expect("read"),
+        text(false)
+    );
+    assert_eq!(
+        restored(&json!({"kind": "location", "latitude": 1.0, "longitude": 2}))
+            .expect("read")
+            .kind(),
+        "location"
+    );
     let newer = json!({"kind": "text", "v": 1, "body": "hi", "mentions": [], "preview_links": true, "colour": {"kind": "red"}});
     assert_eq!(restored(&newer).expect("read"), text(true));
     // What would be misread is not read.
@@ -105,22 +157,38 @@ fn rows_of_other_versions_are_read_as_far_as_they_are_understood() {
 fn nothing_that_a_person_wrote_is_left_in_what_is_concealed_or_shown_to_a_log() {
     for mut content in every_kind() {
         let before = content.clone();
-        assert!(before.kind() == "delete" || stored(&before).contains("secret"), "nothing to conceal");
+        assert!(
+            before.kind() == "delete" || stored(&before).contains("secret"),
+            "nothing to conceal"
+        );
         let debug = format!("{before:?} {:?}", Some(&before));
         content.conceal();
         assert_eq!(content.kind(), before.kind());
         for left in [stored(&content), debug, format!("{content:?}")] {
-            assert!(!["secret", "52.5", "13.4", "later"].iter().any(|word| left.contains(word)), "{left}");
+            assert!(
+                !["secret", "52.5", "13.4", "later"]
+                    .iter()
+                    .any(|word| left.contains(word)),
+                "{left}"
+            );
         }
     }
-    assert_eq!(format!("{:?}", Content::text("größer")), r#"Text of 6 characters {"body":"","mentions":[],"preview_links":true}"#);
+    assert_eq!(
+        format!("{:?}", Content::text("größer")),
+        r#"Text of 6 characters {"body":"","mentions":[],"preview_links":true}"#
+    );
 }
 
 #[test]
 fn what_a_person_reads_first_is_the_text_that_policies_see() {
     for content in every_kind() {
         let has_text = matches!(content.kind(), "text" | "media" | "poll" | "edit");
-        assert_eq!(content.body(), has_text.then_some("secret"), "{}", content.kind());
+        assert_eq!(
+            content.body(),
+            has_text.then_some("secret"),
+            "{}",
+            content.kind()
+        );
     }
 }
 
@@ -133,16 +201,34 @@ fn what_retention_leaves_is_a_content() {
 
 #[test]
 fn what_can_be_sent_is_what_a_caller_can_write() {
-    let sendable: Vec<_> = every_kind().iter().filter(|content| content.can_be_sent()).map(Content::kind).collect();
+    let sendable: Vec<_> = every_kind()
+        .iter()
+        .filter(|content| content.can_be_sent())
+        .map(Content::kind)
+        .collect();
     assert_eq!(sendable, Content::sendable());
-    let (mut fields, mut all) = ([CallFields::names(true), CallFields::names(false)].concat(), Content::kinds());
+    let (mut fields, mut all) = (
+        [CallFields::names(true), CallFields::names(false)].concat(),
+        Content::kinds(),
+    );
     all.retain(|kind| !matches!(*kind, "text" | "other"));
     fields.sort_unstable();
     all.sort_unstable();
     assert_eq!(fields, all);
-    assert!(CallFields::names(true).iter().all(|name| sendable.contains(name)));
+    assert!(
+        CallFields::names(true)
+            .iter()
+            .all(|name| sendable.contains(name))
+    );
     let codes: Vec<_> = Content::codes().iter().map(|code| code.name).collect();
-    let known = ["too_many_mentions", "invalid_mention", "mention_not_in_text", "invalid_location", "invalid_contact", "invalid_message_id"];
+    let known = [
+        "too_many_mentions",
+        "invalid_mention",
+        "mention_not_in_text",
+        "invalid_location",
+        "invalid_contact",
+        "invalid_message_id",
+    ];
     assert_eq!(codes, known, "callers decide by them");
 }
 
@@ -168,7 +254,10 @@ struct Note1 {
 
 impl From<Note1> for Note {
     fn from(Note1 { text }: Note1) -> Self {
-        Self { words: text, loud: false }
+        Self {
+            words: text,
+            loud: false,
+        }
     }
 }
 
@@ -190,11 +279,23 @@ impl Kind for Note {
 
 #[test]
 fn a_stored_form_that_changed_is_written_anew_and_read_in_each_of_its_versions() {
-    let note = Note { words: "hi".into(), loud: true };
+    let note = Note {
+        words: "hi".into(),
+        loud: true,
+    };
     let form = note.store(serde_json::value::Serializer).expect("written");
-    assert_eq!((Note::STORED, &form), (2, &json!({"words": "hi", "loud": true})));
+    assert_eq!(
+        (Note::STORED, &form),
+        (2, &json!({"words": "hi", "loud": true}))
+    );
     assert!(Note::restore(2, form.clone()).expect("read") == note);
-    assert!(Note::restore(1, json!({"text": "hi"})).expect("read") == Note { loud: false, ..note });
+    assert!(
+        Note::restore(1, json!({"text": "hi"})).expect("read")
+            == Note {
+                loud: false,
+                ..note
+            }
+    );
     for version in [0, 1, 3] {
         assert!(Note::restore(version, form.clone()).is_err(), "{version}");
     }

@@ -12,7 +12,8 @@ const MAX_MENTIONS: usize = 50;
 
 const TOO_MANY_MENTIONS: ContentCode = ContentCode::new("too_many_mentions", "Too many mentions");
 const INVALID_MENTION: ContentCode = ContentCode::new("invalid_mention", "Invalid mention");
-const MENTION_NOT_IN_TEXT: ContentCode = ContentCode::new("mention_not_in_text", "Mention not in text");
+const MENTION_NOT_IN_TEXT: ContentCode =
+    ContentCode::new("mention_not_in_text", "Mention not in text");
 
 /// Text with mentions.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,8 +40,16 @@ impl Kind for Text {
     }
 
     fn shown(&self) -> ShownText {
-        let Self { body, mentions, preview_links } = self.clone();
-        ShownText { text: body, mentions, link_preview: preview_links }
+        let Self {
+            body,
+            mentions,
+            preview_links,
+        } = self.clone();
+        ShownText {
+            text: body,
+            mentions,
+            link_preview: preview_links,
+        }
     }
 
     fn tidy(fields: &mut Map<String, Value>) {
@@ -96,13 +105,21 @@ pub struct ShownText {
 }
 
 impl Asked<Text> for TextFields {
-    const CODES: &'static [ContentCode] = &[TOO_MANY_MENTIONS, INVALID_MENTION, MENTION_NOT_IN_TEXT];
+    const CODES: &'static [ContentCode] =
+        &[TOO_MANY_MENTIONS, INVALID_MENTION, MENTION_NOT_IN_TEXT];
 
     /// A text whose mentions stand in it.
     fn check(self, region: Option<Region>) -> Result<Text, InvalidContent> {
-        let Self { text: body, mentions, link_preview } = self;
+        let Self {
+            text: body,
+            mentions,
+            link_preview,
+        } = self;
         if mentions.len() > MAX_MENTIONS {
-            let message = format!("a text may have {MAX_MENTIONS} mentions; these are {}", mentions.len());
+            let message = format!(
+                "a text may have {MAX_MENTIONS} mentions; these are {}",
+                mentions.len()
+            );
             return Err(TOO_MANY_MENTIONS.because(message));
         }
         let mut wids = Vec::with_capacity(mentions.len());
@@ -110,7 +127,9 @@ impl Asked<Text> for TextFields {
             let wrong = |why| INVALID_MENTION.because(format!("mentions[{place}]: {why}"));
             let (user, server) = mentioned(written, region).map_err(wrong)?;
             if !stands_in(&body, &user) {
-                let message = format!("mentions[{place}] must stand in the text as @{user}, where its name is to be shown");
+                let message = format!(
+                    "mentions[{place}] must stand in the text as @{user}, where its name is to be shown"
+                );
                 return Err(MENTION_NOT_IN_TEXT.because(message));
             }
             let wid = format!("{user}@{server}");
@@ -118,22 +137,34 @@ impl Asked<Text> for TextFields {
                 wids.push(wid);
             }
         }
-        Ok(Text { body, mentions: wids, preview_links: link_preview.unwrap_or(true) })
+        Ok(Text {
+            body,
+            mentions: wids,
+            preview_links: link_preview.unwrap_or(true),
+        })
     }
 }
 
 /// The id of a person whom a caller mentions. None: the text is not understood, or names a group.
 #[must_use]
 pub fn mention(written: &str, region: Option<Region>) -> Option<String> {
-    mentioned(written, region).ok().map(|(user, server)| format!("{user}@{server}"))
+    mentioned(written, region)
+        .ok()
+        .map(|(user, server)| format!("{user}@{server}"))
 }
 
 /// User and server of a person whom a caller mentions.
 fn mentioned(written: &str, region: Option<Region>) -> Result<(String, &'static str), String> {
-    let wrong = |error| format!("it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid: {error}");
+    let wrong = |error| {
+        format!(
+            "it must be a phone number, or an id like 4915123456789@c.us or 123456789@lid: {error}"
+        )
+    };
     match Recipient::read(written, region).map_err(wrong)? {
         Recipient::Number(number) => Ok((number.digits().to_owned(), "c.us")),
-        Recipient::Chat(chat) if chat.is_group() => Err("a group cannot be mentioned; a person can".into()),
+        Recipient::Chat(chat) if chat.is_group() => {
+            Err("a group cannot be mentioned; a person can".into())
+        }
         Recipient::Chat(chat) => Ok((chat.as_str().trim_end_matches("@lid").to_owned(), "lid")),
     }
 }
@@ -141,7 +172,9 @@ fn mentioned(written: &str, region: Option<Region>) -> Result<(String, &'static 
 /// Whether `@user` is in the text, and not only as the beginning of a longer number.
 fn stands_in(body: &str, user: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_digit());
-    body.split('@').skip(1).any(|rest| rest.strip_prefix(user).is_some_and(ends))
+    body.split('@')
+        .skip(1)
+        .any(|rest| rest.strip_prefix(user).is_some_and(ends))
 }
 
 #[cfg(test)]
@@ -150,9 +183,14 @@ mod tests {
 
     #[test]
     fn a_mention_stands_in_the_text_as_a_whole_number() {
-        for (body, stands) in
-            [("hi @4915!", true), ("@4915", true), ("hi @49151 and @4915", true), ("hi @49151", false), ("hi 4915", false), ("@ 4915", false)]
-        {
+        for (body, stands) in [
+            ("hi @4915!", true),
+            ("@4915", true),
+            ("hi @49151 and @4915", true),
+            ("hi @49151", false),
+            ("hi 4915", false),
+            ("@ 4915", false),
+        ] {
             assert_eq!(stands_in(body, "4915"), stands, "{body}");
         }
     }

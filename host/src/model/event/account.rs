@@ -21,7 +21,10 @@ impl Account {
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         // `49151…:12@c.us` is a device of `49151…@c.us`.
-        let user = |wid: &Option<String>| wid.as_ref().and_then(|wid| wid.split([':', '@']).next().map(str::to_owned));
+        let user = |wid: &Option<String>| {
+            wid.as_ref()
+                .and_then(|wid| wid.split([':', '@']).next().map(str::to_owned))
+        };
         let same = |mine: Option<String>, theirs: Option<String>| mine.is_some() && mine == theirs;
         same(user(&self.pn), user(&other.pn)) || same(user(&self.lid), user(&other.lid))
     }
@@ -30,6 +33,10 @@ impl Account {
     #[must_use]
     pub fn over(&self, earlier: Self) -> Self {
         let this = self.clone();
-        Self { pn: this.pn.or(earlier.pn), lid: this.lid.or(earlier.lid), push_name: this.push_name.or(earlier.push_name) }
+        Self {
+            pn: this.pn.or(earlier.pn),
+            lid: this.lid.or(earlier.lid),
+            push_name: this.push_name.or(earlier.push_name),
+        }
     }
 }

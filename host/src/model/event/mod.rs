@@ -10,7 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{account::Account, report::*};
-use super::{AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState, Timestamp};
+use super::{
+    AckLevel, Address, ClientId, InboundMessage, MessageId, OutboundMessage, SessionState,
+    Timestamp,
+};
 
 /// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -117,9 +120,16 @@ impl Event {
     /// An event with a payload of its own.
     #[must_use]
     pub fn report<R: Report>(report: &R) -> Self {
-        debug_assert!(REPORTS.contains(&R::KIND), "{} is not in the list of reports", R::KIND);
+        debug_assert!(
+            REPORTS.contains(&R::KIND),
+            "{} is not in the list of reports",
+            R::KIND
+        );
         // The payloads are structs of texts and numbers, which can always be written.
-        Self::Other { kind: R::KIND.to_owned(), json: serde_json::to_string(report).unwrap_or_else(|_| "{}".to_owned()) }
+        Self::Other {
+            kind: R::KIND.to_owned(),
+            json: serde_json::to_string(report).unwrap_or_else(|_| "{}".to_owned()),
+        }
     }
 
     /// The text that would link another device: delivered only where granted, and never written down.
@@ -140,7 +150,10 @@ impl Event {
     /// Whether it has what a message says, which is deleted before the event is.
     #[must_use]
     pub fn has_message(&self) -> bool {
-        matches!(self, Self::MessageSent { .. } | Self::MessageFailed { .. } | Self::MessageReceived(_))
+        matches!(
+            self,
+            Self::MessageSent { .. } | Self::MessageFailed { .. } | Self::MessageReceived(_)
+        )
     }
 
     /// Dotted name, e.g. `message.ack`; filters match on it.

@@ -17,8 +17,14 @@ pub trait Report: Serialize {
 }
 
 /// The names of all reports. A passkey's is defined with the ceremony, in `session`.
-pub const REPORTS: [&str; 6] =
-    [BridgeFault::KIND, MessageUnknown::KIND, SessionNotices::KIND, "session.passkey", Relinked::KIND, RestrictionChanged::KIND];
+pub const REPORTS: [&str; 6] = [
+    BridgeFault::KIND,
+    MessageUnknown::KIND,
+    SessionNotices::KIND,
+    "session.passkey",
+    Relinked::KIND,
+    RestrictionChanged::KIND,
+];
 
 /// Something went wrong inside the bridge script of a page, or could not be read of what it reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -135,7 +141,9 @@ pub struct PairingCodeShown {
 
 impl std::fmt::Debug for PairingCodeShown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PairingCodeShown").field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("PairingCodeShown")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,19 +159,51 @@ mod tests {
     #[test]
     fn a_report_is_written_under_its_name_with_the_fields_that_receivers_know() {
         let since = Timestamp(1_700_000_000_007);
-        let fault = BridgeFault { place: "take".into(), error: "TypeError".into(), count: 1, since };
-        let Event::Other { kind, json } = Event::report(&fault) else { panic!("another event") };
+        let fault = BridgeFault {
+            place: "take".into(),
+            error: "TypeError".into(),
+            count: 1,
+            since,
+        };
+        let Event::Other { kind, json } = Event::report(&fault) else {
+            panic!("another event")
+        };
         assert_eq!(
             (kind.as_str(), json.as_str()),
-            ("bridge.fault", r#"{"place":"take","error":"TypeError","count":1,"since":"2023-11-14T22:13:20.007Z"}"#)
+            (
+                "bridge.fault",
+                r#"{"place":"take","error":"TypeError","count":1,"since":"2023-11-14T22:13:20.007Z"}"#
+            )
         );
-        let restriction = RestrictionChanged { kind: RestrictionKind::NewChatLimit, code: 475, active: true, since, until: since };
+        let restriction = RestrictionChanged {
+            kind: RestrictionKind::NewChatLimit,
+            code: 475,
+            active: true,
+            since,
+            until: since,
+        };
         let written = serde_json::to_string(&restriction).expect("written");
-        assert_eq!(written, r#"{"kind":"new_chat_limit","code":475,"active":true,"since":1700000000007,"until":1700000000007}"#);
-        let account = Account { pn: Some("1@c.us".into()), ..Account::default() };
-        let relinked = Relinked { previous: account, account: None, held: HeldCounts { messages: 1, recipients: 2 } };
+        assert_eq!(
+            written,
+            r#"{"kind":"new_chat_limit","code":475,"active":true,"since":1700000000007,"until":1700000000007}"#
+        );
+        let account = Account {
+            pn: Some("1@c.us".into()),
+            ..Account::default()
+        };
+        let relinked = Relinked {
+            previous: account,
+            account: None,
+            held: HeldCounts {
+                messages: 1,
+                recipients: 2,
+            },
+        };
         let written = serde_json::to_string(&relinked).expect("written");
-        assert_eq!(written, r#"{"previous":{"pn":"1@c.us","lid":null,"pushName":null},"account":null,"held":{"messages":1,"recipients":2}}"#);
+        assert_eq!(
+            written,
+            r#"{"previous":{"pn":"1@c.us","lid":null,"pushName":null},"account":null,"held":{"messages":1,"recipients":2}}"#
+        );
     }
 
     #[test]

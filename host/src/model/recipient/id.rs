@@ -51,7 +51,9 @@ fn digits(text: &str) -> bool {
 }
 
 fn wrong(kind: &str, form: &str) -> InvalidRecipient {
-    InvalidRecipient::because(format!("the part before @ is not that of {kind}, which is written {form}"))
+    InvalidRecipient::because(format!(
+        "the part before @ is not that of {kind}, which is written {form}"
+    ))
 }
 
 /// What an id names.
@@ -69,28 +71,51 @@ pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
     match server.as_str() {
         "c.us" | "s.whatsapp.net" => {
             let number = of_person(user).parse::<PhoneNumber>();
-            number.map(Id::Number).map_err(|_| wrong("a phone number's id", "4915123456789@c.us: 1 to 16 digits, the first not 0"))
+            number.map(Id::Number).map_err(|_| {
+                wrong(
+                    "a phone number's id",
+                    "4915123456789@c.us: 1 to 16 digits, the first not 0",
+                )
+            })
         }
         "lid" => {
             let user = of_person(user);
             let fits = digits(user) && user.len() <= LONGEST_LID && !user.starts_with('0');
             let chat = || Id::Chat(ChatId(format!("{user}@lid")));
-            fits.then(chat).ok_or_else(|| wrong("an opaque id", "123456789012345@lid: 1 to 20 digits, the first not 0"))
+            fits.then(chat).ok_or_else(|| {
+                wrong(
+                    "an opaque id",
+                    "123456789012345@lid: 1 to 20 digits, the first not 0",
+                )
+            })
         }
         "g.us" => {
             let fits = match user.split_once('-') {
-                Some((creator, time)) => digits(creator) && digits(time) && time.len() >= SHORTEST_GROUP,
+                Some((creator, time)) => {
+                    digits(creator) && digits(time) && time.len() >= SHORTEST_GROUP
+                }
                 None => digits(user) && user.len() >= SHORTEST_GROUP,
             };
             let chat = || Id::Chat(ChatId(format!("{user}@g.us")));
-            (fits && user.len() <= LONGEST)
-                .then(chat)
-                .ok_or_else(|| wrong("a group's id", "120363041477902123@g.us or, in older groups, 4915123456789-1600000000@g.us"))
+            (fits && user.len() <= LONGEST).then(chat).ok_or_else(|| {
+                wrong(
+                    "a group's id",
+                    "120363041477902123@g.us or, in older groups, 4915123456789-1600000000@g.us",
+                )
+            })
         }
-        "newsletter" => Err(InvalidRecipient::NotSupported { what: "a channel (…@newsletter)" }),
-        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidRecipient::NotSupported { what: "the status (status@broadcast)" }),
-        "broadcast" => Err(InvalidRecipient::NotSupported { what: "a broadcast list (…@broadcast)" }),
-        "bot" => Err(InvalidRecipient::NotSupported { what: "a bot (…@bot)" }),
+        "newsletter" => Err(InvalidRecipient::NotSupported {
+            what: "a channel (…@newsletter)",
+        }),
+        "broadcast" if user.eq_ignore_ascii_case("status") => Err(InvalidRecipient::NotSupported {
+            what: "the status (status@broadcast)",
+        }),
+        "broadcast" => Err(InvalidRecipient::NotSupported {
+            what: "a broadcast list (…@broadcast)",
+        }),
+        "bot" => Err(InvalidRecipient::NotSupported {
+            what: "a bot (…@bot)",
+        }),
         _ => {
             let server: String = server.chars().take(40).collect();
             Err(InvalidRecipient::because(format!(

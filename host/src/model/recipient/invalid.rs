@@ -7,7 +7,9 @@ pub enum InvalidRecipient {
     #[error("{0}")]
     NotUnderstood(String),
     /// It is understood, and cannot be written to yet.
-    #[error("{what} cannot be written to yet; a phone number, a person's id (…@lid) and a group's id (…@g.us) can")]
+    #[error(
+        "{what} cannot be written to yet; a phone number, a person's id (…@lid) and a group's id (…@g.us) can"
+    )]
     NotSupported {
         /// What it is.
         what: &'static str,

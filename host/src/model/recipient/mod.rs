@@ -22,7 +22,9 @@ use self::id::Id;
 use super::Region;
 
 /// The recipient of a message, as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(into = "String", try_from = "String")]
 #[schemars(inline)]
 pub enum Recipient {
@@ -39,7 +41,11 @@ impl Recipient {
     /// # Errors
     /// See [`InvalidRecipient`].
     pub fn read(text: &str, region: Option<Region>) -> Result<Self, InvalidRecipient> {
-        if text.contains('@') { id::read(text.trim()).map(Self::from) } else { PhoneNumber::read(text, region).map(Self::Number) }
+        if text.contains('@') {
+            id::read(text.trim()).map(Self::from)
+        } else {
+            PhoneNumber::read(text, region).map(Self::Number)
+        }
     }
 
     /// The number, if it was asked for by number.
@@ -94,7 +100,11 @@ impl FromStr for Recipient {
     type Err = InvalidRecipient;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.contains('@') { text.parse().map(Self::Chat) } else { text.parse().map(Self::Number) }
+        if text.contains('@') {
+            text.parse().map(Self::Chat)
+        } else {
+            text.parse().map(Self::Number)
+        }
     }
 }
 

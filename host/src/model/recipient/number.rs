@@ -12,7 +12,9 @@ use super::{invalid::InvalidRecipient, scan, zero};
 use crate::model::Region;
 
 /// An international phone number: 1 to 16 digits, the first not 0, no plus sign.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(into = "String", try_from = "String")]
 #[schemars(inline, extend("pattern" = "^[0-9]{1,16}$"))]
 pub struct PhoneNumber(String);
@@ -28,7 +30,10 @@ impl PhoneNumber {
         let written = scan::scan(scan::bare(text)?)?;
         let digits = zero::international(&written, region)?;
         if digits.len() > 16 {
-            let words = format!("a phone number has at most 16 digits, this one has {}; one number at a time can be given", digits.len());
+            let words = format!(
+                "a phone number has at most 16 digits, this one has {}; one number at a time can be given",
+                digits.len()
+            );
             return Err(InvalidRecipient::because(words));
         }
         digits.parse()
@@ -52,9 +57,15 @@ impl FromStr for PhoneNumber {
     type Err = InvalidRecipient;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let fits = (1..=16).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && !text.starts_with('0');
         let words = "a phone number is written internationally: optional '+', then 1 to 16 digits of which the first is not 0";
-        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidRecipient::because(words)) }
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidRecipient::because(words))
+        }
     }
 }
 

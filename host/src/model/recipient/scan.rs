@@ -18,11 +18,18 @@ const PREFIXES: [&str; 4] = ["tel:", "whatsapp:", "https://wa.me/", "http://wa.m
 /// The text without a prefix that is known.
 pub(super) fn bare(text: &str) -> Result<&str, InvalidRecipient> {
     let text = text.trim();
-    let prefix = PREFIXES.iter().find(|prefix| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
-    let Some(prefix) = prefix else { return Ok(text) };
+    let prefix = PREFIXES.iter().find(|prefix| {
+        text.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    });
+    let Some(prefix) = prefix else {
+        return Ok(text);
+    };
     let rest = text[prefix.len()..].trim_end_matches('/');
     match rest.find([';', '?', '#', '&', '/']) {
-        Some(_) => Err(InvalidRecipient::because(format!("behind {prefix} stands more than a number; give the number alone"))),
+        Some(_) => Err(InvalidRecipient::because(format!(
+            "behind {prefix} stands more than a number; give the number alone"
+        ))),
         None => Ok(rest),
     }
 }
@@ -31,18 +38,28 @@ pub(super) fn bare(text: &str) -> Result<&str, InvalidRecipient> {
 const ZEROS: [char; 6] = ['0', '٠', '۰', '०', '০', '０'];
 
 fn digit(c: char) -> Option<char> {
-    let zero = ZEROS.iter().find(|zero| (**zero..).take(10).any(|known| known == c))?;
+    let zero = ZEROS
+        .iter()
+        .find(|zero| (**zero..).take(10).any(|known| known == c))?;
     char::from_digit(u32::from(c) - u32::from(*zero), 10)
 }
 
 fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{2043}')
+    matches!(
+        c,
+        '-' | '\u{2010}'
+            ..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{2043}'
+    )
 }
 
 /// Spaces of every sort within a line, and marks that nobody sees.
 fn is_space(c: char) -> bool {
     let mark = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}');
-    mark || (c.is_whitespace() && !matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+    mark || (c.is_whitespace()
+        && !matches!(
+            c,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        ))
 }
 
 pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
@@ -52,11 +69,17 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
     for c in text.chars() {
         match c {
             '+' | '＋' if written.digits.is_empty() && !written.plus => written.plus = true,
-            '+' | '＋' => return Err(InvalidRecipient::because("a plus stands only in front of a number; one number at a time can be given")),
+            '+' | '＋' => {
+                return Err(InvalidRecipient::because(
+                    "a plus stands only in front of a number; one number at a time can be given",
+                ));
+            }
             '(' | '（' => bracket = Some(written.digits.len()),
             ')' | '）' => {
                 let begun = bracket.take();
-                written.bracketed_zero = written.bracketed_zero.or(begun.filter(|start| *start > 0 && written.digits[*start..] == *"0"));
+                written.bracketed_zero = written
+                    .bracketed_zero
+                    .or(begun.filter(|start| *start > 0 && written.digits[*start..] == *"0"));
             }
             c if digit(c).is_some() => written.digits.extend(digit(c)),
             '.' => {}
@@ -65,27 +88,43 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
         }
     }
     if written.digits.is_empty() {
-        return Err(InvalidRecipient::because("there is no digit in it; a phone number is written internationally, such as +49 151 23456789"));
+        return Err(InvalidRecipient::because(
+            "there is no digit in it; a phone number is written internationally, such as +49 151 23456789",
+        ));
     }
     if is_decimal(text) {
-        return Err(InvalidRecipient::because("it is written as a decimal number; a phone number is written without a decimal point"));
+        return Err(InvalidRecipient::because(
+            "it is written as a decimal number; a phone number is written without a decimal point",
+        ));
     }
     Ok(written)
 }
 
 fn unknown(c: char) -> InvalidRecipient {
     let what = match c {
-        '/' | ',' | ';' | '\n' | '\r' => "which parts one number from another: one number at a time can be given".to_owned(),
-        '#' | '*' => "which belongs to an extension or a service code: those cannot be written to".to_owned(),
-        c if c.is_alphabetic() => "which is a letter: a number is digits, and an extension cannot be written to".to_owned(),
+        '/' | ',' | ';' | '\n' | '\r' => {
+            "which parts one number from another: one number at a time can be given".to_owned()
+        }
+        '#' | '*' => {
+            "which belongs to an extension or a service code: those cannot be written to".to_owned()
+        }
+        c if c.is_alphabetic() => {
+            "which is a letter: a number is digits, and an extension cannot be written to"
+                .to_owned()
+        }
         _ => "which belongs to no phone number".to_owned(),
     };
-    InvalidRecipient::because(format!("it has {c:?} in it, {what}; write it such as +49 151 23456789"))
+    InvalidRecipient::because(format!(
+        "it has {c:?} in it, {what}; write it such as +49 151 23456789"
+    ))
 }
 
 /// Digits, one point, digits, and nothing else: what programs make of a number that they take for an amount. A national
 /// number with its zero is none.
 fn is_decimal(text: &str) -> bool {
     let all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    !text.starts_with('0') && text.split_once('.').is_some_and(|(whole, rest)| all(whole) && all(rest))
+    !text.starts_with('0')
+        && text
+            .split_once('.')
+            .is_some_and(|(whole, rest)| all(whole) && all(rest))
 }

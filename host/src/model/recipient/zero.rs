@@ -6,8 +6,15 @@ use super::{invalid::InvalidRecipient, scan::Written};
 use crate::model::Region;
 
 /// The international digits of what was written.
-pub(super) fn international(written: &Written, region: Option<Region>) -> Result<String, InvalidRecipient> {
-    let Written { digits, plus, bracketed_zero } = written;
+pub(super) fn international(
+    written: &Written,
+    region: Option<Region>,
+) -> Result<String, InvalidRecipient> {
+    let Written {
+        digits,
+        plus,
+        bracketed_zero,
+    } = written;
     if *plus || !digits.starts_with('0') {
         return abroad(digits, *bracketed_zero, *plus);
     }
@@ -33,8 +40,12 @@ pub(super) fn international(written: &Written, region: Option<Region>) -> Result
 /// the region's own code says something else of the same digits, only a reading that gives a real number is taken.
 fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>, InvalidRecipient> {
     let own = region.exit_code(digits);
-    let (Some(own), true) = (own.filter(|length| *length != 2), exits) else { return Ok(own.or(exits.then_some(2))) };
-    let real = |skipped: usize| read(None, &format!("+{}", &digits[skipped..])).is_some_and(|number| number.is_valid());
+    let (Some(own), true) = (own.filter(|length| *length != 2), exits) else {
+        return Ok(own.or(exits.then_some(2)));
+    };
+    let real = |skipped: usize| {
+        read(None, &format!("+{}", &digits[skipped..])).is_some_and(|number| number.is_valid())
+    };
     match (real(own), real(2)) {
         (true, false) => Ok(Some(own)),
         (false, true) => Ok(Some(2)),
@@ -53,16 +64,26 @@ fn digits_of(number: &PhoneNumber) -> String {
 }
 
 /// A number that begins with a calling code; `sure`: somebody said so.
-fn abroad(digits: &str, bracketed_zero: Option<usize>, sure: bool) -> Result<String, InvalidRecipient> {
+fn abroad(
+    digits: &str,
+    bracketed_zero: Option<usize>,
+    sure: bool,
+) -> Result<String, InvalidRecipient> {
     if digits.starts_with('0') {
-        return Err(InvalidRecipient::because("no calling code begins with 0; write it such as +49 151 23456789"));
+        return Err(InvalidRecipient::because(
+            "no calling code begins with 0; write it such as +49 151 23456789",
+        ));
     }
     let understood = || read(None, &format!("+{digits}"));
     if let Some(place) = bracketed_zero {
         let without = format!("{}{}", &digits[..place], &digits[place + 1..]);
-        let Some(number) = understood() else { return Ok(without) };
+        let Some(number) = understood() else {
+            return Ok(without);
+        };
         if number.code().value().to_string().len() != place {
-            return Err(InvalidRecipient::because("a zero in brackets stands only behind the calling code, such as +49 (0)151 23456789"));
+            return Err(InvalidRecipient::because(
+                "a zero in brackets stands only behind the calling code, such as +49 (0)151 23456789",
+            ));
         }
         // Some countries keep it: there the number is real with its zero, and is none without.
         let kept = digits_of(&number) == digits && number.is_valid();
@@ -74,7 +95,10 @@ fn abroad(digits: &str, bracketed_zero: Option<usize>, sure: bool) -> Result<Str
         && let Some(number) = understood()
     {
         let code = number.code().value().to_string().len();
-        let without_zero = digits.get(code..).and_then(|rest| rest.strip_prefix('0')).map(|rest| format!("{}{rest}", &digits[..code]));
+        let without_zero = digits
+            .get(code..)
+            .and_then(|rest| rest.strip_prefix('0'))
+            .map(|rest| format!("{}{rest}", &digits[..code]));
         let read = digits_of(&number);
         if without_zero.is_some_and(|without| without == read || number.is_valid()) {
             return Ok(read);

@@ -27,15 +27,26 @@ pub(super) enum Next {
     /// The page has it and has given up: it is to send it again itself, under the same id.
     Resend(Found),
     /// The page may or may not have it. It is asked about it later, and nothing of its chat may overtake it meanwhile.
-    AskLater { error: PageError, what: &'static str },
+    AskLater {
+        error: PageError,
+        what: &'static str,
+    },
 }
 
 /// What follows the answer to a send that was given to the page.
 pub(super) fn after_send(answer: Result<Stored, PageError>) -> Next {
     match answer {
-        Ok(stored) => Next::Note { had_it: stored.duplicate, stored },
+        Ok(stored) => Next::Note {
+            had_it: stored.duplicate,
+            stored,
+        },
         // Nothing was begun in the page.
-        Err(error @ (PageError::Refused { .. } | PageError::ContractBroken { .. } | PageError::QuoteNotFound { .. } | PageError::NoSuchChat)) => {
+        Err(
+            error @ (PageError::Refused { .. }
+            | PageError::ContractBroken { .. }
+            | PageError::QuoteNotFound { .. }
+            | PageError::NoSuchChat),
+        ) => {
             let code = match error {
                 PageError::QuoteNotFound { .. } => FailureCode::QuoteNotFound,
                 PageError::NoSuchChat => FailureCode::ChatNotFound,
@@ -43,8 +54,14 @@ pub(super) fn after_send(answer: Result<Stored, PageError>) -> Next {
             };
             Next::Finish(Finish::NotSent(code, error.to_string()))
         }
-        Err(error @ PageError::Booting { .. }) => Next::Requeue { pause: BOOT_PAUSE, reason: error.to_string() },
-        Err(error) => Next::AskLater { error, what: "a send broke off; the page will be asked for its id" },
+        Err(error @ PageError::Booting { .. }) => Next::Requeue {
+            pause: BOOT_PAUSE,
+            reason: error.to_string(),
+        },
+        Err(error) => Next::AskLater {
+            error,
+            what: "a send broke off; the page will be asked for its id",
+        },
     }
 }
 
@@ -57,10 +74,18 @@ pub(super) fn after_find(noted: bool, answer: Result<Option<Found>, PageError>) 
             // In the page's own queue.
             None => note(found),
         },
-        Ok(None) if noted => Next::Finish(Finish::Unknown("the page has lost its memory of it".into())),
+        Ok(None) if noted => {
+            Next::Finish(Finish::Unknown("the page has lost its memory of it".into()))
+        }
         // The page stores a message before it sends it: what it does not know has never left.
-        Ok(None) => Next::Requeue { pause: 0, reason: "the page has never had it".into() },
-        Err(error) => Next::AskLater { error, what: "the page cannot be asked about a send yet" },
+        Ok(None) => Next::Requeue {
+            pause: 0,
+            reason: "the page has never had it".into(),
+        },
+        Err(error) => Next::AskLater {
+            error,
+            what: "the page cannot be asked about a send yet",
+        },
     }
 }
 
@@ -70,12 +95,22 @@ pub(super) fn after_resend(found: Found, answer: Result<(), PageError>) -> Next 
         Ok(()) => note(found),
         // Nobody can tell now whether it was sent. Sending it under another id could double it.
         Err(PageError::Refused { reason, .. }) => Next::Finish(Finish::Unknown(reason)),
-        Err(error) => Next::AskLater { error, what: "cannot be sent again yet" },
+        Err(error) => Next::AskLater {
+            error,
+            what: "cannot be sent again yet",
+        },
     }
 }
 
 fn note(found: Found) -> Next {
-    Next::Note { stored: Stored { address: found.address, key: found.key, duplicate: true }, had_it: false }
+    Next::Note {
+        stored: Stored {
+            address: found.address,
+            key: found.key,
+            duplicate: true,
+        },
+        had_it: false,
+    }
 }
 
 #[cfg(test)]
@@ -85,65 +120,159 @@ mod tests {
     use super::*;
 
     fn address() -> Address {
-        Address { chat: "1@c.us".into(), pn: None, lid: None }
+        Address {
+            chat: "1@c.us".into(),
+            pn: None,
+            lid: None,
+        }
     }
 
     fn stored(duplicate: bool) -> Stored {
-        Stored { address: address(), key: "true_1@c.us_3EB0".into(), duplicate }
+        Stored {
+            address: address(),
+            key: "true_1@c.us_3EB0".into(),
+            duplicate,
+        }
     }
 
     fn found(ack: Option<AckLevel>, failed: bool) -> Found {
-        Found { address: address(), key: "true_1@c.us_3EB0".into(), ack, failed }
+        Found {
+            address: address(),
+            key: "true_1@c.us_3EB0".into(),
+            ack,
+            failed,
+        }
     }
 
     fn gone() -> PageError {
-        PageError::Gone { what: "send", reason: "closed".into() }
+        PageError::Gone {
+            what: "send",
+            reason: "closed".into(),
+        }
     }
 
     #[test]
     fn a_send_is_noted_ended_queued_again_or_asked_about() {
-        assert_eq!(after_send(Ok(stored(false))), Next::Note { stored: stored(false), had_it: false });
-        assert_eq!(after_send(Ok(stored(true))), Next::Note { stored: stored(true), had_it: true });
+        assert_eq!(
+            after_send(Ok(stored(false))),
+            Next::Note {
+                stored: stored(false),
+                had_it: false
+            }
+        );
+        assert_eq!(
+            after_send(Ok(stored(true))),
+            Next::Note {
+                stored: stored(true),
+                had_it: true
+            }
+        );
         let nothing_begun = [
-            (PageError::Refused { what: "send", reason: "no".into() }, FailureCode::PageError),
-            (PageError::ContractBroken { what: "send", missing: vec!["Chat".into()] }, FailureCode::PageError),
-            (PageError::QuoteNotFound { reason: "gone".into() }, FailureCode::QuoteNotFound),
+            (
+                PageError::Refused {
+                    what: "send",
+                    reason: "no".into(),
+                },
+                FailureCode::PageError,
+            ),
+            (
+                PageError::ContractBroken {
+                    what: "send",
+                    missing: vec!["Chat".into()],
+                },
+                FailureCode::PageError,
+            ),
+            (
+                PageError::QuoteNotFound {
+                    reason: "gone".into(),
+                },
+                FailureCode::QuoteNotFound,
+            ),
             (PageError::NoSuchChat, FailureCode::ChatNotFound),
         ];
         for (error, code) in nothing_begun {
-            assert_eq!(after_send(Err(error.clone())), Next::Finish(Finish::NotSent(code, error.to_string())), "{error:?}");
+            assert_eq!(
+                after_send(Err(error.clone())),
+                Next::Finish(Finish::NotSent(code, error.to_string())),
+                "{error:?}"
+            );
         }
         let booting = PageError::Booting { what: "send" };
-        assert_eq!(after_send(Err(booting.clone())), Next::Requeue { pause: BOOT_PAUSE, reason: booting.to_string() });
+        assert_eq!(
+            after_send(Err(booting.clone())),
+            Next::Requeue {
+                pause: BOOT_PAUSE,
+                reason: booting.to_string()
+            }
+        );
         let in_doubt = [
-            PageError::Timeout { what: "send", limit: Duration::from_secs(1) },
+            PageError::Timeout {
+                what: "send",
+                limit: Duration::from_secs(1),
+            },
             gone(),
             PageError::RateLimited { what: "send" },
             PageError::NotAvailable { what: "send" },
         ];
         for error in in_doubt {
-            assert!(matches!(after_send(Err(error.clone())), Next::AskLater { .. }), "whatever may have begun is never given again: {error:?}");
+            assert!(
+                matches!(after_send(Err(error.clone())), Next::AskLater { .. }),
+                "whatever may have begun is never given again: {error:?}"
+            );
         }
     }
 
     #[test]
     fn only_what_the_page_has_never_had_is_queued_again() {
-        assert_eq!(after_find(true, Ok(Some(found(Some(AckLevel::Server), false)))), Next::Acknowledge(address(), AckLevel::Server));
-        assert_eq!(after_find(false, Ok(Some(found(Some(AckLevel::Read), true)))), Next::Acknowledge(address(), AckLevel::Read));
-        assert_eq!(after_find(false, Ok(Some(found(None, true)))), Next::Resend(found(None, true)));
+        assert_eq!(
+            after_find(true, Ok(Some(found(Some(AckLevel::Server), false)))),
+            Next::Acknowledge(address(), AckLevel::Server)
+        );
+        assert_eq!(
+            after_find(false, Ok(Some(found(Some(AckLevel::Read), true)))),
+            Next::Acknowledge(address(), AckLevel::Read)
+        );
+        assert_eq!(
+            after_find(false, Ok(Some(found(None, true)))),
+            Next::Resend(found(None, true))
+        );
         for noted in [false, true] {
-            assert_eq!(after_find(noted, Ok(Some(found(None, false)))), note(found(None, false)));
-            assert!(matches!(after_find(noted, Err(gone())), Next::AskLater { .. }));
+            assert_eq!(
+                after_find(noted, Ok(Some(found(None, false)))),
+                note(found(None, false))
+            );
+            assert!(matches!(
+                after_find(noted, Err(gone())),
+                Next::AskLater { .. }
+            ));
         }
-        assert!(matches!(after_find(false, Ok(None)), Next::Requeue { pause: 0, .. }));
-        assert!(matches!(after_find(true, Ok(None)), Next::Finish(Finish::Unknown(_))), "it may have left");
+        assert!(matches!(
+            after_find(false, Ok(None)),
+            Next::Requeue { pause: 0, .. }
+        ));
+        assert!(
+            matches!(after_find(true, Ok(None)), Next::Finish(Finish::Unknown(_))),
+            "it may have left"
+        );
     }
 
     #[test]
     fn what_the_page_will_not_send_again_stays_unknown() {
-        assert_eq!(after_resend(found(None, true), Ok(())), note(found(None, true)));
-        let refused = PageError::Refused { what: "resend", reason: "no".into() };
-        assert_eq!(after_resend(found(None, true), Err(refused)), Next::Finish(Finish::Unknown("no".into())));
-        assert!(matches!(after_resend(found(None, true), Err(gone())), Next::AskLater { .. }));
+        assert_eq!(
+            after_resend(found(None, true), Ok(())),
+            note(found(None, true))
+        );
+        let refused = PageError::Refused {
+            what: "resend",
+            reason: "no".into(),
+        };
+        assert_eq!(
+            after_resend(found(None, true), Err(refused)),
+            Next::Finish(Finish::Unknown("no".into()))
+        );
+        assert!(matches!(
+            after_resend(found(None, true), Err(gone())),
+            Next::AskLater { .. }
+        ));
     }
 }

@@ -19,13 +19,22 @@ impl Sender {
     /// Does what follows an answer of the page about a send that was begun. `urgency`: how soon the page's word is noted, which
     /// is now when others wait for it. False: the send has to wait, or the page may have it; nothing of its chat may
     /// overtake it.
-    pub(super) async fn follow(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, next: Next, urgency: Urgency) -> Result<bool, StoreError> {
+    pub(super) async fn follow(
+        &self,
+        page: &Arc<dyn PageSending>,
+        row: &OutboxRow,
+        next: Next,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let (mut next, mut in_page) = (next, false);
         loop {
             next = match next {
                 Next::Note { stored, had_it } => {
                     self.inner.waiters.stored(&row.id, &stored);
-                    self.inner.store.stored_as(&row.id, &stored.address, &stored.key, urgency).await?;
+                    self.inner
+                        .store
+                        .stored_as(&row.id, &stored.address, &stored.key, urgency)
+                        .await?;
                     self.inner.waiters.wake(&row.id);
                     if !had_it {
                         return Ok(true);
@@ -38,20 +47,36 @@ impl Sender {
                     after_resend(found, answer)
                 }
                 Next::Acknowledge(address, level) => {
-                    let news = SendNews { id: row.message_id.clone(), address, what: SendProgress::Ack(level) };
-                    Outbox { inner: Arc::clone(&self.inner) }.on_send_news(&self.client, None, vec![news]).await?;
+                    let news = SendNews {
+                        id: row.message_id.clone(),
+                        address,
+                        what: SendProgress::Ack(level),
+                    };
+                    Outbox {
+                        inner: Arc::clone(&self.inner),
+                    }
+                    .on_send_news(&self.client, None, vec![news])
+                    .await?;
                     return Ok(true);
                 }
                 Next::Finish(finish) => {
                     // One that is unknown already becomes no more unknown.
-                    let from = if matches!(finish, Finish::Unknown(_)) { &[RowState::Sending] } else { BEGUN };
+                    let from = if matches!(finish, Finish::Unknown(_)) {
+                        &[RowState::Sending]
+                    } else {
+                        BEGUN
+                    };
                     if from.contains(&row.state) {
                         self.inner.finish(row, from, finish, vec![]).await?;
                     }
                     return Ok(true);
                 }
                 Next::Requeue { pause, reason } => {
-                    let retry_at = if pause == 0 { Timestamp(0) } else { Timestamp::now().plus_millis(pause) };
+                    let retry_at = if pause == 0 {
+                        Timestamp(0)
+                    } else {
+                        Timestamp::now().plus_millis(pause)
+                    };
                     self.put_back(row, retry_at, &reason).await?;
                     return Ok(in_page);
                 }
@@ -64,7 +89,11 @@ impl Sender {
     }
 
     /// Was it sent? The page knows the id, or has never had it.
-    pub(super) async fn reconcile(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Result<(), StoreError> {
+    pub(super) async fn reconcile(
+        &self,
+        page: &Arc<dyn PageSending>,
+        row: &OutboxRow,
+    ) -> Result<(), StoreError> {
         let next = self.find(page, row).await;
         self.follow(page, row, next, Urgency::Now).await.map(drop)
     }
@@ -72,9 +101,14 @@ impl Sender {
     /// Asks the page for a send; what follows from its answer.
     async fn find(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Next {
         if row.profile_gone {
-            return Next::Finish(Finish::Lost("the login ended before WhatsApp acknowledged it".into()));
+            return Next::Finish(Finish::Lost(
+                "the login ended before WhatsApp acknowledged it".into(),
+            ));
         }
-        after_find(row.message_key.is_some(), page.find(&row.message_id, chat(row)).await)
+        after_find(
+            row.message_key.is_some(),
+            page.find(&row.message_id, chat(row)).await,
+        )
     }
 }
 

@@ -48,8 +48,14 @@ struct Beginning {
 
 impl Sender {
     /// Sends the rows of some chats, each chat's in order.
-    pub(super) async fn send(&self, page: &Arc<dyn PageSending>, chats: Vec<Vec<OutboxRow>>, counted: Option<bool>) -> Result<Given, StoreError> {
-        let preparing = stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
+    pub(super) async fn send(
+        &self,
+        page: &Arc<dyn PageSending>,
+        chats: Vec<Vec<OutboxRow>>,
+        counted: Option<bool>,
+    ) -> Result<Given, StoreError> {
+        let preparing =
+            stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
         // Two chats that turn out to be one keep the order of acceptance: the later one goes with the next pass.
         let mut lines = HashSet::new();
@@ -66,18 +72,32 @@ impl Sender {
         // All at once, so that they share a commit.
         let beginning = chats.into_iter().map(|chat| async move {
             let prepared = chat.rows.len();
-            let begun = join_all(chat.rows.into_iter().map(|ready| self.begin(ready, counted))).await;
-            let rows = begun.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+            let begun = join_all(
+                chat.rows
+                    .into_iter()
+                    .map(|ready| self.begin(ready, counted)),
+            )
+            .await;
+            let rows = begun
+                .into_iter()
+                .filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, _>>()?;
             // One that was cancelled meanwhile has left the queue as well.
             let left = chat.ended || prepared > 0;
             Ok::<_, StoreError>((chat.lines, chat.waits, left, rows))
         });
-        let begun = join_all(beginning).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let delivering = stream::iter(begun.into_iter().map(|(lines, waits, left, rows)| async move {
-            let done = self.deliver(page, rows).await?;
-            Ok::<_, StoreError>((lines, waits || !done, left))
-        }));
-        let chats: Vec<(Vec<Recipient>, bool, bool)> = delivering.buffered(CHATS).try_collect().await?;
+        let begun = join_all(beginning)
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?;
+        let delivering = stream::iter(begun.into_iter().map(
+            |(lines, waits, left, rows)| async move {
+                let done = self.deliver(page, rows).await?;
+                Ok::<_, StoreError>((lines, waits || !done, left))
+            },
+        ));
+        let chats: Vec<(Vec<Recipient>, bool, bool)> =
+            delivering.buffered(CHATS).try_collect().await?;
         let mut given = Given::default();
         for (lines, held, left) in chats {
             given.left |= left && !held;
@@ -89,12 +109,42 @@ impl Sender {
 
     /// Begins a row: from here on the page may have it. None: it is not in the queue any more, or somebody else sends for
     /// this session now.
-    async fn begin(&self, ready: Ready, counted: Option<bool>) -> Result<Option<Beginning>, StoreError> {
-        let Ready { row, judged, send, claim } = ready;
-        match self.inner.store.begin_send(&row, &row.message, judged, Begin { token: self.token, counted }).await? {
+    async fn begin(
+        &self,
+        ready: Ready,
+        counted: Option<bool>,
+    ) -> Result<Option<Beginning>, StoreError> {
+        let Ready {
+            row,
+            judged,
+            send,
+            claim,
+        } = ready;
+        match self
+            .inner
+            .store
+            .begin_send(
+                &row,
+                &row.message,
+                judged,
+                Begin {
+                    token: self.token,
+                    counted,
+                },
+            )
+            .await?
+        {
             Begun::Yes => {
-                let row = OutboxRow { chat: Some(send.chat.clone()), state: RowState::Sending, ..row };
-                Ok(Some(Beginning { row, send, _claim: claim }))
+                let row = OutboxRow {
+                    chat: Some(send.chat.clone()),
+                    state: RowState::Sending,
+                    ..row
+                };
+                Ok(Some(Beginning {
+                    row,
+                    send,
+                    _claim: claim,
+                }))
             }
             Begun::NotQueued => Ok(None),
             Begun::LeaseLost => {
@@ -106,11 +156,20 @@ impl Sender {
 
     /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
     /// it; those after it are in the queue again.
-    async fn deliver(&self, page: &Arc<dyn PageSending>, rows: Vec<Beginning>) -> Result<bool, StoreError> {
+    async fn deliver(
+        &self,
+        page: &Arc<dyn PageSending>,
+        rows: Vec<Beginning>,
+    ) -> Result<bool, StoreError> {
         let mut held = false;
         for Beginning { row, send, _claim } in rows {
             if held {
-                self.put_back(&row, Timestamp(0), "it waits for the one before it in this chat").await?;
+                self.put_back(
+                    &row,
+                    Timestamp(0),
+                    "it waits for the one before it in this chat",
+                )
+                .await?;
             } else {
                 held = !self.give(page, &row, &send, Urgency::Now).await?;
             }
@@ -119,7 +178,13 @@ impl Sender {
     }
 
     /// Gives a send that was begun to the page, and does what follows from its answer. See [`Sender::follow`].
-    async fn give(&self, page: &Arc<dyn PageSending>, row: &OutboxRow, send: &PageSend, urgency: Urgency) -> Result<bool, StoreError> {
+    async fn give(
+        &self,
+        page: &Arc<dyn PageSending>,
+        row: &OutboxRow,
+        send: &PageSend,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let answer = page.send(send).await;
         self.follow(page, row, after_send(answer), urgency).await
     }
@@ -130,7 +195,11 @@ impl Sender {
     }
 
     /// Gives the page what was begun as it was accepted. Each is the only one of its chat.
-    pub(super) async fn serve_fast_path(&self, page: &Arc<dyn PageSending>, mut receiver: Receiver) -> Result<(), StoreError> {
+    pub(super) async fn serve_fast_path(
+        &self,
+        page: &Arc<dyn PageSending>,
+        mut receiver: Receiver,
+    ) -> Result<(), StoreError> {
         let mut giving = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -145,9 +214,19 @@ impl Sender {
 
     /// Gives the page one send of the fast path. Nothing of its chat waits for it to be noted, so that is deferrable; it is
     /// found done by whatever is written next.
-    pub(in crate::outbox) async fn give_begun(&self, page: &Arc<dyn PageSending>, begun: fast_path::Begun) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn give_begun(
+        &self,
+        page: &Arc<dyn PageSending>,
+        begun: fast_path::Begun,
+    ) -> Result<(), StoreError> {
         let row = &begun.row;
-        self.give(page, row, &page_send(&row.message_id, &row.message), Urgency::FirstDeferrable).await?;
+        self.give(
+            page,
+            row,
+            &page_send(&row.message_id, &row.message),
+            Urgency::FirstDeferrable,
+        )
+        .await?;
         self.wake_queue();
         Ok(())
     }

@@ -63,14 +63,28 @@ impl Outbox {
     /// When the database fails; the rest is ended when it is tried again.
     pub async fn give_up_strays(&self, there: &[ClientId]) -> Result<u64, StoreError> {
         let (limit, mut ended) = (self.inner.settings.give_up_after.0, 0);
-        for client in self.inner.store.doubted_clients().await?.iter().filter(|client| !there.contains(client)) {
+        for client in self
+            .inner
+            .store
+            .doubted_clients()
+            .await?
+            .iter()
+            .filter(|client| !there.contains(client))
+        {
             let mut after = 0;
             loop {
                 let rows = self.inner.store.begun(client, Doubtful::All, after).await?;
                 let Some(last) = rows.last() else { break };
                 after = last.seq;
-                for row in rows.iter().filter(|row| Timestamp::now().since(row.updated_at) >= limit) {
-                    ended += u64::from(self.inner.lose(row, "there is no session of that name any more").await?);
+                for row in rows
+                    .iter()
+                    .filter(|row| Timestamp::now().since(row.updated_at) >= limit)
+                {
+                    ended += u64::from(
+                        self.inner
+                            .lose(row, "there is no session of that name any more")
+                            .await?,
+                    );
                 }
             }
         }
@@ -84,7 +98,11 @@ impl Sender {
     pub(super) async fn unsettle(&self) -> Result<(), StoreError> {
         let (mut chats, mut after) = (HashSet::new(), 0);
         loop {
-            let rows = self.inner.store.begun(&self.client, Doubtful::All, after).await?;
+            let rows = self
+                .inner
+                .store
+                .begun(&self.client, Doubtful::All, after)
+                .await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             chats.extend(rows.into_iter().map(|row| row.line));
@@ -95,7 +113,11 @@ impl Sender {
 
     /// Finds out what became of sends, until it is dropped with its page. `settled` hears when those are settled that were
     /// begun before this page was there.
-    pub(super) async fn find_out(&self, page: &Arc<dyn PageSending>, settled: &Notify) -> Result<(), StoreError> {
+    pub(super) async fn find_out(
+        &self,
+        page: &Arc<dyn PageSending>,
+        settled: &Notify,
+    ) -> Result<(), StoreError> {
         self.settle(page).await?;
         settled.notify_one();
         let mut asked_soon = Instant::now();
@@ -110,7 +132,10 @@ impl Sender {
     }
 
     /// Finds out what became of those that were begun before this page was there, whenever they were asked about last.
-    pub(in crate::outbox) async fn settle(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn settle(
+        &self,
+        page: &Arc<dyn PageSending>,
+    ) -> Result<(), StoreError> {
         self.each(Doubtful::All, |row| self.ask(page, row)).await?;
         self.unsettled().clear();
         self.wake_queue();
@@ -119,41 +144,76 @@ impl Sender {
 
     /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is
     /// asked. `ask_soon`: also about those that it may or may not have.
-    pub(in crate::outbox) async fn overdue(&self, page: &Arc<dyn PageSending>, ask_soon: bool) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn overdue(
+        &self,
+        page: &Arc<dyn PageSending>,
+        ask_soon: bool,
+    ) -> Result<(), StoreError> {
         let limit = self.inner.settings.ack_timeout.duration();
         let look = |row: OutboxRow| async move {
             let waited = Duration::from_millis(Timestamp::now().since(row.updated_at));
             if row.state == RowState::Sending && waited < limit {
                 // Its chat waits for the answer.
-                return if ask_soon && row.message_key.is_none() { self.ask(page, row).await } else { Ok(()) };
+                return if ask_soon && row.message_key.is_none() {
+                    self.ask(page, row).await
+                } else {
+                    Ok(())
+                };
             }
             if row.state == RowState::Unknown {
                 return self.ask(page, row).await;
             }
-            self.inner.finish(&row, &[RowState::Sending], Finish::Unknown(format!("no acknowledgement within {limit:?}")), vec![]).await?;
-            self.ask(page, OutboxRow { state: RowState::Unknown, updated_at: Timestamp::now(), ..row }).await
+            self.inner
+                .finish(
+                    &row,
+                    &[RowState::Sending],
+                    Finish::Unknown(format!("no acknowledgement within {limit:?}")),
+                    vec![],
+                )
+                .await?;
+            self.ask(
+                page,
+                OutboxRow {
+                    state: RowState::Unknown,
+                    updated_at: Timestamp::now(),
+                    ..row
+                },
+            )
+            .await
         };
         self.each(Doubtful::Due(Timestamp::now()), look).await
     }
 
     /// Does something with the sends that were begun and that nobody works on, a few at a time.
-    async fn each<F: Future<Output = Result<(), StoreError>>>(&self, which: Doubtful, what: impl Fn(OutboxRow) -> F) -> Result<(), StoreError> {
+    async fn each<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        which: Doubtful,
+        what: impl Fn(OutboxRow) -> F,
+    ) -> Result<(), StoreError> {
         let mut after = 0;
         loop {
             let rows = self.inner.store.begun(&self.client, which, after).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
             after = last.seq;
             let whole = rows.len() < DOUBTS;
             // One chat's go one after the other: those that are sent again keep their order.
             let mut chats: Vec<Vec<OutboxRow>> = Vec::new();
             for row in rows {
-                match chats.iter_mut().find(|chat| chat.first().is_some_and(|first| first.line == row.line)) {
+                match chats
+                    .iter_mut()
+                    .find(|chat| chat.first().is_some_and(|first| first.line == row.line))
+                {
                     Some(chat) => chat.push(row),
                     None => chats.push(vec![row]),
                 }
             }
             let asking = chats.into_iter().map(|chat| self.chat(chat, whole, &what));
-            stream::iter(asking).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            stream::iter(asking)
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<()>()
+                .await?;
         }
     }
 
@@ -176,13 +236,25 @@ impl Sender {
     }
 
     /// Does something with a send that was begun, unless somebody works on it.
-    async fn alone<F: Future<Output = Result<(), StoreError>>>(&self, row: OutboxRow, what: &impl Fn(OutboxRow) -> F) -> Result<(), StoreError> {
-        let Some(claim) = self.claims.claim(&row.id, usize::MAX) else { return Ok(()) };
+    async fn alone<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        row: OutboxRow,
+        what: &impl Fn(OutboxRow) -> F,
+    ) -> Result<(), StoreError> {
+        let Some(claim) = self.claims.claim(&row.id, usize::MAX) else {
+            return Ok(());
+        };
         if self.inner.fast_paths.has(&self.client, &row.id) {
             return Ok(());
         }
         // As it is now that nobody else works on it.
-        if let Some(row) = self.inner.store.outbox_row(&row.id).await?.filter(|row| BEGUN.contains(&row.state)) {
+        if let Some(row) = self
+            .inner
+            .store
+            .outbox_row(&row.id)
+            .await?
+            .filter(|row| BEGUN.contains(&row.state))
+        {
             what(row).await?;
         }
         drop(claim);
@@ -199,9 +271,22 @@ impl Sender {
         }
         if age >= limit.0 {
             // Does nothing to one of which the page could tell.
-            return self.inner.lose(&row, &format!("nobody could tell within {:?} whether it was sent", limit.duration())).await.map(drop);
+            return self
+                .inner
+                .lose(
+                    &row,
+                    &format!(
+                        "nobody could tell within {:?} whether it was sent",
+                        limit.duration()
+                    ),
+                )
+                .await
+                .map(drop);
         }
-        self.inner.store.ask_again(row.seq, now.plus_millis(pause(age))).await
+        self.inner
+            .store
+            .ask_again(row.seq, now.plus_millis(pause(age)))
+            .await
     }
 }
 
@@ -212,7 +297,13 @@ mod tests {
     #[test]
     fn the_older_the_doubt_the_longer_the_pause() {
         let minute = 60_000;
-        for (age, wanted) in [(0, 30_000), (minute, 30_000), (10 * minute, 150_000), (60 * minute, 15 * minute), (9000 * minute, 60 * minute)] {
+        for (age, wanted) in [
+            (0, 30_000),
+            (minute, 30_000),
+            (10 * minute, 150_000),
+            (60 * minute, 15 * minute),
+            (9000 * minute, 60 * minute),
+        ] {
             assert_eq!(pause(age), wanted, "{age}");
         }
     }

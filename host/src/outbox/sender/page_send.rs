@@ -7,5 +7,10 @@ use crate::{
 
 /// What the page is told to send: `message`, under the id that was made for it.
 pub(super) fn page_send(id: &MessageId, message: &OutboundMessage) -> PageSend {
-    PageSend { id: id.clone(), chat: message.to.chat.clone(), content: message.content.clone(), reply_to: message.reply_to.clone() }
+    PageSend {
+        id: id.clone(),
+        chat: message.to.chat.clone(),
+        content: message.content.clone(),
+        reply_to: message.reply_to.clone(),
+    }
 }

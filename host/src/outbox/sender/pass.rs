@@ -46,7 +46,10 @@ fn pauses(row: &OutboxRow) -> bool {
 
 impl Sender {
     /// Sends the next rows of the queue that nothing holds back.
-    pub(in crate::outbox) async fn pass(&self, page: &Arc<dyn PageSending>) -> Result<Progress, StoreError> {
+    pub(in crate::outbox) async fn pass(
+        &self,
+        page: &Arc<dyn PageSending>,
+    ) -> Result<Progress, StoreError> {
         let (store, pacing) = (&self.inner.store, &self.pacing);
         let reading = self.reading.lock().await;
         let mut rows = store.next_queued(&self.client, None, PASS).await?;
@@ -69,18 +72,30 @@ impl Sender {
         let mut strangers_may = pace::strangers(pacing, store, &self.client, sending).await?;
         let mut sent = false;
         loop {
-            let Some(last) = rows.last() else { return Ok(Progress::Idle) };
+            let Some(last) = rows.last() else {
+                return Ok(Progress::Idle);
+            };
             let after = Some((last.priority, last.seq));
             let all = rows.len() < usize::try_from(PASS).unwrap_or(usize::MAX);
             let told_apart = pacing.counts() || sending.restricted || sending.parked;
-            let strangers = if told_apart { self.strangers(page, sending, &rows).await? } else { HashSet::new() };
-            let first = if sending.parked && !strangers.is_empty() { store.first_parked(&self.client, &strangers).await? } else { HashMap::new() };
+            let strangers = if told_apart {
+                self.strangers(page, sending, &rows).await?
+            } else {
+                HashSet::new()
+            };
+            let first = if sending.parked && !strangers.is_empty() {
+                store.first_parked(&self.client, &strangers).await?
+            } else {
+                HashMap::new()
+            };
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
             let mut parked = Vec::new();
             for row in rows {
                 let cold = strangers.contains(&row.line);
                 // Left in the queue, it would overtake the one that is parked.
-                let behind = first.get(&(row.line.clone(), row.priority)).is_some_and(|seq| *seq < row.seq);
+                let behind = first
+                    .get(&(row.line.clone(), row.priority))
+                    .is_some_and(|seq| *seq < row.seq);
                 if cold && (!strangers_may || behind) {
                     waiting.insert(row.line.clone());
                     parked.push(row.seq);
@@ -94,7 +109,10 @@ impl Sender {
                     continue;
                 }
                 if !pacing.counts() {
-                    match together.iter_mut().find(|chat| chat.first().is_some_and(|first| first.line == row.line)) {
+                    match together
+                        .iter_mut()
+                        .find(|chat| chat.first().is_some_and(|first| first.line == row.line))
+                    {
                         Some(chat) => chat.push(row),
                         None => together.push(vec![row]),
                     }
@@ -109,10 +127,21 @@ impl Sender {
                 if self.has_lost_lease() {
                     return Ok(Progress::LeaseLost);
                 }
-                strangers_may = strangers_may && (!cold || pace::strangers(pacing, store, &self.client, sending).await?);
+                strangers_may = strangers_may
+                    && (!cold || pace::strangers(pacing, store, &self.client, sending).await?);
             }
             if !parked.is_empty() {
-                store.park(&self.client, parked, if sending.restricted { "restricted" } else { "cold_budget" }).await?;
+                store
+                    .park(
+                        &self.client,
+                        parked,
+                        if sending.restricted {
+                            "restricted"
+                        } else {
+                            "cold_budget"
+                        },
+                    )
+                    .await?;
             }
             let given = self.send(page, together, None).await?;
             sent |= given.left;
@@ -134,14 +163,21 @@ impl Sender {
     /// When the pace lets the next send go; none: now.
     async fn turn(&self, sending: Sending) -> Result<Option<Instant>, StoreError> {
         let now = Timestamp::now();
-        Ok(match pace::next(&self.pacing, &self.inner.store, &self.client, sending, now).await? {
-            Turn::Now => None,
-            Turn::At(at) => Some(Instant::now() + pace::left(at, now)),
-        })
+        Ok(
+            match pace::next(&self.pacing, &self.inner.store, &self.client, sending, now).await? {
+                Turn::Now => None,
+                Turn::At(at) => Some(Instant::now() + pace::left(at, now)),
+            },
+        )
     }
 
     /// Which of the recipients are strangers. A chat that is older than the gateway is known to the page alone.
-    async fn strangers(&self, page: &Arc<dyn PageSending>, sending: Sending, rows: &[OutboxRow]) -> Result<HashSet<Recipient>, StoreError> {
+    async fn strangers(
+        &self,
+        page: &Arc<dyn PageSending>,
+        sending: Sending,
+        rows: &[OutboxRow],
+    ) -> Result<HashSet<Recipient>, StoreError> {
         let store = &self.inner.store;
         let mut strangers = HashSet::new();
         for row in rows {

@@ -37,9 +37,21 @@ pub(super) struct Ready {
 
 impl Sender {
     /// Finds out what of a chat's rows may be sent now, and where to.
-    pub(super) async fn prepare(&self, page: &Arc<dyn PageSending>, rows: Vec<OutboxRow>) -> Result<Prepared, StoreError> {
-        let line = rows.first().map(|row| row.line.clone()).ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
-        let mut prepared = Prepared { lines: vec![line], waits: false, ended: false, rows: Vec::with_capacity(rows.len()) };
+    pub(super) async fn prepare(
+        &self,
+        page: &Arc<dyn PageSending>,
+        rows: Vec<OutboxRow>,
+    ) -> Result<Prepared, StoreError> {
+        let line = rows
+            .first()
+            .map(|row| row.line.clone())
+            .ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
+        let mut prepared = Prepared {
+            lines: vec![line],
+            waits: false,
+            ended: false,
+            rows: Vec::with_capacity(rows.len()),
+        };
         for row in rows {
             // Whoever asks the page about it just now will see that it is queued, and give the claim back.
             let Some(claim) = self.claims.claim(&row.id, usize::MAX) else {
@@ -62,7 +74,12 @@ impl Sender {
                     break;
                 }
             };
-            prepared.lines.extend(address.number().map(Recipient::Number).filter(|line| !prepared.lines.contains(line)));
+            prepared.lines.extend(
+                address
+                    .number()
+                    .map(Recipient::Number)
+                    .filter(|line| !prepared.lines.contains(line)),
+            );
             let (message, judged) = match self.still_allowed(&row, address).await? {
                 Judged::Allowed(message, judged) => (*message, judged),
                 Judged::Ended => {
@@ -79,7 +96,12 @@ impl Sender {
                 break;
             }
             let send = page_send(&row.message_id, &message);
-            prepared.rows.push(Ready { row: OutboxRow { message, ..row }, judged, send, claim });
+            prepared.rows.push(Ready {
+                row: OutboxRow { message, ..row },
+                judged,
+                send,
+                claim,
+            });
         }
         Ok(prepared)
     }
@@ -87,7 +109,11 @@ impl Sender {
     /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
     pub(super) async fn type_first(&self, page: &Arc<dyn PageSending>, chats: &[Prepared]) {
         for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
-            let characters = row.message.content.body().map_or(0, |body| body.chars().count());
+            let characters = row
+                .message
+                .content
+                .body()
+                .map_or(0, |body| body.chars().count());
             let how_long = pace::typing(&self.pacing, characters);
             if how_long.is_zero() {
                 continue;

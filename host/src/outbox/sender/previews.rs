@@ -44,7 +44,13 @@ impl Previews {
     }
 
     /// Whether a message has to wait for its preview, which is asked for.
-    pub(super) fn holds(&self, inner: &Arc<Inner>, page: &Arc<dyn PageSending>, row: &OutboxRow, message: &OutboundMessage) -> bool {
+    pub(super) fn holds(
+        &self,
+        inner: &Arc<Inner>,
+        page: &Arc<dyn PageSending>,
+        row: &OutboxRow,
+        message: &OutboundMessage,
+    ) -> bool {
         if !may_have_link(&message.content) {
             return false;
         }
@@ -55,7 +61,9 @@ impl Previews {
                 return false;
             }
             Some(false) => return true,
-            None if asked.values().filter(|answered| !**answered).count() >= AT_ONCE => return true,
+            None if asked.values().filter(|answered| !**answered).count() >= AT_ONCE => {
+                return true;
+            }
             None if asked.len() >= KEPT => asked.retain(|_, answered| !*answered),
             None => {}
         }

@@ -26,18 +26,29 @@ const TICK: Duration = Duration::from_secs(1);
 
 impl Outbox {
     /// Sends the rows of a session while it has a page; ends when the session does.
-    pub fn attach(&self, client: ClientId, pages: watch::Receiver<Option<Arc<dyn PageSending>>>) -> JoinHandle<()> {
+    pub fn attach(
+        &self,
+        client: ClientId,
+        pages: watch::Receiver<Option<Arc<dyn PageSending>>>,
+    ) -> JoinHandle<()> {
         let inner = Arc::clone(&self.inner);
-        tasks::until_done("outbox.sender", move || run(Arc::clone(&inner), client.clone(), pages.clone()))
+        tasks::until_done("outbox.sender", move || {
+            run(Arc::clone(&inner), client.clone(), pages.clone())
+        })
     }
 }
 
-async fn run(inner: Arc<Inner>, client: ClientId, mut pages: watch::Receiver<Option<Arc<dyn PageSending>>>) {
+async fn run(
+    inner: Arc<Inner>,
+    client: ClientId,
+    mut pages: watch::Receiver<Option<Arc<dyn PageSending>>>,
+) {
     let mut sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
     let (mut late, mut stopped) = (Trouble::default(), Trouble::default());
     loop {
         if sender.has_lost_lease() {
-            metrics::counter!("wharf_leases_lost_total", "session" => client.to_string()).increment(1);
+            metrics::counter!("wharf_leases_lost_total", "session" => client.to_string())
+                .increment(1);
             error!(%client, "somebody else has taken over the sending of this session in the database; it is taken back");
             // Whoever it is does the same; two that do it all the time would do nothing else.
             sleep(LEASE_PAUSE).await;

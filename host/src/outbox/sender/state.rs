@@ -77,14 +77,21 @@ impl Sender {
     }
 
     /// Puts a row back into the queue, in its old place; it is tried again at `retry_at`.
-    pub(super) async fn put_back(&self, row: &OutboxRow, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
+    pub(super) async fn put_back(
+        &self,
+        row: &OutboxRow,
+        retry_at: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
         self.inner.store.requeue(&row.id, retry_at, reason).await
     }
 
     /// Chats that wait until the page was asked what became of those that were begun before it was there.
     pub(super) fn unsettled(&self) -> MutexGuard<'_, HashSet<Recipient>> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the queue looked at again, if something in it may have waited for a send that is not being worked on any more.

@@ -30,12 +30,23 @@ impl Sender {
         let store = &self.inner.store;
         let mut sending = store.sending(&self.client).await?;
         if sending.restricted {
-            self.inner.lift(&self.client, None, |restriction| restriction.until <= now).await?;
+            self.inner
+                .lift(&self.client, None, |restriction| restriction.until <= now)
+                .await?;
             store.lift_unknown(&self.client, Some(now)).await?;
             sending = store.sending(&self.client).await?;
         }
         if sending.parked && pace::strangers(&self.pacing, store, &self.client, sending).await? {
-            store.unpark(&self.client, if self.pacing.cold_per_day > 0 { UNPARKED_BY_BUDGET } else { UNPARKED }).await?;
+            store
+                .unpark(
+                    &self.client,
+                    if self.pacing.cold_per_day > 0 {
+                        UNPARKED_BY_BUDGET
+                    } else {
+                        UNPARKED
+                    },
+                )
+                .await?;
         }
         Ok(())
     }
@@ -43,7 +54,13 @@ impl Sender {
     /// Ends a send whose deadline is over.
     pub(super) async fn expire(&self, row: &OutboxRow) -> Result<(), StoreError> {
         let at = row.expires_at.map(Timestamp::rfc3339).unwrap_or_default();
-        let finish = Finish::NotSent(FailureCode::Expired, format!("not begun by its expiresAt, {at}"));
-        self.inner.finish(row, &[RowState::Queued], finish, vec![]).await.map(drop)
+        let finish = Finish::NotSent(
+            FailureCode::Expired,
+            format!("not begun by its expiresAt, {at}"),
+        );
+        self.inner
+            .finish(row, &[RowState::Queued], finish, vec![])
+            .await
+            .map(drop)
     }
 }

@@ -3,7 +3,15 @@
 use super::{in_doubt::still, *};
 
 /// What can be seen of a send and of what was told of it.
-type Seen = (RowState, Option<FailureCode>, Option<String>, Option<String>, bool, Vec<String>, Vec<String>);
+type Seen = (
+    RowState,
+    Option<FailureCode>,
+    Option<String>,
+    Option<String>,
+    bool,
+    Vec<String>,
+    Vec<String>,
+);
 
 #[derive(Debug, Clone, Copy)]
 enum Path {
@@ -20,17 +28,30 @@ async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [
     let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.refuses.lock().expect("lock") = refusal;
     *whatsapp.dies.lock().expect("lock") = death;
-    store.cache_address(&client(), &"4915123456789".parse().expect("number"), &chat()).await.expect("known");
+    store
+        .cache_address(
+            &client(),
+            &"4915123456789".parse().expect("number"),
+            &chat(),
+        )
+        .await
+        .expect("known");
     let accepted = match path {
         Path::Queue => {
-            let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+            let accepted = outbox
+                .accept(request("hello", None))
+                .await
+                .expect("accepted");
             assert_eq!(accepted.state, RowState::Queued);
             sender.pass(&page).await.expect("passed");
             accepted
         }
         Path::Fast => {
             let mut receiver = sender.open_fast_path();
-            let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+            let accepted = outbox
+                .accept(request("hello", None))
+                .await
+                .expect("accepted");
             assert_eq!(accepted.state, RowState::Sending);
             let begun = receiver.try_next().expect("begun");
             sender.give_begun(&page, begun).await.expect("given");
@@ -43,37 +64,103 @@ async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [
     let later = seen(&store, &outbox, &accepted.id).await;
     store.close().await;
     // Each has ids of its own.
-    [at_once, later].map(|seen| (seen.0, seen.1, seen.2, seen.3.map(|key| key.replace(&accepted.message_id.0, "ID")), seen.4, seen.5, seen.6))
+    [at_once, later].map(|seen| {
+        (
+            seen.0,
+            seen.1,
+            seen.2,
+            seen.3.map(|key| key.replace(&accepted.message_id.0, "ID")),
+            seen.4,
+            seen.5,
+            seen.6,
+        )
+    })
 }
 
 async fn seen(store: &Store, outbox: &Outbox, id: &OutboxId) -> Seen {
     let row = outbox.get(id).await.expect("read").expect("there");
-    let history = outbox.history(&row).await.expect("history").into_iter().map(|step| step.kind).collect();
-    let events = store.events_after(0, 100).await.expect("events").iter().map(|event| event.envelope.event.kind().to_owned()).collect();
-    (row.state, row.code, row.reason, row.message_key, row.retry_at > Timestamp(0), history, events)
+    let history = outbox
+        .history(&row)
+        .await
+        .expect("history")
+        .into_iter()
+        .map(|step| step.kind)
+        .collect();
+    let events = store
+        .events_after(0, 100)
+        .await
+        .expect("events")
+        .iter()
+        .map(|event| event.envelope.event.kind().to_owned())
+        .collect();
+    (
+        row.state,
+        row.code,
+        row.reason,
+        row.message_key,
+        row.retry_at > Timestamp(0),
+        history,
+        events,
+    )
 }
 
 #[tokio::test]
 async fn both_paths_come_to_the_same_whatever_the_page_answers() {
     let answers = [
         (None, RowState::Sending),
-        (Some(PageError::Refused { what: "send", reason: "no".into() }), RowState::NotSent),
-        (Some(PageError::ContractBroken { what: "send", missing: vec!["Chat".into()] }), RowState::NotSent),
-        (Some(PageError::QuoteNotFound { reason: "gone".into() }), RowState::NotSent),
+        (
+            Some(PageError::Refused {
+                what: "send",
+                reason: "no".into(),
+            }),
+            RowState::NotSent,
+        ),
+        (
+            Some(PageError::ContractBroken {
+                what: "send",
+                missing: vec!["Chat".into()],
+            }),
+            RowState::NotSent,
+        ),
+        (
+            Some(PageError::QuoteNotFound {
+                reason: "gone".into(),
+            }),
+            RowState::NotSent,
+        ),
         (Some(PageError::NoSuchChat), RowState::NotSent),
         (Some(PageError::Booting { what: "send" }), RowState::Queued),
-        (Some(PageError::Timeout { what: "send", limit: LIMIT }), RowState::Sending),
+        (
+            Some(PageError::Timeout {
+                what: "send",
+                limit: LIMIT,
+            }),
+            RowState::Sending,
+        ),
         (Some(gone()), RowState::Sending),
     ];
     for (refusal, state) in answers {
-        let [queue, fast] = [sent(Path::Queue, refusal.clone(), None).await, sent(Path::Fast, refusal.clone(), None).await];
+        let [queue, fast] = [
+            sent(Path::Queue, refusal.clone(), None).await,
+            sent(Path::Fast, refusal.clone(), None).await,
+        ];
         assert_eq!(queue, fast, "{refusal:?}");
         assert_eq!(queue[0].0, state, "{refusal:?}");
     }
-    for (death, state) in [(Death::BeforeStoring, RowState::Queued), (Death::AfterStoring, RowState::Sent)] {
-        let [queue, fast] = [sent(Path::Queue, None, Some(death)).await, sent(Path::Fast, None, Some(death)).await];
+    for (death, state) in [
+        (Death::BeforeStoring, RowState::Queued),
+        (Death::AfterStoring, RowState::Sent),
+    ] {
+        let [queue, fast] = [
+            sent(Path::Queue, None, Some(death)).await,
+            sent(Path::Fast, None, Some(death)).await,
+        ];
         assert_eq!(queue, fast, "{death:?}");
-        assert_eq!((queue[0].0, queue[1].0), (RowState::Sending, state), "in doubt, then found out: {death:?}");
+        assert_eq!(
+            (queue[0].0, queue[1].0),
+            (RowState::Sending, state),
+            "in doubt, then found out: {death:?}"
+        );
     }
 }
 
@@ -81,10 +168,16 @@ async fn both_paths_come_to_the_same_whatever_the_page_answers() {
 async fn who_waits_until_the_page_has_a_message_hears_of_it_though_its_answer_was_lost() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
-    let whatsapp = Arc::new(FakeWhatsApp { unsent: AtomicBool::new(true), ..FakeWhatsApp::default() });
+    let whatsapp = Arc::new(FakeWhatsApp {
+        unsent: AtomicBool::new(true),
+        ..FakeWhatsApp::default()
+    });
     let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.dies.lock().expect("lock") = Some(Death::AfterStoring);
-    let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+    let accepted = outbox
+        .accept(request("hello", None))
+        .await
+        .expect("accepted");
     sender.pass(&page).await.expect("passed");
     let asked = async {
         tokio::time::sleep(Duration::from_millis(50)).await;

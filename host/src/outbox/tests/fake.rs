@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 
 use crate::{
     model::{AckLevel, Address, MessageId, PhoneNumber, Recipient},
-    whatsapp::{Call, Found, PageChannel, PageError, PageSend, PageSending, Stored, fake::Unanswered},
+    whatsapp::{
+        Call, Found, PageChannel, PageError, PageSend, PageSending, Stored, fake::Unanswered,
+    },
 };
 
 /// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
@@ -64,11 +66,18 @@ pub(super) enum Death {
 }
 
 pub(super) fn gone() -> PageError {
-    PageError::Gone { what: "test", reason: "the page died".into() }
+    PageError::Gone {
+        what: "test",
+        reason: "the page died".into(),
+    }
 }
 
 pub(super) fn chat() -> Address {
-    Address { chat: "77@lid".into(), pn: Some("4915123456789@c.us".into()), lid: Some("77@lid".into()) }
+    Address {
+        chat: "77@lid".into(),
+        pn: Some("4915123456789@c.us".into()),
+        lid: Some("77@lid".into()),
+    }
 }
 
 #[async_trait]
@@ -81,22 +90,45 @@ impl PageChannel for FakeWhatsApp {
 #[async_trait]
 impl PageSending for FakeWhatsApp {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
-        if self.lookups_fail.lock().expect("lock").contains(number.digits()) {
+        if self
+            .lookups_fail
+            .lock()
+            .expect("lock")
+            .contains(number.digits())
+        {
             return Err(gone());
         }
         *self.looked_up.lock().expect("lock") += 1;
-        let address = if number.digits() == "4915123456789" { chat() } else { Address::of_number(number) };
+        let address = if number.digits() == "4915123456789" {
+            chat()
+        } else {
+            Address::of_number(number)
+        };
         Ok((!self.unknown_number).then_some(address))
     }
     async fn address(&self, chat: &str) -> Result<Address, PageError> {
-        let known = Address { chat: chat.into(), ..self::chat() };
-        Ok(if chat == "77@lid" { known } else { Address { pn: None, ..known } })
+        let known = Address {
+            chat: chat.into(),
+            ..self::chat()
+        };
+        Ok(if chat == "77@lid" {
+            known
+        } else {
+            Address { pn: None, ..known }
+        })
     }
     async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
-        Ok(recipients.iter().filter(|recipient| self.established.contains(&recipient.to_string())).cloned().collect())
+        Ok(recipients
+            .iter()
+            .filter(|recipient| self.established.contains(&recipient.to_string()))
+            .cloned()
+            .collect())
     }
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
-        self.typed.lock().expect("lock").push((chat.to_owned(), how_long));
+        self.typed
+            .lock()
+            .expect("lock")
+            .push((chat.to_owned(), how_long));
         Err(gone())
     }
     async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
@@ -114,8 +146,14 @@ impl PageSending for FakeWhatsApp {
         if send.chat.ends_with("@g.us") && !self.groups.contains(&send.chat) {
             return Err(PageError::NoSuchChat);
         }
-        if let Some(target) = send.reply_to.as_ref().filter(|target| !self.known.lock().expect("lock").contains_key(target)) {
-            return Err(PageError::QuoteNotFound { reason: format!("there is no {target} in this chat") });
+        if let Some(target) = send
+            .reply_to
+            .as_ref()
+            .filter(|target| !self.known.lock().expect("lock").contains_key(target))
+        {
+            return Err(PageError::QuoteNotFound {
+                reason: format!("there is no {target} in this chat"),
+            });
         }
         let dies = *self.dies.lock().expect("lock");
         if dies == Some(Death::BeforeStoring) {
@@ -130,7 +168,11 @@ impl PageSending for FakeWhatsApp {
         if dies == Some(Death::AfterStoring) {
             return Err(gone());
         }
-        Ok(Stored { address: chat(), key: format!("true_77@lid_{}", send.id), duplicate })
+        Ok(Stored {
+            address: chat(),
+            key: format!("true_77@lid_{}", send.id),
+            duplicate,
+        })
     }
     async fn find(&self, id: &MessageId, _: &str) -> Result<Option<Found>, PageError> {
         *self.asked.lock().expect("lock") += 1;
@@ -152,7 +194,12 @@ impl PageSending for FakeWhatsApp {
         }))
     }
     async fn resend(&self, id: &MessageId, _: &str) -> Result<(), PageError> {
-        *self.known.lock().expect("lock").entry(id.clone()).or_default() += 1;
+        *self
+            .known
+            .lock()
+            .expect("lock")
+            .entry(id.clone())
+            .or_default() += 1;
         Ok(())
     }
 }

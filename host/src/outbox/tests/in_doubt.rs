@@ -4,18 +4,31 @@ use super::*;
 use crate::outbox::sender::{Progress, Sender};
 
 fn to(number: &str, text: &str) -> SendRequest {
-    SendRequest { to: number.parse().expect("number"), ..request(text, None) }
+    SendRequest {
+        to: number.parse().expect("number"),
+        ..request(text, None)
+    }
 }
 
 fn quick(give_up_after: u64) -> config::Send {
-    config::Send { ack_timeout: config::Millis(50), give_up_after: config::Millis(give_up_after), ..config::Send::default() }
+    config::Send {
+        ack_timeout: config::Millis(50),
+        give_up_after: config::Millis(give_up_after),
+        ..config::Send::default()
+    }
 }
 
 /// The store and the outbox without a task that sends.
 pub(super) async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
-    let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, BTreeMap::new());
+    let outbox = Outbox::new(
+        store.clone(),
+        Arc::new(Words),
+        events,
+        settings,
+        BTreeMap::new(),
+    );
     let sender = Sender::lease(Arc::clone(&outbox.inner), client()).await;
     (store, outbox, sender)
 }
@@ -24,52 +37,123 @@ pub(super) async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox,
 async fn what_the_page_has_forgotten_is_unknown_for_good_and_then_subject_to_retention() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::with(dir.path(), quick(200)).await;
-    gateway.page(&Arc::new(FakeWhatsApp { keeps_to_itself: true, ..FakeWhatsApp::default() }));
-    let accepted = gateway.outbox.accept(request("hello", None)).await.expect("accepted");
+    gateway.page(&Arc::new(FakeWhatsApp {
+        keeps_to_itself: true,
+        ..FakeWhatsApp::default()
+    }));
+    let accepted = gateway
+        .outbox
+        .accept(request("hello", None))
+        .await
+        .expect("accepted");
     gateway.until_stored(&accepted.id).await;
     // Another page, which knows nothing of it.
     let fresh = Arc::new(FakeWhatsApp::default());
     gateway.page(&fresh);
-    let row = gateway.row(&accepted.id, |row| row.state == RowState::Unknown && row.profile_gone).await;
-    assert!(row.reason.as_ref().is_some_and(|reason| reason.contains("nobody could tell")), "{row:?}");
-    assert_eq!(gateway.events().await, ["message.unknown", "message.unknown"]);
+    let row = gateway
+        .row(&accepted.id, |row| {
+            row.state == RowState::Unknown && row.profile_gone
+        })
+        .await;
+    assert!(
+        row.reason
+            .as_ref()
+            .is_some_and(|reason| reason.contains("nobody could tell")),
+        "{row:?}"
+    );
+    assert_eq!(
+        gateway.events().await,
+        ["message.unknown", "message.unknown"]
+    );
     let history = gateway.outbox.history(&row).await.expect("history");
     let last = history.last().expect("steps");
-    assert_eq!((last.kind.as_str(), &last.detail["final"]), ("unknown", &serde_json::json!(true)));
+    assert_eq!(
+        (last.kind.as_str(), &last.detail["final"]),
+        ("unknown", &serde_json::json!(true))
+    );
     let asked = *fresh.asked.lock().expect("lock");
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(*fresh.asked.lock().expect("lock"), asked, "it is asked about for ever");
+    assert_eq!(
+        *fresh.asked.lock().expect("lock"),
+        asked,
+        "it is asked about for ever"
+    );
 
     // WhatsApp's own word is taken all the same.
     gateway.ack(&accepted.message_id, AckLevel::Server).await;
     gateway.until(&accepted.id, RowState::Sent).await;
 
-    let other = gateway.outbox.accept(request("another", None)).await.expect("accepted");
+    let other = gateway
+        .outbox
+        .accept(request("another", None))
+        .await
+        .expect("accepted");
     gateway.until_stored(&other.id).await;
-    gateway.outbox.login_ended(&client(), "the login ended").await.expect("ended");
-    gateway.row(&other.id, |row| row.state == RowState::Unknown && row.profile_gone).await;
+    gateway
+        .outbox
+        .login_ended(&client(), "the login ended")
+        .await
+        .expect("ended");
+    gateway
+        .row(&other.id, |row| {
+            row.state == RowState::Unknown && row.profile_gone
+        })
+        .await;
     let later = Timestamp::now().plus_millis(1000);
-    gateway.store.prune_outbox(later, later).await.expect("pruned");
-    assert_eq!(gateway.outbox.get(&other.id).await.expect("read"), None, "no retention reaches it");
+    gateway
+        .store
+        .prune_outbox(later, later)
+        .await
+        .expect("pruned");
+    assert_eq!(
+        gateway.outbox.get(&other.id).await.expect("read"),
+        None,
+        "no retention reaches it"
+    );
 }
 
 #[tokio::test]
 async fn a_page_that_does_not_answer_about_one_send_holds_up_no_other() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let whatsapp = Arc::new(FakeWhatsApp { hangs: true, ..FakeWhatsApp::default() });
+    let whatsapp = Arc::new(FakeWhatsApp {
+        hangs: true,
+        ..FakeWhatsApp::default()
+    });
     *whatsapp.dies.lock().expect("lock") = Some(Death::BeforeStoring);
     let gateway = Gateway::start(dir.path()).await;
-    let lost = gateway.outbox.accept(to("4915100000001", "in doubt")).await.expect("accepted");
+    let lost = gateway
+        .outbox
+        .accept(to("4915100000001", "in doubt"))
+        .await
+        .expect("accepted");
     gateway.page(&whatsapp);
     gateway.until(&lost.id, RowState::Sending).await;
     *whatsapp.dies.lock().expect("lock") = None;
     // A new page has to be asked about it.
     gateway.page(&Arc::new(FakeWhatsApp::default()));
     gateway.page(&whatsapp);
-    let behind = gateway.outbox.accept(to("4915100000001", "behind it")).await.expect("accepted");
-    let other = gateway.outbox.accept(to("4915100000002", "another chat")).await.expect("accepted");
+    let behind = gateway
+        .outbox
+        .accept(to("4915100000001", "behind it"))
+        .await
+        .expect("accepted");
+    let other = gateway
+        .outbox
+        .accept(to("4915100000002", "another chat"))
+        .await
+        .expect("accepted");
     gateway.until_stored(&other.id).await;
-    assert_eq!(gateway.outbox.get(&behind.id).await.expect("read").expect("there").state, RowState::Queued, "it passed the one before it");
+    assert_eq!(
+        gateway
+            .outbox
+            .get(&behind.id)
+            .await
+            .expect("read")
+            .expect("there")
+            .state,
+        RowState::Queued,
+        "it passed the one before it"
+    );
 }
 
 #[tokio::test]
@@ -78,13 +162,32 @@ async fn what_a_session_has_begun_that_is_not_there_any_more_ends_by_its_age() {
         let dir = tempfile::tempdir().expect("tempdir");
         let (store, outbox, sender) = still(dir.path(), quick(give_up_after)).await;
         let page: Arc<dyn PageSending> = Arc::new(FakeWhatsApp::default());
-        let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+        let accepted = outbox
+            .accept(request("hello", None))
+            .await
+            .expect("accepted");
         sender.pass(&page).await.expect("passed");
-        assert_eq!(outbox.give_up_strays(&[client()]).await, Ok(0), "its page is asked");
-        assert_eq!(outbox.give_up_strays(&[]).await, Ok(ended), "{give_up_after}");
+        assert_eq!(
+            outbox.give_up_strays(&[client()]).await,
+            Ok(0),
+            "its page is asked"
+        );
+        assert_eq!(
+            outbox.give_up_strays(&[]).await,
+            Ok(ended),
+            "{give_up_after}"
+        );
         assert_eq!(outbox.give_up_strays(&[]).await, Ok(0));
-        let row = outbox.get(&accepted.id).await.expect("read").expect("there");
-        assert_eq!(row.state == RowState::Unknown && row.profile_gone, ended == 1, "{row:?}");
+        let row = outbox
+            .get(&accepted.id)
+            .await
+            .expect("read")
+            .expect("there");
+        assert_eq!(
+            row.state == RowState::Unknown && row.profile_gone,
+            ended == 1,
+            "{row:?}"
+        );
         store.close().await;
     }
 }
@@ -97,13 +200,24 @@ async fn a_doubt_is_asked_about_with_pauses() {
     let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
     *whatsapp.dies.lock().expect("lock") = Some(Death::AfterStoring);
     whatsapp.mute.store(true, Ordering::Relaxed);
-    let accepted = outbox.accept(request("hello", None)).await.expect("accepted");
+    let accepted = outbox
+        .accept(request("hello", None))
+        .await
+        .expect("accepted");
     sender.pass(&page).await.expect("passed");
     tokio::time::sleep(Duration::from_millis(60)).await;
     for _ in 0..5 {
         sender.overdue(&page, true).await.expect("looked");
     }
-    assert_eq!(outbox.get(&accepted.id).await.expect("read").expect("there").state, RowState::Unknown);
+    assert_eq!(
+        outbox
+            .get(&accepted.id)
+            .await
+            .expect("read")
+            .expect("there")
+            .state,
+        RowState::Unknown
+    );
     assert_eq!(*whatsapp.asked.lock().expect("lock"), 1);
     // A page that has just come may know more.
     sender.settle(&page).await.expect("asked");
@@ -118,9 +232,24 @@ async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     let page: Arc<dyn PageSending> = Arc::new(FakeWhatsApp::default());
     // As another gateway would take it.
     store.lease(&client()).await.expect("taken");
-    let first = outbox.accept(request("first", None)).await.expect("accepted");
-    assert_eq!(sender.pass(&page).await.expect("passed"), Progress::LeaseLost, "a pass that did nothing says that it went");
-    assert_eq!(outbox.get(&first.id).await.expect("read").expect("there").state, RowState::Queued);
+    let first = outbox
+        .accept(request("first", None))
+        .await
+        .expect("accepted");
+    assert_eq!(
+        sender.pass(&page).await.expect("passed"),
+        Progress::LeaseLost,
+        "a pass that did nothing says that it went"
+    );
+    assert_eq!(
+        outbox
+            .get(&first.id)
+            .await
+            .expect("read")
+            .expect("there")
+            .state,
+        RowState::Queued
+    );
     store.close().await;
 
     let gateway = Gateway::start(dir.path()).await;
@@ -128,7 +257,14 @@ async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     gateway.page(&whatsapp);
     gateway.until_stored(&first.id).await;
     gateway.store.lease(&client()).await.expect("taken");
-    let second = gateway.outbox.accept(request("second", None)).await.expect("accepted");
+    let second = gateway
+        .outbox
+        .accept(request("second", None))
+        .await
+        .expect("accepted");
     gateway.until_stored(&second.id).await;
-    assert_eq!(*whatsapp.order.lock().expect("lock"), [first.message_id, second.message_id]);
+    assert_eq!(
+        *whatsapp.order.lock().expect("lock"),
+        [first.message_id, second.message_id]
+    );
 }

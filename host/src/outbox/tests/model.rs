@@ -54,8 +54,17 @@ struct Run {
 async fn open(dir: &Path) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
-    let settings = config::Send { ack_timeout: config::Millis(0), ..config::Send::default() };
-    let outbox = Outbox::new(store.clone(), Arc::new(Words), events, settings, BTreeMap::new());
+    let settings = config::Send {
+        ack_timeout: config::Millis(0),
+        ..config::Send::default()
+    };
+    let outbox = Outbox::new(
+        store.clone(),
+        Arc::new(Words),
+        events,
+        settings,
+        BTreeMap::new(),
+    );
     let sender = Sender::lease(Arc::clone(&outbox.inner), client()).await;
     (store, outbox, sender)
 }
@@ -68,7 +77,19 @@ impl Run {
         let watch = world.1.watch();
         let (store, outbox, sender) = open(dir.path()).await;
         let fast_path = Some(sender.open_fast_path());
-        Self { dir, world, page, _watch: watch, store, outbox, sender, fast_path, told: vec![], keys: HashMap::new(), out_of_turn: HashSet::new() }
+        Self {
+            dir,
+            world,
+            page,
+            _watch: watch,
+            store,
+            outbox,
+            sender,
+            fast_path,
+            told: vec![],
+            keys: HashMap::new(),
+            out_of_turn: HashSet::new(),
+        }
     }
 
     async fn happens(&mut self, what: &Happens) {
@@ -78,10 +99,16 @@ impl Run {
                 self.sender.pass(&self.page).await.expect("passed");
             }
             Happens::Given { lost } => {
-                if let Some(begun) = self.fast_path.as_mut().and_then(fast_path::Receiver::try_next)
+                if let Some(begun) = self
+                    .fast_path
+                    .as_mut()
+                    .and_then(fast_path::Receiver::try_next)
                     && !lost
                 {
-                    self.sender.give_begun(&self.page, begun).await.expect("given");
+                    self.sender
+                        .give_begun(&self.page, begun)
+                        .await
+                        .expect("given");
                 }
             }
             Happens::Ack { missed } => self.server_takes(*missed).await,
@@ -96,19 +123,42 @@ impl Run {
             Happens::PageDies(how) => self.world.state().dies = Some(*how),
             Happens::AnswerLost { stored } => self.world.state().loses = Some(*stored),
             Happens::Refuses { for_good } => {
-                let error = if *for_good { PageError::Refused { what: "send", reason: "no".into() } } else { PageError::Booting { what: "send" } };
+                let error = if *for_good {
+                    PageError::Refused {
+                        what: "send",
+                        reason: "no".into(),
+                    }
+                } else {
+                    PageError::Booting { what: "send" }
+                };
                 self.world.state().refuses = Some(error);
             }
             Happens::NewPage => self.new_page().await,
             Happens::Cancel(which) => {
-                let Some(told) = self.told.get(*which) else { return };
-                let before = self.outbox.get(&told.id).await.expect("read").expect("there").state;
+                let Some(told) = self.told.get(*which) else {
+                    return;
+                };
+                let before = self
+                    .outbox
+                    .get(&told.id)
+                    .await
+                    .expect("read")
+                    .expect("there")
+                    .state;
                 let done = self.outbox.cancel(&told.id).await;
                 assert_eq!(done.is_ok(), before == RowState::Queued, "{done:?}");
             }
             Happens::Retry(which) => {
-                let Some(told) = self.told.get(*which) else { return };
-                let before = self.outbox.get(&told.id).await.expect("read").expect("there").state;
+                let Some(told) = self.told.get(*which) else {
+                    return;
+                };
+                let before = self
+                    .outbox
+                    .get(&told.id)
+                    .await
+                    .expect("read")
+                    .expect("there")
+                    .state;
                 let done = self.outbox.retry(&told.id).await;
                 assert_eq!(done.is_ok(), before == RowState::NotSent, "{done:?}");
                 if done.is_ok() {
@@ -116,8 +166,16 @@ impl Run {
                 }
             }
             Happens::LookupsFail(fail) => self.world.state().lookups_fail = *fail,
-            Happens::Locked(locked) => self.outbox.time_lock(&client(), None, locked.then(TimeLock::default)).await.expect("noted"),
-            Happens::Writes(chat) => self.store.know(&client(), vec![number(*chat)]).await.expect("noted"),
+            Happens::Locked(locked) => self
+                .outbox
+                .time_lock(&client(), None, locked.then(TimeLock::default))
+                .await
+                .expect("noted"),
+            Happens::Writes(chat) => self
+                .store
+                .know(&client(), vec![number(*chat)])
+                .await
+                .expect("noted"),
             Happens::Clock => self.sender.clock().await.expect("looked"),
         }
     }
@@ -125,12 +183,23 @@ impl Run {
     async fn accept(&mut self, chat: u8, bulk: bool, key: Option<u8>) {
         let mut wanted = request("hello", key.map(|key| key.to_string()).as_deref());
         wanted.to = number(chat);
-        wanted.priority = if bulk { Priority::Bulk } else { Priority::Interactive };
-        match (self.outbox.accept(wanted).await, key.and_then(|key| self.keys.get(&key))) {
+        wanted.priority = if bulk {
+            Priority::Bulk
+        } else {
+            Priority::Interactive
+        };
+        match (
+            self.outbox.accept(wanted).await,
+            key.and_then(|key| self.keys.get(&key)),
+        ) {
             (Ok(new), None) => {
                 assert!(!new.known);
                 self.keys.extend(key.map(|key| (key, new.id.clone())));
-                self.told.push(Told { id: new.id, message_id: new.message_id, lane: (chat, bulk) });
+                self.told.push(Told {
+                    id: new.id,
+                    message_id: new.message_id,
+                    lane: (chat, bulk),
+                });
             }
             (Ok(again), Some(first)) => assert_eq!((&again.id, again.known), (first, true)),
             (Err(AcceptError::InFlight(again)), Some(first)) => assert_eq!(again, *first),
@@ -173,12 +242,31 @@ impl Run {
         };
         self.out_of_turn.insert(id.clone());
         if !missed {
-            self.news(id, SendProgress::Refused { code: Some(400), until: None, reason: "no".into() }).await;
+            self.news(
+                id,
+                SendProgress::Refused {
+                    code: Some(400),
+                    until: None,
+                    reason: "no".into(),
+                },
+            )
+            .await;
         }
     }
 
     async fn news(&self, id: MessageId, what: SendProgress) {
-        self.outbox.on_send_news(&client(), None, vec![SendNews { id, address: chat(), what }]).await.expect("noted");
+        self.outbox
+            .on_send_news(
+                &client(),
+                None,
+                vec![SendNews {
+                    id,
+                    address: chat(),
+                    what,
+                }],
+            )
+            .await
+            .expect("noted");
     }
 
     /// Nothing fails any more; time passes until nothing is open.
@@ -188,7 +276,10 @@ impl Run {
         self.new_page().await;
         for _ in 0..1000 {
             for row in self.store.queued(&client()).await.expect("queued") {
-                self.store.requeue(&row.id, Timestamp(0), "time has passed").await.expect("requeued");
+                self.store
+                    .requeue(&row.id, Timestamp(0), "time has passed")
+                    .await
+                    .expect("requeued");
             }
             self.sender.clock().await.expect("looked");
             while self.sender.pass(&self.page).await.expect("passed") == Progress::More {}
@@ -206,11 +297,27 @@ impl Run {
 
     async fn check(&self) {
         let arrived = self.world.state().arrived.clone();
-        let listed = self.store.messages(&crate::store::Filter { limit: 1000, ..Default::default() }).await.expect("listed");
-        assert_eq!(listed.rows.len(), self.told.len(), "rows that nobody was told of, or lost ones");
+        let listed = self
+            .store
+            .messages(&crate::store::Filter {
+                limit: 1000,
+                ..Default::default()
+            })
+            .await
+            .expect("listed");
+        assert_eq!(
+            listed.rows.len(),
+            self.told.len(),
+            "rows that nobody was told of, or lost ones"
+        );
         let mut sent = HashSet::new();
         for told in &self.told {
-            let row = self.outbox.get(&told.id).await.expect("read").expect("no row is lost");
+            let row = self
+                .outbox
+                .get(&told.id)
+                .await
+                .expect("read")
+                .expect("no row is lost");
             let times = arrived.iter().filter(|id| **id == told.message_id).count();
             match row.state {
                 RowState::Sent => assert_eq!(times, 1, "{row:?}"),
@@ -219,15 +326,41 @@ impl Run {
             }
             sent.extend((times == 1).then(|| told.message_id.clone()));
             let history = self.outbox.history(&row).await.expect("history");
-            assert_eq!(history.first().map(|step| step.kind.as_str()), Some("accepted"), "{history:?}");
-            let last = if row.state == RowState::Sent { "ack" } else { "not_sent" };
-            assert_eq!(history.last().map(|step| step.kind.as_str()), Some(last), "{history:?}");
+            assert_eq!(
+                history.first().map(|step| step.kind.as_str()),
+                Some("accepted"),
+                "{history:?}"
+            );
+            let last = if row.state == RowState::Sent {
+                "ack"
+            } else {
+                "not_sent"
+            };
+            assert_eq!(
+                history.last().map(|step| step.kind.as_str()),
+                Some(last),
+                "{history:?}"
+            );
         }
-        assert_eq!(arrived.iter().cloned().collect::<HashSet<_>>(), sent, "something arrived that nobody sent");
+        assert_eq!(
+            arrived.iter().cloned().collect::<HashSet<_>>(),
+            sent,
+            "something arrived that nobody sent"
+        );
         for lane in (0..3).flat_map(|chat| [(chat, false), (chat, true)]) {
             let in_turn = |id: &&MessageId| !self.out_of_turn.contains(*id);
-            let of_lane: Vec<_> = self.told.iter().filter(|told| told.lane == lane).map(|told| &told.message_id).filter(in_turn).collect();
-            let wanted: Vec<_> = of_lane.iter().filter(|id| sent.contains(**id)).copied().collect();
+            let of_lane: Vec<_> = self
+                .told
+                .iter()
+                .filter(|told| told.lane == lane)
+                .map(|told| &told.message_id)
+                .filter(in_turn)
+                .collect();
+            let wanted: Vec<_> = of_lane
+                .iter()
+                .filter(|id| sent.contains(**id))
+                .copied()
+                .collect();
             let came: Vec<_> = arrived.iter().filter(|id| of_lane.contains(id)).collect();
             assert_eq!(came, wanted, "the order of chat {lane:?}");
         }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::{
     model::{Content, Envelope, OutboundMessage, Poll},
     plugins::{
-        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Pipeline, Rejection, RenderFailure, RenderRequest, Subject,
-        TargetName,
+        AttemptResult, Busy, CallFailure, Decision, Judgement, Notifiers, NotifyRequest, Pipeline,
+        Rejection, RenderFailure, RenderRequest, Subject, TargetName,
     },
 };
 
@@ -24,35 +24,85 @@ impl Pipeline for Words {
     async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision {
         match message.content.body() {
             Some("not by id") if message.to.lid.is_some() => {
-                let rejection = Rejection { plugin: "words".into(), code: "by_id".into(), reason: "an id".into(), retry_after: None };
+                let rejection = Rejection {
+                    plugin: "words".into(),
+                    code: "by_id".into(),
+                    reason: "an id".into(),
+                    retry_after: None,
+                };
                 Decision::Reject(rejection, vec![])
             }
-            Some(text) if text == "reject me" || (text == "reject me later" && subject.attempt > 1) => {
-                let rejection = Rejection { plugin: "words".into(), code: "bad_word".into(), reason: "a bad word".into(), retry_after: None };
+            Some(text)
+                if text == "reject me" || (text == "reject me later" && subject.attempt > 1) =>
+            {
+                let rejection = Rejection {
+                    plugin: "words".into(),
+                    code: "bad_word".into(),
+                    reason: "a bad word".into(),
+                    retry_after: None,
+                };
                 Decision::Reject(rejection, vec![])
             }
-            Some("long one") => Decision::Allow(OutboundMessage { content: Content::text("x".repeat(1 << 20)), ..message }, vec![]),
-            Some("no room") => Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![]),
-            Some("no room later") if subject.attempt > 1 && !NO_ROOM.swap(true, Ordering::Relaxed) => {
-                Decision::Busy(Busy { plugin: "words".into(), reason: "none left".into() }, vec![])
+            Some("long one") => Decision::Allow(
+                OutboundMessage {
+                    content: Content::text("x".repeat(1 << 20)),
+                    ..message
+                },
+                vec![],
+            ),
+            Some("no room") => Decision::Busy(
+                Busy {
+                    plugin: "words".into(),
+                    reason: "none left".into(),
+                },
+                vec![],
+            ),
+            Some("no room later")
+                if subject.attempt > 1 && !NO_ROOM.swap(true, Ordering::Relaxed) =>
+            {
+                Decision::Busy(
+                    Busy {
+                        plugin: "words".into(),
+                        reason: "none left".into(),
+                    },
+                    vec![],
+                )
             }
             _ => Decision::Allow(message, vec![]),
         }
     }
     async fn render(&self, _: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
-        let said = |name: &str| request.variables.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+        let said = |name: &str| {
+            request
+                .variables
+                .get(name)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+        };
         if said("name") == "nobody" {
-            return Err(RenderFailure::MissingVariable { template: request.template.clone(), variable: "name".into() });
+            return Err(RenderFailure::MissingVariable {
+                template: request.template.clone(),
+                variable: "name".into(),
+            });
         }
         if request.template == "poll" {
             return Ok(poll());
         }
-        Ok(Content::text(format!("rendered {} for {} about {}", request.template, said("name"), said("order"))))
+        Ok(Content::text(format!(
+            "rendered {} for {} about {}",
+            request.template,
+            said("name"),
+            said("order")
+        )))
     }
 }
 
 pub(super) fn poll() -> Content {
-    Content::Poll(Poll { question: "When?".into(), options: vec!["now".into(), "later".into()], selectable: 1 })
+    Content::Poll(Poll {
+        question: "When?".into(),
+        options: vec!["now".into(), "later".into()],
+        selectable: 1,
+    })
 }
 
 #[async_trait]
@@ -60,14 +110,35 @@ impl Notifiers for Words {
     fn interested(&self, _: &Envelope) -> Vec<String> {
         vec![]
     }
-    async fn route(&self, _: &str, _: &Subject, _: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
+    async fn route(
+        &self,
+        _: &str,
+        _: &Subject,
+        _: &Envelope,
+    ) -> Result<Vec<TargetName>, CallFailure> {
         Ok(vec![])
     }
-    async fn request(&self, plugin: &str, _: &Subject, _: &str, _: &Envelope) -> Result<NotifyRequest, CallFailure> {
+    async fn request(
+        &self,
+        plugin: &str,
+        _: &Subject,
+        _: &str,
+        _: &Envelope,
+    ) -> Result<NotifyRequest, CallFailure> {
         let kind = crate::plugins::FailureKind::Host;
-        Err(CallFailure { plugin: plugin.into(), kind, detail: "not in this test".into() })
+        Err(CallFailure {
+            plugin: plugin.into(),
+            kind,
+            detail: "not in this test".into(),
+        })
     }
-    async fn judge(&self, _: &str, _: &Subject, _: &str, _: &AttemptResult) -> Result<Judgement, CallFailure> {
+    async fn judge(
+        &self,
+        _: &str,
+        _: &Subject,
+        _: &str,
+        _: &AttemptResult,
+    ) -> Result<Judgement, CallFailure> {
         Ok(Judgement::Delivered)
     }
 }

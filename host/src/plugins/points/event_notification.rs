@@ -24,14 +24,26 @@ pub(in crate::plugins) const POINT: Point = Point {
     sdk_trait: "Notifier",
     decides: "who is told of an event: which targets it goes to, what the HTTP call looks like, what its answer means",
     since: "0.1.0",
-    settings: &[Setting::Http, Setting::HttpPrivate, Setting::Qr, Setting::Bodies],
+    settings: &[
+        Setting::Http,
+        Setting::HttpPrivate,
+        Setting::Qr,
+        Setting::Bodies,
+    ],
     find: |component| Ok(Arc::new(event_notification::GuestIndices::new(component)?)),
 };
 
 exports!(event_notification);
 
 mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        reason = "generated"
+    )]
 
     wasmtime::component::bindgen!({
         path: "../wit/v0.1",
@@ -56,13 +68,30 @@ pub trait Notifiers: Send + Sync + Debug {
     fn interested(&self, envelope: &Envelope) -> Vec<String>;
 
     /// The targets of one notifier for this event.
-    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure>;
+    async fn route(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        envelope: &Envelope,
+    ) -> Result<Vec<TargetName>, CallFailure>;
 
     /// Shapes the call for one target. Asked again for every attempt.
-    async fn request(&self, plugin: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure>;
+    async fn request(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        target: &str,
+        envelope: &Envelope,
+    ) -> Result<NotifyRequest, CallFailure>;
 
     /// Says what the result of an attempt means.
-    async fn judge(&self, plugin: &str, subject: &Subject, target: &str, attempt: &AttemptResult) -> Result<Judgement, CallFailure>;
+    async fn judge(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        target: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, CallFailure>;
 }
 
 /// One HTTP call, shaped by a plugin and made by the host.
@@ -123,12 +152,21 @@ macro_rules! call {
 
 impl PluginHost {
     fn notifier(&self, name: &str) -> Result<&Plugin, CallFailure> {
-        let missing = || CallFailure { plugin: name.to_owned(), kind: FailureKind::Host, detail: "it is not loaded".into() };
-        self.plugin::<event_notification::GuestIndices>(name).ok_or_else(missing)
+        let missing = || CallFailure {
+            plugin: name.to_owned(),
+            kind: FailureKind::Host,
+            detail: "it is not loaded".into(),
+        };
+        self.plugin::<event_notification::GuestIndices>(name)
+            .ok_or_else(missing)
     }
 
     fn envelope(&self, plugin: &Plugin, envelope: &Envelope) -> event_notification::Envelope {
-        converted(envelope, &self.metadata(&envelope.session), plugin.entry.grants.bodies.unwrap_or(true))
+        converted(
+            envelope,
+            &self.metadata(&envelope.session),
+            plugin.entry.grants.bodies.unwrap_or(true),
+        )
     }
 }
 
@@ -137,57 +175,123 @@ impl Notifiers for PluginHost {
     fn interested(&self, envelope: &Envelope) -> Vec<String> {
         let is_credential = envelope.event.is_credential();
         let wants = |plugin: &&Plugin| {
-            (!is_credential || plugin.entry.grants.qr) && plugin.events.iter().any(|pattern| pattern.matches(envelope.event.kind()))
+            (!is_credential || plugin.entry.grants.qr)
+                && plugin
+                    .events
+                    .iter()
+                    .any(|pattern| pattern.matches(envelope.event.kind()))
         };
         let notifiers = self.exporting::<event_notification::GuestIndices>(&envelope.session);
-        notifiers.filter(wants).map(|plugin| plugin.entry.name.clone()).collect()
+        notifiers
+            .filter(wants)
+            .map(|plugin| plugin.entry.name.clone())
+            .collect()
     }
 
-    async fn route(&self, plugin: &str, subject: &Subject, envelope: &Envelope) -> Result<Vec<TargetName>, CallFailure> {
+    async fn route(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        envelope: &Envelope,
+    ) -> Result<Vec<TargetName>, CallFailure> {
         let plugin = self.notifier(plugin)?;
         let envelope = self.envelope(plugin, envelope);
-        call!(plugin, subject, "route", call_route(&envelope), |names: Vec<String>| targets(&names).map_err(|reason| plugin.invalid_answer(reason)))
+        call!(
+            plugin,
+            subject,
+            "route",
+            call_route(&envelope),
+            |names: Vec<String>| targets(&names).map_err(|reason| plugin.invalid_answer(reason))
+        )
     }
 
-    async fn request(&self, plugin: &str, subject: &Subject, target: &str, envelope: &Envelope) -> Result<NotifyRequest, CallFailure> {
+    async fn request(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        target: &str,
+        envelope: &Envelope,
+    ) -> Result<NotifyRequest, CallFailure> {
         let plugin = self.notifier(plugin)?;
         let (envelope, target) = (self.envelope(plugin, envelope), target.to_owned());
-        call!(plugin, subject, "request", call_request(&target, &envelope), |request: event_notification::HttpRequest| Ok(NotifyRequest {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body,
-            timeout: request.timeout_ms.map(|millis| Duration::from_millis(millis.into())),
-            allowed: plugin.http.clone(),
-        }))
+        call!(
+            plugin,
+            subject,
+            "request",
+            call_request(&target, &envelope),
+            |request: event_notification::HttpRequest| Ok(NotifyRequest {
+                method: request.method,
+                url: request.url,
+                headers: request.headers,
+                body: request.body,
+                timeout: request
+                    .timeout_ms
+                    .map(|millis| Duration::from_millis(millis.into())),
+                allowed: plugin.http.clone(),
+            })
+        )
     }
 
-    async fn judge(&self, plugin: &str, subject: &Subject, target: &str, attempt: &AttemptResult) -> Result<Judgement, CallFailure> {
+    async fn judge(
+        &self,
+        plugin: &str,
+        subject: &Subject,
+        target: &str,
+        attempt: &AttemptResult,
+    ) -> Result<Judgement, CallFailure> {
         let plugin = self.notifier(plugin)?;
         let target = target.to_owned();
         let attempt = match attempt.clone() {
-            AttemptResult::Answered { status, headers, body } => {
-                event_notification::AttemptResult::Answered(event_notification::HttpResponse { status, headers, body })
+            AttemptResult::Answered {
+                status,
+                headers,
+                body,
+            } => event_notification::AttemptResult::Answered(event_notification::HttpResponse {
+                status,
+                headers,
+                body,
+            }),
+            AttemptResult::Unreachable(words) => {
+                event_notification::AttemptResult::Unreachable(words)
             }
-            AttemptResult::Unreachable(words) => event_notification::AttemptResult::Unreachable(words),
         };
-        call!(plugin, subject, "judge", call_judge(&target, &attempt), |judgement| Ok(match judgement {
-            event_notification::Judgement::Delivered => Judgement::Delivered,
-            event_notification::Judgement::RetryAfter(millis) => Judgement::RetryAfter(Duration::from_millis(millis)),
-            event_notification::Judgement::GiveUp(reason) => Judgement::GiveUp(reason.as_str().into()),
-        }))
+        call!(
+            plugin,
+            subject,
+            "judge",
+            call_judge(&target, &attempt),
+            |judgement| Ok(match judgement {
+                event_notification::Judgement::Delivered => Judgement::Delivered,
+                event_notification::Judgement::RetryAfter(millis) =>
+                    Judgement::RetryAfter(Duration::from_millis(millis)),
+                event_notification::Judgement::GiveUp(reason) =>
+                    Judgement::GiveUp(reason.as_str().into()),
+            })
+        )
     }
 }
 
 /// The targets by name, all of them or none.
 fn targets(names: &[String]) -> Result<Vec<TargetName>, PluginText> {
     if names.len() > MAX_TARGETS {
-        return Err(format!("it named {} targets, and may name {MAX_TARGETS}", names.len()).as_str().into());
+        return Err(format!(
+            "it named {} targets, and may name {MAX_TARGETS}",
+            names.len()
+        )
+        .as_str()
+        .into());
     }
     names.iter().map(|name| name.parse()).collect()
 }
 
-same!(AckLevel, event_notification::AckLevel, Server, Device, Read, Played);
+same!(
+    AckLevel,
+    event_notification::AckLevel,
+    Server,
+    Device,
+    Read,
+    Played
+);
 same!(
     SessionState,
     event_notification::SessionState,
@@ -203,7 +307,11 @@ same!(
 );
 
 /// The event as the plugin sees it; without what people wrote unless `bodies`.
-fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -> event_notification::Envelope {
+fn converted(
+    envelope: &Envelope,
+    metadata: &[(String, String)],
+    bodies: bool,
+) -> event_notification::Envelope {
     let outbound = |message: &OutboundMessage| {
         let mut message = message.clone();
         if !bodies {
@@ -212,29 +320,57 @@ fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -
         messages::OutboundMessage::from(&message)
     };
     let event = match &envelope.event {
-        Event::SessionState { before, after, reason } => event_notification::Event::SessionState(event_notification::SessionChange {
+        Event::SessionState {
+            before,
+            after,
+            reason,
+        } => event_notification::Event::SessionState(event_notification::SessionChange {
             before: (*before).into(),
             after: (*after).into(),
             reason: reason.clone(),
         }),
-        Event::Qr { code, expires_at, .. } => {
-            event_notification::Event::Qr(event_notification::QrCode { code: code.clone(), expires_at: time(*expires_at) })
-        }
-        Event::PairingCode { code, expires_at, attempt } => event_notification::Event::Other(event_notification::OtherEvent {
+        Event::Qr {
+            code, expires_at, ..
+        } => event_notification::Event::Qr(event_notification::QrCode {
+            code: code.clone(),
+            expires_at: time(*expires_at),
+        }),
+        Event::PairingCode {
+            code,
+            expires_at,
+            attempt,
+        } => event_notification::Event::Other(event_notification::OtherEvent {
             kind: envelope.event.kind().to_owned(),
-            json: serde_json::to_string(&PairingCodeShown { code: code.clone(), expires_at: *expires_at, attempt: *attempt }).unwrap_or_default(),
+            json: serde_json::to_string(&PairingCodeShown {
+                code: code.clone(),
+                expires_at: *expires_at,
+                attempt: *attempt,
+            })
+            .unwrap_or_default(),
         }),
         Event::MessageSent { id, message } => {
-            event_notification::Event::MessageSent(event_notification::Sent { id: id.0.clone(), message: outbound(message) })
+            event_notification::Event::MessageSent(event_notification::Sent {
+                id: id.0.clone(),
+                message: outbound(message),
+            })
         }
-        Event::MessageFailed { id, code, reason, message } => event_notification::Event::MessageFailed(event_notification::Failure {
+        Event::MessageFailed {
+            id,
+            code,
+            reason,
+            message,
+        } => event_notification::Event::MessageFailed(event_notification::Failure {
             id: Some(id.0.clone()),
             code: code.clone(),
             reason: reason.clone(),
             message: outbound(message),
         }),
         Event::MessageAck { id, chat, level } => {
-            event_notification::Event::MessageAck(event_notification::Ack { id: id.0.clone(), chat: chat.into(), level: (*level).into() })
+            event_notification::Event::MessageAck(event_notification::Ack {
+                id: id.0.clone(),
+                chat: chat.into(),
+                level: (*level).into(),
+            })
         }
         Event::MessageReceived(message) => {
             let mut message = message.clone();
@@ -243,14 +379,23 @@ fn converted(envelope: &Envelope, metadata: &[(String, String)], bodies: bool) -
             }
             event_notification::Event::MessageReceived((&message).into())
         }
-        Event::Other { kind, json } => event_notification::Event::Other(event_notification::OtherEvent { kind: kind.clone(), json: json.clone() }),
+        Event::Other { kind, json } => {
+            event_notification::Event::Other(event_notification::OtherEvent {
+                kind: kind.clone(),
+                json: json.clone(),
+            })
+        }
     };
     let account = envelope.account.as_ref();
     event_notification::Envelope {
         id: envelope.id.0.clone(),
         at: time(envelope.at),
         kind: envelope.event.kind().to_owned(),
-        account: account.map(|me| event_notification::Account { pn: me.pn.clone(), lid: me.lid.clone(), push_name: me.push_name.clone() }),
+        account: account.map(|me| event_notification::Account {
+            pn: me.pn.clone(),
+            lid: me.lid.clone(),
+            push_name: me.push_name.clone(),
+        }),
         metadata: metadata.to_vec(),
         gateway: env!("CARGO_PKG_VERSION").to_owned(),
         replayed: envelope.replayed,

@@ -32,7 +32,14 @@ pub(in crate::plugins) const POINT: Point = Point {
 exports!(message_templating);
 
 mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        reason = "generated"
+    )]
 
     wasmtime::component::bindgen!({
         path: "../wit/v0.1",
@@ -107,17 +114,37 @@ pub enum RenderFailure {
 
 /// The names of the templates of a configured instance; none when the plugin has no templates.
 pub(in crate::plugins) async fn templates(call: &mut Call) -> wasmtime::Result<Vec<String>> {
-    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else { return Ok(vec![]) };
+    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else {
+        return Ok(vec![]);
+    };
     let templates = functions.call_templates(&mut call.store).await?;
-    Ok(templates.into_iter().map(|template| template.name).collect())
+    Ok(templates
+        .into_iter()
+        .map(|template| template.name)
+        .collect())
 }
 
 impl PluginHost {
     /// Renders a template.
-    pub(in crate::plugins) async fn rendered(&self, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
-        let Some(plugin) = self.templaters(&subject.session).find(|plugin| plugin.templates.contains(&request.template)) else {
-            let known = self.templaters(&subject.session).flat_map(|plugin| &plugin.templates).take(MAX_KNOWN).map(|name| shown(name)).collect();
-            return Err(RenderFailure::UnknownTemplate { template: request.template.clone(), known });
+    pub(in crate::plugins) async fn rendered(
+        &self,
+        subject: &Subject,
+        request: &RenderRequest,
+    ) -> Result<Content, RenderFailure> {
+        let Some(plugin) = self
+            .templaters(&subject.session)
+            .find(|plugin| plugin.templates.contains(&request.template))
+        else {
+            let known = self
+                .templaters(&subject.session)
+                .flat_map(|plugin| &plugin.templates)
+                .take(MAX_KNOWN)
+                .map(|name| shown(name))
+                .collect();
+            return Err(RenderFailure::UnknownTemplate {
+                template: request.template.clone(),
+                known,
+            });
         };
         render(plugin, subject, request).await
     }
@@ -127,32 +154,74 @@ impl PluginHost {
     }
 }
 
-async fn render(plugin: &Plugin, subject: &Subject, request: &RenderRequest) -> Result<Content, RenderFailure> {
+async fn render(
+    plugin: &Plugin,
+    subject: &Subject,
+    request: &RenderRequest,
+) -> Result<Content, RenderFailure> {
     let template = || request.template.clone();
     let wanted = message_templating::RenderRequest::from(request);
-    let work = |mut call: Ready<message_templating::Guest>| async move { call.functions.call_render(&mut call.store, &call.context, &wanted).await };
+    let work = |mut call: Ready<message_templating::Guest>| async move {
+        call.functions
+            .call_render(&mut call.store, &call.context, &wanted)
+            .await
+    };
     let read = |answer: Result<_, message_templating::RenderError>| match answer {
         Ok(content) => Ok(Ok(Content::from(content))),
         Err(message_templating::RenderError::Failed(error)) => Err(plugin.returned_error(error)),
         Err(message_templating::RenderError::UnknownTemplate(_)) => {
-            let known = plugin.templates.iter().take(MAX_KNOWN).map(|name| shown(name)).collect();
-            Ok(Err(RenderFailure::UnknownTemplate { template: template(), known }))
+            let known = plugin
+                .templates
+                .iter()
+                .take(MAX_KNOWN)
+                .map(|name| shown(name))
+                .collect();
+            Ok(Err(RenderFailure::UnknownTemplate {
+                template: template(),
+                known,
+            }))
         }
         Err(message_templating::RenderError::MissingVariable(variable)) => {
-            Ok(Err(RenderFailure::MissingVariable { template: template(), variable: shown(&variable) }))
+            Ok(Err(RenderFailure::MissingVariable {
+                template: template(),
+                variable: shown(&variable),
+            }))
         }
         Err(message_templating::RenderError::BadVariable((variable, reason))) => {
-            Ok(Err(RenderFailure::BadVariable { template: template(), variable: shown(&variable), reason: reason.as_str().into() }))
+            Ok(Err(RenderFailure::BadVariable {
+                template: template(),
+                variable: shown(&variable),
+                reason: reason.as_str().into(),
+            }))
         }
     };
-    let failed = |reason: PluginText| RenderFailure::Failed { plugin: plugin.entry.name.clone(), template: template(), reason };
-    match plugin.call::<message_templating::GuestIndices, _, _, _>("render", subject, work, read).await {
+    let failed = |reason: PluginText| RenderFailure::Failed {
+        plugin: plugin.entry.name.clone(),
+        template: template(),
+        reason,
+    };
+    match plugin
+        .call::<message_templating::GuestIndices, _, _, _>("render", subject, work, read)
+        .await
+    {
         Ok(rendered) => rendered,
-        Err(failure) if failure.kind == FailureKind::Busy => Err(RenderFailure::Busy(Busy { plugin: failure.plugin, reason: failure.detail })),
-        Err(failure @ CallFailure { kind: FailureKind::Failed { .. }, .. }) => Err(failed(failure.detail)),
+        Err(failure) if failure.kind == FailureKind::Busy => Err(RenderFailure::Busy(Busy {
+            plugin: failure.plugin,
+            reason: failure.detail,
+        })),
+        Err(
+            failure @ CallFailure {
+                kind: FailureKind::Failed { .. },
+                ..
+            },
+        ) => Err(failed(failure.detail)),
         Err(failure) => {
             warn!(%failure, subject = subject.id, template = request.template, "a plugin failed");
-            Err(failed(format!("{}: {}", failure.kind, failure.detail).as_str().into()))
+            Err(failed(
+                format!("{}: {}", failure.kind, failure.detail)
+                    .as_str()
+                    .into(),
+            ))
         }
     }
 }
@@ -164,8 +233,16 @@ fn shown(name: &str) -> PluginText {
 
 impl From<&RenderRequest> for message_templating::RenderRequest {
     fn from(request: &RenderRequest) -> Self {
-        let variables = request.variables.iter().map(|(name, value)| (name.clone(), value.into())).collect();
-        Self { template: request.template.clone(), locale: request.locale.clone(), variables }
+        let variables = request
+            .variables
+            .iter()
+            .map(|(name, value)| (name.clone(), value.into()))
+            .collect();
+        Self {
+            template: request.template.clone(),
+            locale: request.locale.clone(),
+            variables,
+        }
     }
 }
 

@@ -11,11 +11,18 @@ pub(super) mod send_validation;
 use point::Point;
 
 /// Every extension point that this gateway calls, in the order in which reports and documentation list them.
-pub(super) const ALL: &[&Point] = &[&send_validation::POINT, &message_templating::POINT, &event_notification::POINT];
+pub(super) const ALL: &[&Point] = &[
+    &send_validation::POINT,
+    &message_templating::POINT,
+    &event_notification::POINT,
+];
 
 /// The names of all points, for error messages.
 pub(super) fn names() -> String {
-    ALL.iter().map(|point| point.interface).collect::<Vec<_>>().join(", ")
+    ALL.iter()
+        .map(|point| point.interface)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

@@ -19,21 +19,34 @@ pub(in crate::plugins) struct Point {
     /// The interface of the WIT package, e.g. `send-validation`.
     pub(in crate::plugins) interface: &'static str,
     /// The WIT world of a plugin with this point alone, and the word for it in the SDK's `export!`: `validator`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the tests that write the documentation")
+    )]
     pub(in crate::plugins) world: &'static str,
     /// The trait of the SDK: `Validator`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the tests that write the documentation")
+    )]
     pub(in crate::plugins) sdk_trait: &'static str,
     /// What a plugin decides here, for the documentation.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the tests that write the documentation")
+    )]
     pub(in crate::plugins) decides: &'static str,
     /// The first release of the gateway that calls it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests that write the documentation"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the tests that write the documentation")
+    )]
     pub(in crate::plugins) since: &'static str,
     /// Settings of a `[[plugin]]` entry that have an effect at this point and not at every one.
     pub(in crate::plugins) settings: &'static [Setting],
     /// Finds the exports of a component that names the interface. An error says which function is missing.
-    pub(in crate::plugins) find: fn(&InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
+    pub(in crate::plugins) find:
+        fn(&InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
 }
 
 /// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits, `sessions`, `log_stderr`,
@@ -50,7 +63,15 @@ pub(in crate::plugins) enum Setting {
 }
 
 impl Setting {
-    pub(in crate::plugins) const ALL: [Self; 7] = [Self::Mode, Self::OnError, Self::MayModify, Self::Http, Self::HttpPrivate, Self::Qr, Self::Bodies];
+    pub(in crate::plugins) const ALL: [Self; 7] = [
+        Self::Mode,
+        Self::OnError,
+        Self::MayModify,
+        Self::Http,
+        Self::HttpPrivate,
+        Self::Qr,
+        Self::Bodies,
+    ];
 
     /// The key in `gateway.toml`.
     pub(in crate::plugins) fn key(self) -> &'static str {
@@ -86,17 +107,29 @@ pub(in crate::plugins) trait Exports: Send + Sync + 'static {
     type Functions: Send;
 
     /// The functions of this instance. Their types are checked here.
-    fn load(&self, store: &mut Store<HostState>, instance: &Instance) -> wasmtime::Result<Self::Functions>;
+    fn load(
+        &self,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Self::Functions>;
 }
 
 /// [`Exports`] of whichever point.
 pub(in crate::plugins) trait AnyExports: Any + Send + Sync {
     /// Whether the functions have the types of the contract.
-    fn check_types(&self, store: &mut Store<HostState>, instance: &Instance) -> wasmtime::Result<()>;
+    fn check_types(
+        &self,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<()>;
 }
 
 impl<E: Exports> AnyExports for E {
-    fn check_types(&self, store: &mut Store<HostState>, instance: &Instance) -> wasmtime::Result<()> {
+    fn check_types(
+        &self,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<()> {
         self.load(store, instance).map(drop)
     }
 }
@@ -130,7 +163,9 @@ impl ExportedPoints {
 
     /// The exports of one point; none when the plugin does not have it.
     pub(in crate::plugins) fn get<E: Exports>(&self) -> Option<&E> {
-        self.0.iter().find_map(|(_, exports)| (&**exports as &dyn Any).downcast_ref())
+        self.0
+            .iter()
+            .find_map(|(_, exports)| (&**exports as &dyn Any).downcast_ref())
     }
 
     /// The points, in the order of the registry.
@@ -139,7 +174,13 @@ impl ExportedPoints {
     }
 
     /// Whether the functions of all points have the types of the contract.
-    pub(in crate::plugins) fn check_types(&self, store: &mut Store<HostState>, instance: &Instance) -> wasmtime::Result<()> {
-        self.0.iter().try_for_each(|(_, exports)| exports.check_types(store, instance))
+    pub(in crate::plugins) fn check_types(
+        &self,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<()> {
+        self.0
+            .iter()
+            .try_for_each(|(_, exports)| exports.check_types(store, instance))
     }
 }

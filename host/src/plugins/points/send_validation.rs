@@ -38,7 +38,14 @@ pub(in crate::plugins) const POINT: Point = Point {
 exports!(send_validation);
 
 mod bindings {
-    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+    #![allow(
+        missing_docs,
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        reason = "generated"
+    )]
 
     wasmtime::component::bindgen!({
         path: "../wit/v0.1",
@@ -120,7 +127,11 @@ enum Answer {
 impl PluginHost {
     /// Asks the validators of the session in the operator's order. The first rejection ends the round; a changed message is what
     /// the next validator sees.
-    pub(in crate::plugins) async fn decide(&self, subject: &Subject, mut message: OutboundMessage) -> Decision {
+    pub(in crate::plugins) async fn decide(
+        &self,
+        subject: &Subject,
+        mut message: OutboundMessage,
+    ) -> Decision {
         let mut verdicts = Vec::new();
         for plugin in self.exporting::<send_validation::GuestIndices>(&subject.session) {
             let began = Instant::now();
@@ -137,14 +148,31 @@ impl PluginHost {
                 Ok(Answer::Reject(rejection)) => return Decision::Reject(rejection, verdicts),
                 Err(failure) if failure.kind == FailureKind::Busy => {
                     warn!(%failure, subject = subject.id, "a plugin could not be asked");
-                    return Decision::Busy(Busy { plugin: failure.plugin, reason: failure.detail }, verdicts);
+                    return Decision::Busy(
+                        Busy {
+                            plugin: failure.plugin,
+                            reason: failure.detail,
+                        },
+                        verdicts,
+                    );
                 }
                 Err(failure) => {
                     warn!(%failure, subject = subject.id, on_error = ?plugin.entry.on_error, "a plugin failed");
                     if plugin.entry.on_error == OnError::Reject {
-                        let reason = format!("the plugin failed ({}), and the gateway is set to send nothing that it has not allowed", failure.kind);
+                        let reason = format!(
+                            "the plugin failed ({}), and the gateway is set to send nothing that it has not allowed",
+                            failure.kind
+                        );
                         let (code, reason) = ("plugin_failed".into(), reason.as_str().into());
-                        return Decision::Reject(Rejection { plugin: plugin.entry.name.clone(), code, reason, retry_after: None }, verdicts);
+                        return Decision::Reject(
+                            Rejection {
+                                plugin: plugin.entry.name.clone(),
+                                code,
+                                reason,
+                                retry_after: None,
+                            },
+                            verdicts,
+                        );
                     }
                 }
             }
@@ -154,18 +182,55 @@ impl PluginHost {
 
     /// Counts a verdict, and logs what a monitored plugin would have rejected: once for each message.
     fn report_verdict(&self, subject: &Subject, verdict: &Verdict) {
-        let Verdict { plugin, verdict, monitored, detail, reason, micros, .. } = verdict;
+        let Verdict {
+            plugin,
+            verdict,
+            monitored,
+            detail,
+            reason,
+            micros,
+            ..
+        } = verdict;
         let mode = if *monitored { "monitor" } else { "enforce" };
-        debug!(plugin, subject = subject.id, mode, verdict, detail = detail.as_deref(), micros, "verdict");
+        debug!(
+            plugin,
+            subject = subject.id,
+            mode,
+            verdict,
+            detail = detail.as_deref(),
+            micros,
+            "verdict"
+        );
         metrics::counter!("wharf_plugin_verdicts_total", "plugin" => plugin.clone(), "verdict" => *verdict, "mode" => mode).increment(1);
-        if !monitored || matches!(*verdict, "allow" | WOULD_MODIFY) || !self.reported.is_new(plugin, &subject.id) {
+        if !monitored
+            || matches!(*verdict, "allow" | WOULD_MODIFY)
+            || !self.reported.is_new(plugin, &subject.id)
+        {
             return;
         }
-        let (session, subject, detail) = (subject.session.as_str(), &subject.id, detail.as_deref().unwrap_or_default());
+        let (session, subject, detail) = (
+            subject.session.as_str(),
+            &subject.id,
+            detail.as_deref().unwrap_or_default(),
+        );
         if *verdict == WOULD_REJECT {
-            info!(plugin, session, subject, code = detail, reason = reason.as_deref(), "monitor: would have been rejected");
+            info!(
+                plugin,
+                session,
+                subject,
+                code = detail,
+                reason = reason.as_deref(),
+                "monitor: would have been rejected"
+            );
         } else {
-            warn!(plugin, session, subject, failure = verdict, detail, "monitor: the plugin failed");
+            warn!(
+                plugin,
+                session,
+                subject,
+                failure = verdict,
+                detail,
+                "monitor: the plugin failed"
+            );
         }
     }
 }
@@ -175,25 +240,47 @@ fn verdict(plugin: &Plugin, answer: &Result<Answer, CallFailure>, took: Duration
     let (verdict, detail, reason) = match answer {
         Ok(Answer::Allow) => ("allow", None, None),
         Ok(Answer::Modify(_)) => (if monitored { WOULD_MODIFY } else { "modify" }, None, None),
-        Ok(Answer::Reject(Rejection { code, reason, .. })) => {
-            (if monitored { WOULD_REJECT } else { "reject" }, Some(PluginText::from(&**code)), Some(reason.clone()))
-        }
+        Ok(Answer::Reject(Rejection { code, reason, .. })) => (
+            if monitored { WOULD_REJECT } else { "reject" },
+            Some(PluginText::from(&**code)),
+            Some(reason.clone()),
+        ),
         Err(failure) => (failure.kind.as_str(), Some(failure.detail.clone()), None),
     };
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    Verdict { plugin: plugin.entry.name.clone(), component: plugin.component.clone(), verdict, monitored, detail, reason, micros }
+    Verdict {
+        plugin: plugin.entry.name.clone(),
+        component: plugin.component.clone(),
+        verdict,
+        monitored,
+        detail,
+        reason,
+        micros,
+    }
 }
 
-async fn ask(plugin: &Plugin, subject: &Subject, message: &OutboundMessage) -> Result<Answer, CallFailure> {
+async fn ask(
+    plugin: &Plugin,
+    subject: &Subject,
+    message: &OutboundMessage,
+) -> Result<Answer, CallFailure> {
     let outbound = message.into();
-    let work = |mut call: Ready<send_validation::Guest>| async move { call.functions.call_validate(&mut call.store, &call.context, &outbound).await };
-    let read = |answer: Result<send_validation::Verdict, calls::Error>| match answer.map_err(|error| plugin.returned_error(error))? {
+    let work = |mut call: Ready<send_validation::Guest>| async move {
+        call.functions
+            .call_validate(&mut call.store, &call.context, &outbound)
+            .await
+    };
+    let read = |answer: Result<send_validation::Verdict, calls::Error>| match answer
+        .map_err(|error| plugin.returned_error(error))?
+    {
         send_validation::Verdict::Allow => Ok(Answer::Allow),
         send_validation::Verdict::Reject(rejection) => Ok(Answer::Reject(Rejection {
             plugin: plugin.entry.name.clone(),
             code: rejection.code.as_str().into(),
             reason: rejection.reason.as_str().into(),
-            retry_after: rejection.retry_after_ms.map(|millis| Duration::from_millis(millis.into())),
+            retry_after: rejection
+                .retry_after_ms
+                .map(|millis| Duration::from_millis(millis.into())),
         })),
         send_validation::Verdict::Modify(changed) => {
             let changed = OutboundMessage::from(changed);
@@ -203,14 +290,23 @@ async fn ask(plugin: &Plugin, subject: &Subject, message: &OutboundMessage) -> R
             }
         }
     };
-    plugin.call::<send_validation::GuestIndices, _, _, _>("validate", subject, work, read).await
+    plugin
+        .call::<send_validation::GuestIndices, _, _, _>("validate", subject, work, read)
+        .await
 }
 
 /// Why a plugin may not change the message like this; none when it may. The length of the new text is checked where the message
 /// is accepted, with the limits of the API.
-fn forbidden_change(may_modify: bool, message: &OutboundMessage, changed: &OutboundMessage) -> Option<&'static str> {
-    let too_long = |(name, value): &(String, String)| name.len() > MAX_PAIR || value.len() > MAX_PAIR;
-    let is_id = |id: &MessageId| (1..=MAX_ID).contains(&id.0.len()) && id.0.bytes().all(|byte| byte.is_ascii_graphic());
+fn forbidden_change(
+    may_modify: bool,
+    message: &OutboundMessage,
+    changed: &OutboundMessage,
+) -> Option<&'static str> {
+    let too_long =
+        |(name, value): &(String, String)| name.len() > MAX_PAIR || value.len() > MAX_PAIR;
+    let is_id = |id: &MessageId| {
+        (1..=MAX_ID).contains(&id.0.len()) && id.0.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     if !may_modify {
         Some("it changed the message, but `may_modify` is not set")
     } else if changed.to != message.to {
@@ -231,20 +327,79 @@ mod tests {
 
     #[test]
     fn a_changed_message_has_the_bounds_of_a_callers() {
-        let to = Address { chat: "1@c.us".into(), pn: None, lid: None };
-        let message = OutboundMessage { to, content: Content::text("hi"), reply_to: None, send_at: None, metadata: vec![] };
+        let to = Address {
+            chat: "1@c.us".into(),
+            pn: None,
+            lid: None,
+        };
+        let message = OutboundMessage {
+            to,
+            content: Content::text("hi"),
+            reply_to: None,
+            send_at: None,
+            metadata: vec![],
+        };
         let pair = |size: usize| ("k".to_owned(), "v".repeat(size));
         for (may, changed, said) in [
-            (true, OutboundMessage { content: Content::text("two\nlines\u{1b}"), ..message.clone() }, None),
-            (true, OutboundMessage { metadata: vec![pair(1000)], reply_to: Some(MessageId("3EB0".into())), ..message.clone() }, None),
+            (
+                true,
+                OutboundMessage {
+                    content: Content::text("two\nlines\u{1b}"),
+                    ..message.clone()
+                },
+                None,
+            ),
+            (
+                true,
+                OutboundMessage {
+                    metadata: vec![pair(1000)],
+                    reply_to: Some(MessageId("3EB0".into())),
+                    ..message.clone()
+                },
+                None,
+            ),
             (false, message.clone(), Some("may_modify")),
-            (true, OutboundMessage { metadata: vec![pair(1001)], ..message.clone() }, Some("metadata")),
-            (true, OutboundMessage { metadata: vec![pair(1); 51], ..message.clone() }, Some("metadata")),
-            (true, OutboundMessage { reply_to: Some(MessageId("3EB0\n".into())), ..message.clone() }, Some("message id")),
-            (true, OutboundMessage { reply_to: Some(MessageId("A".repeat(2 << 20))), ..message.clone() }, Some("message id")),
+            (
+                true,
+                OutboundMessage {
+                    metadata: vec![pair(1001)],
+                    ..message.clone()
+                },
+                Some("metadata"),
+            ),
+            (
+                true,
+                OutboundMessage {
+                    metadata: vec![pair(1); 51],
+                    ..message.clone()
+                },
+                Some("metadata"),
+            ),
+            (
+                true,
+                OutboundMessage {
+                    reply_to: Some(MessageId("3EB0\n".into())),
+                    ..message.clone()
+                },
+                Some("message id"),
+            ),
+            (
+                true,
+                OutboundMessage {
+                    reply_to: Some(MessageId("A".repeat(2 << 20))),
+                    ..message.clone()
+                },
+                Some("message id"),
+            ),
         ] {
             let found = forbidden_change(may, &message, &changed);
-            assert!(found.zip(said).map_or(found.is_none() && said.is_none(), |(found, said)| found.contains(said)), "{found:?} {said:?}");
+            assert!(
+                found
+                    .zip(said)
+                    .map_or(found.is_none() && said.is_none(), |(found, said)| found
+                        .contains(said)),
+                "{found:?} {said:?}"
+            );
         }
     }
 }

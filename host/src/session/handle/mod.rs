@@ -94,7 +94,10 @@ pub struct QrView {
 
 impl fmt::Debug for QrView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QrView").field("expires_at", &self.expires_at).field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("QrView")
+            .field("expires_at", &self.expires_at)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,7 +147,9 @@ pub(super) type Order = (Command, oneshot::Sender<()>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutError {
     /// Only a running, linked page can tell WhatsApp.
-    #[error("the session is {0}: only a ready session can be logged out; start it first, or remove the device on the phone")]
+    #[error(
+        "the session is {0}: only a ready session can be logged out; start it first, or remove the device on the phone"
+    )]
     NotLinked(SessionState),
     /// It was asked and did not say so in time.
     #[error("WhatsApp did not confirm the log-out within {0:?}")]
@@ -207,6 +212,10 @@ impl SessionHandle {
         self.tell(Command::Logout).await;
         let gone = timeout(LOGOUT_LIMIT, snapshot.wait_for(|now| !now.linked)).await;
         // A supervisor that ends meanwhile confirms nothing.
-        if matches!(gone, Ok(Ok(_))) { Ok(()) } else { Err(LogoutError::NotConfirmed(LOGOUT_LIMIT)) }
+        if matches!(gone, Ok(Ok(_))) {
+            Ok(())
+        } else {
+            Err(LogoutError::NotConfirmed(LOGOUT_LIMIT))
+        }
     }
 }

@@ -39,14 +39,30 @@ impl SessionHandle {
     pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, PairingError> {
         let (state, reason, attempt) = {
             let now = self.snapshot.borrow();
-            (now.state, now.reason.clone(), now.pairing.as_ref().map_or(1, |before| before.attempt + 1))
+            (
+                now.state,
+                now.reason.clone(),
+                now.pairing.as_ref().map_or(1, |before| before.attempt + 1),
+            )
         };
-        let page = self.any_page.borrow().clone().filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
+        let page = self
+            .any_page
+            .borrow()
+            .clone()
+            .filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
         let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
         let code = page.pairing_code(number).await?;
         // The same news comes as an event; whoever has this answer must not be shown the QR of before any more.
         let mut snapshot = self.snapshot.clone();
-        let _ = timeout(TOLD, snapshot.wait_for(|now| now.pairing.as_ref().is_some_and(|told| told.code == code.code))).await;
+        let _ = timeout(
+            TOLD,
+            snapshot.wait_for(|now| {
+                now.pairing
+                    .as_ref()
+                    .is_some_and(|told| told.code == code.code)
+            }),
+        )
+        .await;
         Ok(PairingView::new(code, attempt))
     }
 
@@ -55,7 +71,11 @@ impl SessionHandle {
     /// # Errors
     /// When the page does not take it.
     pub async fn cancel_pairing(&self) -> Result<(), PageError> {
-        let page = self.any_page.borrow().clone().filter(|_| self.snapshot.borrow().state == SessionState::QrReady);
+        let page = self
+            .any_page
+            .borrow()
+            .clone()
+            .filter(|_| self.snapshot.borrow().state == SessionState::QrReady);
         match page {
             Some(page) => page.cancel_pairing().await,
             None => Ok(()),

@@ -47,17 +47,27 @@ pub enum PasskeyError {
 
 impl SessionHandle {
     fn passkey(&self) -> Result<PasskeyView, PasskeyError> {
-        self.snapshot.borrow().passkey.clone().ok_or(PasskeyError::NotAsked)
+        self.snapshot
+            .borrow()
+            .passkey
+            .clone()
+            .ok_or(PasskeyError::NotAsked)
     }
 
     /// Whether a code or a QR now would end a ceremony.
     pub(super) fn awaits_passkey(&self) -> bool {
         let now = self.snapshot.borrow();
-        now.passkey.as_ref().is_some_and(|view| view.purpose == PasskeyPurpose::Link && (view.is_pending() || view.again))
+        now.passkey.as_ref().is_some_and(|view| {
+            view.purpose == PasskeyPurpose::Link && (view.is_pending() || view.again)
+        })
     }
 
     async fn order_passkey(&self, order: PasskeyOrder) -> Result<(), PasskeyError> {
-        let page = self.any_page.borrow().clone().ok_or(PasskeyError::NotAsked)?;
+        let page = self
+            .any_page
+            .borrow()
+            .clone()
+            .ok_or(PasskeyError::NotAsked)?;
         Ok(page.passkey(&order).await?)
     }
 
@@ -70,7 +80,9 @@ impl SessionHandle {
         let view = self.passkey()?;
         let options = match (view.stage, &view.public_key) {
             (PasskeyStage::Signing | PasskeyStage::Failed, Some(options)) => options,
-            (PasskeyStage::Failed, None) if view.expired => return Err(PasskeyError::Expired { again: false }),
+            (PasskeyStage::Failed, None) if view.expired => {
+                return Err(PasskeyError::Expired { again: false });
+            }
             (stage, _) => return Err(PasskeyError::NotWaiting(stage)),
         };
         let assertion = check_assertion(assertion, options)?;
@@ -80,23 +92,47 @@ impl SessionHandle {
             }
             return Err(PasskeyError::Expired { again: view.again });
         }
-        let id = view.id.clone().ok_or(PasskeyError::NotWaiting(view.stage))?;
-        match self.order_passkey(PasskeyOrder::Answer { id, assertion: Box::new(assertion) }).await {
+        let id = view
+            .id
+            .clone()
+            .ok_or(PasskeyError::NotWaiting(view.stage))?;
+        match self
+            .order_passkey(PasskeyOrder::Answer {
+                id,
+                assertion: Box::new(assertion),
+            })
+            .await
+        {
             // It was answered a moment ago, or given up.
-            Err(PasskeyError::Page(PageError::Refused { .. })) => return Err(PasskeyError::NotWaiting(self.passkey()?.stage)),
+            Err(PasskeyError::Page(PageError::Refused { .. })) => {
+                return Err(PasskeyError::NotWaiting(self.passkey()?.stage));
+            }
             answered => answered?,
         }
-        let is_old = |now: &Option<PasskeyView>| now.as_ref().is_some_and(|now| now.stage == PasskeyStage::Signing && now.id == view.id);
+        let is_old = |now: &Option<PasskeyView>| {
+            now.as_ref()
+                .is_some_and(|now| now.stage == PasskeyStage::Signing && now.id == view.id)
+        };
         let mut snapshot = self.snapshot.clone();
         let _ = timeout(SENT, snapshot.wait_for(|now| !is_old(&now.passkey))).await;
         let now = self.snapshot.borrow().passkey.clone();
         if let Some(now) = now.filter(|now| now.stage != PasskeyStage::Signing || now.id != view.id)
-            && matches!(now.stage, PasskeyStage::Asked | PasskeyStage::Signing | PasskeyStage::Failed)
+            && matches!(
+                now.stage,
+                PasskeyStage::Asked | PasskeyStage::Signing | PasskeyStage::Failed
+            )
         {
-            return Err(PasskeyError::Refused(now.reason.unwrap_or_else(|| "WhatsApp asks anew".into())));
+            return Err(PasskeyError::Refused(
+                now.reason.unwrap_or_else(|| "WhatsApp asks anew".into()),
+            ));
         }
         // A checkpoint is over with its answer.
-        Ok(self.passkey().unwrap_or(PasskeyView { stage: PasskeyStage::Finishing, public_key: None, token: None, ..view }))
+        Ok(self.passkey().unwrap_or(PasskeyView {
+            stage: PasskeyStage::Finishing,
+            public_key: None,
+            token: None,
+            ..view
+        }))
     }
 
     /// A person says that the phone shows this code.
@@ -105,20 +141,44 @@ impl SessionHandle {
     /// See [`PasskeyError`].
     pub async fn confirm_passkey(&self, code: &str) -> Result<PasskeyView, PasskeyError> {
         let view = self.passkey()?;
-        let Some(shown) = view.code.as_deref().filter(|_| view.stage == PasskeyStage::Confirm) else {
+        let Some(shown) = view
+            .code
+            .as_deref()
+            .filter(|_| view.stage == PasskeyStage::Confirm)
+        else {
             return Err(PasskeyError::NotConfirming(view.stage));
         };
-        let plain = |code: &str| code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect::<String>();
+        let plain = |code: &str| {
+            code.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_uppercase())
+                .collect::<String>()
+        };
         if plain(code) != plain(shown) {
             return Err(PasskeyError::WrongCode);
         }
         match self.order_passkey(PasskeyOrder::Confirm).await {
-            Err(PasskeyError::Page(PageError::Refused { .. })) => return Err(PasskeyError::NotConfirming(self.passkey()?.stage)),
+            Err(PasskeyError::Page(PageError::Refused { .. })) => {
+                return Err(PasskeyError::NotConfirming(self.passkey()?.stage));
+            }
             confirmed => confirmed?,
         }
         let mut snapshot = self.snapshot.clone();
-        let _ = timeout(SENT, snapshot.wait_for(|now| now.passkey.as_ref().is_none_or(|now| now.stage != PasskeyStage::Confirm))).await;
-        Ok(self.passkey().unwrap_or(PasskeyView { stage: PasskeyStage::Finishing, code: None, token: None, ..view }))
+        let _ = timeout(
+            SENT,
+            snapshot.wait_for(|now| {
+                now.passkey
+                    .as_ref()
+                    .is_none_or(|now| now.stage != PasskeyStage::Confirm)
+            }),
+        )
+        .await;
+        Ok(self.passkey().unwrap_or(PasskeyView {
+            stage: PasskeyStage::Finishing,
+            code: None,
+            token: None,
+            ..view
+        }))
     }
 
     /// Gives the ceremony up; a page that waits for a link goes back to QR codes.

@@ -46,14 +46,23 @@ fn words(input: &Input) -> String {
 }
 
 fn place(state: SessionState) -> usize {
-    SessionState::ALL.iter().position(|other| *other == state).expect("a state")
+    SessionState::ALL
+        .iter()
+        .position(|other| *other == state)
+        .expect("a state")
 }
 
 /// Every step between two states that some history can take.
 fn steps() -> Steps {
     let mut steps = Steps::new();
     for relink in [true, false] {
-        let rules = Rules { max_attempts: 1, qr_limit: 1, reload_limit: 1, relink, ..rules() };
+        let rules = Rules {
+            max_attempts: 1,
+            qr_limit: 1,
+            reload_limit: 1,
+            relink,
+            ..rules()
+        };
         let mut seen = vec![Machine::new(false), Machine::new(true)];
         let mut next = 0;
         while next < seen.len() {
@@ -62,8 +71,17 @@ fn steps() -> Steps {
             for input in inputs() {
                 let (after, effects) = machine.clone().step(input.clone(), &rules);
                 for effect in effects {
-                    if let Effect::Enter { before, after, reason } = effect {
-                        steps.entry((place(before), place(after))).or_default().entry(words(&input)).or_insert(reason);
+                    if let Effect::Enter {
+                        before,
+                        after,
+                        reason,
+                    } = effect
+                    {
+                        steps
+                            .entry((place(before), place(after)))
+                            .or_default()
+                            .entry(words(&input))
+                            .or_insert(reason);
                     }
                 }
                 if !seen.contains(&after) {
@@ -88,8 +106,17 @@ fn render(steps: &Steps) -> String {
     }
     out.push_str("```\n\n| from | to | when | reason shown |\n|---|---|---|---|\n");
     for ((before, after), causes) in steps {
-        for (cause, reason) in causes.iter().filter(|(cause, _)| !everywhere.contains(cause)) {
-            writeln!(out, "| `{}` | `{}` | {cause} | {reason} |", name(*before), name(*after)).expect("written");
+        for (cause, reason) in causes
+            .iter()
+            .filter(|(cause, _)| !everywhere.contains(cause))
+        {
+            writeln!(
+                out,
+                "| `{}` | `{}` | {cause} | {reason} |",
+                name(*before),
+                name(*after)
+            )
+            .expect("written");
         }
     }
     out
@@ -105,6 +132,9 @@ fn the_documented_table_is_that_of_the_machine() {
     if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
         fs::write(path, format!("{head}{BEGIN}{new}{END}{tail}")).expect("written");
     } else {
-        assert!(old == new, "docs/sessions.md is old: run WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs");
+        assert!(
+            old == new,
+            "docs/sessions.md is old: run WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs"
+        );
     }
 }

@@ -16,7 +16,10 @@ use std::time::Duration;
 pub use rules::Rules;
 
 use crate::{
-    model::SessionState::{self, AuthFailure, Authenticated, Disconnected, Error, Loading, MaxReconnectExceeded, QrReady, Ready, Reconnecting},
+    model::SessionState::{
+        self, AuthFailure, Authenticated, Disconnected, Error, Loading, MaxReconnectExceeded,
+        QrReady, Ready, Reconnecting,
+    },
     whatsapp::Stage,
 };
 
@@ -127,13 +130,27 @@ impl Machine {
     /// A session that does nothing yet; `linked` and `attempt` as they were stored.
     #[must_use]
     pub fn new(linked: bool) -> Self {
-        Self { state: Disconnected, attempt: 0, qr_shown: 0, linked, open: false, reclaimed: false, mending: false, reloads: 0, passkey: false }
+        Self {
+            state: Disconnected,
+            attempt: 0,
+            qr_shown: 0,
+            linked,
+            open: false,
+            reclaimed: false,
+            mending: false,
+            reloads: 0,
+            passkey: false,
+        }
     }
 
     /// Takes one input; every combination of state and input has an answer.
     #[must_use]
     pub fn step(mut self, input: Input, rules: &Rules) -> (Self, Vec<Effect>) {
-        let mut step = Step { machine: &mut self, rules, effects: Vec::new() };
+        let mut step = Step {
+            machine: &mut self,
+            rules,
+            effects: Vec::new(),
+        };
         step.take(input);
         let effects = step.effects;
         (self, effects)
@@ -163,8 +180,16 @@ impl Step<'_> {
             // News of a page that is not there any more.
             _ if !self.machine.open && !matches!(input, Input::Tick) => {}
             Input::Launched => self.timer(Some(Wait::Deadline(self.rules.boot_timeout))),
-            Input::LaunchFailed { fatal: true, reason } | Input::ContractBroken(reason) => self.fail(&reason),
-            Input::LaunchFailed { fatal: false, reason } | Input::Lost(reason) => self.lose(&reason),
+            Input::LaunchFailed {
+                fatal: true,
+                reason,
+            }
+            | Input::ContractBroken(reason) => self.fail(&reason),
+            Input::LaunchFailed {
+                fatal: false,
+                reason,
+            }
+            | Input::Lost(reason) => self.lose(&reason),
             Input::Page(stage) => self.page(stage),
             // QR codes go on changing below the page's question for the passkey; whoever scanned one would spoil it.
             Input::Qr | Input::QrExhausted if self.machine.passkey => {}
@@ -174,14 +199,19 @@ impl Step<'_> {
                 self.machine.passkey = false;
                 self.machine.qr_shown = 0;
             }
-            Input::QrExhausted if self.machine.state == QrReady => self.effects.push(Effect::RefreshQr),
+            Input::QrExhausted if self.machine.state == QrReady => {
+                self.effects.push(Effect::RefreshQr)
+            }
             Input::QrExhausted => {}
             Input::Navigated => self.navigated(),
             Input::Refresh(reason) if self.machine.state == Ready => self.reload(&reason),
             Input::Refresh(_) => {}
             Input::LoggedOut(reason) => self.logged_out(&reason),
             Input::Banned { wait: None, reason } => self.fail(&reason),
-            Input::Banned { wait: Some(wait), reason } => {
+            Input::Banned {
+                wait: Some(wait),
+                reason,
+            } => {
                 self.close();
                 self.enter(Disconnected, &reason);
                 self.timer(Some(Wait::Deadline(wait)));
@@ -215,7 +245,9 @@ impl Step<'_> {
                 self.ready("connected and synced");
             }
             (Authenticated, Stage::Ready) => self.ready("connected and synced"),
-            (Reconnecting, Stage::Ready) if self.machine.mending => self.ready("WhatsApp's connection is back"),
+            (Reconnecting, Stage::Ready) if self.machine.mending => {
+                self.ready("WhatsApp's connection is back")
+            }
             (Ready, Stage::Ready) if self.machine.mending => {
                 self.machine.mending = false;
                 self.timer(Some(Wait::Deadline(self.rules.stable_after)));
@@ -224,10 +256,14 @@ impl Step<'_> {
                 self.machine.mending = true;
                 self.timer(Some(Wait::Deadline(self.rules.offline_grace)));
             }
-            (Authenticated | Ready, Stage::NeedsLink) => self.logged_out("WhatsApp asks for a new scan"),
+            (Authenticated | Ready, Stage::NeedsLink) => {
+                self.logged_out("WhatsApp asks for a new scan")
+            }
             (_, Stage::Replaced) => self.replaced(),
             // A new browser asks for the new page; a reload could get the old one from the service worker.
-            (_, Stage::Outdated) => self.lose("WhatsApp refuses this version of its page and wants a newer one"),
+            (_, Stage::Outdated) => {
+                self.lose("WhatsApp refuses this version of its page and wants a newer one")
+            }
             _ => {}
         }
     }
@@ -253,7 +289,13 @@ impl Step<'_> {
         if self.machine.qr_shown > self.rules.qr_limit {
             self.machine.qr_shown = 0;
             self.close();
-            self.enter(Disconnected, &format!("nobody scanned any of {} QR codes; reconnect to see new ones", self.rules.qr_limit));
+            self.enter(
+                Disconnected,
+                &format!(
+                    "nobody scanned any of {} QR codes; reconnect to see new ones",
+                    self.rules.qr_limit
+                ),
+            );
         } else if self.machine.state != QrReady {
             self.enter(QrReady, "a QR can be scanned");
             self.timer(None);
@@ -287,7 +329,10 @@ impl Step<'_> {
     }
 
     fn navigated(&mut self) {
-        if matches!(self.machine.state, Ready | Authenticated | QrReady | Reconnecting) {
+        if matches!(
+            self.machine.state,
+            Ready | Authenticated | QrReady | Reconnecting
+        ) {
             self.machine.mending = false;
             self.enter(Loading, "the page was loaded anew");
         }
@@ -295,7 +340,10 @@ impl Step<'_> {
             // Each load has the whole time again, so a page that reloads for ever would never run out of it.
             self.machine.reloads += 1;
             if self.machine.reloads > self.rules.reload_limit {
-                return self.lose(&format!("the page loaded itself anew {} times and did not come up", self.rules.reload_limit));
+                return self.lose(&format!(
+                    "the page loaded itself anew {} times and did not come up",
+                    self.rules.reload_limit
+                ));
             }
             self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
         }
@@ -341,19 +389,34 @@ impl Step<'_> {
     fn tick(&mut self) {
         match self.machine.state {
             Disconnected => self.launch("the ban is over"),
-            Loading => self.lose(&format!("the page did not come up within {:?}", self.rules.boot_timeout)),
-            Authenticated => self.lose(&format!("the first sync did not end within {:?}", self.rules.sync_timeout)),
+            Loading => self.lose(&format!(
+                "the page did not come up within {:?}",
+                self.rules.boot_timeout
+            )),
+            Authenticated => self.lose(&format!(
+                "the first sync did not end within {:?}",
+                self.rules.sync_timeout
+            )),
             Ready if self.machine.mending => {
-                self.enter(Reconnecting, "WhatsApp's connection is lost; the page is reconnecting");
+                self.enter(
+                    Reconnecting,
+                    "WhatsApp's connection is lost; the page is reconnecting",
+                );
                 self.timer(Some(Wait::Deadline(self.rules.mend_timeout)));
             }
             Ready => {
                 self.machine.attempt = 0;
                 self.machine.reclaimed = false;
             }
-            Reconnecting if self.machine.mending => self.lose(&format!("the page did not reconnect within {:?}", self.rules.mend_timeout)),
+            Reconnecting if self.machine.mending => self.lose(&format!(
+                "the page did not reconnect within {:?}",
+                self.rules.mend_timeout
+            )),
             Reconnecting | MaxReconnectExceeded => {
-                let reason = format!("attempt {} of {}", self.machine.attempt, self.rules.max_attempts);
+                let reason = format!(
+                    "attempt {} of {}",
+                    self.machine.attempt, self.rules.max_attempts
+                );
                 self.launch(&reason);
             }
             QrReady | AuthFailure | Error => {}
@@ -388,7 +451,8 @@ impl Step<'_> {
     }
 
     fn timer(&mut self, wait: Option<Wait>) {
-        self.effects.retain(|effect| !matches!(effect, Effect::Timer(_)));
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Timer(_)));
         self.effects.push(Effect::Timer(wait));
     }
 
@@ -399,7 +463,11 @@ impl Step<'_> {
         }
         self.machine.passkey &= after == QrReady;
         if before != after {
-            self.effects.push(Effect::Enter { before, after, reason: reason.to_owned() });
+            self.effects.push(Effect::Enter {
+                before,
+                after,
+                reason: reason.to_owned(),
+            });
         }
     }
 }

@@ -8,13 +8,15 @@ use super::{
 };
 
 fn some_rules() -> impl Strategy<Value = Rules> {
-    (0_u32..7, 0_u32..5, any::<bool>(), any::<bool>()).prop_map(|(max_attempts, qr_limit, relink, slow)| Rules {
-        max_attempts,
-        qr_limit,
-        relink,
-        slow_delay: slow.then_some(Duration::from_secs(1)),
-        ..rules()
-    })
+    (0_u32..7, 0_u32..5, any::<bool>(), any::<bool>()).prop_map(
+        |(max_attempts, qr_limit, relink, slow)| Rules {
+            max_attempts,
+            qr_limit,
+            relink,
+            slow_delay: slow.then_some(Duration::from_secs(1)),
+            ..rules()
+        },
+    )
 }
 
 /// What a supervisor would have: a browser or none, a timer or none.

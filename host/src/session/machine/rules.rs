@@ -71,6 +71,10 @@ impl Rules {
         if n <= 1 {
             return self.first_delay.min(self.max_delay);
         }
-        Backoff { first: self.retry_delay, longest: self.max_delay }.pause(n - 2)
+        Backoff {
+            first: self.retry_delay,
+            longest: self.max_delay,
+        }
+        .pause(n - 2)
     }
 }

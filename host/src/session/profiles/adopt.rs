@@ -44,7 +44,12 @@ pub struct Adopted {
 /// # Errors
 /// When no login or more than one is found, when a browser still uses it, and when a profile is there already; nothing
 /// is left then.
-pub fn adopt(root: &Path, dir: &Path, client: Option<&ClientId>, default: &ClientId) -> Result<Adopted, ProfileError> {
+pub fn adopt(
+    root: &Path,
+    dir: &Path,
+    client: Option<&ClientId>,
+    default: &ClientId,
+) -> Result<Adopted, ProfileError> {
     // Absolute and without links, as the other program's browser has it on its command line.
     let dir = fs::canonicalize(dir).map_err(failed("open", dir))?;
     let source = login(&dir)?;
@@ -53,7 +58,10 @@ pub fn adopt(root: &Path, dir: &Path, client: Option<&ClientId>, default: &Clien
         None => name(&source, default)?,
     };
     if let Some(pid) = browser::profile_user(&source) {
-        return Err(ProfileError::InUse(BrowserError::ProfileInUse { profile: source, pid }));
+        return Err(ProfileError::InUse(BrowserError::ProfileInUse {
+            profile: source,
+            pid,
+        }));
     }
     let incoming = Incoming::new(root, &client)?;
     space(&auth_dir(root), measure(&source).bytes)?;
@@ -70,10 +78,18 @@ pub fn adopt(root: &Path, dir: &Path, client: Option<&ClientId>, default: &Clien
     })?;
     // It may have been started while it was copied; a copy of moving files is none.
     if let Some(pid) = browser::profile_user(&source) {
-        return Err(ProfileError::InUse(BrowserError::ProfileInUse { profile: source, pid }));
+        return Err(ProfileError::InUse(BrowserError::ProfileInUse {
+            profile: source,
+            pid,
+        }));
     }
     let path = incoming.finish()?;
-    Ok(Adopted { client, source, path, files: copied })
+    Ok(Adopted {
+        client,
+        source,
+        path,
+        files: copied,
+    })
 }
 
 /// The one login at or below a folder.
@@ -81,13 +97,25 @@ fn login(dir: &Path) -> Result<PathBuf, ProfileError> {
     if may_hold_login(dir) {
         return Ok(dir.to_owned());
     }
-    let below = |place: PathBuf| fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = below(dir.to_owned()).chain(below(auth_dir(dir))).filter(|path| may_hold_login(path)).collect();
+    let below = |place: PathBuf| {
+        fs::read_dir(place)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    let mut found: Vec<PathBuf> = below(dir.to_owned())
+        .chain(below(auth_dir(dir)))
+        .filter(|path| may_hold_login(path))
+        .collect();
     found.sort();
     match found.len() {
         0 => Err(ProfileError::NoLogin(dir.to_owned())),
         1 => Ok(found.remove(0)),
-        _ => Err(ProfileError::Several { dir: dir.to_owned(), found }),
+        _ => Err(ProfileError::Several {
+            dir: dir.to_owned(),
+            found,
+        }),
     }
 }
 

@@ -66,24 +66,40 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
         return Err(ProfileError::Exists(file.to_owned()));
     }
     let draft = Fresh::beside(file).map_err(failed("make", file))?;
-    let mut archive = Builder::new(GzEncoder::new(io::BufWriter::new(draft.file()), Compression::default()));
+    let mut archive = Builder::new(GzEncoder::new(
+        io::BufWriter::new(draft.file()),
+        Compression::default(),
+    ));
     // Files with holes would become entries that few programs read.
     archive.sparse(false);
-    let mut written = Archived { path: file.to_owned(), files: 0, bytes: 0 };
-    let packed = manifest(&mut archive, client).map_err(failed("write", draft.path())).and_then(|()| {
-        walk(&profile, &mut |relative, path, is_dir| {
-            if is_dir {
-                return archive.append_dir(relative, path).map_err(failed("pack", path));
-            }
-            let mut source = files::open(path).map_err(failed("read", path))?;
-            archive.append_file(relative, &mut source).map_err(failed("pack", path))?;
-            written.files += 1;
-            written.bytes += source.metadata().map_or(0, |meta| meta.len());
-            Ok(())
-        })
-    });
+    let mut written = Archived {
+        path: file.to_owned(),
+        files: 0,
+        bytes: 0,
+    };
+    let packed = manifest(&mut archive, client)
+        .map_err(failed("write", draft.path()))
+        .and_then(|()| {
+            walk(&profile, &mut |relative, path, is_dir| {
+                if is_dir {
+                    return archive
+                        .append_dir(relative, path)
+                        .map_err(failed("pack", path));
+                }
+                let mut source = files::open(path).map_err(failed("read", path))?;
+                archive
+                    .append_file(relative, &mut source)
+                    .map_err(failed("pack", path))?;
+                written.files += 1;
+                written.bytes += source.metadata().map_or(0, |meta| meta.len());
+                Ok(())
+            })
+        });
     packed?;
-    let ended = archive.into_inner().and_then(GzEncoder::finish).and_then(|mut out| out.flush());
+    let ended = archive
+        .into_inner()
+        .and_then(GzEncoder::finish)
+        .and_then(|mut out| out.flush());
     ended.map_err(failed("write", draft.path()))?;
     // Whatever has come to its place meanwhile stays.
     draft.place().map_err(|error| match error.kind() {
@@ -94,8 +110,12 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
 }
 
 fn manifest(archive: &mut Builder<impl Write>, client: &ClientId) -> io::Result<()> {
-    let manifest =
-        Manifest { format: FORMAT, client: client.clone(), created_at: Timestamp::now().rfc3339(), version: env!("CARGO_PKG_VERSION").into() };
+    let manifest = Manifest {
+        format: FORMAT,
+        client: client.clone(),
+        created_at: Timestamp::now().rfc3339(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
     let text = serde_json::to_vec(&manifest)?;
     let mut header = Header::new_gnu();
     header.set_size(text.len() as u64);
@@ -112,19 +132,31 @@ pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, 
     let source = files::open(file).map_err(failed("open", file))?;
     let incoming = Incoming::new(root, client)?;
     let mut archive = Archive::new(GzDecoder::new(io::BufReader::new(source)));
-    let mut made = Archived { path: PathBuf::new(), files: 0, bytes: 0 };
+    let mut made = Archived {
+        path: PathBuf::new(),
+        files: 0,
+        bytes: 0,
+    };
     let damaged = || failed("read the backup", file);
     for (at, entry) in archive.entries().map_err(damaged())?.enumerate() {
         let mut entry = entry.map_err(damaged())?;
         if at > ENTRIES || made.bytes.saturating_add(entry.size()) > BYTES {
-            return Err(ProfileError::TooLarge { place: file.to_owned(), entries: ENTRIES, bytes: BYTES });
+            return Err(ProfileError::TooLarge {
+                place: file.to_owned(),
+                entries: ENTRIES,
+                bytes: BYTES,
+            });
         }
         let path = entry.path().map_err(damaged())?.into_owned();
         if at == 0 {
-            recognise(&path, &mut entry).ok_or_else(|| ProfileError::NotABackup(file.to_owned()))?;
+            recognise(&path, &mut entry)
+                .ok_or_else(|| ProfileError::NotABackup(file.to_owned()))?;
             continue;
         }
-        let stays = path.components().all(|part| matches!(part, Component::Normal(_))) && path.components().next().is_some();
+        let stays = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+            && path.components().next().is_some();
         match entry.header().entry_type() {
             EntryType::Directory if stays => incoming.folder(&path)?,
             EntryType::Regular if stays => {
@@ -132,13 +164,21 @@ pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, 
                 made.bytes += incoming.file(&path, size, &mut entry)?;
                 made.files += 1;
             }
-            _ => return Err(ProfileError::Unsafe { place: file.to_owned(), entry: path }),
+            _ => {
+                return Err(ProfileError::Unsafe {
+                    place: file.to_owned(),
+                    entry: path,
+                });
+            }
         }
     }
     // The end has the checksum, and is missing from a file that was cut off.
     let mut rest = archive.into_inner().take(REST + 1);
     if io::copy(&mut rest, &mut io::sink()).map_err(damaged())? > REST {
-        return Err(damaged()(io::Error::new(io::ErrorKind::InvalidData, "more follows after its end")));
+        return Err(damaged()(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "more follows after its end",
+        )));
     }
     if made.files == 0 {
         return Err(ProfileError::NotABackup(file.to_owned()));
@@ -155,7 +195,10 @@ fn recognise(path: &Path, entry: &mut impl Read) -> Option<()> {
 }
 
 /// Walks what of a profile is worth keeping, parents first: `(relative, path, is a folder)`.
-pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) -> Result<(), ProfileError>) -> Result<(), ProfileError> {
+pub(super) fn walk(
+    profile: &Path,
+    visit: &mut impl FnMut(&Path, &Path, bool) -> Result<(), ProfileError>,
+) -> Result<(), ProfileError> {
     let mut open = vec![PathBuf::new()];
     let mut seen = 0;
     while let Some(folder) = open.pop() {
@@ -169,11 +212,18 @@ pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) ->
             }
             seen += 1;
             if seen > ENTRIES {
-                return Err(ProfileError::TooLarge { place: profile.to_owned(), entries: ENTRIES, bytes: BYTES });
+                return Err(ProfileError::TooLarge {
+                    place: profile.to_owned(),
+                    entries: ENTRIES,
+                    bytes: BYTES,
+                });
             }
             let kind = entry.file_type().map_err(failed("look at", &path))?;
             if !kind.is_dir() && !kind.is_file() {
-                return Err(ProfileError::Unsafe { place: profile.to_owned(), entry: relative });
+                return Err(ProfileError::Unsafe {
+                    place: profile.to_owned(),
+                    entry: relative,
+                });
             }
             visit(&relative, &path, kind.is_dir())?;
             if kind.is_dir() {
@@ -185,5 +235,9 @@ pub(super) fn walk(profile: &Path, visit: &mut impl FnMut(&Path, &Path, bool) ->
 }
 
 fn is_worthless(relative: &Path) -> bool {
-    CACHES.iter().chain(&DUMPS).chain(&browser::MARKS).any(|name| relative == Path::new(name))
+    CACHES
+        .iter()
+        .chain(&DUMPS)
+        .chain(&browser::MARKS)
+        .any(|name| relative == Path::new(name))
 }

@@ -29,7 +29,9 @@ pub enum ProfileProblem {
     #[error("{0} is not a directory; move it away")]
     NotADirectory(PathBuf),
     /// A link leads elsewhere.
-    #[error("{path} leads to {target}, outside of the session path {root}; put the profile itself there, or set [sessions] path")]
+    #[error(
+        "{path} leads to {target}, outside of the session path {root}; put the profile itself there, or set [sessions] path"
+    )]
     OutsideRoot {
         /// The profile.
         path: PathBuf,
@@ -39,7 +41,9 @@ pub enum ProfileProblem {
         root: PathBuf,
     },
     /// Nothing can be written.
-    #[error("{path} cannot be written ({error}); mount it writable, and give it to the user that runs the gateway")]
+    #[error(
+        "{path} cannot be written ({error}); mount it writable, and give it to the user that runs the gateway"
+    )]
     ReadOnly {
         /// Where.
         path: PathBuf,
@@ -47,7 +51,9 @@ pub enum ProfileProblem {
         error: io::Error,
     },
     /// The file system is full.
-    #[error("only {free} bytes are free at {path}, and {MIN_FREE} are needed; free space, or move [sessions] path")]
+    #[error(
+        "only {free} bytes are free at {path}, and {MIN_FREE} are needed; free space, or move [sessions] path"
+    )]
     NoSpace {
         /// Where.
         path: PathBuf,
@@ -92,7 +98,10 @@ pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProble
 
 /// True: a directory is there. False: nothing is.
 fn directory(path: &Path) -> Result<bool, ProfileProblem> {
-    let unreadable = |error| ProfileProblem::Unreadable { path: path.to_owned(), error };
+    let unreadable = |error| ProfileProblem::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(true),
         Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
@@ -101,27 +110,51 @@ fn directory(path: &Path) -> Result<bool, ProfileProblem> {
             Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
             Err(_) => Ok(false),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(ProfileProblem::NotADirectory(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(ProfileProblem::NotADirectory(path.to_owned()))
+        }
         Err(error) => Err(unreadable(error)),
     }
 }
 
 /// The root itself may be a link (to a volume); what is below it must stay below it.
 fn inside(root: &Path, path: &Path) -> Result<(), ProfileProblem> {
-    let real = |path: &Path| fs::canonicalize(path).map_err(|error| ProfileProblem::Unreadable { path: path.to_owned(), error });
+    let real = |path: &Path| {
+        fs::canonicalize(path).map_err(|error| ProfileProblem::Unreadable {
+            path: path.to_owned(),
+            error,
+        })
+    };
     let (target, base) = (real(path)?, real(root)?);
-    if target.starts_with(&base) { Ok(()) } else { Err(ProfileProblem::OutsideRoot { path: path.to_owned(), target, root: base }) }
+    if target.starts_with(&base) {
+        Ok(())
+    } else {
+        Err(ProfileProblem::OutsideRoot {
+            path: path.to_owned(),
+            target,
+            root: base,
+        })
+    }
 }
 
 /// That so many more bytes find room at an existing path.
 pub(super) fn space(path: &Path, wanted: u64) -> Result<(), ProfileProblem> {
-    let stat = statvfs(path).map_err(|error| ProfileProblem::Unreadable { path: path.to_owned(), error: error.into() })?;
+    let stat = statvfs(path).map_err(|error| ProfileProblem::Unreadable {
+        path: path.to_owned(),
+        error: error.into(),
+    })?;
     // Some file systems do not tell: 0 blocks in all.
     if stat.blocks() == 0 {
         return Ok(());
     }
-    match room(stat.blocks_available().saturating_mul(stat.fragment_size()), wanted) {
-        Room::None(free) => Err(ProfileProblem::NoSpace { path: path.to_owned(), free }),
+    match room(
+        stat.blocks_available().saturating_mul(stat.fragment_size()),
+        wanted,
+    ) {
+        Room::None(free) => Err(ProfileProblem::NoSpace {
+            path: path.to_owned(),
+            free,
+        }),
         Room::Little(free) => {
             warn!(path = %path.display(), free_bytes = free, "little space is left for profiles");
             Ok(())
@@ -148,8 +181,14 @@ fn room(free: u64, wanted: u64) -> Room {
 fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     match error.raw_os_error().map(Errno::from_raw) {
         // A quota or the last inode; statvfs knows neither.
-        Some(Errno::ENOSPC | Errno::EDQUOT) => ProfileProblem::NoSpace { path: path.to_owned(), free: 0 },
-        _ => ProfileProblem::ReadOnly { path: path.to_owned(), error },
+        Some(Errno::ENOSPC | Errno::EDQUOT) => ProfileProblem::NoSpace {
+            path: path.to_owned(),
+            free: 0,
+        },
+        _ => ProfileProblem::ReadOnly {
+            path: path.to_owned(),
+            error,
+        },
     }
 }
 
@@ -178,7 +217,11 @@ mod tests {
         assert_eq!(room(MIN_FREE - 1, 0), Room::None(MIN_FREE - 1));
         assert_eq!(room(MIN_FREE, 0), Room::Little(MIN_FREE));
         assert_eq!(room(LOW_FREE, 0), Room::Enough);
-        assert_eq!(room(LOW_FREE, LOW_FREE - 1), Room::None(LOW_FREE), "what is to be written counts");
+        assert_eq!(
+            room(LOW_FREE, LOW_FREE - 1),
+            Room::None(LOW_FREE),
+            "what is to be written counts"
+        );
         assert_eq!(room(1, 2), Room::None(1));
     }
 
@@ -192,8 +235,15 @@ mod tests {
         fs::create_dir(&profile).expect("made");
         fs::set_permissions(&profile, fs::Permissions::from_mode(0o755)).expect("opened");
         check_profile(dir.path(), &client).expect("good");
-        assert_eq!(fs::metadata(&profile).expect("meta").permissions().mode() & 0o777, 0o700);
-        assert_eq!(fs::read_dir(&profile).expect("read").count(), 0, "nothing is left of the check");
+        assert_eq!(
+            fs::metadata(&profile).expect("meta").permissions().mode() & 0o777,
+            0o700
+        );
+        assert_eq!(
+            fs::read_dir(&profile).expect("read").count(),
+            0,
+            "nothing is left of the check"
+        );
     }
 
     #[test]
@@ -203,30 +253,53 @@ mod tests {
             for n in 0..8 {
                 let root = dir.path();
                 let client: ClientId = format!("s{n}").parse().expect("id");
-                scope.spawn(move || (0..50).for_each(|_| check_profile(root, &client).expect("good")));
+                scope.spawn(move || {
+                    (0..50).for_each(|_| check_profile(root, &client).expect("good"))
+                });
             }
         });
     }
 
     #[test]
     fn each_problem_is_named() {
-        let (dir, elsewhere) = (tempfile::tempdir().expect("tempdir"), tempfile::tempdir().expect("tempdir"));
+        let (dir, elsewhere) = (
+            tempfile::tempdir().expect("tempdir"),
+            tempfile::tempdir().expect("tempdir"),
+        );
         let root = dir.path();
         let check = |name: &str| check_profile(root, &name.parse().expect("id"));
         private_dir(&auth_dir(root)).expect("made");
         let place = |name: &str| auth_dir(root).join(format!("session-{name}"));
 
         fs::write(place("file"), b"").expect("written");
-        assert!(matches!(check("file"), Err(ProfileProblem::NotADirectory(_))));
+        assert!(matches!(
+            check("file"),
+            Err(ProfileProblem::NotADirectory(_))
+        ));
         std::os::unix::fs::symlink(elsewhere.path(), place("out")).expect("linked");
         let error = check("out").expect_err("leads out");
-        assert!(matches!(&error, ProfileProblem::OutsideRoot { .. }) && error.to_string().contains("outside of the session path"), "{error}");
+        assert!(
+            matches!(&error, ProfileProblem::OutsideRoot { .. })
+                && error.to_string().contains("outside of the session path"),
+            "{error}"
+        );
         std::os::unix::fs::symlink("/nowhere-at-all", place("lost")).expect("linked");
-        assert!(matches!(check("lost"), Err(ProfileProblem::NotADirectory(_))));
+        assert!(matches!(
+            check("lost"),
+            Err(ProfileProblem::NotADirectory(_))
+        ));
         // A folder in which nobody can make a file, not even root.
-        let error = probe(Path::new("/proc/self")).map_err(|error| full_or(Path::new("/proc/self"), error)).expect_err("not writable");
+        let error = probe(Path::new("/proc/self"))
+            .map_err(|error| full_or(Path::new("/proc/self"), error))
+            .expect_err("not writable");
         assert!(matches!(&error, ProfileProblem::ReadOnly { .. }), "{error}");
-        assert!(matches!(full_or(root, Errno::EDQUOT.into()), ProfileProblem::NoSpace { free: 0, .. }));
-        assert!(matches!(check_profile(&place("file"), &"a".parse().expect("id")), Err(ProfileProblem::NotADirectory(_))));
+        assert!(matches!(
+            full_or(root, Errno::EDQUOT.into()),
+            ProfileProblem::NoSpace { free: 0, .. }
+        ));
+        assert!(matches!(
+            check_profile(&place("file"), &"a".parse().expect("id")),
+            Err(ProfileProblem::NotADirectory(_))
+        ));
     }
 }

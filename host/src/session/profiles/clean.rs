@@ -31,8 +31,20 @@ pub struct Cleanup {
 ///
 /// # Errors
 /// When the session root cannot be read. A folder that cannot be removed is logged and left.
-pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration, dry_run: bool) -> io::Result<Cleanup> {
-    let mut broom = Broom { root, done: Cleanup { dry_run, ..Cleanup::default() } };
+pub fn clean(
+    root: &Path,
+    known: &[ClientId],
+    idle: &[ClientId],
+    age: Duration,
+    dry_run: bool,
+) -> io::Result<Cleanup> {
+    let mut broom = Broom {
+        root,
+        done: Cleanup {
+            dry_run,
+            ..Cleanup::default()
+        },
+    };
     for client in idle {
         let profile = profile_dir(root, client);
         broom.with(&profile, |broom| {
@@ -41,10 +53,16 @@ pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration, 
             }
         });
     }
-    let mut entries: Vec<_> = fs::read_dir(auth_dir(root))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<_> = fs::read_dir(auth_dir(root))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let owned = known.iter().any(|client| profile_dir(root, client) == path);
         // A link leads to what is not ours.
         let real = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir());
@@ -54,7 +72,13 @@ pub fn clean(root: &Path, known: &[ClientId], idle: &[ClientId], age: Duration, 
         if name.starts_with(INCOMING) {
             broom.remove(&path);
         } else if name.starts_with("session") {
-            broom.with(&path, |broom| if may_hold_login(&path) { broom.quarantine(&path) } else { broom.remove(&path) });
+            broom.with(&path, |broom| {
+                if may_hold_login(&path) {
+                    broom.quarantine(&path)
+                } else {
+                    broom.remove(&path)
+                }
+            });
         }
     }
     Ok(broom.done)
@@ -73,7 +97,13 @@ pub enum ProfileFate {
 /// Takes the profile of a deleted session away. Its browser must be gone. Blocking.
 #[must_use]
 pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Cleanup {
-    let (mut broom, path) = (Broom { root, done: Cleanup::default() }, profile_dir(root, client));
+    let (mut broom, path) = (
+        Broom {
+            root,
+            done: Cleanup::default(),
+        },
+        profile_dir(root, client),
+    );
     match fate {
         ProfileFate::Delete => broom.remove(&path),
         ProfileFate::SetAside if path.is_dir() => broom.quarantine(&path),
@@ -110,18 +140,28 @@ impl Broom<'_> {
             return;
         }
         let size = measure(path);
-        let removed = if self.done.dry_run { Ok(()) } else { fs::remove_dir_all(path) };
+        let removed = if self.done.dry_run {
+            Ok(())
+        } else {
+            fs::remove_dir_all(path)
+        };
         match removed {
             Ok(()) => {
                 self.done.bytes_freed += size.bytes;
                 self.done.removed.push(relative(self.root, path));
             }
-            Err(error) => warn!(path = relative(self.root, path), %error, "clean-up: cannot remove"),
+            Err(error) => {
+                warn!(path = relative(self.root, path), %error, "clean-up: cannot remove")
+            }
         }
     }
 
     fn quarantine(&mut self, path: &Path) {
-        let shelved = if self.done.dry_run { Ok(path.to_owned()) } else { shelve(self.root, path) };
+        let shelved = if self.done.dry_run {
+            Ok(path.to_owned())
+        } else {
+            shelve(self.root, path)
+        };
         match shelved {
             Ok(place) => self.done.quarantined.push(relative(self.root, &place)),
             Err(error) => warn!(%error, "clean-up: cannot set aside"),

@@ -42,7 +42,14 @@ pub fn facts(root: &Path, client: &ClientId) -> ProfileFacts {
     let path = relative(root, &dir);
     let writable = nix::unistd::access(&dir, nix::unistd::AccessFlags::W_OK).is_ok();
     let idle_seconds = size.idle().map(|idle| idle.as_secs());
-    ProfileFacts { path, exists: dir.is_dir(), writable, bytes: size.bytes, files: size.files, idle_seconds }
+    ProfileFacts {
+        path,
+        exists: dir.is_dir(),
+        writable,
+        bytes: size.bytes,
+        files: size.files,
+        idle_seconds,
+    }
 }
 
 /// A profile of a list.
@@ -105,7 +112,11 @@ pub fn list(root: &Path) -> Result<Vec<ListedProfile>, ProfileError> {
     let mut profiles = Vec::new();
     for entry in fs::read_dir(&dir).map_err(failed("read", &dir))? {
         let path = entry.map_err(failed("read", &dir))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !name.starts_with("session") || !path.is_dir() {
             continue;
         }
@@ -142,10 +153,18 @@ pub(super) fn measure(path: &Path) -> Size {
     let mut size = Size::default();
     let mut open = vec![path.to_owned()];
     while let Some(path) = open.pop() {
-        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         size.newest = size.newest.max(meta.modified().ok());
         if meta.is_dir() {
-            open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            open.extend(
+                fs::read_dir(&path)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|entry| entry.path()),
+            );
         } else {
             size.bytes += meta.blocks() * 512;
             size.files += 1;

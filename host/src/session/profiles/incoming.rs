@@ -15,7 +15,11 @@ use super::{
 use crate::model::ClientId;
 
 fn check_free(target: &Path) -> Result<(), ProfileError> {
-    if fs::symlink_metadata(target).is_ok() { Err(ProfileError::Exists(target.to_owned())) } else { Ok(()) }
+    if fs::symlink_metadata(target).is_ok() {
+        Err(ProfileError::Exists(target.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -31,8 +35,14 @@ impl Incoming {
         let target = profile_dir(root, client);
         check_free(&target)?;
         let auth = auth_dir(root);
-        let (prefix, private) = (format!("{INCOMING}{client}-"), fs::Permissions::from_mode(0o700));
-        let made = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(&auth);
+        let (prefix, private) = (
+            format!("{INCOMING}{client}-"),
+            fs::Permissions::from_mode(0o700),
+        );
+        let made = tempfile::Builder::new()
+            .prefix(&prefix)
+            .permissions(private)
+            .tempdir_in(&auth);
         let dir = made.map_err(failed("make a folder in", &auth))?.keep();
         Ok(Self { dir, target })
     }
@@ -43,13 +53,23 @@ impl Incoming {
     }
 
     /// Writes one file of `size` bytes; returns what was written. `relative` must have been checked to stay below.
-    pub(super) fn file(&self, relative: &Path, size: u64, content: &mut impl io::Read) -> Result<u64, ProfileError> {
+    pub(super) fn file(
+        &self,
+        relative: &Path,
+        size: u64,
+        content: &mut impl io::Read,
+    ) -> Result<u64, ProfileError> {
         space(&self.dir, size)?;
         if let Some(parent) = relative.parent() {
             self.folder(parent)?;
         }
         let path = self.dir.join(relative);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed("make", &path))?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed("make", &path))?;
         // No more than there is room for.
         io::copy(&mut io::Read::take(content, size), &mut file).map_err(failed("write", path))
     }
@@ -65,7 +85,9 @@ impl Incoming {
         check_free(&self.target)?;
         fs::rename(&self.dir, &self.target).map_err(failed("put in place", &self.target))?;
         let parent = self.target.parent().unwrap_or(&self.target);
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("flush", parent))?;
+        fs::File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .map_err(failed("flush", parent))?;
         Ok(self.target.clone())
     }
 

@@ -64,17 +64,26 @@ pub fn prepare_root(root: &Path) -> io::Result<()> {
 
 /// Makes a folder, and those above it, that nobody else may look into.
 pub(super) fn private_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Proves that a folder can be written: permissions alone say nothing of a read-only or full file system. Each proof has
 /// a file of its own: sessions that start together look at the same folder.
 pub(super) fn probe(dir: &Path) -> io::Result<()> {
-    tempfile::Builder::new().prefix(".probe-").tempfile_in(dir)?.close()
+    tempfile::Builder::new()
+        .prefix(".probe-")
+        .tempfile_in(dir)?
+        .close()
 }
 
 pub(super) fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// WhatsApp's login needs Local Storage; a folder with neither that nor `IndexedDB` never held one.

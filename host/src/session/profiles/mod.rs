@@ -42,10 +42,14 @@ pub enum ProfileError {
     #[error("there is no profile {0}; `wharf profile list` shows those that are there")]
     Missing(PathBuf),
     /// Nothing is overwritten.
-    #[error("{0} is already there and is not overwritten; move it away first (a profile: `wharf profile quarantine <client>`)")]
+    #[error(
+        "{0} is already there and is not overwritten; move it away first (a profile: `wharf profile quarantine <client>`)"
+    )]
     Exists(PathBuf),
     /// It holds neither Local Storage nor `IndexedDB`.
-    #[error("{0} holds no WhatsApp login (neither Default/Local Storage nor Default/IndexedDB is in it)")]
+    #[error(
+        "{0} holds no WhatsApp login (neither Default/Local Storage nor Default/IndexedDB is in it)"
+    )]
     NoLogin(PathBuf),
     /// More than one login below the folder.
     #[error("{dir} holds several logins: {found:?}; name one of them")]
@@ -62,7 +66,9 @@ pub enum ProfileError {
     #[error("nothing called {0:?} was set aside; `wharf profile list` shows what was")]
     NotQuarantined(String),
     /// A link, a device, or a path that leaves the profile.
-    #[error("{place} contains {entry:?}, which is neither a file nor a folder below it; nothing was done")]
+    #[error(
+        "{place} contains {entry:?}, which is neither a file nor a folder below it; nothing was done"
+    )]
     Unsafe {
         /// Archive or folder.
         place: PathBuf,
@@ -70,7 +76,9 @@ pub enum ProfileError {
         entry: PathBuf,
     },
     /// No profile is so large.
-    #[error("{place} has more than {entries} files or {bytes} bytes, which no profile has; nothing was done")]
+    #[error(
+        "{place} has more than {entries} files or {bytes} bytes, which no profile has; nothing was done"
+    )]
     TooLarge {
         /// Archive or folder.
         place: PathBuf,
@@ -101,7 +109,10 @@ fn failed(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error
 }
 
 /// The right to the profile of a client, which must be there.
-fn hold(root: &std::path::Path, client: &ClientId) -> Result<(PathBuf, crate::browser::ProfileLock), ProfileError> {
+fn hold(
+    root: &std::path::Path,
+    client: &ClientId,
+) -> Result<(PathBuf, crate::browser::ProfileLock), ProfileError> {
     let dir = profile_dir(root, client);
     if !dir.is_dir() {
         return Err(ProfileError::Missing(dir));
@@ -112,7 +123,11 @@ fn hold(root: &std::path::Path, client: &ClientId) -> Result<(PathBuf, crate::br
 
 fn in_use(error: BrowserError) -> ProfileError {
     match error {
-        BrowserError::Profile { profile, reason } => ProfileError::Io { what: "lock the profile", path: profile, error: io::Error::other(reason) },
+        BrowserError::Profile { profile, reason } => ProfileError::Io {
+            what: "lock the profile",
+            path: profile,
+            error: io::Error::other(reason),
+        },
         other => ProfileError::InUse(other),
     }
 }

@@ -47,9 +47,18 @@ pub fn quarantined(root: &Path) -> Result<Vec<Quarantined>, ProfileError> {
         if !path.is_dir() {
             continue;
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let since = parts(&name).map(|(_, since)| since);
-        found.push(Quarantined { path: relative(root, &path), bytes: measure(&path).bytes, since, name });
+        found.push(Quarantined {
+            path: relative(root, &path),
+            bytes: measure(&path).bytes,
+            since,
+            name,
+        });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -62,9 +71,18 @@ pub fn quarantined(root: &Path) -> Result<Vec<Quarantined>, ProfileError> {
 pub fn set_aside(root: &Path, client: &ClientId) -> Result<Quarantined, ProfileError> {
     let (dir, _lock) = hold(root, client)?;
     let target = shelve(root, &dir)?;
-    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = target
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let since = parts(&name).map(|(_, since)| since);
-    Ok(Quarantined { path: relative(root, &target), bytes: measure(&target).bytes, since, name })
+    Ok(Quarantined {
+        path: relative(root, &target),
+        bytes: measure(&target).bytes,
+        since,
+        name,
+    })
 }
 
 /// Moves a folder to the shelf; returns where it is now.
@@ -83,15 +101,22 @@ pub(super) fn shelve(root: &Path, dir: &Path) -> Result<PathBuf, ProfileError> {
 /// When there is no such name, and when a profile is in that place again.
 pub fn bring_back(root: &Path, name: &str) -> Result<PathBuf, ProfileError> {
     let missing = || ProfileError::NotQuarantined(name.to_owned());
-    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     let source = shelf(root).join(name);
-    let (old, _) = parts(name).filter(|_| plain && source.is_dir()).ok_or_else(missing)?;
+    let (old, _) = parts(name)
+        .filter(|_| plain && source.is_dir())
+        .ok_or_else(missing)?;
     let target = auth_dir(root).join(old);
     if fs::symlink_metadata(&target).is_ok() {
         return Err(ProfileError::Exists(target));
     }
     if let Some(pid) = browser::profile_user(&source) {
-        return Err(ProfileError::InUse(browser::BrowserError::ProfileInUse { profile: source, pid }));
+        return Err(ProfileError::InUse(browser::BrowserError::ProfileInUse {
+            profile: source,
+            pid,
+        }));
     }
     fs::rename(&source, &target).map_err(failed("bring back", &source))?;
     Ok(target)

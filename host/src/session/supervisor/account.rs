@@ -14,7 +14,8 @@ impl Supervisor {
                     self.note_account(Some(account)).await;
                 }
                 self.owner.unknown = false;
-                self.snapshot.send_modify(|snapshot| snapshot.account = Some(account.clone()));
+                self.snapshot
+                    .send_modify(|snapshot| snapshot.account = Some(account.clone()));
             }
             None if !self.owner.noted => self.note_account(before.as_ref()).await,
             None => {}
@@ -31,11 +32,16 @@ impl Supervisor {
     /// The login has ended.
     pub(super) fn disowned(&mut self) {
         self.owner.unknown = true;
-        self.snapshot.send_modify(|snapshot| snapshot.account = None);
+        self.snapshot
+            .send_modify(|snapshot| snapshot.account = None);
     }
 
     async fn note_account(&mut self, account: Option<&Account>) {
-        self.owner.noted = self.parts.journal.account(&self.parts.client, account).await;
+        self.owner.noted = self
+            .parts
+            .journal
+            .account(&self.parts.client, account)
+            .await;
         self.look_for_restrictions().await;
         self.notice(None).await;
     }

@@ -49,11 +49,22 @@ impl Body {
         starts: Arc<Semaphore>,
         profile: Arc<Semaphore>,
     ) -> Self {
-        Self { client, launcher, journal, starts, profile, running: None, generation: 0, work: JoinSet::new() }
+        Self {
+            client,
+            launcher,
+            journal,
+            starts,
+            profile,
+            running: None,
+            generation: 0,
+            work: JoinSet::new(),
+        }
     }
 
     pub(super) fn page(&self) -> Option<Arc<dyn Page>> {
-        self.running.as_ref().map(|running| Arc::clone(&running.page))
+        self.running
+            .as_ref()
+            .map(|running| Arc::clone(&running.page))
     }
 
     pub(super) fn is_current(&self, generation: u64) -> bool {
@@ -103,17 +114,27 @@ impl Body {
         });
         self.work.spawn(async move {
             // The session waits for the result: it is told of one in any case.
-            let result = told.await.unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
+            let result = told
+                .await
+                .unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
             Done::Launched { generation, result }
         });
     }
 
     /// Takes the result of a launch. None: it belongs to an older generation, and its browser is closed again.
-    pub(super) fn launched(&mut self, generation: u64, result: Result<Start, LaunchError>) -> Option<Result<(), LaunchError>> {
+    pub(super) fn launched(
+        &mut self,
+        generation: u64,
+        result: Result<Start, LaunchError>,
+    ) -> Option<Result<(), LaunchError>> {
         let current = self.is_current(generation);
         match result {
             Ok(Start { launched, permit }) => {
-                let running = Running { page: launched.page, heard: Heard::new(launched.events), permit };
+                let running = Running {
+                    page: launched.page,
+                    heard: Heard::new(launched.events),
+                    permit,
+                };
                 if current {
                     self.running = Some(running);
                 } else {
@@ -160,7 +181,12 @@ impl Body {
     pub(super) fn probe_contract(&mut self) {
         let Some(page) = self.page() else { return };
         let generation = self.generation;
-        self.work.spawn(async move { Done::Contract { generation, result: answer("contract", page.contract()).await } });
+        self.work.spawn(async move {
+            Done::Contract {
+                generation,
+                result: answer("contract", page.contract()).await,
+            }
+        });
     }
 
     pub(super) fn catch_up(&mut self, since: Timestamp) {
@@ -192,14 +218,27 @@ impl Body {
             let began = tokio::time::Instant::now();
             let result = answer("status", page.status()).await;
             let page_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Done::Health { generation, page_millis, result, browser: page.browser().await }
+            Done::Health {
+                generation,
+                page_millis,
+                result,
+                browser: page.browser().await,
+            }
         });
     }
 }
 
 /// The answer of a page for which the session waits; a call that panics is a refusal.
-async fn answer<T>(what: &'static str, call: impl Future<Output = Result<T, PageError>>) -> Result<T, PageError> {
-    tasks::unless_panics(call).await.unwrap_or_else(|| Err(PageError::Refused { what, reason: "the call broke off".into() }))
+async fn answer<T>(
+    what: &'static str,
+    call: impl Future<Output = Result<T, PageError>>,
+) -> Result<T, PageError> {
+    tasks::unless_panics(call).await.unwrap_or_else(|| {
+        Err(PageError::Refused {
+            what,
+            reason: "the call broke off".into(),
+        })
+    })
 }
 
 async fn heard(running: Option<&mut Running>, journal: &dyn Journal) -> Done {

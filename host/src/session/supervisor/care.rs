@@ -28,7 +28,10 @@ impl Supervisor {
             return;
         }
         let account = self.snapshot.borrow().account.clone();
-        self.parts.journal.time_lock(&self.parts.client, account.as_ref(), lock).await;
+        self.parts
+            .journal
+            .time_lock(&self.parts.client, account.as_ref(), lock)
+            .await;
         self.look_for_restrictions().await;
     }
 
@@ -46,24 +49,39 @@ impl Supervisor {
         if self.snapshot.borrow().notices == notices {
             return;
         }
-        let (client, account) = (self.parts.client.clone(), self.snapshot.borrow().account.clone());
+        let (client, account) = (
+            self.parts.client.clone(),
+            self.snapshot.borrow().account.clone(),
+        );
         if notices.is_empty() {
             info!(%client, "the session's notices are gone");
         } else {
             warn!(%client, ?notices, "session");
         }
-        self.snapshot.send_modify(|snapshot| snapshot.notices.clone_from(&notices));
-        self.parts.journal.report(&client, account.as_ref(), Event::report(&SessionNotices { notices })).await;
+        self.snapshot
+            .send_modify(|snapshot| snapshot.notices.clone_from(&notices));
+        self.parts
+            .journal
+            .report(
+                &client,
+                account.as_ref(),
+                Event::report(&SessionNotices { notices }),
+            )
+            .await;
     }
 
     /// Counts a fault of the bridge, and tells of it when it is time for that.
     pub(super) async fn fault(&mut self, fault: Fault) {
         let client = self.parts.client.clone();
-        metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string()).increment(fault.count);
+        metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string())
+            .increment(fault.count);
         if let Some(event) = self.care.faults.note(fault) {
             warn!(%client, place = event.place, error = event.error, count = event.count, "the bridge stumbled over something the page did");
             let account = self.snapshot.borrow().account.clone();
-            self.parts.journal.report(&client, account.as_ref(), Event::report(&event)).await;
+            self.parts
+                .journal
+                .report(&client, account.as_ref(), Event::report(&event))
+                .await;
             self.notice(None).await;
         }
     }
@@ -78,19 +96,34 @@ impl Supervisor {
         let over = |limit: u64| limit > 0 && memory > limit;
         let mib = |bytes: u64| bytes >> 20;
         if over(limits.memory_hard) {
-            let reason = format!("its browser uses {} MiB, more than the {} MiB allowed", mib(memory), mib(limits.memory_hard));
+            let reason = format!(
+                "its browser uses {} MiB, more than the {} MiB allowed",
+                mib(memory),
+                mib(limits.memory_hard)
+            );
             return self.take(Input::Lost(reason)).await;
         }
         if let Some(input) = self.stalled().await {
             return self.take(input).await;
         }
-        let due = self.care.last_refresh.is_none_or(|at| at.elapsed() >= REFRESH_PAUSE);
+        let due = self
+            .care
+            .last_refresh
+            .is_none_or(|at| at.elapsed() >= REFRESH_PAUSE);
         if !due || self.care.last_message.elapsed() < QUIET {
             return;
         }
-        let wants_update = self.care.status.as_ref().is_some_and(|status| status.needs_update);
+        let wants_update = self
+            .care
+            .status
+            .as_ref()
+            .is_some_and(|status| status.needs_update);
         let reason = if over(limits.memory_soft) {
-            format!("its browser uses {} MiB, more than {} MiB: loading the page anew while it is quiet", mib(memory), mib(limits.memory_soft))
+            format!(
+                "its browser uses {} MiB, more than {} MiB: loading the page anew while it is quiet",
+                mib(memory),
+                mib(limits.memory_soft)
+            )
         } else if wants_update {
             "WhatsApp Web has a new version: loading the page anew while it is quiet".to_owned()
         } else {
@@ -104,22 +137,33 @@ impl Supervisor {
     async fn stalled(&mut self) -> Option<Input> {
         let limit = self.parts.limits.ack_watchdog;
         let care = &self.care;
-        if limit.is_zero() || care.last_ack.elapsed() < limit || care.ready_since.elapsed() < limit {
+        if limit.is_zero() || care.last_ack.elapsed() < limit || care.ready_since.elapsed() < limit
+        {
             return None;
         }
-        let count = self.parts.journal.unacknowledged(&self.parts.client, limit).await;
+        let count = self
+            .parts
+            .journal
+            .unacknowledged(&self.parts.client, limit)
+            .await;
         self.care.unacknowledged = count;
         self.notice(None).await;
         if count == 0 {
             return None;
         }
-        let reason = format!("{count} sends have had no acknowledgement for {limit:?} though the session is ready");
+        let reason = format!(
+            "{count} sends have had no acknowledgement for {limit:?} though the session is ready"
+        );
         let (stalled, input) = match self.care.stalled {
             Stalled::No => (Stalled::PageAnew, Input::Refresh(reason)),
             Stalled::PageAnew => (Stalled::BrowserAnew, Input::Lost(reason)),
             Stalled::BrowserAnew => {
                 // For the same sends a browser is started anew once: they may be forgotten.
-                let older = self.parts.journal.unacknowledged(&self.parts.client, self.care.ready_since.elapsed()).await;
+                let older = self
+                    .parts
+                    .journal
+                    .unacknowledged(&self.parts.client, self.care.ready_since.elapsed())
+                    .await;
                 if count <= older {
                     return None;
                 }

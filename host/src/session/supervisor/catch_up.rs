@@ -28,8 +28,15 @@ impl Supervisor {
         if self.catch_up.stage != Stage::Due || !self.machine.can_send() {
             return;
         }
-        let Some(account) = self.snapshot.borrow().account.clone() else { return };
-        match self.parts.journal.told_until(&self.parts.client, &account).await {
+        let Some(account) = self.snapshot.borrow().account.clone() else {
+            return;
+        };
+        match self
+            .parts
+            .journal
+            .told_until(&self.parts.client, &account)
+            .await
+        {
             Ok(Some(until)) => {
                 self.catch_up.stage = Stage::Asked;
                 self.body.catch_up(until.minus(MARGIN));
@@ -53,7 +60,9 @@ impl Supervisor {
         self.catch_up.stage = Stage::Done;
         match complete {
             Some(true) => info!(%client, "caught up with what arrived meanwhile"),
-            Some(false) => warn!(%client, "more has arrived than could be read; the oldest of it is not told"),
+            Some(false) => {
+                warn!(%client, "more has arrived than could be read; the oldest of it is not told")
+            }
             None => {
                 self.catch_up.failures += 1;
                 let again = self.catch_up.failures < ATTEMPTS;
@@ -69,7 +78,11 @@ impl Supervisor {
     pub(super) async fn no_catch_up(&mut self, error: &PageError) {
         let client = &self.parts.client;
         // The next health check asks again, unless that changes nothing.
-        self.catch_up.stage = if matches!(error, PageError::ContractBroken { .. }) { Stage::Done } else { Stage::Due };
+        self.catch_up.stage = if matches!(error, PageError::ContractBroken { .. }) {
+            Stage::Done
+        } else {
+            Stage::Due
+        };
         warn!(%client, %error, "what arrived meanwhile was not read");
         self.all_told(None).await;
     }
@@ -81,7 +94,12 @@ impl Supervisor {
         }
         let account = self.snapshot.borrow().account.clone();
         let count = messages.len();
-        if !self.parts.journal.messages(&self.parts.client, account.as_ref(), messages).await {
+        if !self
+            .parts
+            .journal
+            .messages(&self.parts.client, account.as_ref(), messages)
+            .await
+        {
             self.catch_up.stage = Stage::Due;
         }
         self.body.recorded(count);
@@ -89,10 +107,19 @@ impl Supervisor {
 
     /// Notes that nothing older is untold than what the page holds back, if anything.
     pub(super) async fn all_told(&self, held_back: Option<Timestamp>) {
-        let Some(account) = self.snapshot.borrow().account.clone() else { return };
+        let Some(account) = self.snapshot.borrow().account.clone() else {
+            return;
+        };
         if self.catch_up.stage == Stage::Done && self.machine.can_send() {
             let now = Timestamp::now();
-            self.parts.journal.all_told(&self.parts.client, &account, held_back.map_or(now, |since| since.min(now))).await;
+            self.parts
+                .journal
+                .all_told(
+                    &self.parts.client,
+                    &account,
+                    held_back.map_or(now, |since| since.min(now)),
+                )
+                .await;
         }
     }
 }

@@ -4,7 +4,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     session::Arrival,
-    whatsapp::{BrowserReport, ContractReport, LaunchError, Launched, PageError, PageEvent, PageStatus, SendNews},
+    whatsapp::{
+        BrowserReport, ContractReport, LaunchError, Launched, PageError, PageEvent, PageStatus,
+        SendNews,
+    },
 };
 
 /// A browser with the right to its profile.

@@ -45,8 +45,18 @@ impl Faults {
             (due, kind.count, kind.since)
         });
         let (due, count, since) = known.unwrap_or_else(|| (true, fault.count, Timestamp::now()));
-        let told = due.then(|| BridgeFault { place: key.0.clone(), error: key.1.clone(), count, since });
-        self.0.entry(key).or_insert(Kind { count, since, told: now, last: now });
+        let told = due.then(|| BridgeFault {
+            place: key.0.clone(),
+            error: key.1.clone(),
+            count,
+            since,
+        });
+        self.0.entry(key).or_insert(Kind {
+            count,
+            since,
+            told: now,
+            last: now,
+        });
         told
     }
 
@@ -56,8 +66,15 @@ impl Faults {
         if self.0.is_empty() {
             return None;
         }
-        let kinds = self.0.keys().map(|(place, error)| format!("{place}: {error}")).collect::<Vec<_>>().join("; ");
-        Some(format!("the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"))
+        let kinds = self
+            .0
+            .keys()
+            .map(|(place, error)| format!("{place}: {error}"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Some(format!(
+            "the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"
+        ))
     }
 }
 
@@ -66,7 +83,11 @@ mod tests {
     use super::*;
 
     fn fault(place: &str, count: u64) -> Fault {
-        Fault { place: place.into(), error: "TypeError".into(), count }
+        Fault {
+            place: place.into(),
+            error: "TypeError".into(),
+            count,
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -79,7 +100,10 @@ mod tests {
         }
         assert_eq!(count(faults.note(fault("there", 1))), Some(1));
         let notice = faults.notice().expect("a notice");
-        assert!(notice.contains("here: TypeError; there: TypeError"), "{notice}");
+        assert!(
+            notice.contains("here: TypeError; there: TypeError"),
+            "{notice}"
+        );
         tokio::time::advance(AGAIN).await;
         assert_eq!(count(faults.note(fault("here", 1))), Some(2002));
         assert!(!faults.notice().expect("a notice").contains("there"));
@@ -90,7 +114,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn kinds_without_end_are_one_kind() {
         let mut faults = Faults::default();
-        let told = (0..1000).filter(|n| faults.note(fault(&n.to_string(), 1)).is_some()).count();
+        let told = (0..1000)
+            .filter(|n| faults.note(fault(&n.to_string(), 1)).is_some())
+            .count();
         assert_eq!(told, KINDS + 1);
     }
 }

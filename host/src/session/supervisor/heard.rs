@@ -37,7 +37,12 @@ pub(super) struct Heard {
 
 impl Heard {
     pub(super) fn new(events: mpsc::Receiver<PageEvent>) -> Self {
-        Self { events, waiting: VecDeque::new(), waits_until: None, overtaken: false }
+        Self {
+            events,
+            waiting: VecDeque::new(),
+            waits_until: None,
+            overtaken: false,
+        }
     }
 
     /// The next news. May be dropped at any `await` and begun anew: what was heard is kept, and so is the end of the wait.
@@ -50,15 +55,20 @@ impl Heard {
         {
             self.waiting.push_back(event);
         }
-        while (1..TOGETHER).contains(&self.waiting.len()) && self.waiting.iter().all(|event| can_wait(event, journal)) {
-            let end = *self.waits_until.get_or_insert_with(|| Instant::now() + LINGER);
+        while (1..TOGETHER).contains(&self.waiting.len())
+            && self.waiting.iter().all(|event| can_wait(event, journal))
+        {
+            let end = *self
+                .waits_until
+                .get_or_insert_with(|| Instant::now() + LINGER);
             match timeout_at(end, self.more()).await {
                 Ok(came) if came > 0 => {}
                 _ => break,
             }
         }
         self.waits_until = None;
-        self.first().unwrap_or_else(|| Done::Event(PageEvent::Closed("the browser is gone".into())))
+        self.first()
+            .unwrap_or_else(|| Done::Event(PageEvent::Closed("the browser is gone".into())))
     }
 
     /// Waits for more; how much came. 0: there will be no more.
@@ -70,13 +80,28 @@ impl Heard {
     }
 
     fn first(&mut self) -> Option<Done> {
-        let messages = self.waiting.iter().take_while(|event| is_message(event)).count();
+        let messages = self
+            .waiting
+            .iter()
+            .take_while(|event| is_message(event))
+            .count();
         let behind = self.waiting.get(messages);
         if messages > 0
-            && (self.overtaken || !behind.is_some_and(|event| matches!(event, PageEvent::Send(_) | PageEvent::Status(_) | PageEvent::Fault(_))))
+            && (self.overtaken
+                || !behind.is_some_and(|event| {
+                    matches!(
+                        event,
+                        PageEvent::Send(_) | PageEvent::Status(_) | PageEvent::Fault(_)
+                    )
+                }))
         {
             self.overtaken = false;
-            return Some(Done::Messages(self.waiting.drain(..messages.min(TOGETHER)).filter_map(arrival).collect()));
+            return Some(Done::Messages(
+                self.waiting
+                    .drain(..messages.min(TOGETHER))
+                    .filter_map(arrival)
+                    .collect(),
+            ));
         }
         self.overtaken = messages > 0;
         if !matches!(behind, Some(PageEvent::Send(_))) {
@@ -104,8 +129,14 @@ fn is_message(event: &PageEvent) -> bool {
 
 fn arrival(event: PageEvent) -> Option<Arrival> {
     match event {
-        PageEvent::Message(message) => Some(Arrival { message, missed: false }),
-        PageEvent::Missed(message) => Some(Arrival { message, missed: true }),
+        PageEvent::Message(message) => Some(Arrival {
+            message,
+            missed: false,
+        }),
+        PageEvent::Missed(message) => Some(Arrival {
+            message,
+            missed: true,
+        }),
         _ => None,
     }
 }
@@ -113,7 +144,10 @@ fn arrival(event: PageEvent) -> Option<Arrival> {
 /// Nobody waits for what comes after the server's acknowledgement, and often not for that.
 fn can_wait(event: &PageEvent, journal: &dyn Journal) -> bool {
     match event {
-        PageEvent::Send(SendNews { what: SendProgress::Ack(level), .. }) => *level > AckLevel::Server || !journal.outcome_awaited(),
+        PageEvent::Send(SendNews {
+            what: SendProgress::Ack(level),
+            ..
+        }) => *level > AckLevel::Server || !journal.outcome_awaited(),
         _ => false,
     }
 }

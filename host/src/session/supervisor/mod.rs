@@ -78,8 +78,22 @@ pub fn spawn(parts: Parts) -> SessionHandle {
     let (snapshot_tx, snapshot) = watch::channel(Snapshot::new("not started yet"));
     let (ready_tx, ready_page) = watch::channel(None);
     let (any_tx, any_page) = watch::channel(None);
-    let handle = SessionHandle { client: parts.client.clone(), commands, snapshot, ready_page, any_page };
-    tokio::spawn(own(parts, Shown { snapshot: snapshot_tx, ready_page: ready_tx, any_page: any_tx }, inbox));
+    let handle = SessionHandle {
+        client: parts.client.clone(),
+        commands,
+        snapshot,
+        ready_page,
+        any_page,
+    };
+    tokio::spawn(own(
+        parts,
+        Shown {
+            snapshot: snapshot_tx,
+            ready_page: ready_tx,
+            any_page: any_tx,
+        },
+        inbox,
+    ));
     handle
 }
 
@@ -96,21 +110,52 @@ struct Shown {
 async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
     // The same for one after the other: the browser of the one before may still be closing.
     let profile = Arc::new(Semaphore::new(1));
-    while tasks::unless_panics(Supervisor::new(parts.clone(), shown.clone(), Arc::clone(&profile)).run(&mut inbox)).await.is_none() {
+    while tasks::unless_panics(
+        Supervisor::new(parts.clone(), shown.clone(), Arc::clone(&profile)).run(&mut inbox),
+    )
+    .await
+    .is_none()
+    {
         tasks::begins_anew("session.supervisor", "it panicked");
-        let (client, at, reason) = (parts.client.clone(), Timestamp::now(), "the session's task broke off; it begins anew".to_owned());
-        let (before, account) = (shown.snapshot.borrow().state, shown.snapshot.borrow().account.clone());
-        (parts.linked, parts.wanted) = (shown.snapshot.borrow().linked, before != SessionState::Disconnected);
+        let (client, at, reason) = (
+            parts.client.clone(),
+            Timestamp::now(),
+            "the session's task broke off; it begins anew".to_owned(),
+        );
+        let (before, account) = (
+            shown.snapshot.borrow().state,
+            shown.snapshot.borrow().account.clone(),
+        );
+        (parts.linked, parts.wanted) = (
+            shown.snapshot.borrow().linked,
+            before != SessionState::Disconnected,
+        );
         shown.ready_page.send_replace(None);
         if let Some(page) = shown.any_page.send_replace(None) {
             page.close().await;
         }
         shown.snapshot.send_modify(|snapshot| {
-            *snapshot = Snapshot { launches: snapshot.launches, linked: parts.linked, account: account.clone(), ..Snapshot::new(&reason) };
+            *snapshot = Snapshot {
+                launches: snapshot.launches,
+                linked: parts.linked,
+                account: account.clone(),
+                ..Snapshot::new(&reason)
+            };
         });
-        let transition = Transition { client, at, before, after: SessionState::Disconnected, reason };
+        let transition = Transition {
+            client,
+            at,
+            before,
+            after: SessionState::Disconnected,
+            reason,
+        };
         // The journal may be what panicked.
-        let _ = tasks::unless_panics(parts.journal.entered(&transition, account.as_ref(), parts.linked)).await;
+        let _ = tasks::unless_panics(parts.journal.entered(
+            &transition,
+            account.as_ref(),
+            parts.linked,
+        ))
+        .await;
         sleep(PAUSE).await;
     }
 }
@@ -138,7 +183,13 @@ impl Supervisor {
         Self {
             machine: Machine::new(parts.linked),
             owner: Owner::new(parts.linked),
-            body: Body::new(parts.client.clone(), Arc::clone(&parts.launcher), Arc::clone(&parts.journal), Arc::clone(&parts.starts), profile),
+            body: Body::new(
+                parts.client.clone(),
+                Arc::clone(&parts.launcher),
+                Arc::clone(&parts.journal),
+                Arc::clone(&parts.starts),
+                profile,
+            ),
             parts,
             snapshot: shown.snapshot,
             ready_page: shown.ready_page,
@@ -187,10 +238,13 @@ impl Supervisor {
     async fn obey(&mut self, command: Command) {
         match command {
             // Between two attempts it is running, as far as whoever asks is concerned.
-            Command::Start if self.machine.open || self.machine.state == SessionState::Reconnecting => {}
+            Command::Start
+                if self.machine.open || self.machine.state == SessionState::Reconnecting => {}
             Command::Start | Command::Reconnect => self.take(Input::Start).await,
             Command::Stop => self.take(Input::Stop).await,
-            Command::Logout => self.body.ask("logout", |page| async move { page.logout().await }),
+            Command::Logout => self
+                .body
+                .ask("logout", |page| async move { page.logout().await }),
             Command::PasskeyAgain => self.passkey_again().await,
             Command::PasskeyCancel => self.passkey_cancel().await,
             Command::Shutdown => self.shut_down().await,
@@ -205,7 +259,11 @@ impl Supervisor {
         self.machine = machine;
         for effect in effects {
             match effect {
-                Effect::Enter { before, after, reason } => self.enter(before, after, reason).await,
+                Effect::Enter {
+                    before,
+                    after,
+                    reason,
+                } => self.enter(before, after, reason).await,
                 Effect::Launch => {
                     self.snapshot.send_modify(|snapshot| snapshot.launches += 1);
                     self.body.launch();
@@ -216,8 +274,12 @@ impl Supervisor {
                     self.catch_up = CatchUp::default();
                     self.body.close();
                 }
-                Effect::Reload => self.body.ask("reload", |page| async move { page.reload().await }),
-                Effect::RefreshQr => self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await }),
+                Effect::Reload => self
+                    .body
+                    .ask("reload", |page| async move { page.reload().await }),
+                Effect::RefreshQr => self
+                    .body
+                    .ask("refresh_qr", |page| async move { page.refresh_qr().await }),
                 Effect::Timer(wait) => self.set_timer(wait),
             }
         }
@@ -233,7 +295,10 @@ impl Supervisor {
         let at = Timestamp::now();
         let client = self.parts.client.clone();
         match after {
-            SessionState::Error | SessionState::MaxReconnectExceeded | SessionState::AuthFailure | SessionState::Reconnecting => {
+            SessionState::Error
+            | SessionState::MaxReconnectExceeded
+            | SessionState::AuthFailure
+            | SessionState::Reconnecting => {
                 warn!(%client, %before, %after, reason, "session");
             }
             _ => info!(%client, %before, %after, reason, "session"),
@@ -250,17 +315,36 @@ impl Supervisor {
             snapshot.reason.clone_from(&reason);
             snapshot.since = at;
         });
-        self.parts.journal.entered(&Transition { client, at, before, after, reason }, account.as_ref(), linked).await;
+        self.parts
+            .journal
+            .entered(
+                &Transition {
+                    client,
+                    at,
+                    before,
+                    after,
+                    reason,
+                },
+                account.as_ref(),
+                linked,
+            )
+            .await;
     }
 
     /// Makes what others see agree with the machine.
     fn publish(&mut self) {
         let page = self.body.page();
-        let ready = page.clone().filter(|_| self.machine.can_send() && self.owner.noted);
+        let ready = page
+            .clone()
+            .filter(|_| self.machine.can_send() && self.owner.noted);
         let ready = ready.map(|page| -> Arc<dyn PageSending> { page });
         publish_page(&self.ready_page, ready);
         publish_page(&self.any_page, page);
-        let (state, attempt, linked) = (self.machine.state, self.machine.attempt, self.machine.linked);
+        let (state, attempt, linked) = (
+            self.machine.state,
+            self.machine.attempt,
+            self.machine.linked,
+        );
         let waits = !self.machine.open;
         let next = self.timer.filter(|_| waits).map(|at| {
             let left = at.saturating_duration_since(Instant::now());
@@ -275,7 +359,8 @@ impl Supervisor {
                 snapshot.pairing = None;
             }
         });
-        metrics::gauge!("wharf_session_ready", "session" => self.parts.client.to_string()).set(if self.machine.can_send() { 1.0 } else { 0.0 });
+        metrics::gauge!("wharf_session_ready", "session" => self.parts.client.to_string())
+            .set(if self.machine.can_send() { 1.0 } else { 0.0 });
     }
 
     fn set_timer(&mut self, wait: Option<Wait>) {

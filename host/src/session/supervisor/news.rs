@@ -12,7 +12,10 @@ use crate::{
         handle::{HealthNote, QrView},
         machine::Input,
     },
-    whatsapp::{BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendNews, SendProgress, Stage},
+    whatsapp::{
+        BrowserReport, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendNews,
+        SendProgress, Stage,
+    },
 };
 
 /// WhatsApp's code for an account that will not come back.
@@ -33,12 +36,24 @@ impl Supervisor {
                 Some(Err(error)) => self.take(launch_failed(&error)).await,
                 None => {}
             },
-            Done::Contract { generation, result } if self.body.is_current(generation) => self.contract(result).await,
-            Done::Health { generation, page_millis, result, browser } if self.body.is_current(generation) => {
+            Done::Contract { generation, result } if self.body.is_current(generation) => {
+                self.contract(result).await
+            }
+            Done::Health {
+                generation,
+                page_millis,
+                result,
+                browser,
+            } if self.body.is_current(generation) => {
                 self.healthy(page_millis, result, browser).await;
             }
-            Done::NoCatchUp { generation, error } if self.body.is_current(generation) => self.no_catch_up(&error).await,
-            Done::Contract { .. } | Done::NoCatchUp { .. } | Done::Health { .. } | Done::Nothing => {}
+            Done::NoCatchUp { generation, error } if self.body.is_current(generation) => {
+                self.no_catch_up(&error).await
+            }
+            Done::Contract { .. }
+            | Done::NoCatchUp { .. }
+            | Done::Health { .. }
+            | Done::Nothing => {}
         }
     }
 
@@ -54,11 +69,28 @@ impl Supervisor {
             PageEvent::PairingEnded(reason) => self.pairing_ended(&reason),
             PageEvent::Passkey(news) => self.passkey_news(news).await,
             PageEvent::Send(news) => self.sends(vec![news]).await,
-            PageEvent::Message(message) => self.messages(vec![Arrival { message, missed: false }]).await,
-            PageEvent::Missed(message) => self.messages(vec![Arrival { message, missed: true }]).await,
+            PageEvent::Message(message) => {
+                self.messages(vec![Arrival {
+                    message,
+                    missed: false,
+                }])
+                .await
+            }
+            PageEvent::Missed(message) => {
+                self.messages(vec![Arrival {
+                    message,
+                    missed: true,
+                }])
+                .await
+            }
             PageEvent::CaughtUp { complete } => self.caught_up(complete).await,
             PageEvent::Fault(fault) => self.fault(fault).await,
-            PageEvent::LoggedOut(reason) => self.take(Input::LoggedOut(format!("WhatsApp ended the login: {reason}"))).await,
+            PageEvent::LoggedOut(reason) => {
+                self.take(Input::LoggedOut(format!(
+                    "WhatsApp ended the login: {reason}"
+                )))
+                .await
+            }
             PageEvent::Banned { until, code } => {
                 let wait = match until {
                     _ if code == PERMANENT_BAN => None,
@@ -67,8 +99,13 @@ impl Supervisor {
                 };
                 let reason = match (wait, until) {
                     (None, _) => "WhatsApp has banned this account for good (406)".to_owned(),
-                    (_, Some(until)) => format!("WhatsApp has banned this account until {} ({code})", until.rfc3339()),
-                    _ => format!("WhatsApp has banned this account for a time it did not name ({code})"),
+                    (_, Some(until)) => format!(
+                        "WhatsApp has banned this account until {} ({code})",
+                        until.rfc3339()
+                    ),
+                    _ => format!(
+                        "WhatsApp has banned this account for a time it did not name ({code})"
+                    ),
                 };
                 self.take(Input::Banned { wait, reason }).await;
             }
@@ -79,18 +116,29 @@ impl Supervisor {
                 self.snapshot.send_modify(|snapshot| snapshot.page = None);
                 self.take(Input::Navigated).await;
             }
-            PageEvent::Crashed(reason) => self.take(Input::Lost(format!("the page crashed: {reason}"))).await,
-            PageEvent::Closed(reason) => self.take(Input::Lost(format!("the browser ended: {reason}"))).await,
+            PageEvent::Crashed(reason) => {
+                self.take(Input::Lost(format!("the page crashed: {reason}")))
+                    .await
+            }
+            PageEvent::Closed(reason) => {
+                self.take(Input::Lost(format!("the browser ended: {reason}")))
+                    .await
+            }
         }
     }
 
     async fn sends(&mut self, news: Vec<SendNews>) {
         let account = self.snapshot.borrow().account.clone();
-        let refused = news.iter().any(|news| matches!(news.what, SendProgress::Refused { .. }));
+        let refused = news
+            .iter()
+            .any(|news| matches!(news.what, SendProgress::Refused { .. }));
         for news in &news {
             self.care.send_news(news);
         }
-        self.parts.journal.send_news(&self.parts.client, account.as_ref(), news).await;
+        self.parts
+            .journal
+            .send_news(&self.parts.client, account.as_ref(), news)
+            .await;
         if refused {
             self.look_for_restrictions().await;
         }
@@ -100,7 +148,8 @@ impl Supervisor {
     async fn status(&mut self, status: PageStatus) {
         let stage = status.stage();
         self.account(&status).await;
-        self.snapshot.send_modify(|snapshot| snapshot.page = Some(status.clone()));
+        self.snapshot
+            .send_modify(|snapshot| snapshot.page = Some(status.clone()));
         // No word is not the word that there is none: what was noted holds until its end.
         if stage == Stage::Ready && (status.time_lock.is_some() || status.time_lock_known) {
             self.time_lock(status.time_lock).await;
@@ -121,16 +170,22 @@ impl Supervisor {
         self.probing = false;
         match result {
             Ok(report) => {
-                let broken = report.capabilities.iter().find(|capability| capability.name == ESSENTIAL && !capability.ok);
+                let broken = report
+                    .capabilities
+                    .iter()
+                    .find(|capability| capability.name == ESSENTIAL && !capability.ok);
                 let input = match broken {
                     Some(capability) => {
                         let version = report.version.as_deref().unwrap_or("unknown");
                         let missing = capability.missing.join(", ");
-                        Input::ContractBroken(format!("WhatsApp Web {version} lacks {missing}, needed to send; a newer bridge script is needed"))
+                        Input::ContractBroken(format!(
+                            "WhatsApp Web {version} lacks {missing}, needed to send; a newer bridge script is needed"
+                        ))
                     }
                     None => Input::Page(Stage::Ready),
                 };
-                self.snapshot.send_modify(|snapshot| snapshot.contract = Some(report));
+                self.snapshot
+                    .send_modify(|snapshot| snapshot.contract = Some(report));
                 self.take(input).await;
             }
             // The page was loaded anew meanwhile; the new one will be probed.
@@ -145,30 +200,64 @@ impl Supervisor {
             return;
         }
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let view = QrView { code, expires_at: Timestamp::now().plus_millis(ttl), attempt: self.machine.qr_shown };
-        self.snapshot.send_modify(|snapshot| snapshot.qr = Some(view.clone()));
-        self.parts.journal.qr(&self.parts.client, &view.code, view.expires_at, view.attempt).await;
+        let view = QrView {
+            code,
+            expires_at: Timestamp::now().plus_millis(ttl),
+            attempt: self.machine.qr_shown,
+        };
+        self.snapshot
+            .send_modify(|snapshot| snapshot.qr = Some(view.clone()));
+        self.parts
+            .journal
+            .qr(
+                &self.parts.client,
+                &view.code,
+                view.expires_at,
+                view.attempt,
+            )
+            .await;
     }
 
     pub(super) async fn check_health(&mut self) {
         let qr = self.snapshot.borrow().qr.clone();
         match self.machine.state {
             // The page's own rotation stops silently when it was offline at the wrong moment.
-            SessionState::QrReady if !self.is_pairing() && !self.machine.passkey && qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) => {
-                self.body.ask("refresh_qr", |page| async move { page.refresh_qr().await });
+            SessionState::QrReady
+                if !self.is_pairing()
+                    && !self.machine.passkey
+                    && qr.is_none_or(|qr| qr.expires_at < Timestamp::now()) =>
+            {
+                self.body
+                    .ask("refresh_qr", |page| async move { page.refresh_qr().await });
                 self.body.check_health();
             }
-            SessionState::QrReady | SessionState::Authenticated | SessionState::Ready => self.body.check_health(),
+            SessionState::QrReady | SessionState::Authenticated | SessionState::Ready => {
+                self.body.check_health()
+            }
             _ => {}
         }
     }
 
-    async fn healthy(&mut self, page_millis: u64, result: Result<PageStatus, PageError>, browser: BrowserReport) {
+    async fn healthy(
+        &mut self,
+        page_millis: u64,
+        result: Result<PageStatus, PageError>,
+        browser: BrowserReport,
+    ) {
         let client = self.parts.client.clone();
-        let expected = self.machine.state != SessionState::Ready || result.as_ref().is_ok_and(|status| status.stage() == Stage::Ready);
+        let expected = self.machine.state != SessionState::Ready
+            || result
+                .as_ref()
+                .is_ok_and(|status| status.stage() == Stage::Ready);
         let (ok, detail) = match &result {
             Ok(_) if expected => (true, "ok".to_owned()),
-            Ok(status) => (false, format!("the page says {:?} though the session is ready", status.stage())),
+            Ok(status) => (
+                false,
+                format!(
+                    "the page says {:?} though the session is ready",
+                    status.stage()
+                ),
+            ),
             Err(error) => (false, error.to_string()),
         };
         if !ok {
@@ -176,7 +265,14 @@ impl Supervisor {
         }
         metrics::counter!("wharf_health_checks_total", "session" => client.to_string(), "ok" => ok.to_string()).increment(1);
         let cpu_percent = self.care.cpu_percent(&browser);
-        let note = HealthNote { at: Timestamp::now(), ok, detail, page_millis, cpu_percent, browser: Some(browser.clone()) };
+        let note = HealthNote {
+            at: Timestamp::now(),
+            ok,
+            detail,
+            page_millis,
+            cpu_percent,
+            browser: Some(browser.clone()),
+        };
         self.parts.journal.health(&client, &note).await;
         match result {
             Ok(status) => {
@@ -190,12 +286,21 @@ impl Supervisor {
             }
             // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
             Err(PageError::Gone { .. }) if !std::mem::replace(&mut self.missed, true) => {}
-            Err(error) => self.take(Input::Lost(format!("health check: {error}"))).await,
+            Err(error) => {
+                self.take(Input::Lost(format!("health check: {error}")))
+                    .await
+            }
         }
     }
 }
 
 fn launch_failed(error: &LaunchError) -> Input {
-    let fatal = matches!(error, LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile(_));
-    Input::LaunchFailed { fatal, reason: error.to_string() }
+    let fatal = matches!(
+        error,
+        LaunchError::NoBrowser(_) | LaunchError::ProfileInUse { .. } | LaunchError::Profile(_)
+    );
+    Input::LaunchFailed {
+        fatal,
+        reason: error.to_string(),
+    }
 }

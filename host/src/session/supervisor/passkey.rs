@@ -40,26 +40,42 @@ impl Supervisor {
         let step = self.parts.rules.passkey_step;
         match news {
             PasskeyNews::Asked => self.passkey_asked().await,
-            PasskeyNews::Signing { id, purpose, public_key } => self.passkey_signing(id, purpose, public_key).await,
+            PasskeyNews::Signing {
+                id,
+                purpose,
+                public_key,
+            } => self.passkey_signing(id, purpose, public_key).await,
             PasskeyNews::Phone => self.passkey_step(PasskeyStage::Phone, None, step).await,
             PasskeyNews::Confirm { code } => {
                 let code = match code.split_at_checked(4) {
                     Some((first, rest)) if rest.len() == 4 => format!("{first}-{rest}"),
                     _ => code,
                 };
-                self.passkey_step(PasskeyStage::Confirm, Some(code), step).await;
+                self.passkey_step(PasskeyStage::Confirm, Some(code), step)
+                    .await;
             }
             PasskeyNews::Finishing => self.passkey_step(PasskeyStage::Finishing, None, step).await,
             PasskeyNews::Failed { reason } => match stage {
                 // Whatever was sent, the server did not like it.
-                Some(PasskeyStage::Signing) if reason == "server_error" && !self.passkey.retried => {
+                Some(PasskeyStage::Signing)
+                    if reason == "server_error" && !self.passkey.retried =>
+                {
                     self.passkey_anew("WhatsApp refused the assertion (was it the passkey of this account?); sign once more").await;
                 }
                 // The page's own end of a question that has expired here.
                 Some(PasskeyStage::Failed) | None => {}
-                Some(stage) => self.passkey_failed(&words(stage, &reason, step), true).await,
+                Some(stage) => {
+                    self.passkey_failed(&words(stage, &reason, step), true)
+                        .await
+                }
             },
-            PasskeyNews::Lost => self.passkey_failed("the connection to WhatsApp was lost; scan the new QR", false).await,
+            PasskeyNews::Lost => {
+                self.passkey_failed(
+                    "the connection to WhatsApp was lost; scan the new QR",
+                    false,
+                )
+                .await
+            }
             PasskeyNews::Ended { reason } => self.passkey_over(&reason).await,
         }
     }
@@ -73,14 +89,18 @@ impl Supervisor {
         let life = self.parts.rules.passkey_timeout;
         let view = PasskeyView {
             // A second request in one ceremony takes the proof away.
-            code_without: self.passkey_view().is_none_or(|before| !before.is_pending()).then(|| now.plus_millis(millis(CODE_WITHOUT))),
+            code_without: self
+                .passkey_view()
+                .is_none_or(|before| !before.is_pending())
+                .then(|| now.plus_millis(millis(CODE_WITHOUT))),
             expires_at: now.plus_millis(millis(life)),
             ..PasskeyView::new(PasskeyStage::Asked, PasskeyPurpose::Link, now)
         };
         self.passkey.retried = false;
         self.retire_token("WhatsApp has asked anew; open the newest link");
         // Nobody may scan a QR now.
-        self.snapshot.send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
+        self.snapshot
+            .send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
         self.show_passkey(view, Some(life)).await;
     }
 
@@ -92,8 +112,13 @@ impl Supervisor {
                 return;
             }
         }
-        let asked = self.passkey_view().filter(|view| view.stage == PasskeyStage::Asked && view.purpose == purpose);
-        let own = public_key["timeout"].as_u64().filter(|millis| *millis > 0).map_or(Duration::MAX, Duration::from_millis);
+        let asked = self
+            .passkey_view()
+            .filter(|view| view.stage == PasskeyStage::Asked && view.purpose == purpose);
+        let own = public_key["timeout"]
+            .as_u64()
+            .filter(|millis| *millis > 0)
+            .map_or(Duration::MAX, Duration::from_millis);
         let life = self.parts.rules.passkey_timeout.min(own);
         let now = Timestamp::now();
         let asked_at = asked.as_ref().map_or(now, |view| view.asked_at);
@@ -114,15 +139,28 @@ impl Supervisor {
     }
 
     async fn passkey_step(&mut self, stage: PasskeyStage, code: Option<String>, life: Duration) {
-        let Some(view) = self.passkey_view().filter(PasskeyView::is_pending) else { return };
+        let Some(view) = self.passkey_view().filter(PasskeyView::is_pending) else {
+            return;
+        };
         let expires_at = Timestamp::now().plus_millis(millis(life));
-        let view = PasskeyView { stage, id: None, public_key: None, code, code_without: None, expires_at, reason: None, ..view };
+        let view = PasskeyView {
+            stage,
+            id: None,
+            public_key: None,
+            code,
+            code_without: None,
+            expires_at,
+            reason: None,
+            ..view
+        };
         self.show_passkey(view, Some(life)).await;
     }
 
     /// Asks for a fresh challenge on the same connection.
     async fn passkey_anew(&mut self, reason: &str) {
-        let Some(view) = self.passkey_view() else { return };
+        let Some(view) = self.passkey_view() else {
+            return;
+        };
         self.passkey.retried = true;
         self.retire_token(reason);
         let (now, life) = (Timestamp::now(), self.parts.rules.passkey_timeout);
@@ -139,7 +177,8 @@ impl Supervisor {
     /// An answer has come late.
     pub(super) async fn passkey_again(&mut self) {
         if self.passkey_view().is_some_and(|view| view.again) {
-            self.passkey_anew("the answer came too late; sign once more").await;
+            self.passkey_anew("the answer came too late; sign once more")
+                .await;
         }
     }
 
@@ -152,26 +191,42 @@ impl Supervisor {
 
     /// The clock of the present stage has ended.
     pub(super) async fn passkey_tick(&mut self) {
-        let Some(view) = self.passkey_view() else { return };
+        let Some(view) = self.passkey_view() else {
+            return;
+        };
         let step = self.parts.rules.passkey_step;
         match view.stage {
             PasskeyStage::Asked | PasskeyStage::Signing => {
                 let again = !self.passkey.retried && view.public_key.is_some();
-                let words = format!("nobody answered the challenge within {} s", self.passkey.life.as_secs_f64().ceil());
+                let words = format!(
+                    "nobody answered the challenge within {} s",
+                    self.passkey.life.as_secs_f64().ceil()
+                );
                 if !again {
                     return self.passkey_expired(&words).await;
                 }
                 // QR codes wait still: whoever comes late begins anew on this connection.
                 self.order(PasskeyOrder::Expire);
                 let expires_at = Timestamp::now().plus_millis(millis(step));
-                let view = PasskeyView { stage: PasskeyStage::Failed, id: None, expires_at, reason: Some(words), expired: true, again, ..view };
+                let view = PasskeyView {
+                    stage: PasskeyStage::Failed,
+                    id: None,
+                    expires_at,
+                    reason: Some(words),
+                    expired: true,
+                    again,
+                    ..view
+                };
                 self.show_passkey(view, Some(step)).await;
             }
             PasskeyStage::Failed => {
                 let reason = view.reason.clone().unwrap_or_default();
                 self.passkey_expired(&reason).await;
             }
-            stage => self.passkey_failed(&words(stage, "timeout", step), true).await,
+            stage => {
+                self.passkey_failed(&words(stage, "timeout", step), true)
+                    .await
+            }
         }
     }
 
@@ -187,7 +242,12 @@ impl Supervisor {
 
     /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was lost.
     async fn passkey_failed(&mut self, reason: &str, cancel: bool) {
-        let Some(view) = self.passkey_view().filter(|view| view.is_pending() || view.again) else { return };
+        let Some(view) = self
+            .passkey_view()
+            .filter(|view| view.is_pending() || view.again)
+        else {
+            return;
+        };
         if cancel {
             self.order(PasskeyOrder::Cancel);
         }
@@ -207,37 +267,54 @@ impl Supervisor {
 
     /// Nothing is left of it.
     async fn passkey_over(&mut self, reason: &str) {
-        let Some(view) = self.passkey_view() else { return };
+        let Some(view) = self.passkey_view() else {
+            return;
+        };
         self.retire_token(reason);
         self.passkey = Passkey::default();
-        self.snapshot.send_modify(|snapshot| snapshot.passkey = None);
+        self.snapshot
+            .send_modify(|snapshot| snapshot.passkey = None);
         if view.is_pending() || view.again {
             info!(client = %self.parts.client, reason, "no passkey is awaited any more");
-            let done = PasskeyDone { stage: Done::Done, purpose: view.purpose, reason: reason.to_owned() };
+            let done = PasskeyDone {
+                stage: Done::Done,
+                purpose: view.purpose,
+                reason: reason.to_owned(),
+            };
             self.tell_passkey(&PasskeyStep::Done(done)).await;
         }
         self.care.passkey = None;
         self.notice(None).await;
         // At linking a finished ceremony waits for the login; QR codes stay away until then.
         if reason != "linked" && self.machine.passkey {
-            self.snapshot.send_modify(|snapshot| NOT_AWAITED.clone_into(&mut snapshot.reason));
+            self.snapshot
+                .send_modify(|snapshot| NOT_AWAITED.clone_into(&mut snapshot.reason));
             Box::pin(self.take(Input::PasskeyEnded)).await;
         }
     }
 
     /// A ceremony ends with the state it belongs to.
     pub(super) async fn passkey_follows(&mut self) {
-        let Some(view) = self.passkey_view() else { return };
+        let Some(view) = self.passkey_view() else {
+            return;
+        };
         let state = self.machine.state;
         let stays = match view.purpose {
             PasskeyPurpose::Link => state == SessionState::QrReady,
-            PasskeyPurpose::Checkpoint => self.machine.open && !matches!(state, SessionState::Loading | SessionState::QrReady),
+            PasskeyPurpose::Checkpoint => {
+                self.machine.open && !matches!(state, SessionState::Loading | SessionState::QrReady)
+            }
         };
         if stays {
             return;
         }
-        let linked = view.purpose == PasskeyPurpose::Link && matches!(state, SessionState::Authenticated | SessionState::Ready);
-        let reason = if linked { "linked".to_owned() } else { format!("the session is {state}: {}", self.snapshot.borrow().reason) };
+        let linked = view.purpose == PasskeyPurpose::Link
+            && matches!(state, SessionState::Authenticated | SessionState::Ready);
+        let reason = if linked {
+            "linked".to_owned()
+        } else {
+            format!("the session is {state}: {}", self.snapshot.borrow().reason)
+        };
         self.passkey_over(&reason).await;
     }
 
@@ -255,7 +332,12 @@ impl Supervisor {
         let step = view.told();
         self.snapshot.send_modify(|snapshot| {
             if view.purpose == PasskeyPurpose::Link {
-                (if view.is_pending() || view.again { AWAITED } else { NOT_AWAITED }).clone_into(&mut snapshot.reason);
+                (if view.is_pending() || view.again {
+                    AWAITED
+                } else {
+                    NOT_AWAITED
+                })
+                .clone_into(&mut snapshot.reason);
             }
             snapshot.passkey = Some(view);
         });
@@ -265,14 +347,20 @@ impl Supervisor {
 
     async fn tell_passkey(&self, step: &PasskeyStep) {
         let account = self.snapshot.borrow().account.clone();
-        self.parts.journal.report(&self.parts.client, account.as_ref(), Event::report(step)).await;
+        self.parts
+            .journal
+            .report(&self.parts.client, account.as_ref(), Event::report(step))
+            .await;
     }
 
     /// A token is for one challenge; whoever still has it is told what became of that.
     fn retire_token(&self, reason: &str) {
         self.snapshot.send_modify(|snapshot| {
             if let Some(token) = snapshot.passkey.as_mut().and_then(|view| view.token.take()) {
-                snapshot.past_passkeys.push(PastPasskey { token, reason: reason.to_owned() });
+                snapshot.past_passkeys.push(PastPasskey {
+                    token,
+                    reason: reason.to_owned(),
+                });
                 let more = snapshot.past_passkeys.len().saturating_sub(PAST);
                 snapshot.past_passkeys.drain(..more);
             }
@@ -280,7 +368,8 @@ impl Supervisor {
     }
 
     fn order(&mut self, order: PasskeyOrder) {
-        self.body.ask("passkey", |page| async move { page.passkey(&order).await });
+        self.body
+            .ask("passkey", |page| async move { page.passkey(&order).await });
     }
 }
 

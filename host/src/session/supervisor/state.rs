@@ -21,7 +21,10 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(linked: bool) -> Self {
-        Self { unknown: !linked, noted: true }
+        Self {
+            unknown: !linked,
+            noted: true,
+        }
     }
 }
 
@@ -137,7 +140,9 @@ impl Care {
         let now = Instant::now();
         let (before, used) = self.cpu.replace((now, browser.cpu_millis?))?;
         let spent = browser.cpu_millis?.checked_sub(used)?;
-        let passed = u64::try_from(now.duration_since(before).as_millis()).ok().filter(|millis| *millis > 0)?;
+        let passed = u64::try_from(now.duration_since(before).as_millis())
+            .ok()
+            .filter(|millis| *millis > 0)?;
         u32::try_from(spent.saturating_mul(100) / passed).ok()
     }
 
@@ -145,14 +150,20 @@ impl Care {
     pub(super) fn notices(&mut self) -> Vec<String> {
         let mut notices: Vec<String> = self.passkey.iter().cloned().collect();
         if self.unacknowledged > 0 {
-            notices.push(format!("degraded: {} sends have no acknowledgement though the session is ready", self.unacknowledged));
+            notices.push(format!(
+                "degraded: {} sends have no acknowledgement though the session is ready",
+                self.unacknowledged
+            ));
         }
         if let Some(status) = &self.status {
             if status.modal {
                 notices.push("a dialog covers the page; sends go on".into());
             }
             if status.needs_update {
-                notices.push("WhatsApp Web has a new version; the page is loaded anew at a quiet moment".into());
+                notices.push(
+                    "WhatsApp Web has a new version; the page is loaded anew at a quiet moment"
+                        .into(),
+                );
             }
         }
         if self.held > 0 {
@@ -163,8 +174,12 @@ impl Care {
         }
         for Restriction { kind, .. } in &self.restrictions {
             let why = match kind {
-                RestrictionKind::ReachOutTimeLock => "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)",
-                RestrictionKind::NewChatLimit => "WhatsApp refuses new chats of this account: its monthly limit is reached (475)",
+                RestrictionKind::ReachOutTimeLock => {
+                    "WhatsApp lets this account write to nobody new for a while (reach-out time lock, 463)"
+                }
+                RestrictionKind::NewChatLimit => {
+                    "WhatsApp refuses new chats of this account: its monthly limit is reached (475)"
+                }
             };
             notices.push(format!("{why}; sends to strangers wait"));
         }

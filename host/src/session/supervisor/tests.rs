@@ -17,7 +17,9 @@ use super::*;
 use crate::{
     config,
     model::{Account, Address, Content, InboundMessage, Location, MessageId},
-    whatsapp::{Capability, ContractReport, LaunchError, PageEvent, PageStatus, SendNews, fake::Watch},
+    whatsapp::{
+        Capability, ContractReport, LaunchError, PageEvent, PageStatus, SendNews, fake::Watch,
+    },
 };
 
 struct Rig {
@@ -28,7 +30,13 @@ struct Rig {
 }
 
 fn rig(failures: Vec<LaunchError>) -> Rig {
-    beside(&Arc::new(Semaphore::new(1)), ScriptedLauncher { failures: Mutex::new(failures), ..ScriptedLauncher::default() })
+    beside(
+        &Arc::new(Semaphore::new(1)),
+        ScriptedLauncher {
+            failures: Mutex::new(failures),
+            ..ScriptedLauncher::default()
+        },
+    )
 }
 
 /// A session that shares the right to start with others.
@@ -42,25 +50,50 @@ fn beside(starts: &Arc<Semaphore>, launcher: ScriptedLauncher) -> Rig {
         journal: Arc::<Notes>::clone(&notes),
         rules: Rules::new(&config::Sessions::default(), &config::WhatsApp::default()),
         health_interval: Duration::from_secs(60),
-        limits: Limits { ack_watchdog: Duration::from_secs(120), memory_hard: 2 << 30, ..Limits::default() },
+        limits: Limits {
+            ack_watchdog: Duration::from_secs(120),
+            memory_hard: 2 << 30,
+            ..Limits::default()
+        },
         starts: Arc::clone(starts),
         linked: false,
         wanted: true,
     });
     let watch = launcher.page.unanswered.watch();
-    Rig { launcher, notes, handle, _watch: watch }
+    Rig {
+        launcher,
+        notes,
+        handle,
+        _watch: watch,
+    }
 }
 
 impl Rig {
     async fn reaches(&self, state: SessionState) -> Snapshot {
         let mut snapshot = self.handle.snapshot();
-        let reached = tokio::time::timeout(Duration::from_hours(10), snapshot.wait_for(|snapshot| snapshot.state == state)).await;
-        reached.unwrap_or_else(|_| panic!("never {state}, but {:?}", self.handle.snapshot().borrow().state)).expect("a supervisor").clone()
+        let reached = tokio::time::timeout(
+            Duration::from_hours(10),
+            snapshot.wait_for(|snapshot| snapshot.state == state),
+        )
+        .await;
+        reached
+            .unwrap_or_else(|_| {
+                panic!(
+                    "never {state}, but {:?}",
+                    self.handle.snapshot().borrow().state
+                )
+            })
+            .expect("a supervisor")
+            .clone()
     }
 
     /// Waits until the page of launch `n` can be told things.
     async fn launched(&self, n: u64) {
-        self.handle.snapshot().wait_for(|snapshot| snapshot.launches == n).await.expect("a supervisor");
+        self.handle
+            .snapshot()
+            .wait_for(|snapshot| snapshot.launches == n)
+            .await
+            .expect("a supervisor");
         while self.launcher.news.lock().expect("lock").len() < usize::try_from(n).expect("small") {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -68,18 +101,42 @@ impl Rig {
 }
 
 fn report(ok: bool) -> ContractReport {
-    let missing = if ok { vec![] } else { vec!["WAWebSendMsgChatAction.addAndSendMsgToChat".to_owned()] };
-    let capability = Capability { name: "send_text".into(), ok, missing, ..Capability::default() };
-    ContractReport { version: Some("2.3000.1".into()), capabilities: vec![capability], ..ContractReport::default() }
+    let missing = if ok {
+        vec![]
+    } else {
+        vec!["WAWebSendMsgChatAction.addAndSendMsgToChat".to_owned()]
+    };
+    let capability = Capability {
+        name: "send_text".into(),
+        ok,
+        missing,
+        ..Capability::default()
+    };
+    ContractReport {
+        version: Some("2.3000.1".into()),
+        capabilities: vec![capability],
+        ..ContractReport::default()
+    }
 }
 
 fn ready_status() -> PageStatus {
     let connected = || Some("CONNECTED".to_owned());
-    PageStatus { socket: connected(), stream: connected(), mode: Some("MAIN".into()), registered: true, has_synced: true, ..PageStatus::default() }
+    PageStatus {
+        socket: connected(),
+        stream: connected(),
+        mode: Some("MAIN".into()),
+        registered: true,
+        has_synced: true,
+        ..PageStatus::default()
+    }
 }
 
 fn inbound() -> InboundMessage {
-    let address = Address { chat: "2@c.us".into(), pn: None, lid: None };
+    let address = Address {
+        chat: "2@c.us".into(),
+        pn: None,
+        lid: None,
+    };
     InboundMessage {
         id: MessageId("3EB0".into()),
         chat: address.clone(),
@@ -87,7 +144,11 @@ fn inbound() -> InboundMessage {
         from_me: false,
         push_name: None,
         sent_at: Timestamp(0),
-        content: Content::Location(Location { latitude: 0.0, longitude: 0.0, name: None }),
+        content: Content::Location(Location {
+            latitude: 0.0,
+            longitude: 0.0,
+            name: None,
+        }),
         reply_to: None,
     }
 }

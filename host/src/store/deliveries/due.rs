@@ -37,10 +37,21 @@ impl Store {
             "CROSS JOIN delivery WHERE delivery.rowid IN (SELECT rowid FROM delivery WHERE state = 'pending' AND plugin = name
                 AND target = receiver ORDER BY next_at LIMIT ?)"
         );
-        let rows = sqlx::query(sql).bind(each).fetch_all(&mut *self.readers.get().await?).await?;
+        let rows = sqlx::query(sql)
+            .bind(each)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         // One that cannot be read keeps no other from its receiver.
-        let mut lines: Vec<_> =
-            rows.iter().filter_map(|row| self.aside.readable("delivery", || row.try_get("id").unwrap_or_default(), read(row))).collect();
+        let mut lines: Vec<_> = rows
+            .iter()
+            .filter_map(|row| {
+                self.aside.readable(
+                    "delivery",
+                    || row.try_get("id").unwrap_or_default(),
+                    read(row),
+                )
+            })
+            .collect();
         // Within a receiver, the event that came first goes first where two are due at the same moment.
         lines.sort_by_key(|delivery| (delivery.next_at, delivery.event_seq));
         Ok(lines)
@@ -50,12 +61,21 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn envelopes(&self, seqs: &[i64]) -> Result<HashMap<i64, Result<Envelope, String>>, StoreError> {
+    pub async fn envelopes(
+        &self,
+        seqs: &[i64],
+    ) -> Result<HashMap<i64, Result<Envelope, String>>, StoreError> {
         let sql = "SELECT seq, envelope FROM event WHERE seq IN (SELECT value FROM json_each(?))";
-        let rows = sqlx::query(sql).bind(serde_json::to_string(seqs)?).fetch_all(&mut *self.readers.get().await?).await?;
+        let rows = sqlx::query(sql)
+            .bind(serde_json::to_string(seqs)?)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         let one = |row: &SqliteRow| {
             let text: String = row.try_get("envelope")?;
-            Ok((row.try_get("seq")?, serde_json::from_str(&text).map_err(|error| error.to_string())))
+            Ok((
+                row.try_get("seq")?,
+                serde_json::from_str(&text).map_err(|error| error.to_string()),
+            ))
         };
         rows.iter().map(one).collect()
     }

@@ -31,7 +31,15 @@ impl Store {
     pub async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?1, waits_since = ?1, updated_at = ?1 \
                    WHERE id = ?2 AND state IN ('dead', 'pending')";
-        Ok(self.writer.statement(sqlx::query(sql).bind(Timestamp::now().0).bind(id.to_owned())).await? == 1)
+        Ok(self
+            .writer
+            .statement(
+                sqlx::query(sql)
+                    .bind(Timestamp::now().0)
+                    .bind(id.to_owned()),
+            )
+            .await?
+            == 1)
     }
 
     /// As [`Store::retry_delivery`], all that `filter` means; its state is `dead`, unless it says `pending`. How many.
@@ -63,7 +71,11 @@ impl Store {
     /// When the database refuses.
     pub async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM delivery WHERE id = ? AND state IN ('dead', 'pending')";
-        Ok(self.writer.statement(sqlx::query(sql).bind(id.to_owned())).await? == 1)
+        Ok(self
+            .writer
+            .statement(sqlx::query(sql).bind(id.to_owned()))
+            .await?
+            == 1)
     }
 
     /// Deletes all that `filter` means; its state is `dead`, unless it says `pending`. How many.
@@ -98,7 +110,10 @@ impl Store {
                    WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_line WHERE state = 'pending' AND waits_since < ?2 LIMIT ?3)";
         let mut all = 0;
         loop {
-            let statement = sqlx::query(sql).bind(Timestamp::now().0).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));
+            let statement = sqlx::query(sql)
+                .bind(Timestamp::now().0)
+                .bind(oldest.0)
+                .bind(i64::try_from(STEP).unwrap_or(i64::MAX));
             let some = self.writer.statement_deferrable(statement).await?;
             all += some;
             if some < STEP {
@@ -113,11 +128,12 @@ impl Store {
     /// # Errors
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_dead_letters(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let sql =
-            "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at < ? LIMIT ?)";
+        let sql = "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at < ? LIMIT ?)";
         let mut any = false;
         loop {
-            let statement = sqlx::query(sql).bind(oldest.0).bind(i64::try_from(STEP).unwrap_or(i64::MAX));
+            let statement = sqlx::query(sql)
+                .bind(oldest.0)
+                .bind(i64::try_from(STEP).unwrap_or(i64::MAX));
             let some = self.writer.statement_deferrable(statement).await?;
             any |= some > 0;
             if some < STEP {
@@ -127,7 +143,12 @@ impl Store {
         }
     }
 
-    async fn in_steps(&self, sql: &'static str, filter: &DeliveryFilter, now: Timestamp) -> Result<u64, StoreError> {
+    async fn in_steps(
+        &self,
+        sql: &'static str,
+        filter: &DeliveryFilter,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let mut all = 0;
         loop {
             let statement = sqlx::query(sql)

@@ -56,13 +56,22 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn deliveries(&self, filter: &DeliveryFilter, before: Option<&str>, limit: u32) -> Result<DeliveryPage, StoreError> {
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<DeliveryPage, StoreError> {
         let dead = filter.state == Some(DeliveryState::Dead);
         let floor: Option<String> = if dead {
             None
         } else {
             let sql = "SELECT id FROM delivery WHERE (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT 1 OFFSET ?2";
-            sqlx::query_scalar(sql).bind(before).bind(LOOKED_AT - 1).fetch_optional(&mut *self.readers.get().await?).await?
+            sqlx::query_scalar(sql)
+                .bind(before)
+                .bind(LOOKED_AT - 1)
+                .fetch_optional(&mut *self.readers.get().await?)
+                .await?
         };
         // Left to itself, SQLite would walk through all rows in the order of the answer until it has seen enough dead ones.
         let sql = if dead {
@@ -89,8 +98,18 @@ impl Store {
             .await?;
         let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let id = |row: &SqliteRow| row.try_get::<String, _>("id");
-        let next = if full { rows.last().map(id).transpose()? } else { floor };
-        let rows = rows.iter().filter_map(|row| self.aside.readable("delivery", || id(row).unwrap_or_default(), read(row))).collect();
+        let next = if full {
+            rows.last().map(id).transpose()?
+        } else {
+            floor
+        };
+        let rows = rows
+            .iter()
+            .filter_map(|row| {
+                self.aside
+                    .readable("delivery", || id(row).unwrap_or_default(), read(row))
+            })
+            .collect();
         Ok(DeliveryPage { rows, next })
     }
 
@@ -99,7 +118,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
-        let row = sqlx::query(select!("delivery WHERE id = ?")).bind(id).fetch_optional(&mut *self.readers.get().await?).await?;
+        let row = sqlx::query(select!("delivery WHERE id = ?"))
+            .bind(id)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -112,10 +134,20 @@ impl Store {
                    SELECT plugin, target, count(*) AS pending, 0 AS dead FROM delivery INDEXED BY delivery_line WHERE state = 'pending' GROUP BY plugin, target UNION ALL
                    SELECT plugin, target, 0, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' GROUP BY plugin, target)
                    GROUP BY plugin, target ORDER BY plugin, target";
-        let rows = sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await?;
+        let rows = sqlx::query(sql)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         let count = |row: &SqliteRow| {
-            let number = |name| row.try_get::<i64, _>(name).map(|count| u64::try_from(count).unwrap_or(0));
-            Ok(DeliveryCount { plugin: row.try_get("plugin")?, target: row.try_get("target")?, pending: number("pending")?, dead: number("dead")? })
+            let number = |name| {
+                row.try_get::<i64, _>(name)
+                    .map(|count| u64::try_from(count).unwrap_or(0))
+            };
+            Ok(DeliveryCount {
+                plugin: row.try_get("plugin")?,
+                target: row.try_get("target")?,
+                pending: number("pending")?,
+                dead: number("dead")?,
+            })
         };
         rows.iter().map(count).collect()
     }

@@ -119,13 +119,30 @@ fn read(row: &SqliteRow) -> Result<Delivery, StoreError> {
 }
 
 /// Stores what events (by their places) gave rise to.
-pub(super) fn insert_all(script: &mut Script, events: &[(i64, Vec<NewDelivery>)]) -> Result<(), StoreError> {
+pub(super) fn insert_all(
+    script: &mut Script,
+    events: &[(i64, Vec<NewDelivery>)],
+) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let columns = |seq: i64, new: &NewDelivery| {
-        let (next_at, reason) = new.again.as_ref().map_or((now, None), |(at, reason)| (*at, Some(reason)));
-        json!([new.id, seq, new.plugin, new.target, new.attempt, next_at, reason])
+        let (next_at, reason) = new
+            .again
+            .as_ref()
+            .map_or((now, None), |(at, reason)| (*at, Some(reason)));
+        json!([
+            new.id,
+            seq,
+            new.plugin,
+            new.target,
+            new.attempt,
+            next_at,
+            reason
+        ])
     };
-    let rows: Vec<_> = events.iter().flat_map(|(seq, all)| all.iter().map(|new| columns(*seq, new))).collect();
+    let rows: Vec<_> = events
+        .iter()
+        .flat_map(|(seq, all)| all.iter().map(|new| columns(*seq, new)))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -154,6 +171,13 @@ impl Store {
         let rows: Vec<_> = attempts.iter().map(columns).collect();
         let sql = "UPDATE delivery SET state = done.value ->> 1, attempt = attempt + 1, next_at = done.value ->> 2, reason = done.value ->> 3, updated_at = ?
                    FROM json_each(?) AS done WHERE delivery.id = done.value ->> 0";
-        self.writer.statement_deferrable(sqlx::query(sql).bind(now.0).bind(serde_json::to_string(&rows)?)).await.map(drop)
+        self.writer
+            .statement_deferrable(
+                sqlx::query(sql)
+                    .bind(now.0)
+                    .bind(serde_json::to_string(&rows)?),
+            )
+            .await
+            .map(drop)
     }
 }

@@ -9,10 +9,18 @@ use crate::{
 impl Store {
     /// Deletes the texts and variables of orders from before `oldest` whose recipients are all taken in: the messages have
     /// their own.
-    pub(super) async fn redact_orders(&self, oldest: Timestamp, walk: &mut Walk) -> Result<(), StoreError> {
+    pub(super) async fn redact_orders(
+        &self,
+        oldest: Timestamp,
+        walk: &mut Walk,
+    ) -> Result<(), StoreError> {
         let find = "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r \
                     WHERE r.bulk = bulk.seq AND r.outbox_id IS NULL AND r.code IS NULL) LIMIT 1";
-        while let Some(order) = sqlx::query_scalar(find).bind(oldest.0).fetch_optional(&mut *self.readers.get().await?).await? {
+        while let Some(order) = sqlx::query_scalar(find)
+            .bind(oldest.0)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?
+        {
             let variables = "UPDATE bulk_recipient SET variables = '{}' WHERE bulk = ? AND place BETWEEN ? AND ? AND variables <> '{}'";
             self.each_recipient(variables, order, walk).await?;
             let wanted = "UPDATE bulk SET redacted = 1, \
@@ -25,24 +33,52 @@ impl Store {
     }
 
     /// Forgets orders from before `oldest` whose messages are all forgotten.
-    pub(super) async fn prune_orders(&self, oldest: Timestamp, walk: &mut Walk) -> Result<(), StoreError> {
+    pub(super) async fn prune_orders(
+        &self,
+        oldest: Timestamp,
+        walk: &mut Walk,
+    ) -> Result<(), StoreError> {
         let find = "SELECT seq FROM bulk WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r LEFT JOIN outbox o ON o.id = r.outbox_id \
                     WHERE r.bulk = bulk.seq AND (o.id IS NOT NULL OR (r.outbox_id IS NULL AND r.code IS NULL))) LIMIT 1";
-        while let Some(order) = sqlx::query_scalar(find).bind(oldest.0).fetch_optional(&mut *self.readers.get().await?).await? {
-            self.each_recipient("DELETE FROM bulk_recipient WHERE bulk = ? AND place BETWEEN ? AND ?", order, walk).await?;
-            self.with_order("DELETE FROM bulk WHERE seq = ?", order).await?;
+        while let Some(order) = sqlx::query_scalar(find)
+            .bind(oldest.0)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?
+        {
+            self.each_recipient(
+                "DELETE FROM bulk_recipient WHERE bulk = ? AND place BETWEEN ? AND ?",
+                order,
+                walk,
+            )
+            .await?;
+            self.with_order("DELETE FROM bulk WHERE seq = ?", order)
+                .await?;
             walk.rest().await;
         }
         Ok(())
     }
 
     /// Does something with the recipients of an order, some at a time.
-    async fn each_recipient(&self, sql: &'static str, order: i64, walk: &mut Walk) -> Result<(), StoreError> {
-        let last =
-            sqlx::query_scalar("SELECT max(place) FROM bulk_recipient WHERE bulk = ?").bind(order).fetch_one(&mut *self.readers.get().await?).await?;
+    async fn each_recipient(
+        &self,
+        sql: &'static str,
+        order: i64,
+        walk: &mut Walk,
+    ) -> Result<(), StoreError> {
+        let last = sqlx::query_scalar("SELECT max(place) FROM bulk_recipient WHERE bulk = ?")
+            .bind(order)
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?;
         let (mut from, last): (i64, Option<i64>) = (0, last);
         while last.is_some_and(|last| from <= last) {
-            self.writer.statement_deferrable(sqlx::query(sql).bind(order).bind(from).bind(from + i64::from(STEP) - 1)).await?;
+            self.writer
+                .statement_deferrable(
+                    sqlx::query(sql)
+                        .bind(order)
+                        .bind(from)
+                        .bind(from + i64::from(STEP) - 1),
+                )
+                .await?;
             walk.rest().await;
             from += i64::from(STEP);
         }
@@ -50,6 +86,9 @@ impl Store {
     }
 
     async fn with_order(&self, sql: &'static str, order: i64) -> Result<(), StoreError> {
-        self.writer.statement_deferrable(sqlx::query(sql).bind(order)).await.map(drop)
+        self.writer
+            .statement_deferrable(sqlx::query(sql).bind(order))
+            .await
+            .map(drop)
     }
 }

@@ -16,23 +16,44 @@ impl Store {
     /// When the folder cannot be read or a copy not be deleted.
     pub async fn forget_copies(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let path = Arc::clone(&self.path);
-        let done = tokio::task::spawn_blocking(move || forget(&path, oldest)).await.map_err(|error| error.to_string());
-        let wrong = |error: String| StoreError::Database(format!("copies from before an upgrade cannot be deleted: {error}"));
-        done.and_then(|done| done.map_err(|error| error.to_string())).map_err(wrong)
+        let done = tokio::task::spawn_blocking(move || forget(&path, oldest))
+            .await
+            .map_err(|error| error.to_string());
+        let wrong = |error: String| {
+            StoreError::Database(format!(
+                "copies from before an upgrade cannot be deleted: {error}"
+            ))
+        };
+        done.and_then(|done| done.map_err(|error| error.to_string()))
+            .map_err(wrong)
     }
 }
 
 fn forget(path: &Path, oldest: Timestamp) -> io::Result<bool> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let prefix = format!("{}.before-", name(path));
     let mut went = false;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let version = entry.file_name().to_string_lossy().strip_prefix(&prefix).map(str::to_owned);
-        if !version.is_some_and(|version| version.len() == 4 && version.bytes().all(|byte| byte.is_ascii_digit())) {
+        let version = entry
+            .file_name()
+            .to_string_lossy()
+            .strip_prefix(&prefix)
+            .map(str::to_owned);
+        if !version.is_some_and(|version| {
+            version.len() == 4 && version.bytes().all(|byte| byte.is_ascii_digit())
+        }) {
             continue;
         }
-        let made = entry.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let made = entry
+            .metadata()?
+            .modified()?
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
         if i64::try_from(made).unwrap_or(i64::MAX) < oldest.0 {
             fs::remove_file(entry.path())?;
             warn!(copy = %entry.path().display(), "the copy from before an upgrade is deleted: what messages in it say has reached its age");

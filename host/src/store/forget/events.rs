@@ -11,7 +11,11 @@ const LOOKED_AT: i64 = 1000;
 
 impl Store {
     /// Deletes what the messages of events from before `oldest` say, unless a delivery of the event is still to be made.
-    pub(super) async fn redact_events(&self, oldest: Timestamp, walk: &mut Walk) -> Result<(), StoreError> {
+    pub(super) async fn redact_events(
+        &self,
+        oldest: Timestamp,
+        walk: &mut Walk,
+    ) -> Result<(), StoreError> {
         let find = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
                     AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
         // Wherever an event has what a message says, and only there.
@@ -21,12 +25,20 @@ impl Store {
                       AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending')";
         let mut after = (i64::MIN, i64::MIN);
         loop {
-            let found = sqlx::query_as(find).bind(oldest.0).bind(after.0).bind(after.1).bind(STEP);
+            let found = sqlx::query_as(find)
+                .bind(oldest.0)
+                .bind(after.0)
+                .bind(after.1)
+                .bind(STEP);
             let found: Vec<(i64, i64)> = found.fetch_all(&mut *self.readers.get().await?).await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else {
+                return Ok(());
+            };
             after = *last;
             let seqs = list(&found.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())?;
-            self.writer.statement_deferrable(sqlx::query(change).bind(REDACTED).bind(seqs)).await?;
+            self.writer
+                .statement_deferrable(sqlx::query(change).bind(REDACTED).bind(seqs))
+                .await?;
             walk.rest().await;
         }
     }
@@ -42,13 +54,21 @@ impl Store {
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
         let (mut walk, mut after) = (Walk::begin(), 0);
         loop {
-            let looked_at: Vec<(i64, bool, bool)> =
-                sqlx::query_as(find).bind(oldest.0).bind(after).bind(LOOKED_AT).fetch_all(&mut *self.readers.get().await?).await?;
+            let looked_at: Vec<(i64, bool, bool)> = sqlx::query_as(find)
+                .bind(oldest.0)
+                .bind(after)
+                .bind(LOOKED_AT)
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
             after = looked_at.last().map_or(after, |(seq, ..)| *seq);
             if !looked_at.iter().any(|(_, old, _)| *old) {
                 return Ok(walk.went());
             }
-            let free: Vec<i64> = looked_at.iter().filter(|(_, old, free)| *old && *free).map(|(seq, ..)| *seq).collect();
+            let free: Vec<i64> = looked_at
+                .iter()
+                .filter(|(_, old, free)| *old && *free)
+                .map(|(seq, ..)| *seq)
+                .collect();
             for seqs in free.chunks(usize::from(STEP)) {
                 self.forget_events(list(seqs)?).await?;
                 walk.rest().await;
@@ -77,7 +97,12 @@ impl Store {
         let sql = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
         let mut walk = Walk::begin();
         loop {
-            if self.writer.statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP)).await? == 0 {
+            if self
+                .writer
+                .statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP))
+                .await?
+                == 0
+            {
                 return Ok(walk.went());
             }
             walk.rest().await;

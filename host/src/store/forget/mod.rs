@@ -31,7 +31,10 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn begin() -> Self {
-        Self { begun: Instant::now(), went: false }
+        Self {
+            begun: Instant::now(),
+            went: false,
+        }
     }
 
     /// After a step that changed something: lets others write.

@@ -14,13 +14,20 @@ macro_rules! over {
 }
 impl Store {
     /// Deletes the texts of some sends that were over before `oldest`. False: there are none.
-    pub(in crate::store) async fn redact_sends(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn redact_sends(
+        &self,
+        oldest: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = concat!(
             "UPDATE outbox SET redacted = 1, message = CASE WHEN json_valid(message) THEN json_set(message, '$.content', json(?)) ELSE '{}' END WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
             over!(),
             " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
         );
-        Ok(self.writer.statement_deferrable(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP)).await? > 0)
+        Ok(self
+            .writer
+            .statement_deferrable(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP))
+            .await?
+            > 0)
     }
 
     /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`; a send that a key names
@@ -43,10 +50,19 @@ impl Store {
 
     async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
-        Ok(self.writer.statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP)).await? > 0)
+        Ok(self
+            .writer
+            .statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP))
+            .await?
+            > 0)
     }
 
-    async fn prune_sends(&self, oldest: Timestamp, redacted: bool, walk: &mut Walk) -> Result<(), StoreError> {
+    async fn prune_sends(
+        &self,
+        oldest: Timestamp,
+        redacted: bool,
+        walk: &mut Walk,
+    ) -> Result<(), StoreError> {
         let find = concat!(
             "SELECT updated_at, seq FROM outbox WHERE redacted = ? AND ",
             over!(),
@@ -55,11 +71,19 @@ impl Store {
         );
         let mut after = (i64::MIN, i64::MIN);
         loop {
-            let found = sqlx::query_as(find).bind(redacted).bind(oldest.0).bind(after.0).bind(after.1).bind(STEP);
+            let found = sqlx::query_as(find)
+                .bind(redacted)
+                .bind(oldest.0)
+                .bind(after.0)
+                .bind(after.1)
+                .bind(STEP);
             let found: Vec<(i64, i64)> = found.fetch_all(&mut *self.readers.get().await?).await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else {
+                return Ok(());
+            };
             after = *last;
-            self.forget_sends(found.iter().map(|(_, seq)| *seq).collect()).await?;
+            self.forget_sends(found.iter().map(|(_, seq)| *seq).collect())
+                .await?;
             walk.rest().await;
         }
     }
@@ -73,11 +97,21 @@ impl Store {
         );
         let work = self.writer.write_deferrable(move |connection| {
             Box::pin(async move {
-                let seqs: Vec<i64> = sqlx::query_scalar(still).bind(list(&seqs)?).fetch_all(&mut *connection).await?;
+                let seqs: Vec<i64> = sqlx::query_scalar(still)
+                    .bind(list(&seqs)?)
+                    .fetch_all(&mut *connection)
+                    .await?;
                 let seqs = list(&seqs)?;
-                let history = "DELETE FROM message_history WHERE message IN (SELECT value FROM json_each(?))";
-                sqlx::query(history).bind(&seqs).execute(&mut *connection).await?;
-                sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))").bind(seqs).execute(connection).await?;
+                let history =
+                    "DELETE FROM message_history WHERE message IN (SELECT value FROM json_each(?))";
+                sqlx::query(history)
+                    .bind(&seqs)
+                    .execute(&mut *connection)
+                    .await?;
+                sqlx::query("DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?))")
+                    .bind(seqs)
+                    .execute(connection)
+                    .await?;
                 Ok(())
             })
         });

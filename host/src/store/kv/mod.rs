@@ -25,7 +25,11 @@ const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND ke
                     AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
 
 fn session(space: &KvSpace) -> String {
-    space.session.as_ref().map(ToString::to_string).unwrap_or_default()
+    space
+        .session
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn place(space: &KvSpace, key: &str) -> Place {
@@ -54,19 +58,38 @@ impl KvStore for Store {
                 value
             }
         };
-        Ok(value.filter(|value| value.expires_at.is_none_or(|at| at > now())).map(|value| (value.bytes, value.version)))
+        Ok(value
+            .filter(|value| value.expires_at.is_none_or(|at| at > now()))
+            .map(|value| (value.bytes, value.version)))
     }
 
-    async fn set(&self, space: &KvSpace, key: &str, expected: Option<Option<u64>>, value: &[u8], ttl: Option<Duration>) -> Result<bool, KvError> {
+    async fn set(
+        &self,
+        space: &KvSpace,
+        key: &str,
+        expected: Option<Option<u64>>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, KvError> {
         if key.is_empty() || key.len() > MAX_KEY || value.len() > MAX_VALUE {
             return Err(KvError::TooLarge);
         }
         let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
-        let expires = ttl.map(|ttl| Timestamp::now().plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).0);
+        let expires = ttl.map(|ttl| {
+            Timestamp::now()
+                .plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
+                .0
+        });
         let place = place(&space, &key);
         self.recent.writing(&place);
-        let written =
-            self.writer.write(move |connection| Box::pin(async move { set(connection, &space, &key, expected, value, expires).await })).await;
+        let written = self
+            .writer
+            .write(move |connection| {
+                Box::pin(
+                    async move { set(connection, &space, &key, expected, value, expires).await },
+                )
+            })
+            .await;
         self.recent.written(&place);
         match written? {
             Written::Yes => Ok(true),
@@ -79,12 +102,26 @@ impl KvStore for Store {
         let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
         let place = place(space, key);
         self.recent.writing(&place);
-        let deleted = self.writer.statement(delete.bind(space.plugin.clone()).bind(session(space)).bind(key.to_owned())).await;
+        let deleted = self
+            .writer
+            .statement(
+                delete
+                    .bind(space.plugin.clone())
+                    .bind(session(space))
+                    .bind(key.to_owned()),
+            )
+            .await;
         self.recent.written(&place);
         Ok(deleted.map(drop)?)
     }
 
-    async fn list(&self, space: &KvSpace, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, KvError> {
+    async fn list(
+        &self,
+        space: &KvSpace,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>, KvError> {
         // SQLite compares text by bytes; LIKE would fold case and know wildcards.
         // A range of keys, so that no others are looked at: what follows a prefix sorts before as many of the last character.
         let last = format!("{prefix}{}", "\u{10FFFF}".repeat(MAX_KEY / 4));
@@ -106,10 +143,22 @@ impl Store {
     /// What the table has, expired or not.
     async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
-        let query = sqlx::query(sql).bind(&space.plugin).bind(session(space)).bind(key);
-        let Some(row) = query.fetch_optional(&mut *self.readers.get().await?).await? else { return Ok(None) };
+        let query = sqlx::query(sql)
+            .bind(&space.plugin)
+            .bind(session(space))
+            .bind(key);
+        let Some(row) = query
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?
+        else {
+            return Ok(None);
+        };
         let version = u64::try_from(row.try_get::<i64, _>("version")?).unwrap_or(0);
-        Ok(Some(Value { bytes: row.try_get("value")?, version, expires_at: row.try_get("expires_at")? }))
+        Ok(Some(Value {
+            bytes: row.try_get("value")?,
+            version,
+            expires_at: row.try_get("expires_at")?,
+        }))
     }
 }
 
@@ -140,20 +189,31 @@ async fn set(
 ) -> Result<Written, StoreError> {
     let (plugin, session, now) = (&space.plugin, session(space), now());
     sweep(connection, space, now).await?;
-    let found: Option<(i64, i64, Option<i64>)> = sqlx::query_as(FIND).bind(plugin).bind(&session).bind(key).fetch_optional(&mut *connection).await?;
+    let found: Option<(i64, i64, Option<i64>)> = sqlx::query_as(FIND)
+        .bind(plugin)
+        .bind(&session)
+        .bind(key)
+        .fetch_optional(&mut *connection)
+        .await?;
     // One that has expired is not there, and still takes its room.
     let (version, size) = match found {
         Some((_, size, Some(at))) if at <= now => (None, size),
         Some((version, size, _)) => (Some(version), size),
         None => (None, 0),
     };
-    if expected.is_some_and(|expected| expected != version.map(|version| u64::try_from(version).unwrap_or(0))) {
+    if expected.is_some_and(|expected| {
+        expected != version.map(|version| u64::try_from(version).unwrap_or(0))
+    }) {
         return Ok(Written::Unexpected);
     }
     let added = i64::try_from(key.len() + value.len()).unwrap_or(i64::MAX);
     let quota = i64::try_from(space.quota).unwrap_or(i64::MAX);
     loop {
-        let used: Option<i64> = sqlx::query_scalar(USED).bind(plugin).bind(&session).fetch_optional(&mut *connection).await?;
+        let used: Option<i64> = sqlx::query_scalar(USED)
+            .bind(plugin)
+            .bind(&session)
+            .fetch_optional(&mut *connection)
+            .await?;
         if used.unwrap_or(0).saturating_sub(size).saturating_add(added) <= quota {
             break;
         }
@@ -162,12 +222,28 @@ async fn set(
             return Ok(Written::Full);
         }
     }
-    sqlx::query(WRITE).bind(plugin).bind(&session).bind(key).bind(value).bind(version.unwrap_or(0) + 1).bind(expires).execute(connection).await?;
+    sqlx::query(WRITE)
+        .bind(plugin)
+        .bind(&session)
+        .bind(key)
+        .bind(value)
+        .bind(version.unwrap_or(0) + 1)
+        .bind(expires)
+        .execute(connection)
+        .await?;
     Ok(Written::Yes)
 }
 
 /// Deletes some expired keys of a namespace; how many.
-async fn sweep(connection: &mut SqliteConnection, space: &KvSpace, now: i64) -> Result<u64, StoreError> {
-    let sweep = sqlx::query(SWEEP).bind(&space.plugin).bind(session(space)).bind(now).bind(SWEPT);
+async fn sweep(
+    connection: &mut SqliteConnection,
+    space: &KvSpace,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let sweep = sqlx::query(SWEEP)
+        .bind(&space.plugin)
+        .bind(session(space))
+        .bind(now)
+        .bind(SWEPT);
     Ok(sweep.execute(connection).await?.rows_affected())
 }

@@ -4,7 +4,11 @@ use super::*;
 use crate::store::scratch;
 
 fn space(session: Option<&str>, quota: u64) -> KvSpace {
-    KvSpace { plugin: "p".into(), session: session.map(|s| s.parse().expect("id")), quota }
+    KvSpace {
+        plugin: "p".into(),
+        session: session.map(|s| s.parse().expect("id")),
+        quota,
+    }
 }
 
 #[tokio::test]
@@ -12,15 +16,44 @@ async fn values_have_versions_quotas_and_an_end() {
     let (_dir, store) = scratch().await;
     let mine = space(Some("a"), 100);
     assert_eq!(store.get(&mine, "k").await, Ok(None));
-    assert_eq!(store.set(&mine, "k", Some(None), b"1", None).await, Ok(true));
-    assert_eq!(store.set(&mine, "k", Some(None), b"2", None).await, Ok(false), "it exists");
+    assert_eq!(
+        store.set(&mine, "k", Some(None), b"1", None).await,
+        Ok(true)
+    );
+    assert_eq!(
+        store.set(&mine, "k", Some(None), b"2", None).await,
+        Ok(false),
+        "it exists"
+    );
     assert_eq!(store.get(&mine, "k").await, Ok(Some((b"1".to_vec(), 1))));
-    assert_eq!(store.set(&mine, "k", Some(Some(1)), b"2", None).await, Ok(true));
-    assert_eq!(store.set(&mine, "k", Some(Some(1)), b"3", None).await, Ok(false), "another version");
-    assert_eq!(store.get(&space(None, 100), "k").await, Ok(None), "namespaces are apart");
-    assert_eq!(store.set(&mine, "big", None, &[0; 99], None).await, Err(KvError::QuotaExceeded));
-    assert_eq!(store.set(&mine, &"k".repeat(513), None, b"", None).await, Err(KvError::TooLarge));
-    assert_eq!(store.set(&mine, "gone", None, b"x", Some(Duration::ZERO)).await, Ok(true));
+    assert_eq!(
+        store.set(&mine, "k", Some(Some(1)), b"2", None).await,
+        Ok(true)
+    );
+    assert_eq!(
+        store.set(&mine, "k", Some(Some(1)), b"3", None).await,
+        Ok(false),
+        "another version"
+    );
+    assert_eq!(
+        store.get(&space(None, 100), "k").await,
+        Ok(None),
+        "namespaces are apart"
+    );
+    assert_eq!(
+        store.set(&mine, "big", None, &[0; 99], None).await,
+        Err(KvError::QuotaExceeded)
+    );
+    assert_eq!(
+        store.set(&mine, &"k".repeat(513), None, b"", None).await,
+        Err(KvError::TooLarge)
+    );
+    assert_eq!(
+        store
+            .set(&mine, "gone", None, b"x", Some(Duration::ZERO))
+            .await,
+        Ok(true)
+    );
     assert_eq!(store.get(&mine, "gone").await, Ok(None));
 }
 
@@ -37,9 +70,19 @@ async fn steps(connection: &mut SqliteConnection, space: &KvSpace, key: &str, va
         counter.fetch_add(1, Ordering::Relaxed);
         true
     };
-    connection.lock_handle().await.expect("the connection").set_progress_handler(1, count);
-    let written = set(connection, space, key, None, value.to_vec(), None).await.expect("set");
-    connection.lock_handle().await.expect("the connection").remove_progress_handler();
+    connection
+        .lock_handle()
+        .await
+        .expect("the connection")
+        .set_progress_handler(1, count);
+    let written = set(connection, space, key, None, value.to_vec(), None)
+        .await
+        .expect("set");
+    connection
+        .lock_handle()
+        .await
+        .expect("the connection")
+        .remove_progress_handler();
     assert!(matches!(written, Written::Yes));
     counted.load(Ordering::Relaxed)
 }
@@ -50,28 +93,54 @@ async fn a_write_costs_the_same_whatever_the_namespace_holds() {
 
     let (dir, store) = scratch().await;
     let mine = space(None, 100 << 20);
-    let mut connection = SqliteConnectOptions::new().filename(dir.path().join("wharf.db")).connect().await.expect("a connection");
+    let mut connection = SqliteConnectOptions::new()
+        .filename(dir.path().join("wharf.db"))
+        .connect()
+        .await
+        .expect("a connection");
     let fill = |from: u32, to: u32, expires: &'static str| {
         let sql = format!(
             "WITH RECURSIVE n (n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM n WHERE n < {to})
              INSERT INTO kv (plugin, session, key, value, version, expires_at) SELECT 'p', '', 'fill/' || n, x'00', 1, {expires} FROM n"
         );
-        store.writer.statement(sqlx::query(sqlx::AssertSqlSafe(sql)))
+        store
+            .writer
+            .statement(sqlx::query(sqlx::AssertSqlSafe(sql)))
     };
     fill(1, 100, "NULL").await.expect("filled");
-    let few = (steps(&mut connection, &mine, "new/1", b"1").await, steps(&mut connection, &mine, "new/1", b"22").await);
+    let few = (
+        steps(&mut connection, &mine, "new/1", b"1").await,
+        steps(&mut connection, &mine, "new/1", b"22").await,
+    );
     fill(101, 50_000, "NULL").await.expect("filled");
     // Far in the future: none of them is looked at.
     fill(50_001, 80_000, "9000000000000").await.expect("filled");
-    let many = (steps(&mut connection, &mine, "new/2", b"1").await, steps(&mut connection, &mine, "new/2", b"22").await);
+    let many = (
+        steps(&mut connection, &mine, "new/2", b"1").await,
+        steps(&mut connection, &mine, "new/2", b"22").await,
+    );
     assert!(few.0 > 10, "{few:?}");
-    assert!(many.0 <= few.0 + 20 && many.1 <= few.1 + 20, "{few:?} steps with 100 keys, {many:?} with 80,000");
+    assert!(
+        many.0 <= few.0 + 20 && many.1 <= few.1 + 20,
+        "{few:?} steps with 100 keys, {many:?} with 80,000"
+    );
     // And no statement of it walks through the namespace.
     for sql in [FIND, USED, SWEEP, WRITE, LIST] {
         let plan: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut connection).await.expect("a plan");
-        let whole = |line: &str| line.starts_with("SCAN") || line.contains("TEMP B-TREE") || line.contains("(plugin=? AND session=?)");
-        let walks: Vec<_> = plan.iter().map(|row| row.3.as_str()).filter(|line| whole(line) && !line.contains("kv_space")).collect();
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+                .fetch_all(&mut connection)
+                .await
+                .expect("a plan");
+        let whole = |line: &str| {
+            line.starts_with("SCAN")
+                || line.contains("TEMP B-TREE")
+                || line.contains("(plugin=? AND session=?)")
+        };
+        let walks: Vec<_> = plan
+            .iter()
+            .map(|row| row.3.as_str())
+            .filter(|line| whole(line) && !line.contains("kv_space"))
+            .collect();
         assert_eq!(walks, Vec::<&str>::new(), "{sql}");
     }
 }
@@ -83,23 +152,42 @@ async fn the_sum_of_a_namespace_is_right_whatever_is_done_to_it() {
     let sum = async || {
         let sql = "SELECT (SELECT bytes FROM kv_space WHERE plugin = 'p' AND session = ''), \
                    (SELECT sum(length(CAST(key AS BLOB)) + length(value)) FROM kv WHERE plugin = 'p' AND session = '')";
-        let (kept, counted): (i64, Option<i64>) =
-            sqlx::query_as(sql).fetch_one(&mut *store.readers.get().await.expect("reader")).await.expect("read");
+        let (kept, counted): (i64, Option<i64>) = sqlx::query_as(sql)
+            .fetch_one(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("read");
         assert_eq!(kept, counted.unwrap_or(0));
         kept
     };
-    store.set(&mine, "ä", None, b"12345", None).await.expect("set");
+    store
+        .set(&mine, "ä", None, b"12345", None)
+        .await
+        .expect("set");
     assert_eq!(sum().await, 7, "bytes, not characters");
     store.set(&mine, "ä", None, b"1", None).await.expect("set");
     assert_eq!(sum().await, 3);
-    store.set(&mine, "gone", None, &[0; 30], Some(Duration::ZERO)).await.expect("set");
-    assert_eq!(store.set(&mine, "big", None, &[0; 30], None).await, Ok(true), "what has expired takes no room");
+    store
+        .set(&mine, "gone", None, &[0; 30], Some(Duration::ZERO))
+        .await
+        .expect("set");
+    assert_eq!(
+        store.set(&mine, "big", None, &[0; 30], None).await,
+        Ok(true),
+        "what has expired takes no room"
+    );
     assert_eq!(sum().await, 36);
-    assert_eq!(store.set(&mine, "more", None, &[0; 1], None).await, Err(KvError::QuotaExceeded));
+    assert_eq!(
+        store.set(&mine, "more", None, &[0; 1], None).await,
+        Err(KvError::QuotaExceeded)
+    );
     store.delete(&mine, "big").await.expect("deleted");
     store.delete(&mine, "big").await.expect("deleted");
     assert_eq!(sum().await, 3);
-    assert_eq!(store.set(&mine, "big", None, &[0; 34], None).await, Ok(true), "exactly full");
+    assert_eq!(
+        store.set(&mine, "big", None, &[0; 34], None).await,
+        Ok(true),
+        "exactly full"
+    );
 }
 
 #[tokio::test]
@@ -108,13 +196,42 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
     let mine = space(None, 1 << 20);
     // More than one write sweeps away.
     for n in 0..40 {
-        store.set(&mine, &format!("old/{n:02}"), None, b"x", Some(Duration::from_secs(60))).await.expect("set");
+        store
+            .set(
+                &mine,
+                &format!("old/{n:02}"),
+                None,
+                b"x",
+                Some(Duration::from_secs(60)),
+            )
+            .await
+            .expect("set");
     }
-    assert_eq!(store.read(&mine, "old/39").await.expect("read").map(|value| value.version), Some(1));
-    store.writer.statement(sqlx::query("UPDATE kv SET expires_at = 1")).await.expect("a minute later");
-    assert_eq!(store.set(&mine, "old/39", Some(Some(1)), b"y", None).await, Ok(false));
-    assert_eq!(store.set(&mine, "old/39", Some(None), b"y", None).await, Ok(true));
-    assert_eq!(store.get(&mine, "old/39").await, Ok(Some((b"y".to_vec(), 1))));
+    assert_eq!(
+        store
+            .read(&mine, "old/39")
+            .await
+            .expect("read")
+            .map(|value| value.version),
+        Some(1)
+    );
+    store
+        .writer
+        .statement(sqlx::query("UPDATE kv SET expires_at = 1"))
+        .await
+        .expect("a minute later");
+    assert_eq!(
+        store.set(&mine, "old/39", Some(Some(1)), b"y", None).await,
+        Ok(false)
+    );
+    assert_eq!(
+        store.set(&mine, "old/39", Some(None), b"y", None).await,
+        Ok(true)
+    );
+    assert_eq!(
+        store.get(&mine, "old/39").await,
+        Ok(Some((b"y".to_vec(), 1)))
+    );
 }
 
 #[tokio::test]
@@ -123,14 +240,25 @@ async fn a_counter_raised_by_many_at_once_loses_nothing() {
     let mine = space(None, 1000);
     let raise = async || {
         loop {
-            let (value, version) = store.get(&mine, "n").await.expect("read").map_or((0, None), |(v, version)| (v[0], Some(version)));
-            if store.set(&mine, "n", Some(version), &[value + 1], None).await.expect("set") {
+            let (value, version) = store
+                .get(&mine, "n")
+                .await
+                .expect("read")
+                .map_or((0, None), |(v, version)| (v[0], Some(version)));
+            if store
+                .set(&mine, "n", Some(version), &[value + 1], None)
+                .await
+                .expect("set")
+            {
                 return;
             }
         }
     };
     futures_util::future::join_all((0..20).map(|_| raise())).await;
-    assert_eq!(store.get(&mine, "n").await.expect("read").expect("there").0, [20]);
+    assert_eq!(
+        store.get(&mine, "n").await.expect("read").expect("there").0,
+        [20]
+    );
 }
 
 #[tokio::test]
@@ -140,9 +268,24 @@ async fn keys_are_listed_in_byte_order_by_prefix() {
     for key in ["b/2", "a%", "b/1", "B/3", "b/10"] {
         store.set(&mine, key, None, b"", None).await.expect("set");
     }
-    assert_eq!(store.list(&mine, "b/", None, 2).await.expect("list"), ["b/1", "b/10"]);
-    assert_eq!(store.list(&mine, "b/", Some("b/10"), 9).await.expect("list"), ["b/2"]);
-    assert_eq!(store.list(&mine, "a%", None, 9).await.expect("list"), ["a%"]);
+    assert_eq!(
+        store.list(&mine, "b/", None, 2).await.expect("list"),
+        ["b/1", "b/10"]
+    );
+    assert_eq!(
+        store
+            .list(&mine, "b/", Some("b/10"), 9)
+            .await
+            .expect("list"),
+        ["b/2"]
+    );
+    assert_eq!(
+        store.list(&mine, "a%", None, 9).await.expect("list"),
+        ["a%"]
+    );
     store.delete(&mine, "b/2").await.expect("deleted");
-    assert_eq!(store.list(&mine, "b/2", None, 9).await.expect("list"), Vec::<String>::new());
+    assert_eq!(
+        store.list(&mine, "b/2", None, 9).await.expect("list"),
+        Vec::<String>::new()
+    );
 }

@@ -13,7 +13,9 @@ use super::{
     history::{self, Step},
 };
 use crate::{
-    model::{ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp},
+    model::{
+        ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp,
+    },
     store::{
         error::StoreError,
         idempotency::{self, Idempotency, Used},
@@ -112,17 +114,30 @@ pub(in crate::store) async fn all(
             // Fails when the transaction is gone; the first reason is the one to tell.
             let _ = transaction.undo(connection).await;
         }
-        answers.push(stored.and_then(|mut one| one.pop().ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))));
+        answers.push(stored.and_then(|mut one| {
+            one.pop()
+                .ok_or_else(|| StoreError::Corrupt("a row without an answer".into()))
+        }));
     }
     answers
 }
 
 /// All rows or none. `last`: nothing comes after them in the transaction, so the commit may go with them.
-async fn together(connection: &mut SqliteConnection, transaction: &mut Transaction, rows: &[NewRow], last: bool) -> Result<Vec<Accept>, StoreError> {
+async fn together(
+    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
+    rows: &[NewRow],
+    last: bool,
+) -> Result<Vec<Accept>, StoreError> {
     let now = Timestamp::now().0;
     let mut opening = transaction.opening();
     let mut answers = keys(connection, &mut opening, rows, now).await?;
-    let new: Vec<&NewRow> = rows.iter().zip(&answers).filter(|(_, answer)| **answer == Accept::New).map(|(row, _)| row).collect();
+    let new: Vec<&NewRow> = rows
+        .iter()
+        .zip(&answers)
+        .filter(|(_, answer)| **answer == Accept::New)
+        .map(|(row, _)| row)
+        .collect();
     let new = in_line(connection, &mut opening, new).await?;
     if !new.is_empty() {
         let begin = clear(connection, &mut opening, &new, now).await?;
@@ -130,7 +145,11 @@ async fn together(connection: &mut SqliteConnection, transaction: &mut Transacti
         if last {
             transaction.committed();
         }
-        for (answer, begun) in answers.iter_mut().filter(|answer| **answer == Accept::New).zip(begun) {
+        for (answer, begun) in answers
+            .iter_mut()
+            .filter(|answer| **answer == Accept::New)
+            .zip(begun)
+        {
             if let Some(row) = begun {
                 *answer = Accept::Begun(Box::new(row));
             }
@@ -146,11 +165,22 @@ fn opened(opening: &mut &'static str, sql: &str) -> AssertSqlSafe<String> {
 }
 
 /// Takes the keys of the rows; whose key was taken before is told so.
-async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[NewRow], now: i64) -> Result<Vec<Accept>, StoreError> {
+async fn keys(
+    connection: &mut SqliteConnection,
+    opening: &mut &'static str,
+    rows: &[NewRow],
+    now: i64,
+) -> Result<Vec<Accept>, StoreError> {
     let mut wanted = Vec::new();
     for row in rows {
         if let Some(key) = &row.idempotency {
-            wanted.push((&key.scope, &key.key, &key.fingerprint, &row.id, &key.written));
+            wanted.push((
+                &key.scope,
+                &key.key,
+                &key.fingerprint,
+                &row.id,
+                &key.written,
+            ));
         }
     }
     if wanted.is_empty() {
@@ -159,15 +189,21 @@ async fn keys(connection: &mut SqliteConnection, opening: &mut &'static str, row
     let sql = "INSERT INTO idempotency (scope, key, fingerprint, outbox_id, written, created_at)
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2 FROM json_each(?1) WHERE true
                ON CONFLICT (scope, key) DO NOTHING RETURNING outbox_id";
-    let taken: Vec<String> =
-        sqlx::query_scalar(opened(opening, sql)).bind(serde_json::to_string(&wanted)?).bind(now).fetch_all(&mut *connection).await?;
+    let taken: Vec<String> = sqlx::query_scalar(opened(opening, sql))
+        .bind(serde_json::to_string(&wanted)?)
+        .bind(now)
+        .fetch_all(&mut *connection)
+        .await?;
     let taken: HashSet<String> = taken.into_iter().collect();
     let mut answers = Vec::with_capacity(rows.len());
     for row in rows {
         answers.push(match &row.idempotency {
             Some(key) if !taken.contains(&row.id.0) => {
                 let lost = || StoreError::Corrupt(format!("the idempotency key of {}", row.id));
-                idempotency::send(connection, key).await?.ok_or_else(lost)?.into()
+                idempotency::send(connection, key)
+                    .await?
+                    .ok_or_else(lost)?
+                    .into()
             }
             _ => Accept::New,
         });
@@ -182,21 +218,40 @@ type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
 /// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
 /// that was asked for. A group has its own.
-async fn in_line<'a>(connection: &mut SqliteConnection, opening: &mut &'static str, rows: Vec<&'a NewRow>) -> Result<Vec<InLine<'a>>, StoreError> {
-    let lids: Vec<(&ClientId, &Recipient)> = rows.iter().filter(|row| row.recipient.is_lid()).map(|row| (&row.client, &row.recipient)).collect();
+async fn in_line<'a>(
+    connection: &mut SqliteConnection,
+    opening: &mut &'static str,
+    rows: Vec<&'a NewRow>,
+) -> Result<Vec<InLine<'a>>, StoreError> {
+    let lids: Vec<(&ClientId, &Recipient)> = rows
+        .iter()
+        .filter(|row| row.recipient.is_lid())
+        .map(|row| (&row.client, &row.recipient))
+        .collect();
     let mut known = HashMap::new();
     if !lids.is_empty() {
         let sql = "SELECT client, lid, number FROM json_each(?) AS asked JOIN alias ON client = asked.value ->> 0 AND lid = asked.value ->> 1";
-        let found: Vec<(String, String, String)> =
-            sqlx::query_as(opened(opening, sql)).bind(serde_json::to_string(&lids)?).fetch_all(connection).await?;
+        let found: Vec<(String, String, String)> = sqlx::query_as(opened(opening, sql))
+            .bind(serde_json::to_string(&lids)?)
+            .fetch_all(connection)
+            .await?;
         for (client, lid, number) in found {
-            let number: Recipient = number.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
+            let number: Recipient = number
+                .parse()
+                .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))?;
             known.insert((client, lid), number);
         }
     }
     let line = |row: &NewRow| match &row.recipient {
-        Recipient::Chat(chat) => known.get(&(row.client.to_string(), chat.to_string())).unwrap_or(&row.recipient).clone(),
-        Recipient::Number(_) => row.message.to.number().map_or_else(|| row.recipient.clone(), Recipient::Number),
+        Recipient::Chat(chat) => known
+            .get(&(row.client.to_string(), chat.to_string()))
+            .unwrap_or(&row.recipient)
+            .clone(),
+        Recipient::Number(_) => row
+            .message
+            .to
+            .number()
+            .map_or_else(|| row.recipient.clone(), Recipient::Number),
     };
     Ok(rows.into_iter().map(|row| (row, line(row))).collect())
 }
@@ -211,19 +266,35 @@ struct Held {
     lines: HashSet<String>,
 }
 
-async fn held(connection: &mut SqliteConnection, opening: &mut &'static str, client: &ClientId) -> Result<Held, StoreError> {
+async fn held(
+    connection: &mut SqliteConnection,
+    opening: &mut &'static str,
+    client: &ClientId,
+) -> Result<Held, StoreError> {
     let sql = "SELECT (SELECT token FROM lease WHERE client = ?1) AS token,
                    EXISTS (SELECT 1 FROM sending WHERE client = ?1 AND paused_at IS NOT NULL) OR EXISTS (SELECT 1 FROM restriction WHERE client = ?1)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 0)
                    OR EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS held,
                    (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
                        AND profile_gone = 0 AND held < 4) AS in_doubt";
-    let row = sqlx::query(opened(opening, sql)).bind(client.as_str()).fetch_one(connection).await?;
-    Ok(Held { token: row.try_get("token")?, all: row.try_get("held")?, lines: serde_json::from_str(row.try_get("in_doubt")?)? })
+    let row = sqlx::query(opened(opening, sql))
+        .bind(client.as_str())
+        .fetch_one(connection)
+        .await?;
+    Ok(Held {
+        token: row.try_get("token")?,
+        all: row.try_get("held")?,
+        lines: serde_json::from_str(row.try_get("in_doubt")?)?,
+    })
 }
 
 /// Which of the rows begin at once: those that may, and before which nothing of their session waits.
-async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, rows: &[InLine<'_>], now: i64) -> Result<Vec<bool>, StoreError> {
+async fn clear(
+    connection: &mut SqliteConnection,
+    opening: &mut &'static str,
+    rows: &[InLine<'_>],
+    now: i64,
+) -> Result<Vec<bool>, StoreError> {
     if rows.iter().all(|(row, _)| row.fast_path.is_none()) {
         return Ok(vec![false; rows.len()]);
     }
@@ -234,7 +305,10 @@ async fn clear(connection: &mut SqliteConnection, opening: &mut &'static str, ro
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(held(connection, opening, &row.client).await?),
         };
-        let may = row.fast_path.is_some_and(|fast_path| session.token == Some(fast_path.token)) && not_before(row) <= now;
+        let may = row
+            .fast_path
+            .is_some_and(|fast_path| session.token == Some(fast_path.token))
+            && not_before(row) <= now;
         // The next one of that chat waits for this one.
         let begins = may && !session.all && session.lines.insert(line.to_string());
         session.all |= !begins && not_before(row) <= now;
@@ -264,7 +338,13 @@ async fn messages<'a>(
     last: bool,
 ) -> Result<Vec<Option<OutboxRow>>, StoreError> {
     let with_step = |((row, line), begins): (&'a InLine<'a>, &bool)| {
-        (*row, line, row.fast_path.filter(|_| *begins).map(|fast_path| (fast_path.token, Step::begun(1, &row.message.to.chat))))
+        (
+            *row,
+            line,
+            row.fast_path
+                .filter(|_| *begins)
+                .map(|fast_path| (fast_path.token, Step::begun(1, &row.message.to.chat))),
+        )
     };
     let rows: Vec<Placed<'_>> = rows.iter().zip(begin).map(with_step).collect();
     let mut begun = Vec::with_capacity(rows.len());
@@ -273,35 +353,75 @@ async fn messages<'a>(
         let none_begins = piece.iter().all(|(_, _, begins)| begins.is_none());
         let mut steps = Vec::with_capacity(piece.len());
         for (behind, (row, _, begins)) in (0..piece.len()).rev().zip(piece) {
-            let history: Vec<&Step> = row.history.iter().chain(begins.as_ref().map(|(_, step)| step)).collect();
+            let history: Vec<&Step> = row
+                .history
+                .iter()
+                .chain(begins.as_ref().map(|(_, step)| step))
+                .collect();
             if !history.is_empty() {
                 steps.push((i64::try_from(behind).unwrap_or(0), history::row(&history)?));
             }
         }
         let mut sql = opening.to_owned();
         *opening = "";
-        many::insert(&mut sql, HEAD, if none_begins { QUEUED } else { BEGUN }, piece.len());
-        many::insert(&mut sql, HISTORY, "(last_insert_rowid()-?,1,?,?,?)", steps.len());
+        many::insert(
+            &mut sql,
+            HEAD,
+            if none_begins { QUEUED } else { BEGUN },
+            piece.len(),
+        );
+        many::insert(
+            &mut sql,
+            HISTORY,
+            "(last_insert_rowid()-?,1,?,?,?)",
+            steps.len(),
+        );
         if last && pieces.peek().is_none() {
             sql.push_str(COMMIT);
         }
         let mut insert = sqlx::query(AssertSqlSafe(sql));
         for (row, line, begins) in piece {
-            insert = insert.bind(&row.id.0).bind(row.client.as_str()).bind(&row.message_id.0).bind(row.recipient.to_string()).bind(line.to_string());
+            insert = insert
+                .bind(&row.id.0)
+                .bind(row.client.as_str())
+                .bind(&row.message_id.0)
+                .bind(row.recipient.to_string())
+                .bind(line.to_string());
             if !none_begins {
-                let (state, token) = begins.as_ref().map_or((RowState::Queued, 0), |(token, _)| (RowState::Sending, *token));
-                insert = insert.bind(state).bind(begins.as_ref().map(|_| row.message.to.chat.as_str())).bind(begins.is_some()).bind(token);
+                let (state, token) = begins.as_ref().map_or((RowState::Queued, 0), |(token, _)| {
+                    (RowState::Sending, *token)
+                });
+                insert = insert
+                    .bind(state)
+                    .bind(begins.as_ref().map(|_| row.message.to.chat.as_str()))
+                    .bind(begins.is_some())
+                    .bind(token);
             }
-            insert = insert.bind(row.priority.number()).bind(not_before(row) > now).bind(not_before(row)).bind(row.expires_at.map(|at| at.0));
-            insert = insert.bind(now).bind(now).bind(serde_json::to_string(&row.message)?);
+            insert = insert
+                .bind(row.priority.number())
+                .bind(not_before(row) > now)
+                .bind(not_before(row))
+                .bind(row.expires_at.map(|at| at.0));
+            insert = insert
+                .bind(now)
+                .bind(now)
+                .bind(serde_json::to_string(&row.message)?);
         }
         for (behind, (kind, detail)) in &steps {
-            insert = insert.bind(*behind).bind(now).bind(*kind).bind(detail.as_str());
+            insert = insert
+                .bind(*behind)
+                .bind(now)
+                .bind(*kind)
+                .bind(detail.as_str());
         }
         // Nobody else writes: their places follow each other. The table of their history has no places.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
-        begun.extend((first..).zip(piece).map(|(seq, (row, line, begins))| begins.as_ref().map(|_| as_begun(row, line, seq, Timestamp(now)))));
+        begun.extend((first..).zip(piece).map(|(seq, (row, line, begins))| {
+            begins
+                .as_ref()
+                .map(|_| as_begun(row, line, seq, Timestamp(now)))
+        }));
     }
     Ok(begun)
 }

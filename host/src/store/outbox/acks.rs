@@ -33,7 +33,8 @@ impl OutboxRow {
     /// Takes an acknowledgement in.
     pub fn acknowledge(&mut self, ack: &Ack) {
         let chat = &ack.address.chat;
-        self.message_key.get_or_insert_with(|| format!("true_{chat}_{}", ack.id));
+        self.message_key
+            .get_or_insert_with(|| format!("true_{chat}_{}", ack.id));
         if self.state != RowState::Sent {
             // The time of the outcome is that of the first acknowledgement.
             self.updated_at = ack.at;
@@ -63,15 +64,27 @@ impl Store {
                     let mut rest = Script::default();
                     let mut rows = named(connection, &client, &acks, &aside).await?;
                     let mut before = Vec::with_capacity(acks.len());
-                    let (mut events, mut new, mut steps) = (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
+                    let (mut events, mut new, mut steps) =
+                        (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
                     for ack in &acks {
-                        let Some((row, known)) = rows.get_mut(&ack.id).filter(|(row, _)| row.ack < ack.level.number()) else { continue };
+                        let Some((row, known)) = rows
+                            .get_mut(&ack.id)
+                            .filter(|(row, _)| row.ack < ack.level.number())
+                        else {
+                            continue;
+                        };
                         events.extend(tell(row, ack));
                         before.push(row.clone());
                         row.acknowledge(ack);
                         let steps = steps.entry(row.seq).or_default();
-                        if before.last().is_some_and(|before: &OutboxRow| before.state != RowState::Sent) {
-                            steps.push(Step::new("sent", json!({"chat": row.chat, "messageKey": row.message_key})));
+                        if before
+                            .last()
+                            .is_some_and(|before: &OutboxRow| before.state != RowState::Sent)
+                        {
+                            steps.push(Step::new(
+                                "sent",
+                                json!({"chat": row.chat, "messageKey": row.message_key}),
+                            ));
                             if !*known {
                                 new.push(row.line.to_string());
                             }
@@ -82,7 +95,12 @@ impl Store {
                         return Ok((before, rest));
                     }
                     pacing::know(connection, client.as_str(), &new).await?;
-                    keep(&mut rest, rows.values().map(|(row, _)| row).filter(|row| steps.contains_key(&row.seq)))?;
+                    keep(
+                        &mut rest,
+                        rows.values()
+                            .map(|(row, _)| row)
+                            .filter(|row| steps.contains_key(&row.seq)),
+                    )?;
                     note_all(&mut rest, &steps.into_iter().collect::<Vec<_>>())?;
                     events::insert_all(&mut rest, &events)?;
                     Ok((before, rest))
@@ -104,14 +122,42 @@ async fn named(
         also "EXISTS (SELECT 1 FROM acquaintance WHERE acquaintance.client = outbox.client AND acquaintance.line = outbox.line) AS known";
         "WHERE client = ? AND message_id IN (SELECT value FROM json_each(?)) AND attempt > 0"
     );
-    let rows = sqlx::query(sql).bind(client.as_str()).bind(serde_json::to_string(&ids)?).fetch_all(connection).await?;
-    let found = |row: &SqliteRow| read(row).and_then(|found| Ok((found.message_id.clone(), (found, row.try_get("known")?))));
-    Ok(rows.iter().filter_map(|row| aside.readable("outbox", || row.try_get("id").unwrap_or_default(), found(row))).collect())
+    let rows = sqlx::query(sql)
+        .bind(client.as_str())
+        .bind(serde_json::to_string(&ids)?)
+        .fetch_all(connection)
+        .await?;
+    let found = |row: &SqliteRow| {
+        read(row).and_then(|found| Ok((found.message_id.clone(), (found, row.try_get("known")?))))
+    };
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            aside.readable(
+                "outbox",
+                || row.try_get("id").unwrap_or_default(),
+                found(row),
+            )
+        })
+        .collect())
 }
 
 /// Writes the rows as they are now.
-fn keep<'a>(script: &mut Script, rows: impl Iterator<Item = &'a OutboxRow>) -> Result<(), StoreError> {
-    let rows: Vec<_> = rows.map(|row| (row.seq, row.ack, &row.chat, &row.message_key, row.updated_at)).collect();
+fn keep<'a>(
+    script: &mut Script,
+    rows: impl Iterator<Item = &'a OutboxRow>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = rows
+        .map(|row| {
+            (
+                row.seq,
+                row.ack,
+                &row.chat,
+                &row.message_key,
+                row.updated_at,
+            )
+        })
+        .collect();
     script.add(
         "UPDATE outbox SET ack = news.value ->> 1, chat = news.value ->> 2, message_key = news.value ->> 3, updated_at = news.value ->> 4,
              state = 'sent', code = NULL, reason = NULL

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use super::{Accept, DOUBTS, Doubtful, HistoryRow, OutboxId, OutboxRow, QUEUE_PLACES, read, select};
+use super::{
+    Accept, DOUBTS, Doubtful, HistoryRow, OutboxId, OutboxRow, QUEUE_PLACES, read, select,
+};
 use crate::{
     model::{ClientId, MessageId, Priority, Timestamp},
     store::{Idempotency, Store, StoreError, idempotency},
@@ -18,7 +20,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn outbox_row(&self, id: &OutboxId) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!("WHERE id = ?")).bind(&id.0).fetch_optional(&mut *self.readers.get().await?).await?;
+        let row = sqlx::query(select!("WHERE id = ?"))
+            .bind(&id.0)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -26,12 +31,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn outbox_by_message(&self, client: &ClientId, id: &MessageId) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!("WHERE client = ? AND message_id = ? AND attempt > 0"))
-            .bind(client.as_str())
-            .bind(&id.0)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?;
+    pub async fn outbox_by_message(
+        &self,
+        client: &ClientId,
+        id: &MessageId,
+    ) -> Result<Option<OutboxRow>, StoreError> {
+        let row = sqlx::query(select!(
+            "WHERE client = ? AND message_id = ? AND attempt > 0"
+        ))
+        .bind(client.as_str())
+        .bind(&id.0)
+        .fetch_optional(&mut *self.readers.get().await?)
+        .await?;
         // News of one that cannot be read must not keep news of the others from being noted.
         Ok(row.as_ref().and_then(|row| self.named_aside(row)))
     }
@@ -41,11 +52,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn next_queued(&self, client: &ClientId, after: Option<(Priority, i64)>, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn next_queued(
+        &self,
+        client: &ClientId,
+        after: Option<(Priority, i64)>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
-        let sql = select!("WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?");
+        let sql = select!(
+            "WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?"
+        );
         loop {
-            let rows = sqlx::query(sql).bind(client.as_str()).bind(priority).bind(seq).bind(limit).fetch_all(&mut *self.readers.get().await?).await?;
+            let rows = sqlx::query(sql)
+                .bind(client.as_str())
+                .bind(priority)
+                .bind(seq)
+                .bind(limit)
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
             // With one that is set aside there is room for another.
             if let Some(rows) = self.all_readable(&rows).await? {
                 return Ok(rows);
@@ -60,13 +84,24 @@ impl Store {
     pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
         // One after the other: each has an index of its own.
         for sql in [
-            select!("WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"),
-            select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"),
+            select!(
+                "WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"
+            ),
+            select!(
+                "WHERE client = ? AND state = 'queued' AND held = 2 ORDER BY priority, seq LIMIT 500"
+            ),
+            select!(
+                "WHERE client = ? AND state = 'queued' AND held = 1 ORDER BY not_before LIMIT 500"
+            ),
+            select!(
+                "WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"
+            ),
         ] {
             loop {
-                let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+                let rows = sqlx::query(sql)
+                    .bind(client.as_str())
+                    .fetch_all(&mut *self.readers.get().await?)
+                    .await?;
                 match self.all_readable(&rows).await? {
                     None => {}
                     Some(rows) if rows.is_empty() => break,
@@ -81,11 +116,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn expired(&self, client: &ClientId, now: Timestamp) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn expired(
+        &self,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = select!(
             "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
         );
-        let rows = sqlx::query(sql).bind(now.0).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+        let rows = sqlx::query(sql)
+            .bind(now.0)
+            .bind(client.as_str())
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         self.readable(&rows).await
     }
 
@@ -95,7 +138,10 @@ impl Store {
     /// When the database cannot be read.
     pub async fn has_ripe(&self, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
-        Ok(sqlx::query_scalar(sql).bind(now.0).fetch_one(&mut *self.readers.get().await?).await?)
+        Ok(sqlx::query_scalar(sql)
+            .bind(now.0)
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?)
     }
 
     /// Sends that were begun and have no outcome, or one that may still be found out, after a place; oldest first, at most
@@ -103,7 +149,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn begun(&self, client: &ClientId, which: Doubtful, after: i64) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn begun(
+        &self,
+        client: &ClientId,
+        which: Doubtful,
+        after: i64,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let by = match which {
             Doubtful::All => None,
             Doubtful::Due(at) => Some(at),
@@ -129,8 +180,14 @@ impl Store {
     /// When the database cannot be read.
     pub async fn doubted_clients(&self) -> Result<Vec<ClientId>, StoreError> {
         let sql = "SELECT DISTINCT client FROM outbox WHERE state IN ('sending', 'unknown') AND profile_gone = 0";
-        let clients: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *self.readers.get().await?).await?;
-        let read = |client: &String| client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")));
+        let clients: Vec<String> = sqlx::query_scalar(sql)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
+        let read = |client: &String| {
+            client
+                .parse()
+                .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
+        };
         clients.iter().map(read).collect()
     }
 
@@ -138,10 +195,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn unacknowledged(&self, client: &ClientId, oldest: Timestamp) -> Result<u64, StoreError> {
-        let sql =
-            "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
-        let count: i64 = sqlx::query_scalar(sql).bind(client.as_str()).bind(oldest.0).fetch_one(&mut *self.readers.get().await?).await?;
+    pub async fn unacknowledged(
+        &self,
+        client: &ClientId,
+        oldest: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 AND updated_at < ?";
+        let count: i64 = sqlx::query_scalar(sql)
+            .bind(client.as_str())
+            .bind(oldest.0)
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -154,7 +218,9 @@ impl Store {
                    + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 2)
                    + (SELECT count(*) FROM outbox WHERE state = 'queued' AND held = 3)
                    + (SELECT count(*) FROM outbox WHERE state IN ('sending', 'unknown'))";
-        Ok(sqlx::query_scalar(sql).fetch_one(&mut *self.readers.get().await?).await?)
+        Ok(sqlx::query_scalar(sql)
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?)
     }
 
     /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown for good has ended.
@@ -170,11 +236,25 @@ impl Store {
                    SELECT client, iif(state = 'sending', 3, 4), count(*) FROM outbox INDEXED BY outbox_begun
                    WHERE state IN ('sending', 'unknown') AND profile_gone = 0 AND held < 4 GROUP BY client, state";
         let mut counts: Vec<(String, &'static str, u64)> = Vec::new();
-        for row in sqlx::query(sql).fetch_all(&mut *self.readers.get().await?).await? {
-            let (client, place, n): (String, i64, i64) = (row.try_get("client")?, row.try_get("place")?, row.try_get("n")?);
-            let place = usize::try_from(place).ok().and_then(|place| QUEUE_PLACES.get(place)).copied().unwrap_or_default();
+        for row in sqlx::query(sql)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?
+        {
+            let (client, place, n): (String, i64, i64) = (
+                row.try_get("client")?,
+                row.try_get("place")?,
+                row.try_get("n")?,
+            );
+            let place = usize::try_from(place)
+                .ok()
+                .and_then(|place| QUEUE_PLACES.get(place))
+                .copied()
+                .unwrap_or_default();
             let n = u64::try_from(n).unwrap_or(0);
-            match counts.iter_mut().find(|(whose, at, _)| *whose == client && *at == place) {
+            match counts
+                .iter_mut()
+                .find(|(whose, at, _)| *whose == client && *at == place)
+            {
                 Some((_, _, sum)) => *sum += n,
                 None => counts.push((client, place, n)),
             }
@@ -187,7 +267,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn known_send(&self, key: &Idempotency) -> Result<Option<Accept>, StoreError> {
-        Ok(idempotency::send(&mut *self.readers.get().await?, key).await?.map(Accept::from))
+        Ok(idempotency::send(&mut *self.readers.get().await?, key)
+            .await?
+            .map(Accept::from))
     }
 
     /// The steps of a send, oldest first.
@@ -196,16 +278,32 @@ impl Store {
     /// When the database cannot be read.
     pub async fn history(&self, message: i64) -> Result<Vec<HistoryRow>, StoreError> {
         let sql = "SELECT at, kind, detail FROM message_history WHERE message = ? ORDER BY step";
-        let rows = sqlx::query(sql).bind(message).fetch_all(&mut *self.readers.get().await?).await?;
+        let rows = sqlx::query(sql)
+            .bind(message)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         let mut steps = Vec::with_capacity(rows.len() * 2);
         for row in &rows {
-            let (at, kind, detail) = (Timestamp(row.try_get("at")?), row.try_get::<String, _>("kind")?, row.try_get::<&str, _>("detail")?);
-            let together =
-                if kind.is_empty() { serde_json::from_str(detail) } else { serde_json::from_str(detail).map(|detail| vec![(kind, detail)]) };
-            let together: Option<Vec<(String, Value)>> = self.aside.readable("message_history", || message.to_string(), together);
+            let (at, kind, detail) = (
+                Timestamp(row.try_get("at")?),
+                row.try_get::<String, _>("kind")?,
+                row.try_get::<&str, _>("detail")?,
+            );
+            let together = if kind.is_empty() {
+                serde_json::from_str(detail)
+            } else {
+                serde_json::from_str(detail).map(|detail| vec![(kind, detail)])
+            };
+            let together: Option<Vec<(String, Value)>> =
+                self.aside
+                    .readable("message_history", || message.to_string(), together);
             // It says that there was something.
             let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
-            steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow { at, kind, detail }));
+            steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow {
+                at,
+                kind,
+                detail,
+            }));
         }
         Ok(steps)
     }

@@ -45,12 +45,22 @@ impl Step {
 }
 
 /// Writes a step. A step like the one before (a look-up that fails again and again) is not written twice.
-pub(super) async fn note(connection: &mut SqliteConnection, message: i64, step: &Step) -> Result<(), StoreError> {
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    message: i64,
+    step: &Step,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO message_history (message, step, at, kind, detail)
                SELECT ?1, coalesce(max(step), 0) + 1, ?2, ?3, ?4 FROM message_history WHERE message = ?1
                HAVING NOT EXISTS (SELECT 1 FROM (SELECT kind, detail FROM message_history WHERE message = ?1 ORDER BY step DESC LIMIT 1)
                                   WHERE kind = ?3 AND detail = ?4)";
-    sqlx::query(sql).bind(message).bind(Timestamp::now().0).bind(step.kind).bind(step.detail.to_string()).execute(connection).await?;
+    sqlx::query(sql)
+        .bind(message)
+        .bind(Timestamp::now().0)
+        .bind(step.kind)
+        .bind(step.detail.to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -58,14 +68,27 @@ pub(super) async fn note(connection: &mut SqliteConnection, message: i64, step: 
 pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreError> {
     Ok(match steps {
         [step] => (step.kind, serde_json::to_string(&step.detail)?),
-        steps => ("", serde_json::to_string(&steps.iter().map(|step| (step.kind, &step.detail)).collect::<Vec<_>>())?),
+        steps => (
+            "",
+            serde_json::to_string(
+                &steps
+                    .iter()
+                    .map(|step| (step.kind, &step.detail))
+                    .collect::<Vec<_>>(),
+            )?,
+        ),
     })
 }
 
 /// Writes steps of several messages (by their places), each message's in their order and each message once, in one
 /// statement.
-pub(super) fn note_all(script: &mut Script, messages: &[(i64, Vec<Step>)]) -> Result<(), StoreError> {
-    let rows = messages.iter().map(|(message, steps)| Ok((message, row(&steps.iter().collect::<Vec<_>>())?)));
+pub(super) fn note_all(
+    script: &mut Script,
+    messages: &[(i64, Vec<Step>)],
+) -> Result<(), StoreError> {
+    let rows = messages
+        .iter()
+        .map(|(message, steps)| Ok((message, row(&steps.iter().collect::<Vec<_>>())?)));
     let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
     script.add(
         "INSERT INTO message_history (message, step, at, kind, detail)

@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// Takes everything out of the queue that waits for a session, whatever it waits for.
-pub(in crate::store) async fn hold_all(connection: &mut SqliteConnection, client: &str, rest: &mut Script) -> Result<(), StoreError> {
+pub(in crate::store) async fn hold_all(
+    connection: &mut SqliteConnection,
+    client: &str,
+    rest: &mut Script,
+) -> Result<(), StoreError> {
     let mut held = Vec::new();
     // One after the other: each has an index of its own.
     for sql in [
@@ -23,9 +27,18 @@ pub(in crate::store) async fn hold_all(connection: &mut SqliteConnection, client
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 2 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 1 RETURNING seq",
     ] {
-        held.extend(sqlx::query_scalar::<_, i64>(sql).bind(client).fetch_all(&mut *connection).await?);
+        held.extend(
+            sqlx::query_scalar::<_, i64>(sql)
+                .bind(client)
+                .fetch_all(&mut *connection)
+                .await?,
+        );
     }
-    note(rest, held, &Step::new("held", json!({"reason": "account_changed"})))
+    note(
+        rest,
+        held,
+        &Step::new("held", json!({"reason": "account_changed"})),
+    )
 }
 
 /// Puts what is held for a session back, each to where it would wait now.
@@ -36,7 +49,11 @@ pub(in crate::store) async fn release_all(
     rest: &mut Script,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET held = iif(not_before > ?, 1, 0) WHERE client = ? AND state = 'queued' AND held = 3 RETURNING seq";
-    let released = sqlx::query_scalar(sql).bind(now.0).bind(client).fetch_all(connection).await?;
+    let released = sqlx::query_scalar(sql)
+        .bind(now.0)
+        .bind(client)
+        .fetch_all(connection)
+        .await?;
     note(rest, released, &Step::new("released", json!({})))
 }
 
@@ -44,7 +61,13 @@ fn note(rest: &mut Script, messages: Vec<i64>, step: &Step) -> Result<(), StoreE
     if messages.is_empty() {
         return Ok(());
     }
-    note_all(rest, &messages.into_iter().map(|seq| (seq, vec![step.clone()])).collect::<Vec<_>>())
+    note_all(
+        rest,
+        &messages
+            .into_iter()
+            .map(|seq| (seq, vec![step.clone()]))
+            .collect::<Vec<_>>(),
+    )
 }
 
 impl Store {
@@ -53,8 +76,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn kept(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!("WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500");
-        let rows = sqlx::query(sql).bind(client.as_str()).fetch_all(&mut *self.readers.get().await?).await?;
+        let sql = select!(
+            "WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"
+        );
+        let rows = sqlx::query(sql)
+            .bind(client.as_str())
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
         rows.iter().map(read).collect()
     }
 }

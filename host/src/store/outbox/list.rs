@@ -50,7 +50,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn messages(&self, filter: &Filter) -> Result<Listed, StoreError> {
-        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM outbox").fetch_one(&mut *self.readers.get().await?).await?;
+        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM outbox")
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?;
         let before = filter.before.map_or(newest, |before| before.min(newest));
         let floor = before.saturating_sub(LOOKED_AT).max(0);
         let sql = select!(
@@ -70,7 +72,11 @@ impl Store {
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
         let full = rows.len() >= usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        let reached = if full { rows.last().map_or(Ok(floor), |row| row.try_get("seq"))? } else { floor };
+        let reached = if full {
+            rows.last().map_or(Ok(floor), |row| row.try_get("seq"))?
+        } else {
+            floor
+        };
         let (mut read, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             match self.named_aside(row) {
@@ -79,14 +85,22 @@ impl Store {
             }
         }
         // Places begin at 1.
-        Ok(Listed { rows: read, unreadable, next: (reached > 1).then_some(reached) })
+        Ok(Listed {
+            rows: read,
+            unreadable,
+            next: (reached > 1).then_some(reached),
+        })
     }
 
     /// The sends that `words` name: an id of ours, one of WhatsApp's (bare or as a key), or an idempotency key of `scope`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn find_messages(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError> {
+    pub async fn find_messages(
+        &self,
+        words: &str,
+        scope: &str,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let bare = words.rsplit('_').next().unwrap_or(words);
         let sql = select!(
             "WHERE seq IN (SELECT seq FROM outbox WHERE id = ?1 UNION SELECT seq FROM outbox WHERE message_id = ?2 AND attempt > 0 ",
@@ -95,7 +109,15 @@ impl Store {
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 3 AND message_id = ?2 ",
             "UNION SELECT outbox.seq FROM idempotency JOIN outbox ON outbox.id = outbox_id WHERE scope = ?3 AND key = ?1) ORDER BY seq DESC LIMIT 50"
         );
-        let rows = sqlx::query(sql).bind(words).bind(bare).bind(scope).fetch_all(&mut *self.readers.get().await?).await?;
-        Ok(rows.iter().filter_map(|row| self.named_aside(row)).collect())
+        let rows = sqlx::query(sql)
+            .bind(words)
+            .bind(bare)
+            .bind(scope)
+            .fetch_all(&mut *self.readers.get().await?)
+            .await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| self.named_aside(row))
+            .collect())
     }
 }

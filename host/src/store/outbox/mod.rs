@@ -28,7 +28,10 @@ pub(super) use parked::unpark_known;
 pub use steps::{Begin, Begun};
 
 use super::error::StoreError;
-use crate::model::{ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority, Recipient, Timestamp};
+use crate::model::{
+    ClientId, FailureCode, InvalidRecipient, MessageId, OutboundMessage, Outcome, Priority,
+    Recipient, Timestamp,
+};
 
 /// Names one accepted send: `out_` and a lower-case ULID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -127,14 +130,24 @@ impl OutboxRow {
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
             RowState::Queued | RowState::Sending => None,
-            RowState::Unknown => Some(Outcome::Unknown { reason: self.reason.clone().unwrap_or_default() }),
-            RowState::NotSent => {
-                Some(Outcome::NotSent { code: self.code.unwrap_or(FailureCode::PageError), reason: self.reason.clone().unwrap_or_default() })
-            }
+            RowState::Unknown => Some(Outcome::Unknown {
+                reason: self.reason.clone().unwrap_or_default(),
+            }),
+            RowState::NotSent => Some(Outcome::NotSent {
+                code: self.code.unwrap_or(FailureCode::PageError),
+                reason: self.reason.clone().unwrap_or_default(),
+            }),
             RowState::Sent => {
                 let chat = self.chat.clone().unwrap_or_default();
-                let message_key = self.message_key.clone().unwrap_or_else(|| format!("true_{chat}_{}", self.message_id));
-                Some(Outcome::Sent { message_key, chat, at: self.updated_at })
+                let message_key = self
+                    .message_key
+                    .clone()
+                    .unwrap_or_else(|| format!("true_{chat}_{}", self.message_id));
+                Some(Outcome::Sent {
+                    message_key,
+                    chat,
+                    at: self.updated_at,
+                })
             }
         }
     }
@@ -178,18 +191,24 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
     let code: Option<String> = row.try_get("code")?;
     let client: String = row.try_get("client")?;
     let who = |column: &str| -> Result<Recipient, StoreError> {
-        row.try_get::<String, _>(column)?.parse().map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))
+        row.try_get::<String, _>(column)?
+            .parse()
+            .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()))
     };
     Ok(OutboxRow {
         seq: row.try_get("seq")?,
         id: OutboxId(row.try_get("id")?),
-        client: client.parse().map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
+        client: client
+            .parse()
+            .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
         message_id: MessageId(row.try_get("message_id")?),
         recipient: who("recipient")?,
         line: who("line")?,
         message: json(row.try_get("message")?)?,
         state: row.try_get("state")?,
-        code: code.map(|code| serde_json::from_value(code.into())).transpose()?,
+        code: code
+            .map(|code| serde_json::from_value(code.into()))
+            .transpose()?,
         reason: row.try_get("reason")?,
         chat: row.try_get("chat")?,
         message_key: row.try_get("message_key")?,
@@ -211,5 +230,8 @@ pub const QUEUE_PLACES: [&str; 5] = ["waiting", "scheduled", "held", "sending", 
 
 /// Puts what was set aside back to where it is looked at: this version may be able to read it.
 pub(super) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4").execute(connection).await.map(drop)
+    sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4")
+        .execute(connection)
+        .await
+        .map(drop)
 }

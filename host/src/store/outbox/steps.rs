@@ -62,8 +62,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn begin_send(&self, row: &OutboxRow, message: &OutboundMessage, judged: Vec<Step>, begin: Begin) -> Result<Begun, StoreError> {
-        let (id, chat, message) = (row.id.clone(), message.to.chat.clone(), serde_json::to_string(message)?);
+    pub async fn begin_send(
+        &self,
+        row: &OutboxRow,
+        message: &OutboundMessage,
+        judged: Vec<Step>,
+        begin: Begin,
+    ) -> Result<Begun, StoreError> {
+        let (id, chat, message) = (
+            row.id.clone(),
+            message.to.chat.clone(),
+            serde_json::to_string(message)?,
+        );
         let (client, now) = (row.client.clone(), Timestamp::now().0);
         self.writer
             .write_then(move |connection| {
@@ -97,7 +107,10 @@ impl Store {
     /// When the database refuses.
     pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
-        self.writer.statement(sqlx::query(sql).bind(client.to_string())).await.map(drop)
+        self.writer
+            .statement(sqlx::query(sql).bind(client.to_string()))
+            .await
+            .map(drop)
     }
 
     /// Puts a send back into the queue, in its old place: the page has never had it. It is tried again at
@@ -105,7 +118,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn requeue(&self, id: &OutboxId, retry_at: Timestamp, reason: &str) -> Result<(), StoreError> {
+    pub async fn requeue(
+        &self,
+        id: &OutboxId,
+        retry_at: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let (id, step) = (id.clone(), Step::new("requeued", json!({"reason": reason})));
         self.writer
             .write(move |connection| {
@@ -126,7 +144,10 @@ impl Store {
     /// When the database refuses.
     pub async fn ask_again(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET retry_at = ? WHERE seq = ? AND state = 'unknown'";
-        self.writer.statement_deferrable(sqlx::query(sql).bind(at.0).bind(seq)).await.map(drop)
+        self.writer
+            .statement_deferrable(sqlx::query(sql).bind(at.0).bind(seq))
+            .await
+            .map(drop)
     }
 
     /// Lets the sends into the queue whose time has come.
@@ -134,15 +155,25 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
-        self.writer.statement(sqlx::query(sql).bind(now.0)).await.map(drop)
+        let sql =
+            "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
+        self.writer
+            .statement(sqlx::query(sql).bind(now.0))
+            .await
+            .map(drop)
     }
 
     /// Notes where the page has put a message.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn stored_as(&self, id: &OutboxId, address: &Address, key: &str, urgency: Urgency) -> Result<(), StoreError> {
+    pub async fn stored_as(
+        &self,
+        id: &OutboxId,
+        address: &Address,
+        key: &str,
+        urgency: Urgency,
+    ) -> Result<(), StoreError> {
         let mut script = Script::default();
         script.add("UPDATE outbox SET chat = ?, message_key = ? WHERE id = ?");
         script.bind(address.chat.clone())?;

@@ -47,7 +47,11 @@ impl Batch {
     ///
     /// # Errors
     /// When nothing was committed.
-    pub(super) async fn commit(&mut self, connection: &mut WriteConnection, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    pub(super) async fn commit(
+        &mut self,
+        connection: &mut WriteConnection,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), StoreError> {
         for answer in self.empty_log.drain(..) {
             // The asker may be gone.
             let _ = answer.send(empty_log(connection).await);
@@ -72,12 +76,18 @@ impl Batch {
         }
     }
 
-    async fn transaction(&mut self, connection: &mut SqliteConnection, replies: &mut Vec<Reply>) -> Result<(), StoreError> {
+    async fn transaction(
+        &mut self,
+        connection: &mut SqliteConnection,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), StoreError> {
         let mut transaction = Transaction::of(self.jobs.len() + self.sends.len());
         while let Some(job) = self.jobs.pop_front() {
             let last = self.jobs.is_empty() && self.sends.is_empty();
             match job {
-                Job::Script(script, answer) => run_script(connection, &mut transaction, script, answer, last, replies).await?,
+                Job::Script(script, answer) => {
+                    run_script(connection, &mut transaction, script, answer, last, replies).await?
+                }
                 Job::Steps(steps) => {
                     if let Err(error) = execute(connection, transaction.opening()).await {
                         let error = StoreError::from(error);
@@ -92,7 +102,12 @@ impl Batch {
         if !self.sends.is_empty() {
             let (rows, answers): (Vec<_>, Vec<_>) = self.sends.drain(..).unzip();
             let results = outbox::accept_all(connection, &mut transaction, &rows).await;
-            replies.extend(answers.into_iter().zip(results).map(|(answer, result)| reply(answer, result)));
+            replies.extend(
+                answers
+                    .into_iter()
+                    .zip(results)
+                    .map(|(answer, result)| reply(answer, result)),
+            );
         }
         Ok(transaction.commit(connection).await?)
     }
@@ -187,8 +202,15 @@ async fn run_rest(
 }
 
 /// Runs a script, with the commit behind it when it is the last work of the batch.
-async fn run_with_commit(connection: &mut SqliteConnection, opening: &str, script: Script, last: bool) -> Result<u64, sqlx::Error> {
-    script.run(connection, opening, if last { COMMIT } else { "" }).await
+async fn run_with_commit(
+    connection: &mut SqliteConnection,
+    opening: &str,
+    script: Script,
+    last: bool,
+) -> Result<u64, sqlx::Error> {
+    script
+        .run(connection, opening, if last { COMMIT } else { "" })
+        .await
 }
 
 /// Whether `SQLite` has undone the statement that failed and nothing else: the statement itself is to blame, and the

@@ -16,7 +16,11 @@ pub(super) struct WriteConnection {
 impl WriteConnection {
     /// `open` was made of `options`, and is to the file of `place`.
     pub(super) fn new(options: SqliteConnectOptions, open: SqliteConnection, place: Place) -> Self {
-        Self { options, place, open: Some(open) }
+        Self {
+            options,
+            place,
+            open: Some(open),
+        }
     }
 
     /// The connection.

@@ -98,14 +98,22 @@ pub(super) struct Asked<T, F> {
 impl<T, F> Steps for Asked<T, F>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>>
+        + Send
+        + 'static,
 {
     fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Done> {
         Box::pin(async move {
             let Self { work, answer } = *self;
             match work(connection).await {
-                Ok((value, rest)) => Done { rest: Ok(rest), reply: reply(answer, Ok(value)) },
-                Err(error) => Done { rest: Err(error.clone()), reply: reply(answer, Err(error)) },
+                Ok((value, rest)) => Done {
+                    rest: Ok(rest),
+                    reply: reply(answer, Ok(value)),
+                },
+                Err(error) => Done {
+                    rest: Err(error.clone()),
+                    reply: reply(answer, Err(error)),
+                },
             }
         })
     }

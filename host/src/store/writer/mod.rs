@@ -54,17 +54,33 @@ impl Writer {
     ///
     /// # Errors
     /// When the system has no room for a thread.
-    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection, place: Place) -> io::Result<Self> {
+    pub(super) fn start(
+        options: SqliteConnectOptions,
+        connection: SqliteConnection,
+        place: Place,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(queue::CAPACITY);
         let (end, over) = watch::channel(false);
         let askers = Handle::current();
-        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-        std::thread::Builder::new().name("wharf-writer".into()).spawn(move || {
-            runtime.block_on(thread::run(WriteConnection::new(options, connection, place), inbox, askers));
-            // Fails when nobody waits for the end.
-            let _ = end.send(true);
-        })?;
-        Ok(Self { sender: sender.downgrade(), requests: Arc::new(Mutex::new(Some(sender))), over })
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        std::thread::Builder::new()
+            .name("wharf-writer".into())
+            .spawn(move || {
+                runtime.block_on(thread::run(
+                    WriteConnection::new(options, connection, place),
+                    inbox,
+                    askers,
+                ));
+                // Fails when nobody waits for the end.
+                let _ = end.send(true);
+            })?;
+        Ok(Self {
+            sender: sender.downgrade(),
+            requests: Arc::new(Mutex::new(Some(sender))),
+            over,
+        })
     }
 
     /// Runs `work` inside the next transaction; returns when that is on the disk.
@@ -74,9 +90,17 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
     {
-        self.steps(move |connection| Box::pin(async move { Ok((work(connection).await?, Script::default())) }), Urgency::Now).await
+        self.steps(
+            move |connection| {
+                Box::pin(async move { Ok((work(connection).await?, Script::default())) })
+            },
+            Urgency::Now,
+        )
+        .await
     }
 
     /// As [`Writer::write`], for what nobody waits for.
@@ -86,9 +110,17 @@ impl Writer {
     pub(super) async fn write_deferrable<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
     {
-        self.steps(move |connection| Box::pin(async move { Ok((work(connection).await?, Script::default())) }), Urgency::Deferrable).await
+        self.steps(
+            move |connection| {
+                Box::pin(async move { Ok((work(connection).await?, Script::default())) })
+            },
+            Urgency::Deferrable,
+        )
+        .await
     }
 
     /// As [`Writer::write`], for work that leaves the last of its statements to be run with the commit.
@@ -98,7 +130,11 @@ impl Writer {
     pub(super) async fn write_then<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(
+                &'c mut SqliteConnection,
+            ) -> BoxFuture<'c, Result<(T, Script), StoreError>>
+            + Send
+            + 'static,
     {
         self.steps(work, Urgency::Now).await
     }
@@ -106,10 +142,18 @@ impl Writer {
     async fn steps<T, F>(&self, work: F, urgency: Urgency) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(T, Script), StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(
+                &'c mut SqliteConnection,
+            ) -> BoxFuture<'c, Result<(T, Script), StoreError>>
+            + Send
+            + 'static,
     {
         let (answer, result) = oneshot::channel();
-        self.ask(Request::Job(Job::Steps(Box::new(Asked { work, answer })), urgency), result).await
+        self.ask(
+            Request::Job(Job::Steps(Box::new(Asked { work, answer })), urgency),
+            result,
+        )
+        .await
     }
 
     /// Runs statements inside one of the next transactions, all or none; returns when that is on the disk.
@@ -132,13 +176,17 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::script`].
-    pub(super) async fn statement_deferrable(&self, statement: Statement) -> Result<u64, StoreError> {
+    pub(super) async fn statement_deferrable(
+        &self,
+        statement: Statement,
+    ) -> Result<u64, StoreError> {
         self.run(Script::of(statement)?, Urgency::Deferrable).await
     }
 
     async fn run(&self, script: Script, urgency: Urgency) -> Result<u64, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.ask(Request::Job(Job::Script(script, answer), urgency), result).await
+        self.ask(Request::Job(Job::Script(script, answer), urgency), result)
+            .await
     }
 
     /// Stores a send, together with those that are in the same batch.
@@ -147,7 +195,8 @@ impl Writer {
     /// Why it, or its batch, was not committed.
     pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.ask(Request::Accept(Box::new(row), answer), result).await
+        self.ask(Request::Accept(Box::new(row), answer), result)
+            .await
     }
 
     /// See [`super::file::empty_log`].
@@ -159,14 +208,24 @@ impl Writer {
         self.ask(Request::EmptyLog(answer), result).await
     }
 
-    async fn ask<T>(&self, request: Request, result: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn ask<T>(
+        &self,
+        request: Request,
+        result: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let sender = self.sender.upgrade().ok_or_else(StoreError::closed)?;
         sender.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
         })?;
         // Nobody answers when the work panicked, or when the writer has ended meanwhile.
-        result.await.unwrap_or_else(|_| Err(if self.sender.upgrade().is_some() { StoreError::broken_off() } else { StoreError::closed() }))
+        result.await.unwrap_or_else(|_| {
+            Err(if self.sender.upgrade().is_some() {
+                StoreError::broken_off()
+            } else {
+                StoreError::closed()
+            })
+        })
     }
 
     /// Resolves when the thread that writes has ended: nothing is written any more.

@@ -31,7 +31,11 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(inbox: mpsc::Receiver<Request>) -> Self {
-        Self { inbox, deferred: Vec::new(), deadline: Instant::now() }
+        Self {
+            inbox,
+            deferred: Vec::new(),
+            deadline: Instant::now(),
+        }
     }
 
     /// The next batch. None: there will be no more.
@@ -39,7 +43,11 @@ impl Queue {
         loop {
             let mut urgent = Vec::with_capacity(BATCH);
             let received = self.inbox.recv_many(&mut urgent, BATCH);
-            let received = if self.deferred.is_empty() { Ok(received.await) } else { timeout_at(self.deadline, received).await };
+            let received = if self.deferred.is_empty() {
+                Ok(received.await)
+            } else {
+                timeout_at(self.deadline, received).await
+            };
             match received {
                 Ok(0) if self.deferred.is_empty() => return None,
                 Ok(0) | Err(_) => return Some(mem::take(&mut self.deferred)),
@@ -48,13 +56,17 @@ impl Queue {
             if self.deferred.is_empty() {
                 self.deadline = Instant::now() + LINGER;
             }
-            self.deferred.extend(urgent.extract_if(.., |request| request.urgency() != Urgency::Now));
-            if urgent.len() > FEW || self.deferred.len() >= BATCH || self.deadline <= Instant::now() {
+            self.deferred
+                .extend(urgent.extract_if(.., |request| request.urgency() != Urgency::Now));
+            if urgent.len() > FEW || self.deferred.len() >= BATCH || self.deadline <= Instant::now()
+            {
                 self.deferred.append(&mut urgent);
                 return Some(mem::take(&mut self.deferred));
             }
             if !urgent.is_empty() {
-                let first = self.deferred.extract_if(.., |request| request.urgency() == Urgency::FirstDeferrable);
+                let first = self
+                    .deferred
+                    .extract_if(.., |request| request.urgency() == Urgency::FirstDeferrable);
                 return Some(first.chain(urgent).collect());
             }
         }
@@ -76,13 +88,21 @@ mod tests {
 
     /// The next batch, each request by its urgency.
     async fn next(queue: &mut Queue) -> Vec<Urgency> {
-        queue.next().await.expect("a batch").iter().map(Request::urgency).collect()
+        queue
+            .next()
+            .await
+            .expect("a batch")
+            .iter()
+            .map(Request::urgency)
+            .collect()
     }
 
     fn filled(urgencies: &[Urgency]) -> (mpsc::Sender<Request>, Queue) {
         let (sender, inbox) = mpsc::channel(CAPACITY);
         for urgency in urgencies {
-            sender.try_send(request("SELECT 1", *urgency)).expect("room");
+            sender
+                .try_send(request("SELECT 1", *urgency))
+                .expect("room");
         }
         (sender, Queue::new(inbox))
     }
@@ -95,21 +115,29 @@ mod tests {
         assert_eq!(next(&mut queue).await, [FirstDeferrable, Now, Now]);
         let asked = Instant::now();
         assert_eq!(next(&mut queue).await, [Deferrable]);
-        assert!(asked.elapsed() <= 10 * LINGER, "it waits for the linger at most");
+        assert!(
+            asked.elapsed() <= 10 * LINGER,
+            "it waits for the linger at most"
+        );
     }
 
     #[tokio::test]
     async fn many_urgent_requests_take_the_deferrable_ones_along() {
-        let (_sender, mut queue) = filled(&[[Urgency::Deferrable].as_slice(), &[Urgency::Now; FEW + 1]].concat());
+        let (_sender, mut queue) =
+            filled(&[[Urgency::Deferrable].as_slice(), &[Urgency::Now; FEW + 1]].concat());
         assert_eq!(next(&mut queue).await.len(), FEW + 2);
     }
 
     #[tokio::test]
     async fn deferrable_requests_share_a_batch_and_are_done_at_the_end() {
         let (sender, mut queue) = filled(&[Urgency::Deferrable, Urgency::FirstDeferrable]);
-        sender.try_send(request("SELECT 1", Urgency::Deferrable)).expect("room");
+        sender
+            .try_send(request("SELECT 1", Urgency::Deferrable))
+            .expect("room");
         assert_eq!(next(&mut queue).await.len(), 3);
-        sender.try_send(request("SELECT 1", Urgency::Deferrable)).expect("room");
+        sender
+            .try_send(request("SELECT 1", Urgency::Deferrable))
+            .expect("room");
         drop(sender);
         assert_eq!(next(&mut queue).await, [Urgency::Deferrable]);
         assert!(queue.next().await.is_none());

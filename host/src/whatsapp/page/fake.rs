@@ -18,7 +18,10 @@ pub(crate) struct Unanswered(Arc<Mutex<BTreeSet<&'static str>>>);
 impl Unanswered {
     /// What a fake's channel does.
     pub(crate) fn refuse(&self, call: &Call) -> ! {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call.name);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(call.name);
         panic!("the fake page of this test does not answer {}", call.name)
     }
 
@@ -35,7 +38,14 @@ pub(crate) struct Watch(Arc<Mutex<BTreeSet<&'static str>>>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assert!(thread::panicking() || asked.is_empty(), "the fake page of this test does not answer {asked:?}");
+        let asked = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        assert!(
+            thread::panicking() || asked.is_empty(),
+            "the fake page of this test does not answer {asked:?}"
+        );
     }
 }

@@ -140,7 +140,9 @@ impl PageStatus {
             return Stage::Booting;
         }
         match (self.has_synced, stream) {
-            (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") && !self.stopped => Stage::Ready,
+            (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") && !self.stopped => {
+                Stage::Ready
+            }
             (true, _) => Stage::Offline,
             (false, _) if socket == "CONNECTED" => Stage::Syncing,
             (false, _) => Stage::Booting,

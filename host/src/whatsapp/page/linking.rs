@@ -27,7 +27,13 @@ pub trait PageLinking: PageChannel {
     /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode) too, and so are those that replace it; no QR can be scanned
     /// meanwhile.
     async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
-        ask(self, &NewCode { number: number.digits() }).await
+        ask(
+            self,
+            &NewCode {
+                number: number.digits(),
+            },
+        )
+        .await
     }
 
     /// Gives the code up and goes back to QR codes.
@@ -106,7 +112,9 @@ pub struct PairingCode {
 
 impl fmt::Debug for PairingCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PairingCode").field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("PairingCode")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,14 +128,21 @@ struct Code {
 impl From<Code> for PairingCode {
     fn from(raw: Code) -> Self {
         let code = match raw.code.split_at_checked(4) {
-            Some((first, rest)) if rest.len() == 4 && raw.code.is_ascii() => format!("{first}-{rest}"),
+            Some((first, rest)) if rest.len() == 4 && raw.code.is_ascii() => {
+                format!("{first}-{rest}")
+            }
             _ => raw.code,
         };
-        Self { code, ttl: life(raw.ttl, LONGEST_CODE) }
+        Self {
+            code,
+            ttl: life(raw.ttl, LONGEST_CODE),
+        }
     }
 }
 
 /// How long a code lives: milliseconds as the page gave them, within reason.
 pub(in crate::whatsapp) fn life(millis: f64, longest: Duration) -> Duration {
-    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(longest).min(longest)
+    Duration::try_from_secs_f64(millis / 1000.0)
+        .unwrap_or(longest)
+        .min(longest)
 }

@@ -20,7 +20,9 @@ mod sending;
 pub use self::{
     error::PageError,
     event::{Fault, PageEvent, SendNews, SendProgress},
-    life::{BrowserReport, Capability, ContractReport, PageLife, PageStatus, Renamed, Stage, TimeLock},
+    life::{
+        BrowserReport, Capability, ContractReport, PageLife, PageStatus, Renamed, Stage, TimeLock,
+    },
     linking::{PageLinking, PairingCode},
     question::{Call, Limit, PageChannel},
     reading::PageReading,

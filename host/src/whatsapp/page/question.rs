@@ -60,7 +60,10 @@ pub struct Call {
 
 impl Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("name", &self.name).field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,10 +75,22 @@ pub trait PageChannel: Send + Sync + Debug {
 }
 
 /// Asks a page and reads its answer.
-pub(in crate::whatsapp) async fn ask<Q: Question, P: PageChannel + ?Sized>(page: &P, question: &Q) -> Result<Q::Answer, PageError> {
+pub(in crate::whatsapp) async fn ask<Q: Question, P: PageChannel + ?Sized>(
+    page: &P,
+    question: &Q,
+) -> Result<Q::Answer, PageError> {
     let what = Q::NAME;
-    let request = serde_json::to_value(question).map_err(|error| PageError::Refused { what, reason: format!("the request: {error}") })?;
-    let reply = page.call(Call { name: what, request, limit: question.limit() }).await?;
+    let request = serde_json::to_value(question).map_err(|error| PageError::Refused {
+        what,
+        reason: format!("the request: {error}"),
+    })?;
+    let reply = page
+        .call(Call {
+            name: what,
+            request,
+            limit: question.limit(),
+        })
+        .await?;
     read(what, reply)
 }
 
@@ -119,7 +134,8 @@ pub(in crate::whatsapp) fn no_bridge() -> Value {
 /// Reads an answer. What cannot be read says nothing about what was begun.
 fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, PageError> {
     let gone = |reason: String| PageError::Gone { what, reason };
-    let unreadable = |error: serde_json::Error| gone(format!("an unreadable answer ({:?})", error.classify()));
+    let unreadable =
+        |error: serde_json::Error| gone(format!("an unreadable answer ({:?})", error.classify()));
     match serde_json::from_value(reply).map_err(unreadable)? {
         Reply::Ok(answer) => serde_json::from_value(answer).map_err(unreadable),
         Reply::Error(error) => Err(match error {
@@ -146,7 +162,11 @@ mod tests {
     #[test]
     fn the_bridge_and_the_gateway_know_the_same_kinds_of_errors() {
         let types = include_str!("../bridge/types.d.ts");
-        let declared = types.split("type CallFailure =").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("declared");
+        let declared = types
+            .split("type CallFailure =")
+            .nth(1)
+            .and_then(|rest| rest.split("\n\n").next())
+            .expect("declared");
         let mut kinds = vec![];
         for line in declared.lines().filter(|line| line.contains("kind:")) {
             let kind = line.split('"').nth(1).expect("a kind");
@@ -157,13 +177,23 @@ mod tests {
             if line.contains("missing: string[]") {
                 error["missing"] = json!(["A.b"]);
             }
-            assert!(serde_json::from_value::<BridgeError>(error).is_ok(), "{line}");
+            assert!(
+                serde_json::from_value::<BridgeError>(error).is_ok(),
+                "{line}"
+            );
             kinds.push(kind);
         }
         // None of ours is left over.
-        let error = serde_json::from_value::<BridgeError>(json!({"kind": ""})).err().expect("no kind").to_string();
+        let error = serde_json::from_value::<BridgeError>(json!({"kind": ""}))
+            .err()
+            .expect("no kind")
+            .to_string();
         let ours = error.matches('`').count() / 2 - 1;
-        assert_eq!(kinds.len() + 1, ours, "{kinds:?} and no_bridge, which the page's stand-in says: {error}");
+        assert_eq!(
+            kinds.len() + 1,
+            ours,
+            "{kinds:?} and no_bridge, which the page's stand-in says: {error}"
+        );
     }
 
     #[test]
@@ -172,15 +202,43 @@ mod tests {
         assert_eq!(read(json!({"ok": 7})), Ok(Some(7)));
         assert_eq!(read(json!({"ok": null})), Ok(None));
         let what = "test";
-        assert_eq!(read(json!({"error": {"kind": "refused", "reason": "no"}})), Err(PageError::Refused { what, reason: "no".into() }));
-        assert_eq!(read(json!({"error": {"kind": "booting"}})), Err(PageError::Booting { what }));
+        assert_eq!(
+            read(json!({"error": {"kind": "refused", "reason": "no"}})),
+            Err(PageError::Refused {
+                what,
+                reason: "no".into()
+            })
+        );
+        assert_eq!(
+            read(json!({"error": {"kind": "booting"}})),
+            Err(PageError::Booting { what })
+        );
         let missing = vec!["A.b".to_owned()];
-        assert_eq!(read(json!({"error": {"kind": "contract_broken", "missing": ["A.b"]}})), Err(PageError::ContractBroken { what, missing }));
-        assert_eq!(read(no_bridge()), Err(PageError::Gone { what, reason: "no bridge in this page".into() }));
-        let odd = [json!(null), json!({}), json!({"ok": "x"}), json!({"refused": "no"}), json!({"error": {"kind": "of 2030"}}), json!({"error": {}})];
+        assert_eq!(
+            read(json!({"error": {"kind": "contract_broken", "missing": ["A.b"]}})),
+            Err(PageError::ContractBroken { what, missing })
+        );
+        assert_eq!(
+            read(no_bridge()),
+            Err(PageError::Gone {
+                what,
+                reason: "no bridge in this page".into()
+            })
+        );
+        let odd = [
+            json!(null),
+            json!({}),
+            json!({"ok": "x"}),
+            json!({"refused": "no"}),
+            json!({"error": {"kind": "of 2030"}}),
+            json!({"error": {}}),
+        ];
         for reply in odd {
             let answer = read(reply.clone());
-            assert!(matches!(&answer, Err(PageError::Gone { reason, .. }) if reason.contains("unreadable")), "{reply}: {answer:?}");
+            assert!(
+                matches!(&answer, Err(PageError::Gone { reason, .. }) if reason.contains("unreadable")),
+                "{reply}: {answer:?}"
+            );
         }
     }
 

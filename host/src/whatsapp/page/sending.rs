@@ -17,7 +17,13 @@ pub trait PageSending: PageChannel {
     /// Looks a number up at WhatsApp. `Ok(None)` is WhatsApp's answer "not on WhatsApp"; a failed
     /// look-up is an error and says nothing about the number.
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
-        ask(self, &Resolve { number: number.digits() }).await
+        ask(
+            self,
+            &Resolve {
+                number: number.digits(),
+            },
+        )
+        .await
     }
 
     /// Both forms of a chat's address, as far as this page knows them without asking anybody.
@@ -27,16 +33,29 @@ pub trait PageSending: PageChannel {
 
     /// Those of the recipients with whom there has been a conversation, as far as this page knows without asking anybody.
     async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
-        let chats: Vec<String> = recipients.iter().map(|recipient| Address::of(recipient).chat).collect();
+        let chats: Vec<String> = recipients
+            .iter()
+            .map(|recipient| Address::of(recipient).chat)
+            .collect();
         let known = ask(self, &Established { chats: &chats }).await?;
-        let known = recipients.iter().zip(&chats).filter(|(_, chat)| known.contains(chat));
+        let known = recipients
+            .iter()
+            .zip(&chats)
+            .filter(|(_, chat)| known.contains(chat));
         Ok(known.map(|(recipient, _)| recipient.clone()).collect())
     }
 
     /// Shows the other side of a chat that somebody types, and ends when that is over. It works as long as the page wants
     /// to: no send depends on it.
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
-        ask(self, &Typing { chat, millis: u64::try_from(how_long.as_millis()).unwrap_or(u64::MAX) }).await
+        ask(
+            self,
+            &Typing {
+                chat,
+                millis: u64::try_from(how_long.as_millis()).unwrap_or(u64::MAX),
+            },
+        )
+        .await
     }
 
     /// Asks for the preview of a message's link, which the phone makes, and keeps it for [`PageSending::send`] of the same

@@ -8,7 +8,11 @@ use super::address::{Address, address, key};
 /// WAHA's words for how far a message has come.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookAckName"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookAckName")
+)]
 pub(super) enum AckName {
     Error,
     #[default]
@@ -45,7 +49,11 @@ pub(crate) struct Ack<'a> {
 
 /// What the gateway knows of an acknowledgement beyond the common fields.
 #[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookAckData"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookAckData")
+)]
 struct AckData<'a> {
     /// The chat, in all forms that are known.
     chat: Address<'a>,
@@ -62,7 +70,9 @@ pub(super) fn acknowledgement<'a>(event: &'a wharf_plugin::Ack, me: &'a str) -> 
         from_me: true,
         ack: number,
         ack_name: name,
-        data: AckData { chat: address(&event.chat) },
+        data: AckData {
+            chat: address(&event.chat),
+        },
     }
 }
 

@@ -4,7 +4,11 @@ use serde::Serialize;
 
 /// Who or where, in both forms when both are known.
 #[derive(Debug, Default, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookAddress"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookAddress")
+)]
 pub(super) struct Address<'a> {
     /// The chat.
     id: &'a str,
@@ -15,10 +19,18 @@ pub(super) struct Address<'a> {
 }
 
 pub(super) fn address(address: &wharf_plugin::Address) -> Address<'_> {
-    Address { id: &address.chat, pn: address.pn.as_deref(), lid: address.lid.as_deref() }
+    Address {
+        id: &address.chat,
+        pn: address.pn.as_deref(),
+        lid: address.lid.as_deref(),
+    }
 }
 
 /// The serialized key of a message; in a group it names who wrote it, unless that is this account.
 pub(super) fn key(from_me: bool, chat: &str, id: &str, participant: &str) -> String {
-    if from_me || participant.is_empty() { format!("{from_me}_{chat}_{id}") } else { format!("{from_me}_{chat}_{id}_{participant}") }
+    if from_me || participant.is_empty() {
+        format!("{from_me}_{chat}_{id}")
+    } else {
+        format!("{from_me}_{chat}_{id}_{participant}")
+    }
 }

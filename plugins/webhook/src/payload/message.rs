@@ -17,7 +17,11 @@ use super::{
 /// A message, received or sent.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookMessage"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookMessage")
+)]
 pub(crate) struct Message<'a> {
     /// The key: `<fromMe>_<chat>_<id>`, and in a group behind it who wrote the message. Null for a message that never had
     /// an id.
@@ -78,7 +82,11 @@ pub(crate) struct Message<'a> {
 /// The message that is answered.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookReplyTo"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookReplyTo")
+)]
 struct ReplyTo<'a> {
     /// Its bare id.
     id: &'a str,
@@ -145,11 +153,23 @@ struct Data<'a> {
 pub(super) fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> Message<'a> {
     let chat = &message.chat.chat;
     let group = chat.ends_with("@g.us");
-    let participant = if group { message.sender.chat.as_str() } else { "" };
-    let (from, to) = if message.from_me { (me, chat.as_str()) } else { (chat.as_str(), me) };
+    let participant = if group {
+        message.sender.chat.as_str()
+    } else {
+        ""
+    };
+    let (from, to) = if message.from_me {
+        (me, chat.as_str())
+    } else {
+        (chat.as_str(), me)
+    };
     let common = content::of(&message.content);
-    let data =
-        Data { notify_name: Some(message.push_name.as_deref()), chat: address(&message.chat), sender: Some(address(&message.sender)), ..common.data };
+    let data = Data {
+        notify_name: Some(message.push_name.as_deref()),
+        chat: address(&message.chat),
+        sender: Some(address(&message.sender)),
+        ..common.data
+    };
     Message {
         id: Some(key(message.from_me, chat, &message.id, participant)),
         timestamp: message.sent_at / 1000,
@@ -168,18 +188,39 @@ pub(super) fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> 
 }
 
 pub(super) fn sent_message<'a>(sent: &'a Sent, me: &'a str, at: u64) -> Message<'a> {
-    Message { ack: 1, ack_name: AckName::Server, ..outbound(&sent.message, Some(&sent.id), me, at) }
+    Message {
+        ack: 1,
+        ack_name: AckName::Server,
+        ..outbound(&sent.message, Some(&sent.id), me, at)
+    }
 }
 
 pub(super) fn failed_message<'a>(failure: &'a Failure, me: &'a str, at: u64) -> Message<'a> {
-    let error = Some(Reason { code: &failure.code, reason: &failure.reason });
-    Message { ack: -1, ack_name: AckName::Error, error, ..outbound(&failure.message, failure.id.as_deref(), me, at) }
+    let error = Some(Reason {
+        code: &failure.code,
+        reason: &failure.reason,
+    });
+    Message {
+        ack: -1,
+        ack_name: AckName::Error,
+        error,
+        ..outbound(&failure.message, failure.id.as_deref(), me, at)
+    }
 }
 
-fn outbound<'a>(message: &'a OutboundMessage, id: Option<&str>, me: &'a str, at: u64) -> Message<'a> {
+fn outbound<'a>(
+    message: &'a OutboundMessage,
+    id: Option<&str>,
+    me: &'a str,
+    at: u64,
+) -> Message<'a> {
     let chat = &message.to.chat;
     let common = content::of(&message.content);
-    let metadata = message.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let metadata = message
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     Message {
         id: id.map(|id| key(true, chat, id, "")),
         timestamp: at / 1000,
@@ -188,11 +229,20 @@ fn outbound<'a>(message: &'a OutboundMessage, id: Option<&str>, me: &'a str, at:
         source: "api",
         to: chat,
         reply_to: reply_to(message.reply_to.as_deref()),
-        data: Data { chat: address(&message.to), metadata: Some(metadata), ..common.data },
+        data: Data {
+            chat: address(&message.to),
+            metadata: Some(metadata),
+            ..common.data
+        },
         ..common
     }
 }
 
 fn reply_to(id: Option<&str>) -> Option<ReplyTo<'_>> {
-    Some(ReplyTo { id: id?, participant: None, body: None, has_media: false })
+    Some(ReplyTo {
+        id: id?,
+        participant: None,
+        body: None,
+        has_media: false,
+    })
 }

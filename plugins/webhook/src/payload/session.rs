@@ -7,7 +7,11 @@ use wharf_plugin::{QrCode, SessionChange, SessionState};
 /// A session moved from one state to another.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookSessionStatus"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookSessionStatus")
+)]
 pub(crate) struct SessionStatus<'a> {
     /// The session's id.
     name: &'a str,
@@ -39,7 +43,11 @@ enum Status {
 
 /// A state with its time.
 #[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookStatusAt"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookStatusAt")
+)]
 struct StatusAt {
     /// The state.
     status: Status,
@@ -58,12 +66,19 @@ pub(crate) struct Qr<'a> {
     expires_at: u64,
 }
 
-pub(super) fn session_status<'a>(change: &'a SessionChange, session: &'a str, at: u64) -> SessionStatus<'a> {
+pub(super) fn session_status<'a>(
+    change: &'a SessionChange,
+    session: &'a str,
+    at: u64,
+) -> SessionStatus<'a> {
     let status = status(change.after);
     SessionStatus {
         name: session,
         status,
-        statuses: [StatusAt { status, timestamp: at }],
+        statuses: [StatusAt {
+            status,
+            timestamp: at,
+        }],
         data: None,
         state: change.after.as_str(),
         previous_state: change.before.as_str(),
@@ -72,15 +87,22 @@ pub(super) fn session_status<'a>(change: &'a SessionChange, session: &'a str, at
 }
 
 pub(super) fn qr(qr: &QrCode) -> Qr<'_> {
-    Qr { qr: &qr.code, expires_at: qr.expires_at }
+    Qr {
+        qr: &qr.code,
+        expires_at: qr.expires_at,
+    }
 }
 
 fn status(state: SessionState) -> Status {
     match state {
         SessionState::Disconnected => Status::Stopped,
-        SessionState::Loading | SessionState::Reconnecting | SessionState::Authenticated => Status::Starting,
+        SessionState::Loading | SessionState::Reconnecting | SessionState::Authenticated => {
+            Status::Starting
+        }
         SessionState::QrReady => Status::ScanQrCode,
         SessionState::Ready => Status::Working,
-        SessionState::AuthFailure | SessionState::Error | SessionState::MaxReconnectExceeded => Status::Failed,
+        SessionState::AuthFailure | SessionState::Error | SessionState::MaxReconnectExceeded => {
+            Status::Failed
+        }
     }
 }

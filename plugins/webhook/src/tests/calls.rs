@@ -16,9 +16,20 @@ fn the_call_is_signed_over_the_bytes_it_sends() {
         "name": "a", "url": "https://example.com/hook", "hmac_secret": "HMAC_KEY", "timeout_seconds": 20,
         "headers": {"X-Source": "wharf"}, "secret_headers": {"Authorization": "TOKEN"},
     }]));
-    let ctx = CallContext { traceparent: "00-a-b-01".into(), attempt: 2, ..host.call("d1") };
+    let ctx = CallContext {
+        traceparent: "00-a-b-01".into(),
+        attempt: 2,
+        ..host.call("d1")
+    };
     let request = plugin.request(&ctx, "a", &sent()).unwrap();
-    assert_eq!((request.method.as_str(), request.url.as_str(), request.timeout_ms), ("POST", "https://example.com/hook", Some(20_000)));
+    assert_eq!(
+        (
+            request.method.as_str(),
+            request.url.as_str(),
+            request.timeout_ms
+        ),
+        ("POST", "https://example.com/hook", Some(20_000))
+    );
     let signature = crate::sign::hmac_sha512(b"my-secret-key", &request.body);
     let want = [
         ("X-Source", "wharf"),
@@ -30,9 +41,25 @@ fn the_call_is_signed_over_the_bytes_it_sends() {
         ("X-Webhook-Hmac-Algorithm", "sha512"),
         ("traceparent", "00-a-b-01"),
     ];
-    assert_eq!(request.headers, want.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let again = plugin.request(&CallContext { attempt: 3, now: NOON + 60_000, ..ctx }, "a", &sent()).unwrap();
-    assert_eq!(again.body, request.body, "the body is the same on every attempt");
+    assert_eq!(
+        request.headers,
+        want.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    let again = plugin
+        .request(
+            &CallContext {
+                attempt: 3,
+                now: NOON + 60_000,
+                ..ctx
+            },
+            "a",
+            &sent(),
+        )
+        .unwrap();
+    assert_eq!(
+        again.body, request.body,
+        "the body is the same on every attempt"
+    );
 }
 
 #[test]
@@ -43,7 +70,10 @@ fn a_missing_secret_stops_the_call() {
         json!({"name": "a", "url": "https://e.com/", "secret_headers": {"A": "K"}}),
     ] {
         let answer = webhook(json!([target])).request(&host.call("d1"), "a", &sent());
-        assert!(matches!(&answer, Err(Error::NotGranted(why)) if why.contains("\"K\"")), "{answer:?}");
+        assert!(
+            matches!(&answer, Err(Error::NotGranted(why)) if why.contains("\"K\"")),
+            "{answer:?}"
+        );
     }
 }
 
@@ -51,8 +81,18 @@ fn a_missing_secret_stops_the_call() {
 fn a_target_that_is_gone_is_invalid_input() {
     let host = Host::new();
     let plugin = webhook(json!([]));
-    assert!(matches!(plugin.request(&host.call("d1"), "a", &sent()), Err(Error::InvalidInput(_))));
-    assert!(matches!(plugin.judge(&host.call("d1"), "a", &AttemptResult::Unreachable(String::new())), Err(Error::InvalidInput(_))));
+    assert!(matches!(
+        plugin.request(&host.call("d1"), "a", &sent()),
+        Err(Error::InvalidInput(_))
+    ));
+    assert!(matches!(
+        plugin.judge(
+            &host.call("d1"),
+            "a",
+            &AttemptResult::Unreachable(String::new())
+        ),
+        Err(Error::InvalidInput(_))
+    ));
 }
 
 #[test]
@@ -62,7 +102,16 @@ fn each_target_has_its_own_retries() {
         {"name": "a", "url": "https://e.com/"},
         {"name": "b", "url": "https://e.com/", "retry": {"policy": "constant", "delay_seconds": 7, "attempts": 2}},
     ]));
-    let down = AttemptResult::Answered(HttpResponse { status: 503, ..HttpResponse::default() });
-    assert_eq!(plugin.judge(&host.call("d1"), "a", &down), Ok(Judgement::RetryAfter(2000)));
-    assert_eq!(plugin.judge(&host.call("d1"), "b", &down), Ok(Judgement::RetryAfter(7000)));
+    let down = AttemptResult::Answered(HttpResponse {
+        status: 503,
+        ..HttpResponse::default()
+    });
+    assert_eq!(
+        plugin.judge(&host.call("d1"), "a", &down),
+        Ok(Judgement::RetryAfter(2000))
+    );
+    assert_eq!(
+        plugin.judge(&host.call("d1"), "b", &down),
+        Ok(Judgement::RetryAfter(7000))
+    );
 }

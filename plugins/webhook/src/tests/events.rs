@@ -20,8 +20,16 @@ fn events_have_the_names_waha_clients_expect() {
         (&["*"][..], &received(inbound()), Some("message")),
         (&["message"], &received(inbound()), Some("message")),
         (&["message.any"], &received(inbound()), Some("message.any")),
-        (&["message.any", "message"], &received(inbound()), Some("message")),
-        (&["message.received"], &received(inbound()), Some("message.received")),
+        (
+            &["message.any", "message"],
+            &received(inbound()),
+            Some("message"),
+        ),
+        (
+            &["message.received"],
+            &received(inbound()),
+            Some("message.received"),
+        ),
         (&["message"], &own, None),
         (&["message.any"], &own, Some("message.any")),
         (&["message"], &sent(), None),
@@ -29,24 +37,56 @@ fn events_have_the_names_waha_clients_expect() {
         (&["message.sent"], &sent(), Some("message.sent")),
         (&["*"], &failed(Some("3EB0")), Some("message.ack")),
         (&["*"], &failed(None), Some("message.failed")),
-        (&["message.failed"], &failed(Some("3EB0")), Some("message.failed")),
+        (
+            &["message.failed"],
+            &failed(Some("3EB0")),
+            Some("message.failed"),
+        ),
         (&["message.ack"], &failed(None), None),
-        (&["message.*"], &acknowledged(AckLevel::Read), Some("message.ack")),
-        (&["session.status"], &state(SessionState::Ready), Some("session.status")),
-        (&["session.state"], &state(SessionState::Ready), Some("session.state")),
-        (&["session.*"], &state(SessionState::Ready), Some("session.status")),
-        (&["chat.archive"], &other("chat.archive", "{}"), Some("chat.archive")),
+        (
+            &["message.*"],
+            &acknowledged(AckLevel::Read),
+            Some("message.ack"),
+        ),
+        (
+            &["session.status"],
+            &state(SessionState::Ready),
+            Some("session.status"),
+        ),
+        (
+            &["session.state"],
+            &state(SessionState::Ready),
+            Some("session.state"),
+        ),
+        (
+            &["session.*"],
+            &state(SessionState::Ready),
+            Some("session.status"),
+        ),
+        (
+            &["chat.archive"],
+            &other("chat.archive", "{}"),
+            Some("chat.archive"),
+        ),
         (&["message"], &other("chat.archive", "{}"), None),
         (&[], &sent(), None),
     ] {
-        assert_eq!(name(events, envelope).as_deref(), want, "{events:?} {}", envelope.kind);
+        assert_eq!(
+            name(events, envelope).as_deref(),
+            want,
+            "{events:?} {}",
+            envelope.kind
+        );
     }
 }
 
 #[test]
 fn a_pairing_code_goes_only_where_it_is_asked_for_by_name() {
     assert_eq!(told(&["*", "session.*"], &qr()), None);
-    assert_eq!(told(&["session.qr"], &qr()).unwrap()["payload"], json!({"qr": "2@abc", "expiresAt": NOON}));
+    assert_eq!(
+        told(&["session.qr"], &qr()).unwrap()["payload"],
+        json!({"qr": "2@abc", "expiresAt": NOON})
+    );
 }
 
 #[test]
@@ -57,8 +97,19 @@ fn targets_hear_of_their_sessions_alone() {
         {"name": "shops", "url": "https://example.com/2", "sessions": ["shop-*"]},
         {"name": "acks", "url": "https://example.com/3", "events": ["message.ack"]},
     ]));
-    let at = |session: &str| CallContext { session: session.into(), ..host.call("e") };
-    assert_eq!(plugin.route(&at("shop-1"), &sent()).unwrap(), ["all", "shops"]);
+    let at = |session: &str| CallContext {
+        session: session.into(),
+        ..host.call("e")
+    };
+    assert_eq!(
+        plugin.route(&at("shop-1"), &sent()).unwrap(),
+        ["all", "shops"]
+    );
     assert_eq!(plugin.route(&at("home"), &sent()).unwrap(), ["all"]);
-    assert_eq!(plugin.route(&at("home"), &acknowledged(AckLevel::Read)).unwrap(), ["all", "acks"]);
+    assert_eq!(
+        plugin
+            .route(&at("home"), &acknowledged(AckLevel::Read))
+            .unwrap(),
+        ["all", "acks"]
+    );
 }

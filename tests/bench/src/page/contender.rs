@@ -45,9 +45,17 @@ impl Figures {
     pub(super) fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.millis.clone();
         sorted.sort_by(f64::total_cmp);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short list")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place in a short list"
+        )]
         let at = (part * sorted.len() as f64) as usize;
-        sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+        sorted
+            .get(at.min(sorted.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(f64::NAN)
     }
 
     /// Sends a second.
@@ -77,11 +85,17 @@ fn recipient(client: usize) -> String {
 }
 
 pub(super) trait Contender {
-    fn run(&mut self, clients: usize, sends: usize, stage: Stage) -> BoxFuture<'_, Result<Figures>>;
+    fn run(&mut self, clients: usize, sends: usize, stage: Stage)
+    -> BoxFuture<'_, Result<Figures>>;
 }
 
 /// Over HTTP, a connection a client.
-async fn over_http(pid: i32, clients: usize, sends: usize, call: impl Fn(usize) -> (String, Value)) -> Result<Figures> {
+async fn over_http(
+    pid: i32,
+    clients: usize,
+    sends: usize,
+    call: impl Fn(usize) -> (String, Value),
+) -> Result<Figures> {
     let http = Client::new();
     let next = AtomicUsize::new(0);
     let (before, own, began) = (machine::cpu(pid)?, machine::own_cpu(pid)?, Instant::now());
@@ -98,10 +112,18 @@ async fn over_http(pid: i32, clients: usize, sends: usize, call: impl Fn(usize) 
         }
         Ok::<_, anyhow::Error>(millis)
     });
-    let millis: Vec<f64> = timeout(LIMIT, try_join_all(all)).await.context("the sends take too long")??.concat();
+    let millis: Vec<f64> = timeout(LIMIT, try_join_all(all))
+        .await
+        .context("the sends take too long")??
+        .concat();
     let seconds = began.elapsed().as_secs_f64();
     machine::at_rest(pid).await?;
-    Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
+    Ok(Figures {
+        millis,
+        seconds,
+        cpu: machine::cpu(pid)? - before,
+        own: machine::own_cpu(pid)? - own,
+    })
 }
 
 /// Ours.
@@ -112,15 +134,32 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(gateway: &Gateway) -> Result<Self> {
-        Ok(Self { url: gateway.api.url.clone(), pid: gateway.pid()? })
+        Ok(Self {
+            url: gateway.api.url.clone(),
+            pid: gateway.pid()?,
+        })
     }
 }
 
 impl Contender for Gate {
-    fn run(&mut self, clients: usize, sends: usize, stage: Stage) -> BoxFuture<'_, Result<Figures>> {
-        let until = if stage == Stage::Stored { "stored" } else { "sent" };
+    fn run(
+        &mut self,
+        clients: usize,
+        sends: usize,
+        stage: Stage,
+    ) -> BoxFuture<'_, Result<Figures>> {
+        let until = if stage == Stage::Stored {
+            "stored"
+        } else {
+            "sent"
+        };
         let url = format!("{}/v1/sessions/default/messages?until={until}", self.url);
-        let call = move |client| (url.clone(), json!({"to": recipient(client), "text": "a message of ours"}));
+        let call = move |client| {
+            (
+                url.clone(),
+                json!({"to": recipient(client), "text": "a message of ours"}),
+            )
+        };
         over_http(self.pid, clients, sends, call).boxed()
     }
 }
@@ -134,14 +173,30 @@ struct Script {
 
 impl Script {
     fn start(name: &str, standin: &Standin, args: &[&str]) -> Result<Self> {
-        let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
+        let port = standin
+            .tls_port()
+            .context("the stand-in has no HTTPS front")?;
         let folder = wharf_e2e::project::root().join("tests/peer");
         let mut node = Command::new("node");
-        node.args([name, "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]).args(args);
-        node.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        node.args([
+            name,
+            "--tls-port",
+            &port.to_string(),
+            "--control",
+            &format!("{}_control/", standin.url()),
+        ])
+        .args(args);
+        node.current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = node.spawn().context("cannot start node")?;
         let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        Ok(Self { input: child.stdin.take(), child, lines })
+        Ok(Self {
+            input: child.stdin.take(),
+            child,
+            lines,
+        })
     }
 
     /// The next line of JSON that has this field.
@@ -155,7 +210,9 @@ impl Script {
             }
             bail!("node ended before it said {field:?}")
         };
-        timeout(LIMIT, found).await.with_context(|| format!("no {field:?} within {LIMIT:?}"))?
+        timeout(LIMIT, found)
+            .await
+            .with_context(|| format!("no {field:?} within {LIMIT:?}"))?
     }
 
     fn pid(&self) -> Result<i32> {
@@ -164,7 +221,9 @@ impl Script {
 
     async fn stop(mut self) -> Result<()> {
         drop(self.input.take());
-        timeout(LIMIT, self.child.wait()).await.context("node does not end")??;
+        timeout(LIMIT, self.child.wait())
+            .await
+            .context("node does not end")??;
         Ok(())
     }
 }
@@ -182,9 +241,20 @@ pub(super) struct Express {
 impl Express {
     pub(super) async fn start(standin: &Standin, account: &str) -> Result<Self> {
         let receiver = Receiver::start(0).await?;
-        let mut script = Script::start("express.mjs", standin, &["--pn", account, "--webhook", &receiver.url()])?;
-        let port = script.said("port").await?["port"].as_u64().context("a port")?;
-        Ok(Self { script, url: format!("http://127.0.0.1:{port}/send"), receiver, account: account.to_owned() })
+        let mut script = Script::start(
+            "express.mjs",
+            standin,
+            &["--pn", account, "--webhook", &receiver.url()],
+        )?;
+        let port = script.said("port").await?["port"]
+            .as_u64()
+            .context("a port")?;
+        Ok(Self {
+            script,
+            url: format!("http://127.0.0.1:{port}/send"),
+            receiver,
+            account: account.to_owned(),
+        })
     }
 
     pub(super) async fn stop(self) -> Result<()> {
@@ -193,10 +263,19 @@ impl Express {
 }
 
 impl Contender for Express {
-    fn run(&mut self, clients: usize, sends: usize, stage: Stage) -> BoxFuture<'_, Result<Figures>> {
+    fn run(
+        &mut self,
+        clients: usize,
+        sends: usize,
+        stage: Stage,
+    ) -> BoxFuture<'_, Result<Figures>> {
         let url = self.url.clone();
-        let call =
-            move |client| (url.clone(), json!({"number": recipient(client), "message": "a message of theirs", "acked": stage == Stage::Acked}));
+        let call = move |client| {
+            (
+                url.clone(),
+                json!({"number": recipient(client), "message": "a message of theirs", "acked": stage == Stage::Acked}),
+            )
+        };
         async move { over_http(self.script.pid()?, clients, sends, call).await }.boxed()
     }
 }
@@ -225,13 +304,28 @@ impl Bare {
         let done = self.0.said("millis").await?;
         let seconds = began.elapsed().as_secs_f64();
         machine::at_rest(pid).await?;
-        let millis = done["millis"].as_array().context("figures")?.iter().filter_map(Value::as_f64).collect();
-        Ok(Figures { millis, seconds, cpu: machine::cpu(pid)? - before, own: machine::own_cpu(pid)? - own })
+        let millis = done["millis"]
+            .as_array()
+            .context("figures")?
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect();
+        Ok(Figures {
+            millis,
+            seconds,
+            cpu: machine::cpu(pid)? - before,
+            own: machine::own_cpu(pid)? - own,
+        })
     }
 }
 
 impl Contender for Bare {
-    fn run(&mut self, clients: usize, sends: usize, stage: Stage) -> BoxFuture<'_, Result<Figures>> {
+    fn run(
+        &mut self,
+        clients: usize,
+        sends: usize,
+        stage: Stage,
+    ) -> BoxFuture<'_, Result<Figures>> {
         self.order(clients, sends, stage).boxed()
     }
 }

@@ -24,7 +24,11 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let part = (count / PARTS).max(1);
     for n in 0..PARTS {
-        ours.push(one(house, &our_account(), &house.receiver, part, n).await?.unwrap_or(f64::NAN));
+        ours.push(
+            one(house, &our_account(), &house.receiver, part, n)
+                .await?
+                .unwrap_or(f64::NAN),
+        );
     }
     for n in 0..PARTS {
         match one(house, &peer.account, &peer.receiver, part, n).await? {
@@ -32,7 +36,13 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
             None => break,
         }
     }
-    let shown = |parts: &[f64]| parts.iter().map(|seconds| format!("{seconds:.2}")).collect::<Vec<_>>().join(" ");
+    let shown = |parts: &[f64]| {
+        parts
+            .iter()
+            .map(|seconds| format!("{seconds:.2}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     println!(
         "\nreceived in one chat, {PARTS} parts of {part}, seconds each\n  wharf            {}\n  whatsapp-web.js  {}",
         shown(&ours),
@@ -49,11 +59,22 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
 }
 
 /// Seconds until the webhook was told of every message of a part, once each. None: not within the limit.
-async fn one(house: &House, account: &str, receiver: &Receiver, part: usize, n: usize) -> Result<Option<f64>> {
+async fn one(
+    house: &House,
+    account: &str,
+    receiver: &Receiver,
+    part: usize,
+    n: usize,
+) -> Result<Option<f64>> {
     let began = Instant::now();
     for number in 0..part {
         let body = format!("{account} {n} {number}");
-        house.standin.inbound(Inbound { account: Some(account.to_owned()), from: SENDER.into(), body, ..Inbound::default() })?;
+        house.standin.inbound(Inbound {
+            account: Some(account.to_owned()),
+            from: SENDER.into(),
+            body,
+            ..Inbound::default()
+        })?;
     }
     let prefix = format!("{account} {n} ");
     let told = || {
@@ -62,12 +83,22 @@ async fn one(house: &House, account: &str, receiver: &Receiver, part: usize, n: 
             (call.event() == "message" && body.starts_with(&prefix)).then(|| body.to_owned())
         })
     };
-    if until("every message told", LIMIT, async || Ok((told().len() >= part).then_some(()))).await.is_err() {
+    if until("every message told", LIMIT, async || {
+        Ok((told().len() >= part).then_some(()))
+    })
+    .await
+    .is_err()
+    {
         return Ok(None);
     }
     let seconds = began.elapsed().as_secs_f64();
     let told = told();
     let different: HashSet<&String> = told.iter().collect();
-    ensure!(different.len() == part && told.len() == part, "{} of {part} messages were told in {} calls", different.len(), told.len());
+    ensure!(
+        different.len() == part && told.len() == part,
+        "{} of {part} messages were told in {} calls",
+        different.len(),
+        told.len()
+    );
     Ok(Some(seconds))
 }

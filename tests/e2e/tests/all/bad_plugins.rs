@@ -17,19 +17,36 @@ use crate::callers::refusal;
 
 /// Built by `cargo xtask test`.
 pub(crate) fn guests() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    env::var_os("WHARF_TEST_GUESTS").map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder")
+        .to_owned();
+    env::var_os("WHARF_TEST_GUESTS")
+        .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
 /// The guest `good`, which forbids one word, and behind it these.
 fn plan(entries: &str) -> Plan {
-    let more = format!("[plugins]\ndir = {:?}\n[[plugin]]\nname = 'good'\n{entries}", guests());
-    Plan { overlay: format!("[browser]\nexecutable = '/nowhere/chromium'\n{more}"), ..Plan::default() }
+    let more = format!(
+        "[plugins]\ndir = {:?}\n[[plugin]]\nname = 'good'\n{entries}",
+        guests()
+    );
+    Plan {
+        overlay: format!("[browser]\nexecutable = '/nowhere/chromium'\n{more}"),
+        ..Plan::default()
+    }
 }
 
 async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
     let body = json!({"number": "4915123456789", "message": message});
-    api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await
+    api::answer(
+        gateway
+            .api
+            .request(Method::POST, "/api/whatsapp/send")
+            .header("Prefer", "respond-async")
+            .json(&body),
+    )
+    .await
 }
 
 /// The API answers, and the good guest still has its say.
@@ -38,12 +55,17 @@ async fn serves_on(gateway: &Gateway) -> Result<()> {
         gateway.api.get(probe).await?.expect(200)?;
     }
     let refused = send(gateway, "forbidden").await?.expect(422)?;
-    ensure!(refused.json["code"] == "forbidden_word" && refused.data("plugin") == "good", "{}", refused.json);
+    ensure!(
+        refused.json["code"] == "forbidden_word" && refused.data("plugin") == "good",
+        "{}",
+        refused.json
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_holds() -> Result<()> {
+async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_holds() -> Result<()>
+{
     let slow = "cpu = '10s'\ntimeout = '10s'\nmemory = '8MiB'";
     let cases = [
         ("spin", "cpu = '50ms'", "over_cpu"),
@@ -54,12 +76,20 @@ async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_ho
         ("kv", "", "failed"),
     ];
     for (behaviour, settings, kind) in cases {
-        let entry = format!("[[plugin]]\nname = 'odd'\n{settings}\nconfig.behaviour = '{behaviour}'\n");
-        fails_as(&entry, kind).await.with_context(|| format!("{behaviour}, on_error = reject"))?;
-        let entry = format!("[[plugin]]\nname = 'odd'\non_error = 'allow'\n{settings}\nconfig.behaviour = '{behaviour}'\n");
+        let entry =
+            format!("[[plugin]]\nname = 'odd'\n{settings}\nconfig.behaviour = '{behaviour}'\n");
+        fails_as(&entry, kind)
+            .await
+            .with_context(|| format!("{behaviour}, on_error = reject"))?;
+        let entry = format!(
+            "[[plugin]]\nname = 'odd'\non_error = 'allow'\n{settings}\nconfig.behaviour = '{behaviour}'\n"
+        );
         let gateway = House::build(plan(&entry)).await?;
         let gateway = gateway.open().await?;
-        send(&gateway, "hello").await?.expect(202).with_context(|| format!("{behaviour}, on_error = allow"))?;
+        send(&gateway, "hello")
+            .await?
+            .expect(202)
+            .with_context(|| format!("{behaviour}, on_error = allow"))?;
         serves_on(&gateway).await?;
     }
     Ok(())
@@ -69,22 +99,56 @@ async fn fails_as(entry: &str, kind: &str) -> Result<()> {
     let house = House::build(plan(entry)).await?;
     let gateway = house.open().await?;
     let refused = send(&gateway, "hello").await?.expect(422)?;
-    ensure!(refused.json["code"] == "plugin_failed" && refused.data("plugin") == "odd", "{}", refused.json);
-    ensure!(refused.json["message"].as_str().is_some_and(|words| words.contains(kind)), "{kind} is not named: {}", refused.json);
-    let said = |line: &String| line.contains("a plugin failed") && line.contains("odd") && line.contains(kind);
-    ensure!(gateway.log().lines().iter().any(said), "{kind} is not in the log:\n{}", gateway.log().tail());
+    ensure!(
+        refused.json["code"] == "plugin_failed" && refused.data("plugin") == "odd",
+        "{}",
+        refused.json
+    );
+    ensure!(
+        refused.json["message"]
+            .as_str()
+            .is_some_and(|words| words.contains(kind)),
+        "{kind} is not named: {}",
+        refused.json
+    );
+    let said = |line: &String| {
+        line.contains("a plugin failed") && line.contains("odd") && line.contains(kind)
+    };
+    ensure!(
+        gateway.log().lines().iter().any(said),
+        "{kind} is not in the log:\n{}",
+        gateway.log().tail()
+    );
     serves_on(&gateway).await
 }
 
 /// The guest rejects with what it saw as the reason.
 #[tokio::test]
 async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
-    for (behaviour, seen) in [("secret", "none"), ("socket", "PermissionDenied"), ("http", "HttpRequestDenied"), ("read", "refused")] {
-        let house = House::build(plan(&format!("[[plugin]]\nname = 'odd'\nconfig.behaviour = '{behaviour}'\n"))).await?;
+    for (behaviour, seen) in [
+        ("secret", "none"),
+        ("socket", "PermissionDenied"),
+        ("http", "HttpRequestDenied"),
+        ("read", "refused"),
+    ] {
+        let house = House::build(plan(&format!(
+            "[[plugin]]\nname = 'odd'\nconfig.behaviour = '{behaviour}'\n"
+        )))
+        .await?;
         let gateway = house.open().await?;
         let refused = send(&gateway, "hello").await?.expect(422)?;
-        ensure!(refused.json["code"] == behaviour, "{behaviour}: {}", refused.json);
-        ensure!(refused.json["message"].as_str().is_some_and(|words| words.contains(seen)), "{behaviour}: {}", refused.json);
+        ensure!(
+            refused.json["code"] == behaviour,
+            "{behaviour}: {}",
+            refused.json
+        );
+        ensure!(
+            refused.json["message"]
+                .as_str()
+                .is_some_and(|words| words.contains(seen)),
+            "{behaviour}: {}",
+            refused.json
+        );
         serves_on(&gateway).await.context(behaviour)?;
     }
     Ok(())
@@ -95,10 +159,17 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
     let entry = "[[plugin]]\nname = 'greedy'\nsessions = ['greedy']\non_error = 'allow'\ncpu = '10s'\ntimeout = '1s'\n";
     let house = House::build(plan(entry)).await?;
     let gateway = house.open().await?;
-    gateway.api.post("/v1/sessions", &json!({"id": "greedy", "start": false})).await?.expect(201)?;
+    gateway
+        .api
+        .post("/v1/sessions", &json!({"id": "greedy", "start": false}))
+        .await?
+        .expect(201)?;
     let of_greedy = |_| {
         let body = json!({"number": "4915123456789", "message": "hello"});
-        let request = gateway.api.request(Method::POST, "/api/whatsapp/send?clientId=greedy").header("Prefer", "respond-async");
+        let request = gateway
+            .api
+            .request(Method::POST, "/api/whatsapp/send?clientId=greedy")
+            .header("Prefer", "respond-async");
         api::answer(request.json(&body))
     };
     let others = async {
@@ -116,7 +187,9 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
         // Its time was over, and the operator lets it pass; or there was no room to ask it, which nothing lets pass.
         match answer.status {
             202 => {}
-            503 if answer.json["code"] == "busy" && answer.header("retry-after") == "1" => busy += 1,
+            503 if answer.json["code"] == "busy" && answer.header("retry-after") == "1" => {
+                busy += 1
+            }
             _ => bail!("{}: {}", answer.status, answer.json),
         }
     }
@@ -137,20 +210,36 @@ const UNUSABLE: [(&str, &str, &str); 6] = [
 #[tokio::test]
 async fn a_plugin_that_cannot_be_loaded_stops_the_start_and_is_named() -> Result<()> {
     for (name, settings, words) in UNUSABLE {
-        let said = refusal(&House::build(plan(&format!("[[plugin]]\nname = '{name}'\n{settings}\n"))).await?).await.context(name)?;
-        ensure!(said.contains(name) && said.contains(words), "{name}: {words:?} is not in {said}");
+        let said = refusal(
+            &House::build(plan(&format!("[[plugin]]\nname = '{name}'\n{settings}\n"))).await?,
+        )
+        .await
+        .context(name)?;
+        ensure!(
+            said.contains(name) && said.contains(words),
+            "{name}: {words:?} is not in {said}"
+        );
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn one_that_is_not_required_is_left_out_and_named_and_the_others_work() -> Result<()> {
-    let entries: String = UNUSABLE.iter().map(|(name, settings, _)| format!("[[plugin]]\nname = '{name}'\nrequired = false\n{settings}\n")).collect();
+    let entries: String = UNUSABLE
+        .iter()
+        .map(|(name, settings, _)| {
+            format!("[[plugin]]\nname = '{name}'\nrequired = false\n{settings}\n")
+        })
+        .collect();
     let house = House::build(plan(&entries)).await?;
     let gateway = house.open().await?;
     for (name, _, words) in UNUSABLE {
         let said = |line: &String| line.contains(name) && line.contains(words);
-        ensure!(gateway.log().lines().iter().any(said), "{name}: {words:?} is not in the log:\n{}", gateway.log().tail());
+        ensure!(
+            gateway.log().lines().iter().any(said),
+            "{name}: {words:?} is not in the log:\n{}",
+            gateway.log().tail()
+        );
     }
     send(&gateway, "hello").await?.expect(202)?;
     serves_on(&gateway).await

@@ -13,8 +13,12 @@ const NUMBER: &str = "4915123456789";
 async fn a_killed_gateway_sends_each_accepted_message_once() -> Result<()> {
     let house = House::build(Plan::default()).await?;
     let gateway = house.open_linked().await?;
-    let gateway = between_commit_and_send(&house, gateway).await.context("between commit and send")?;
-    let gateway = between_send_and_answer(&house, gateway).await.context("between send and answer")?;
+    let gateway = between_commit_and_send(&house, gateway)
+        .await
+        .context("between commit and send")?;
+    let gateway = between_send_and_answer(&house, gateway)
+        .await
+        .context("between send and answer")?;
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
     Ok(())
 }
@@ -23,10 +27,17 @@ async fn a_killed_gateway_sends_each_accepted_message_once() -> Result<()> {
 async fn between_commit_and_send(house: &House, gateway: Gateway) -> Result<Gateway> {
     house.standin.set(json!({"lookupError": 500}));
     let body = json!({"number": NUMBER, "message": "committed"});
-    let request = gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
+    let request = gateway
+        .api
+        .request(Method::POST, "/api/whatsapp/send")
+        .header("Prefer", "respond-async")
+        .json(&body);
     api::answer(request).await?.expect(202)?;
     gateway.crash().await?;
-    ensure!(house.arrived("committed") == 0, "it was sent before the crash, so this tests nothing");
+    ensure!(
+        house.arrived("committed") == 0,
+        "it was sent before the crash, so this tests nothing"
+    );
     house.standin.set(json!({"lookupError": null}));
     let gateway = reopen(house).await?;
     arrives_once(house, &gateway, "committed").await?;
@@ -38,19 +49,44 @@ async fn between_send_and_answer(house: &House, gateway: Gateway) -> Result<Gate
     house.standin.set(json!({"ackDelay": null}));
     let api = gateway.api.clone();
     let waiting = tokio::spawn(async move { api.send_once("a-key", NUMBER, "transmitted").await });
-    house.standin.wait_for("the message", BOOT, |view| view.messages.iter().any(|m| m.body == "transmitted")).await?;
-    ensure!(!waiting.is_finished(), "it was answered before the crash, so this tests nothing");
+    house
+        .standin
+        .wait_for("the message", BOOT, |view| {
+            view.messages.iter().any(|m| m.body == "transmitted")
+        })
+        .await?;
+    ensure!(
+        !waiting.is_finished(),
+        "it was answered before the crash, so this tests nothing"
+    );
     gateway.crash().await?;
     ensure!(waiting.await?.is_err(), "an answer after the crash");
     house.standin.set(json!({"ackDelay": 5}));
     let gateway = reopen(house).await?;
     let known = until("the outcome under the key", BOOT, async || {
-        let answer = gateway.api.send_once("a-key", NUMBER, "transmitted").await?;
+        let answer = gateway
+            .api
+            .send_once("a-key", NUMBER, "transmitted")
+            .await?;
         Ok((answer.status == 200).then_some(answer))
     });
     let known = known.await?;
-    let id = house.standin.view().messages.iter().find(|m| m.body == "transmitted").map(|m| m.id.clone()).unwrap_or_default();
-    ensure!(known.data("messageId").as_str().is_some_and(|key| key.contains(&id)), "{} is not about {id}", known.json);
+    let id = house
+        .standin
+        .view()
+        .messages
+        .iter()
+        .find(|m| m.body == "transmitted")
+        .map(|m| m.id.clone())
+        .unwrap_or_default();
+    ensure!(
+        known
+            .data("messageId")
+            .as_str()
+            .is_some_and(|key| key.contains(&id)),
+        "{} is not about {id}",
+        known.json
+    );
     arrives_once(house, &gateway, "transmitted").await?;
     Ok(gateway)
 }
@@ -64,10 +100,18 @@ async fn reopen(house: &House) -> Result<Gateway> {
 
 /// A message sent after it makes sure that the outbox has had its turn.
 async fn arrives_once(house: &House, gateway: &Gateway, body: &str) -> Result<()> {
-    until(body, BOOT, async || Ok((house.arrived(body) > 0).then_some(()))).await?;
+    until(body, BOOT, async || {
+        Ok((house.arrived(body) > 0).then_some(()))
+    })
+    .await?;
     let after = format!("after {body}");
     gateway.api.send(NUMBER, &after).await?.expect(200)?;
-    ensure!(house.arrived(body) == 1, "{} arrivals of {body:?}: {:?}", house.arrived(body), house.standin.view().messages);
+    ensure!(
+        house.arrived(body) == 1,
+        "{} arrivals of {body:?}: {:?}",
+        house.arrived(body),
+        house.standin.view().messages
+    );
     ensure!(house.arrived(&after) == 1);
     Ok(())
 }

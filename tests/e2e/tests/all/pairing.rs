@@ -18,44 +18,113 @@ async fn a_code_that_is_typed_on_the_phone_links_and_each_refusal_has_a_name() -
     let phone = json!({"number": "+49 151 12345678"});
 
     let early = refused(api.post(CODE, &phone).await?, 409, "not_waiting_for_link")?;
-    ensure!(early.data("connectionStatus") == "loading", "{}", early.json);
+    ensure!(
+        early.data("connectionStatus") == "loading",
+        "{}",
+        early.json
+    );
     api.until_qr(BOOT).await?;
-    refused(api.post(CODE, &json!({"number": "hello"})).await?, 400, "invalid_number")?;
+    refused(
+        api.post(CODE, &json!({"number": "hello"})).await?,
+        400,
+        "invalid_number",
+    )?;
     refused(api.post(CODE, &json!({})).await?, 400, "missing_fields")?;
-    refused(api.post(&format!("{CODE}?clientId=nobody"), &phone).await?, 404, "unknown_client")?;
+    refused(
+        api.post(&format!("{CODE}?clientId=nobody"), &phone).await?,
+        404,
+        "unknown_client",
+    )?;
 
-    house.standin.set(json!({"pairingError": "IQErrorRateOverlimit"}));
+    house
+        .standin
+        .set(json!({"pairingError": "IQErrorRateOverlimit"}));
     let limited = refused(api.post(CODE, &phone).await?, 429, "pairing_rate_limited")?;
     ensure!(!limited.header("retry-after").is_empty(), "no Retry-After");
     api.until_qr(BOOT).await?;
-    house.standin.set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
-    let nowhere = api.post("/v1/sessions/default/pairing-code", &phone).await?.expect(422)?;
-    ensure!(nowhere.json["code"] == "pairing_not_available", "{}", nowhere.json);
+    house
+        .standin
+        .set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
+    let nowhere = api
+        .post("/v1/sessions/default/pairing-code", &phone)
+        .await?
+        .expect(422)?;
+    ensure!(
+        nowhere.json["code"] == "pairing_not_available",
+        "{}",
+        nowhere.json
+    );
     api.until_qr(BOOT).await?;
     house.standin.set(json!({"pairingError": null}));
 
     // Given up: QR codes are back.
     let made = api.post(CODE, &phone).await?.expect(200)?;
-    ensure!(made.data("expiresAt").is_string() && made.header("cache-control") == "no-store", "{}", made.json);
-    ensure!(api.get("/api/whatsapp/qr").await?.status == 404, "a QR that cannot be scanned is shown");
-    api::answer(api.request(Method::DELETE, CODE)).await?.expect(200)?;
+    ensure!(
+        made.data("expiresAt").is_string() && made.header("cache-control") == "no-store",
+        "{}",
+        made.json
+    );
+    ensure!(
+        api.get("/api/whatsapp/qr").await?.status == 404,
+        "a QR that cannot be scanned is shown"
+    );
+    api::answer(api.request(Method::DELETE, CODE))
+        .await?
+        .expect(200)?;
     let qr = api.until_qr(BOOT).await?;
-    ensure!(house.standin.view().qrs.contains(&qr.rsplitn(2, ',').last().unwrap_or_default().to_owned()), "this QR cannot be scanned");
+    ensure!(
+        house
+            .standin
+            .view()
+            .qrs
+            .contains(&qr.rsplitn(2, ',').last().unwrap_or_default().to_owned()),
+        "this QR cannot be scanned"
+    );
 
-    let made = api.post("/v1/sessions/default/pairing-code", &phone).await?.expect(200)?;
+    let made = api
+        .post("/v1/sessions/default/pairing-code", &phone)
+        .await?
+        .expect(200)?;
     let code = made.json["code"].as_str().unwrap_or_default().to_owned();
-    ensure!(code.len() == 9 && code.as_bytes()[4] == b'-', "the code is not ABCD-EFGH");
-    ensure!(house.standin.enter_code("WRON-GONE", Account::default()).await.is_err(), "any code links");
+    ensure!(
+        code.len() == 9 && code.as_bytes()[4] == b'-',
+        "the code is not ABCD-EFGH"
+    );
+    ensure!(
+        house
+            .standin
+            .enter_code("WRON-GONE", Account::default())
+            .await
+            .is_err(),
+        "any code links"
+    );
     house.standin.enter_code(&code, Account::default()).await?;
     api.until_state("ready", BOOT).await?;
     let late = refused(api.post(CODE, &phone).await?, 409, "not_waiting_for_link")?;
     ensure!(late.data("connectionStatus") == "ready", "{}", late.json);
-    api.send("4915123456789", "linked by a code").await?.expect(200)?;
+    api.send("4915123456789", "linked by a code")
+        .await?
+        .expect(200)?;
 
-    let told = house.receiver.calls().iter().any(|call| String::from_utf8_lossy(&call.body).contains(&code));
+    let told = house
+        .receiver
+        .calls()
+        .iter()
+        .any(|call| String::from_utf8_lossy(&call.body).contains(&code));
     ensure!(!told, "a code was delivered without a grant");
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains(&code) || line.contains(&code.replace('-', ""))), "the code is in the log");
-    ensure!(house.standin.view().reports.is_empty(), "the page complained: {:?}", house.standin.view().reports);
+    ensure!(
+        !gateway
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains(&code) || line.contains(&code.replace('-', ""))),
+        "the code is in the log"
+    );
+    ensure!(
+        house.standin.view().reports.is_empty(),
+        "the page complained: {:?}",
+        house.standin.view().reports
+    );
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
     Ok(())
 }
@@ -63,6 +132,10 @@ async fn a_code_that_is_typed_on_the_phone_links_and_each_refusal_has_a_name() -
 /// The original service's envelope of a failure.
 fn refused(answer: Answer, status: u16, code: &str) -> Result<Answer> {
     let answer = answer.expect(status)?;
-    ensure!(answer.json["success"] == false && answer.json["code"] == code, "{code}: {}", answer.json);
+    ensure!(
+        answer.json["success"] == false && answer.json["code"] == code,
+        "{code}: {}",
+        answer.json
+    );
     Ok(answer)
 }

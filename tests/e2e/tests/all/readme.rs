@@ -31,9 +31,14 @@ const BUILD: Duration = Duration::from_secs(600);
 
 /// The fenced blocks with this information string.
 fn blocks(file: &str, info: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let text =
+        fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let fence = format!("```{info}\n");
-    let found: Vec<_> = text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next().map(ToOwned::to_owned)).collect();
+    let found: Vec<_> = text
+        .split(&fence)
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next().map(ToOwned::to_owned))
+        .collect();
     assert!(!found.is_empty(), "{file} has no block {info:?}");
     found
 }
@@ -47,7 +52,12 @@ fn block(file: &str, info: &str) -> String {
 
 #[test]
 fn its_pieces_of_configuration_are_understood() {
-    for file in ["docs/plugins.md", "docs/operations.md", "docs/passkey.md", "docs/deployment.md"] {
+    for file in [
+        "docs/plugins.md",
+        "docs/operations.md",
+        "docs/passkey.md",
+        "docs/deployment.md",
+    ] {
         for block in blocks(file, "toml") {
             understood(file, &block);
         }
@@ -63,16 +73,25 @@ fn understood(file: &str, block: &str) {
 #[test]
 fn the_first_plugin_is_short() {
     for block in blocks("README.md", &format!("rust {}", PLUGIN[1].1)) {
-        let lines = block.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//")).count();
+        let lines = block
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
+            .count();
         assert!(lines < 30, "{lines} lines");
     }
 }
 
 /// The files of the first plugin, with their language.
-const PLUGIN: [(&str, &str); 2] = [("toml", "plugins/banned-words/Cargo.toml"), ("rust", "plugins/banned-words/src/lib.rs")];
+const PLUGIN: [(&str, &str); 2] = [
+    ("toml", "plugins/banned-words/Cargo.toml"),
+    ("rust", "plugins/banned-words/src/lib.rs"),
+];
 
 fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned()
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder")
+        .to_owned()
 }
 
 /// What a clone has, at the same times, so that cargo finds in the shared target folder what is built already.
@@ -81,15 +100,19 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
         let name = name.to_string_lossy();
-        let left_out =
-            name.starts_with("target") || name.ends_with(".wasm") || [".git", ".env", "node_modules", "whatsapp-session"].contains(&&*name);
+        let left_out = name.starts_with("target")
+            || name.ends_with(".wasm")
+            || [".git", ".env", "node_modules", "whatsapp-session"].contains(&&*name);
         let place = to.join(&*name);
         match entry.metadata()? {
             _ if left_out => {}
             metadata if metadata.is_dir() => clone(&entry, &place)?,
             metadata => {
                 fs::copy(&entry, &place)?;
-                fs::File::options().append(true).open(&place)?.set_modified(metadata.modified()?)?;
+                fs::File::options()
+                    .append(true)
+                    .open(&place)?
+                    .set_modified(metadata.modified()?)?;
             }
         }
     }
@@ -99,7 +122,11 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
 /// `sh`, as somebody in that folder.
 fn shell(script: &str, folder: &Path) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-ec", script]).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    shell
+        .args(["-ec", script])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     // What cargo has set for this test would tell the programs of the clone that they are at home here.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR"] {
         shell.env_remove(name);
@@ -108,16 +135,31 @@ fn shell(script: &str, folder: &Path) -> Command {
 }
 
 async fn run(mut command: Command) -> Result<String> {
-    let output = tokio::time::timeout(BUILD, command.output()).await.with_context(|| format!("{command:?} hangs"))??;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    let output = tokio::time::timeout(BUILD, command.output())
+        .await
+        .with_context(|| format!("{command:?} hangs"))??;
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}\n{said}",
+        output.status
+    );
     Ok(said)
 }
 
 /// Ctrl-C.
 async fn interrupt(mut program: Child) -> Result<()> {
-    kill(Pid::from_raw(i32::try_from(program.id().context("it has ended")?)?), Signal::SIGINT)?;
-    let status = tokio::time::timeout(LIMIT, program.wait()).await.context("Ctrl-C does not end it")??;
+    kill(
+        Pid::from_raw(i32::try_from(program.id().context("it has ended")?)?),
+        Signal::SIGINT,
+    )?;
+    let status = tokio::time::timeout(LIMIT, program.wait())
+        .await
+        .context("Ctrl-C does not end it")??;
     ensure!(status.success(), "{status}");
     Ok(())
 }
@@ -136,7 +178,11 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
         fs::write(place, block("README.md", &format!("{language} {file}")))?;
     }
     let config = repository.join("gateway.toml");
-    let text = format!("{}\n{}", fs::read_to_string(&config)?, block("README.md", "toml gateway.toml"));
+    let text = format!(
+        "{}\n{}",
+        fs::read_to_string(&config)?,
+        block("README.md", "toml gateway.toml")
+    );
     fs::write(&config, text)?;
 
     let folder = tempfile::tempdir()?;
@@ -145,31 +191,72 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
     let log = folder.path().join("log");
     // Becomes the program, so that Ctrl-C reaches it.
-    let mut up = shell(&format!("exec {}", block("README.md", "sh plugin")), &repository);
-    up.env("CARGO_TARGET_DIR", target()).env("TMPDIR", folder.path()).env("PORT", port.to_string());
-    let mut up = up.stdout(fs::File::create(&log)?).stderr(fs::File::options().append(true).open(&log)?).spawn()?;
+    let mut up = shell(
+        &format!("exec {}", block("README.md", "sh plugin")),
+        &repository,
+    );
+    up.env("CARGO_TARGET_DIR", target())
+        .env("TMPDIR", folder.path())
+        .env("PORT", port.to_string());
+    let mut up = up
+        .stdout(fs::File::create(&log)?)
+        .stderr(fs::File::options().append(true).open(&log)?)
+        .spawn()?;
     let gateway = Api::new(&format!("http://127.0.0.1:{port}"))?;
     let ready = until("ready", BUILD, async || match up.try_wait()? {
         Some(status) => anyhow::bail!("it ended: {status}"),
-        None => Ok(gateway.state().await.is_ok_and(|state| state == "ready").then_some(())),
+        None => Ok(gateway
+            .state()
+            .await
+            .is_ok_and(|state| state == "ready")
+            .then_some(())),
     });
-    ready.await.with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
-    ensure!(repository.join("plugins/banned_words.wasm").is_file(), "the component is not where the README says");
+    ready
+        .await
+        .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+    ensure!(
+        repository.join("plugins/banned_words.wasm").is_file(),
+        "the component is not where the README says"
+    );
 
-    let send = block("README.md", "sh plugin, another terminal").replace(":3001", &format!(":{port}"));
-    let quiet = "curl() { command curl --silent --show-error --write-out '\n%{http_code}' \"$@\"; }\n";
+    let send =
+        block("README.md", "sh plugin, another terminal").replace(":3001", &format!(":{port}"));
+    let quiet =
+        "curl() { command curl --silent --show-error --write-out '\n%{http_code}' \"$@\"; }\n";
     let answer = run(shell(&format!("{quiet}{send}"), folder.path())).await?;
-    ensure!(answer.ends_with("\n422") && answer.contains("banned_word") && answer.contains("contains a banned word"), "{answer}");
-    gateway.send("4915123456789", "Only a greeting").await?.expect(200)?;
+    ensure!(
+        answer.ends_with("\n422")
+            && answer.contains("banned_word")
+            && answer.contains("contains a banned word"),
+        "{answer}"
+    );
+    gateway
+        .send("4915123456789", "Only a greeting")
+        .await?
+        .expect(200)?;
     let arrived = "+4915123456789 got: Only a greeting";
-    until(arrived, BOOT, async || Ok(fs::read_to_string(&log)?.contains(arrived).then_some(()))).await?;
-    ensure!(!repository.join("whatsapp-session").exists(), "the folder of a real session was touched");
+    until(arrived, BOOT, async || {
+        Ok(fs::read_to_string(&log)?.contains(arrived).then_some(()))
+    })
+    .await?;
+    ensure!(
+        !repository.join("whatsapp-session").exists(),
+        "the folder of a real session was touched"
+    );
 
     interrupt(up).await?;
     family.until_gone(Duration::from_secs(2)).await?;
     fs::remove_dir_all(&repository)?;
-    let left: Vec<_> = folder.path().read_dir()?.filter_map(|entry| Some(entry.ok()?.file_name())).filter(|name| name != "log").collect();
-    ensure!(left.is_empty(), "files are left in the temporary folder: {left:?}");
+    let left: Vec<_> = folder
+        .path()
+        .read_dir()?
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .filter(|name| name != "log")
+        .collect();
+    ensure!(
+        left.is_empty(),
+        "files are left in the temporary folder: {left:?}"
+    );
     Ok(())
 }
 
@@ -178,9 +265,15 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
 async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Result<()> {
     const GUIDE: &str = "docs/plugins.md";
     let outside = tempfile::tempdir()?;
-    let (krate, plugins) = (outside.path().join("banned-words"), outside.path().join("plugins"));
+    let (krate, plugins) = (
+        outside.path().join("banned-words"),
+        outside.path().join("plugins"),
+    );
     fs::create_dir(&plugins)?;
-    fs::copy(root().join("rust-toolchain.toml"), outside.path().join("rust-toolchain.toml"))?;
+    fs::copy(
+        root().join("rust-toolchain.toml"),
+        outside.path().join("rust-toolchain.toml"),
+    )?;
     run(shell(&block(GUIDE, "sh outside, first"), outside.path())).await?;
     // What is built is kept between runs. Versions that were not tried here are another test.
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside");
@@ -188,27 +281,71 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
     std::os::unix::fs::symlink(&kept, krate.join("target"))?;
     fs::copy(root().join("Cargo.lock"), krate.join("Cargo.lock"))?;
 
-    let here =
-        |text: String| text.replace("/path/to/wharf/plugins/", &plugins.to_string_lossy()).replace("/path/to/wharf", &root().to_string_lossy());
+    let here = |text: String| {
+        text.replace("/path/to/wharf/plugins/", &plugins.to_string_lossy())
+            .replace("/path/to/wharf", &root().to_string_lossy())
+    };
     let of_cargo = fs::read_to_string(krate.join("Cargo.toml"))?.replace("[dependencies]\n", "");
-    fs::write(krate.join("Cargo.toml"), format!("{of_cargo}\n{}", here(block(GUIDE, "toml outside"))))?;
-    fs::write(krate.join("src/lib.rs"), [block("README.md", &format!("rust {}", PLUGIN[1].1)), block(GUIDE, "rust test")].join("\n"))?;
+    fs::write(
+        krate.join("Cargo.toml"),
+        format!("{of_cargo}\n{}", here(block(GUIDE, "toml outside"))),
+    )?;
+    fs::write(
+        krate.join("src/lib.rs"),
+        [
+            block("README.md", &format!("rust {}", PLUGIN[1].1)),
+            block(GUIDE, "rust test"),
+        ]
+        .join("\n"),
+    )?;
     let said = run(shell(&here(block(GUIDE, "sh outside")), &krate)).await?;
-    ensure!(said.contains("a_banned_word_is_rejected_by_name ... ok"), "{said}");
+    ensure!(
+        said.contains("a_banned_word_is_rejected_by_name ... ok"),
+        "{said}"
+    );
 
-    let enabled = format!("[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {plugins:?}\n{}", block("README.md", "toml gateway.toml"));
-    let house = House::build(Plan { overlay: enabled.clone(), ..Plan::default() }).await?;
+    let enabled = format!(
+        "[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {plugins:?}\n{}",
+        block("README.md", "toml gateway.toml")
+    );
+    let house = House::build(Plan {
+        overlay: enabled.clone(),
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open().await?;
-    let send = gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async");
-    let answer = api::answer(send.json(&json!({"number": "4915123456789", "message": "You won the lottery!"}))).await?.expect(422)?;
-    ensure!(answer.json["code"] == "banned_word" && answer.data("plugin") == "banned-words", "{}", answer.json);
+    let send = gateway
+        .api
+        .request(Method::POST, "/api/whatsapp/send")
+        .header("Prefer", "respond-async");
+    let answer = api::answer(
+        send.json(&json!({"number": "4915123456789", "message": "You won the lottery!"})),
+    )
+    .await?
+    .expect(422)?;
+    ensure!(
+        answer.json["code"] == "banned_word" && answer.data("plugin") == "banned-words",
+        "{}",
+        answer.json
+    );
     drop(gateway);
 
     // A key that the plugin does not read stops the start, though it has no schema.
     let misspelt = enabled.replace("{ words", "{ wrds = [], words");
-    let house = House::build(Plan { overlay: misspelt, ..Plan::default() }).await?;
-    let refused = house.open().await.err().context("a misspelt key was passed over")?;
-    ensure!(format!("{refused:#}").contains("config at /wrds: there is no such key"), "{refused:#}");
+    let house = House::build(Plan {
+        overlay: misspelt,
+        ..Plan::default()
+    })
+    .await?;
+    let refused = house
+        .open()
+        .await
+        .err()
+        .context("a misspelt key was passed over")?;
+    ensure!(
+        format!("{refused:#}").contains("config at /wrds: there is no such key"),
+        "{refused:#}"
+    );
     Ok(())
 }
 
@@ -218,7 +355,11 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
     let mut family = Family::of(folder.path());
     let port = three_free_ports().await?;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_wharf-demo"));
-    demo.args(["--port", &port.to_string()]).env("TMPDIR", folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    demo.args(["--port", &port.to_string()])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     let mut demo = demo.spawn()?;
     let mut lines = BufReader::new(demo.stdout.take().context("no output")?).lines();
     let up = tokio::time::timeout(LIMIT, async {
@@ -236,9 +377,19 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
             "set -e\ncurl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{}",
             block.replace(":3001", &format!(":{port}"))
         );
-        let run = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).kill_on_drop(true).output();
-        let output = tokio::time::timeout(LIMIT, run).await.context("a block hangs")??;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let run = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(LIMIT, run)
+            .await
+            .context("a block hangs")??;
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         ensure!(output.status.success(), "{block}\n{said}");
     }
     interrupt(demo).await?;
@@ -250,7 +401,9 @@ async fn three_free_ports() -> Result<u16> {
     for _ in 0..50 {
         let first = TcpListener::bind("127.0.0.1:0").await?;
         let port = first.local_addr()?.port();
-        if port < u16::MAX - 2 && TcpListener::bind(("127.0.0.1", port + 1)).await.is_ok() && TcpListener::bind(("127.0.0.1", port + 2)).await.is_ok()
+        if port < u16::MAX - 2
+            && TcpListener::bind(("127.0.0.1", port + 1)).await.is_ok()
+            && TcpListener::bind(("127.0.0.1", port + 2)).await.is_ok()
         {
             return Ok(port);
         }

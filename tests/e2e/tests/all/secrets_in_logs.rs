@@ -17,26 +17,57 @@ const LEVEL: &str = "trace,wharf=trace,plugin=trace,tokio_tungstenite=trace,tung
                      hyper_util=trace,h2=trace,reqwest=trace,rustls=trace,axum=trace,tower_http=trace,sqlx=trace,wasmtime=trace,log=trace";
 
 #[tokio::test]
-async fn with_everything_on_no_line_has_a_qr_a_message_a_card_a_name_a_key_or_a_secret() -> Result<()> {
-    let environment = vec![("WHARF_API_KEY".to_owned(), KEY.to_owned()), ("LOG_LEVEL".to_owned(), LEVEL.to_owned())];
-    let house = House::build(Plan { environment, ..Plan::default() }).await?;
+async fn with_everything_on_no_line_has_a_qr_a_message_a_card_a_name_a_key_or_a_secret()
+-> Result<()> {
+    let environment = vec![
+        ("WHARF_API_KEY".to_owned(), KEY.to_owned()),
+        ("LOG_LEVEL".to_owned(), LEVEL.to_owned()),
+    ];
+    let house = House::build(Plan {
+        environment,
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open().await?;
     let client = Api::with_key(&gateway.api.url, KEY)?;
-    let qr = client.until_qr(BOOT).await.with_context(|| gateway.log().tail())?;
+    let qr = client
+        .until_qr(BOOT)
+        .await
+        .with_context(|| gateway.log().tail())?;
     house.standin.scan(Some(&qr), Account::default()).await?;
     client.until_state("ready", BOOT).await?;
 
-    client.send("4915123456789", "outbound-text-zanzibar").await?.expect(200)?;
+    client
+        .send("4915123456789", "outbound-text-zanzibar")
+        .await?
+        .expect(200)?;
     let card = json!({"displayName": "Name-On-The-Card", "vcard": "BEGIN:VCARD\nVERSION:3.0\nFN:Name-In-The-Card\nEND:VCARD"});
-    let sent = client.post("/v1/sessions/default/messages", &json!({"to": "4915123456789", "contact": card})).await?;
+    let sent = client
+        .post(
+            "/v1/sessions/default/messages",
+            &json!({"to": "4915123456789", "contact": card}),
+        )
+        .await?;
     ensure!(sent.status == 200, "{}", sent.json);
-    let inbound =
-        Inbound { from: "4915198765432".into(), body: "inbound-text-quetzal".into(), pushname: Some("Pushname-Of-Ada".into()), ..Inbound::default() };
+    let inbound = Inbound {
+        from: "4915198765432".into(),
+        body: "inbound-text-quetzal".into(),
+        pushname: Some("Pushname-Of-Ada".into()),
+        ..Inbound::default()
+    };
     house.standin.inbound(inbound)?;
-    let told = house.receiver.until_call("the inbound message", LIMIT, |call| call.json["payload"]["body"] == "inbound-text-quetzal").await?;
+    let told = house
+        .receiver
+        .until_call("the inbound message", LIMIT, |call| {
+            call.json["payload"]["body"] == "inbound-text-quetzal"
+        })
+        .await?;
     ensure!(told.is_signed_with(HMAC_KEY));
     // A wrong key and a body that cannot be read are errors, and errors are logged.
-    Api::with_key(&gateway.api.url, "a-wrong-key-from-somewhere")?.send("4915123456789", "never-sent-text").await?.expect(401)?;
+    Api::with_key(&gateway.api.url, "a-wrong-key-from-somewhere")?
+        .send("4915123456789", "never-sent-text")
+        .await?
+        .expect(401)?;
     let broken = client
         .request(reqwest::Method::POST, "/api/whatsapp/send")
         .header("content-type", "application/json")
@@ -45,9 +76,19 @@ async fn with_everything_on_no_line_has_a_qr_a_message_a_card_a_name_a_key_or_a_
 
     let log = gateway.log().clone();
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
-    until("the last line of the log", LIMIT, async || Ok(log.lines().iter().any(|line| line.contains("\"stopped\"")).then_some(()))).await?;
+    until("the last line of the log", LIMIT, async || {
+        Ok(log
+            .lines()
+            .iter()
+            .any(|line| line.contains("\"stopped\""))
+            .then_some(()))
+    })
+    .await?;
     let lines = log.lines();
-    let levels: Vec<Value> = lines.iter().filter_map(|line| Some(serde_json::from_str::<Value>(line).ok()?["level"].clone())).collect();
+    let levels: Vec<Value> = lines
+        .iter()
+        .filter_map(|line| Some(serde_json::from_str::<Value>(line).ok()?["level"].clone()))
+        .collect();
     ensure!(levels.contains(&json!("DEBUG")), "not everything is on");
     let mut secrets = vec![
         KEY,
@@ -66,12 +107,19 @@ async fn with_everything_on_no_line_has_a_qr_a_message_a_card_a_name_a_key_or_a_
     secrets.extend(qr.split(',').filter(|part| part.len() > 16));
     for secret in secrets {
         let found: Vec<&String> = lines.iter().filter(|line| line.contains(secret)).collect();
-        ensure!(found.is_empty(), "{secret:?} is in the log: {:.600}", found[0]);
+        ensure!(
+            found.is_empty(),
+            "{secret:?} is in the log: {:.600}",
+            found[0]
+        );
     }
     ensure!(
         !levels.contains(&json!("ERROR")),
         "a clean run and a clean stop have errors: {:#?}",
-        lines.iter().filter(|line| line.contains("ERROR")).collect::<Vec<_>>()
+        lines
+            .iter()
+            .filter(|line| line.contains("ERROR"))
+            .collect::<Vec<_>>()
     );
     Ok(())
 }

@@ -21,7 +21,10 @@ const NOTICED: Duration = Duration::from_secs(20);
 
 /// A gateway without plugins and without a browser it could start.
 fn bare() -> Plan {
-    Plan { overlay: "plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n".into(), ..Plan::default() }
+    Plan {
+        overlay: "plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n".into(),
+        ..Plan::default()
+    }
 }
 
 fn database(house: &House) -> PathBuf {
@@ -30,14 +33,29 @@ fn database(house: &House) -> PathBuf {
 
 async fn send(gateway: &Gateway) -> Result<Answer> {
     let body = json!({"number": "4915123456789", "message": "hello"});
-    api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await
+    api::answer(
+        gateway
+            .api
+            .request(Method::POST, "/api/whatsapp/send")
+            .header("Prefer", "respond-async")
+            .json(&body),
+    )
+    .await
 }
 
 /// What callers are told: a code, and when to try again.
 fn refused(answer: Answer, code: &str) -> Result<()> {
     let answer = answer.expect(503)?;
-    ensure!(answer.json["code"] == code, "{code} is not said: {}", answer.json);
-    ensure!(!answer.header("retry-after").is_empty(), "no Retry-After: {:?}", answer.headers);
+    ensure!(
+        answer.json["code"] == code,
+        "{code} is not said: {}",
+        answer.json
+    );
+    ensure!(
+        !answer.header("retry-after").is_empty(),
+        "no Retry-After: {:?}",
+        answer.headers
+    );
     Ok(())
 }
 
@@ -48,9 +66,17 @@ fn unavailable(answer: Answer) -> Option<Answer> {
 /// Takes the lock that SQLite's writers hold on a database with a write-ahead log, as another program's transaction does.
 fn write_lock(house: &House) -> Result<File> {
     const WAL_WRITE_LOCK: i64 = 120;
-    let file = File::options().read(true).write(true).open(database(house).with_extension("db-shm"))?;
-    let lock =
-        libc::flock { l_type: i16::try_from(libc::F_WRLCK)?, l_whence: i16::try_from(libc::SEEK_SET)?, l_start: WAL_WRITE_LOCK, l_len: 1, l_pid: 0 };
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(database(house).with_extension("db-shm"))?;
+    let lock = libc::flock {
+        l_type: i16::try_from(libc::F_WRLCK)?,
+        l_whence: i16::try_from(libc::SEEK_SET)?,
+        l_start: WAL_WRITE_LOCK,
+        l_len: 1,
+        l_pid: 0,
+    };
     // Waits for a write of the gateway that is just being made.
     fcntl(&file, FcntlArg::F_SETLKW(&lock))?;
     Ok(file)
@@ -66,17 +92,30 @@ async fn a_held_write_lock_is_busy_for_probes_sends_and_sessions() -> Result<()>
     let lock = write_lock(&house)?;
     let session = json!({"id": "shop", "start": false});
     // What the probe found out is repeated for a second.
-    let probe = until("noticed by the probe", NOTICED, async || Ok(unavailable(gateway.api.get("/readyz").await?)));
-    let (probe, accept, create) = tokio::join!(probe, send(&gateway), gateway.api.post("/v1/sessions", &session));
+    let probe = until("noticed by the probe", NOTICED, async || {
+        Ok(unavailable(gateway.api.get("/readyz").await?))
+    });
+    let (probe, accept, create) = tokio::join!(
+        probe,
+        send(&gateway),
+        gateway.api.post("/v1/sessions", &session)
+    );
     for answer in [probe?, accept?, create?] {
         refused(answer, "busy")?;
     }
     gateway.api.get("/livez").await?.expect(200)?;
 
     drop(lock);
-    until("ready again", NOTICED, async || Ok((gateway.api.get("/readyz").await?.status == 200).then_some(()))).await?;
+    until("ready again", NOTICED, async || {
+        Ok((gateway.api.get("/readyz").await?.status == 200).then_some(()))
+    })
+    .await?;
     send(&gateway).await?.expect(202)?;
-    gateway.api.post("/v1/sessions", &session).await?.expect(201)?;
+    gateway
+        .api
+        .post("/v1/sessions", &session)
+        .await?
+        .expect(201)?;
     Ok(())
 }
 
@@ -87,22 +126,43 @@ async fn a_database_that_is_moved_away_is_noticed_and_nothing_is_accepted_into_i
     send(&gateway).await?.expect(202)?;
     let (there, away) = (database(&house), house.folder().join("away.db"));
     fs::rename(&there, &away)?;
-    let probe = until("noticed by the probe", NOTICED, async || Ok(unavailable(gateway.api.get("/readyz").await?))).await?;
+    let probe = until("noticed by the probe", NOTICED, async || {
+        Ok(unavailable(gateway.api.get("/readyz").await?))
+    })
+    .await?;
     refused(probe, "storage_moved")?;
     refused(send(&gateway).await?, "storage_moved")?;
     let said = |line: &String| line.contains("moved away") && line.contains("wharf.db");
-    ensure!(gateway.log().lines().iter().any(said), "not in the log:\n{}", gateway.log().tail());
+    ensure!(
+        gateway.log().lines().iter().any(said),
+        "not in the log:\n{}",
+        gateway.log().tail()
+    );
 
     // The doctor, by the port that the system chose.
     let config = house.folder().join("gateway.toml");
     let port = gateway.api.url.rsplit(':').next().context("a port")?;
-    fs::write(&config, fs::read_to_string(&config)?.replace("port = 0", &format!("port = {port}")))?;
-    let doctor = command(house.folder())?.args(["doctor", "--offline"]).output().await?;
+    fs::write(
+        &config,
+        fs::read_to_string(&config)?.replace("port = 0", &format!("port = {port}")),
+    )?;
+    let doctor = command(house.folder())?
+        .args(["doctor", "--offline"])
+        .output()
+        .await?;
     let doctor = String::from_utf8(doctor.stdout)?;
-    ensure!(doctor.lines().any(|line| line.starts_with("LOOK") && line.contains("moved away")), "{doctor}");
+    ensure!(
+        doctor
+            .lines()
+            .any(|line| line.starts_with("LOOK") && line.contains("moved away")),
+        "{doctor}"
+    );
 
     fs::rename(&away, &there)?;
-    until("ready again", NOTICED, async || Ok((gateway.api.get("/readyz").await?.status == 200).then_some(()))).await?;
+    until("ready again", NOTICED, async || {
+        Ok((gateway.api.get("/readyz").await?.status == 200).then_some(()))
+    })
+    .await?;
     send(&gateway).await?.expect(202)?;
     Ok(())
 }

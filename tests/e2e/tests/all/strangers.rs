@@ -15,11 +15,22 @@ const KNOWN: &str = "4915123456789";
 async fn a_restriction_holds_back_strangers_until_it_is_over() -> Result<()> {
     let house = House::build(Plan::default()).await?;
     let gateway = house.open_linked().await?;
-    gateway.api.send(KNOWN, "to somebody known").await?.expect(200)?;
+    gateway
+        .api
+        .send(KNOWN, "to somebody known")
+        .await?
+        .expect(200)?;
     let gateway = the_monthly_limit(&house, gateway).await.context("475")?;
     the_time_lock(&house, &gateway.api).await.context("463")?;
-    let told = || house.receiver.filtered(|call| (call.event() == "session.restriction").then(|| call.json["payload"]["active"] == true));
-    until("the beginning and the end of both", BOOT, async || Ok((told().len() == 4).then_some(()))).await?;
+    let told = || {
+        house.receiver.filtered(|call| {
+            (call.event() == "session.restriction").then(|| call.json["payload"]["active"] == true)
+        })
+    };
+    until("the beginning and the end of both", BOOT, async || {
+        Ok((told().len() == 4).then_some(()))
+    })
+    .await?;
     ensure!(told() == [true, false, true, false], "{:?}", told());
     gateway.stop(BOOT).await?;
     Ok(())
@@ -27,22 +38,37 @@ async fn a_restriction_holds_back_strangers_until_it_is_over() -> Result<()> {
 
 /// Accepts without waiting; the message's id.
 async fn accept(api: &Api, number: &str, text: &str) -> Result<String> {
-    let request = api.request(Method::POST, "/v1/sessions/default/messages").header("Prefer", "respond-async");
-    let answer = api::answer(request.json(&json!({"to": number, "text": text}))).await?.expect(202)?;
+    let request = api
+        .request(Method::POST, "/v1/sessions/default/messages")
+        .header("Prefer", "respond-async");
+    let answer = api::answer(request.json(&json!({"to": number, "text": text})))
+        .await?
+        .expect(202)?;
     Ok(answer.json["id"].as_str().context("no id")?.to_owned())
 }
 
 async fn until_held(api: &Api, id: &str) -> Result<()> {
     until("a message that is held back", BOOT, async || {
-        let message = api.get(&format!("/v1/messages/{id}")).await?.expect(200)?.json;
-        let held = message["history"].as_array().into_iter().flatten().any(|step| step["what"] == "held" && step["reason"] == "restricted");
+        let message = api
+            .get(&format!("/v1/messages/{id}"))
+            .await?
+            .expect(200)?
+            .json;
+        let held = message["history"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|step| step["what"] == "held" && step["reason"] == "restricted");
         Ok((held && message["state"] == "queued").then_some(()))
     })
     .await
 }
 
 async fn restrictions(api: &Api) -> Result<Vec<Value>> {
-    Ok(api.get(SENDING).await?.expect(200)?.json["restrictions"].as_array().context("no restrictions")?.clone())
+    Ok(api.get(SENDING).await?.expect(200)?.json["restrictions"]
+        .as_array()
+        .context("no restrictions")?
+        .clone())
 }
 
 async fn until_restricted(api: &Api, kind: Option<&str>) -> Result<()> {
@@ -54,20 +80,34 @@ async fn until_restricted(api: &Api, kind: Option<&str>) -> Result<()> {
 }
 
 async fn until_arrived(house: &House, text: &str) -> Result<()> {
-    until(&format!("{text:?} at its recipient"), BOOT, async || Ok((house.arrived(text) == 1).then_some(()))).await
+    until(&format!("{text:?} at its recipient"), BOOT, async || {
+        Ok((house.arrived(text) == 1).then_some(()))
+    })
+    .await
 }
 
 async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
     let api = &gateway.api;
     house.standin.set(json!({"nacks": [475]}));
-    let refused = api.send("4915100000001", "one too many").await?.expect(503)?;
+    let refused = api
+        .send("4915100000001", "one too many")
+        .await?
+        .expect(503)?;
     ensure!(refused.json["code"] == "restricted", "{}", refused.json);
     let now = restrictions(api).await?;
-    ensure!(now.len() == 1 && now[0]["kind"] == "new_chat_limit" && now[0]["code"] == 475 && now[0]["until"].is_string(), "{now:?}");
+    ensure!(
+        now.len() == 1
+            && now[0]["kind"] == "new_chat_limit"
+            && now[0]["code"] == 475
+            && now[0]["until"].is_string(),
+        "{now:?}"
+    );
 
     let waits = accept(api, "4915100000002", "to a stranger").await?;
     until_held(api, &waits).await?;
-    api.send(KNOWN, "the known one goes on").await?.expect(200)?;
+    api.send(KNOWN, "the known one goes on")
+        .await?
+        .expect(200)?;
     accept(api, "4915100000003", "to one who will write").await?;
     gateway.crash().await?;
     let gateway = house.open().await?;
@@ -76,12 +116,24 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
     api.send(KNOWN, "after a crash").await?.expect(200)?;
     ensure!(house.arrived("to a stranger") == 0 && house.arrived("to one who will write") == 0);
 
-    house.standin.inbound(Inbound { from: "4915100000003".into(), body: "hello?".into(), ..Inbound::default() })?;
+    house.standin.inbound(Inbound {
+        from: "4915100000003".into(),
+        body: "hello?".into(),
+        ..Inbound::default()
+    })?;
     until_arrived(house, "to one who will write").await?;
     ensure!(house.arrived("to a stranger") == 0);
     let info = api.get("/v1/sessions/default").await?.expect(200)?.json;
-    ensure!(info["notices"].to_string().contains("475"), "{}", info["notices"]);
-    let lifted = api.post_nothing(&format!("{SENDING}/lift")).await?.expect(200)?.json;
+    ensure!(
+        info["notices"].to_string().contains("475"),
+        "{}",
+        info["notices"]
+    );
+    let lifted = api
+        .post_nothing(&format!("{SENDING}/lift"))
+        .await?
+        .expect(200)?
+        .json;
     ensure!(lifted["restrictions"] == json!([]), "{lifted}");
     until_arrived(house, "to a stranger").await?;
     Ok(gateway)
@@ -90,25 +142,44 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
 async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
     // Nothing in the page reacts to a 463 by itself: WhatsApp is asked, and says until when.
     let ends = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
-    house.standin.set(json!({"nacks": [463], "timelockEnds": ends}));
-    let refused = api.send("4915100000005", "one too many").await?.expect(503)?;
+    house
+        .standin
+        .set(json!({"nacks": [463], "timelockEnds": ends}));
+    let refused = api
+        .send("4915100000005", "one too many")
+        .await?
+        .expect(503)?;
     ensure!(refused.json["code"] == "restricted", "{}", refused.json);
     let now = restrictions(api).await?;
-    let until_told = now[0]["until"].as_str().context("no end")?.parse::<jiff::Timestamp>()?.as_second();
-    ensure!(now.len() == 1 && now[0]["kind"] == "reach_out_time_lock" && u64::try_from(until_told)? == ends, "{now:?}");
+    let until_told = now[0]["until"]
+        .as_str()
+        .context("no end")?
+        .parse::<jiff::Timestamp>()?
+        .as_second();
+    ensure!(
+        now.len() == 1
+            && now[0]["kind"] == "reach_out_time_lock"
+            && u64::try_from(until_told)? == ends,
+        "{now:?}"
+    );
     let waits = accept(api, "4915100000004", "while it is locked").await?;
     until_held(api, &waits).await?;
     // While it is locked, what is refused for another reason is told by that one.
     house.standin.set(json!({"nacks": [429]}));
     let refused = api.send(KNOWN, "refused all the same").await?.expect(502)?;
     ensure!(
-        refused.json["code"] == "refused_by_whatsapp" && refused.json["message"].as_str().is_some_and(|text| text.contains("429")),
+        refused.json["code"] == "refused_by_whatsapp"
+            && refused.json["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("429")),
         "{}",
         refused.json
     );
     api.send(KNOWN, "and this goes").await?.expect(200)?;
     house.standin.set(json!({"timelockEnds": null}));
-    house.standin.push(None, json!({"type": "reachout-timelock", "locked": false}));
+    house
+        .standin
+        .push(None, json!({"type": "reachout-timelock", "locked": false}));
     until_restricted(api, None).await?;
     until_arrived(house, "while it is locked").await
 }
@@ -116,24 +187,53 @@ async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
 #[tokio::test]
 async fn a_paced_session_types_keeps_its_distance_and_says_so() -> Result<()> {
     let overlay = "[send]\nwhen_busy = 'reject'\n[sessions.session.default.pacing]\ntyping = '20ms'\ntyping_max = '300ms'\nmin_gap = '1h'";
-    let house = House::build(Plan { overlay: overlay.into(), ..Plan::default() }).await?;
+    let house = House::build(Plan {
+        overlay: overlay.into(),
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open_linked().await?;
     let api = &gateway.api;
     api.send(KNOWN, "typed by hand").await?.expect(200)?;
     let typed = house.standin.view().typing;
     let shown: Vec<&str> = typed.iter().map(|(_, what)| what.as_str()).collect();
-    ensure!(shown == ["composing", "paused"] && typed[0].0.ends_with("@lid"), "{typed:?}");
+    ensure!(
+        shown == ["composing", "paused"] && typed[0].0.ends_with("@lid"),
+        "{typed:?}"
+    );
 
     let held = api.send(KNOWN, "too soon").await?.expect(429)?;
-    ensure!(held.json["code"] == "held_back" && held.json["message"].as_str().is_some_and(|text| text.contains("pace")), "{}", held.json);
-    ensure!(held.header("retry-after").parse::<u64>().is_ok_and(|seconds| (3000..=3600).contains(&seconds)), "{}", held.header("retry-after"));
+    ensure!(
+        held.json["code"] == "held_back"
+            && held.json["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("pace")),
+        "{}",
+        held.json
+    );
+    ensure!(
+        held.header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|seconds| (3000..=3600).contains(&seconds)),
+        "{}",
+        held.header("retry-after")
+    );
     let key = |text: &str| json!({"number": KNOWN, "message": text});
     let once = async |body: Value| -> Result<Answer> {
-        api::answer(api.request(Method::POST, "/api/whatsapp/send").header("Idempotency-Key", "k").json(&body)).await
+        api::answer(
+            api.request(Method::POST, "/api/whatsapp/send")
+                .header("Idempotency-Key", "k")
+                .json(&body),
+        )
+        .await
     };
     once(key("nothing was stored")).await?.expect(429)?;
     let accepted = accept(api, KNOWN, "who does not wait is accepted").await?;
-    let message = api.get(&format!("/v1/messages/{accepted}")).await?.expect(200)?.json;
+    let message = api
+        .get(&format!("/v1/messages/{accepted}"))
+        .await?
+        .expect(200)?
+        .json;
     ensure!(message["state"] == "queued", "{message}");
     ensure!(house.arrived("too soon") == 0 && house.arrived("typed by hand") == 1);
     gateway.stop(BOOT).await?;

@@ -77,23 +77,45 @@ impl World {
     pub(crate) fn sent(&self, id: u64, frame: &Value) -> (Option<u32>, bool) {
         self.change(|state| {
             let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
-            let account = state.connections.get(&id).and_then(|c| state.devices.get(&c.noise)).map(|d| d.account.pn.clone()).unwrap_or_default();
-            let refused = if state.settings.nacks.is_empty() { None } else { Some(state.settings.nacks.remove(0)) };
+            let account = state
+                .connections
+                .get(&id)
+                .and_then(|c| state.devices.get(&c.noise))
+                .map(|d| d.account.pn.clone())
+                .unwrap_or_default();
+            let refused = if state.settings.nacks.is_empty() {
+                None
+            } else {
+                Some(state.settings.nacks.remove(0))
+            };
             let lost = refused.is_none() && state.settings.lose_acks > 0;
             if lost {
                 state.settings.lose_acks -= 1;
             }
             let (message, to) = (text("id"), text("to"));
-            let number =
-                text("pn").split('@').next().filter(|pn| !pn.is_empty()).unwrap_or_else(|| to.split('@').next().unwrap_or_default()).to_owned();
-            match state.messages.iter_mut().find(|m| m.id == message && m.account == account) {
+            let number = text("pn")
+                .split('@')
+                .next()
+                .filter(|pn| !pn.is_empty())
+                .unwrap_or_else(|| to.split('@').next().unwrap_or_default())
+                .to_owned();
+            match state
+                .messages
+                .iter_mut()
+                .find(|m| m.id == message && m.account == account)
+            {
                 Some(known) => {
                     known.transmissions += 1;
                     known.refused = refused;
                 }
                 None => {
                     let some = |key: &str| frame.get(key).filter(|value| !value.is_null()).cloned();
-                    let mentions = frame["mentions"].as_array().into_iter().flatten().filter_map(|wid| wid.as_str().map(ToOwned::to_owned)).collect();
+                    let mentions = frame["mentions"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|wid| wid.as_str().map(ToOwned::to_owned))
+                        .collect();
                     state.messages.push(Received {
                         account,
                         id: message,
@@ -124,9 +146,17 @@ impl World {
             "fields": message.fields,
         });
         self.change(|state| {
-            state.lids.insert(lid_of(&message.from), message.from.clone());
-            let noise = state.noise_of(message.account.as_deref()).context("no account of that number is linked")?;
-            if let Some(page) = state.connections.values().find(|c| c.online && c.noise == noise) {
+            state
+                .lids
+                .insert(lid_of(&message.from), message.from.clone());
+            let noise = state
+                .noise_of(message.account.as_deref())
+                .context("no account of that number is linked")?;
+            if let Some(page) = state
+                .connections
+                .values()
+                .find(|c| c.online && c.noise == noise)
+            {
                 // Fails when that page is gone.
                 let _ = page.out.send(frame.clone());
             }
@@ -160,5 +190,7 @@ impl World {
 
 fn random_id() -> String {
     let bytes: [u8; 9] = rand::random();
-    bytes.iter().fold("3EB0".to_owned(), |text, byte| format!("{text}{byte:02X}"))
+    bytes
+        .iter()
+        .fold("3EB0".to_owned(), |text, byte| format!("{text}{byte:02X}"))
 }

@@ -41,13 +41,31 @@ pub struct View {
 impl World {
     pub(crate) fn view(&self) -> View {
         let state = self.lock();
-        let account = |noise: &String| state.devices.get(noise).map(|device| device.account.pn.clone());
+        let account = |noise: &String| {
+            state
+                .devices
+                .get(noise)
+                .map(|device| device.account.pn.clone())
+        };
         View {
             shown: state.shown,
             codes: state.link_codes(),
-            qrs: state.connections.values().filter_map(Connection::qr_text).collect(),
-            online: state.connections.values().filter(|c| c.online).filter_map(|c| account(&c.noise)).collect(),
-            linked: state.devices.values().map(|device| device.account.pn.clone()).collect(),
+            qrs: state
+                .connections
+                .values()
+                .filter_map(Connection::qr_text)
+                .collect(),
+            online: state
+                .connections
+                .values()
+                .filter(|c| c.online)
+                .filter_map(|c| account(&c.noise))
+                .collect(),
+            linked: state
+                .devices
+                .values()
+                .map(|device| device.account.pn.clone())
+                .collect(),
             messages: state.messages.clone(),
             confirmed: state.confirmed.clone(),
             typing: state.typing.clone(),
@@ -58,7 +76,12 @@ impl World {
         }
     }
 
-    pub(crate) async fn wait_for(&self, what: &str, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<View> {
+    pub(crate) async fn wait_for(
+        &self,
+        what: &str,
+        limit: Duration,
+        condition: impl Fn(&View) -> bool,
+    ) -> Result<View> {
         let mut bell = self.bell.subscribe();
         let waiting = async {
             loop {

@@ -7,7 +7,11 @@ use crate::outbox::tests::fake::Death;
 #[derive(Debug, Clone)]
 pub(super) enum Happens {
     /// To a chat, as a bulk message or not, perhaps under a key that is used again.
-    Accept { chat: u8, bulk: bool, key: Option<u8> },
+    Accept {
+        chat: u8,
+        bulk: bool,
+        key: Option<u8>,
+    },
     /// The sender sends what it can.
     Pass,
     /// The next one on the fast path is given to the page, or lost before.
@@ -43,7 +47,8 @@ pub(super) enum Happens {
 }
 
 pub(super) fn happens() -> impl Strategy<Value = Happens> {
-    let accept = (0..3_u8, any::<bool>(), prop::option::weighted(0.3, 0..4_u8)).prop_map(|(chat, bulk, key)| Happens::Accept { chat, bulk, key });
+    let accept = (0..3_u8, any::<bool>(), prop::option::weighted(0.3, 0..4_u8))
+        .prop_map(|(chat, bulk, key)| Happens::Accept { chat, bulk, key });
     prop_oneof![
         8 => accept,
         6 => Just(Happens::Pass),

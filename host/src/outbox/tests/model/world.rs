@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use crate::{
     model::{AckLevel, Address, MessageId, PhoneNumber, Recipient},
     outbox::tests::fake::{Death, gone},
-    whatsapp::{Call, Found, PageChannel, PageError, PageSend, PageSending, Stored, fake::Unanswered},
+    whatsapp::{
+        Call, Found, PageChannel, PageError, PageSend, PageSending, Stored, fake::Unanswered,
+    },
 };
 
 /// WhatsApp with one page at a time. What the page has stored outlives it, its queue does not.
@@ -61,10 +63,18 @@ impl PageChannel for World {
 impl PageSending for World {
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         let state = self.alive()?;
-        if state.lookups_fail { Err(gone()) } else { Ok(Some(Address::of_number(number))) }
+        if state.lookups_fail {
+            Err(gone())
+        } else {
+            Ok(Some(Address::of_number(number)))
+        }
     }
     async fn address(&self, chat: &str) -> Result<Address, PageError> {
-        Ok(Address { chat: chat.into(), pn: None, lid: None })
+        Ok(Address {
+            chat: chat.into(),
+            pn: None,
+            lid: None,
+        })
     }
     async fn established(&self, _: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
         Ok(vec![])
@@ -88,7 +98,10 @@ impl PageSending for World {
         if lost == Some(false) {
             return Err(gone());
         }
-        let duplicate = state.stored.insert(send.id.clone(), send.chat.clone()).is_some();
+        let duplicate = state
+            .stored
+            .insert(send.id.clone(), send.chat.clone())
+            .is_some();
         if state.dies == Some(Death::AfterStoring) {
             state.dead = true;
             return Err(gone());
@@ -99,13 +112,25 @@ impl PageSending for World {
         if lost.is_some() {
             return Err(gone());
         }
-        let address = Address { chat: send.chat.clone(), pn: None, lid: None };
-        Ok(Stored { address, key: format!("true_{}_{}", send.chat, send.id), duplicate })
+        let address = Address {
+            chat: send.chat.clone(),
+            pn: None,
+            lid: None,
+        };
+        Ok(Stored {
+            address,
+            key: format!("true_{}_{}", send.chat, send.id),
+            duplicate,
+        })
     }
     async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError> {
         let state = self.alive()?;
         let arrived = state.arrived.contains(id);
-        let address = Address { chat: chat.to_owned(), pn: None, lid: None };
+        let address = Address {
+            chat: chat.to_owned(),
+            pn: None,
+            lid: None,
+        };
         let found = || Found {
             address,
             key: format!("true_{chat}_{id}"),

@@ -30,14 +30,26 @@ pub(super) fn words(stage: PasskeyStage, reason: &str, step: Duration) -> String
     let within = format!("within {} s", step.as_secs().min(120));
     match (stage, reason) {
         (PasskeyStage::Phone, "timeout") => {
-            format!("the phone did not answer {within}: keep WhatsApp open on it and scan again (some Business accounts are known for this)")
+            format!(
+                "the phone did not answer {within}: keep WhatsApp open on it and scan again (some Business accounts are known for this)"
+            )
         }
-        (PasskeyStage::Confirm, "timeout") => format!("nobody confirmed the code {within}; scan again"),
-        (PasskeyStage::Finishing, "timeout") => format!("the linking did not complete {within}; scan again"),
-        (PasskeyStage::Asked, "server_error") => "WhatsApp gave no challenge to sign; scan again".into(),
-        (PasskeyStage::Signing, "server_error") => "WhatsApp refused the assertion: was it the passkey of this account? Scan again".into(),
+        (PasskeyStage::Confirm, "timeout") => {
+            format!("nobody confirmed the code {within}; scan again")
+        }
+        (PasskeyStage::Finishing, "timeout") => {
+            format!("the linking did not complete {within}; scan again")
+        }
+        (PasskeyStage::Asked, "server_error") => {
+            "WhatsApp gave no challenge to sign; scan again".into()
+        }
+        (PasskeyStage::Signing, "server_error") => {
+            "WhatsApp refused the assertion: was it the passkey of this account? Scan again".into()
+        }
         (_, "server_error") => "WhatsApp ended the linking with an error; scan again".into(),
-        (PasskeyStage::Asked, other) => format!("the page could not be asked for the challenge: {other}"),
+        (PasskeyStage::Asked, other) => {
+            format!("the page could not be asked for the challenge: {other}")
+        }
         (_, other) => format!("the page gave up: {other}; scan again"),
     }
 }

@@ -7,16 +7,33 @@ use crate::{
 };
 
 fn message(n: usize) -> PageEvent {
-    PageEvent::Message(InboundMessage { id: MessageId(n.to_string()), ..inbound() })
+    PageEvent::Message(InboundMessage {
+        id: MessageId(n.to_string()),
+        ..inbound()
+    })
 }
 
 fn ack(id: &str) -> PageEvent {
-    let address = Address { chat: "2@c.us".into(), pn: None, lid: None };
-    PageEvent::Send(SendNews { id: MessageId(id.into()), address, what: SendProgress::Ack(AckLevel::Server) })
+    let address = Address {
+        chat: "2@c.us".into(),
+        pn: None,
+        lid: None,
+    };
+    PageEvent::Send(SendNews {
+        id: MessageId(id.into()),
+        address,
+        what: SendProgress::Ack(AckLevel::Server),
+    })
 }
 
 fn known_account() -> PageStatus {
-    PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() }
+    PageStatus {
+        account: Some(Account {
+            pn: Some("1@c.us".into()),
+            ..Account::default()
+        }),
+        ..ready_status()
+    }
 }
 
 impl Rig {
@@ -39,7 +56,9 @@ impl Rig {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(Duration::from_hours(10), waiting).await.unwrap_or_else(|_| panic!("never: {what}; {:?}", self.noted()));
+        tokio::time::timeout(Duration::from_hours(10), waiting)
+            .await
+            .unwrap_or_else(|_| panic!("never: {what}; {:?}", self.noted()));
     }
 }
 
@@ -59,10 +78,24 @@ async fn an_acknowledgement_is_noted_before_the_messages_that_wait_are_through()
     rig.until("all noted", || rig.noted().len() == 802).await;
     let noted = rig.noted();
     let place = |id: &str| noted.iter().position(|other| other == id).expect("noted");
-    assert!(place("first") < place("second") && place("second") < 300, "behind {} messages", place("second"));
-    let messages: Vec<_> = noted.iter().filter_map(|id| id.parse::<usize>().ok()).collect();
-    assert_eq!(messages, (0..800).collect::<Vec<_>>(), "each once, in order");
-    rig.until("the page knows", || rig.launcher.page.recorded.load(Ordering::Relaxed) == 800).await;
+    assert!(
+        place("first") < place("second") && place("second") < 300,
+        "behind {} messages",
+        place("second")
+    );
+    let messages: Vec<_> = noted
+        .iter()
+        .filter_map(|id| id.parse::<usize>().ok())
+        .collect();
+    assert_eq!(
+        messages,
+        (0..800).collect::<Vec<_>>(),
+        "each once, in order"
+    );
+    rig.until("the page knows", || {
+        rig.launcher.page.recorded.load(Ordering::Relaxed) == 800
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +122,15 @@ async fn what_belongs_to_another_document_stays_behind_the_messages_of_the_one_b
     }
     rig.launcher.tell(PageEvent::Navigated);
     rig.launcher.tell(PageEvent::Status(ready_status()));
-    let entered = || rig.notes.entered.lock().expect("lock").iter().filter(|state| **state == SessionState::Loading).count();
+    let entered = || {
+        rig.notes
+            .entered
+            .lock()
+            .expect("lock")
+            .iter()
+            .filter(|state| **state == SessionState::Loading)
+            .count()
+    };
     rig.until("loaded anew", || entered() == 2).await;
     assert_eq!(rig.noted().len(), 100);
 }
@@ -100,12 +141,16 @@ async fn what_is_held_back_in_the_page_is_not_taken_for_told() {
     let told = || *rig.notes.told.lock().expect("lock");
     rig.until("noted", || told().is_some()).await;
     let since = Timestamp::now().minus(Duration::from_secs(3600));
-    *rig.launcher.page.status.lock().expect("lock") = Some(PageStatus { untold_since: Some(since), ..known_account() });
+    *rig.launcher.page.status.lock().expect("lock") = Some(PageStatus {
+        untold_since: Some(since),
+        ..known_account()
+    });
     rig.until("noted again", || told() == Some(since)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn catching_up_ends_when_the_page_says_so_and_is_asked_for_again_when_something_was_not_read() {
+async fn catching_up_ends_when_the_page_says_so_and_is_asked_for_again_when_something_was_not_read()
+{
     let rig = Rig::ready(known_account()).await;
     let told = || *rig.notes.told.lock().expect("lock");
     let asked = || rig.launcher.page.caught_up.lock().expect("lock").len();
@@ -131,13 +176,28 @@ async fn catching_up_ends_when_the_page_says_so_and_is_asked_for_again_when_some
 async fn a_fault_is_an_event_once_and_a_notice_until_it_is_over() {
     let rig = Rig::ready(ready_status()).await;
     for _ in 0..3 {
-        rig.launcher.tell(PageEvent::Fault(Fault { place: "take".into(), error: "TypeError".into(), count: 2 }));
+        rig.launcher.tell(PageEvent::Fault(Fault {
+            place: "take".into(),
+            error: "TypeError".into(),
+            count: 2,
+        }));
     }
     let mut snapshot = rig.handle.snapshot();
-    let noticed = snapshot.wait_for(|now| !now.notices.is_empty()).await.expect("a supervisor").notices.clone();
+    let noticed = snapshot
+        .wait_for(|now| !now.notices.is_empty())
+        .await
+        .expect("a supervisor")
+        .notices
+        .clone();
     assert!(noticed[0].contains("take: TypeError"), "{noticed:?}");
-    snapshot.wait_for(|now| now.notices.is_empty()).await.expect("a supervisor");
+    snapshot
+        .wait_for(|now| now.notices.is_empty())
+        .await
+        .expect("a supervisor");
     let told = rig.notes.faults.lock().expect("lock").clone();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["place"], &told[0]["error"], &told[0]["count"]), (&"take".into(), &"TypeError".into(), &2.into()));
+    assert_eq!(
+        (&told[0]["place"], &told[0]["error"], &told[0]["count"]),
+        (&"take".into(), &"TypeError".into(), &2.into())
+    );
 }

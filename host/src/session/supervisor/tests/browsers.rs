@@ -7,8 +7,19 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_launch_that_hangs_holds_up_no_other_session() {
     let starts = Arc::new(Semaphore::new(1));
-    let hanging = beside(&starts, ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
-    hanging.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    let hanging = beside(
+        &starts,
+        ScriptedLauncher {
+            hanging: AtomicU64::new(1),
+            ..ScriptedLauncher::default()
+        },
+    );
+    hanging
+        .handle
+        .snapshot()
+        .wait_for(|snapshot| snapshot.launches == 1)
+        .await
+        .expect("a supervisor");
     // Its launch has begun and holds the one permit.
     while starts.available_permits() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -16,14 +27,32 @@ async fn a_launch_that_hangs_holds_up_no_other_session() {
     let began = Instant::now();
     let other = beside(&starts, ScriptedLauncher::default());
     other.launched(1).await;
-    assert!(began.elapsed() <= Duration::from_secs(11), "{:?}", began.elapsed());
-    assert_eq!(hanging.handle.snapshot().borrow().launches, 1, "that one still hangs");
+    assert!(
+        began.elapsed() <= Duration::from_secs(11),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        hanging.handle.snapshot().borrow().launches,
+        1,
+        "that one still hangs"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_the_next_one() {
-    let rig = beside(&Arc::new(Semaphore::new(2)), ScriptedLauncher { hanging: AtomicU64::new(1), ..ScriptedLauncher::default() });
-    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 1).await.expect("a supervisor");
+    let rig = beside(
+        &Arc::new(Semaphore::new(2)),
+        ScriptedLauncher {
+            hanging: AtomicU64::new(1),
+            ..ScriptedLauncher::default()
+        },
+    );
+    rig.handle
+        .snapshot()
+        .wait_for(|snapshot| snapshot.launches == 1)
+        .await
+        .expect("a supervisor");
     while rig.launcher.hanging.load(Ordering::Relaxed) > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -31,8 +60,16 @@ async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_th
     // It breaks off while it stops, so the next one rests until it is told to start.
     rig.handle.tell(Command::Stop).await;
     rig.handle.tell(Command::Start).await;
-    rig.handle.snapshot().wait_for(|snapshot| snapshot.launches == 2).await.expect("a supervisor");
-    assert_eq!(rig.launcher.news.lock().expect("lock").len(), 0, "the profile is not free yet");
+    rig.handle
+        .snapshot()
+        .wait_for(|snapshot| snapshot.launches == 2)
+        .await
+        .expect("a supervisor");
+    assert_eq!(
+        rig.launcher.news.lock().expect("lock").len(),
+        0,
+        "the profile is not free yet"
+    );
     rig.launcher.goes_on.notify_one();
     rig.launched(2).await;
     assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"]);
@@ -43,14 +80,30 @@ async fn a_supervisor_that_panics_begins_anew_with_another_browser() {
     let rig = rig(vec![]);
     rig.launched(1).await;
     rig.notes.panics.store(true, Ordering::Relaxed);
-    rig.launcher.tell(PageEvent::Qr { code: "secret".into(), ttl: Duration::from_secs(60) });
+    rig.launcher.tell(PageEvent::Qr {
+        code: "secret".into(),
+        ttl: Duration::from_secs(60),
+    });
     rig.launched(2).await;
-    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "the browser of the one before is gone");
-    assert!(rig.notes.entered.lock().expect("lock").contains(&SessionState::Disconnected));
+    assert_eq!(
+        *rig.launcher.page.log.lock().expect("lock"),
+        ["close"],
+        "the browser of the one before is gone"
+    );
+    assert!(
+        rig.notes
+            .entered
+            .lock()
+            .expect("lock")
+            .contains(&SessionState::Disconnected)
+    );
     rig.launcher.tell(PageEvent::Status(ready_status()));
     rig.reaches(SessionState::Ready).await;
     rig.handle.tell(Command::Shutdown).await;
-    assert_eq!(rig.handle.snapshot().borrow().state, SessionState::Disconnected);
+    assert_eq!(
+        rig.handle.snapshot().borrow().state,
+        SessionState::Disconnected
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,15 +113,34 @@ async fn a_broken_contract_is_named_and_not_retried() {
     rig.launched(1).await;
     rig.launcher.tell(PageEvent::Status(ready_status()));
     let broken = rig.reaches(SessionState::Error).await;
-    assert!(broken.reason.contains("WAWebSendMsgChatAction.addAndSendMsgToChat") && broken.reason.contains("2.3000.1"), "{}", broken.reason);
+    assert!(
+        broken
+            .reason
+            .contains("WAWebSendMsgChatAction.addAndSendMsgToChat")
+            && broken.reason.contains("2.3000.1"),
+        "{}",
+        broken.reason
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_page_is_retried_by_the_rules_and_a_missing_browser_is_not() {
-    let unreachable = LaunchError::Unreachable { url: "https://web.whatsapp.com/".into(), reason: "net::ERR_NAME_NOT_RESOLVED".into() };
-    let rig = rig(vec![LaunchError::NoBrowser("install chromium".into()), unreachable]);
+    let unreachable = LaunchError::Unreachable {
+        url: "https://web.whatsapp.com/".into(),
+        reason: "net::ERR_NAME_NOT_RESOLVED".into(),
+    };
+    let rig = rig(vec![
+        LaunchError::NoBrowser("install chromium".into()),
+        unreachable,
+    ]);
     let waiting = rig.reaches(SessionState::Reconnecting).await;
-    assert!(waiting.reason.contains("cannot reach https://web.whatsapp.com/"), "{}", waiting.reason);
+    assert!(
+        waiting
+            .reason
+            .contains("cannot reach https://web.whatsapp.com/"),
+        "{}",
+        waiting.reason
+    );
     let error = rig.reaches(SessionState::Error).await;
     assert!(error.reason.contains("install chromium"));
     rig.handle.tell(Command::Reconnect).await;
@@ -82,10 +154,22 @@ async fn a_crash_between_two_pages_leaves_one_browser() {
     rig.launcher.tell(PageEvent::Crashed("killed".into()));
     rig.launcher.tell(PageEvent::Closed("gone".into()));
     rig.launched(2).await;
-    assert_eq!(*rig.launcher.page.log.lock().expect("lock"), ["close"], "one launch, one close, and news of the old page is dropped");
+    assert_eq!(
+        *rig.launcher.page.log.lock().expect("lock"),
+        ["close"],
+        "one launch, one close, and news of the old page is dropped"
+    );
     rig.handle.tell(Command::Stop).await;
     rig.reaches(SessionState::Disconnected).await;
     rig.handle.tell(Command::Shutdown).await;
     let entered = rig.notes.entered.lock().expect("lock").clone();
-    assert_eq!(entered, [SessionState::Loading, SessionState::Reconnecting, SessionState::Loading, SessionState::Disconnected]);
+    assert_eq!(
+        entered,
+        [
+            SessionState::Loading,
+            SessionState::Reconnecting,
+            SessionState::Loading,
+            SessionState::Disconnected
+        ]
+    );
 }

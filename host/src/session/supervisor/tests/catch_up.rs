@@ -4,7 +4,13 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed() {
-    let status = PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() };
+    let status = PageStatus {
+        account: Some(Account {
+            pn: Some("1@c.us".into()),
+            ..Account::default()
+        }),
+        ..ready_status()
+    };
     let rig = rig(vec![]);
     let asked = || rig.launcher.page.caught_up.lock().expect("lock").clone();
     rig.launched(1).await;
@@ -14,15 +20,25 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
     while rig.notes.health.lock().expect("lock").is_empty() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(asked(), [], "nothing was missed before the account was known");
+    assert_eq!(
+        asked(),
+        [],
+        "nothing was missed before the account was known"
+    );
     let told = rig.notes.told.lock().expect("lock").expect("noted");
     rig.launcher.tell(PageEvent::Navigated);
     rig.launcher.tell(PageEvent::Status(status));
     while asked().is_empty() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(asked(), [told.minus(Duration::from_secs(600))], "once, and with a margin");
-    rig.launcher.tell(PageEvent::CaughtUp { complete: Some(true) });
+    assert_eq!(
+        asked(),
+        [told.minus(Duration::from_secs(600))],
+        "once, and with a margin"
+    );
+    rig.launcher.tell(PageEvent::CaughtUp {
+        complete: Some(true),
+    });
 
     rig.notes.full.store(true, Ordering::Relaxed);
     rig.launcher.tell(PageEvent::Message(inbound()));
@@ -33,7 +49,13 @@ async fn every_document_but_the_first_of_an_account_is_asked_for_what_was_missed
 
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_stays_due_while_nobody_knows_what_was_told() {
-    let status = PageStatus { account: Some(Account { pn: Some("1@c.us".into()), ..Account::default() }), ..ready_status() };
+    let status = PageStatus {
+        account: Some(Account {
+            pn: Some("1@c.us".into()),
+            ..Account::default()
+        }),
+        ..ready_status()
+    };
     let rig = rig(vec![]);
     let asked = || rig.launcher.page.caught_up.lock().expect("lock").clone();
     *rig.notes.told.lock().expect("lock") = Some(Timestamp(700_000));
@@ -45,7 +67,11 @@ async fn what_was_missed_stays_due_while_nobody_knows_what_was_told() {
     while rig.notes.health.lock().expect("lock").len() < 2 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!((asked(), *rig.notes.told.lock().expect("lock")), (vec![], Some(Timestamp(700_000))), "nothing counts as told");
+    assert_eq!(
+        (asked(), *rig.notes.told.lock().expect("lock")),
+        (vec![], Some(Timestamp(700_000))),
+        "nothing counts as told"
+    );
     rig.notes.unreadable.store(false, Ordering::Relaxed);
     while asked().is_empty() {
         tokio::time::sleep(Duration::from_secs(1)).await;

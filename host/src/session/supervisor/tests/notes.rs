@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::{
-    model::{Account, ClientId, Event, Restriction, RestrictionKind, SessionState, Timestamp, Transition},
+    model::{
+        Account, ClientId, Event, Restriction, RestrictionKind, SessionState, Timestamp, Transition,
+    },
     session::{Arrival, HealthNote, Journal, Unread},
     whatsapp::{SendNews, TimeLock},
 };
@@ -68,45 +70,75 @@ impl Default for Notes {
 #[async_trait]
 impl Journal for Notes {
     async fn entered(&self, transition: &Transition, _: Option<&Account>, _: bool) {
-        assert!(!self.refuses.swap(false, Ordering::Relaxed), "of its own free will");
+        assert!(
+            !self.refuses.swap(false, Ordering::Relaxed),
+            "of its own free will"
+        );
         self.entered.lock().expect("lock").push(transition.after);
     }
     async fn qr(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
-        assert!(!self.panics.swap(false, Ordering::Relaxed), "of its own free will");
+        assert!(
+            !self.panics.swap(false, Ordering::Relaxed),
+            "of its own free will"
+        );
         self.codes.lock().expect("lock").push(attempt);
     }
     async fn pairing_code(&self, _: &ClientId, _: &str, _: Timestamp, attempt: u32) {
         self.pairing_codes.lock().expect("lock").push(attempt);
     }
     async fn report(&self, _: &ClientId, _: Option<&Account>, event: Event) {
-        let Event::Other { kind, json } = event else { panic!("no report: {event:?}") };
+        let Event::Other { kind, json } = event else {
+            panic!("no report: {event:?}")
+        };
         let payload: serde_json::Value = serde_json::from_str(&json).expect("an object");
         match kind.as_str() {
-            "session.passkey" => self.passkey.lock().expect("lock").push(payload["stage"].as_str().unwrap_or_default().to_owned()),
+            "session.passkey" => self
+                .passkey
+                .lock()
+                .expect("lock")
+                .push(payload["stage"].as_str().unwrap_or_default().to_owned()),
             "bridge.fault" => self.faults.lock().expect("lock").push(payload),
             _ => assert_eq!(kind, "session.notices"),
         }
     }
     async fn messages(&self, _: &ClientId, _: Option<&Account>, messages: Vec<Arrival>) -> bool {
         let _turn = self.turns.acquire().await;
-        self.noted.lock().expect("lock").extend(messages.into_iter().map(|arrival| arrival.message.id.0));
+        self.noted
+            .lock()
+            .expect("lock")
+            .extend(messages.into_iter().map(|arrival| arrival.message.id.0));
         !self.full.load(Ordering::Relaxed)
     }
     async fn told_until(&self, _: &ClientId, _: &Account) -> Result<Option<Timestamp>, Unread> {
-        if self.unreadable.load(Ordering::Relaxed) { Err(Unread) } else { Ok(*self.told.lock().expect("lock")) }
+        if self.unreadable.load(Ordering::Relaxed) {
+            Err(Unread)
+        } else {
+            Ok(*self.told.lock().expect("lock"))
+        }
     }
     async fn all_told(&self, _: &ClientId, _: &Account, at: Timestamp) {
         *self.told.lock().expect("lock") = Some(at);
     }
     async fn send_news(&self, _: &ClientId, _: Option<&Account>, news: Vec<SendNews>) {
-        self.noted.lock().expect("lock").extend(news.into_iter().map(|news| news.id.0));
+        self.noted
+            .lock()
+            .expect("lock")
+            .extend(news.into_iter().map(|news| news.id.0));
     }
     fn outcome_awaited(&self) -> bool {
         true
     }
     async fn time_lock(&self, _: &ClientId, _: Option<&Account>, lock: Option<TimeLock>) {
-        let restriction = Restriction { kind: RestrictionKind::ReachOutTimeLock, since: Timestamp(0), until: Timestamp(86_400_000) };
-        *self.restrictions.lock().expect("lock") = if lock.is_some() { vec![restriction] } else { vec![] };
+        let restriction = Restriction {
+            kind: RestrictionKind::ReachOutTimeLock,
+            since: Timestamp(0),
+            until: Timestamp(86_400_000),
+        };
+        *self.restrictions.lock().expect("lock") = if lock.is_some() {
+            vec![restriction]
+        } else {
+            vec![]
+        };
     }
     async fn restrictions(&self, _: &ClientId) -> Vec<Restriction> {
         self.restrictions.lock().expect("lock").clone()

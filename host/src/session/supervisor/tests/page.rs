@@ -14,8 +14,9 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     model::{ClientId, PhoneNumber, Timestamp},
     whatsapp::{
-        BrowserReport, Call, ContractReport, LaunchError, Launched, Launcher, Page, PageChannel, PageError, PageEvent, PageLife, PageLinking,
-        PageReading, PageSending, PageStatus, PairingCode, PasskeyOrder, fake::Unanswered,
+        BrowserReport, Call, ContractReport, LaunchError, Launched, Launcher, Page, PageChannel,
+        PageError, PageEvent, PageLife, PageLinking, PageReading, PageSending, PageStatus,
+        PairingCode, PasskeyOrder, fake::Unanswered,
     },
 };
 
@@ -42,7 +43,10 @@ impl PageChannel for ScriptedPage {
 impl PageLife for ScriptedPage {
     async fn status(&self) -> Result<PageStatus, PageError> {
         let status = self.status.lock().expect("lock").clone();
-        status.ok_or(PageError::Timeout { what: "status", limit: Duration::from_secs(1) })
+        status.ok_or(PageError::Timeout {
+            what: "status",
+            limit: Duration::from_secs(1),
+        })
     }
     async fn contract(&self) -> Result<ContractReport, PageError> {
         Ok(self.contract.lock().expect("lock").clone())
@@ -66,7 +70,10 @@ impl PageLinking for ScriptedPage {
         Ok(())
     }
     async fn pairing_code(&self, _: &PhoneNumber) -> Result<PairingCode, PageError> {
-        Ok(PairingCode { code: "SECR-ETCD".into(), ttl: Duration::from_secs(180) })
+        Ok(PairingCode {
+            code: "SECR-ETCD".into(),
+            ttl: Duration::from_secs(180),
+        })
     }
     async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
         self.log.lock().expect("lock").push(match order {
@@ -107,7 +114,13 @@ pub(super) struct ScriptedLauncher {
 
 impl ScriptedLauncher {
     pub(super) fn tell(&self, event: PageEvent) {
-        self.news.lock().expect("lock").last().expect("a page").try_send(event).expect("a listener with room");
+        self.news
+            .lock()
+            .expect("lock")
+            .last()
+            .expect("a page")
+            .try_send(event)
+            .expect("a listener with room");
     }
 }
 

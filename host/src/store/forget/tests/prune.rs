@@ -19,9 +19,22 @@ async fn what_nobody_can_be_asked_about_is_forgotten_in_its_time() {
     store.profile_gone(&client()).await.expect("noted");
     begin(&store, token, "asked").await;
     unknown(&store, "asked").await;
-    store.prune_outbox(future(), future()).await.expect("pruned");
-    let left = store.messages(&Filter { limit: 9, ..Filter::default() }).await.expect("listed").rows;
-    assert_eq!(left.iter().map(|row| row.id.0.as_str()).collect::<Vec<_>>(), ["asked"]);
+    store
+        .prune_outbox(future(), future())
+        .await
+        .expect("pruned");
+    let left = store
+        .messages(&Filter {
+            limit: 9,
+            ..Filter::default()
+        })
+        .await
+        .expect("listed")
+        .rows;
+    assert_eq!(
+        left.iter().map(|row| row.id.0.as_str()).collect::<Vec<_>>(),
+        ["asked"]
+    );
 }
 
 #[tokio::test]
@@ -32,12 +45,21 @@ async fn old_events_go_and_dead_letters_keep_theirs() {
     }
     route(&store).await;
     receive(&store, "not routed", "x").await;
-    store.attempted(&[("evt_pending-delivered".to_owned(), Update::Delivered)]).await.expect("noted");
-    store.attempted(&[("evt_pending-dead".to_owned(), Update::Dead("r".into()))]).await.expect("noted");
+    store
+        .attempted(&[("evt_pending-delivered".to_owned(), Update::Delivered)])
+        .await
+        .expect("noted");
+    store
+        .attempted(&[("evt_pending-dead".to_owned(), Update::Dead("r".into()))])
+        .await
+        .expect("noted");
     assert_eq!(store.prune_events(Timestamp(1)).await, Ok(false));
     assert_eq!(store.prune_events(future()).await, Ok(true));
     let left = store.events_after(0, 9).await.expect("read");
-    let left: Vec<&str> = left.iter().map(|event| event.envelope.id.0.as_str()).collect();
+    let left: Vec<&str> = left
+        .iter()
+        .map(|event| event.envelope.id.0.as_str())
+        .collect();
     assert_eq!(left, ["evt_pending-dead", "evt_pending", "evt_not routed"]);
     assert_eq!(count(&store, "SELECT count(*) FROM delivery").await, 2);
 }
@@ -51,15 +73,28 @@ async fn nothing_that_is_done_every_minute_looks_at_every_row() {
              AND updated_at < ? ORDER BY updated_at LIMIT ?",
             "outbox_done",
         ),
-        ("SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) ORDER BY at, seq LIMIT ?", "event_body"),
-        ("SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? LIMIT 1", "bulk_body"),
-        ("SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?", "inbound_age"),
+        (
+            "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) ORDER BY at, seq LIMIT ?",
+            "event_body",
+        ),
+        (
+            "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? LIMIT 1",
+            "bulk_body",
+        ),
+        (
+            "SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?",
+            "inbound_age",
+        ),
     ] {
         let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(&mut *store.readers.get().await.expect("reader"))
             .await
             .expect("plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
+        assert!(
+            plan.iter()
+                .all(|line| line.contains(index) && !line.contains("TEMP")),
+            "{sql}: {plan:?}"
+        );
     }
 }

@@ -9,10 +9,16 @@ async fn the_queue_has_interactive_ones_first_and_holds_those_whose_time_has_not
     let mut held = row("held");
     held.message.send_at = Some(later);
     for row in [
-        NewRow { priority: Priority::Bulk, ..row("bulk 1") },
+        NewRow {
+            priority: Priority::Bulk,
+            ..row("bulk 1")
+        },
         held,
         row("first"),
-        NewRow { priority: Priority::Bulk, ..row("bulk 2") },
+        NewRow {
+            priority: Priority::Bulk,
+            ..row("bulk 2")
+        },
         row("second"),
     ] {
         store.accept(row).await.expect("stored");
@@ -29,7 +35,11 @@ async fn the_queue_has_interactive_ones_first_and_holds_those_whose_time_has_not
     assert_eq!(store.has_ripe(Timestamp::now()).await, Ok(false));
     assert_eq!(store.has_ripe(later).await, Ok(true));
     store.release(later).await.expect("released");
-    assert_eq!(names().await, ["held", "first", "second", "bulk 1", "bulk 2"], "in the order of acceptance");
+    assert_eq!(
+        names().await,
+        ["held", "first", "second", "bulk 1", "bulk 2"],
+        "in the order of acceptance"
+    );
 }
 
 #[tokio::test]
@@ -38,7 +48,17 @@ async fn sends_without_an_outcome_are_counted_by_session_and_place() {
     let other: ClientId = "other".parse().expect("id");
     for n in 0..10 {
         let row = row(&format!("out_{n}"));
-        store.accept(if n == 9 { NewRow { client: other.clone(), ..row } } else { row }).await.expect("stored");
+        store
+            .accept(if n == 9 {
+                NewRow {
+                    client: other.clone(),
+                    ..row
+                }
+            } else {
+                row
+            })
+            .await
+            .expect("stored");
     }
     for (name, set) in [
         ("out_0", "held = 1"),
@@ -56,8 +76,18 @@ async fn sends_without_an_outcome_are_counted_by_session_and_place() {
     }
     let mut counts = store.queue_counts().await.expect("counted");
     counts.sort();
-    let counts: Vec<(&str, &str, u64)> = counts.iter().map(|(client, place, n)| (client.as_str(), *place, *n)).collect();
-    let of_test = [("held", 2), ("scheduled", 1), ("sending", 1), ("unknown", 1), ("waiting", 1)].map(|(place, n)| ("test", place, n));
+    let counts: Vec<(&str, &str, u64)> = counts
+        .iter()
+        .map(|(client, place, n)| (client.as_str(), *place, *n))
+        .collect();
+    let of_test = [
+        ("held", 2),
+        ("scheduled", 1),
+        ("sending", 1),
+        ("unknown", 1),
+        ("waiting", 1),
+    ]
+    .map(|(place, n)| ("test", place, n));
     assert_eq!(counts, [&[("other", "waiting", 1)][..], &of_test].concat());
 }
 
@@ -69,23 +99,48 @@ async fn no_query_of_the_sender_looks_at_every_row() {
             "SELECT * FROM outbox WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT 9",
             "outbox_queue",
         ),
-        ("SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?", "outbox_held"),
+        (
+            "SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?",
+            "outbox_held",
+        ),
         (
             "SELECT * FROM outbox WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at",
             "outbox_deadline",
         ),
-        ("SELECT * FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq", "outbox_begun"),
-        ("SELECT * FROM outbox WHERE client = ? AND message_id = ? AND attempt > 0", "outbox_message"),
-        ("SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0", "outbox_message"),
-        ("SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET 9", "PRIMARY KEY"),
-        ("SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9", "paced_cold"),
-        ("SELECT seq FROM outbox WHERE redacted = 1 AND state IN ('sent', 'not_sent') AND updated_at < ?", "outbox_done"),
+        (
+            "SELECT * FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq",
+            "outbox_begun",
+        ),
+        (
+            "SELECT * FROM outbox WHERE client = ? AND message_id = ? AND attempt > 0",
+            "outbox_message",
+        ),
+        (
+            "SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0",
+            "outbox_message",
+        ),
+        (
+            "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET 9",
+            "PRIMARY KEY",
+        ),
+        (
+            "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9",
+            "paced_cold",
+        ),
+        (
+            "SELECT seq FROM outbox WHERE redacted = 1 AND state IN ('sent', 'not_sent') AND updated_at < ?",
+            "outbox_done",
+        ),
     ] {
         let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
             .fetch_all(&mut *store.readers.get().await.expect("reader"))
             .await
             .expect("plan");
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(plan.iter().all(|line| line.contains(index) && !line.contains("TEMP")), "{sql}: {plan:?}");
+        assert!(
+            plan.iter()
+                .all(|line| line.contains(index) && !line.contains("TEMP")),
+            "{sql}: {plan:?}"
+        );
     }
 }

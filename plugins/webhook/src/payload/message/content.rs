@@ -26,7 +26,11 @@ pub(super) struct Media<'a> {
 
 /// A point on the map.
 #[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookLocation"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookLocation")
+)]
 pub(super) struct Place<'a> {
     /// Degrees from -90 to 90, as a text.
     latitude: String,
@@ -54,7 +58,11 @@ pub(super) struct Poll<'a> {
 /// An emoji on a message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookReaction"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "WebhookReaction")
+)]
 pub(super) struct Reaction<'a> {
     /// One emoji; empty when the reaction is taken back.
     text: &'a str,
@@ -64,45 +72,132 @@ pub(super) struct Reaction<'a> {
 
 /// A message with the fields alone that depend on what it says.
 pub(super) fn of(content: &Content) -> Message<'_> {
-    let message = Message { body: content.body().unwrap_or_default(), ..Message::default() };
+    let message = Message {
+        body: content.body().unwrap_or_default(),
+        ..Message::default()
+    };
     let data = Data::default();
     match content {
-        Content::Text(text) => Message { data: Data { kind: "chat", mentions: Some(&text.mentions), ..data }, ..message },
+        Content::Text(text) => Message {
+            data: Data {
+                kind: "chat",
+                mentions: Some(&text.mentions),
+                ..data
+            },
+            ..message
+        },
         Content::Media(media) => Message {
             has_media: true,
-            media: Some(Media { url: None, mimetype: &media.mime_type, filename: media.file_name.as_deref(), s3: None, error: None }),
-            data: Data { kind: kind(media.kind), size: Some(media.size_bytes), sha256: Some(hex::encode(&media.sha256)), ..data },
+            media: Some(Media {
+                url: None,
+                mimetype: &media.mime_type,
+                filename: media.file_name.as_deref(),
+                s3: None,
+                error: None,
+            }),
+            data: Data {
+                kind: kind(media.kind),
+                size: Some(media.size_bytes),
+                sha256: Some(hex::encode(&media.sha256)),
+                ..data
+            },
             ..message
         },
         Content::Location(place) => {
             let (latitude, longitude) = (place.latitude.to_string(), place.longitude.to_string());
-            let location = Some(Place { latitude, longitude, live: false, name: place.name.as_deref() });
-            Message { location, data: Data { kind: "location", ..data }, ..message }
+            let location = Some(Place {
+                latitude,
+                longitude,
+                live: false,
+                name: place.name.as_deref(),
+            });
+            Message {
+                location,
+                data: Data {
+                    kind: "location",
+                    ..data
+                },
+                ..message
+            }
         }
         Content::Contact(card) => {
-            let data = Data { kind: "vcard", vcard_formatted_name: Some(&card.display_name), ..data };
-            Message { v_cards: vec![&card.vcard], data, ..message }
+            let data = Data {
+                kind: "vcard",
+                vcard_formatted_name: Some(&card.display_name),
+                ..data
+            };
+            Message {
+                v_cards: vec![&card.vcard],
+                data,
+                ..message
+            }
         }
         Content::Poll(poll) => {
-            let data = Data { kind: "poll_creation", poll_selectable_options_count: Some(poll.selectable), ..data };
-            let poll = Poll { name: &poll.question, options: &poll.options, multiple_answers: poll.selectable != 1 };
-            Message { poll: Some(poll), data, ..message }
+            let data = Data {
+                kind: "poll_creation",
+                poll_selectable_options_count: Some(poll.selectable),
+                ..data
+            };
+            let poll = Poll {
+                name: &poll.question,
+                options: &poll.options,
+                multiple_answers: poll.selectable != 1,
+            };
+            Message {
+                poll: Some(poll),
+                data,
+                ..message
+            }
         }
         Content::Reaction(reaction) => {
-            let reaction = Some(Reaction { text: &reaction.emoji, message_id: &reaction.target });
-            Message { reaction, data: Data { kind: "reaction", ..data }, ..message }
+            let reaction = Some(Reaction {
+                text: &reaction.emoji,
+                message_id: &reaction.target,
+            });
+            Message {
+                reaction,
+                data: Data {
+                    kind: "reaction",
+                    ..data
+                },
+                ..message
+            }
         }
         Content::Edit(edit) => {
-            let data = Data { kind: "edited", mentions: Some(&edit.text.mentions), ..data };
-            Message { edited_message_id: Some(&edit.target), data, ..message }
+            let data = Data {
+                kind: "edited",
+                mentions: Some(&edit.text.mentions),
+                ..data
+            };
+            Message {
+                edited_message_id: Some(&edit.target),
+                data,
+                ..message
+            }
         }
         Content::Delete(delete) => {
-            let data = Data { kind: "revoked", for_everyone: Some(delete.for_everyone), ..data };
-            Message { revoked_message_id: Some(&delete.target), data, ..message }
+            let data = Data {
+                kind: "revoked",
+                for_everyone: Some(delete.for_everyone),
+                ..data
+            };
+            Message {
+                revoked_message_id: Some(&delete.target),
+                data,
+                ..message
+            }
         }
         Content::Other(other) => {
-            let json = serde_json::from_str(&other.json).unwrap_or_else(|_| Value::from(other.json.as_str()));
-            Message { data: Data { kind: &other.kind, content: Some(json), ..data }, ..message }
+            let json = serde_json::from_str(&other.json)
+                .unwrap_or_else(|_| Value::from(other.json.as_str()));
+            Message {
+                data: Data {
+                    kind: &other.kind,
+                    content: Some(json),
+                    ..data
+                },
+                ..message
+            }
         }
     }
 }

@@ -49,7 +49,10 @@ impl Args {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     if let Some(file) = &args.config {
         return own::run(file, &mut interrupt, &mut terminate).await;
     }
@@ -62,7 +65,11 @@ async fn main() -> Result<ExitCode> {
     if !args.once {
         stay(&shown, &mut interrupt, &mut terminate).await;
     }
-    let Shown { house, gateway, summary } = shown;
+    let Shown {
+        house,
+        gateway,
+        summary,
+    } = shown;
     let status = gateway.stop(STOP).await?;
     ensure!(status.success(), "the gateway ended with {status}");
     tell::done("stopped; no process is left");
@@ -74,11 +81,19 @@ async fn main() -> Result<ExitCode> {
 /// Tells every message and webhook until somebody presses Ctrl-C.
 async fn stay(shown: &Shown, interrupt: &mut Signal, terminate: &mut Signal) {
     let url = &shown.gateway.api.url;
-    tell::note(&format!("It stays up: {url} answers, messages and webhooks are shown here. Ctrl-C ends it."));
+    tell::note(&format!(
+        "It stays up: {url} answers, messages and webhooks are shown here. Ctrl-C ends it."
+    ));
     tell::note("To write to it as somebody else would:");
     let standin = shown.house.standin.url();
-    tell::post(&format!("{standin}_control/inbound"), r#"{"from": "4915198765432", "body": "Hi!"}"#);
-    let mut told = (shown.house.standin.view().messages.len(), shown.house.receiver.calls().len());
+    tell::post(
+        &format!("{standin}_control/inbound"),
+        r#"{"from": "4915198765432", "body": "Hi!"}"#,
+    );
+    let mut told = (
+        shown.house.standin.view().messages.len(),
+        shown.house.receiver.calls().len(),
+    );
     loop {
         tokio::select! {
             _ = interrupt.recv() => return,
@@ -89,7 +104,10 @@ async fn stay(shown: &Shown, interrupt: &mut Signal, terminate: &mut Signal) {
 }
 
 fn tell_news(shown: &Shown, told: &mut (usize, usize)) {
-    let (messages, calls) = (shown.house.standin.view().messages, shown.house.receiver.calls());
+    let (messages, calls) = (
+        shown.house.standin.view().messages,
+        shown.house.receiver.calls(),
+    );
     for message in messages.iter().skip(told.0) {
         tell::done(&format!("+{} got: {}", message.number, message.body));
     }

@@ -26,29 +26,65 @@ use wharf_standin::{Account, Options, Standin};
 use crate::tell;
 
 /// Paths of the file, which may be relative to its folder: `(section, key)`.
-const PATHS: [(&str, &str); 4] = [("plugins", "dir"), ("plugins", "cache"), ("whatsapp", "bridge_script"), ("browser", "executable")];
+const PATHS: [(&str, &str); 4] = [
+    ("plugins", "dir"),
+    ("plugins", "cache"),
+    ("whatsapp", "bridge_script"),
+    ("browser", "executable"),
+];
 
 /// Runs until the gateway ends; an interrupt ends it.
 ///
 /// # Errors
 /// When the file is not TOML or something does not start.
-pub(crate) async fn run(file: &Path, interrupt: &mut unix::Signal, terminate: &mut unix::Signal) -> Result<ExitCode> {
-    let file = file.canonicalize().with_context(|| format!("cannot read {}", file.display()))?;
+pub(crate) async fn run(
+    file: &Path,
+    interrupt: &mut unix::Signal,
+    terminate: &mut unix::Signal,
+) -> Result<ExitCode> {
+    let file = file
+        .canonicalize()
+        .with_context(|| format!("cannot read {}", file.display()))?;
     let here = file.parent().context("a file lies in a folder")?;
     let standin = Standin::start(Options::default()).await?;
-    let folder = tempfile::Builder::new().prefix("wharf-standin-").tempdir().context("no temporary folder")?;
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let config = on_standin(&text, here, folder.path(), &standin.url()).with_context(|| format!("{} is wrong", file.display()))?;
+    let folder = tempfile::Builder::new()
+        .prefix("wharf-standin-")
+        .tempdir()
+        .context("no temporary folder")?;
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let config = on_standin(&text, here, folder.path(), &standin.url())
+        .with_context(|| format!("{} is wrong", file.display()))?;
     let copy = folder.path().join("gateway.toml");
-    fs::write(&copy, config.to_string()).with_context(|| format!("cannot write {}", copy.display()))?;
+    fs::write(&copy, config.to_string())
+        .with_context(|| format!("cannot write {}", copy.display()))?;
 
-    tell::note(&format!("WhatsApp is a stand-in and the phone is simulated; the rest is as in {}.", file.display()));
-    tell::note(&format!("The session lies in {} and goes when this ends.", folder.path().display()));
+    tell::note(&format!(
+        "WhatsApp is a stand-in and the phone is simulated; the rest is as in {}.",
+        file.display()
+    ));
+    tell::note(&format!(
+        "The session lies in {} and goes when this ends.",
+        folder.path().display()
+    ));
     let mut command = Command::new(gateway::program()?);
     // The environment wins over the file, so it is set there too. A group of its own: Ctrl-C is passed on once.
-    command.arg("--config").arg(&copy).current_dir(here).env("SESSION_PATH", sessions(folder.path()));
-    let mut child = command.stdin(Stdio::null()).process_group(0).kill_on_drop(true).spawn().context("cannot start the gateway")?;
-    let mut phone = Phone { standin: &standin, linked: 0, told: 0 };
+    command
+        .arg("--config")
+        .arg(&copy)
+        .current_dir(here)
+        .env("SESSION_PATH", sessions(folder.path()));
+    let mut child = command
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start the gateway")?;
+    let mut phone = Phone {
+        standin: &standin,
+        linked: 0,
+        told: 0,
+    };
     loop {
         tokio::select! {
             status = child.wait() => {
@@ -82,7 +118,9 @@ fn on_standin(text: &str, here: &Path, folder: &Path, url: &str) -> Result<Table
     let plugins = section(&mut config, "plugins")?;
     plugins.entry("dir").or_insert("./plugins".into());
     // Compiling the plugins costs seconds, so what was compiled is kept between runs.
-    plugins.entry("cache").or_insert(path(gateway::program()?.with_file_name("plugin-cache")));
+    plugins
+        .entry("cache")
+        .or_insert(path(gateway::program()?.with_file_name("plugin-cache")));
     for (name, key) in PATHS {
         // A program without a folder is searched.
         if let Some(Value::String(value)) = section(&mut config, name)?.get_mut(key)
@@ -95,7 +133,11 @@ fn on_standin(text: &str, here: &Path, folder: &Path, url: &str) -> Result<Table
 }
 
 fn section<'a>(config: &'a mut Table, name: &str) -> Result<&'a mut Table> {
-    config.entry(name).or_insert(Value::Table(Table::new())).as_table_mut().with_context(|| format!("[{name}] must be a table"))
+    config
+        .entry(name)
+        .or_insert(Value::Table(Table::new()))
+        .as_table_mut()
+        .with_context(|| format!("[{name}] must be a table"))
 }
 
 fn path(path: PathBuf) -> Value {
@@ -115,7 +157,18 @@ impl Phone<'_> {
         if let Some(qr) = view.qrs.last() {
             let number = 4_915_112_345_678 + self.linked;
             // It may have been replaced by now; the next one is scanned then.
-            if self.standin.scan(Some(qr), Account { pn: number.to_string(), ..Account::default() }).await.is_ok() {
+            if self
+                .standin
+                .scan(
+                    Some(qr),
+                    Account {
+                        pn: number.to_string(),
+                        ..Account::default()
+                    },
+                )
+                .await
+                .is_ok()
+            {
                 self.linked += 1;
                 tell::done(&format!("the phone of +{number} scanned the QR"));
             }
@@ -135,20 +188,41 @@ mod tests {
     fn nothing_of_a_real_session_is_left_in_the_configuration() {
         let text = "[sessions]\npath = '/srv/real'\nqr_limit = 7\n[storage]\ndatabase = '/srv/real.db'\nkeep_events = '1d'\n\
                     [plugins]\ndir = 'mine'\n[[plugin]]\nname = 'webhook'\n";
-        let config = on_standin(text, Path::new("/etc/wharf"), Path::new("/tmp/run"), "http://127.0.0.1:9/").expect("TOML");
+        let config = on_standin(
+            text,
+            Path::new("/etc/wharf"),
+            Path::new("/tmp/run"),
+            "http://127.0.0.1:9/",
+        )
+        .expect("TOML");
         assert!(!config.to_string().contains("/srv/real"), "{config}");
-        assert_eq!(config["sessions"]["path"].as_str(), Some("/tmp/run/session"));
+        assert_eq!(
+            config["sessions"]["path"].as_str(),
+            Some("/tmp/run/session")
+        );
         assert_eq!(config["sessions"]["qr_limit"].as_integer(), Some(7));
         assert_eq!(config["storage"]["keep_events"].as_str(), Some("1d"));
-        assert_eq!(config["whatsapp"]["url"].as_str(), Some("http://127.0.0.1:9/"));
+        assert_eq!(
+            config["whatsapp"]["url"].as_str(),
+            Some("http://127.0.0.1:9/")
+        );
         assert_eq!(config["plugins"]["dir"].as_str(), Some("/etc/wharf/mine"));
         assert_eq!(config["plugin"][0]["name"].as_str(), Some("webhook"));
     }
 
     #[test]
     fn the_folder_of_the_plugins_is_the_files_by_default() {
-        let config = on_standin("", Path::new("/etc/wharf"), Path::new("/tmp/run"), "http://127.0.0.1:9/").expect("TOML");
-        assert_eq!(config["plugins"]["dir"].as_str(), Some("/etc/wharf/./plugins"));
+        let config = on_standin(
+            "",
+            Path::new("/etc/wharf"),
+            Path::new("/tmp/run"),
+            "http://127.0.0.1:9/",
+        )
+        .expect("TOML");
+        assert_eq!(
+            config["plugins"]["dir"].as_str(),
+            Some("/etc/wharf/./plugins")
+        );
         assert!(on_standin("plugins = 1", Path::new("/"), Path::new("/"), "").is_err());
     }
 }

@@ -30,12 +30,25 @@ pub(crate) struct Shown {
 /// # Errors
 /// When a step does not happen in time or differently; nothing is left running then.
 pub(crate) async fn show(ports: (u16, u16, u16)) -> Result<Shown> {
-    tell::note("From the first QR to the last webhook. WhatsApp is a stand-in, the phone is simulated, the rest is real.");
-    let house = House::build(Plan { ports, ..Plan::default() }).await.context(TAKEN)?;
-    tell::done(&format!("stand-in for WhatsApp Web on {}", house.standin.url()));
+    tell::note(
+        "From the first QR to the last webhook. WhatsApp is a stand-in, the phone is simulated, the rest is real.",
+    );
+    let house = House::build(Plan {
+        ports,
+        ..Plan::default()
+    })
+    .await
+    .context(TAKEN)?;
+    tell::done(&format!(
+        "stand-in for WhatsApp Web on {}",
+        house.standin.url()
+    ));
     tell::done(&format!("webhook receiver on {}", house.receiver.url()));
     let gateway = house.open().await.context(TAKEN)?;
-    tell::done(&format!("gateway on {} with the plugins number-policy, templates, webhook", gateway.api.url));
+    tell::done(&format!(
+        "gateway on {} with the plugins number-policy, templates, webhook",
+        gateway.api.url
+    ));
 
     link(&house, &gateway).await?;
     let sent = send_plain(&house, &gateway).await?;
@@ -45,13 +58,29 @@ pub(crate) async fn show(ports: (u16, u16, u16)) -> Result<Shown> {
     let inbound = inbound(&house).await?;
 
     let calls = house.receiver.calls();
-    let signed = calls.iter().filter(|call| call.is_signed_with(HMAC_KEY)).count();
-    ensure!(signed == calls.len(), "{} of {} webhooks bear no valid signature", calls.len() - signed, calls.len());
-    tell::done(&format!("{signed} webhooks came, each with a valid HMAC-SHA-512 signature"));
+    let signed = calls
+        .iter()
+        .filter(|call| call.is_signed_with(HMAC_KEY))
+        .count();
+    ensure!(
+        signed == calls.len(),
+        "{} of {} webhooks bear no valid signature",
+        calls.len() - signed,
+        calls.len()
+    );
+    tell::done(&format!(
+        "{signed} webhooks came, each with a valid HMAC-SHA-512 signature"
+    ));
     let sent = house.standin.view().messages.len();
     let acks = json!(acks);
-    let summary = format!(r#"{{"qr":true,"ready":true,"sent":{sent},"acks":{acks},"rejected":{rejected},"webhooks":{signed},"inbound":{inbound}}}"#);
-    Ok(Shown { house, gateway, summary })
+    let summary = format!(
+        r#"{{"qr":true,"ready":true,"sent":{sent},"acks":{acks},"rejected":{rejected},"webhooks":{signed},"inbound":{inbound}}}"#
+    );
+    Ok(Shown {
+        house,
+        gateway,
+        summary,
+    })
 }
 
 async fn link(house: &House, gateway: &Gateway) -> Result<()> {
@@ -70,21 +99,43 @@ async fn link(house: &House, gateway: &Gateway) -> Result<()> {
 async fn send(gateway: &Gateway, body: &str) -> Result<Answer> {
     let url = format!("{}/api/whatsapp/send", gateway.api.url);
     tell::post(&url, body);
-    gateway.api.post("/api/whatsapp/send", &serde_json::from_str(body)?).await
+    gateway
+        .api
+        .post("/api/whatsapp/send", &serde_json::from_str(body)?)
+        .await
 }
 
 async fn send_plain(house: &House, gateway: &Gateway) -> Result<String> {
     let text = "Hello from WhatsApp API!";
-    let answer = send(gateway, &format!(r#"{{"number": "1234567890", "message": "{text}"}}"#)).await?.expect(200)?;
-    let id = answer.data("messageId").as_str().context("an answer without messageId")?.to_owned();
+    let answer = send(
+        gateway,
+        &format!(r#"{{"number": "1234567890", "message": "{text}"}}"#),
+    )
+    .await?
+    .expect(200)?;
+    let id = answer
+        .data("messageId")
+        .as_str()
+        .context("an answer without messageId")?
+        .to_owned();
     tell::done(&format!("200 {id}"));
     arrived(house, text).await?;
     Ok(id)
 }
 
 async fn arrived(house: &House, text: &str) -> Result<()> {
-    let view = house.standin.wait_for("the message at the recipient", STEP, |view| view.messages.iter().any(|m| m.body == text)).await?;
-    let number = view.messages.iter().find(|m| m.body == text).map(|m| m.number.as_str()).unwrap_or_default();
+    let view = house
+        .standin
+        .wait_for("the message at the recipient", STEP, |view| {
+            view.messages.iter().any(|m| m.body == text)
+        })
+        .await?;
+    let number = view
+        .messages
+        .iter()
+        .find(|m| m.body == text)
+        .map(|m| m.number.as_str())
+        .unwrap_or_default();
     tell::done(&format!("+{number} got: {text}"));
     Ok(())
 }
@@ -93,9 +144,15 @@ async fn arrived(house: &House, text: &str) -> Result<()> {
 async fn acks(house: &House, id: &str) -> Result<Vec<u64>> {
     let mut seen = Vec::new();
     for level in 1..=3 {
-        let wanted =
-            |call: &wharf_e2e::Call| call.event() == "message.ack" && call.json["payload"]["id"] == id && call.json["payload"]["ack"] == level;
-        let call = house.receiver.until_call(&format!("webhook of ack {level}"), STEP, wanted).await?;
+        let wanted = |call: &wharf_e2e::Call| {
+            call.event() == "message.ack"
+                && call.json["payload"]["id"] == id
+                && call.json["payload"]["ack"] == level
+        };
+        let call = house
+            .receiver
+            .until_call(&format!("webhook of ack {level}"), STEP, wanted)
+            .await?;
         tell::done(&format!("webhook {}", tell::webhook(&call)));
         seen.push(level);
     }
@@ -106,14 +163,25 @@ async fn send_templated(house: &House, gateway: &Gateway) -> Result<()> {
     let body = r#"{"number": "+49 151 23456789", "template": "greeting", "locale": "de", "variables": {"name": "Ada", "order": "A-17"}}"#;
     let answer = send(gateway, body).await?.expect(200)?;
     tell::done("200 the plugin `templates` wrote the text");
-    let text = answer.data("message").as_str().context("an answer without message")?;
+    let text = answer
+        .data("message")
+        .as_str()
+        .context("an answer without message")?;
     arrived(house, text).await
 }
 
 async fn be_rejected(house: &House, gateway: &Gateway) -> Result<Value> {
     let before = house.standin.view().messages.len();
-    let answer = send(gateway, r#"{"number": "+1 900 555 0199", "message": "You have won!"}"#).await?.expect(422)?;
-    ensure!(house.standin.view().messages.len() == before, "the rejected message was sent");
+    let answer = send(
+        gateway,
+        r#"{"number": "+1 900 555 0199", "message": "You have won!"}"#,
+    )
+    .await?
+    .expect(422)?;
+    ensure!(
+        house.standin.view().messages.len() == before,
+        "the rejected message was sent"
+    );
     let (code, reason) = (&answer.json["code"], &answer.json["message"]);
     tell::done(&format!(
         "422 the plugin `number-policy` rejected it: {} ({})",
@@ -125,12 +193,19 @@ async fn be_rejected(house: &House, gateway: &Gateway) -> Result<Value> {
 
 async fn inbound(house: &House) -> Result<usize> {
     let text = "Where is my order?";
-    house.standin.inbound(Inbound { from: "4915198765432".into(), body: text.into(), pushname: Some("Ada".into()), ..Inbound::default() })?;
+    house.standin.inbound(Inbound {
+        from: "4915198765432".into(),
+        body: text.into(),
+        pushname: Some("Ada".into()),
+        ..Inbound::default()
+    })?;
     tell::note("");
     tell::done(&format!("+4915198765432 writes: {text}"));
     let call = house
         .receiver
-        .until_call("webhook of the inbound message", STEP, |call| call.event() == "message" && call.json["payload"]["body"] == text)
+        .until_call("webhook of the inbound message", STEP, |call| {
+            call.event() == "message" && call.json["payload"]["body"] == text
+        })
         .await?;
     tell::done(&format!("webhook {}", tell::webhook(&call)));
     Ok(1)

@@ -22,20 +22,33 @@ pub(crate) fn command(text: &str) {
 
 /// A `POST` with JSON, on three lines.
 pub(crate) fn post(url: &str, body: &str) {
-    command(&format!("curl -X POST {url} \\\n    -H 'Content-Type: application/json' \\\n    -d '{body}'"));
+    command(&format!(
+        "curl -X POST {url} \\\n    -H 'Content-Type: application/json' \\\n    -d '{body}'"
+    ));
 }
 
 fn line(colour: &str, mark: &str, text: &str) {
     let mut out = io::stdout();
-    let (colour, end) = if out.is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
+    let (colour, end) = if out.is_terminal() {
+        (colour, "\x1b[0m")
+    } else {
+        ("", "")
+    };
     // A closed pipe is no reason to leave processes behind.
     let _ = writeln!(out, "{colour}{mark}{end} {text}").and_then(|()| out.flush());
 }
 
 /// The QR for a dark terminal: light modules are drawn.
 pub(crate) fn qr(text: &str) {
-    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return };
-    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else {
+        return;
+    };
+    let picture = code
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .quiet_zone(true)
+        .build();
     // As in `line`.
     let _ = writeln!(io::stdout(), "\n{picture}\n");
 }
@@ -44,7 +57,11 @@ pub(crate) fn qr(text: &str) {
 pub(crate) fn webhook(call: &Call) -> String {
     let payload = &call.json["payload"];
     let detail = match call.event() {
-        "message.ack" => format!("{} ({})", payload["ack"], payload["ackName"].as_str().unwrap_or_default()),
+        "message.ack" => format!(
+            "{} ({})",
+            payload["ack"],
+            payload["ackName"].as_str().unwrap_or_default()
+        ),
         "session.status" => payload["status"].as_str().unwrap_or_default().to_owned(),
         _ => payload["body"].as_str().unwrap_or_default().to_owned(),
     };

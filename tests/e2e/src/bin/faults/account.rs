@@ -17,49 +17,95 @@ pub(crate) async fn all(run: &mut Run, scene: &mut Option<Scene>) -> Result<()> 
 
 async fn conflict(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
-        scene.house.standin.push(None, json!({"type": "stream-error", "conflict": "replaced"}));
+        scene.house.standin.push(
+            None,
+            json!({"type": "stream-error", "conflict": "replaced"}),
+        );
         Ok(())
     };
-    scene.survive(name, "`conflict: replaced`, which the page keeps to itself", "the same login was opened elsewhere", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`conflict: replaced`, which the page keeps to itself",
+            "the same login was opened elsewhere",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn ban(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
-        scene.house.standin.push(None, json!({"type": "failure", "code": 402, "expire": 3}));
+        scene
+            .house
+            .standin
+            .push(None, json!({"type": "failure", "code": 402, "expire": 3}));
         Ok(())
     };
-    scene.survive(name, "`failure 402` with an end in 3 s", "has banned this account until", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`failure 402` with an end in 3 s",
+            "has banned this account until",
+            make,
+            nothing,
+        )
+        .await
 }
 
 /// The refused send is answered as such; others go on.
 async fn refused(scene: &Scene, code: u32, number: &str, said: &[&str]) -> Result<()> {
     scene.house.standin.set(json!({"nacks": [code]}));
     let answer = scene.api()?.send(number, "to somebody new").await?;
-    ensure!(said.iter().any(|code| answer.json["code"] == *code), "{answer:?}");
+    ensure!(
+        said.iter().any(|code| answer.json["code"] == *code),
+        "{answer:?}"
+    );
     Ok(())
 }
 
 async fn timelock(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
         // The page keeps the code to itself, and learns of the lock in its own time.
-        refused(scene, 463, "4915166600000", &["refused_by_whatsapp", "restricted"]).await?;
-        scene.house.standin.push(None, json!({"type": "reachout-timelock", "locked": true}));
+        refused(
+            scene,
+            463,
+            "4915166600000",
+            &["refused_by_whatsapp", "restricted"],
+        )
+        .await?;
+        scene
+            .house
+            .standin
+            .push(None, json!({"type": "reachout-timelock", "locked": true}));
         Ok(())
     };
     let mend = async |scene: &mut Scene| {
-        scene.house.standin.push(None, json!({"type": "reachout-timelock", "locked": false}));
+        scene
+            .house
+            .standin
+            .push(None, json!({"type": "reachout-timelock", "locked": false}));
         Ok(())
     };
-    scene.notice(name, "a send refused with 463", "463", make, mend).await
+    scene
+        .notice(name, "a send refused with 463", "463", make, mend)
+        .await
 }
 
 async fn limit(scene: &mut Scene, name: &str) -> Result<Row> {
-    let make = async |scene: &mut Scene| refused(scene, 475, "4915166600001", &["restricted"]).await;
+    let make =
+        async |scene: &mut Scene| refused(scene, 475, "4915166600001", &["restricted"]).await;
     let mend = async |scene: &mut Scene| {
-        scene.api()?.post_nothing("/v1/sessions/default/sending/lift").await?.expect(200)?;
+        scene
+            .api()?
+            .post_nothing("/v1/sessions/default/sending/lift")
+            .await?
+            .expect(200)?;
         Ok(())
     };
-    scene.notice(name, "a send refused with 475", "475", make, mend).await
+    scene
+        .notice(name, "a send refused with 475", "475", make, mend)
+        .await
 }
 
 async fn logout(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -68,7 +114,15 @@ async fn logout(scene: &mut Scene, name: &str) -> Result<Row> {
         Ok(())
     };
     let mend = async |scene: &mut Scene| scene.scan().await;
-    scene.survive(name, "the device removed on the phone; the new QR scanned", "WhatsApp ended the login", make, mend).await
+    scene
+        .survive(
+            name,
+            "the device removed on the phone; the new QR scanned",
+            "WhatsApp ended the login",
+            make,
+            mend,
+        )
+        .await
 }
 
 async fn storage(scene: &mut Scene, name: &str) -> Result<Row> {

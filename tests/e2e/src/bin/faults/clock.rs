@@ -8,7 +8,10 @@ use wharf_e2e::{House, Plan};
 
 use crate::{Run, Scene, alone, report::Row, scene::OVERLAY};
 
-const LIBRARIES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"];
+const LIBRARIES: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+];
 
 const BROWSER: &str = r#"#!/bin/sh
 unset LD_PRELOAD
@@ -25,17 +28,33 @@ pub(crate) async fn all(run: &mut Run) -> Result<()> {
 }
 
 async fn forward(name: &str) -> Result<Row> {
-    set(name, "the clock of the gateway set 24 h forward while it is ready", "+86400").await
+    set(
+        name,
+        "the clock of the gateway set 24 h forward while it is ready",
+        "+86400",
+    )
+    .await
 }
 
 async fn back(name: &str) -> Result<Row> {
-    set(name, "the clock of the gateway set 24 h back while it is ready", "-86400").await
+    set(
+        name,
+        "the clock of the gateway set 24 h back while it is ready",
+        "-86400",
+    )
+    .await
 }
 
 async fn set(name: &str, made: &'static str, offset: &str) -> Result<Row> {
     let Some(library) = LIBRARIES.into_iter().find(|path| Path::new(path).is_file()) else {
         let made = "not made in this run: the package faketime is not installed";
-        return Ok(Row { name: name.into(), made, said: "-".into(), recovered: "-".into(), lost: "-" });
+        return Ok(Row {
+            name: name.into(),
+            made,
+            said: "-".into(),
+            recovered: "-".into(),
+            lost: "-",
+        });
     };
     let clock = tempfile::NamedTempFile::new()?;
     fs::write(&clock, "+0")?;
@@ -46,19 +65,35 @@ async fn set(name: &str, made: &'static str, offset: &str) -> Result<Row> {
     fs::set_permissions(&executable, fs::Permissions::from_mode(0o755))?;
     let environment = [
         ("LD_PRELOAD", library),
-        ("FAKETIME_TIMESTAMP_FILE", &clock.path().display().to_string()),
+        (
+            "FAKETIME_TIMESTAMP_FILE",
+            &clock.path().display().to_string(),
+        ),
         ("FAKETIME_NO_CACHE", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ("FAKETIME_ONLY_CMDS", "wharf"),
     ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let environment = environment
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
     let overlay = format!("{OVERLAY}executable = {executable:?}\n");
-    let house = House::build(Plan { overlay, environment, ..Plan::default() }).await?;
+    let house = House::build(Plan {
+        overlay,
+        environment,
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open_linked().await?;
     let mut scene = Scene::new(house, gateway);
     fs::write(&clock, offset)?;
     let recovered = scene.carries_on().await?;
     let said = scene.says().await?;
     scene.close().await?;
-    Ok(Row { name: name.into(), made, said, recovered, lost: "nothing" })
+    Ok(Row {
+        name: name.into(),
+        made,
+        said,
+        recovered,
+        lost: "nothing",
+    })
 }

@@ -31,13 +31,24 @@ struct Mount(PathBuf);
 impl Mount {
     fn new(place: &Path, args: &[&str]) -> Result<Self> {
         fs::create_dir_all(place)?;
-        let status = Command::new("mount").args(args).arg(place).status().context("mount")?;
-        ensure!(status.success(), "mount {args:?} {}: {status}", place.display());
+        let status = Command::new("mount")
+            .args(args)
+            .arg(place)
+            .status()
+            .context("mount")?;
+        ensure!(
+            status.success(),
+            "mount {args:?} {}: {status}",
+            place.display()
+        );
         Ok(Self(place.to_owned()))
     }
 
     fn tmpfs(place: &Path, megabytes: u32) -> Result<Self> {
-        Self::new(place, &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "wharf"])
+        Self::new(
+            place,
+            &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "wharf"],
+        )
     }
 }
 
@@ -49,7 +60,13 @@ impl Drop for Mount {
 }
 
 fn not_made(name: &str) -> Row {
-    Row { name: name.into(), made: "not made in this run: mounts need root", said: "-".into(), recovered: "-".into(), lost: "-" }
+    Row {
+        name: name.into(),
+        made: "not made in this run: mounts need root",
+        said: "-".into(),
+        recovered: "-".into(),
+        lost: "-",
+    }
 }
 
 /// Writes until nothing more fits.
@@ -67,30 +84,66 @@ fn fill(place: &Path) -> Result<PathBuf> {
 }
 
 /// Waits for the reason, lets a person mend it, and waits until the session can be used.
-async fn refused(house: House, name: &str, made: &'static str, expect: &str, mend: impl FnOnce() -> Result<()>) -> Result<Row> {
+async fn refused(
+    house: House,
+    name: &str,
+    made: &'static str,
+    expect: &str,
+    mend: impl FnOnce() -> Result<()>,
+) -> Result<Row> {
     let gateway = house.open().await?;
     let ended = ["error", "reconnecting"];
-    until("a refusal to start", LIMIT, async || Ok(ended.contains(&gateway.api.state().await?.as_str()).then_some(()))).await?;
-    let said = reason(&gateway).await?.replace(&house.folder().display().to_string(), "…");
+    until("a refusal to start", LIMIT, async || {
+        Ok(ended
+            .contains(&gateway.api.state().await?.as_str())
+            .then_some(()))
+    })
+    .await?;
+    let said = reason(&gateway)
+        .await?
+        .replace(&house.folder().display().to_string(), "…");
     ensure!(said.contains(expect), "{said}");
     mend()?;
     let mut recovered = "by itself, once mended";
     if said.starts_with("`error`") {
-        gateway.api.post_nothing("/api/whatsapp/reconnect").await?.expect(200)?;
+        gateway
+            .api
+            .post_nothing("/api/whatsapp/reconnect")
+            .await?
+            .expect(200)?;
         recovered = "once mended, a person reconnects";
     }
     gateway.api.until_qr(LIMIT).await?;
     gateway.stop(STOP).await?;
-    Ok(Row { name: name.into(), made, said, recovered: recovered.into(), lost: "nothing" })
+    Ok(Row {
+        name: name.into(),
+        made,
+        said,
+        recovered: recovered.into(),
+        lost: "nothing",
+    })
 }
 
 async fn reason(gateway: &Gateway) -> Result<String> {
-    let info = gateway.api.get("/v1/sessions/default").await?.expect(200)?.json;
-    Ok(format!("`{}`: {}", info["state"].as_str().unwrap_or_default(), info["reason"].as_str().unwrap_or_default()))
+    let info = gateway
+        .api
+        .get("/v1/sessions/default")
+        .await?
+        .expect(200)?
+        .json;
+    Ok(format!(
+        "`{}`: {}",
+        info["state"].as_str().unwrap_or_default(),
+        info["reason"].as_str().unwrap_or_default()
+    ))
 }
 
 async fn house() -> Result<House> {
-    House::build(Plan { overlay: OVERLAY.into(), ..Plan::default() }).await
+    House::build(Plan {
+        overlay: OVERLAY.into(),
+        ..Plan::default()
+    })
+    .await
 }
 
 async fn file(name: &str) -> Result<Row> {
@@ -99,7 +152,14 @@ async fn file(name: &str) -> Result<Row> {
     fs::create_dir_all(&folder)?;
     let profile = folder.join("session-default");
     fs::write(&profile, "")?;
-    refused(house, name, "a file where the profile should be", "is not a directory; move it away", move || Ok(fs::remove_file(profile)?)).await
+    refused(
+        house,
+        name,
+        "a file where the profile should be",
+        "is not a directory; move it away",
+        move || Ok(fs::remove_file(profile)?),
+    )
+    .await
 }
 
 async fn read_only(name: &str) -> Result<Row> {
@@ -111,12 +171,20 @@ async fn read_only(name: &str) -> Result<Row> {
     fs::create_dir_all(&profile)?;
     let place = profile.display().to_string();
     let mount = Mount::new(&profile, &["--bind", &place])?;
-    let status = Command::new("mount").args(["-o", "remount,bind,ro", &place]).status()?;
+    let status = Command::new("mount")
+        .args(["-o", "remount,bind,ro", &place])
+        .status()?;
     ensure!(status.success(), "remount: {status}");
-    refused(house, name, "its directory mounted read-only", "cannot be written", move || {
-        drop(mount);
-        Ok(())
-    })
+    refused(
+        house,
+        name,
+        "its directory mounted read-only",
+        "cannot be written",
+        move || {
+            drop(mount);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -128,7 +196,14 @@ async fn full_before(name: &str) -> Result<Row> {
     let profiles = house.folder().join("session/.wwebjs_auth");
     let mount = Mount::tmpfs(&profiles, 256)?;
     let filler = fill(&profiles)?;
-    let row = refused(house, name, "a full file system below the profiles", "bytes are free", move || Ok(fs::remove_file(filler)?)).await;
+    let row = refused(
+        house,
+        name,
+        "a full file system below the profiles",
+        "bytes are free",
+        move || Ok(fs::remove_file(filler)?),
+    )
+    .await;
     drop(mount);
     row
 }
@@ -144,18 +219,36 @@ async fn full_while(name: &str) -> Result<Row> {
     let gateway = house.open_linked().await?;
     let mut scene = Scene::new(house, gateway);
     let filler = fill(&place)?;
-    let answer = scene.api()?.send("4915123456789", "nowhere to keep it").await?;
+    let answer = scene
+        .api()?
+        .send("4915123456789", "nowhere to keep it")
+        .await?;
     ensure!(answer.status == 503, "{answer:?}");
-    let said = format!("{} {}", answer.status, answer.json["error"].as_str().unwrap_or_default());
+    let said = format!(
+        "{} {}",
+        answer.status,
+        answer.json["error"].as_str().unwrap_or_default()
+    );
     // A small write may still fit into what the write-ahead log has already.
     let full = |answer: &Answer| answer.status == 503 && answer.json["code"] == "storage_full";
     let api = scene.api()?;
-    until("a probe that says so", LIMIT, async || Ok(full(&api.get("/readyz").await?).then_some(()))).await?;
-    let answer = api.post("/v1/sessions", &serde_json::json!({"id": "shop", "start": false})).await?;
+    until("a probe that says so", LIMIT, async || {
+        Ok(full(&api.get("/readyz").await?).then_some(()))
+    })
+    .await?;
+    let answer = api
+        .post(
+            "/v1/sessions",
+            &serde_json::json!({"id": "shop", "start": false}),
+        )
+        .await?;
     ensure!(full(&answer), "a session call: {answer:?}");
     fs::remove_file(filler)?;
     let recovered = scene.carries_on().await?;
-    ensure!(scene.house.arrived("nowhere to keep it") == 0, "refused and sent");
+    ensure!(
+        scene.house.arrived("nowhere to keep it") == 0,
+        "refused and sent"
+    );
     scene.close().await?;
     drop(mount);
     Ok(Row {

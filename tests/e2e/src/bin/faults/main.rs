@@ -96,7 +96,11 @@ pub(crate) use alone;
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let began = Instant::now();
-    let mut run = Run { only: args.only.clone(), rows: Vec::new(), failed: Vec::new() };
+    let mut run = Run {
+        only: args.only.clone(),
+        rows: Vec::new(),
+        failed: Vec::new(),
+    };
     let mut scene = None;
     process::all(&mut run, &mut scene).await?;
     page::all(&mut run, &mut scene).await?;
@@ -107,7 +111,11 @@ async fn main() -> Result<ExitCode> {
     start::all(&mut run).await?;
     disk::all(&mut run).await?;
     clock::all(&mut run).await?;
-    println!("\n{} faults in {:.0} s", run.rows.len() + run.failed.len(), began.elapsed().as_secs_f32());
+    println!(
+        "\n{} faults in {:.0} s",
+        run.rows.len() + run.failed.len(),
+        began.elapsed().as_secs_f32()
+    );
     if !run.failed.is_empty() {
         println!("failed: {}", run.failed.join(", "));
         return Ok(ExitCode::FAILURE);

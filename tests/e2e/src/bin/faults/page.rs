@@ -32,7 +32,15 @@ async fn hung(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "hang", "millis": 60_000}));
         Ok(())
     };
-    scene.survive(name, "an endless loop in the page", "health check: the page did not answer", make, nothing).await
+    scene
+        .survive(
+            name,
+            "an endless loop in the page",
+            "health check: the page did not answer",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn reload(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -40,7 +48,15 @@ async fn reload(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "navigate"}));
         Ok(())
     };
-    scene.survive(name, "`location.reload()`", "the page was loaded anew", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`location.reload()`",
+            "the page was loaded anew",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn elsewhere(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -48,7 +64,15 @@ async fn elsewhere(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "navigate", "url": "about:blank"}));
         Ok(())
     };
-    scene.survive(name, "`location` set to another page", "health check: the page went away", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`location` set to another page",
+            "health check: the page went away",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn network(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -60,7 +84,15 @@ async fn network(scene: &mut Scene, name: &str) -> Result<Row> {
         scene.house.standin.network(true);
         Ok(())
     };
-    scene.survive(name, "connections cut and new ones refused until the gateway has said so", "connection is lost", make, mend).await
+    scene
+        .survive(
+            name,
+            "connections cut and new ones refused until the gateway has said so",
+            "connection is lost",
+            make,
+            mend,
+        )
+        .await
 }
 
 async fn middle(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -69,7 +101,9 @@ async fn middle(scene: &mut Scene, name: &str) -> Result<Row> {
         Ok(())
     };
     let made = "the message arrives, its acknowledgement is lost with the connection";
-    scene.survive(name, made, "connection is lost", make, nothing).await
+    scene
+        .survive(name, made, "connection is lost", make, nothing)
+        .await
 }
 
 async fn drop(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -77,7 +111,15 @@ async fn drop(scene: &mut Scene, name: &str) -> Result<Row> {
         scene.house.standin.network(true);
         Ok(())
     };
-    scene.survive(name, "the connection closed by the server once", "connection is lost", make, nothing).await
+    scene
+        .survive(
+            name,
+            "the connection closed by the server once",
+            "connection is lost",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn update(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -85,7 +127,15 @@ async fn update(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "update", "hard": true}));
         Ok(())
     };
-    scene.survive(name, "the server tells the page to update at once", "the page was loaded anew", make, nothing).await
+    scene
+        .survive(
+            name,
+            "the server tells the page to update at once",
+            "the page was loaded anew",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn refused(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -93,7 +143,15 @@ async fn refused(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "failure", "code": 405}));
         Ok(())
     };
-    scene.survive(name, "the server refuses the page's version with 405", "refuses this version", make, nothing).await
+    scene
+        .survive(
+            name,
+            "the server refuses the page's version with 405",
+            "refuses this version",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn dialog(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -105,7 +163,15 @@ async fn dialog(scene: &mut Scene, name: &str) -> Result<Row> {
     };
     // A page that navigates at the moment its dialog closes now and then stays silent; then a health check finds it.
     let expect = "the page was loaded anew|did not answer status";
-    scene.survive(name, "`alert()` by the page, then a reload", expect, make, nothing).await
+    scene
+        .survive(
+            name,
+            "`alert()` by the page, then a reload",
+            expect,
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn modal(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -117,7 +183,15 @@ async fn modal(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "navigate"}));
         Ok(())
     };
-    scene.notice(name, "a dialog drawn over the page", "a dialog covers the page", make, mend).await
+    scene
+        .notice(
+            name,
+            "a dialog drawn over the page",
+            "a dialog covers the page",
+            make,
+            mend,
+        )
+        .await
 }
 
 /// Settings of the page count from its next load.
@@ -127,30 +201,73 @@ async fn set_and_restart(scene: &mut Scene, patch: Value) -> Result<()> {
 }
 
 async fn missing(scene: &mut Scene, name: &str) -> Result<Row> {
-    let make = async |scene: &mut Scene| set_and_restart(scene, json!({"missing": ["WAWebSendMsgChatAction"]})).await;
+    let make = async |scene: &mut Scene| {
+        set_and_restart(scene, json!({"missing": ["WAWebSendMsgChatAction"]})).await
+    };
     let mend = async |scene: &mut Scene| set_and_restart(scene, json!({"missing": []})).await;
-    scene.survive(name, "a build without `WAWebSendMsgChatAction`; mended by one that has it", "lacks WAWebSendMsgChatAction", make, mend).await
+    scene
+        .survive(
+            name,
+            "a build without `WAWebSendMsgChatAction`; mended by one that has it",
+            "lacks WAWebSendMsgChatAction",
+            make,
+            mend,
+        )
+        .await
 }
 
 async fn renamed(scene: &mut Scene, name: &str) -> Result<Row> {
-    let make = async |scene: &mut Scene| set_and_restart(scene, json!({"missing": ["WAWebFindChatAction.findOrCreateLatestChat"]})).await;
+    let make = async |scene: &mut Scene| {
+        set_and_restart(
+            scene,
+            json!({"missing": ["WAWebFindChatAction.findOrCreateLatestChat"]}),
+        )
+        .await
+    };
     let mend = async |scene: &mut Scene| set_and_restart(scene, json!({"missing": []})).await;
-    let made = "a build in which `findOrCreateLatestChat` has another name; mended by one that has it";
-    scene.survive(name, made, "lacks WAWebFindChatAction.findOrCreateLatestChat", make, mend).await
+    let made =
+        "a build in which `findOrCreateLatestChat` has another name; mended by one that has it";
+    scene
+        .survive(
+            name,
+            made,
+            "lacks WAWebFindChatAction.findOrCreateLatestChat",
+            make,
+            mend,
+        )
+        .await
 }
 
 async fn serialized(scene: &mut Scene, name: &str) -> Result<Row> {
-    let make = async |scene: &mut Scene| set_and_restart(scene, json!({"hiddenSerialized": true})).await;
-    let row = scene.survive(name, "a build whose ids have no `_serialized`", "connected and synced", make, nothing).await;
+    let make =
+        async |scene: &mut Scene| set_and_restart(scene, json!({"hiddenSerialized": true})).await;
+    let row = scene
+        .survive(
+            name,
+            "a build whose ids have no `_serialized`",
+            "connected and synced",
+            make,
+            nothing,
+        )
+        .await;
     set_and_restart(scene, json!({"hiddenSerialized": false})).await?;
     row
 }
 
 async fn slow(scene: &mut Scene, name: &str) -> Result<Row> {
-    let make = async |scene: &mut Scene| set_and_restart(scene, json!({"syncDelay": 600_000})).await;
+    let make =
+        async |scene: &mut Scene| set_and_restart(scene, json!({"syncDelay": 600_000})).await;
     let mend = async |scene: &mut Scene| {
         scene.house.standin.set(json!({"syncDelay": 600}));
         Ok(())
     };
-    scene.survive(name, "a first sync that does not end; the next one does", "the first sync did not end", make, mend).await
+    scene
+        .survive(
+            name,
+            "a first sync that does not end; the next one does",
+            "the first sync did not end",
+            make,
+            mend,
+        )
+        .await
 }

@@ -33,7 +33,15 @@ async fn renderer(scene: &mut Scene, name: &str) -> Result<Row> {
         }
         Ok(())
     };
-    scene.survive(name, "`kill -9` of the renderers", "the page crashed", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`kill -9` of the renderers",
+            "the page crashed",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn browser(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -43,7 +51,15 @@ async fn browser(scene: &mut Scene, name: &str) -> Result<Row> {
         }
         Ok(())
     };
-    scene.survive(name, "`kill -9` of the main process", "the browser ended", make, nothing).await
+    scene
+        .survive(
+            name,
+            "`kill -9` of the main process",
+            "the browser ended",
+            make,
+            nothing,
+        )
+        .await
 }
 
 async fn hung(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -53,7 +69,15 @@ async fn hung(scene: &mut Scene, name: &str) -> Result<Row> {
         }
         Ok(())
     };
-    scene.survive(name, "SIGSTOP to every process of the browser", "health check: the page did not answer", make, nothing).await
+    scene
+        .survive(
+            name,
+            "SIGSTOP to every process of the browser",
+            "health check: the page did not answer",
+            make,
+            nothing,
+        )
+        .await
 }
 
 /// Everything stops and goes on later: no timer, no lease and no deadline may take the pause for a failure that ends the session.
@@ -76,28 +100,59 @@ async fn asleep(scene: &mut Scene, name: &str) -> Result<Row> {
 /// A browser that somebody else runs on the profile.
 async fn foreign(scene: &Scene) -> Result<Child> {
     let profile = profile(scene);
-    let program =
-        ["/usr/lib/chromium/chromium", "/usr/bin/chromium", "/usr/bin/google-chrome"].into_iter().find(|path| PathBuf::from(path).is_file());
-    let mut command = Command::new(std::env::var("CHROMIUM").ok().as_deref().or(program).context("no full Chromium")?);
+    let program = [
+        "/usr/lib/chromium/chromium",
+        "/usr/bin/chromium",
+        "/usr/bin/google-chrome",
+    ]
+    .into_iter()
+    .find(|path| PathBuf::from(path).is_file());
+    let mut command = Command::new(
+        std::env::var("CHROMIUM")
+            .ok()
+            .as_deref()
+            .or(program)
+            .context("no full Chromium")?,
+    );
     command
-        .args(["--headless=new", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"])
+        .args([
+            "--headless=new",
+            "--disable-gpu",
+            "--no-first-run",
+            "--remote-debugging-port=0",
+        ])
         .arg(format!("--user-data-dir={}", profile.display()));
     if nix::unistd::geteuid().is_root() {
         command.arg("--no-sandbox");
     }
-    let child =
-        command.arg("about:blank").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true).spawn()?;
-    until("the other browser's lock", LIMIT, async || Ok(profile.join("SingletonLock").symlink_metadata().ok())).await?;
+    let child = command
+        .arg("about:blank")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    until("the other browser's lock", LIMIT, async || {
+        Ok(profile.join("SingletonLock").symlink_metadata().ok())
+    })
+    .await?;
     Ok(child)
 }
 
 fn profile(scene: &Scene) -> PathBuf {
-    scene.house.folder().join("session/.wwebjs_auth/session-default")
+    scene
+        .house
+        .folder()
+        .join("session/.wwebjs_auth/session-default")
 }
 
 async fn stop_and_wait(scene: &mut Scene) -> Result<()> {
     scene.tell("stop").await?;
-    until("no browser", LIMIT, async || Ok(scene.browsers().is_empty().then_some(()))).await
+    until("no browser", LIMIT, async || {
+        Ok(scene.browsers().is_empty().then_some(()))
+    })
+    .await
 }
 
 async fn locked(scene: &mut Scene, name: &str) -> Result<Row> {
@@ -109,14 +164,23 @@ async fn locked(scene: &mut Scene, name: &str) -> Result<Row> {
         scene.tell("start").await
     };
     let made = "another Chromium opened on the profile, then the session started";
-    let row = scene.survive(name, made, "in use by process", make, async |scene: &mut Scene| {
-        let pid = scene.browsers();
-        for pid in pid {
-            killpg(Pid::from_raw(pid), Signal::SIGKILL)?;
-        }
-        until("the other browser gone", LIMIT, async || Ok(scene.browsers().is_empty().then_some(()))).await?;
-        scene.tell("restart").await
-    });
+    let row = scene.survive(
+        name,
+        made,
+        "in use by process",
+        make,
+        async |scene: &mut Scene| {
+            let pid = scene.browsers();
+            for pid in pid {
+                killpg(Pid::from_raw(pid), Signal::SIGKILL)?;
+            }
+            until("the other browser gone", LIMIT, async || {
+                Ok(scene.browsers().is_empty().then_some(()))
+            })
+            .await?;
+            scene.tell("restart").await
+        },
+    );
     let row = row.await;
     if let Some(mut other) = other {
         other.kill().await?;
@@ -133,5 +197,13 @@ async fn stale(scene: &mut Scene, name: &str) -> Result<Row> {
         symlink("another-container-4711", &lock)?;
         scene.tell("start").await
     };
-    scene.survive(name, "a `SingletonLock` of another host, as a recreated container leaves it", "connected and synced", make, nothing).await
+    scene
+        .survive(
+            name,
+            "a `SingletonLock` of another host, as a recreated container leaves it",
+            "connected and synced",
+            make,
+            nothing,
+        )
+        .await
 }

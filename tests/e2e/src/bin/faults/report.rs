@@ -22,17 +22,36 @@ const HEAD: &str = "# Faults\n\nMade by `cargo xtask faults --write`: each fault
 
 pub(crate) fn write(page: &Path, rows: &[Row]) -> Result<()> {
     let mut out = HEAD.to_owned();
-    for Row { name, made, said, recovered, lost } in rows {
-        writeln!(out, "| {name} | {made} | {} | {recovered} | {lost} |", said.replace('|', "\\|"))?;
+    for Row {
+        name,
+        made,
+        said,
+        recovered,
+        lost,
+    } in rows
+    {
+        writeln!(
+            out,
+            "| {name} | {made} | {} | {recovered} | {lost} |",
+            said.replace('|', "\\|")
+        )?;
     }
     fs::write(page, out).with_context(|| format!("cannot write {}", page.display()))
 }
 
 /// The page names the same faults as were made now.
 pub(crate) fn check(page: &Path, rows: &[Row]) -> Result<()> {
-    let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
-    let known: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).filter(|name| *name != "fault").collect();
+    let text =
+        fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
+    let known: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|name| *name != "fault")
+        .collect();
     let made: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    ensure!(known == made, "docs/faults.md is old: run cargo xtask faults --write\nin the page: {known:?}\nmade now:    {made:?}");
+    ensure!(
+        known == made,
+        "docs/faults.md is old: run cargo xtask faults --write\nin the page: {known:?}\nmade now:    {made:?}"
+    );
     Ok(())
 }

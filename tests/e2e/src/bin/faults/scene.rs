@@ -48,13 +48,21 @@ struct Pair {
 
 impl Scene {
     pub(crate) async fn linked() -> Result<Self> {
-        let house = House::build(Plan { overlay: OVERLAY.into(), ..Plan::default() }).await?;
+        let house = House::build(Plan {
+            overlay: OVERLAY.into(),
+            ..Plan::default()
+        })
+        .await?;
         let gateway = house.open_linked().await?;
         Ok(Self::new(house, gateway))
     }
 
     pub(crate) fn new(house: House, gateway: Gateway) -> Self {
-        Self { house, gateway: Some(gateway), count: 0 }
+        Self {
+            house,
+            gateway: Some(gateway),
+            count: 0,
+        }
     }
 
     pub(crate) fn gateway(&self) -> Result<&Gateway> {
@@ -67,35 +75,60 @@ impl Scene {
 
     /// Main processes of its browsers.
     pub(crate) fn browsers(&mut self) -> Vec<i32> {
-        self.gateway.as_mut().map(|gateway| gateway.family.browsers()).unwrap_or_default()
+        self.gateway
+            .as_mut()
+            .map(|gateway| gateway.family.browsers())
+            .unwrap_or_default()
     }
 
     pub(crate) fn renderers(&mut self) -> Vec<i32> {
-        self.gateway.as_mut().map(|gateway| gateway.family.renderers()).unwrap_or_default()
+        self.gateway
+            .as_mut()
+            .map(|gateway| gateway.family.renderers())
+            .unwrap_or_default()
     }
 
     pub(crate) fn everybody(&mut self) -> Vec<i32> {
-        self.gateway.as_mut().map(|gateway| gateway.family.alive()).unwrap_or_default()
+        self.gateway
+            .as_mut()
+            .map(|gateway| gateway.family.alive())
+            .unwrap_or_default()
     }
 
     pub(crate) async fn close(mut self) -> Result<()> {
         let gateway = self.gateway.take().context("the gateway is down")?;
         let status = gateway.stop(STOP).await?;
         ensure!(status.success(), "the gateway ended with {status}");
-        ensure!(self.house.standin.view().reports.is_empty(), "the page complained: {:?}", self.house.standin.view().reports);
+        ensure!(
+            self.house.standin.view().reports.is_empty(),
+            "the page complained: {:?}",
+            self.house.standin.view().reports
+        );
         Ok(())
     }
 
     pub(crate) async fn tell(&self, verb: &str) -> Result<()> {
-        self.api()?.post_nothing(&format!("/v1/sessions/default/{verb}")).await?.expect(200).map(|_| ())
+        self.api()?
+            .post_nothing(&format!("/v1/sessions/default/{verb}"))
+            .await?
+            .expect(200)
+            .map(|_| ())
     }
 
     async fn info(&self) -> Result<Value> {
-        Ok(self.api()?.get("/v1/sessions/default").await?.expect(200)?.json)
+        Ok(self
+            .api()?
+            .get("/v1/sessions/default")
+            .await?
+            .expect(200)?
+            .json)
     }
 
     async fn transitions(&self) -> Result<Vec<Value>> {
-        Ok(self.info().await?["transitions"].as_array().cloned().unwrap_or_default())
+        Ok(self.info().await?["transitions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
     }
 
     /// Lets a phone scan the QR that is shown.
@@ -108,34 +141,69 @@ impl Scene {
     async fn pair(&mut self) -> Result<Pair> {
         self.count += 1;
         let body = format!("in {}", self.count);
-        let inbound = Inbound { from: "4915198765432".into(), body: body.clone(), account: Some(Account::default().pn), ..Inbound::default() };
+        let inbound = Inbound {
+            from: "4915198765432".into(),
+            body: body.clone(),
+            account: Some(Account::default().pn),
+            ..Inbound::default()
+        };
         let received = self.house.standin.inbound(inbound).is_ok().then_some(body);
         let sent = format!("out {}", self.count);
         let body = json!({"number": "4915123456789", "message": sent});
         let began = Instant::now();
-        let request = self.api()?.request(reqwest::Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body);
+        let request = self
+            .api()?
+            .request(reqwest::Method::POST, "/api/whatsapp/send")
+            .header("Prefer", "respond-async")
+            .json(&body);
         let accepted = answer(request).await?.expect(202)?.json;
-        let id = accepted["data"]["id"].as_str().with_context(|| format!("no id in {accepted}"))?.to_owned();
-        Ok(Pair { sent, id, received, began })
+        let id = accepted["data"]["id"]
+            .as_str()
+            .with_context(|| format!("no id in {accepted}"))?
+            .to_owned();
+        Ok(Pair {
+            sent,
+            id,
+            received,
+            began,
+        })
     }
 
     /// `unlinked`: the login ended, and with it what the server held for this device.
     async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
         let unheard = "what comes between the end of the login and the new scan: the phone has it";
         // What the page had begun when its login ended nobody can ask after any more: it is said to be unknown, and never sent again.
-        let settled = until("the accepted message at its recipient, or its outcome unknown", LIMIT, async || {
-            let unknown = unlinked && self.api()?.get(&format!("/v1/messages/{}", pair.id)).await?.expect(200)?.json["state"] == "unknown";
-            Ok((unknown || self.house.arrived(&pair.sent) > 0).then_some(unknown))
-        });
+        let settled = until(
+            "the accepted message at its recipient, or its outcome unknown",
+            LIMIT,
+            async || {
+                let unknown = unlinked
+                    && self
+                        .api()?
+                        .get(&format!("/v1/messages/{}", pair.id))
+                        .await?
+                        .expect(200)?
+                        .json["state"]
+                        == "unknown";
+                Ok((unknown || self.house.arrived(&pair.sent) > 0).then_some(unknown))
+            },
+        );
         let unknown = settled.await?;
         let arrived = self.house.arrived(&pair.sent);
-        ensure!(arrived == 1 || (unknown && arrived == 0), "the accepted message arrived {arrived} times");
-        let Some(received) = &pair.received else { return Ok(unheard) };
+        ensure!(
+            arrived == 1 || (unknown && arrived == 0),
+            "the accepted message arrived {arrived} times"
+        );
+        let Some(received) = &pair.received else {
+            return Ok(unheard);
+        };
         let events = || {
             let calls = self.house.receiver.calls();
             let mut ids: Vec<String> = calls
                 .iter()
-                .filter(|call| call.event() == "message" && call.json["payload"]["body"] == received.as_str())
+                .filter(|call| {
+                    call.event() == "message" && call.json["payload"]["body"] == received.as_str()
+                })
                 .map(|call| call.json["id"].to_string())
                 .collect();
             ids.sort();
@@ -143,11 +211,22 @@ impl Scene {
             ids.len()
         };
         if unlinked {
-            ensure!(events() <= 1, "the message that arrived became {} events", events());
+            ensure!(
+                events() <= 1,
+                "the message that arrived became {} events",
+                events()
+            );
             return Ok(unheard);
         }
-        until("the event of the message that arrived", LIMIT, async || Ok((events() > 0).then_some(()))).await?;
-        ensure!(events() == 1, "the message that arrived became {} events", events());
+        until("the event of the message that arrived", LIMIT, async || {
+            Ok((events() > 0).then_some(()))
+        })
+        .await?;
+        ensure!(
+            events() == 1,
+            "the message that arrived became {} events",
+            events()
+        );
         Ok("nothing")
     }
 
@@ -168,8 +247,16 @@ impl Scene {
         pair.began = began;
         let what = format!("a transition whose reason says {expect:?}");
         let named = until(&what, LIMIT, async || {
-            let since = self.transitions().await?.into_iter().take_while(|step| Some(step) != last.as_ref());
-            Ok(since.into_iter().find(|step| step["reason"].as_str().is_some_and(|reason| expect.split('|').any(|part| reason.contains(part)))))
+            let since = self
+                .transitions()
+                .await?
+                .into_iter()
+                .take_while(|step| Some(step) != last.as_ref());
+            Ok(since.into_iter().find(|step| {
+                step["reason"]
+                    .as_str()
+                    .is_some_and(|reason| expect.split('|').any(|part| reason.contains(part)))
+            }))
         });
         let named = match named.await {
             Ok(named) => named,
@@ -178,16 +265,32 @@ impl Scene {
         mend(self).await.context("mending it")?;
         self.api()?.until_state("ready", LIMIT).await?;
         let recovered = format!("{:.1} s", pair.began.elapsed().as_secs_f32());
-        let unlinked = named["reason"].as_str().is_some_and(|reason| reason.contains("ended the login"));
+        let unlinked = named["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("ended the login"));
         let lost = self.settled(&pair, unlinked).await?;
-        let said = format!("`{}`: {}", named["to"].as_str().unwrap_or_default(), named["reason"].as_str().unwrap_or_default());
-        Ok(Row { name: name.to_owned(), made, said: self.plain(&said), recovered, lost })
+        let said = format!(
+            "`{}`: {}",
+            named["to"].as_str().unwrap_or_default(),
+            named["reason"].as_str().unwrap_or_default()
+        );
+        Ok(Row {
+            name: name.to_owned(),
+            made,
+            said: self.plain(&said),
+            recovered,
+            lost,
+        })
     }
 
     /// Where the session stands, in the gateway's words.
     pub(crate) async fn says(&self) -> Result<String> {
         let info = self.info().await?;
-        let said = format!("`{}`: {}", info["state"].as_str().unwrap_or_default(), info["reason"].as_str().unwrap_or_default());
+        let said = format!(
+            "`{}`: {}",
+            info["state"].as_str().unwrap_or_default(),
+            info["reason"].as_str().unwrap_or_default()
+        );
         Ok(self.plain(&said))
     }
 
@@ -196,7 +299,11 @@ impl Scene {
         let last = self.transitions().await?.into_iter().next();
         let pair = self.pair().await?;
         self.settled(&pair, false).await?;
-        ensure!(self.transitions().await?.into_iter().next() == last, "{:#?}", self.transitions().await?);
+        ensure!(
+            self.transitions().await?.into_iter().next() == last,
+            "{:#?}",
+            self.transitions().await?
+        );
         Ok("stays ready".into())
     }
 
@@ -214,26 +321,51 @@ impl Scene {
         let before = self.pair().await?;
         self.settled(&before, false).await?;
         make(self).await.context("making it")?;
-        let named = until(&format!("a notice that says {expect:?}"), LIMIT, async || {
-            let info = self.info().await?;
-            let notices = info["notices"].as_array().cloned().unwrap_or_default();
-            Ok(notices.iter().filter_map(Value::as_str).find(|notice| notice.contains(expect)).map(ToOwned::to_owned))
-        })
+        let named = until(
+            &format!("a notice that says {expect:?}"),
+            LIMIT,
+            async || {
+                let info = self.info().await?;
+                let notices = info["notices"].as_array().cloned().unwrap_or_default();
+                Ok(notices
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .find(|notice| notice.contains(expect))
+                    .map(ToOwned::to_owned))
+            },
+        )
         .await?;
         let pair = self.pair().await?;
         let lost = self.settled(&pair, false).await?;
-        ensure!(self.api()?.state().await? == "ready", "it is not ready any more");
+        ensure!(
+            self.api()?.state().await? == "ready",
+            "it is not ready any more"
+        );
         mend(self).await.context("mending it")?;
-        Ok(Row { name: name.to_owned(), made, said: format!("`ready`, with the notice: {named}"), recovered: "stays ready".into(), lost })
+        Ok(Row {
+            name: name.to_owned(),
+            made,
+            said: format!("`ready`, with the notice: {named}"),
+            recovered: "stays ready".into(),
+            lost,
+        })
     }
 
     /// Folders, ports and process ids differ from run to run.
     fn plain(&self, said: &str) -> String {
         let folder = self.house.folder().display().to_string();
-        let said = said.replace(&folder, "…").replace(self.house.standin.url().trim_end_matches('/'), "https://web.whatsapp.com");
+        let said = said.replace(&folder, "…").replace(
+            self.house.standin.url().trim_end_matches('/'),
+            "https://web.whatsapp.com",
+        );
         let mut words: Vec<String> = said.split(' ').map(ToOwned::to_owned).collect();
         for at in 1..words.len() {
-            if words[at - 1] == "process" && words[at].trim_end_matches([';', ',']).parse::<u32>().is_ok() {
+            if words[at - 1] == "process"
+                && words[at]
+                    .trim_end_matches([';', ','])
+                    .parse::<u32>()
+                    .is_ok()
+            {
                 words[at] = "4711".into();
             }
         }

@@ -13,7 +13,13 @@ use anyhow::{Context, Result, bail, ensure};
 const PREPARE: &str = "if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
 
 /// The system knows no health checks outside of systemd's timers; limits are those that any machine can give.
-const ISOLATION: [&str; 5] = ["--network=host", "--no-healthcheck", "--cgroups=disabled", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"];
+const ISOLATION: [&str; 5] = [
+    "--network=host",
+    "--no-healthcheck",
+    "--cgroups=disabled",
+    "--ulimit=nofile=4096:4096",
+    "--ulimit=nproc=4096:4096",
+];
 
 pub(crate) struct Engine {
     folder: PathBuf,
@@ -28,16 +34,29 @@ impl Engine {
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", PREPARE, "sh", program, "--storage-driver=vfs"]);
+        command.args([
+            "--mount",
+            "sh",
+            "-c",
+            PREPARE,
+            "sh",
+            program,
+            "--storage-driver=vfs",
+        ]);
         command.arg(format!("--root={}", self.folder.join("storage").display()));
-        command.arg(format!("--runroot={}", self.folder.join("run").display())).args(arguments).stdin(Stdio::null());
+        command
+            .arg(format!("--runroot={}", self.folder.join("run").display()))
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     }
 
     /// Debian with nothing but what it cannot do without, imported under the name that the Dockerfile gives its base.
     pub(crate) fn base(&self, base: &str) -> Result<()> {
-        let suite =
-            base.strip_prefix("debian:").and_then(|tag| tag.strip_suffix("-slim")).with_context(|| format!("{base} is no debian:<suite>-slim"))?;
+        let suite = base
+            .strip_prefix("debian:")
+            .and_then(|tag| tag.strip_suffix("-slim"))
+            .with_context(|| format!("{base} is no debian:<suite>-slim"))?;
         let name = format!("docker.io/library/{base}");
         if run(&mut self.command("podman", &["image", "exists", &name])).is_ok() {
             return Ok(());
@@ -47,9 +66,17 @@ impl Engine {
         if root.exists() {
             fs::remove_dir_all(&root)?;
         }
-        run(Command::new("debootstrap").args(["--variant=minbase", suite]).arg(&root))?;
+        run(Command::new("debootstrap")
+            .args(["--variant=minbase", suite])
+            .arg(&root))?;
         sources(&root, suite)?;
-        run(Command::new("tar").arg("--create").arg("--file").arg(&archive).arg("--directory").arg(&root).arg("."))?;
+        run(Command::new("tar")
+            .arg("--create")
+            .arg("--file")
+            .arg(&archive)
+            .arg("--directory")
+            .arg(&root)
+            .arg("."))?;
         run(&mut self.command("podman", &["import", &archive.to_string_lossy(), &name]))?;
         fs::remove_dir_all(&root)?;
         fs::remove_file(&archive)?;
@@ -66,38 +93,73 @@ impl Engine {
     /// Carries out the steps of a Dockerfile.
     pub(crate) fn build(&self, name: &str, file: &Path, context: &Path) -> Result<()> {
         let (file, context) = (file.to_string_lossy(), context.to_string_lossy());
-        let arguments =
-            ["build", "--isolation=chroot", "--network=host", "--format=docker", "--pull-never", "--tag", name, "--file", &file, &context];
+        let arguments = [
+            "build",
+            "--isolation=chroot",
+            "--network=host",
+            "--format=docker",
+            "--pull-never",
+            "--tag",
+            name,
+            "--file",
+            &file,
+            &context,
+        ];
         run(&mut self.command("buildah", &arguments))
     }
 
     /// What `inspect` says of an image.
     pub(crate) fn inspect(&self, image: &str, format: &str) -> Result<String> {
-        let output = self.command("podman", &["image", "inspect", "--format", format, image]).output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = self
+            .command("podman", &["image", "inspect", "--format", format, image])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Starts a container, attached.
-    pub(crate) fn start(&self, name: &str, image: &str, options: &[String], log: &Path) -> Result<Child> {
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        image: &str,
+        options: &[String],
+        log: &Path,
+    ) -> Result<Child> {
         let out = fs::File::create(log)?;
         let mut arguments = vec!["run", "--rm", "--replace", "--name", name];
         arguments.extend(ISOLATION);
         arguments.extend(options.iter().map(String::as_str));
         arguments.push(image);
         let mut command = self.command("podman", &arguments);
-        command.stdout(out.try_clone()?).stderr(out).spawn().context("cannot start podman")
+        command
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .spawn()
+            .context("cannot start podman")
     }
 
     /// Runs a container to its end; returns its exit status and what it said.
-    pub(crate) fn once(&self, image: &str, options: &[&str], words: &[&str]) -> Result<(Option<i32>, String)> {
+    pub(crate) fn once(
+        &self,
+        image: &str,
+        options: &[&str],
+        words: &[&str],
+    ) -> Result<(Option<i32>, String)> {
         let mut arguments = vec!["run", "--rm"];
         arguments.extend(ISOLATION);
         arguments.extend(options);
         arguments.push(image);
         arguments.extend(words);
         let output = self.command("podman", &arguments).output()?;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok((output.status.code(), said))
     }
 
@@ -106,7 +168,11 @@ impl Engine {
         let mut arguments = vec!["exec", name];
         arguments.extend(words);
         let output = self.command("podman", &arguments).output()?;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok((output.status.code(), said))
     }
 
@@ -118,18 +184,31 @@ impl Engine {
     /// Whatever became of it: it is gone after this.
     pub(crate) fn remove(&self, name: &str) {
         // It may be gone already, by `--rm`.
-        let _ = self.command("podman", &["rm", "--force", "--time", "0", name]).output();
+        let _ = self
+            .command("podman", &["rm", "--force", "--time", "0", name])
+            .output();
     }
 }
 
 /// The base image has the security updates among its sources, so the machine's own sources are taken, with the suite of
 /// the image in place of the machine's. Where they are not in that form, debootstrap's own do, without those updates.
 fn sources(root: &Path, suite: &str) -> Result<()> {
-    let (Ok(ours), Ok(release)) = (fs::read_to_string("/etc/apt/sources.list.d/debian.sources"), fs::read_to_string("/etc/os-release")) else {
+    let (Ok(ours), Ok(release)) = (
+        fs::read_to_string("/etc/apt/sources.list.d/debian.sources"),
+        fs::read_to_string("/etc/os-release"),
+    ) else {
         return Ok(());
     };
-    let Some(here) = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")) else { return Ok(()) };
-    fs::write(root.join("etc/apt/sources.list.d/debian.sources"), ours.replace(here.trim(), suite))?;
+    let Some(here) = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+    else {
+        return Ok(());
+    };
+    fs::write(
+        root.join("etc/apt/sources.list.d/debian.sources"),
+        ours.replace(here.trim(), suite),
+    )?;
     fs::remove_file(root.join("etc/apt/sources.list"))?;
     Ok(())
 }
@@ -137,9 +216,16 @@ fn sources(root: &Path, suite: &str) -> Result<()> {
 /// Runs to the end, silent unless it fails.
 fn run(command: &mut Command) -> Result<()> {
     let name = format!("{command:?}");
-    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
     if !output.status.success() {
-        bail!("{name}: {}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{name}: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }

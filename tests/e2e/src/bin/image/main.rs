@@ -32,16 +32,22 @@ async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let root = project::root();
     let file = root.join("Dockerfile");
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     if args.write {
         let place = root.join("deploy/railway.Dockerfile");
-        fs::write(&place, dockerfile::railway(&text)).with_context(|| format!("cannot write {}", place.display()))?;
+        fs::write(&place, dockerfile::railway(&text))
+            .with_context(|| format!("cannot write {}", place.display()))?;
         println!("written: {}", place.display());
     }
     if args.r#try {
-        let built = args.built.context("--try is for `cargo xtask image --try`, which builds what goes into the image")?;
+        let built = args.built.context(
+            "--try is for `cargo xtask image --try`, which builds what goes into the image",
+        )?;
         // The engine works in other folders than ours.
-        let built = built.canonicalize().with_context(|| format!("cannot read {}", built.display()))?;
+        let built = built
+            .canonicalize()
+            .with_context(|| format!("cannot read {}", built.display()))?;
         trial::run(&root, &text, &built).await?;
     } else if !args.write {
         bail!("say --try or --write");

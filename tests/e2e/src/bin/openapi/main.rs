@@ -41,7 +41,12 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |part: &str| arguments.only.as_deref().is_none_or(|only| only == part);
     let environment = vec![("WHARF_API_KEY".to_owned(), KEY.to_owned())];
-    let house = House::build(Plan { overlay: CONFIGURATION.into(), environment, ..Plan::default() }).await?;
+    let house = House::build(Plan {
+        overlay: CONFIGURATION.into(),
+        environment,
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open().await?;
     let prepared = Prepared::new(&house, &gateway.api.url).await?;
     let tools = Tools::new(&arguments.tools, &gateway.api.url)?;
@@ -57,8 +62,21 @@ async fn main() -> Result<()> {
             failed.push(session);
         }
     }
-    ensure!(failed.is_empty(), "the gateway's answers are not what the document says, about the session that is {}", failed.join(" and "));
-    let broken: Vec<String> = gateway.log().lines().into_iter().filter(|line| line.contains("a request failed inside")).collect();
-    ensure!(broken.is_empty(), "requests failed inside the gateway:\n{}", broken.join("\n"));
+    ensure!(
+        failed.is_empty(),
+        "the gateway's answers are not what the document says, about the session that is {}",
+        failed.join(" and ")
+    );
+    let broken: Vec<String> = gateway
+        .log()
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("a request failed inside"))
+        .collect();
+    ensure!(
+        broken.is_empty(),
+        "requests failed inside the gateway:\n{}",
+        broken.join("\n")
+    );
     Ok(())
 }

@@ -23,29 +23,83 @@ pub(crate) async fn check(url: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("net.json");
     let given = env::var_os("CHROMIUM").map(PathBuf::from).into_iter();
-    let browser = given.chain(BROWSERS.map(PathBuf::from)).find(|path| path.is_file()).context("Chromium is missing")?;
+    let browser = given
+        .chain(BROWSERS.map(PathBuf::from))
+        .find(|path| path.is_file())
+        .context("Chromium is missing")?;
     let mut chromium = Command::new(browser);
-    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]);
-    chromium.arg(format!("--user-data-dir={}", folder.path().join("profile").display())).arg(format!("--log-net-log={}", log.display()));
+    chromium.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]);
+    chromium
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
+        .arg(format!("--log-net-log={}", log.display()));
     // The page draws itself; nothing is waited for by the clock.
-    chromium.args(["--virtual-time-budget=20000", "--enable-logging=stderr", "--v=0", "--dump-dom"]).arg(format!("{url}/docs"));
-    let output = tokio::time::timeout(LIMIT, chromium.kill_on_drop(true).output()).await.context("Chromium did not end")??;
-    let (page, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    for sign in ["Sends a message", "/v1/sessions/{id}/messages", "message.received", "swagger-ui"] {
-        ensure!(page.contains(sign), "the reference page does not show {sign:?}; it is\n{page}\nand Chromium said\n{said}");
+    chromium
+        .args([
+            "--virtual-time-budget=20000",
+            "--enable-logging=stderr",
+            "--v=0",
+            "--dump-dom",
+        ])
+        .arg(format!("{url}/docs"));
+    let output = tokio::time::timeout(LIMIT, chromium.kill_on_drop(true).output())
+        .await
+        .context("Chromium did not end")??;
+    let (page, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    for sign in [
+        "Sends a message",
+        "/v1/sessions/{id}/messages",
+        "message.received",
+        "swagger-ui",
+    ] {
+        ensure!(
+            page.contains(sign),
+            "the reference page does not show {sign:?}; it is\n{page}\nand Chromium said\n{said}"
+        );
     }
-    ensure!(!said.contains("Content Security Policy"), "the page wants more than its policy lets it:\n{said}");
+    ensure!(
+        !said.contains("Content Security Policy"),
+        "the page wants more than its policy lets it:\n{said}"
+    );
     let asked = addresses(&fs::read_to_string(&log).context("Chromium's log of its network")?)?;
-    let foreign: Vec<&String> = asked.iter().filter(|address| !address.starts_with(url) && !address.starts_with("data:")).collect();
-    ensure!(asked.len() >= 5 && foreign.is_empty(), "the reference page asks {foreign:?} of {asked:?}");
-    println!("the reference page asks for {} addresses, all of them the gateway's", asked.len());
+    let foreign: Vec<&String> = asked
+        .iter()
+        .filter(|address| !address.starts_with(url) && !address.starts_with("data:"))
+        .collect();
+    ensure!(
+        asked.len() >= 5 && foreign.is_empty(),
+        "the reference page asks {foreign:?} of {asked:?}"
+    );
+    println!(
+        "the reference page asks for {} addresses, all of them the gateway's",
+        asked.len()
+    );
     Ok(())
 }
 
 /// Every address that a request was begun for, by Chromium's own record.
 fn addresses(log: &str) -> Result<BTreeSet<String>> {
     // A log that was cut off lacks its end.
-    let log: Value = serde_json::from_str(log).or_else(|_| serde_json::from_str(&format!("{}]}}", log.trim_end().trim_end_matches(','))))?;
-    let events = log["events"].as_array().context("no events in Chromium's log")?;
-    Ok(events.iter().filter_map(|event| event["params"]["url"].as_str().map(str::to_owned)).collect())
+    let log: Value = serde_json::from_str(log).or_else(|_| {
+        serde_json::from_str(&format!("{}]}}", log.trim_end().trim_end_matches(',')))
+    })?;
+    let events = log["events"]
+        .as_array()
+        .context("no events in Chromium's log")?;
+    Ok(events
+        .iter()
+        .filter_map(|event| event["params"]["url"].as_str().map(str::to_owned))
+        .collect())
 }

@@ -30,11 +30,16 @@ impl Prepared {
         house.standin.scan(Some(&qr), Account::default()).await?;
         api.until_state("ready", BOOT).await?;
         // Told what to do and deleted by made-up calls, in the place of sessions that others are about.
-        api.post("/v1/sessions", &json!({"id": "spare", "start": false})).await?.expect(201)?;
+        api.post("/v1/sessions", &json!({"id": "spare", "start": false}))
+            .await?
+            .expect(201)?;
 
         let send = async |body: Value| -> Result<String> {
             let sent = api.post("/v1/sessions/default/messages", &body).await?;
-            sent.json["id"].as_str().map(str::to_owned).with_context(|| format!("no message: {}", sent.json))
+            sent.json["id"]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("no message: {}", sent.json))
         };
         let later = (jiff::Timestamp::now().as_millisecond()) + 86_400_000;
         let messages = vec![
@@ -45,20 +50,44 @@ impl Prepared {
         let order = json!({"session": "default", "template": "greeting", "variables": {"order": "9"}, "sendAt": later,
             "recipients": [{"to": "4915123456780", "variables": {"name": "Ada"}}, {"to": "4915123456781", "variables": {"name": "Bob"}}]});
         let order = api.post("/v1/bulk", &order).await?.expect(202)?;
-        let orders = order.json["id"].as_str().map(str::to_owned).into_iter().collect();
+        let orders = order.json["id"]
+            .as_str()
+            .map(str::to_owned)
+            .into_iter()
+            .collect();
 
         // The receiver wants none of these any more, so they are dead letters.
         house.receiver.refuse(&[410, 410, 410]);
         for body in ["one", "two", "three"] {
-            house.standin.inbound(Inbound { from: "4915123456789".into(), body: body.into(), ..Inbound::default() })?;
+            house.standin.inbound(Inbound {
+                from: "4915123456789".into(),
+                body: body.into(),
+                ..Inbound::default()
+            })?;
         }
         let ids = async |state: &str| -> Result<Vec<String>> {
-            let list = api.get(&format!("/v1/deliveries?state={state}&limit=3")).await?.expect(200)?;
-            let all = list.json["deliveries"].as_array().cloned().unwrap_or_default();
-            Ok(all.iter().filter_map(|delivery| delivery["id"].as_str().map(str::to_owned)).collect())
+            let list = api
+                .get(&format!("/v1/deliveries?state={state}&limit=3"))
+                .await?
+                .expect(200)?;
+            let all = list.json["deliveries"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            Ok(all
+                .iter()
+                .filter_map(|delivery| delivery["id"].as_str().map(str::to_owned))
+                .collect())
         };
-        let mut deliveries = until("a dead letter", SOON, async || Ok(Some(ids("dead").await?).filter(|ids| !ids.is_empty()))).await?;
+        let mut deliveries = until("a dead letter", SOON, async || {
+            Ok(Some(ids("dead").await?).filter(|ids| !ids.is_empty()))
+        })
+        .await?;
         deliveries.extend(ids("delivered").await?);
-        Ok(Self { messages, orders, deliveries })
+        Ok(Self {
+            messages,
+            orders,
+            deliveries,
+        })
     }
 }

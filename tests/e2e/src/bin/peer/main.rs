@@ -41,22 +41,46 @@ async fn main() -> Result<()> {
 }
 
 async fn peer() -> Result<()> {
-    let standin = Standin::start(Options { tls_port: Some(0), ..Options::default() }).await?;
+    let standin = Standin::start(Options {
+        tls_port: Some(0),
+        ..Options::default()
+    })
+    .await?;
     let status = node("run.mjs", &standin, &[]).await?;
     for report in standin.view().reports {
         eprintln!("the page reported: {report}");
     }
-    ensure!(status.success(), "whatsapp-web.js on the stand-in: {status}");
-    adoption::run().await.context("adoption of a login of whatsapp-web.js")
+    ensure!(
+        status.success(),
+        "whatsapp-web.js on the stand-in: {status}"
+    );
+    adoption::run()
+        .await
+        .context("adoption of a login of whatsapp-web.js")
 }
 
 /// Runs a script of `tests/peer` against a stand-in.
 async fn node(script: &str, standin: &Standin, args: &[&str]) -> Result<ExitStatus> {
-    let port = standin.tls_port().context("the stand-in has no HTTPS front")?;
+    let port = standin
+        .tls_port()
+        .context("the stand-in has no HTTPS front")?;
     let mut node = Command::new("node");
-    node.args([script, "--tls-port", &port.to_string(), "--control", &format!("{}_control/", standin.url())]).args(args);
-    let status = tokio::time::timeout(LIMIT, node.current_dir(folder()).kill_on_drop(true).status()).await;
-    status.with_context(|| format!("{script} hangs"))?.context("cannot start node")
+    node.args([
+        script,
+        "--tls-port",
+        &port.to_string(),
+        "--control",
+        &format!("{}_control/", standin.url()),
+    ])
+    .args(args);
+    let status = tokio::time::timeout(
+        LIMIT,
+        node.current_dir(folder()).kill_on_drop(true).status(),
+    )
+    .await;
+    status
+        .with_context(|| format!("{script} hangs"))?
+        .context("cannot start node")
 }
 
 /// `tests/peer`.

@@ -40,11 +40,22 @@ struct Outcome {
 
 /// Runs all of them, or those whose name contains `only`.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
-    let package = std::fs::read_to_string(folder().join("versions/package.json")).context("tests/peer/versions/package.json")?;
-    let package: Value = serde_json::from_str(&package).context("tests/peer/versions/package.json")?;
-    let installed = package["dependencies"].as_object().context("tests/peer/versions/package.json has no dependencies")?;
-    let wanted: Vec<&String> = installed.keys().filter(|name| only.is_none_or(|part| name.contains(part))).collect();
-    ensure!(!wanted.is_empty(), "none of {:?} is named so", installed.keys().collect::<Vec<_>>());
+    let package = std::fs::read_to_string(folder().join("versions/package.json"))
+        .context("tests/peer/versions/package.json")?;
+    let package: Value =
+        serde_json::from_str(&package).context("tests/peer/versions/package.json")?;
+    let installed = package["dependencies"]
+        .as_object()
+        .context("tests/peer/versions/package.json has no dependencies")?;
+    let wanted: Vec<&String> = installed
+        .keys()
+        .filter(|name| only.is_none_or(|part| name.contains(part)))
+        .collect();
+    ensure!(
+        !wanted.is_empty(),
+        "none of {:?} is named so",
+        installed.keys().collect::<Vec<_>>()
+    );
     let mut outcomes = vec![];
     for name in wanted {
         println!("\n{name}");
@@ -53,24 +64,46 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
         outcomes.push(outcome(name, started.elapsed(), said));
     }
     println!("\n{}", table(&outcomes));
-    let failed: Vec<&str> = outcomes.iter().filter(|one| one.error.is_some()).map(|one| one.client.as_str()).collect();
-    ensure!(failed.is_empty(), "failed on the stand-in: {}", failed.join(", "));
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|one| one.error.is_some())
+        .map(|one| one.client.as_str())
+        .collect();
+    ensure!(
+        failed.is_empty(),
+        "failed on the stand-in: {}",
+        failed.join(", ")
+    );
     Ok(())
 }
 
 /// Runs one client to its end; what its last line says. Nothing of it is left then.
 async fn client(name: &str) -> Result<Value> {
-    let standin = Standin::start(Options { tls_port: Some(0), ..Options::default() }).await?;
-    let port = standin.tls_port().context("the stand-in has no HTTPS front")?.to_string();
+    let standin = Standin::start(Options {
+        tls_port: Some(0),
+        ..Options::default()
+    })
+    .await?;
+    let port = standin
+        .tls_port()
+        .context("the stand-in has no HTTPS front")?
+        .to_string();
     let control = format!("{}_control/", standin.url());
-    let scratch = tempfile::Builder::new().prefix("wharf-versions-").tempdir()?;
+    let scratch = tempfile::Builder::new()
+        .prefix("wharf-versions-")
+        .tempdir()?;
     let mut node = Command::new("node");
-    node.arg(if name == WA_JS { "wajs.mjs" } else { "run.mjs" }).args(["--tls-port", &port, "--control", &control]);
+    node.arg(if name == WA_JS { "wajs.mjs" } else { "run.mjs" })
+        .args(["--tls-port", &port, "--control", &control]);
     if name != WA_JS {
         node.args(["--library", name]);
     }
     // The profile of its browser lies in here, so that the browser can be found by it.
-    node.env("TMPDIR", scratch.path()).current_dir(folder()).process_group(0).kill_on_drop(true).stdout(Stdio::piped());
+    node.env("TMPDIR", scratch.path())
+        .current_dir(folder())
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdout(Stdio::piped());
     let mut node = node.spawn().context("cannot start node")?;
     let mut lines = BufReader::new(node.stdout.take().context("node has no output")?).lines();
     let mut last = Value::Null;
@@ -94,7 +127,10 @@ async fn client(name: &str) -> Result<Value> {
         // A name that the page lacks is what a skipped step is about; the page tells its makers of it as the real one does.
         println!("  the page reported: {report}");
     }
-    ensure!(last["ok"] == Value::Bool(status.success()), "ended with {status} and said {last}");
+    ensure!(
+        last["ok"] == Value::Bool(status.success()),
+        "ended with {status} and said {last}"
+    );
     Ok(last)
 }
 
@@ -123,16 +159,34 @@ async fn reap(folder: &Path) -> Vec<i32> {
 }
 
 fn outcome(name: &str, took: Duration, said: Result<Value>) -> Outcome {
-    let client = name.strip_prefix("wwebjs-").map_or_else(|| name.to_owned(), |version| format!("whatsapp-web.js {version}"));
-    let mut outcome = Outcome { client, took, passed: 0, skipped: BTreeMap::new(), error: None };
+    let client = name.strip_prefix("wwebjs-").map_or_else(
+        || name.to_owned(),
+        |version| format!("whatsapp-web.js {version}"),
+    );
+    let mut outcome = Outcome {
+        client,
+        took,
+        passed: 0,
+        skipped: BTreeMap::new(),
+        error: None,
+    };
     match said {
         Ok(said) => {
             outcome.passed = said["steps"].as_array().map_or(0, Vec::len);
             for skip in said["skipped"].as_array().into_iter().flatten() {
                 let text = |key: &str| skip[key].as_str().unwrap_or_default().to_owned();
-                outcome.skipped.entry(text("reason")).or_default().push(text("step"));
+                outcome
+                    .skipped
+                    .entry(text("reason"))
+                    .or_default()
+                    .push(text("step"));
             }
-            outcome.error = (said["ok"] != true).then(|| said["error"].as_str().unwrap_or("it did not say why").to_owned());
+            outcome.error = (said["ok"] != true).then(|| {
+                said["error"]
+                    .as_str()
+                    .unwrap_or("it did not say why")
+                    .to_owned()
+            });
         }
         Err(error) => outcome.error = Some(format!("{error:#}")),
     }
@@ -140,12 +194,22 @@ fn outcome(name: &str, took: Duration, said: Result<Value>) -> Outcome {
 }
 
 fn table(outcomes: &[Outcome]) -> String {
-    let mut text = format!("{:<34} {:>7} {:>8} {:>8}\n", "client", "passed", "skipped", "seconds");
+    let mut text = format!(
+        "{:<34} {:>7} {:>8} {:>8}\n",
+        "client", "passed", "skipped", "seconds"
+    );
     for one in outcomes {
         let skipped: usize = one.skipped.values().map(Vec::len).sum();
         let mark = if one.error.is_some() { "  FAILED" } else { "" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<34} {:>7} {:>8} {:>8.1}{mark}", one.client, one.passed, skipped, one.took.as_secs_f32());
+        let _ = writeln!(
+            text,
+            "{:<34} {:>7} {:>8} {:>8.1}{mark}",
+            one.client,
+            one.passed,
+            skipped,
+            one.took.as_secs_f32()
+        );
         for (reason, steps) in &one.skipped {
             let _ = writeln!(text, "    -- {}: {reason}", steps.join(", "));
         }
@@ -166,10 +230,20 @@ mod tests {
     fn what_was_left_out_stands_with_its_reason_and_a_failure_with_its_cause() {
         let said = json!({"ok": false, "steps": ["qr", "send"], "skipped": [{"step": "a", "reason": "why"}, {"step": "b", "reason": "why"}], "error": "send: no"});
         let text = table(&[outcome("wwebjs-1.34.6", Duration::from_secs(2), Ok(said))]);
-        assert!(text.contains("whatsapp-web.js 1.34.6") && text.contains("FAILED"), "{text}");
-        assert!(text.contains("-- a, b: why") && text.contains("send: no"), "{text}");
+        assert!(
+            text.contains("whatsapp-web.js 1.34.6") && text.contains("FAILED"),
+            "{text}"
+        );
+        assert!(
+            text.contains("-- a, b: why") && text.contains("send: no"),
+            "{text}"
+        );
         let said = json!({"ok": true, "steps": ["qr"], "skipped": []});
         assert!(outcome(WA_JS, Duration::ZERO, Ok(said)).error.is_none());
-        assert!(outcome(WA_JS, Duration::ZERO, Err(anyhow::anyhow!("hangs"))).error.is_some());
+        assert!(
+            outcome(WA_JS, Duration::ZERO, Err(anyhow::anyhow!("hangs")))
+                .error
+                .is_some()
+        );
     }
 }

@@ -14,38 +14,87 @@ use wharf_e2e::{Answer, Gateway, House, Plan, api, gateway};
 
 async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
     let body = json!({"number": "4915123456789", "message": message});
-    api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await
+    api::answer(
+        gateway
+            .api
+            .request(Method::POST, "/api/whatsapp/send")
+            .header("Prefer", "respond-async")
+            .json(&body),
+    )
+    .await
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let folder = PathBuf::from(env::args_os().nth(1).context("usage: wharf-python <folder with banned_words.wasm>")?);
+    let folder = PathBuf::from(
+        env::args_os()
+            .nth(1)
+            .context("usage: wharf-python <folder with banned_words.wasm>")?,
+    );
     // Its limits are the defaults.
     let entry = "[[plugin]]\nname = 'banned-words'\nconfig.words = ['lottery']\n";
-    let overlay = format!("[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {folder:?}\n{entry}");
-    let house = House::build(Plan { overlay, ..Plan::default() }).await?;
+    let overlay = format!(
+        "[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {folder:?}\n{entry}"
+    );
+    let house = House::build(Plan {
+        overlay,
+        ..Plan::default()
+    })
+    .await?;
     // Compiles it: from here on its code is in the cache.
-    let check = gateway::command(house.folder())?.arg("check").output().await?;
-    let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
-    ensure!(check.status.success() && said.contains("plugin banned-words 0.1.0: loaded"), "{said}");
+    let check = gateway::command(house.folder())?
+        .arg("check")
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&check.stdout).into_owned()
+        + &String::from_utf8_lossy(&check.stderr);
+    ensure!(
+        check.status.success() && said.contains("plugin banned-words 0.1.0: loaded"),
+        "{said}"
+    );
 
     let gateway = house.open().await?;
     let began = Instant::now();
     let refused = send(&gateway, "You won the LOTTERY").await?.expect(422)?;
     let first = began.elapsed();
-    ensure!(refused.json["code"] == "banned_word" && refused.data("plugin") == "banned-words", "{}", refused.json);
-    let line = gateway.until_log("its line", Duration::from_secs(5), |line| line.contains("stopped a message")).await?;
+    ensure!(
+        refused.json["code"] == "banned_word" && refused.data("plugin") == "banned-words",
+        "{}",
+        refused.json
+    );
+    let line = gateway
+        .until_log("its line", Duration::from_secs(5), |line| {
+            line.contains("stopped a message")
+        })
+        .await?;
     let line: Value = serde_json::from_str(&line)?;
-    ensure!(line["plugin"] == "banned-words" && line["fields"]["words"] == "1", "{line}");
+    ensure!(
+        line["plugin"] == "banned-words" && line["fields"]["words"] == "1",
+        "{line}"
+    );
     let began = Instant::now();
     for _ in 0..10 {
         send(&gateway, "hello").await?.expect(202)?;
     }
     println!("first send {first:?}, then {:?} each", began.elapsed() / 10);
     // What the schema cannot say comes from its `configure`.
-    let wrong = House::build(Plan { overlay: format!("[plugins]\ndir = {folder:?}\n{}", entry.replace("lottery", " ")), ..Plan::default() }).await?;
-    let check = gateway::command(wrong.folder())?.arg("check").output().await?;
-    let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
-    ensure!(!check.status.success() && said.contains("config at /words/0: must not be blank"), "{said}");
+    let wrong = House::build(Plan {
+        overlay: format!(
+            "[plugins]\ndir = {folder:?}\n{}",
+            entry.replace("lottery", " ")
+        ),
+        ..Plan::default()
+    })
+    .await?;
+    let check = gateway::command(wrong.folder())?
+        .arg("check")
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&check.stdout).into_owned()
+        + &String::from_utf8_lossy(&check.stderr);
+    ensure!(
+        !check.status.success() && said.contains("config at /words/0: must not be blank"),
+        "{said}"
+    );
     Ok(())
 }

@@ -25,20 +25,40 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) async fn serve(command: &str) -> Result<Self> {
-        anyhow::ensure!(command.contains("{port}"), "--serve has no {{port}} in it: {command:?}");
+        anyhow::ensure!(
+            command.contains("{port}"),
+            "--serve has no {{port}} in it: {command:?}"
+        );
         // Free at this moment; who takes it before the server does makes this run fail and no other.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let command = command.replace("{port}", &port.to_string());
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
-        let child = shell.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        shell
+            .args(["-c", &format!("exec {command}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = shell
+            .spawn()
+            .with_context(|| format!("cannot start {command:?}"))?;
         let http = Client::builder().timeout(ANSWER).no_proxy().build()?;
-        let mut control = Self { url: format!("http://127.0.0.1:{port}/"), http, child };
+        let mut control = Self {
+            url: format!("http://127.0.0.1:{port}/"),
+            http,
+            child,
+        };
         until("an answer of the page's server", START, async || {
             if let Some(status) = control.child.try_wait()? {
                 bail!("the server ended: {status}");
             }
-            Ok(control.http.get(&control.url).send().await.ok().filter(|answer| answer.status().is_success()))
+            Ok(control
+                .http
+                .get(&control.url)
+                .send()
+                .await
+                .ok()
+                .filter(|answer| answer.status().is_success()))
         })
         .await?;
         Ok(control)
@@ -54,8 +74,15 @@ impl Control {
 
     /// As [`Control::ask`], with JSON that no value of Rust can hold.
     pub(crate) async fn ask_text(&self, command: &str, body: String) -> Result<Value> {
-        let answer = self.http.post(format!("{}__control/{command}", self.url)).body(body).send().await.context("the page's server")?;
-        let answer: Value = serde_json::from_str(&answer.text().await?).with_context(|| format!("the answer to {command}"))?;
+        let answer = self
+            .http
+            .post(format!("{}__control/{command}", self.url))
+            .body(body)
+            .send()
+            .await
+            .context("the page's server")?;
+        let answer: Value = serde_json::from_str(&answer.text().await?)
+            .with_context(|| format!("the answer to {command}"))?;
         match (&answer["error"], &answer["result"]["error"]) {
             (Value::Null, Value::Null) => Ok(answer["result"].clone()),
             (Value::Null, error) | (error, _) => bail!("{command} was answered {error}"),
@@ -72,8 +99,14 @@ impl Control {
 
     /// The messages that went out with this text somewhere in them.
     pub(crate) async fn sent(&self, text: &str) -> Result<Vec<Value>> {
-        let messages = self.messages().await?.into_iter().map(|(_, message)| message);
-        Ok(messages.filter(|message| message["plain"].to_string().contains(text)).collect())
+        let messages = self
+            .messages()
+            .await?
+            .into_iter()
+            .map(|(_, message)| message);
+        Ok(messages
+            .filter(|message| message["plain"].to_string().contains(text))
+            .collect())
     }
 }
 

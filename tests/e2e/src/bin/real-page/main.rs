@@ -71,7 +71,10 @@ impl Scene {
     /// Notes and prints the outcome of one step.
     fn passed(&mut self, step: &str, detail: &str) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        println!("ok    {:<6} {step:<34} {millis:>6} ms  {detail}", self.kind());
+        println!(
+            "ok    {:<6} {step:<34} {millis:>6} ms  {detail}",
+            self.kind()
+        );
         self.steps.push(json!({"account": self.kind(), "step": step, "ok": true, "millis": millis, "detail": detail}));
         self.started = Instant::now();
     }
@@ -83,7 +86,9 @@ impl Scene {
     /// The phone scans what is shown.
     async fn link(&self, gateway: &Gateway) -> Result<()> {
         gateway.api.until_qr(BOOT).await?;
-        self.control.ask("login", json!({"pn": ME, "lidMigrated": self.lid})).await?;
+        self.control
+            .ask("login", json!({"pn": ME, "lidMigrated": self.lid}))
+            .await?;
         gateway.api.until_state("ready", BOOT).await
     }
 }
@@ -111,17 +116,40 @@ async fn run(args: &Args) -> Result<bool> {
     let mut all = true;
     for lid in kinds {
         let control = Control::serve(&args.serve).await?;
-        let house = House::build(Plan { page: Some(control.url()), overlay: OVERLAY.into(), ..Plan::default() }).await?;
-        let mut scene = Scene { lid: *lid, control, house, steps: Vec::new(), started: Instant::now() };
+        let house = House::build(Plan {
+            page: Some(control.url()),
+            overlay: OVERLAY.into(),
+            ..Plan::default()
+        })
+        .await?;
+        let mut scene = Scene {
+            lid: *lid,
+            control,
+            house,
+            steps: Vec::new(),
+            started: Instant::now(),
+        };
         if let Err(error) = whole(&mut scene).await {
             all = false;
             println!(
                 "FAIL  {:<6} after {:?}: {error:#}",
                 scene.kind(),
-                scene.steps.last().map_or("nothing", |step| step["step"].as_str().unwrap_or_default())
+                scene
+                    .steps
+                    .last()
+                    .map_or("nothing", |step| step["step"].as_str().unwrap_or_default())
             );
-            println!("      the server: {}", scene.control.ask("state", json!({})).await.unwrap_or_default());
-            scene.steps.push(json!({"account": scene.kind(), "ok": false, "error": format!("{error:#}")}));
+            println!(
+                "      the server: {}",
+                scene
+                    .control
+                    .ask("state", json!({}))
+                    .await
+                    .unwrap_or_default()
+            );
+            scene
+                .steps
+                .push(json!({"account": scene.kind(), "ok": false, "error": format!("{error:#}")}));
         }
         steps.append(&mut scene.steps);
     }
@@ -130,20 +158,44 @@ async fn run(args: &Args) -> Result<bool> {
 }
 
 /// Pauses are shorter than an operator wants them.
-const OVERLAY: &str = "[send]\nack_timeout = '20s'\n[sessions]\noffline_grace = '500ms'\nhealth_interval = '5s'";
+const OVERLAY: &str =
+    "[send]\nack_timeout = '20s'\n[sessions]\noffline_grace = '500ms'\nhealth_interval = '5s'";
 
 async fn whole(scene: &mut Scene) -> Result<()> {
     let gateway = scene.house.open().await?;
     let qr = gateway.api.until_qr(BOOT).await?;
-    ensure!(qr.split(',').count() >= 4 && qr.starts_with("2@"), "this is no QR of WhatsApp's");
+    ensure!(
+        qr.split(',').count() >= 4 && qr.starts_with("2@"),
+        "this is no QR of WhatsApp's"
+    );
     scene.passed("QR", "");
-    scene.control.ask("login", json!({"pn": ME, "lidMigrated": scene.lid})).await?;
-    gateway.api.until_state("ready", BOOT).await.with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
-    let info = gateway.api.get("/v1/sessions/default").await?.expect(200)?.json;
+    scene
+        .control
+        .ask("login", json!({"pn": ME, "lidMigrated": scene.lid}))
+        .await?;
+    gateway
+        .api
+        .until_state("ready", BOOT)
+        .await
+        .with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
+    let info = gateway
+        .api
+        .get("/v1/sessions/default")
+        .await?
+        .expect(200)?
+        .json;
     let contract = &info["whatsapp"]["contract"];
-    let missing: Vec<&Value> = contract["capabilities"].as_array().into_iter().flatten().filter(|one| one["ok"] != true).collect();
+    let missing: Vec<&Value> = contract["capabilities"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| one["ok"] != true)
+        .collect();
     ensure!(missing.is_empty(), "the page lacks parts: {missing:?}");
-    scene.passed("linked and ready", &format!("{}, modules by {}", contract["version"], contract["loader"]));
+    scene.passed(
+        "linked and ready",
+        &format!("{}, modules by {}", contract["version"], contract["loader"]),
+    );
     if let Err(error) = sending::run(scene, &gateway).await {
         eprintln!("{}", gateway.log().tail());
         return Err(error);
@@ -153,9 +205,16 @@ async fn whole(scene: &mut Scene) -> Result<()> {
 
 /// Waits until the page counts as controllable.
 async fn until_page(control: &Control) -> Result<()> {
-    until("a page that can be controlled", Duration::from_secs(30), async || {
-        let pages = control.ask("pages", json!({})).await?;
-        Ok(pages["connected"].as_u64().is_some_and(|count| count > 0).then_some(()))
-    })
+    until(
+        "a page that can be controlled",
+        Duration::from_secs(30),
+        async || {
+            let pages = control.ask("pages", json!({})).await?;
+            Ok(pages["connected"]
+                .as_u64()
+                .is_some_and(|count| count > 0)
+                .then_some(()))
+        },
+    )
     .await
 }

@@ -20,9 +20,16 @@ fn get(path: &str, more: &str) -> String {
 
 async fn refused(gateway: &Gateway, request: &str, status_wanted: u16, code: &str) -> Result<()> {
     let answer = exchange(gateway, request).await?;
-    ensure!(status(&answer) == status_wanted && answer.contains(&format!("\"code\":\"{code}\"")), "{request}\n{answer}");
+    ensure!(
+        status(&answer) == status_wanted && answer.contains(&format!("\"code\":\"{code}\"")),
+        "{request}\n{answer}"
+    );
     let head = answer.split("\r\n\r\n").next().unwrap_or_default();
-    for sign in ["x-content-type-options: nosniff", "cross-origin-resource-policy: same-origin", "x-request-id: "] {
+    for sign in [
+        "x-content-type-options: nosniff",
+        "cross-origin-resource-policy: same-origin",
+        "x-request-id: ",
+    ] {
         ensure!(head.contains(sign), "{sign} is missing\n{head}");
     }
     Ok(())
@@ -39,20 +46,37 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     let house = House::build(bare("[api]\ncors_origins = ['https://app.example.org']")).await?;
     let gateway = house.open().await?;
     let foreign = "Sec-Fetch-Site: cross-site\r\n";
-    for more in ["Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n", "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", ""] {
-        refused(&gateway, &get("/api/whatsapp/qr", &format!("{foreign}{more}")), 403, "cross_site").await?;
+    for more in [
+        "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n",
+        "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n",
+        "",
+    ] {
+        refused(
+            &gateway,
+            &get("/api/whatsapp/qr", &format!("{foreign}{more}")),
+            403,
+            "cross_site",
+        )
+        .await?;
     }
     let post = format!(
         "POST /api/whatsapp/reconnect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{foreign}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n\r\n"
     );
     refused(&gateway, &post, 403, "cross_site").await?;
-    for more in ["Sec-Fetch-Site: none\r\n", "Sec-Fetch-Site: same-origin\r\n", "Sec-Fetch-Site: same-site\r\nOrigin: http://localhost:8080\r\n", ""]
-    {
+    for more in [
+        "Sec-Fetch-Site: none\r\n",
+        "Sec-Fetch-Site: same-origin\r\n",
+        "Sec-Fetch-Site: same-site\r\nOrigin: http://localhost:8080\r\n",
+        "",
+    ] {
         passes(&gateway, &get(STATUS, more)).await?;
     }
     let link = format!("{foreign}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n");
     let page = exchange(&gateway, &get("/passkey/pk_0", &link)).await?;
-    ensure!(status(&page) == 404 && page.contains("<html"), "a link leads to the helper page, though to none that is open: {page}");
+    ensure!(
+        status(&page) == 404 && page.contains("<html"),
+        "a link leads to the helper page, though to none that is open: {page}"
+    );
     let frame = format!("{foreign}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n");
     refused(&gateway, &get("/passkey/pk_0", &frame), 403, "cross_site").await?;
     held(
@@ -61,31 +85,85 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
         "403 `cross_site`, but for a link to the passkey helper, which is for people; another port of this machine is the same site",
     )?;
 
-    for sign in ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Real-IP: 203.0.113.9"]
-    {
-        refused(&gateway, &get(STATUS, &format!("{sign}\r\n")), 403, "proxy_without_api_keys").await?;
+    for sign in [
+        "X-Forwarded-For: 203.0.113.9",
+        "X-Forwarded-Proto: https",
+        "Forwarded: for=203.0.113.9",
+        "Via: 1.1 proxy",
+        "X-Real-IP: 203.0.113.9",
+    ] {
+        refused(
+            &gateway,
+            &get(STATUS, &format!("{sign}\r\n")),
+            403,
+            "proxy_without_api_keys",
+        )
+        .await?;
     }
-    held(Area::Auth, "without keys: a request that a reverse proxy passed on", "403 `proxy_without_api_keys`, with what to set")?;
+    held(
+        Area::Auth,
+        "without keys: a request that a reverse proxy passed on",
+        "403 `proxy_without_api_keys`, with what to set",
+    )?;
 
     let twice = format!("GET {STATUS} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n");
     refused(&gateway, &twice, 400, "ambiguous_request").await?;
-    refused(&gateway, &get(STATUS, "Origin: http://localhost\r\nOrigin: https://evil.example\r\n"), 400, "ambiguous_request").await?;
-    held(Area::Auth, "two `Host` or two `Origin` headers", "400 `ambiguous_request`, with keys and without")?;
+    refused(
+        &gateway,
+        &get(
+            STATUS,
+            "Origin: http://localhost\r\nOrigin: https://evil.example\r\n",
+        ),
+        400,
+        "ambiguous_request",
+    )
+    .await?;
+    held(
+        Area::Auth,
+        "two `Host` or two `Origin` headers",
+        "400 `ambiguous_request`, with keys and without",
+    )?;
     let absolute = format!("GET http://evil.example{STATUS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     refused(&gateway, &absolute, 403, "host_not_loopback").await?;
     let rebound = format!("GET {STATUS} HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n");
     refused(&gateway, &rebound, 403, "host_not_loopback").await?;
-    held(Area::Auth, "without keys: another host's name, in `Host` (a rebound DNS name) or in the request's first line", "403 `host_not_loopback`")?;
+    held(
+        Area::Auth,
+        "without keys: another host's name, in `Host` (a rebound DNS name) or in the request's first line",
+        "403 `host_not_loopback`",
+    )?;
 
     let preflight = |origin: &str| {
-        format!("OPTIONS {STATUS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: GET\r\n\r\n")
+        format!(
+            "OPTIONS {STATUS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: GET\r\n\r\n"
+        )
     };
-    refused(&gateway, &preflight("https://evil.example"), 403, "origin_not_allowed").await?;
+    refused(
+        &gateway,
+        &preflight("https://evil.example"),
+        403,
+        "origin_not_allowed",
+    )
+    .await?;
     let answer = exchange(&gateway, &preflight("https://app.example.org")).await?;
-    ensure!(status(&answer) == 204 && answer.contains("access-control-allow-origin: https://app.example.org"), "{answer}");
+    ensure!(
+        status(&answer) == 204
+            && answer.contains("access-control-allow-origin: https://app.example.org"),
+        "{answer}"
+    );
     let page = passes(&gateway, &get(STATUS, "Origin: https://app.example.org\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\n")).await?;
-    for name in ["location", "retry-after", "preference-applied", "x-request-id"] {
-        ensure!(page.lines().any(|line| line.starts_with("access-control-expose-headers: ") && line.contains(name)), "{name} is not shown: {page}");
+    for name in [
+        "location",
+        "retry-after",
+        "preference-applied",
+        "x-request-id",
+    ] {
+        ensure!(
+            page.lines()
+                .any(|line| line.starts_with("access-control-expose-headers: ")
+                    && line.contains(name)),
+            "{name} is not shown: {page}"
+        );
     }
     held(
         Area::Auth,
@@ -100,9 +178,23 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     let gateway = house.open().await?;
     for path in [STATUS, "/v1/sessions"] {
         refused(&gateway, &get(path, ""), 401, "missing_api_key").await?;
-        refused(&gateway, &get(path, "X-Api-Key: another-key-of-enough-length\r\n"), 401, "invalid_api_key").await?;
-        refused(&gateway, &get(path, "Authorization: Basic YTpi\r\n"), 401, "missing_api_key").await?;
-        let options = format!("OPTIONS {path} HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+        refused(
+            &gateway,
+            &get(path, "X-Api-Key: another-key-of-enough-length\r\n"),
+            401,
+            "invalid_api_key",
+        )
+        .await?;
+        refused(
+            &gateway,
+            &get(path, "Authorization: Basic YTpi\r\n"),
+            401,
+            "missing_api_key",
+        )
+        .await?;
+        let options = format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n"
+        );
         refused(&gateway, &options, 401, "missing_api_key").await?;
         let options = format!(
             "OPTIONS {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: https://app.example.org\r\nAccess-Control-Request-Method: GET\r\n\r\n"
@@ -110,8 +202,16 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
         ensure!(status(&exchange(&gateway, &options).await?) == 204);
     }
     let problem = exchange(&gateway, &get("/v1/sessions", "")).await?;
-    ensure!(problem.contains("application/problem+json") && problem.contains("www-authenticate: Bearer"), "{problem}");
-    held(Area::Auth, "with keys: none, a wrong one, another scheme, `OPTIONS`", "401, `/livez`, `/readyz` and `/health` excepted")?;
+    ensure!(
+        problem.contains("application/problem+json")
+            && problem.contains("www-authenticate: Bearer"),
+        "{problem}"
+    );
+    held(
+        Area::Auth,
+        "with keys: none, a wrong one, another scheme, `OPTIONS`",
+        "401, `/livez`, `/readyz` and `/health` excepted",
+    )?;
 
     for more in [
         format!("Authorization: Bearer {KEY}\r\nAuthorization: Bearer {KEY}\r\n"),
@@ -121,9 +221,18 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
         refused(&gateway, &get(STATUS, &more), 400, "several_api_keys").await?;
     }
     for name in ["api_key", "key", "access_token", "X-Api-Key"] {
-        refused(&gateway, &get(&format!("{STATUS}?{name}={KEY}"), ""), 401, "api_key_in_address").await?;
+        refused(
+            &gateway,
+            &get(&format!("{STATUS}?{name}={KEY}"), ""),
+            401,
+            "api_key_in_address",
+        )
+        .await?;
     }
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains(KEY)), "the key is in the log");
+    ensure!(
+        !gateway.log().lines().iter().any(|line| line.contains(KEY)),
+        "the key is in the log"
+    );
     held(
         Area::Auth,
         "with keys: two of them, or one in the address",
@@ -133,20 +242,56 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     let key = format!("X-Api-Key: {KEY}\r\n");
     let twice = format!("GET {STATUS} HTTP/1.1\r\nHost: a\r\nHost: b\r\n{key}\r\n");
     refused(&gateway, &twice, 400, "ambiguous_request").await?;
-    let answer = passes(&gateway, &get(STATUS, &format!("{key}X-Request-Id: order-4711\r\n"))).await?;
+    let answer = passes(
+        &gateway,
+        &get(STATUS, &format!("{key}X-Request-Id: order-4711\r\n")),
+    )
+    .await?;
     ensure!(answer.contains("x-request-id: order-4711"), "{answer}");
-    for id in ["x".repeat(129), "a b".to_owned(), "gr\u{fc}n".to_owned(), "a\r\nX-Request-Id: b".to_owned()] {
-        let answer = passes(&gateway, &get(STATUS, &format!("{key}X-Request-Id: {id}\r\n"))).await?;
-        let given = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).context("an id")?;
-        ensure!(given.len() == 36 && given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'), "{given}");
+    for id in [
+        "x".repeat(129),
+        "a b".to_owned(),
+        "gr\u{fc}n".to_owned(),
+        "a\r\nX-Request-Id: b".to_owned(),
+    ] {
+        let answer = passes(
+            &gateway,
+            &get(STATUS, &format!("{key}X-Request-Id: {id}\r\n")),
+        )
+        .await?;
+        let given = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("x-request-id: "))
+            .context("an id")?;
+        ensure!(
+            given.len() == 36 && given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'),
+            "{given}"
+        );
     }
-    held(Area::Auth, "a request id that is long, has blanks or comes twice", "it is not used; a new one takes its place")?;
+    held(
+        Area::Auth,
+        "a request id that is long, has blanks or comes twice",
+        "it is not used; a new one takes its place",
+    )?;
 
-    let large = exchange(&gateway, &get(STATUS, &format!("{key}X-Large: {}\r\n", "x".repeat(80 << 10)))).await;
-    ensure!(large.is_err() || large.is_ok_and(|answer| answer.is_empty() || status(&answer) == 431));
+    let large = exchange(
+        &gateway,
+        &get(
+            STATUS,
+            &format!("{key}X-Large: {}\r\n", "x".repeat(80 << 10)),
+        ),
+    )
+    .await;
+    ensure!(
+        large.is_err() || large.is_ok_and(|answer| answer.is_empty() || status(&answer) == 431)
+    );
     let many: String = (0..200).map(|n| format!("X-{n}: x\r\n")).collect();
     ensure!(status(&exchange(&gateway, &get(STATUS, &format!("{key}{many}"))).await?) == 431);
-    held(Area::Auth, "a header over 64 KiB, or more than 100 header lines", "431, and the connection is closed")
+    held(
+        Area::Auth,
+        "a header over 64 KiB, or more than 100 header lines",
+        "431, and the connection is closed",
+    )
 }
 
 #[tokio::test]
@@ -154,10 +299,18 @@ async fn one_request_is_not_taken_for_two() -> Result<()> {
     let house = House::build(keyed("")).await?;
     let gateway = house.open().await?;
     let hidden = format!("GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
-    let head = format!("POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Type: application/json\r\n");
-    for lengths in ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"] {
+    let head = format!(
+        "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Type: application/json\r\n"
+    );
+    for lengths in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    ] {
         let answer = exchange(&gateway, &format!("{head}{lengths}\r\n0\r\n\r\n{hidden}")).await?;
-        ensure!(answer.matches("HTTP/1.1 ").count() == 1, "what came behind it was answered too:\n{answer}");
+        ensure!(
+            answer.matches("HTTP/1.1 ").count() == 1,
+            "what came behind it was answered too:\n{answer}"
+        );
     }
     for lengths in [
         "Content-Length: 5\r\nContent-Length: 6\r\n",
@@ -166,11 +319,22 @@ async fn one_request_is_not_taken_for_two() -> Result<()> {
         "Content-Length: 5, 6\r\n",
     ] {
         let answer = exchange(&gateway, &format!("{head}{lengths}\r\n0\r\n\r\n{hidden}")).await?;
-        ensure!(answer.matches("HTTP/1.1 ").count() <= 1 && matches!(status(&answer), 0 | 400), "{lengths}\n{answer}");
+        ensure!(
+            answer.matches("HTTP/1.1 ").count() <= 1 && matches!(status(&answer), 0 | 400),
+            "{lengths}\n{answer}"
+        );
     }
-    let folded = exchange(&gateway, &format!("GET {STATUS} HTTP/1.1\r\nHost: x\r\nX-Api-Key:\r\n {KEY}\r\n\r\n")).await?;
+    let folded = exchange(
+        &gateway,
+        &format!("GET {STATUS} HTTP/1.1\r\nHost: x\r\nX-Api-Key:\r\n {KEY}\r\n\r\n"),
+    )
+    .await?;
     ensure!(status(&folded) != 200, "{folded}");
-    let space = exchange(&gateway, &format!("GET {STATUS} HTTP/1.1\r\nHost: x\r\nX-Api-Key : {KEY}\r\n\r\n")).await?;
+    let space = exchange(
+        &gateway,
+        &format!("GET {STATUS} HTTP/1.1\r\nHost: x\r\nX-Api-Key : {KEY}\r\n\r\n"),
+    )
+    .await?;
     ensure!(status(&space) != 200, "{space}");
     held(
         Area::Auth,

@@ -14,7 +14,11 @@ use super::{
 
 /// A script in the place of Chromium, in the gateway's folder.
 async fn with_browser(script: &str) -> Result<House> {
-    let plan = Plan { overlay: "plugin = []\n[browser]\nexecutable = './chromium'\nlaunch_timeout = '3s'\n".into(), ..Plan::default() };
+    let plan = Plan {
+        overlay: "plugin = []\n[browser]\nexecutable = './chromium'\nlaunch_timeout = '3s'\n"
+            .into(),
+        ..Plan::default()
+    };
     let house = House::build(plan).await?;
     let path = house.folder().join("chromium");
     // Its folder on the command line tells whose it is.
@@ -27,9 +31,14 @@ async fn with_browser(script: &str) -> Result<House> {
 async fn until_reason(gateway: &Gateway, words: &str) -> Result<()> {
     let said = until("the reason in the session's state", SOON, async || {
         let state = gateway.api.get("/v1/sessions/default").await?.expect(200)?;
-        Ok(state.json["reason"].as_str().filter(|reason| reason.contains(words)).map(str::to_owned))
+        Ok(state.json["reason"]
+            .as_str()
+            .filter(|reason| reason.contains(words))
+            .map(str::to_owned))
     });
-    said.await.map(drop).with_context(|| format!("{words:?}; its log:\n{}", gateway.log().tail()))
+    said.await
+        .map(drop)
+        .with_context(|| format!("{words:?}; its log:\n{}", gateway.log().tail()))
 }
 
 #[tokio::test]
@@ -53,7 +62,10 @@ fn peak(pid: i32) -> Result<u64> {
 
 #[tokio::test]
 async fn a_browser_that_talks_without_an_end_costs_no_memory() -> Result<()> {
-    let house = with_browser("test \"$1\" = --version && exec echo Chromium 156.0.0.0\nexec tr '\\0' x < /dev/zero >&2").await?;
+    let house = with_browser(
+        "test \"$1\" = --version && exec echo Chromium 156.0.0.0\nexec tr '\\0' x < /dev/zero >&2",
+    )
+    .await?;
     let gateway = house.open().await?;
     let before = peak(gateway.pid()?)?;
     until_reason(&gateway, "no connection within 3s").await?;

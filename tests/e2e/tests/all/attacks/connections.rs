@@ -23,14 +23,20 @@ fn many_descriptors() -> Result<()> {
 #[tokio::test]
 async fn silent_connections_keep_nobody_out() -> Result<()> {
     many_descriptors()?;
-    let house = House::build(keyed("[server]\nmax_connections = 1000\nheader_timeout = '5m'\nidle_timeout = '5m'")).await?;
+    let house = House::build(keyed(
+        "[server]\nmax_connections = 1000\nheader_timeout = '5m'\nidle_timeout = '5m'",
+    ))
+    .await?;
     let gateway = house.open().await?;
     let mut silent = Vec::new();
     for n in 0..1300 {
         let mut wire = Wire::open(&gateway).await?;
         match n % 3 {
             0 => {}
-            1 => wire.say(b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Slow: ").await?,
+            1 => {
+                wire.say(b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                    .await?
+            }
             // Asked something, and rests.
             _ => wire.say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await?,
         }
@@ -41,9 +47,22 @@ async fn silent_connections_keep_nobody_out() -> Result<()> {
         let fresh = Api::new(&gateway.api.url)?;
         fresh.get("/livez").await?.expect(200)?;
         fresh.get("/readyz").await?.expect(200)?;
-        api::answer(Api::new(&gateway.api.url)?.request(Method::GET, "/v1/sessions").bearer_auth(KEY)).await?.expect(200)?;
+        api::answer(
+            Api::new(&gateway.api.url)?
+                .request(Method::GET, "/v1/sessions")
+                .bearer_auth(KEY),
+        )
+        .await?
+        .expect(200)?;
     }
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains("cannot be accepted")), "it ran out of descriptors");
+    ensure!(
+        !gateway
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains("cannot be accepted")),
+        "it ran out of descriptors"
+    );
     drop(silent);
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     held(
@@ -55,7 +74,10 @@ async fn silent_connections_keep_nobody_out() -> Result<()> {
 
 #[tokio::test]
 async fn what_takes_its_time_is_closed() -> Result<()> {
-    let house = House::build(keyed("[server]\nheader_timeout = '1s'\nidle_timeout = '2s'")).await?;
+    let house = House::build(keyed(
+        "[server]\nheader_timeout = '1s'\nidle_timeout = '2s'",
+    ))
+    .await?;
     let gateway = house.open().await?;
 
     let began = Instant::now();
@@ -66,8 +88,14 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
             sleep(Duration::from_millis(50)).await;
         }
     });
-    ensure!(dripped.await.is_ok(), "a header that never ends is read for ever");
-    ensure!(began.elapsed() >= Duration::from_millis(900), "it was closed before its time");
+    ensure!(
+        dripped.await.is_ok(),
+        "a header that never ends is read for ever"
+    );
+    ensure!(
+        began.elapsed() >= Duration::from_millis(900),
+        "it was closed before its time"
+    );
     held(
         Area::Connections,
         "a header that comes a byte at a time",
@@ -76,23 +104,36 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
 
     let mut silent = Wire::open(&gateway).await?;
     ensure!(silent.rest().await?.is_empty());
-    held(Area::Connections, "a connection on which nothing is ever said", "it is closed after `header_timeout`, without an answer")?;
+    held(
+        Area::Connections,
+        "a connection on which nothing is ever said",
+        "it is closed after `header_timeout`, without an answer",
+    )?;
 
     let mut resting = Wire::open(&gateway).await?;
     for _ in 0..3 {
-        resting.say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await?;
+        resting
+            .say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await?;
         ensure!(status(&resting.answer().await?) == 200);
         // Longer than a header may take: that one rests is no header.
         sleep(Duration::from_millis(1200)).await;
     }
     ensure!(resting.rest().await?.is_empty());
-    held(Area::Connections, "a connection that rests after its answer", "it may for `idle_timeout`, then it is closed")?;
+    held(
+        Area::Connections,
+        "a connection that rests after its answer",
+        "it may for `idle_timeout`, then it is closed",
+    )?;
 
     // What a stop waits for is what is being answered, not who might ask.
     let _silent = Wire::open(&gateway).await?;
     let began = Instant::now();
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
-    ensure!(began.elapsed() < Duration::from_secs(14), "a silent connection held up the stop");
+    ensure!(
+        began.elapsed() < Duration::from_secs(14),
+        "a silent connection held up the stop"
+    );
     Ok(())
 }
 
@@ -105,7 +146,11 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
         // The client that saw the gateway start still rests on a connection, which makes room only once it is old enough.
         let mut wire = until("a place", Duration::from_secs(30), async || {
             let mut wire = Wire::open(&gateway).await?;
-            wire.say(format!("GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes()).await?;
+            wire.say(
+                format!("GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await?;
             Ok((status(&wire.answer().await?) == 200).then_some(wire))
         })
         .await?;
@@ -115,19 +160,37 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
         wire.say(head.as_bytes()).await?;
         working.push(wire);
     }
-    let call = async |path: &str| api::answer(Api::new(&gateway.api.url)?.request(Method::GET, path).bearer_auth(KEY)).await;
-    let refused =
-        until("a full gateway", Duration::from_secs(30), async || Ok(Some(call("/v1/sessions").await?).filter(|answer| answer.status == 503)));
+    let call = async |path: &str| {
+        api::answer(
+            Api::new(&gateway.api.url)?
+                .request(Method::GET, path)
+                .bearer_auth(KEY),
+        )
+        .await
+    };
+    let refused = until("a full gateway", Duration::from_secs(30), async || {
+        Ok(Some(call("/v1/sessions").await?).filter(|answer| answer.status == 503))
+    });
     let refused = refused.await?;
-    ensure!(refused.json["code"] == "too_many_connections" && !refused.header("retry-after").is_empty(), "{}", refused.json);
+    ensure!(
+        refused.json["code"] == "too_many_connections" && !refused.header("retry-after").is_empty(),
+        "{}",
+        refused.json
+    );
     for probe in ["/livez", "/readyz", "/health", "/metrics"] {
         call(probe).await?.expect(200)?;
     }
     for wire in &mut working {
         wire.say(b"\"a\": 1} ").await?;
-        ensure!(status(&wire.answer().await?) == 400, "what was at work was cut off");
+        ensure!(
+            status(&wire.answer().await?) == 400,
+            "what was at work was cut off"
+        );
     }
-    until("room again", Duration::from_secs(30), async || Ok((call("/v1/sessions").await?.status == 200).then_some(()))).await?;
+    until("room again", Duration::from_secs(30), async || {
+        Ok((call("/v1/sessions").await?.status == 200).then_some(()))
+    })
+    .await?;
     held(
         Area::Connections,
         "as many calls with a key under way as connections may be open",
@@ -137,14 +200,23 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
 
 #[tokio::test]
 async fn an_answer_that_nobody_takes_is_cut_off() -> Result<()> {
-    let house = House::build(keyed("[server]\nanswer_timeout = '1s'\nidle_timeout = '5m'\nheader_timeout = '5m'")).await?;
+    let house = House::build(keyed(
+        "[server]\nanswer_timeout = '1s'\nidle_timeout = '5m'\nheader_timeout = '5m'",
+    ))
+    .await?;
     let gateway = house.open().await?;
     let mut greedy = Wire::open(&gateway).await?;
     let ask = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
     // Asks on and reads nothing: soon neither side's buffers take any more.
-    let cut = timeout(Duration::from_secs(45), async { while greedy.say(ask.repeat(64).as_bytes()).await.is_ok() {} });
+    let cut = timeout(Duration::from_secs(45), async {
+        while greedy.say(ask.repeat(64).as_bytes()).await.is_ok() {}
+    });
     ensure!(cut.await.is_ok(), "it is waited for for ever");
-    held(Area::Connections, "a caller that asks on and reads no answer", "the connection is closed after `answer_timeout`")
+    held(
+        Area::Connections,
+        "a caller that asks on and reads no answer",
+        "the connection is closed after `answer_timeout`",
+    )
 }
 
 #[tokio::test]
@@ -155,17 +227,32 @@ async fn without_a_descriptor_left_accepting_goes_on() -> Result<()> {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
     // What a full system does to it: fewer descriptors than it counted on.
     let limit = format!("--nofile={}:", open + 10);
-    let done = tokio::process::Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status().await?;
+    let done = tokio::process::Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &limit])
+        .status()
+        .await?;
     ensure!(done.success(), "prlimit (util-linux) is needed");
     let mut silent = Vec::new();
     for _ in 0..40 {
         silent.push(Wire::open(&gateway).await?);
     }
-    gateway.until_log("the want of descriptors", Duration::from_secs(30), |line| line.contains("cannot be accepted")).await?;
+    gateway
+        .until_log("the want of descriptors", Duration::from_secs(30), |line| {
+            line.contains("cannot be accepted")
+        })
+        .await?;
     for _ in 0..3 {
-        Api::new(&gateway.api.url)?.get("/livez").await?.expect(200)?;
+        Api::new(&gateway.api.url)?
+            .get("/livez")
+            .await?
+            .expect(200)?;
     }
-    let said = gateway.log().lines().iter().filter(|line| line.contains("cannot be accepted")).count();
+    let said = gateway
+        .log()
+        .lines()
+        .iter()
+        .filter(|line| line.contains("cannot be accepted"))
+        .count();
     ensure!(said <= 2, "it is said {said} times");
     drop(silent);
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());

@@ -24,16 +24,24 @@ pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// A gateway without plugins and without a browser it could start.
 fn bare(more: &str) -> Plan {
-    Plan { overlay: format!("plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n{more}"), ..Plan::default() }
+    Plan {
+        overlay: format!("plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n{more}"),
+        ..Plan::default()
+    }
 }
 
 /// The permission bits of a file or a folder.
 pub(super) fn mode(path: &Path) -> Result<u32> {
-    Ok(fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode() & 0o7777)
+    Ok(fs::metadata(path)
+        .with_context(|| path.display().to_string())?
+        .permissions()
+        .mode()
+        & 0o7777)
 }
 
 pub(super) fn set_mode(path: &Path, mode: u32) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode)).with_context(|| path.display().to_string())
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .with_context(|| path.display().to_string())
 }
 
 /// Fails unless `said` contains each of `words`.
@@ -46,8 +54,16 @@ pub(super) fn says(said: &str, words: &[&str]) -> Result<()> {
 
 /// Fails unless one line of the log contains all of `words`.
 pub(super) fn logged(gateway: &Gateway, words: &[&str]) -> Result<()> {
-    let found = gateway.log().lines().iter().any(|line| words.iter().all(|word| line.contains(word)));
-    ensure!(found, "{words:?} is not in the log:\n{}", gateway.log().tail());
+    let found = gateway
+        .log()
+        .lines()
+        .iter()
+        .any(|line| words.iter().all(|word| line.contains(word)));
+    ensure!(
+        found,
+        "{words:?} is not in the log:\n{}",
+        gateway.log().tail()
+    );
     Ok(())
 }
 
@@ -69,10 +85,18 @@ async fn what_stands_open_is_closed_at_the_start() -> Result<()> {
     }
     let gateway = house.open().await?;
     for folder in folders {
-        ensure!(mode(&place(folder))? == 0o700, "{folder:?} has mode {:o}", mode(&place(folder))?);
+        ensure!(
+            mode(&place(folder))? == 0o700,
+            "{folder:?} has mode {:o}",
+            mode(&place(folder))?
+        );
     }
     for file in files.iter().chain(&["wharf.db-wal", "wharf.db-shm"]) {
-        ensure!(mode(&place(file))? == 0o600, "{file} has mode {:o}", mode(&place(file))?);
+        ensure!(
+            mode(&place(file))? == 0o600,
+            "{file} has mode {:o}",
+            mode(&place(file))?
+        );
     }
     logged(&gateway, &["session path", "stood open", "777"])?;
     held(
@@ -90,8 +114,19 @@ async fn a_session_path_of_somebody_else_is_refused() -> Result<()> {
         fs::create_dir(&session)?;
         set_mode(&session, 0o777)?;
         chown(&session, Some(54_321), None)?;
-        says(&refusal(&house).await?, &["session path", &session.display().to_string(), "777", "`chmod 700"])?;
-        ensure!(fs::read_dir(&session)?.next().is_none(), "something was written there");
+        says(
+            &refusal(&house).await?,
+            &[
+                "session path",
+                &session.display().to_string(),
+                "777",
+                "`chmod 700",
+            ],
+        )?;
+        ensure!(
+            fs::read_dir(&session)?.next().is_none(),
+            "something was written there"
+        );
         house
     } else {
         // Another user than root cannot give a folder away; there is one that is root's.
@@ -108,7 +143,8 @@ async fn a_session_path_of_somebody_else_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refused() -> Result<()> {
+async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refused() -> Result<()>
+{
     for (name, odd) in [
         ("gateway.lock", "pipe"),
         ("gateway.lock", "link"),
@@ -118,7 +154,10 @@ async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refu
         ("wharf.db.lock", "link"),
     ] {
         let house = House::build(bare("")).await?;
-        let (session, victim) = (house.folder().join("session"), house.folder().join("victim"));
+        let (session, victim) = (
+            house.folder().join("session"),
+            house.folder().join("victim"),
+        );
         fs::create_dir(&session)?;
         fs::write(&victim, "theirs")?;
         let place = session.join(name);
@@ -127,8 +166,16 @@ async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refu
             "link" => symlink(&victim, &place).map(|()| "a symbolic link")?,
             _ => fs::create_dir(&place).map(|()| "a folder")?,
         };
-        says(&refusal(&house).await.with_context(|| format!("{name}: {odd}"))?, &[name, words])?;
-        ensure!(fs::read_to_string(&victim)? == "theirs", "{name}: the link was followed");
+        says(
+            &refusal(&house)
+                .await
+                .with_context(|| format!("{name}: {odd}"))?,
+            &[name, words],
+        )?;
+        ensure!(
+            fs::read_to_string(&victim)? == "theirs",
+            "{name}: the link was followed"
+        );
     }
     held(
         Area::Files,
@@ -140,9 +187,21 @@ async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refu
 #[tokio::test]
 async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
     let house = House::build(bare("")).await?;
-    let (victim, folder) = (house.folder().join("victim"), house.folder().join("backups"));
-    fs::create_dir_all(house.folder().join("session/.wwebjs_auth/session-a/Default/Local Storage"))?;
-    fs::write(house.folder().join("session/.wwebjs_auth/session-a/Default/Local Storage/data"), "a login")?;
+    let (victim, folder) = (
+        house.folder().join("victim"),
+        house.folder().join("backups"),
+    );
+    fs::create_dir_all(
+        house
+            .folder()
+            .join("session/.wwebjs_auth/session-a/Default/Local Storage"),
+    )?;
+    fs::write(
+        house
+            .folder()
+            .join("session/.wwebjs_auth/session-a/Default/Local Storage/data"),
+        "a login",
+    )?;
     fs::write(&victim, "theirs")?;
     fs::create_dir(&folder)?;
     // Where the draft of an earlier version was, for every process number that may come next.
@@ -151,14 +210,32 @@ async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
         symlink(&victim, folder.join(format!(".a.tgz.{pid}.part")))?;
     }
     let file = folder.join("a.tgz");
-    let output = command(house.folder())?.args(["profile", "backup", "a"]).arg(&file).output().await?;
+    let output = command(house.folder())?
+        .args(["profile", "backup", "a"])
+        .arg(&file)
+        .output()
+        .await?;
     ensure!(output.status.success(), "{output:?}");
-    ensure!(fs::read_to_string(&victim)? == "theirs", "a link was followed");
-    ensure!(fs::symlink_metadata(&file)?.is_file() && mode(&file)? == 0o600, "{:?}", fs::symlink_metadata(&file)?);
+    ensure!(
+        fs::read_to_string(&victim)? == "theirs",
+        "a link was followed"
+    );
+    ensure!(
+        fs::symlink_metadata(&file)?.is_file() && mode(&file)? == 0o600,
+        "{:?}",
+        fs::symlink_metadata(&file)?
+    );
     fs::remove_file(&file)?;
     symlink(&victim, &file)?;
-    let output = command(house.folder())?.args(["profile", "backup", "a"]).arg(&file).output().await?;
-    ensure!(!output.status.success() && fs::read_to_string(&victim)? == "theirs", "{output:?}");
+    let output = command(house.folder())?
+        .args(["profile", "backup", "a"])
+        .arg(&file)
+        .output()
+        .await?;
+    ensure!(
+        !output.status.success() && fs::read_to_string(&victim)? == "theirs",
+        "{output:?}"
+    );
     held(
         Area::Files,
         "links in the place of a backup and of its draft",
@@ -169,26 +246,52 @@ async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
 #[tokio::test]
 async fn client_ids_that_differ_in_case_only_are_one() -> Result<()> {
     let two = "[sessions.session.sales]\n[sessions.session.Sales]\n";
-    says(&refusal(&House::build(bare(two)).await?).await?, &["Sales and sales", "upper and lower case"])?;
+    says(
+        &refusal(&House::build(bare(two)).await?).await?,
+        &["Sales and sales", "upper and lower case"],
+    )?;
 
     let house = House::build(bare("")).await?;
     let gateway = house.open().await?;
-    gateway.api.post("/v1/sessions", &json!({"id": "Sales", "start": false})).await?.expect(201)?;
+    gateway
+        .api
+        .post("/v1/sessions", &json!({"id": "Sales", "start": false}))
+        .await?
+        .expect(201)?;
     for id in ["sales", "Sales", "DEFAULT"] {
-        let refused = gateway.api.post("/v1/sessions", &json!({"id": id, "start": false})).await?.expect(409)?;
+        let refused = gateway
+            .api
+            .post("/v1/sessions", &json!({"id": id, "start": false}))
+            .await?
+            .expect(409)?;
         ensure!(refused.json["code"] == "session_exists", "{}", refused.json);
-        let there = if id == "DEFAULT" { "session default" } else { "session Sales" };
+        let there = if id == "DEFAULT" {
+            "session default"
+        } else {
+            "session Sales"
+        };
         says(&refused.json.to_string(), &[there])?;
     }
     gateway.stop(SOON).await?;
 
     // Both were made by a version that let them in.
     let store = Store::open(&house.folder().join("session/wharf.db")).await?;
-    store.wish_session(SessionWish { client: "sales".parse()?, wanted: false, made: true, metadata: vec![] }).await?;
+    store
+        .wish_session(SessionWish {
+            client: "sales".parse()?,
+            wanted: false,
+            made: true,
+            metadata: vec![],
+        })
+        .await?;
     store.close().await;
     let gateway = house.open().await?;
     for id in ["Sales", "sales"] {
-        gateway.api.get(&format!("/v1/sessions/{id}")).await?.expect(200)?;
+        gateway
+            .api
+            .get(&format!("/v1/sessions/{id}"))
+            .await?
+            .expect(200)?;
     }
     logged(&gateway, &["upper and lower case", "Sales", "sales"])?;
     held(

@@ -17,14 +17,24 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Built by `cargo xtask test`.
 fn guests() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").to_owned();
-    env::var_os("WHARF_TEST_GUESTS").map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder")
+        .to_owned();
+    env::var_os("WHARF_TEST_GUESTS")
+        .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
 /// Plugins without a page: a message is judged when it is accepted, and a session that cannot start is an event.
 fn plan(entries: &str) -> Plan {
-    let head = format!("[browser]\nexecutable = '/nowhere/chromium'\n[delivery]\nmax_attempts = 1\n[plugins]\ndir = {:?}\n", guests());
-    Plan { overlay: format!("{head}{entries}"), ..Plan::default() }
+    let head = format!(
+        "[browser]\nexecutable = '/nowhere/chromium'\n[delivery]\nmax_attempts = 1\n[plugins]\ndir = {:?}\n",
+        guests()
+    );
+    Plan {
+        overlay: format!("{head}{entries}"),
+        ..Plan::default()
+    }
 }
 
 fn odd(behaviour: &str, settings: &str) -> String {
@@ -33,7 +43,14 @@ fn odd(behaviour: &str, settings: &str) -> String {
 
 async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
     let body = json!({"number": "4915123456789", "message": message});
-    api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await
+    api::answer(
+        gateway
+            .api
+            .request(Method::POST, "/api/whatsapp/send")
+            .header("Prefer", "respond-async")
+            .json(&body),
+    )
+    .await
 }
 
 async fn metrics(gateway: &Gateway) -> Result<String> {
@@ -42,7 +59,8 @@ async fn metrics(gateway: &Gateway) -> Result<String> {
 
 /// Characters that end a line, colour it or turn it around, and that no log or answer of ours ever has.
 fn misleads(text: &str) -> bool {
-    text.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))
+    text.chars()
+        .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))
 }
 
 fn texts(value: &Value) -> Vec<&str> {
@@ -60,12 +78,24 @@ async fn a_reason_of_two_megabytes_is_a_line_of_a_kilobyte() -> Result<()> {
     let gateway = house.open().await?;
     let refused = send(&gateway, "hello").await?.expect(422)?;
     ensure!(refused.json["code"] == "much_too_much", "{}", refused.json);
-    ensure!(refused.json.to_string().len() < 4096 && !texts(&refused.json).into_iter().any(misleads), "{}", refused.json);
+    ensure!(
+        refused.json.to_string().len() < 4096 && !texts(&refused.json).into_iter().any(misleads),
+        "{}",
+        refused.json
+    );
     let house = House::build(plan(&odd("long-error", "on_error = 'allow'"))).await?;
     let gateway = house.open().await?;
     let accepted = send(&gateway, "hello").await?.expect(202)?;
-    let message = gateway.api.get(accepted.header("location")).await?.expect(200)?;
-    ensure!(message.json.to_string().len() < 8192 && !texts(&message.json).into_iter().any(misleads), "{}", message.json);
+    let message = gateway
+        .api
+        .get(accepted.header("location"))
+        .await?
+        .expect(200)?;
+    ensure!(
+        message.json.to_string().len() < 8192 && !texts(&message.json).into_iter().any(misleads),
+        "{}",
+        message.json
+    );
     let log: usize = gateway.log().lines().iter().map(String::len).sum();
     ensure!(log < 32 << 10, "{log} bytes of log");
     held(
@@ -84,17 +114,37 @@ async fn lines_of_the_log_cannot_be_forged() -> Result<()> {
         let house = House::build(plan).await?;
         let gateway = house.open().await?;
         send(&gateway, "hello").await?.expect(202)?;
-        let line = gateway.until_log("the plugin's line", SOON, |line| line.contains("a line of mine")).await?;
-        let told = gateway.until_log("the monitored refusal", SOON, |line| line.contains("monitor: would have been rejected")).await?;
+        let line = gateway
+            .until_log("the plugin's line", SOON, |line| {
+                line.contains("a line of mine")
+            })
+            .await?;
+        let told = gateway
+            .until_log("the monitored refusal", SOON, |line| {
+                line.contains("monitor: would have been rejected")
+            })
+            .await?;
         ensure!(told.contains("odd") && told.contains("forge"), "{told}");
         for line in gateway.log().lines() {
             ensure!(!misleads(&line), "{format}: {line:?}");
-            ensure!(!line.starts_with("2026-01-01T00:00:00Z"), "{format}: a line of the plugin's own: {line}");
+            ensure!(
+                !line.starts_with("2026-01-01T00:00:00Z"),
+                "{format}: a line of the plugin's own: {line}"
+            );
         }
         if format == "json" {
             let line: Value = serde_json::from_str(&line)?;
-            ensure!(line["level"] == "INFO" && line["plugin"] == "odd" && line["session"] == "default", "{line}");
-            ensure!(line["fields"]["level"] == "ERROR" && line["fields"].as_object().is_some_and(|fields| fields.len() == 2), "{line}");
+            ensure!(
+                line["level"] == "INFO" && line["plugin"] == "odd" && line["session"] == "default",
+                "{line}"
+            );
+            ensure!(
+                line["fields"]["level"] == "ERROR"
+                    && line["fields"]
+                        .as_object()
+                        .is_some_and(|fields| fields.len() == 2),
+                "{line}"
+            );
         }
     }
     held(
@@ -109,11 +159,28 @@ async fn a_flood_of_log_lines_is_cut() -> Result<()> {
     let house = House::build(plan(&odd("flood-large", "cpu = '10s'\ntimeout = '10s'"))).await?;
     let gateway = house.open().await?;
     send(&gateway, "hello").await?.expect(202)?;
-    let told = gateway.until_log("what was dropped", SOON, |line| line.contains("log lines of a plugin were dropped")).await?;
+    let told = gateway
+        .until_log("what was dropped", SOON, |line| {
+            line.contains("log lines of a plugin were dropped")
+        })
+        .await?;
     ensure!(told.contains("odd"), "{told}");
-    let of_plugin: Vec<String> = gateway.log().lines().into_iter().filter(|line| line.contains("line 0 z") || line.contains(" zzz")).collect();
-    ensure!(!of_plugin.is_empty() && of_plugin.len() <= 16, "{} lines", of_plugin.len());
-    held(Area::Guests, "A plugin writes 1,000 log lines of 1.5 KB in one call", "16 KiB of them are written, and one line says how many were dropped")
+    let of_plugin: Vec<String> = gateway
+        .log()
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("line 0 z") || line.contains(" zzz"))
+        .collect();
+    ensure!(
+        !of_plugin.is_empty() && of_plugin.len() <= 16,
+        "{} lines",
+        of_plugin.len()
+    );
+    held(
+        Area::Guests,
+        "A plugin writes 1,000 log lines of 1.5 KB in one call",
+        "16 KiB of them are written, and one line says how many were dropped",
+    )
 }
 
 #[tokio::test]
@@ -122,19 +189,39 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
     let gateway = house.open().await?;
     let refused = send(&gateway, "the code is 4711-0815").await?.expect(422)?;
     ensure!(
-        refused.json["code"] == "plugin_failed" && refused.json["message"].as_str().is_some_and(|words| words.contains("trapped")),
+        refused.json["code"] == "plugin_failed"
+            && refused.json["message"]
+                .as_str()
+                .is_some_and(|words| words.contains("trapped")),
         "{}",
         refused.json
     );
-    let line = gateway.until_log("where it panicked", SOON, |line| line.contains("odd.rs:")).await?;
+    let line = gateway
+        .until_log("where it panicked", SOON, |line| line.contains("odd.rs:"))
+        .await?;
     ensure!(line.contains("odd") && line.contains("trapped"), "{line}");
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains("4711")), "the message is in the log:\n{}", gateway.log().tail());
+    ensure!(
+        !gateway
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains("4711")),
+        "the message is in the log:\n{}",
+        gateway.log().tail()
+    );
     let metrics = metrics(&gateway).await?;
     ensure!(
-        metrics.lines().any(|line| line.starts_with("wharf_plugin_calls_total{") && line.contains("trapped") && line.ends_with(" 1")),
+        metrics
+            .lines()
+            .any(|line| line.starts_with("wharf_plugin_calls_total{")
+                && line.contains("trapped")
+                && line.ends_with(" 1")),
         "{metrics}"
     );
-    ensure!(metrics.contains("# HELP wharf_plugin_calls_total "), "{metrics}");
+    ensure!(
+        metrics.contains("# HELP wharf_plugin_calls_total "),
+        "{metrics}"
+    );
     held(
         Area::Guests,
         "A plugin panics with the text of the message",
@@ -147,28 +234,55 @@ async fn reason(gateway: &Gateway, target: &str) -> Result<String> {
     let path = format!("/v1/deliveries?plugin=loud&state=dead{target}");
     let found = until("a dead letter", SOON, async || {
         let page = gateway.api.get(&path).await?.expect(200)?;
-        Ok(page.json["deliveries"][0]["reason"].as_str().map(str::to_owned))
+        Ok(page.json["deliveries"][0]["reason"]
+            .as_str()
+            .map(str::to_owned))
     });
-    found.await.with_context(|| format!("its log:\n{}", gateway.log().tail()))
+    found
+        .await
+        .with_context(|| format!("its log:\n{}", gateway.log().tail()))
 }
 
 fn loud(behaviour: &str, url: &str, grants: &str) -> String {
-    format!("[[plugin]]\nname = 'loud'\n{grants}\nconfig.behaviour = '{behaviour}'\nconfig.url = '{url}'\n")
+    format!(
+        "[[plugin]]\nname = 'loud'\n{grants}\nconfig.behaviour = '{behaviour}'\nconfig.url = '{url}'\n"
+    )
 }
 
 #[tokio::test]
 async fn a_call_goes_where_it_was_granted_and_is_framed_by_the_gateway() -> Result<()> {
-    for (behaviour, named) in [("host", "\"Host\""), ("framing", "\"transfer-encoding\""), ("hop", "\"Connection\"")] {
+    for (behaviour, named) in [
+        ("host", "\"Host\""),
+        ("framing", "\"transfer-encoding\""),
+        ("hop", "\"Connection\""),
+    ] {
         let receiver = wharf_e2e::Receiver::start(0).await?;
         let (url, origin) = (receiver.url(), receiver.url());
-        let house = House::build(plan(&loud(behaviour, &url, &format!("grants.http = ['{origin}']\ngrants.http_private = true")))).await?;
+        let house = House::build(plan(&loud(
+            behaviour,
+            &url,
+            &format!("grants.http = ['{origin}']\ngrants.http_private = true"),
+        )))
+        .await?;
         let gateway = house.open().await?;
         let reason = reason(&gateway, "&target=loud").await.context(behaviour)?;
-        ensure!(reason.contains(named) && reason.contains("leave it out"), "{behaviour}: {reason}");
-        receiver.until_call("what is said rightly", SOON, |call| call.path == "/ok").await?;
-        ensure!(receiver.calls().iter().all(|call| call.path == "/ok"), "{behaviour}: the call was made");
+        ensure!(
+            reason.contains(named) && reason.contains("leave it out"),
+            "{behaviour}: {reason}"
+        );
+        receiver
+            .until_call("what is said rightly", SOON, |call| call.path == "/ok")
+            .await?;
+        ensure!(
+            receiver.calls().iter().all(|call| call.path == "/ok"),
+            "{behaviour}: the call was made"
+        );
     }
-    held(Area::Guests, "A notifier sets Host, Transfer-Encoding or Connection on its call", "no call is made; the dead letter names the header")
+    held(
+        Area::Guests,
+        "A notifier sets Host, Transfer-Encoding or Connection on its call",
+        "no call is made; the dead letter names the header",
+    )
 }
 
 #[tokio::test]
@@ -190,7 +304,12 @@ async fn a_private_address_is_known_in_every_form() -> Result<()> {
     ];
     for form in forms {
         let origin = format!("http://{form}:9");
-        let house = House::build(plan(&loud("fine", &origin, &format!("grants.http = ['{origin}']")))).await?;
+        let house = House::build(plan(&loud(
+            "fine",
+            &origin,
+            &format!("grants.http = ['{origin}']"),
+        )))
+        .await?;
         let gateway = house.open().await?;
         let reason = reason(&gateway, "").await.context(form)?;
         ensure!(reason.contains("private network"), "{form}: {reason}");
@@ -208,13 +327,42 @@ async fn an_origin_that_is_not_granted_is_told_with_the_line_to_add() -> Result<
     let house = House::build(plan(&loud("elsewhere", "https://hooks.example", granted))).await?;
     let gateway = house.open().await?;
     let reason = reason(&gateway, "&target=loud").await?;
-    ensure!(reason.contains("https://elsewhere.example is not granted"), "{reason}");
-    let line = gateway.until_log("the line to add", SOON, |line| line.contains("elsewhere.example") && line.contains("gateway.toml")).await?;
+    ensure!(
+        reason.contains("https://elsewhere.example is not granted"),
+        "{reason}"
+    );
+    let line = gateway
+        .until_log("the line to add", SOON, |line| {
+            line.contains("elsewhere.example") && line.contains("gateway.toml")
+        })
+        .await?;
     let line: Value = serde_json::from_str(&line)?;
-    ensure!(line["plugin"] == "loud" && line["add"] == r#"grants = { http = ["https://hooks.example", "https://elsewhere.example"] }"#, "{line}");
+    ensure!(
+        line["plugin"] == "loud"
+            && line["add"]
+                == r#"grants = { http = ["https://hooks.example", "https://elsewhere.example"] }"#,
+        "{line}"
+    );
     let again = |line: &String| line.contains("elsewhere.example") && line.contains("gateway.toml");
-    ensure!(gateway.log().lines().iter().filter(|line| again(line)).count() == 1, "it is told more than once:\n{}", gateway.log().tail());
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains("a-secret")), "the address is in the log");
+    ensure!(
+        gateway
+            .log()
+            .lines()
+            .iter()
+            .filter(|line| again(line))
+            .count()
+            == 1,
+        "it is told more than once:\n{}",
+        gateway.log().tail()
+    );
+    ensure!(
+        !gateway
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains("a-secret")),
+        "the address is in the log"
+    );
     held(
         Area::Guests,
         "A notifier calls an origin that it was not granted, with a secret in the address",
@@ -227,14 +375,44 @@ async fn a_monitored_refusal_is_in_the_history_and_the_metrics_as_what_it_is() -
     let house = House::build(plan(&odd("long", "mode = 'monitor'"))).await?;
     let gateway = house.open().await?;
     let accepted = send(&gateway, "hello").await?.expect(202)?;
-    let message = gateway.api.get(accepted.header("location")).await?.expect(200)?;
-    let steps = message.json["history"].as_array().cloned().unwrap_or_default();
-    let step = steps.iter().find(|step| step["plugin"] == "odd").with_context(|| message.json.to_string())?;
-    ensure!(step["verdict"] == "would_reject" && step["monitored"] == true && step["detail"] == "quiet_hours_", "{step}");
-    ensure!(step["reason"].as_str().is_some_and(|reason| reason.len() <= 1024 && reason.starts_with('ä')), "{step}");
+    let message = gateway
+        .api
+        .get(accepted.header("location"))
+        .await?
+        .expect(200)?;
+    let steps = message.json["history"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let step = steps
+        .iter()
+        .find(|step| step["plugin"] == "odd")
+        .with_context(|| message.json.to_string())?;
+    ensure!(
+        step["verdict"] == "would_reject"
+            && step["monitored"] == true
+            && step["detail"] == "quiet_hours_",
+        "{step}"
+    );
+    ensure!(
+        step["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.len() <= 1024 && reason.starts_with('ä')),
+        "{step}"
+    );
     let metrics = metrics(&gateway).await?;
-    let counted = |line: &&str| line.starts_with("wharf_plugin_verdicts_total{") && line.contains("would_reject") && line.contains("monitor");
-    ensure!(metrics.lines().find(counted).is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+    let counted = |line: &&str| {
+        line.starts_with("wharf_plugin_verdicts_total{")
+            && line.contains("would_reject")
+            && line.contains("monitor")
+    };
+    ensure!(
+        metrics
+            .lines()
+            .find(counted)
+            .is_some_and(|line| line.ends_with(" 1")),
+        "{metrics}"
+    );
     Ok(())
 }
 
@@ -244,8 +422,15 @@ async fn an_error_of_a_plugin_is_a_failed_call() -> Result<()> {
     let gateway = house.open().await?;
     send(&gateway, "hello").await?.expect(422)?;
     let metrics = metrics(&gateway).await?;
-    let counted = |line: &&str| line.starts_with("wharf_plugin_calls_total{") && line.contains("validate");
-    ensure!(metrics.lines().filter(counted).all(|line| line.contains("outcome=\"failed\"")), "{metrics}");
+    let counted =
+        |line: &&str| line.starts_with("wharf_plugin_calls_total{") && line.contains("validate");
+    ensure!(
+        metrics
+            .lines()
+            .filter(counted)
+            .all(|line| line.contains("outcome=\"failed\"")),
+        "{metrics}"
+    );
     ensure!(metrics.lines().any(|line| counted(&line)), "{metrics}");
     Ok(())
 }

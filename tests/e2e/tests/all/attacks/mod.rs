@@ -35,7 +35,14 @@ enum Area {
 }
 
 impl Area {
-    const ALL: [Self; 6] = [Self::Connections, Self::Bodies, Self::Auth, Self::Files, Self::Guests, Self::Receivers];
+    const ALL: [Self; 6] = [
+        Self::Connections,
+        Self::Bodies,
+        Self::Auth,
+        Self::Files,
+        Self::Guests,
+        Self::Receivers,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -59,8 +66,13 @@ fn rows(text: &str) -> BTreeMap<(Area, String), String> {
     let mut rows = BTreeMap::new();
     for line in text.lines() {
         if let Some(title) = line.strip_prefix("## ") {
-            area = Area::ALL.into_iter().find(|area| area.title() == title).unwrap_or(area);
-        } else if let Some((tried, held)) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")?.split_once(" | "))
+            area = Area::ALL
+                .into_iter()
+                .find(|area| area.title() == title)
+                .unwrap_or(area);
+        } else if let Some((tried, held)) = line
+            .strip_prefix("| ")
+            .and_then(|line| line.strip_suffix(" |")?.split_once(" | "))
             && tried != "tried"
         {
             rows.insert((area, tried.to_owned()), held.to_owned());
@@ -72,8 +84,15 @@ fn rows(text: &str) -> BTreeMap<(Area, String), String> {
 fn page(rows: &BTreeMap<(Area, String), String>) -> String {
     let mut text = HEAD.to_owned();
     for area in Area::ALL {
-        let of_it = rows.iter().filter(|((of, _), _)| *of == area).map(|((_, tried), held)| format!("| {tried} | {held} |\n"));
-        text += &format!("\n## {}\n\n| tried | what happened |\n|---|---|\n{}", area.title(), of_it.collect::<String>());
+        let of_it = rows
+            .iter()
+            .filter(|((of, _), _)| *of == area)
+            .map(|((_, tried), held)| format!("| {tried} | {held} |\n"));
+        text += &format!(
+            "\n## {}\n\n| tried | what happened |\n|---|---|\n{}",
+            area.title(),
+            of_it.collect::<String>()
+        );
     }
     text
 }
@@ -98,12 +117,24 @@ fn held(area: Area, tried: &str, held: &str) -> Result<()> {
 /// The other direction: no row stays whose test is gone.
 #[test]
 fn every_row_has_its_test() -> Result<()> {
-    let sources: Vec<String> = fs::read_dir("tests/all/attacks")?.map(|entry| Ok(fs::read_to_string(entry?.path())?)).collect::<Result<_>>()?;
+    let sources: Vec<String> = fs::read_dir("tests/all/attacks")?
+        .map(|entry| Ok(fs::read_to_string(entry?.path())?))
+        .collect::<Result<_>>()?;
     let text = fs::read_to_string(project::root().join("docs/attacks.md"))?;
     let rows = rows(&text);
-    ensure!(text == page(&rows), "docs/attacks.md was edited by hand: run the tests with WHARF_WRITE_DOCS=1");
-    let orphans: Vec<&String> =
-        rows.keys().map(|(_, tried)| tried).filter(|tried| !sources.iter().any(|source| source.contains(&format!("{tried:?}")))).collect();
+    ensure!(
+        text == page(&rows),
+        "docs/attacks.md was edited by hand: run the tests with WHARF_WRITE_DOCS=1"
+    );
+    let orphans: Vec<&String> = rows
+        .keys()
+        .map(|(_, tried)| tried)
+        .filter(|tried| {
+            !sources
+                .iter()
+                .any(|source| source.contains(&format!("{tried:?}")))
+        })
+        .collect();
     ensure!(orphans.is_empty(), "no test says {orphans:?}");
     Ok(())
 }

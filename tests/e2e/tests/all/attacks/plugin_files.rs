@@ -24,7 +24,14 @@ use crate::{bad_plugins::guests, callers::refusal};
 fn with_plugins(more: &str, entries: &str) -> Plan {
     let plugins = format!("[plugins]\ndir = 'mine'\ncache = 'cache'\n{more}\n{entries}");
     Plan {
-        overlay: format!("{}{plugins}", if entries.is_empty() { "plugin = []\n" } else { "" }) + "[browser]\nexecutable = '/nowhere/chromium'\n",
+        overlay: format!(
+            "{}{plugins}",
+            if entries.is_empty() {
+                "plugin = []\n"
+            } else {
+                ""
+            }
+        ) + "[browser]\nexecutable = '/nowhere/chromium'\n",
         ..Plan::default()
     }
 }
@@ -35,7 +42,10 @@ async fn a_cache_that_is_shared_on_purpose_is_refused() -> Result<()> {
     let cache = house.folder().join("cache");
     fs::create_dir(&cache)?;
     set_mode(&cache, 0o1777)?;
-    says(&refusal(&house).await?, &["cache of compiled plugins", "1777", "[plugins] cache"])?;
+    says(
+        &refusal(&house).await?,
+        &["cache of compiled plugins", "1777", "[plugins] cache"],
+    )?;
     set_mode(&cache, 0o777)?;
     let gateway = house.open().await?;
     ensure!(mode(&cache)? == 0o700, "{:o}", mode(&cache)?);
@@ -52,14 +62,19 @@ fn entry(cache: &Path, plugin: &Path) -> Result<PathBuf> {
     let sha256 = hex::encode(Sha256::digest(fs::read(plugin)?));
     let found = fs::read_dir(cache)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&sha256)));
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&sha256))
+        });
     found.with_context(|| format!("{} has no entry in {}", plugin.display(), cache.display()))
 }
 
 #[tokio::test]
 async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     let pin = hex::encode(Sha256::digest(fs::read(guests().join("good.wasm"))?));
-    let entries = format!("[[plugin]]\nname = 'good'\nsha256 = '{pin}'\n[[plugin]]\nname = 'odd'\nconfig.behaviour = 'allow'\n");
+    let entries = format!(
+        "[[plugin]]\nname = 'good'\nsha256 = '{pin}'\n[[plugin]]\nname = 'odd'\nconfig.behaviour = 'allow'\n"
+    );
     let house = House::build(with_plugins("", &entries)).await?;
     let (mine, cache) = (house.folder().join("mine"), house.folder().join("cache"));
     fs::create_dir(&mine)?;
@@ -67,12 +82,26 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
         fs::copy(guests().join(guest), mine.join(guest))?;
     }
     house.open().await?.stop(SOON).await?;
-    let (good, odd) = (entry(&cache, &mine.join("good.wasm"))?, entry(&cache, &mine.join("odd.wasm"))?);
-    let name = good.file_name().context("it has no name")?.to_string_lossy().into_owned();
+    let (good, odd) = (
+        entry(&cache, &mine.join("good.wasm"))?,
+        entry(&cache, &mine.join("odd.wasm"))?,
+    );
+    let name = good
+        .file_name()
+        .context("it has no name")?
+        .to_string_lossy()
+        .into_owned();
     let forbids = async |gateway: &Gateway| {
         let body = json!({"number": "4915123456789", "message": "forbidden"});
-        let refused =
-            api::answer(gateway.api.request(Method::POST, "/api/whatsapp/send").header("Prefer", "respond-async").json(&body)).await?.expect(422)?;
+        let refused = api::answer(
+            gateway
+                .api
+                .request(Method::POST, "/api/whatsapp/send")
+                .header("Prefer", "respond-async")
+                .json(&body),
+        )
+        .await?
+        .expect(422)?;
         ensure!(refused.json["code"] == "forbidden_word", "{}", refused.json);
         anyhow::Ok(())
     };
@@ -80,7 +109,11 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     let other = fs::read(&odd)?;
     let mut changed = fs::read(&good)?;
     *changed.last_mut().context("it is empty")? ^= 1;
-    for (what, planted) in [("another plugin's code", other.as_slice()), ("a changed byte", changed.as_slice()), ("a short file", b"code")] {
+    for (what, planted) in [
+        ("another plugin's code", other.as_slice()),
+        ("a changed byte", changed.as_slice()),
+        ("a short file", b"code"),
+    ] {
         fs::write(&good, planted)?;
         let gateway = house.open().await?;
         logged(&gateway, &["compiled code in the cache is not used", &name]).context(what)?;
@@ -90,7 +123,11 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     }
     // What is as it was written is used.
     let gateway = house.open().await?;
-    let thrown_away = gateway.log().lines().iter().any(|line| line.contains("compiled code in the cache is not used"));
+    let thrown_away = gateway
+        .log()
+        .lines()
+        .iter()
+        .any(|line| line.contains("compiled code in the cache is not used"));
     ensure!(!thrown_away, "{}", gateway.log().tail());
     forbids(&gateway).await?;
     held(
@@ -111,13 +148,21 @@ async fn a_plugin_file_that_is_none_is_refused_by_what_it_is() -> Result<()> {
         ("a device", &|| Ok(symlink("/dev/zero", &file)?)),
         ("symbolic links", &|| Ok(symlink("one.wasm", &file)?)),
         ("a folder", &|| Ok(fs::create_dir(&file)?)),
-        ("1099511627776 bytes; at most 67108864", &|| Ok(File::create(&file)?.set_len(1 << 40)?)),
-        ("67108865 bytes; at most 67108864", &|| Ok(File::create(&file)?.set_len((64 << 20) + 1)?)),
+        ("1099511627776 bytes; at most 67108864", &|| {
+            Ok(File::create(&file)?.set_len(1 << 40)?)
+        }),
+        ("67108865 bytes; at most 67108864", &|| {
+            Ok(File::create(&file)?.set_len((64 << 20) + 1)?)
+        }),
     ];
     for (words, plant) in cases {
         plant().context(words)?;
         says(&refusal(&house).await.context(words)?, &["one.wasm", words])?;
-        if words == "a folder" { fs::remove_dir(&file)? } else { fs::remove_file(&file)? }
+        if words == "a folder" {
+            fs::remove_dir(&file)?
+        } else {
+            fs::remove_file(&file)?
+        }
     }
     held(
         Area::Files,
@@ -137,10 +182,20 @@ fn functions(count: u32) -> Vec<u8> {
         bytes.push(value as u8);
         bytes
     };
-    let section = |id: u8, content: Vec<u8>| [vec![id], leb(u32::try_from(content.len()).expect("small")), content].concat();
+    let section = |id: u8, content: Vec<u8>| {
+        [
+            vec![id],
+            leb(u32::try_from(content.len()).expect("small")),
+            content,
+        ]
+        .concat()
+    };
     let types = section(1, vec![1, 0x60, 0, 0]);
     let declared = section(3, [leb(count), vec![0; count as usize]].concat());
-    let bodies = section(10, [leb(count), [2, 0, 0x0b].repeat(count as usize)].concat());
+    let bodies = section(
+        10,
+        [leb(count), [2, 0, 0x0b].repeat(count as usize)].concat(),
+    );
     let module = [b"\0asm\x01\0\0\0".to_vec(), types, declared, bodies].concat();
     [b"\0asm\x0d\0\x01\0".to_vec(), section(1, module)].concat()
 }
@@ -150,13 +205,34 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
     let house = House::build(with_plugins("", "[[plugin]]\nname = 'many'\n")).await?;
     fs::create_dir(house.folder().join("mine"))?;
     fs::write(house.folder().join("mine/many.wasm"), functions(100_000))?;
-    says(&refusal(&house).await?, &["many.wasm", "more than 80000 functions"])?;
-    held(Area::Files, "a plugin of 100,000 functions", "refused by name before it is compiled; 80,000 are the most")?;
+    says(
+        &refusal(&house).await?,
+        &["many.wasm", "more than 80000 functions"],
+    )?;
+    held(
+        Area::Files,
+        "a plugin of 100,000 functions",
+        "refused by name before it is compiled; 80,000 are the most",
+    )?;
 
-    let house = House::build(with_plugins("load_timeout = '1ms'", "[[plugin]]\nname = 'good'\n")).await?;
+    let house = House::build(with_plugins(
+        "load_timeout = '1ms'",
+        "[[plugin]]\nname = 'good'\n",
+    ))
+    .await?;
     fs::create_dir(house.folder().join("mine"))?;
-    fs::copy(guests().join("good.wasm"), house.folder().join("mine/good.wasm"))?;
-    says(&refusal(&house).await?, &["good.wasm", "took longer than 1ms", "[plugins] load_timeout"])?;
+    fs::copy(
+        guests().join("good.wasm"),
+        house.folder().join("mine/good.wasm"),
+    )?;
+    says(
+        &refusal(&house).await?,
+        &[
+            "good.wasm",
+            "took longer than 1ms",
+            "[plugins] load_timeout",
+        ],
+    )?;
     held(
         Area::Files,
         "a plugin that takes longer to compile than `[plugins] load_timeout`",
@@ -168,7 +244,20 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
 async fn a_config_schema_of_doubled_references_is_refused() -> Result<()> {
     let house = House::build(with_plugins("", "[[plugin]]\nname = 'schema-bomb'\n")).await?;
     fs::create_dir(house.folder().join("mine"))?;
-    fs::copy(guests().join("schema_bomb.wasm"), house.folder().join("mine/schema_bomb.wasm"))?;
-    says(&refusal(&house).await?, &["schema-bomb", "100000 parts once its references are written out"])?;
-    held(Area::Files, "a plugin whose config schema doubles its references forty times", "refused by name before a reference is followed")
+    fs::copy(
+        guests().join("schema_bomb.wasm"),
+        house.folder().join("mine/schema_bomb.wasm"),
+    )?;
+    says(
+        &refusal(&house).await?,
+        &[
+            "schema-bomb",
+            "100000 parts once its references are written out",
+        ],
+    )?;
+    held(
+        Area::Files,
+        "a plugin whose config schema doubles its references forty times",
+        "refused by name before a reference is followed",
+    )
 }

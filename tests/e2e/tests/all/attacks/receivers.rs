@@ -61,7 +61,13 @@ impl Odd {
                 });
             }
         });
-        Ok(Self { name, address, calls, ended, task })
+        Ok(Self {
+            name,
+            address,
+            calls,
+            ended,
+            task,
+        })
     }
 
     fn url(&self) -> String {
@@ -115,46 +121,83 @@ fn target(name: &str, url: &str) -> String {
 
 fn plan(targets: &[(&str, String)], private: bool) -> Plan {
     let origins: Vec<&String> = targets.iter().map(|(_, url)| url).collect();
-    let tables: String = targets.iter().map(|(name, url)| target(name, url)).collect();
+    let tables: String = targets
+        .iter()
+        .map(|(name, url)| target(name, url))
+        .collect();
     let overlay = format!(
         "[delivery]\ntimeout = \"2s\"\n[[plugin]]\nname = \"webhook\"\ngrants = {{ http = {origins:?}, http_private = {private} }}\n{tables}"
     );
-    Plan { overlay, ..Plan::default() }
+    Plan {
+        overlay,
+        ..Plan::default()
+    }
 }
 
 /// What the gateway says of a receiver that takes nothing.
 async fn failing(gateway: &Gateway, target: &str) -> Result<String> {
     let told = until(&format!("{target} is said to fail"), BOOT, async || {
-        let receivers = gateway.api.get("/v1/deliveries/receivers").await?.expect(200)?.json;
+        let receivers = gateway
+            .api
+            .get("/v1/deliveries/receivers")
+            .await?
+            .expect(200)?
+            .json;
         let of_it = |one: &&Value| one["target"] == target && one["failing"]["reason"].is_string();
-        Ok(receivers["receivers"].as_array().and_then(|all| all.iter().find(of_it)).cloned())
+        Ok(receivers["receivers"]
+            .as_array()
+            .and_then(|all| all.iter().find(of_it))
+            .cloned())
     })
     .await
     .with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
-    ensure!(told["pending"].as_u64() > Some(0) && told["dead"] == 0, "nothing of it is lost: {told}");
-    Ok(told["failing"]["reason"].as_str().unwrap_or_default().to_owned())
+    ensure!(
+        told["pending"].as_u64() > Some(0) && told["dead"] == 0,
+        "nothing of it is lost: {told}"
+    );
+    Ok(told["failing"]["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 #[tokio::test]
 async fn a_receiver_that_means_harm_costs_a_bounded_call_and_no_other_receiver() -> Result<()> {
     let inner = Receiver::start(0).await?;
-    let moved = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {}/stolen\r\nContent-Length: 0\r\n\r\n", inner.url());
+    let moved = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}/stolen\r\nContent-Length: 0\r\n\r\n",
+        inner.url()
+    );
     let endless = "HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n";
     let odd = [
         Odd::start("elsewhere", Manner::Says(moved.into_bytes())).await?,
-        Odd::start("header-flood", Manner::Floods("HTTP/1.1 200 OK\r\n", format!("X-More: {}\r\n", "x".repeat(8000)).into_bytes())).await?,
+        Odd::start(
+            "header-flood",
+            Manner::Floods(
+                "HTTP/1.1 200 OK\r\n",
+                format!("X-More: {}\r\n", "x".repeat(8000)).into_bytes(),
+            ),
+        )
+        .await?,
         Odd::start("no-http", Manner::Says(vec![0xff; 4096])).await?,
         Odd::start("hangs", Manner::Hangs).await?,
         Odd::start("drips", Manner::Drips).await?,
     ];
     let flood = Odd::start("body-flood", Manner::Floods(endless, vec![b'x'; 65536])).await?;
     let good = Receiver::start(0).await?;
-    let mut targets: Vec<(&str, String)> = odd.iter().chain([&flood]).map(|one| (one.name, one.url())).collect();
+    let mut targets: Vec<(&str, String)> = odd
+        .iter()
+        .chain([&flood])
+        .map(|one| (one.name, one.url()))
+        .collect();
     targets.push(("good", good.url()));
     let house = House::build(plan(&targets, true)).await?;
     let gateway = house.open().await?;
     gateway.api.until_qr(BOOT).await?;
-    good.until_call("the receiver that means well", BOOT, |call| call.event() == "session.status").await?;
+    good.until_call("the receiver that means well", BOOT, |call| {
+        call.event() == "session.status"
+    })
+    .await?;
 
     for one in &odd {
         let reason = failing(&gateway, one.name).await?;
@@ -163,29 +206,87 @@ async fn a_receiver_that_means_harm_costs_a_bounded_call_and_no_other_receiver()
             "hangs" | "drips" => "no answer within 2s",
             _ => "",
         };
-        ensure!(reason.contains(words) && !reason.is_empty() && reason.len() <= 500, "{}: {reason:?}", one.name);
-        ensure!(one.calls.load(Ordering::Relaxed) > 0, "{} was not called", one.name);
+        ensure!(
+            reason.contains(words) && !reason.is_empty() && reason.len() <= 500,
+            "{}: {reason:?}",
+            one.name
+        );
+        ensure!(
+            one.calls.load(Ordering::Relaxed) > 0,
+            "{} was not called",
+            one.name
+        );
     }
-    ensure!(inner.calls().is_empty(), "a redirect was followed: {:?}", inner.calls());
+    ensure!(
+        inner.calls().is_empty(),
+        "a redirect was followed: {:?}",
+        inner.calls()
+    );
     // The status was said: the event is delivered, and nobody waits for the rest.
-    until("the end of a flood", BOOT, async || Ok((flood.ended.load(Ordering::Relaxed) > 0).then_some(()))).await?;
-    let delivered = gateway.api.get("/v1/deliveries?state=delivered&target=body-flood").await?.expect(200)?.json;
-    ensure!(delivered["deliveries"].as_array().is_some_and(|all| !all.is_empty()), "{delivered}");
+    until("the end of a flood", BOOT, async || {
+        Ok((flood.ended.load(Ordering::Relaxed) > 0).then_some(()))
+    })
+    .await?;
+    let delivered = gateway
+        .api
+        .get("/v1/deliveries?state=delivered&target=body-flood")
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        delivered["deliveries"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty()),
+        "{delivered}"
+    );
     gateway.stop(BOOT).await?;
-    held(Area::Receivers, "a redirect to a server inside", "it is not followed; the delivery is tried again")?;
-    held(Area::Receivers, "a header of the answer without an end", "the call ends; the delivery is tried again")?;
-    held(Area::Receivers, "an answer that is no HTTP", "the call ends; the delivery is tried again")?;
-    held(Area::Receivers, "no answer, or one byte at a time", "`[delivery] timeout` ends the call, however much came; the delivery is tried again")?;
-    held(Area::Receivers, "a body of the answer of 100 GB", "64 KiB are read, then the connection is closed; the status counts")?;
-    held(Area::Receivers, "all of these at once, beside a receiver that answers", "it gets each event")
+    held(
+        Area::Receivers,
+        "a redirect to a server inside",
+        "it is not followed; the delivery is tried again",
+    )?;
+    held(
+        Area::Receivers,
+        "a header of the answer without an end",
+        "the call ends; the delivery is tried again",
+    )?;
+    held(
+        Area::Receivers,
+        "an answer that is no HTTP",
+        "the call ends; the delivery is tried again",
+    )?;
+    held(
+        Area::Receivers,
+        "no answer, or one byte at a time",
+        "`[delivery] timeout` ends the call, however much came; the delivery is tried again",
+    )?;
+    held(
+        Area::Receivers,
+        "a body of the answer of 100 GB",
+        "64 KiB are read, then the connection is closed; the status counts",
+    )?;
+    held(
+        Area::Receivers,
+        "all of these at once, beside a receiver that answers",
+        "it gets each event",
+    )
 }
 
 #[tokio::test]
 async fn a_target_inside_is_not_called_without_the_grant() -> Result<()> {
     let inner = Receiver::start(0).await?;
     let port = inner.url().rsplit(':').next().context("a port")?.to_owned();
-    let hosts = [("literal", "127.0.0.1"), ("by-name", "localhost"), ("mapped", "[::ffff:7f00:1]"), ("decimal", "2130706433"), ("short", "127.1")];
-    let targets: Vec<(&str, String)> = hosts.iter().map(|(name, host)| (*name, format!("http://{host}:{port}"))).collect();
+    let hosts = [
+        ("literal", "127.0.0.1"),
+        ("by-name", "localhost"),
+        ("mapped", "[::ffff:7f00:1]"),
+        ("decimal", "2130706433"),
+        ("short", "127.1"),
+    ];
+    let targets: Vec<(&str, String)> = hosts
+        .iter()
+        .map(|(name, host)| (*name, format!("http://{host}:{port}")))
+        .collect();
     let house = House::build(plan(&targets, false)).await?;
     let gateway = house.open().await?;
     for (name, host) in hosts {

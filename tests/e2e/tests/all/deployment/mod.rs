@@ -27,46 +27,82 @@ fn text(file: &str) -> String {
 /// Whoever stops the gateway has to wait so long: its own budget, and the guards' after a gateway that did not make it.
 fn stop_time() -> Duration {
     let file = text("gateway.toml");
-    let grace = file.split("# close_grace = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("its default");
+    let grace = file
+        .split("# close_grace = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("its default");
     Server::default().shutdown.duration() + seconds(grace)
 }
 
 /// Whether the gateway reads that variable of its environment.
 fn is_read(name: &str) -> bool {
-    let sources = Sources { variables: BTreeMap::from([(name.to_owned(), "x".to_owned())]), ..Sources::default() };
+    let sources = Sources {
+        variables: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
+        ..Sources::default()
+    };
     // The command line reads this one.
     name == "WHARF_CONFIG" || !sources.names_set([]).is_empty()
 }
 
 /// The value of a key that stands once in a file of lines `key: value` or `key=value`.
 fn value<'a>(text: &'a str, key: &str) -> &'a str {
-    let mut found = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix([':', '=']).map(str::trim));
+    let mut found = text.lines().filter_map(|line| {
+        line.trim()
+            .strip_prefix(key)?
+            .strip_prefix([':', '='])
+            .map(str::trim)
+    });
     let value = found.next().unwrap_or_else(|| panic!("no {key}"));
     assert_eq!(found.next(), None, "{key} stands twice");
     value
 }
 
 fn seconds(text: &str) -> Duration {
-    Duration::from_secs(text.strip_suffix('s').and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text} is not in seconds")))
+    Duration::from_secs(
+        text.strip_suffix('s')
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("{text} is not in seconds")),
+    )
 }
 
 #[test]
 fn what_the_docs_type_is_understood() {
     let mut seen = 0;
-    for file in ["docs/deployment.md", "docs/operations.md", "docs/passkey.md", "docs/sessions.md", "README.md"] {
+    for file in [
+        "docs/deployment.md",
+        "docs/operations.md",
+        "docs/passkey.md",
+        "docs/sessions.md",
+        "README.md",
+    ] {
         let page = text(file);
-        let blocks = page.split("```sh").skip(1).filter_map(|rest| rest.split_once('\n')?.1.split("```").next());
+        let blocks = page
+            .split("```sh")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('\n')?.1.split("```").next());
         let lines = blocks.flat_map(str::lines).map(str::trim);
         for line in lines.filter_map(|line| line.split(" | ").next()) {
-            let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "wharf").collect();
+            let words: Vec<&str> = line
+                .split_whitespace()
+                .skip_while(|word| *word != "wharf")
+                .collect();
             let is_typed = line.starts_with("wharf ") || line.starts_with("sudo -u wharf wharf ");
             if !is_typed {
                 continue;
             }
-            let words = if line.starts_with("sudo") { &words[1..] } else { &words[..] };
+            let words = if line.starts_with("sudo") {
+                &words[1..]
+            } else {
+                &words[..]
+            };
             seen += 1;
             let parsed = Cli::try_parse_from(words);
-            assert!(parsed.is_ok(), "{file}: {line}: {:?}", parsed.err().map(|error| error.to_string()));
+            assert!(
+                parsed.is_ok(),
+                "{file}: {line}: {:?}",
+                parsed.err().map(|error| error.to_string())
+            );
         }
     }
     assert!(seen >= 7, "{seen} commands");
@@ -75,27 +111,62 @@ fn what_the_docs_type_is_understood() {
 /// What the container's health check asks, of a gateway that runs, one that is asked on a wrong port, and none.
 #[tokio::test]
 async fn health_is_a_line_and_an_exit_status() -> Result<()> {
-    let house = House::build(Plan { overlay: "plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n".into(), ..Plan::default() }).await?;
+    let house = House::build(Plan {
+        overlay: "plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n".into(),
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open().await?;
-    let port = gateway.api.url.rsplit(':').next().context("a port")?.to_owned();
+    let port = gateway
+        .api
+        .url
+        .rsplit(':')
+        .next()
+        .context("a port")?
+        .to_owned();
     let ask = async |port: &str, words: &[&str]| -> Result<(Option<i32>, String)> {
         let mut command = gateway::command(house.folder())?;
-        let output = tokio::time::timeout(LIMIT, command.args(words).env("PORT", port).output()).await??;
-        Ok((output.status.code(), format!("{}{}", String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?)))
+        let output =
+            tokio::time::timeout(LIMIT, command.args(words).env("PORT", port).output()).await??;
+        Ok((
+            output.status.code(),
+            format!(
+                "{}{}",
+                String::from_utf8(output.stdout)?,
+                String::from_utf8(output.stderr)?
+            ),
+        ))
     };
     for (words, wanted) in [(&["health"][..], "ready"), (&["health", "--live"], "alive")] {
         let (status, said) = ask(&port, words).await?;
-        ensure!(status == Some(0) && said == format!("{wanted}: http://127.0.0.1:{port}\n"), "{words:?}: {status:?} {said}");
+        ensure!(
+            status == Some(0) && said == format!("{wanted}: http://127.0.0.1:{port}\n"),
+            "{words:?}: {status:?} {said}"
+        );
     }
     // The stand-in is another program.
     let other = house.standin.url();
-    let other = other.trim_end_matches('/').rsplit(':').next().context("a port")?.to_owned();
+    let other = other
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .context("a port")?
+        .to_owned();
     let (status, said) = ask(&other, &["health"]).await?;
-    ensure!(status == Some(1) && said.contains("not as this gateway"), "{status:?} {said}");
+    ensure!(
+        status == Some(1) && said.contains("not as this gateway"),
+        "{status:?} {said}"
+    );
     ensure!(gateway.stop(LIMIT).await?.success());
     let (status, said) = ask(&port, &["health"]).await?;
-    ensure!(status == Some(1) && said.contains("no gateway answers at") && said.lines().count() == 1, "{status:?} {said}");
+    ensure!(
+        status == Some(1) && said.contains("no gateway answers at") && said.lines().count() == 1,
+        "{status:?} {said}"
+    );
     let (status, said) = ask("many", &["health"]).await?;
-    ensure!(status == Some(1) && said.contains("PORT = \"many\""), "a wrong configuration is no other status: {status:?} {said}");
+    ensure!(
+        status == Some(1) && said.contains("PORT = \"many\""),
+        "a wrong configuration is no other status: {status:?} {said}"
+    );
     Ok(())
 }

@@ -52,56 +52,136 @@ pub(super) async fn paths(api: &Api) -> Result<()> {
     for (method, path, nearest) in [
         ("GET", "/v1/session", "/v1/sessions"),
         ("GET", "/v1/sessions/", "/v1/sessions"),
-        ("GET", "/v1/sessions/default/mesages", "/v1/sessions/{id}/messages"),
-        ("POST", "/v1/sessions/default/sending/resum", "/v1/sessions/{id}/sending/resume"),
+        (
+            "GET",
+            "/v1/sessions/default/mesages",
+            "/v1/sessions/{id}/messages",
+        ),
+        (
+            "POST",
+            "/v1/sessions/default/sending/resum",
+            "/v1/sessions/{id}/sending/resume",
+        ),
         ("GET", "/v1/sessions/default/nothing", "/v1/sessions/{id}"),
         ("GET", "/v1/message/out_0", "/v1/messages/{id}"),
         ("POST", "/v2/bulk", "/v1/bulk"),
     ] {
         let answer = call(api, method, path).await?;
-        ensure!(answer.status == 404 && answer.header("allow").is_empty(), "{method} {path}: {} {}", answer.status, answer.json);
-        let told = answer.json["nearest"].as_str().or(answer.json["data"]["nearest"].as_str()).unwrap_or_default();
+        ensure!(
+            answer.status == 404 && answer.header("allow").is_empty(),
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.json
+        );
+        let told = answer.json["nearest"]
+            .as_str()
+            .or(answer.json["data"]["nearest"].as_str())
+            .unwrap_or_default();
         ensure!(told.contains(nearest), "{path}: {}", answer.json);
     }
-    ensure!(problem(&api.get("/v1/message").await?, 404, "not_found")?.ends_with("the nearest is /v1/messages"));
-    ensure!(problem(&call(api, "POST", "/v1/sessions/default/strat").await?, 404, "not_found")?.contains("restart"));
-    ensure!(envelope(&api.get("/api/whatsapp/statsu").await?, 404, "not_found")?.ends_with("/api/whatsapp/status"));
-    for (method, path, allow) in [("POST", "/v1/messages", "DELETE"), ("PUT", SEND, "POST"), ("DELETE", "/v1/bulk/bulk_0", "GET")] {
+    ensure!(
+        problem(&api.get("/v1/message").await?, 404, "not_found")?
+            .ends_with("the nearest is /v1/messages")
+    );
+    ensure!(
+        problem(
+            &call(api, "POST", "/v1/sessions/default/strat").await?,
+            404,
+            "not_found"
+        )?
+        .contains("restart")
+    );
+    ensure!(
+        envelope(&api.get("/api/whatsapp/statsu").await?, 404, "not_found")?
+            .ends_with("/api/whatsapp/status")
+    );
+    for (method, path, allow) in [
+        ("POST", "/v1/messages", "DELETE"),
+        ("PUT", SEND, "POST"),
+        ("DELETE", "/v1/bulk/bulk_0", "GET"),
+    ] {
         let answer = call(api, method, path).await?;
-        ensure!(problem(&answer, 405, "method_not_allowed")?.contains(allow), "{}", answer.json);
-        ensure!(answer.header("allow").contains(allow), "{:?}", answer.headers);
+        ensure!(
+            problem(&answer, 405, "method_not_allowed")?.contains(allow),
+            "{}",
+            answer.json
+        );
+        ensure!(
+            answer.header("allow").contains(allow),
+            "{:?}",
+            answer.headers
+        );
     }
     let answer = api.get(SEED).await?;
-    ensure!(envelope(&answer, 405, "method_not_allowed")?.contains("POST") && answer.header("allow") == "POST", "{:?}", answer.headers);
+    ensure!(
+        envelope(&answer, 405, "method_not_allowed")?.contains("POST")
+            && answer.header("allow") == "POST",
+        "{:?}",
+        answer.headers
+    );
     Ok(())
 }
 
 pub(super) async fn parameters(api: &Api) -> Result<()> {
     for (method, path) in PATHS {
         let answer = call(api, method, &format!("{path}?nonsense=1")).await?;
-        let words = problem(&answer, 400, "unknown_parameter").with_context(|| format!("{method} {path}"))?;
-        ensure!(words.starts_with("nonsense is not known here") && answer.json["parameter"] == "nonsense", "{words}");
+        let words = problem(&answer, 400, "unknown_parameter")
+            .with_context(|| format!("{method} {path}"))?;
+        ensure!(
+            words.starts_with("nonsense is not known here")
+                && answer.json["parameter"] == "nonsense",
+            "{words}"
+        );
     }
     for (query, code, words) in [
         ("stat=queued", "unknown_parameter", "did you mean state?"),
-        ("state=queued&state=sent", "duplicate_parameter", "state is given twice"),
-        ("state=lost", "invalid_query", "state must be one of queued, sending, unknown, sent, not_sent"),
-        ("limit=many", "invalid_query", "limit must be a whole number"),
+        (
+            "state=queued&state=sent",
+            "duplicate_parameter",
+            "state is given twice",
+        ),
+        (
+            "state=lost",
+            "invalid_query",
+            "state must be one of queued, sending, unknown, sent, not_sent",
+        ),
+        (
+            "limit=many",
+            "invalid_query",
+            "limit must be a whole number",
+        ),
         ("limit=0", "invalid_query", "limit must be 1 to 200"),
         ("cursor=x", "invalid_query", "cursor must be a whole number"),
         ("since=yesterday", "invalid_time", "since must be a time"),
     ] {
-        let said = problem(&api.get(&format!("/v1/messages?{query}")).await?, 400, code).with_context(|| query.to_owned())?;
+        let said = problem(&api.get(&format!("/v1/messages?{query}")).await?, 400, code)
+            .with_context(|| query.to_owned())?;
         ensure!(said.contains(words), "{query}: {said}");
     }
-    for query in ["since=1769850000000", "since=2026-01-31T09:00:00Z", "since=2026-01-31T09:00:00%2B01:00", "until=2026-01-31T09:00:00+01:00"] {
+    for query in [
+        "since=1769850000000",
+        "since=2026-01-31T09:00:00Z",
+        "since=2026-01-31T09:00:00%2B01:00",
+        "until=2026-01-31T09:00:00+01:00",
+    ] {
         for path in ["/v1/messages", "/v1/deliveries"] {
-            ensure!(api.get(&format!("{path}?{query}")).await?.status == 200, "{path}?{query}");
+            ensure!(
+                api.get(&format!("{path}?{query}")).await?.status == 200,
+                "{path}?{query}"
+            );
         }
     }
-    let said = problem(&call(api, "POST", &format!("{SEND}?until=soon")).await?, 400, "invalid_query")?;
+    let said = problem(
+        &call(api, "POST", &format!("{SEND}?until=soon")).await?,
+        400,
+        "invalid_query",
+    )?;
     ensure!(said.contains("accepted, stored, sent"), "{said}");
-    let said = problem(&call(api, "DELETE", "/v1/sessions/default?profile=burn").await?, 400, "invalid_query")?;
+    let said = problem(
+        &call(api, "DELETE", "/v1/sessions/default?profile=burn").await?,
+        400,
+        "invalid_query",
+    )?;
     ensure!(said.contains("keep, delete"), "{said}");
     Ok(())
 }
@@ -110,17 +190,53 @@ pub(super) async fn sessions(api: &Api) -> Result<()> {
     for (method, path) in PATHS {
         let path = path.replace("/sessions/default", "/sessions/nobody");
         if path.contains("nobody")
-            && !["/messages", "/pairing-code", "/passkey", "/confirm"].iter().any(|end| path.ends_with(end) && method == "POST")
+            && !["/messages", "/pairing-code", "/passkey", "/confirm"]
+                .iter()
+                .any(|end| path.ends_with(end) && method == "POST")
         {
-            problem(&call(api, method, &path).await?, 404, "unknown_client").with_context(|| format!("{method} {path}"))?;
+            problem(&call(api, method, &path).await?, 404, "unknown_client")
+                .with_context(|| format!("{method} {path}"))?;
         }
     }
-    problem(&api.get("/v1/messages?session=nobody").await?, 404, "unknown_client")?;
-    problem(&call(api, "DELETE", "/v1/messages?session=nobody&state=queued").await?, 404, "unknown_client")?;
+    problem(
+        &api.get("/v1/messages?session=nobody").await?,
+        404,
+        "unknown_client",
+    )?;
+    problem(
+        &call(api, "DELETE", "/v1/messages?session=nobody&state=queued").await?,
+        404,
+        "unknown_client",
+    )?;
     let text = json!({"to": ANN, "text": "x"});
-    problem(&api.post("/v1/sessions/nobody/messages", &text).await?, 404, "unknown_client")?;
-    problem(&api.post("/v1/sessions/nobody/pairing-code", &json!({"number": ANN})).await?, 404, "unknown_client")?;
-    problem(&api.post("/v1/sessions/nobody/passkey/confirm", &json!({"code": "ABCD-EFGH"})).await?, 404, "unknown_client")?;
-    problem(&api.post("/v1/bulk", &json!({"session": "nobody", "text": "x", "recipients": [{"to": ANN}]})).await?, 404, "unknown_client")?;
+    problem(
+        &api.post("/v1/sessions/nobody/messages", &text).await?,
+        404,
+        "unknown_client",
+    )?;
+    problem(
+        &api.post("/v1/sessions/nobody/pairing-code", &json!({"number": ANN}))
+            .await?,
+        404,
+        "unknown_client",
+    )?;
+    problem(
+        &api.post(
+            "/v1/sessions/nobody/passkey/confirm",
+            &json!({"code": "ABCD-EFGH"}),
+        )
+        .await?,
+        404,
+        "unknown_client",
+    )?;
+    problem(
+        &api.post(
+            "/v1/bulk",
+            &json!({"session": "nobody", "text": "x", "recipients": [{"to": ANN}]}),
+        )
+        .await?,
+        404,
+        "unknown_client",
+    )?;
     Ok(())
 }

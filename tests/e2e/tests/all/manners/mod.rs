@@ -19,7 +19,10 @@ const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
 /// A gateway without a browser it could start.
 fn bare() -> Plan {
-    Plan { overlay: "[browser]\nexecutable = '/nowhere/chromium'\n".into(), ..Plan::default() }
+    Plan {
+        overlay: "[browser]\nexecutable = '/nowhere/chromium'\n".into(),
+        ..Plan::default()
+    }
 }
 
 #[tokio::test]
@@ -32,40 +35,88 @@ async fn the_own_layer_has_one_form_and_the_seed_keeps_its_own() -> Result<()> {
     addresses::parameters(api).await.context("parameters")?;
     addresses::sessions(api).await.context("unknown sessions")?;
     bodies::wrong_bodies(api).await.context("wrong bodies")?;
-    content::not_yet(api).await.context("what cannot be sent yet")?;
+    content::not_yet(api)
+        .await
+        .context("what cannot be sent yet")?;
     content::cards(api).await.context("cards")?;
-    ensure!(api.get("/v1/messages").await?.expect(200)?.json["messages"] == json!([]), "something was stored");
-    content::nulls_and_times(api).await.context("nulls and times")?;
+    ensure!(
+        api.get("/v1/messages").await?.expect(200)?.json["messages"] == json!([]),
+        "something was stored"
+    );
+    content::nulls_and_times(api)
+        .await
+        .context("nulls and times")?;
     inside(&house, &gateway).await.context("errors inside")?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_caller_without_a_key_is_refused_in_the_layers_form() -> Result<()> {
-    let house = House::build(Plan { environment: vec![("WHARF_API_KEY".into(), KEY.into())], ..bare() }).await?;
+    let house = House::build(Plan {
+        environment: vec![("WHARF_API_KEY".into(), KEY.into())],
+        ..bare()
+    })
+    .await?;
     let gateway = house.open().await?;
-    problem(&gateway.api.get("/v1/sessions").await?, 401, "missing_api_key")?;
-    problem(&gateway.api.get("/v1/nothing").await?, 401, "missing_api_key")?;
-    envelope(&gateway.api.get("/api/whatsapp/status").await?, 401, "missing_api_key")?;
+    problem(
+        &gateway.api.get("/v1/sessions").await?,
+        401,
+        "missing_api_key",
+    )?;
+    problem(
+        &gateway.api.get("/v1/nothing").await?,
+        401,
+        "missing_api_key",
+    )?;
+    envelope(
+        &gateway.api.get("/api/whatsapp/status").await?,
+        401,
+        "missing_api_key",
+    )?;
     Ok(())
 }
 
 async fn raw(api: &Api, path: &str, body: &str) -> Result<Answer> {
-    api::answer(api.request(Method::POST, path).header("content-type", "application/json").body(body.to_owned())).await
+    api::answer(
+        api.request(Method::POST, path)
+            .header("content-type", "application/json")
+            .body(body.to_owned()),
+    )
+    .await
 }
 
 async fn call(api: &Api, method: &str, path: &str) -> Result<Answer> {
     let request = api.request(method.parse()?, path);
-    let request = if method == "POST" { request.header("content-type", "application/json").body("{}") } else { request };
+    let request = if method == "POST" {
+        request
+            .header("content-type", "application/json")
+            .body("{}")
+    } else {
+        request
+    };
     api::answer(request).await
 }
 
 /// A problem document; its words.
 fn problem(answer: &Answer, status: u16, code: &str) -> Result<String> {
     let json = &answer.json;
-    ensure!(answer.status == status && json["code"] == code, "{status} {code} is not said: {} {json}", answer.status);
-    ensure!(answer.header("content-type") == "application/problem+json", "{json} is {}", answer.header("content-type"));
-    ensure!(json["status"] == status && json["title"].is_string() && json["type"] == "about:blank" && json["success"].is_null(), "{json}");
+    ensure!(
+        answer.status == status && json["code"] == code,
+        "{status} {code} is not said: {} {json}",
+        answer.status
+    );
+    ensure!(
+        answer.header("content-type") == "application/problem+json",
+        "{json} is {}",
+        answer.header("content-type")
+    );
+    ensure!(
+        json["status"] == status
+            && json["title"].is_string()
+            && json["type"] == "about:blank"
+            && json["success"].is_null(),
+        "{json}"
+    );
     ensure!(!answer.header("x-request-id").is_empty(), "no request id");
     Ok(json["detail"].as_str().context("no detail")?.to_owned())
 }
@@ -73,45 +124,108 @@ fn problem(answer: &Answer, status: u16, code: &str) -> Result<String> {
 /// The envelope of the original service; its words.
 fn envelope(answer: &Answer, status: u16, code: &str) -> Result<String> {
     let json = &answer.json;
-    ensure!(answer.status == status && json["code"] == code, "{status} {code} is not said: {} {json}", answer.status);
-    ensure!(answer.header("content-type") == "application/json" && json["success"] == false && json["error"].is_string(), "{json}");
-    ensure!(json["timestamp"].is_string() && json["title"].is_null(), "{json}");
+    ensure!(
+        answer.status == status && json["code"] == code,
+        "{status} {code} is not said: {} {json}",
+        answer.status
+    );
+    ensure!(
+        answer.header("content-type") == "application/json"
+            && json["success"] == false
+            && json["error"].is_string(),
+        "{json}"
+    );
+    ensure!(
+        json["timestamp"].is_string() && json["title"].is_null(),
+        "{json}"
+    );
     Ok(json["message"].as_str().context("no message")?.to_owned())
 }
 
 async fn forms(api: &Api) -> Result<()> {
-    let foreign = |path: &'static str| api::answer(api.request(Method::GET, path).header("host", "evil.example"));
+    let foreign = |path: &'static str| {
+        api::answer(
+            api.request(Method::GET, path)
+                .header("host", "evil.example"),
+        )
+    };
     problem(&foreign("/v1/sessions").await?, 403, "host_not_loopback")?;
-    envelope(&foreign("/api/whatsapp/status").await?, 403, "host_not_loopback")?;
-    let plain = |path: &'static str| api::answer(api.request(Method::POST, path).header("content-type", "text/plain").body("{}"));
+    envelope(
+        &foreign("/api/whatsapp/status").await?,
+        403,
+        "host_not_loopback",
+    )?;
+    let plain = |path: &'static str| {
+        api::answer(
+            api.request(Method::POST, path)
+                .header("content-type", "text/plain")
+                .body("{}"),
+        )
+    };
     problem(&plain(SEND).await?, 415, "unsupported_media_type")?;
     envelope(&plain(SEED).await?, 415, "unsupported_media_type")?;
     let large = "x".repeat(2 << 20);
-    problem(&raw(api, "/v1/sessions", &large).await?, 413, "body_too_large")?;
+    problem(
+        &raw(api, "/v1/sessions", &large).await?,
+        413,
+        "body_too_large",
+    )?;
     problem(&raw(api, SEND, &large).await?, 413, "body_too_large")?;
     envelope(&raw(api, SEED, &large).await?, 413, "body_too_large")?;
     problem(&api.get("/v1/messages/%ff").await?, 400, "invalid_path")?;
     problem(&raw(api, SEND, "[").await?, 400, "invalid_body")?;
     envelope(&raw(api, SEED, "[").await?, 400, "invalid_json")?;
-    envelope(&api.get("/api/whatsapp/status?clientId=a&clientId=b").await?, 400, "duplicate_parameter")?;
-    ensure!(api.get("/api/whatsapp/status?verbose=1&verbose=2").await?.status == 200, "the seed's calls ignore what they do not know");
+    envelope(
+        &api.get("/api/whatsapp/status?clientId=a&clientId=b")
+            .await?,
+        400,
+        "duplicate_parameter",
+    )?;
+    ensure!(
+        api.get("/api/whatsapp/status?verbose=1&verbose=2")
+            .await?
+            .status
+            == 200,
+        "the seed's calls ignore what they do not know"
+    );
     Ok(())
 }
 
 /// The folder of the logins is none any more: the caller is told an id, the log the reason.
 async fn inside(house: &House, gateway: &Gateway) -> Result<()> {
     let folder = house.folder().join("session/.wwebjs_auth");
-    fs::remove_dir_all(&folder).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    fs::remove_dir_all(&folder).or_else(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })?;
     fs::write(&folder, "no folder")?;
-    let answer = gateway.api.post_nothing("/api/whatsapp/cleanup-sessions").await?;
+    let answer = gateway
+        .api
+        .post_nothing("/api/whatsapp/cleanup-sessions")
+        .await?;
     let words = envelope(&answer, 500, "cleanup_failed")?;
     let id = answer.header("x-request-id").to_owned();
-    ensure!(answer.json["requestId"] == id && !words.contains("os error") && !words.contains("wwebjs"), "{}", answer.json);
+    ensure!(
+        answer.json["requestId"] == id && !words.contains("os error") && !words.contains("wwebjs"),
+        "{}",
+        answer.json
+    );
     let told = until("the log", Duration::from_secs(10), async || {
-        let lines: Vec<String> = gateway.log().lines().into_iter().filter(|line| line.contains(&id)).collect();
+        let lines: Vec<String> = gateway
+            .log()
+            .lines()
+            .into_iter()
+            .filter(|line| line.contains(&id))
+            .collect();
         Ok((!lines.is_empty()).then_some(lines))
     })
     .await?;
-    ensure!(told.len() == 1 && told[0].contains("ERROR") && told[0].contains("os error"), "{told:?}");
+    ensure!(
+        told.len() == 1 && told[0].contains("ERROR") && told[0].contains("os error"),
+        "{told:?}"
+    );
     Ok(())
 }

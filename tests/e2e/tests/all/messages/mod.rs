@@ -16,32 +16,65 @@ const SEND: &str = "/v1/sessions/default/messages";
 
 #[tokio::test]
 async fn each_call_about_messages_does_what_the_docs_say() -> Result<()> {
-    let house = House::build(Plan { overlay: "[send]\ntimeout = '10s'".into(), ..Plan::default() }).await?;
+    let house = House::build(Plan {
+        overlay: "[send]\ntimeout = '10s'".into(),
+        ..Plan::default()
+    })
+    .await?;
     let gateway = house.open().await?;
-    wrong_requests_store_nothing(&gateway.api).await.context("wrong requests")?;
-    let kept = backlog::before_there_is_a_login(&gateway.api).await.context("before there is a login")?;
+    wrong_requests_store_nothing(&gateway.api)
+        .await
+        .context("wrong requests")?;
+    let kept = backlog::before_there_is_a_login(&gateway.api)
+        .await
+        .context("before there is a login")?;
     let qr = gateway.api.until_qr(BOOT).await?;
     house.standin.scan(Some(&qr), Account::default()).await?;
     gateway.api.until_state("ready", BOOT).await?;
-    backlog::taken_up_again_and_sent(&house, &gateway.api, &kept).await.context("a message that was taken up again")?;
-    sending::waited_for(&house, &gateway.api).await.context("a send that is waited for")?;
-    sending::later(&house, &gateway.api).await.context("a send for later")?;
-    sending::paused(&house, &gateway.api).await.context("a paused session")?;
-    sending::to_many(&house, &gateway.api).await.context("one message to many")?;
-    found_after_a_crash(&house, gateway, &kept).await.context("after a crash")
+    backlog::taken_up_again_and_sent(&house, &gateway.api, &kept)
+        .await
+        .context("a message that was taken up again")?;
+    sending::waited_for(&house, &gateway.api)
+        .await
+        .context("a send that is waited for")?;
+    sending::later(&house, &gateway.api)
+        .await
+        .context("a send for later")?;
+    sending::paused(&house, &gateway.api)
+        .await
+        .context("a paused session")?;
+    sending::to_many(&house, &gateway.api)
+        .await
+        .context("one message to many")?;
+    found_after_a_crash(&house, gateway, &kept)
+        .await
+        .context("after a crash")
 }
 
 /// RFC 9457, with a code.
 fn problem(answer: Answer, status: u16, code: &str) -> Result<Value> {
     let answer = answer.expect(status)?;
-    ensure!(answer.header("content-type") == "application/problem+json", "{}", answer.header("content-type"));
+    ensure!(
+        answer.header("content-type") == "application/problem+json",
+        "{}",
+        answer.header("content-type")
+    );
     let json = answer.json;
-    ensure!(json["status"] == status && json["code"] == code && json["title"].is_string() && json["detail"].is_string(), "{code}: {json}");
+    ensure!(
+        json["status"] == status
+            && json["code"] == code
+            && json["title"].is_string()
+            && json["detail"].is_string(),
+        "{code}: {json}"
+    );
     Ok(json)
 }
 
 async fn send_async(api: &Api, key: Option<&str>, body: &Value) -> Result<Answer> {
-    let mut request = api.request(Method::POST, SEND).header("Prefer", "respond-async").json(body);
+    let mut request = api
+        .request(Method::POST, SEND)
+        .header("Prefer", "respond-async")
+        .json(body);
     if let Some(key) = key {
         request = request.header("Idempotency-Key", key);
     }
@@ -49,12 +82,22 @@ async fn send_async(api: &Api, key: Option<&str>, body: &Value) -> Result<Answer
 }
 
 async fn all(api: &Api, query: &str) -> Result<Vec<Value>> {
-    let answer = api.get(&format!("/v1/messages?{query}")).await?.expect(200)?;
-    Ok(answer.json["messages"].as_array().context("no messages")?.clone())
+    let answer = api
+        .get(&format!("/v1/messages?{query}"))
+        .await?
+        .expect(200)?;
+    Ok(answer.json["messages"]
+        .as_array()
+        .context("no messages")?
+        .clone())
 }
 
 async fn whole(api: &Api, id: &str) -> Result<Value> {
-    Ok(api.get(&format!("/v1/messages/{id}")).await?.expect(200)?.json)
+    Ok(api
+        .get(&format!("/v1/messages/{id}"))
+        .await?
+        .expect(200)?
+        .json)
 }
 
 async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
@@ -65,32 +108,88 @@ async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
         body
     };
     for (body, status, code) in [
-        (with("sendat", json!("2099-01-01T00:00:00Z")), 400, "invalid_body"),
+        (
+            with("sendat", json!("2099-01-01T00:00:00Z")),
+            400,
+            "invalid_body",
+        ),
         (with("to", json!("hello")), 400, "invalid_number"),
         (with("text", json!("")), 400, "missing_fields"),
-        (with("template", json!("greeting")), 400, "message_and_template"),
-        (with("text", json!("x".repeat(4097))), 400, "message_too_long"),
+        (
+            with("template", json!("greeting")),
+            400,
+            "message_and_template",
+        ),
+        (
+            with("text", json!("x".repeat(4097))),
+            400,
+            "message_too_long",
+        ),
         (with("sendAt", json!("yesterday")), 400, "invalid_time"),
-        (with("expiresAt", json!("2020-01-01T00:00:00Z")), 400, "invalid_time"),
+        (
+            with("expiresAt", json!("2020-01-01T00:00:00Z")),
+            400,
+            "invalid_time",
+        ),
         (with("priority", json!("urgent")), 400, "invalid_body"),
         (with("to", json!("19005550199")), 422, "blocked_prefix"),
-        (json!({"to": NUMBER, "template": "no such"}), 422, "unknown_template"),
-        (with("text", json!("x".repeat(2 << 20))), 413, "body_too_large"),
+        (
+            json!({"to": NUMBER, "template": "no such"}),
+            422,
+            "unknown_template",
+        ),
+        (
+            with("text", json!("x".repeat(2 << 20))),
+            413,
+            "body_too_large",
+        ),
     ] {
         let answer = send_async(api, None, &body).await?;
-        ensure!((answer.header("connection") == "close") == (status == 413), "{answer:?}");
+        ensure!(
+            (answer.header("connection") == "close") == (status == 413),
+            "{answer:?}"
+        );
         problem(answer, status, code)?;
     }
     let nobody = api.post("/v1/sessions/nobody/messages", &good).await?;
     problem(nobody, 404, "unknown_client")?;
     problem(api.post(SEND, &good).await?, 503, "not_ready")?;
-    let seed = api.post("/api/whatsapp/send", &json!({"number": NUMBER, "message": "x", "mesage": "y"})).await?.expect(400)?;
-    ensure!(seed.json["code"] == "unknown_field" && seed.json["message"].as_str().is_some_and(|words| words.contains("mesage")), "{}", seed.json);
-    let large = api.post("/api/whatsapp/send", &json!({"number": NUMBER, "message": "x".repeat(2 << 20)})).await?.expect(413)?;
+    let seed = api
+        .post(
+            "/api/whatsapp/send",
+            &json!({"number": NUMBER, "message": "x", "mesage": "y"}),
+        )
+        .await?
+        .expect(400)?;
+    ensure!(
+        seed.json["code"] == "unknown_field"
+            && seed.json["message"]
+                .as_str()
+                .is_some_and(|words| words.contains("mesage")),
+        "{}",
+        seed.json
+    );
+    let large = api
+        .post(
+            "/api/whatsapp/send",
+            &json!({"number": NUMBER, "message": "x".repeat(2 << 20)}),
+        )
+        .await?
+        .expect(413)?;
     ensure!(large.json["code"] == "body_too_large", "{}", large.json);
     ensure!(all(api, "").await?.is_empty(), "something was stored");
-    for query in ["state=lost", "limit=0", "limit=201", "cursor=x", "since=now", "sort=up"] {
-        ensure!(api.get(&format!("/v1/messages?{query}")).await?.status == 400, "{query}");
+    for query in [
+        "state=lost",
+        "limit=0",
+        "limit=201",
+        "cursor=x",
+        "since=now",
+        "sort=up",
+    ] {
+        ensure!(
+            api.get(&format!("/v1/messages?{query}")).await?.status == 400,
+            "{query}"
+        );
     }
     problem(api.get("/v1/messages/out_nobody").await?, 404, "not_found")?;
     Ok(())
@@ -101,7 +200,10 @@ async fn found_after_a_crash(house: &House, gateway: Gateway, id: &str) -> Resul
     gateway.crash().await?;
     let gateway = house.open().await?;
     let after = whole(&gateway.api, id).await?;
-    ensure!(after["history"] == before["history"], "the history is another one: {after}");
+    ensure!(
+        after["history"] == before["history"],
+        "the history is another one: {after}"
+    );
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
     Ok(())
 }

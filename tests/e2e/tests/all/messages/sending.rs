@@ -10,49 +10,128 @@ use wharf_e2e::{Api, House, api, house::BOOT, until};
 use super::{NUMBER, SEND, problem, send_async, whole};
 
 pub(super) async fn waited_for(house: &House, api: &Api) -> Result<()> {
-    let sent = api.post(SEND, &json!({"to": NUMBER, "text": "at once"})).await?.expect(200)?.json;
-    ensure!(sent["state"] == "sent" && sent["outcome"]["outcome"] == "sent" && house.arrived("at once") == 1, "{sent}");
+    let sent = api
+        .post(SEND, &json!({"to": NUMBER, "text": "at once"}))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        sent["state"] == "sent"
+            && sent["outcome"]["outcome"] == "sent"
+            && house.arrived("at once") == 1,
+        "{sent}"
+    );
     let outcome = &sent["outcome"];
-    ensure!(outcome["messageKey"] == sent["messageKey"] && outcome["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{outcome}");
+    ensure!(
+        outcome["messageKey"] == sent["messageKey"]
+            && outcome["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+        "{outcome}"
+    );
     let rendered = json!({"to": NUMBER, "template": "greeting", "locale": "de", "variables": {"name": "Ada", "order": "7"}});
     api.post(SEND, &rendered).await?.expect(200)?;
     ensure!(house.arrived("Hallo Ada, deine Bestellung 7 ist unterwegs.") == 1);
-    let nobody = problem(api.post(SEND, &json!({"to": "99912345678", "text": "anybody?"})).await?, 422, "not_on_whatsapp")?;
-    ensure!(nobody["id"].as_str().is_some_and(|id| id.starts_with("out_")), "{nobody}");
+    let nobody = problem(
+        api.post(SEND, &json!({"to": "99912345678", "text": "anybody?"}))
+            .await?,
+        422,
+        "not_on_whatsapp",
+    )?;
+    ensure!(
+        nobody["id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("out_")),
+        "{nobody}"
+    );
     Ok(())
 }
 
 pub(super) async fn later(house: &House, api: &Api) -> Result<()> {
     let at = jiff::Timestamp::now() + Duration::from_secs(3);
-    let accepted = api.post(SEND, &json!({"to": NUMBER, "text": "later", "sendAt": at.to_string()})).await?.expect(202)?.json;
+    let accepted = api
+        .post(
+            SEND,
+            &json!({"to": NUMBER, "text": "later", "sendAt": at.to_string()}),
+        )
+        .await?
+        .expect(202)?
+        .json;
     let body = json!({"to": NUMBER, "text": "too late", "sendAt": at.as_millisecond() + 60_000, "expiresAt": at.as_millisecond() + 60_001});
     api.post(SEND, &body).await?.expect(202)?;
-    api.post(SEND, &json!({"to": NUMBER, "text": "meanwhile"})).await?.expect(200)?;
+    api.post(SEND, &json!({"to": NUMBER, "text": "meanwhile"}))
+        .await?
+        .expect(200)?;
     ensure!(house.arrived("later") == 0, "it did not wait");
-    until("the later one", BOOT, async || Ok((house.arrived("later") == 1).then_some(()))).await?;
+    until("the later one", BOOT, async || {
+        Ok((house.arrived("later") == 1).then_some(()))
+    })
+    .await?;
     ensure!(jiff::Timestamp::now() >= at);
     let message = whole(api, accepted["id"].as_str().unwrap_or_default()).await?;
-    let judged: Vec<&Value> = message["history"].as_array().into_iter().flatten().filter(|step| step["when"] == "dispatch").collect();
-    ensure!(judged.len() == 1, "it is judged again when it is sent: {message}");
+    let judged: Vec<&Value> = message["history"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|step| step["when"] == "dispatch")
+        .collect();
+    ensure!(
+        judged.len() == 1,
+        "it is judged again when it is sent: {message}"
+    );
     Ok(())
 }
 
 pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
     let sending = "/v1/sessions/default/sending";
-    let now = api.post_nothing(&format!("{sending}/pause")).await?.expect(200)?.json;
-    ensure!(now["paused"] == true && now["pausedAt"].is_string() && now["session"] == "default", "{now}");
-    let accepted = send_async(api, None, &json!({"to": NUMBER, "text": "after the pause"})).await?.expect(202)?.json;
+    let now = api
+        .post_nothing(&format!("{sending}/pause"))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        now["paused"] == true && now["pausedAt"].is_string() && now["session"] == "default",
+        "{now}"
+    );
+    let accepted = send_async(api, None, &json!({"to": NUMBER, "text": "after the pause"}))
+        .await?
+        .expect(202)?
+        .json;
     // The sender looks at the line at every accept; the second would be sent behind the first.
-    send_async(api, None, &json!({"to": NUMBER, "text": "and this"})).await?.expect(202)?;
+    send_async(api, None, &json!({"to": NUMBER, "text": "and this"}))
+        .await?
+        .expect(202)?;
     tokio::time::sleep(Duration::from_millis(1200)).await;
-    ensure!(house.arrived("after the pause") == 0, "a paused session sends");
+    ensure!(
+        house.arrived("after the pause") == 0,
+        "a paused session sends"
+    );
     let id = accepted["id"].as_str().unwrap_or_default();
     ensure!(whole(api, id).await?["state"] == "queued");
-    ensure!(api.post_nothing(&format!("{sending}/resume")).await?.expect(200)?.json["paused"] == false);
-    until("both", BOOT, async || Ok((house.arrived("after the pause") == 1 && house.arrived("and this") == 1).then_some(()))).await?;
-    ensure!(api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(), "nothing is counted without pacing");
-    problem(api.post_nothing(&format!("{sending}/faster")).await?, 404, "not_found")?;
-    problem(api.post_nothing("/v1/sessions/nobody/sending/pause").await?, 404, "unknown_client")?;
+    ensure!(
+        api.post_nothing(&format!("{sending}/resume"))
+            .await?
+            .expect(200)?
+            .json["paused"]
+            == false
+    );
+    until("both", BOOT, async || {
+        Ok((house.arrived("after the pause") == 1 && house.arrived("and this") == 1).then_some(()))
+    })
+    .await?;
+    ensure!(
+        api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(),
+        "nothing is counted without pacing"
+    );
+    problem(
+        api.post_nothing(&format!("{sending}/faster")).await?,
+        404,
+        "not_found",
+    )?;
+    problem(
+        api.post_nothing("/v1/sessions/nobody/sending/pause")
+            .await?,
+        404,
+        "unknown_client",
+    )?;
     Ok(())
 }
 
@@ -60,27 +139,107 @@ pub(super) async fn to_many(house: &House, api: &Api) -> Result<()> {
     let to = |number: &str, name: &str| json!({"to": number, "variables": {"name": name}});
     let order = |recipients: Value| json!({"session": "default", "template": "greeting", "variables": {"order": "9"}, "recipients": recipients});
     let twice = order(json!([to(NUMBER, "Ada"), to("+49 1512 3456789", "Ada")]));
-    ensure!(problem(api.post("/v1/bulk", &twice).await?, 400, "duplicate_recipient")?["recipient"] == 1);
-    ensure!(problem(api.post("/v1/bulk", &order(json!([to("hello", "Ada")]))).await?, 400, "invalid_number")?["recipient"] == 0);
-    problem(api.post("/v1/bulk", &order(json!([]))).await?, 400, "invalid_recipients")?;
-    problem(api.post("/v1/bulk", &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]})).await?, 404, "unknown_client")?;
+    ensure!(
+        problem(
+            api.post("/v1/bulk", &twice).await?,
+            400,
+            "duplicate_recipient"
+        )?["recipient"]
+            == 1
+    );
+    ensure!(
+        problem(
+            api.post("/v1/bulk", &order(json!([to("hello", "Ada")])))
+                .await?,
+            400,
+            "invalid_number"
+        )?["recipient"]
+            == 0
+    );
+    problem(
+        api.post("/v1/bulk", &order(json!([]))).await?,
+        400,
+        "invalid_recipients",
+    )?;
+    problem(
+        api.post(
+            "/v1/bulk",
+            &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]}),
+        )
+        .await?,
+        404,
+        "unknown_client",
+    )?;
     problem(api.get("/v1/bulk/bulk_nobody").await?, 404, "not_found")?;
-    let unknown = json!({"session": "default", "template": "no such", "recipients": [{"to": NUMBER}]});
-    problem(api.post("/v1/bulk", &unknown).await?, 422, "unknown_template")?;
+    let unknown =
+        json!({"session": "default", "template": "no such", "recipients": [{"to": NUMBER}]});
+    problem(
+        api.post("/v1/bulk", &unknown).await?,
+        422,
+        "unknown_template",
+    )?;
 
-    let good = order(json!([to("4915100000011", "Ada"), {"to": "4915100000012"}, to("4915100000013", "Bob"), to("99912345678", "nobody")]));
-    let send = async || api::answer(api.request(Method::POST, "/v1/bulk").header("Idempotency-Key", "bulk-1").json(&good)).await?.expect(202);
+    let good = order(
+        json!([to("4915100000011", "Ada"), {"to": "4915100000012"}, to("4915100000013", "Bob"), to("99912345678", "nobody")]),
+    );
+    let send = async || {
+        api::answer(
+            api.request(Method::POST, "/v1/bulk")
+                .header("Idempotency-Key", "bulk-1")
+                .json(&good),
+        )
+        .await?
+        .expect(202)
+    };
     let (first, again) = (send().await?, send().await?);
     let place = first.header("location").to_owned();
-    ensure!(first.json["total"] == 4 && again.header("location") == place, "{} {}", first.json, again.json);
+    ensure!(
+        first.json["total"] == 4 && again.header("location") == place,
+        "{} {}",
+        first.json,
+        again.json
+    );
     let wanted = json!({"sent": 2, "refused": 1, "not_sent": 1});
-    until("the report", BOOT, async || Ok((api.get(&place).await?.expect(200)?.json["counts"] == wanted).then_some(()))).await?;
-    ensure!(house.arrived("Hello Ada, your order 9 is on its way.") == 1 && house.arrived("Hello Bob, your order 9 is on its way.") == 1);
-    let recipients = api.get(&format!("{place}/recipients")).await?.expect(200)?.json["recipients"].clone();
-    ensure!(recipients[1]["code"] == "missing_variable" && recipients[3]["code"] == "not_on_whatsapp", "{recipients}");
-    ensure!(whole(api, recipients[0]["message"].as_str().unwrap_or_default()).await?["priority"] == "bulk");
-    let sent = api.get(&format!("{place}/recipients?state=sent")).await?.expect(200)?.json;
-    ensure!(sent["recipients"].as_array().is_some_and(|rows| rows.len() == 2) && sent["next"].is_null(), "{sent}");
-    ensure!(api.post_nothing(&format!("{place}/cancel")).await?.expect(200)?.json["cancelled"] == 0);
+    until("the report", BOOT, async || {
+        Ok((api.get(&place).await?.expect(200)?.json["counts"] == wanted).then_some(()))
+    })
+    .await?;
+    ensure!(
+        house.arrived("Hello Ada, your order 9 is on its way.") == 1
+            && house.arrived("Hello Bob, your order 9 is on its way.") == 1
+    );
+    let recipients = api
+        .get(&format!("{place}/recipients"))
+        .await?
+        .expect(200)?
+        .json["recipients"]
+        .clone();
+    ensure!(
+        recipients[1]["code"] == "missing_variable" && recipients[3]["code"] == "not_on_whatsapp",
+        "{recipients}"
+    );
+    ensure!(
+        whole(api, recipients[0]["message"].as_str().unwrap_or_default()).await?["priority"]
+            == "bulk"
+    );
+    let sent = api
+        .get(&format!("{place}/recipients?state=sent"))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        sent["recipients"]
+            .as_array()
+            .is_some_and(|rows| rows.len() == 2)
+            && sent["next"].is_null(),
+        "{sent}"
+    );
+    ensure!(
+        api.post_nothing(&format!("{place}/cancel"))
+            .await?
+            .expect(200)?
+            .json["cancelled"]
+            == 0
+    );
     Ok(())
 }

@@ -6,8 +6,8 @@
 use chromiumoxide::{
     Browser, BrowserConfig, Page,
     cdp::browser_protocol::web_authn::{
-        AddCredentialParams, AddVirtualAuthenticatorParams, AuthenticatorProtocol, AuthenticatorTransport, Credential, EnableParams,
-        VirtualAuthenticatorOptions,
+        AddCredentialParams, AddVirtualAuthenticatorParams, AuthenticatorProtocol,
+        AuthenticatorTransport, Credential, EnableParams, VirtualAuthenticatorOptions,
     },
 };
 use futures_util::StreamExt;
@@ -26,7 +26,10 @@ struct Person {
 impl Person {
     async fn arrive(home: &Home) -> Result<Self> {
         let standin = &home.house.standin;
-        let (port, key) = (standin.tls_port().context("https")?, standin.tls_key().context("https")?);
+        let (port, key) = (
+            standin.tls_port().context("https")?,
+            standin.tls_key().context("https")?,
+        );
         let profile = tempfile::tempdir()?;
         let (chromium, _) = find_executable(None, BrowserKind::Headless)?;
         let config = BrowserConfig::builder()
@@ -35,13 +38,19 @@ impl Person {
             .no_sandbox()
             .respect_https_errors()
             .user_data_dir(profile.path())
-            .arg(format!("host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:{port}"))
+            .arg(format!(
+                "host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:{port}"
+            ))
             .arg(format!("ignore-certificate-errors-spki-list={key}"))
             .build()
             .map_err(anyhow::Error::msg)?;
         let (browser, mut handler) = Browser::launch(config).await.context("a second Chromium")?;
         let events = tokio::spawn(async move { while handler.next().await.is_some() {} });
-        Ok(Self { browser, events, _profile: profile })
+        Ok(Self {
+            browser,
+            events,
+            _profile: profile,
+        })
     }
 
     /// A tab with the account's passkey.
@@ -53,26 +62,43 @@ impl Person {
             has_user_verification: Some(true),
             is_user_verified: Some(true),
             automatic_presence_simulation: Some(true),
-            ..VirtualAuthenticatorOptions::new(AuthenticatorProtocol::Ctap2, AuthenticatorTransport::Internal)
+            ..VirtualAuthenticatorOptions::new(
+                AuthenticatorProtocol::Ctap2,
+                AuthenticatorTransport::Internal,
+            )
         };
-        let authenticator = page.execute(AddVirtualAuthenticatorParams::new(options)).await?.result.authenticator_id;
+        let authenticator = page
+            .execute(AddVirtualAuthenticatorParams::new(options))
+            .await?
+            .result
+            .authenticator_id;
         let (id, key) = home.key.secrets()?;
-        let credential =
-            Credential { rp_id: Some("whatsapp.com".into()), user_handle: Some("dXNlcg==".to_owned().into()), ..Credential::new(id, true, key, 1) };
-        page.execute(AddCredentialParams::new(authenticator, credential)).await?;
+        let credential = Credential {
+            rp_id: Some("whatsapp.com".into()),
+            user_handle: Some("dXNlcg==".to_owned().into()),
+            ..Credential::new(id, true, key, 1)
+        };
+        page.execute(AddCredentialParams::new(authenticator, credential))
+            .await?;
         Ok(page)
     }
 
     async fn leave(mut self) -> Result<()> {
         self.browser.close().await?;
-        tokio::time::timeout(STOP, self.browser.wait()).await.context("the second Chromium does not end")??;
+        tokio::time::timeout(STOP, self.browser.wait())
+            .await
+            .context("the second Chromium does not end")??;
         self.events.abort();
         Ok(())
     }
 }
 
 async fn text(page: &Page, expression: &str) -> Result<String> {
-    Ok(page.evaluate(expression).await?.into_value().unwrap_or_default())
+    Ok(page
+        .evaluate(expression)
+        .await?
+        .into_value()
+        .unwrap_or_default())
 }
 
 /// Waits until an expression of the page is a text that is wanted.
@@ -80,7 +106,9 @@ async fn shows(page: &Page, expression: &str, wanted: impl Fn(&str) -> bool) -> 
     let mut last = String::new();
     let shown = until(expression, BOOT, async || {
         // Between two documents there is nobody to ask.
-        last = text(page, expression).await.unwrap_or_else(|error| error.to_string());
+        last = text(page, expression)
+            .await
+            .unwrap_or_else(|error| error.to_string());
         Ok(wanted(&last).then(|| last.clone()))
     });
     shown.await.with_context(|| format!("it is {last:?}"))
@@ -88,7 +116,11 @@ async fn shows(page: &Page, expression: &str, wanted: impl Fn(&str) -> bool) -> 
 
 #[tokio::test]
 async fn the_snippet_of_the_helper_page_signs_in_a_browser_of_its_own() -> Result<()> {
-    let home = Home::build(Plan { https: true, ..Plan::default() }).await?;
+    let home = Home::build(Plan {
+        https: true,
+        ..Plan::default()
+    })
+    .await?;
     let gateway = home.house.open().await?;
     home.set(|passkey| passkey.handoff_ttl = 0);
     let view = home.asked(&gateway).await?;
@@ -96,8 +128,17 @@ async fn the_snippet_of_the_helper_page_signs_in_a_browser_of_its_own() -> Resul
     let person = Person::arrive(&home).await?;
 
     let guide = person.browser.new_page(helper.as_str()).await?;
-    let snippet = shows(&guide, "document.getElementById('snippet').textContent", |text| text.contains("credentials.get")).await?;
-    ensure!(snippet.contains(&format!("\"{helper}\"")) && !snippet.contains('{'.to_string().repeat(2).as_str()), "{snippet}");
+    let snippet = shows(
+        &guide,
+        "document.getElementById('snippet').textContent",
+        |text| text.contains("credentials.get"),
+    )
+    .await?;
+    ensure!(
+        snippet.contains(&format!("\"{helper}\""))
+            && !snippet.contains('{'.to_string().repeat(2).as_str()),
+        "{snippet}"
+    );
     let status = text(&guide, "document.getElementById('status').textContent").await?;
     ensure!(status.contains("left to sign"), "{status}");
 
@@ -109,15 +150,42 @@ async fn the_snippet_of_the_helper_page_signs_in_a_browser_of_its_own() -> Resul
 
     // It comes to the helper page with the answer in its address, which goes from there at once.
     let arrived = shows(&whatsapp, "location.href", |href| href == helper).await;
-    let said = text(&whatsapp, "document.getElementById('wharf-sign')?.textContent ?? ''").await.unwrap_or_default();
+    let said = text(
+        &whatsapp,
+        "document.getElementById('wharf-sign')?.textContent ?? ''",
+    )
+    .await
+    .unwrap_or_default();
     arrived.with_context(|| format!("the button says {said:?}"))?;
-    let code = shows(&whatsapp, "document.getElementById('code').textContent", |code| code.len() == 9).await?;
+    let code = shows(
+        &whatsapp,
+        "document.getElementById('code').textContent",
+        |code| code.len() == 9,
+    )
+    .await?;
     ensure!(home.house.standin.view().passkey.codes == [code.replace('-', "")]);
-    ensure!(shows(&guide, "document.getElementById('code').textContent", |shown| shown == code).await.is_ok(), "the other tab shows it as well");
+    ensure!(
+        shows(
+            &guide,
+            "document.getElementById('code').textContent",
+            |shown| shown == code
+        )
+        .await
+        .is_ok(),
+        "the other tab shows it as well"
+    );
     whatsapp.find_element("#same").await?.click().await?;
     gateway.api.until_state("ready", BOOT).await?;
-    shows(&whatsapp, "document.getElementById('status').textContent", |text| text.starts_with("Linked")).await?;
-    ensure!(home.house.standin.view().linked.len() == 1, "the person's own tab was linked as well");
+    shows(
+        &whatsapp,
+        "document.getElementById('status').textContent",
+        |text| text.starts_with("Linked"),
+    )
+    .await?;
+    ensure!(
+        home.house.standin.view().linked.len() == 1,
+        "the person's own tab was linked as well"
+    );
     person.leave().await?;
     home.no_reports()?;
     ensure!(gateway.stop(STOP).await?.success());

@@ -15,14 +15,26 @@ async fn it_links_and_passes_checkpoints_in_the_full_browser() -> Result<()> {
 }
 
 async fn links_and_passes(kind: &str) -> Result<()> {
-    let home = Home::build(Plan { overlay: format!("[browser]\nkind = \"{kind}\""), ..Plan::default() }).await?;
+    let home = Home::build(Plan {
+        overlay: format!("[browser]\nkind = \"{kind}\""),
+        ..Plan::default()
+    })
+    .await?;
     let gateway = home.house.open().await?;
     refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
     by_qr(&home, &gateway).await?;
     checkpoints(&home, &gateway).await?;
-    gateway.api.post_nothing("/v1/sessions/default/logout").await?.expect(200)?;
+    gateway
+        .api
+        .post_nothing("/v1/sessions/default/logout")
+        .await?
+        .expect(200)?;
     by_code(&home, &gateway).await?;
-    gateway.api.send("4915123456789", "linked with a passkey").await?.expect(200)?;
+    gateway
+        .api
+        .send("4915123456789", "linked with a passkey")
+        .await?
+        .expect(200)?;
     home.no_reports()?;
     ensure!(gateway.stop(STOP).await?.success());
     Ok(())
@@ -32,72 +44,212 @@ async fn links_and_passes(kind: &str) -> Result<()> {
 async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     let api = &gateway.api;
     let view = home.asked(gateway).await?;
-    ensure!(view["purpose"] == "link" && view["publicKey"]["rpId"] == "whatsapp.com" && view["codeWithout"].is_string(), "{view}");
-    ensure!(view["helperUrl"].as_str().is_some_and(|url| url.starts_with(&format!("{}/passkey/pk_", api.url))), "{view}");
-    ensure!(view["helperNote"].is_string(), "on loopback without public_url it is said that the link is local: {view}");
-    ensure!(api.get("/api/whatsapp/qr").await?.status == 404, "a QR is shown that would spoil the ceremony");
+    ensure!(
+        view["purpose"] == "link"
+            && view["publicKey"]["rpId"] == "whatsapp.com"
+            && view["codeWithout"].is_string(),
+        "{view}"
+    );
+    ensure!(
+        view["helperUrl"]
+            .as_str()
+            .is_some_and(|url| url.starts_with(&format!("{}/passkey/pk_", api.url))),
+        "{view}"
+    );
+    ensure!(
+        view["helperNote"].is_string(),
+        "on loopback without public_url it is said that the link is local: {view}"
+    );
+    ensure!(
+        api.get("/api/whatsapp/qr").await?.status == 404,
+        "a QR is shown that would spoil the ceremony"
+    );
     let info = api.get("/v1/sessions/default").await?.expect(200)?.json;
-    ensure!(info["state"] == "qr_ready" && info["passkey"]["stage"] == "signing", "{info}");
-    ensure!(info["notices"].to_string().contains("passkey_needed"), "{}", info["notices"]);
+    ensure!(
+        info["state"] == "qr_ready" && info["passkey"]["stage"] == "signing",
+        "{info}"
+    );
+    ensure!(
+        info["notices"].to_string().contains("passkey_needed"),
+        "{}",
+        info["notices"]
+    );
     let refusal = api.post(CODE, &json!({"number": "4915112345678"})).await?;
-    ensure!(refused(refusal, 409, "not_waiting_for_link")?.contains("WhatsApp asks for the account's passkey"));
+    ensure!(
+        refused(refusal, 409, "not_waiting_for_link")?
+            .contains("WhatsApp asks for the account's passkey")
+    );
 
     let signed = |circumstances: &Circumstances| home.key.sign(&view["publicKey"], circumstances);
-    let wrong_origin = signed(&Circumstances { origin: "https://www.whatsapp.com".into(), ..Circumstances::default() });
-    ensure!(refused(api.post(PASSKEY, &wrong_origin).await?, 400, "invalid_assertion")?.contains("https://www.whatsapp.com"));
-    let unverified = signed(&Circumstances { flags: 1, ..Circumstances::default() });
-    ensure!(refused(api.post(PASSKEY, &unverified).await?, 400, "invalid_assertion")?.contains("UV"));
-    let other = home.key.sign(&json!({"challenge": "AAAA"}), &Circumstances::default());
+    let wrong_origin = signed(&Circumstances {
+        origin: "https://www.whatsapp.com".into(),
+        ..Circumstances::default()
+    });
+    ensure!(
+        refused(
+            api.post(PASSKEY, &wrong_origin).await?,
+            400,
+            "invalid_assertion"
+        )?
+        .contains("https://www.whatsapp.com")
+    );
+    let unverified = signed(&Circumstances {
+        flags: 1,
+        ..Circumstances::default()
+    });
+    ensure!(
+        refused(
+            api.post(PASSKEY, &unverified).await?,
+            400,
+            "invalid_assertion"
+        )?
+        .contains("UV")
+    );
+    let other = home
+        .key
+        .sign(&json!({"challenge": "AAAA"}), &Circumstances::default());
     refused(api.post(PASSKEY, &other).await?, 409, "wrong_challenge")?;
-    refused(api.post(PASSKEY, &json!({"id": 1})).await?, 400, "invalid_assertion")?;
-    refused(api.post(&format!("{PASSKEY}/confirm"), &json!({"code": "ABCD-EFGH"})).await?, 409, "not_waiting_for_code")?;
-    ensure!(home.house.standin.view().passkey.refused.is_empty(), "WhatsApp was asked with a wrong assertion");
+    refused(
+        api.post(PASSKEY, &json!({"id": 1})).await?,
+        400,
+        "invalid_assertion",
+    )?;
+    refused(
+        api.post(&format!("{PASSKEY}/confirm"), &json!({"code": "ABCD-EFGH"}))
+            .await?,
+        409,
+        "not_waiting_for_code",
+    )?;
+    ensure!(
+        home.house.standin.view().passkey.refused.is_empty(),
+        "WhatsApp was asked with a wrong assertion"
+    );
 
     let good = home.sign(&view);
     let taken = api.post(PASSKEY, &good).await?.expect(202)?;
     ensure!(taken.json["publicKey"].is_null(), "{}", taken.json);
     let again = api.post(PASSKEY, &good).await?;
-    ensure!(again.status == 404 || again.json["code"] == "not_waiting_for_passkey", "{}", again.json);
+    ensure!(
+        again.status == 404 || again.json["code"] == "not_waiting_for_passkey",
+        "{}",
+        again.json
+    );
     api.until_state("ready", BOOT).await?;
     refused(api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
 
     let seen = home.house.standin.view();
-    ensure!(seen.passkey.looks == ["[object PublicKeyCredential] true false"], "{:?}", seen.passkey);
-    ensure!(seen.passkey.refused.is_empty() && seen.passkey.accepted == 1, "{:?}", seen.passkey);
-    until("the end in the events", BOOT, async || Ok(told(home).last().is_some_and(|stage| stage == "done").then_some(()))).await?;
+    ensure!(
+        seen.passkey.looks == ["[object PublicKeyCredential] true false"],
+        "{:?}",
+        seen.passkey
+    );
+    ensure!(
+        seen.passkey.refused.is_empty() && seen.passkey.accepted == 1,
+        "{:?}",
+        seen.passkey
+    );
+    until("the end in the events", BOOT, async || {
+        Ok(told(home)
+            .last()
+            .is_some_and(|stage| stage == "done")
+            .then_some(()))
+    })
+    .await?;
     let stages = told(home);
-    ensure!(stages.starts_with(&["asked".into(), "signing".into()]) && stages.contains(&"finishing".into()), "{stages:?}");
-    ensure!(!stages.contains(&"confirm".into()), "a code had to be compared: {stages:?}");
-    let secrets = ["signature", "authenticatorData", "userHandle"].map(|name| good["response"][name].as_str().unwrap_or_default().to_owned());
-    let token = view["helper"].as_str().unwrap_or_default().trim_start_matches("/passkey/").to_owned();
-    let leaked = gateway.log().lines().into_iter().find(|line| secrets.iter().chain([&token]).any(|secret| line.contains(secret.as_str())));
+    ensure!(
+        stages.starts_with(&["asked".into(), "signing".into()])
+            && stages.contains(&"finishing".into()),
+        "{stages:?}"
+    );
+    ensure!(
+        !stages.contains(&"confirm".into()),
+        "a code had to be compared: {stages:?}"
+    );
+    let secrets = ["signature", "authenticatorData", "userHandle"].map(|name| {
+        good["response"][name]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    let token = view["helper"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches("/passkey/")
+        .to_owned();
+    let leaked = gateway.log().lines().into_iter().find(|line| {
+        secrets
+            .iter()
+            .chain([&token])
+            .any(|secret| line.contains(secret.as_str()))
+    });
     ensure!(leaked.is_none(), "in the log: {leaked:?}");
-    ensure!(!delivered(home, &token), "the token went to a receiver of events");
+    ensure!(
+        !delivered(home, &token),
+        "the token went to a receiver of events"
+    );
     Ok(())
 }
 
 /// A session that is ready is asked, with and without a prf result; what is no passkey is the browser's.
 async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
     let passed = || home.house.standin.view().passkey.checkpoints;
-    for (prf, kept) in [(Some(vec![7; 32]), Some("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc".to_owned())), (None, None)] {
+    for (prf, kept) in [
+        (
+            Some(vec![7; 32]),
+            Some("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc".to_owned()),
+        ),
+        (None, None),
+    ] {
         home.house.standin.checkpoint();
         let view = stage(gateway, "signing").await?;
-        ensure!(view["purpose"] == "checkpoint" && view["codeWithout"].is_null(), "{view}");
-        ensure!(view["publicKey"]["extensions"]["prf"]["eval"]["first"] == "d2hhdHNhcHAtY2hhbGxlbmdl", "{view}");
+        ensure!(
+            view["purpose"] == "checkpoint" && view["codeWithout"].is_null(),
+            "{view}"
+        );
+        ensure!(
+            view["publicKey"]["extensions"]["prf"]["eval"]["first"] == "d2hhdHNhcHAtY2hhbGxlbmdl",
+            "{view}"
+        );
         ensure!(gateway.api.state().await? == "ready");
         // The user is not verified: the options only prefer it.
-        let answer = home.key.sign(&view["publicKey"], &Circumstances { flags: 1, prf, ..Circumstances::default() });
+        let answer = home.key.sign(
+            &view["publicKey"],
+            &Circumstances {
+                flags: 1,
+                prf,
+                ..Circumstances::default()
+            },
+        );
         let before = passed().len();
         gateway.api.post(PASSKEY, &answer).await?.expect(202)?;
-        until("the checkpoint", BOOT, async || Ok((passed().len() > before).then_some(()))).await?;
+        until("the checkpoint", BOOT, async || {
+            Ok((passed().len() > before).then_some(()))
+        })
+        .await?;
         ensure!(passed().last() == Some(&kept), "{:?}", passed());
-        until("no notice", BOOT, async || Ok((gateway.api.get("/v1/sessions/default").await?.json["notices"] == json!([])).then_some(()))).await?;
+        until("no notice", BOOT, async || {
+            Ok(
+                (gateway.api.get("/v1/sessions/default").await?.json["notices"] == json!([]))
+                    .then_some(()),
+            )
+        })
+        .await?;
     }
     refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
-    home.house.standin.push(None, json!({"type": "ask-credential", "options": {"password": true, "mediation": "silent"}}));
+    home.house.standin.push(
+        None,
+        json!({"type": "ask-credential", "options": {"password": true, "mediation": "silent"}}),
+    );
     let others = || home.house.standin.view().passkey.others;
-    until("the browser's own answer", BOOT, async || Ok((!others().is_empty()).then_some(()))).await?;
-    ensure!(others() == ["null"] || others() == ["NotSupportedError"], "{:?}", others());
+    until("the browser's own answer", BOOT, async || {
+        Ok((!others().is_empty()).then_some(()))
+    })
+    .await?;
+    ensure!(
+        others() == ["null"] || others() == ["NotSupportedError"],
+        "{:?}",
+        others()
+    );
     refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
     Ok(())
 }
@@ -110,28 +262,68 @@ async fn by_code(home: &Home, gateway: &Gateway) -> Result<()> {
         passkey.embedded_options = false;
     });
     api.until_qr(BOOT).await?;
-    let code = api.post(CODE, &json!({"number": "4915112345678"})).await?.expect(200)?.json["code"].as_str().unwrap_or_default().to_owned();
-    home.house.standin.enter_code(&code, Account::default()).await?;
+    let code = api
+        .post(CODE, &json!({"number": "4915112345678"}))
+        .await?
+        .expect(200)?
+        .json["code"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    home.house
+        .standin
+        .enter_code(&code, Account::default())
+        .await?;
     let view = stage(gateway, "signing").await?;
     // Another code now would replace the secret of the ceremony.
-    home.house.standin.push(None, json!({"type": "alt-refresh"}));
+    home.house
+        .standin
+        .push(None, json!({"type": "alt-refresh"}));
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     let view = stage(gateway, "confirm").await?;
     let shown = view["code"].as_str().unwrap_or_default().to_owned();
     let on_phone = home.house.standin.view().passkey.codes;
-    ensure!(shown.len() == 9 && on_phone == [shown.replace('-', "")], "{shown} and {on_phone:?}");
-    refused(api.post(&format!("{PASSKEY}/confirm"), &json!({"code": "AAAA-AAAA"})).await?, 409, "wrong_code")?;
-    refused(api.post(&format!("{PASSKEY}/confirm"), &json!({})).await?, 400, "invalid_body")?;
+    ensure!(
+        shown.len() == 9 && on_phone == [shown.replace('-', "")],
+        "{shown} and {on_phone:?}"
+    );
+    refused(
+        api.post(&format!("{PASSKEY}/confirm"), &json!({"code": "AAAA-AAAA"}))
+            .await?,
+        409,
+        "wrong_code",
+    )?;
+    refused(
+        api.post(&format!("{PASSKEY}/confirm"), &json!({})).await?,
+        400,
+        "invalid_body",
+    )?;
     let confirm = json!({"code": shown});
-    api.post(&format!("{PASSKEY}/confirm"), &confirm).await?.expect(202)?;
+    api.post(&format!("{PASSKEY}/confirm"), &confirm)
+        .await?
+        .expect(202)?;
     let twice = api.post(&format!("{PASSKEY}/confirm"), &confirm).await?;
     ensure!(matches!(twice.status, 404 | 409), "{}", twice.json);
     api.until_state("ready", BOOT).await?;
-    ensure!(!gateway.log().lines().iter().any(|line| line.contains(&shown)), "the code is in the log");
-    ensure!(!delivered(home, &shown), "the code went to a receiver of events");
+    ensure!(
+        !gateway
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains(&shown)),
+        "the code is in the log"
+    );
+    ensure!(
+        !delivered(home, &shown),
+        "the code went to a receiver of events"
+    );
     Ok(())
 }
 
 fn delivered(home: &Home, text: &str) -> bool {
-    home.house.receiver.calls().iter().any(|call| String::from_utf8_lossy(&call.body).contains(text))
+    home.house
+        .receiver
+        .calls()
+        .iter()
+        .any(|call| String::from_utf8_lossy(&call.body).contains(text))
 }

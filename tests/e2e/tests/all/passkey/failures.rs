@@ -7,7 +7,10 @@ use super::*;
 /// The page's two minutes last four seconds, its batches of QR codes five.
 fn quick() -> Plan {
     Plan {
-        standin: Settings { clock: 0.033, ..Settings::default() },
+        standin: Settings {
+            clock: 0.033,
+            ..Settings::default()
+        },
         overlay: "[sessions]\nqr_limit = 100000\n[whatsapp]\npasskey_step = \"10s\"".into(),
         ..Plan::default()
     }
@@ -15,7 +18,12 @@ fn quick() -> Plan {
 
 async fn failed(gateway: &Gateway, words: &str) -> Result<Value> {
     let view = stage(gateway, "failed").await?;
-    ensure!(view["reason"].as_str().is_some_and(|reason| reason.contains(words)), "{words}: {view}");
+    ensure!(
+        view["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains(words)),
+        "{words}: {view}"
+    );
     Ok(view)
 }
 
@@ -30,7 +38,11 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     let view = home.asked(&gateway).await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     stage(&gateway, "phone").await?;
-    refused(api.post(PASSKEY, &home.sign(&view)).await?, 409, "not_waiting_for_passkey")?;
+    refused(
+        api.post(PASSKEY, &home.sign(&view)).await?,
+        409,
+        "not_waiting_for_passkey",
+    )?;
     failed(&gateway, "the phone did not answer").await?;
     api.until_qr(BOOT).await?;
 
@@ -44,12 +56,30 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     // WhatsApp refuses once: a fresh challenge on the same connection, whose code has to be compared. Then it is given up.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let first = home.asked(&gateway).await?;
-    ensure!(refused(api.post(PASSKEY, &home.sign(&first)).await?, 502, "refused_by_whatsapp")?.contains("passkey of this account"));
+    ensure!(
+        refused(
+            api.post(PASSKEY, &home.sign(&first)).await?,
+            502,
+            "refused_by_whatsapp"
+        )?
+        .contains("passkey of this account")
+    );
     let second = stage(&gateway, "signing").await?;
-    ensure!(second["publicKey"]["challenge"] != first["publicKey"]["challenge"] && second["helper"] != first["helper"], "{second}");
-    ensure!(second["codeWithout"].is_null() && second["reason"].is_string(), "{second}");
+    ensure!(
+        second["publicKey"]["challenge"] != first["publicKey"]["challenge"]
+            && second["helper"] != first["helper"],
+        "{second}"
+    );
+    ensure!(
+        second["codeWithout"].is_null() && second["reason"].is_string(),
+        "{second}"
+    );
     home.set(|_| {});
-    refused(api.post(PASSKEY, &home.sign(&first)).await?, 409, "wrong_challenge")?;
+    refused(
+        api.post(PASSKEY, &home.sign(&first)).await?,
+        409,
+        "wrong_challenge",
+    )?;
     api.post(PASSKEY, &home.sign(&second)).await?.expect(202)?;
     stage(&gateway, "confirm").await?;
     cancel(&gateway).await?.expect(204)?;
@@ -59,12 +89,25 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     // Refused twice: over.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let view = home.asked(&gateway).await?;
-    refused(api.post(PASSKEY, &home.sign(&view)).await?, 502, "refused_by_whatsapp")?;
+    refused(
+        api.post(PASSKEY, &home.sign(&view)).await?,
+        502,
+        "refused_by_whatsapp",
+    )?;
     let view = stage(&gateway, "signing").await?;
-    refused(api.post(PASSKEY, &home.sign(&view)).await?, 502, "refused_by_whatsapp")?;
+    refused(
+        api.post(PASSKEY, &home.sign(&view)).await?,
+        502,
+        "refused_by_whatsapp",
+    )?;
     failed(&gateway, "WhatsApp refused the assertion").await?;
     let reports = home.house.standin.view().reports;
-    ensure!(reports.iter().any(|report| report.contains("internal-server-error")), "the page reports what fails: {reports:?}");
+    ensure!(
+        reports
+            .iter()
+            .any(|report| report.contains("internal-server-error")),
+        "the page reports what fails: {reports:?}"
+    );
 
     // The connection is lost.
     home.set(|_| {});
@@ -81,10 +124,19 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
         Ok((view["stage"] == "signing" && view["publicKey"] != first["publicKey"]).then_some(view))
     })
     .await?;
-    refused(api.post(PASSKEY, &home.sign(&first)).await?, 409, "wrong_challenge")?;
+    refused(
+        api.post(PASSKEY, &home.sign(&first)).await?,
+        409,
+        "wrong_challenge",
+    )?;
     api.post(PASSKEY, &home.sign(&second)).await?.expect(202)?;
     let view = stage(&gateway, "confirm").await?;
-    api.post(&format!("{PASSKEY}/confirm"), &json!({"code": view["code"]})).await?.expect(202)?;
+    api.post(
+        &format!("{PASSKEY}/confirm"),
+        &json!({"code": view["code"]}),
+    )
+    .await?
+    .expect(202)?;
     api.until_state("ready", BOOT).await?;
     ensure!(gateway.stop(STOP).await?.success());
     Ok(())
@@ -98,8 +150,14 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
     home.set(|passkey| passkey.timeout = 500);
     let view = home.asked(&gateway).await?;
     let late = failed(&gateway, "nobody answered the challenge within 1 s").await?;
-    ensure!(late["publicKey"]["challenge"] == view["publicKey"]["challenge"], "{late}");
-    ensure!(api.get("/api/whatsapp/qr").await?.status == 404, "a late answer can begin anew only while no QR is shown");
+    ensure!(
+        late["publicKey"]["challenge"] == view["publicKey"]["challenge"],
+        "{late}"
+    );
+    ensure!(
+        api.get("/api/whatsapp/qr").await?.status == 404,
+        "a late answer can begin anew only while no QR is shown"
+    );
     home.set(|_| {});
     let answer = api.post(PASSKEY, &home.sign(&view)).await?;
     ensure!(answer.json["again"] == true, "{}", answer.json);
@@ -107,11 +165,20 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
     let view = stage(&gateway, "signing").await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     let view = stage(&gateway, "confirm").await?;
-    api.post(&format!("{PASSKEY}/confirm"), &json!({"code": view["code"]})).await?.expect(202)?;
+    api.post(
+        &format!("{PASSKEY}/confirm"),
+        &json!({"code": view["code"]}),
+    )
+    .await?
+    .expect(202)?;
     api.until_state("ready", BOOT).await?;
 
     // Without a late answer a QR follows.
-    gateway.api.post_nothing("/v1/sessions/default/logout").await?.expect(200)?;
+    gateway
+        .api
+        .post_nothing("/v1/sessions/default/logout")
+        .await?
+        .expect(200)?;
     home.set(|passkey| passkey.timeout = 500);
     let view = home.asked(&gateway).await?;
     failed(&gateway, "nobody answered").await?;
@@ -127,11 +194,21 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
 async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result<()> {
     let home = Home::build(Plan::default()).await?;
     for wanted in ["signing", "phone"] {
-        home.set(|passkey| passkey.phone = if wanted == "phone" { Phone::Silent } else { Phone::Answers });
+        home.set(|passkey| {
+            passkey.phone = if wanted == "phone" {
+                Phone::Silent
+            } else {
+                Phone::Answers
+            }
+        });
         let gateway = home.house.open().await?;
         let view = home.asked(&gateway).await?;
         if wanted == "phone" {
-            gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+            gateway
+                .api
+                .post(PASSKEY, &home.sign(&view))
+                .await?
+                .expect(202)?;
             stage(&gateway, "phone").await?;
         }
         gateway.crash().await?;
@@ -140,12 +217,21 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
         home.set(|_| {});
         gateway.api.until_qr(BOOT).await?;
         refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
-        let old =
-            api::answer(gateway.api.request(Method::GET, view["helper"].as_str().unwrap_or_default()).header("Accept", "application/json")).await?;
+        let old = api::answer(
+            gateway
+                .api
+                .request(Method::GET, view["helper"].as_str().unwrap_or_default())
+                .header("Accept", "application/json"),
+        )
+        .await?;
         refused(old, 404, "unknown_token")?;
         if wanted == "phone" {
             let view = home.asked(&gateway).await?;
-            gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+            gateway
+                .api
+                .post(PASSKEY, &home.sign(&view))
+                .await?
+                .expect(202)?;
             gateway.api.until_state("ready", BOOT).await?;
         }
         ensure!(gateway.stop(STOP).await?.success());
@@ -156,11 +242,28 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
 /// Modules that are not where they are looked for cost the events, and no linking: the page's own button goes on.
 #[tokio::test]
 async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Result<()> {
-    let missing = ["WAWebShortcakeLinkingAction", "WAWebShortcakeLinkingApi", "WAWebLinkDeviceEvents"].map(ToOwned::to_owned).to_vec();
-    let home = Home::build(Plan { standin: Settings { missing, ..Settings::default() }, ..Plan::default() }).await?;
+    let missing = [
+        "WAWebShortcakeLinkingAction",
+        "WAWebShortcakeLinkingApi",
+        "WAWebLinkDeviceEvents",
+    ]
+    .map(ToOwned::to_owned)
+    .to_vec();
+    let home = Home::build(Plan {
+        standin: Settings {
+            missing,
+            ..Settings::default()
+        },
+        ..Plan::default()
+    })
+    .await?;
     let gateway = home.house.open().await?;
     let view = home.asked(&gateway).await?;
-    gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+    gateway
+        .api
+        .post(PASSKEY, &home.sign(&view))
+        .await?
+        .expect(202)?;
     gateway.api.until_state("ready", BOOT).await?;
     home.no_reports()?;
     ensure!(gateway.stop(STOP).await?.success());
@@ -170,21 +273,40 @@ async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Resul
 /// A session that works goes on working; whoever comes late to a checkpoint is asked once more.
 #[tokio::test]
 async fn a_checkpoint_that_nobody_answers_is_asked_again_by_a_late_answer() -> Result<()> {
-    let home = Home::build(Plan { overlay: "[whatsapp]\npasskey_timeout = \"1500ms\"".into(), ..Plan::default() }).await?;
+    let home = Home::build(Plan {
+        overlay: "[whatsapp]\npasskey_timeout = \"1500ms\"".into(),
+        ..Plan::default()
+    })
+    .await?;
     home.set(|passkey| passkey.ask = Ask::Off);
     let gateway = home.house.open_linked().await?;
     home.house.standin.checkpoint();
     let view = stage(&gateway, "signing").await?;
     failed(&gateway, "nobody answered the challenge within 2 s").await?;
     ensure!(gateway.api.state().await? == "ready");
-    gateway.api.send("4915123456789", "behind the dialog").await?.expect(200)?;
+    gateway
+        .api
+        .send("4915123456789", "behind the dialog")
+        .await?
+        .expect(200)?;
     let notices = gateway.api.get("/v1/sessions/default").await?.json["notices"].to_string();
     ensure!(notices.contains("passkey_needed"), "{notices}");
-    refused(gateway.api.post(PASSKEY, &home.sign(&view)).await?, 410, "challenge_expired")?;
+    refused(
+        gateway.api.post(PASSKEY, &home.sign(&view)).await?,
+        410,
+        "challenge_expired",
+    )?;
     let view = stage(&gateway, "signing").await?;
-    gateway.api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
+    gateway
+        .api
+        .post(PASSKEY, &home.sign(&view))
+        .await?
+        .expect(202)?;
     let passed = || home.house.standin.view().passkey.checkpoints.len();
-    until("the checkpoint", BOOT, async || Ok((passed() == 1).then_some(()))).await?;
+    until("the checkpoint", BOOT, async || {
+        Ok((passed() == 1).then_some(()))
+    })
+    .await?;
     ensure!(gateway.stop(STOP).await?.success());
     Ok(())
 }

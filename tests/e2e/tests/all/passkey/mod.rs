@@ -26,9 +26,23 @@ struct Home {
 impl Home {
     async fn build(plan: Plan) -> Result<Self> {
         let key = Authenticator::new()?;
-        let settings = PasskeySettings { ask: Ask::Link, credentials: vec![key.credential()], ..PasskeySettings::default() };
-        let plan = Plan { standin: Settings { passkey: settings.clone(), ..plan.standin }, ..plan };
-        Ok(Self { house: House::build(plan).await?, key, settings })
+        let settings = PasskeySettings {
+            ask: Ask::Link,
+            credentials: vec![key.credential()],
+            ..PasskeySettings::default()
+        };
+        let plan = Plan {
+            standin: Settings {
+                passkey: settings.clone(),
+                ..plan.standin
+            },
+            ..plan
+        };
+        Ok(Self {
+            house: House::build(plan).await?,
+            key,
+            settings,
+        })
     }
 
     fn set(&self, change: impl FnOnce(&mut PasskeySettings)) {
@@ -71,7 +85,12 @@ async fn stage(gateway: &Gateway, wanted: &str) -> Result<Value> {
         last.clone_from(&answer.json);
         Ok((answer.status == 200 && answer.json["stage"] == wanted).then_some(answer.json))
     });
-    reached.await.with_context(|| format!("the last answer: {last}; the log:\n{}", gateway.log().tail()))
+    reached.await.with_context(|| {
+        format!(
+            "the last answer: {last}; the log:\n{}",
+            gateway.log().tail()
+        )
+    })
 }
 
 async fn cancel(gateway: &Gateway) -> Result<Answer> {
@@ -81,14 +100,33 @@ async fn cancel(gateway: &Gateway) -> Result<Answer> {
 /// A problem document.
 fn refused(answer: Answer, status: u16, code: &str) -> Result<String> {
     let answer = answer.expect(status)?;
-    ensure!(answer.json["code"] == code && answer.json["status"] == status, "{code}: {}", answer.json);
-    Ok(answer.json["detail"].as_str().unwrap_or_default().to_owned())
+    ensure!(
+        answer.json["code"] == code && answer.json["status"] == status,
+        "{code}: {}",
+        answer.json
+    );
+    Ok(answer.json["detail"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// The stages that receivers of events were told.
 fn told(home: &Home) -> Vec<String> {
-    let stage = |call: &wharf_e2e::Call| Some((call.json["id"].as_str()?.to_owned(), call.json["payload"]["stage"].as_str()?.to_owned()));
-    let told = home.house.receiver.filtered(|call| (call.event() == "session.passkey").then(|| stage(call)).flatten());
+    let stage = |call: &wharf_e2e::Call| {
+        Some((
+            call.json["id"].as_str()?.to_owned(),
+            call.json["payload"]["stage"].as_str()?.to_owned(),
+        ))
+    };
+    let told = home.house.receiver.filtered(|call| {
+        (call.event() == "session.passkey")
+            .then(|| stage(call))
+            .flatten()
+    });
     // Deliveries overtake each other; the ids of events have their order.
-    told.into_iter().collect::<BTreeMap<_, _>>().into_values().collect()
+    told.into_iter()
+        .collect::<BTreeMap<_, _>>()
+        .into_values()
+        .collect()
 }
