@@ -1,15 +1,17 @@
-//! Takes the assets of the reference page (`/docs`) out of the archive of Swagger UI that its crate carries, so that nothing
-//! is fetched: not by the build, and not by the browser that shows the page.
+//! Takes the assets of the reference page (`/docs`) out of the archive of Swagger UI that its crate
+//! carries, so that nothing is fetched: not by the build, and not by the browser that shows the
+//! page.
 //!
-//! The archive is read here: a crate for archives brings a second set of features of `syn`, and with it another build of
-//! wasmtime.
+//! The archive is read here: a crate for archives brings a second set of features of `syn`, and
+//! with it another build of wasmtime.
 
 use std::{env, error::Error, fs, io::Read, path::PathBuf};
 
 use flate2::read::DeflateDecoder;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 
-/// What the page needs, by the end of its path in the archive, and the licence under which it may be handed on.
+/// What the page needs, by the end of its path in the archive, and the licence under which it may
+/// be handed on.
 const ASSETS: [&str; 4] = [
     "/dist/swagger-ui-bundle.js",
     "/dist/swagger-ui.css",

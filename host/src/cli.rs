@@ -13,8 +13,9 @@ use crate::{config::Scope, model::ClientId};
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
 pub struct Cli {
-    /// The configuration file. Default: the first that is there of gateway.toml in the working directory,
-    /// /etc/wharf/gateway.toml, and ../share/wharf/gateway.toml beside the folder of this program.
+    /// The configuration file. Default: the first that is there of gateway.toml in the working
+    /// directory, /etc/wharf/gateway.toml, and ../share/wharf/gateway.toml beside the folder of
+    /// this program.
     #[arg(long, short, global = true, env = "WHARF_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -41,7 +42,8 @@ pub enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Print the OpenAPI document of this version, which a running gateway answers at /openapi.json.
+    /// Print the OpenAPI document of this version, which a running gateway answers at
+    /// /openapi.json.
     Openapi,
     /// API keys.
     #[command(subcommand)]
@@ -49,7 +51,8 @@ pub enum Command {
     /// Profiles: the logins on the disk.
     #[command(subcommand)]
     Profile(Profile),
-    /// Deliveries of events: what waits for its receiver, and what was given up. Asks the running gateway.
+    /// Deliveries of events: what waits for its receiver, and what was given up. Asks the running
+    /// gateway.
     #[command(subcommand)]
     Deliveries(Deliveries),
 }
@@ -57,12 +60,14 @@ pub enum Command {
 /// What can be done with keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Keys {
-    /// Make a new key: shown once, with what belongs into the configuration. Without a name it may do everything.
+    /// Make a new key: shown once, with what belongs into the configuration. Without a name it may
+    /// do everything.
     New {
         /// What logs and refusals call it; it then may do what its scopes say.
         #[arg(long)]
         name: Option<String>,
-        /// What it may do: read, send, control, admin, with commas between. Default with a name: read,send.
+        /// What it may do: read, send, control, admin, with commas between. Default with a name:
+        /// read,send.
         #[arg(long, value_delimiter = ',', requires = "name")]
         scopes: Vec<Scope>,
         /// Client ids of the sessions it may see, with commas between. Default: all.
@@ -76,7 +81,8 @@ pub enum Keys {
 pub enum Profile {
     /// Show the profiles, and those set aside.
     List,
-    /// Write the profile of a stopped session into one file (.tar.gz). The file is a login: keep it as a secret.
+    /// Write the profile of a stopped session into one file (.tar.gz). The file is a login: keep it
+    /// as a secret.
     Backup {
         /// Whose.
         client: ClientId,
@@ -110,7 +116,8 @@ pub enum Profile {
     },
 }
 
-/// What can be done with deliveries. The gateway must run; `WHARF_API_KEY` is one of its keys, where it asks for one.
+/// What can be done with deliveries. The gateway must run; `WHARF_API_KEY` is one of its keys,
+/// where it asks for one.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Deliveries {
     /// Show the receivers: what waits for each, what is dead, and how it fails.
@@ -179,8 +186,8 @@ pub struct Which {
 pub const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
 
 impl Cli {
-    /// The file to read: the one that was named, or the first that exists of the working directory's, the machine's, and
-    /// the one that was installed with this program.
+    /// The file to read: the one that was named, or the first that exists of the working
+    /// directory's, the machine's, and the one that was installed with this program.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
         let program = env::current_exe().ok();
@@ -194,8 +201,8 @@ impl Cli {
 
 /// Where a file is looked for that nobody named, in order.
 ///
-/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it in `/etc` is what the
-/// operator has changed.
+/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it
+/// in `/etc` is what the operator has changed.
 fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
     let prefix = program
         .and_then(Path::parent)

@@ -1,6 +1,7 @@
 //! Wharf: a self-hosted WhatsApp gateway where extensions dock.
 //!
-//! The binary `wharf` is the product; this library is the same code, split off so that benches and tests reach it.
+//! The binary `wharf` is the product; this library is the same code, split off so that benches and
+//! tests reach it.
 
 pub mod api;
 pub mod browser;

@@ -23,7 +23,8 @@ use wharf::{
 };
 
 fn main() -> ExitCode {
-    // Whatever is made from here on, by SQLite and Chromium too, is for the user that runs the gateway alone.
+    // Whatever is made from here on, by SQLite and Chromium too, is for the user that runs the
+    // gateway alone.
     umask(Mode::from_bits_truncate(0o077));
     // Before anything else: the guard of a Chromium is this program too, and must stay small.
     let mut args = std::env::args_os().skip(1);
@@ -108,8 +109,8 @@ async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
     };
     tokio::select! {
         () = gateway.stop() => code,
-        // Ctrl-C again: at once. The guards close the browsers. Another signal is none: the end of a terminal, or of a
-        // systemd service with `SendSIGHUP`, brings several at a time.
+        // Ctrl-C again: at once. The guards close the browsers. Another signal is none: the end of
+        // a terminal, or of a systemd service with `SendSIGHUP`, brings several at a time.
         _ = signals.interrupt.recv() => ExitCode::FAILURE,
     }
 }
@@ -151,7 +152,8 @@ impl Signals {
     }
 }
 
-/// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that the kernel says it ignores.
+/// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that
+/// the kernel says it ignores.
 fn ignores_hangup() -> bool {
     Process::myself()
         .and_then(|process| process.stat())
@@ -165,7 +167,8 @@ fn not_started(why: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A line for whoever started this. That nobody reads it is no reason to panic, as `println!` would.
+/// A line for whoever started this. That nobody reads it is no reason to panic, as `println!`
+/// would.
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,7 +1,8 @@
-//! Tasks that run as long as the gateway, or as long as what they serve. Each has a name and an owner: one that panics, or
-//! ends before its time, is said by name, counted, and begun anew.
+//! Tasks that run as long as the gateway, or as long as what they serve. Each has a name and an
+//! owner: one that panics, or ends before its time, is said by name, counted, and begun anew.
 //!
-//! What such a task does lies in the database, so that to begin anew is as good as a restart of the gateway for it.
+//! What such a task does lies in the database, so that to begin anew is as good as a restart of the
+//! gateway for it.
 
 use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -60,7 +61,8 @@ pub fn begins_anew(name: &'static str, why: &str) {
     );
 }
 
-/// The trouble of a loop that tries again: a cause is worth a line of the log when it begins, and none for each try.
+/// The trouble of a loop that tries again: a cause is worth a line of the log when it begins, and
+/// none for each try.
 #[derive(Debug, Default)]
 pub struct Trouble(Option<String>);
 

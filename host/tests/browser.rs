@@ -152,7 +152,8 @@ async fn a_page_answers_speaks_and_closes_without_leaving_a_process() {
         call("() => { throw new Error('no') }", &[]).await,
         Err(TabError::Script("no".into()))
     );
-    // Half a surrogate pair is no character: the library would drop such an answer, and nobody would ever get it.
+    // Half a surrogate pair is no character: the library would drop such an answer, and nobody
+    // would ever get it.
     assert_eq!(
         call(
             "() => ({half: 'a\\ud83d', whole: '\\ud83d\\ude00', other: '\\\\ud83d'})",
@@ -265,8 +266,8 @@ async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     tab.close().await;
 }
 
-/// A page that sees its databases close with the browser may do anything; WhatsApp Web takes it for a broken login and
-/// deletes it.
+/// A page that sees its databases close with the browser may do anything; WhatsApp Web takes it for
+/// a broken login and deletes it.
 #[tokio::test]
 async fn pages_are_gone_before_their_browser_closes() {
     let dir = tempfile::tempdir().expect("tempdir");

@@ -1,6 +1,8 @@
-//! The plugin host on real components: good ones work, and bad ones end by name while the host serves on.
+//! The plugin host on real components: good ones work, and bad ones end by name while the host
+//! serves on.
 //!
-//! The guests are built from `tests/guests`; where they are missing a test fails with the command that builds them.
+//! The guests are built from `tests/guests`; where they are missing a test fails with the command
+//! that builds them.
 
 #![expect(
     clippy::expect_used,

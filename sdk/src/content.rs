@@ -1,5 +1,5 @@
-//! What a message says: its kinds, each laid out once. In wasm the same list makes what turns them into the types that are
-//! generated of the contract, and back.
+//! What a message says: its kinds, each laid out once. In wasm the same list makes what turns them
+//! into the types that are generated of the contract, and back.
 
 use crate::{MessageId, Wid};
 
@@ -30,7 +30,8 @@ macro_rules! record {
     };
 }
 
-/// A type of cases that have the names that they have in the contract, with or without something in them.
+/// A type of cases that have the names that they have in the contract, with or without something in
+/// them.
 macro_rules! cases {
     ($(#[$about:meta])* $Name:ident { $($(#[$doc:meta])* $Case:ident $(($value:ident: $type:ty))?,)+ }) => {
         $(#[$about])*
@@ -186,8 +187,8 @@ record! {
 }
 
 cases! {
-    /// What a message says. The gateway cannot send every kind yet; a validator is asked about those that it can, a notifier
-    /// may be told of any.
+    /// What a message says. The gateway cannot send every kind yet; a validator is asked about
+    /// those that it can, a notifier may be told of any.
     #[derive(Debug, Clone, PartialEq)]
     Content {
         /// Text, with mentions.
@@ -221,7 +222,8 @@ impl Content {
         })
     }
 
-    /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes of it.
+    /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes
+    /// of it.
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         match self {

@@ -1,7 +1,8 @@
 //! The life of a plugin: what it says of itself, and how its configuration becomes a value.
 //!
-//! Configuration is parsed into the plugin's own type before the plugin sees it, and every complaint
-//! carries a JSON Pointer, so that an operator reads `/quiet_hours/0/from: …` and not a line number.
+//! Configuration is parsed into the plugin's own type before the plugin sees it, and every
+//! complaint carries a JSON Pointer, so that an operator reads `/quiet_hours/0/from: …` and not a
+//! line number.
 
 use std::fmt::Write as _;
 
@@ -13,11 +14,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// What the plugin says of itself. Read with every capability refused.
     const INFO: Info;
 
-    /// The `[plugin.config]` table; [`NoConfig`] when there is none. A key that it does not read is refused.
+    /// The `[plugin.config]` table; [`NoConfig`] when there is none. A key that it does not read is
+    /// refused.
     type Config: DeserializeOwned;
 
-    /// Makes the plugin of its configuration. Called once per instance, and an instance serves one call
-    /// by default: parse nothing large here.
+    /// Makes the plugin of its configuration. Called once per instance, and an instance serves one
+    /// call by default: parse nothing large here.
     ///
     /// # Errors
     /// Everything that is wrong with the configuration, not only the first thing.
@@ -34,10 +36,11 @@ pub struct Info {
     pub version: &'static str,
     /// One sentence.
     pub description: &'static str,
-    /// JSON Schema (2020-12) of the `config` table; without one the plugin's own type is all that checks it.
+    /// JSON Schema (2020-12) of the `config` table; without one the plugin's own type is all that
+    /// checks it.
     pub config_schema: Option<&'static str>,
-    /// Event types a notifier wants (`message.received`, `session.*`, `*`), in which `*` stands for any characters; others
-    /// are never delivered.
+    /// Event types a notifier wants (`message.received`, `session.*`, `*`), in which `*` stands for
+    /// any characters; others are never delivered.
     pub events: &'static [&'static str],
 }
 
@@ -103,7 +106,8 @@ impl ConfigIssues {
         }])
     }
 
-    /// Adds one. `path` is a JSON Pointer; see [`ConfigIssues::pointer`] for keys an operator chose.
+    /// Adds one. `path` is a JSON Pointer; see [`ConfigIssues::pointer`] for keys an operator
+    /// chose.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(ConfigIssue {
             path: path.into(),
@@ -145,8 +149,9 @@ impl ConfigIssues {
     }
 }
 
-/// Makes a plugin of configuration text, exactly as a component does. A key that nothing reads is an issue as well,
-/// whether or not the type says `deny_unknown_fields`: an operator's misspelt key must not be passed over.
+/// Makes a plugin of configuration text, exactly as a component does. A key that nothing reads is
+/// an issue as well, whether or not the type says `deny_unknown_fields`: an operator's misspelt key
+/// must not be passed over.
 ///
 /// # Errors
 /// What is wrong with the configuration.

@@ -1,7 +1,7 @@
 //! An in-memory host for unit tests of plugins; exists natively only, needs no wasm runtime.
 //!
-//! A [`Host`] serves the thread that made it until it is dropped, so every test has its own. Without
-//! one, capabilities answer as an operator's empty grants do.
+//! A [`Host`] serves the thread that made it until it is dropped, so every test has its own.
+//! Without one, capabilities answer as an operator's empty grants do.
 //!
 //! ```
 //! use wharf_plugin::{kv, testing::Host};

@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: an archive with everything that runs a gateway, to be unpacked in `/usr/local` or anywhere.
+//! `cargo xtask dist`: an archive with everything that runs a gateway, to be unpacked in
+//! `/usr/local` or anywhere.
 //!
 //! The same files make the same archive: names in order, no owner, one time for all of them.
 
@@ -17,7 +18,8 @@ const USAGE: &str = "cargo xtask dist [--profile dist|dev] [--no-build] [--to <f
   --no-build  takes what is built already
   --to        where the archive is put; default target/dist";
 
-/// Seconds since 1970 for a copy without history, whose time is not known: the earliest that every archive can hold.
+/// Seconds since 1970 for a copy without history, whose time is not known: the earliest that every
+/// archive can hold.
 const NO_TIME: &str = "315532800";
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -56,7 +58,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         .collect();
     pack(&stage, &files, &folder.join(&archive))?;
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
-    // In the archive's folder, so that the file names the archive alone and `sha256sum --check` finds it.
+    // In the archive's folder, so that the file names the archive alone and `sha256sum --check`
+    // finds it.
     let sum = step::capture(
         Command::new("sha256sum").arg(&archive).current_dir(&folder),
         LIMIT,
@@ -75,7 +78,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Files alone, which are in order: an entry for a folder would change the rights of `/usr/local/bin` where it is unpacked.
+/// Files alone, which are in order: an entry for a folder would change the rights of
+/// `/usr/local/bin` where it is unpacked.
 fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args([

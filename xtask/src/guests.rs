@@ -1,4 +1,5 @@
-//! Building WebAssembly components: by rustup's target, or by Debian's packages where rustup cannot fetch it.
+//! Building WebAssembly components: by rustup's target, or by Debian's packages where rustup cannot
+//! fetch it.
 
 use std::{
     path::{Path, PathBuf},
@@ -97,7 +98,8 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
     Ok(project::target().join(TARGET).join("plugin"))
 }
 
-/// Clippy for what is built as a component alone: the run for this machine leaves it out, and with it the bindings.
+/// Clippy for what is built as a component alone: the run for this machine leaves it out, and with
+/// it the bindings.
 ///
 /// # Errors
 /// When it finds something.

@@ -1,4 +1,5 @@
-//! `cargo xtask image`: the Dockerfile, carried out and tried without a registry; see `tests/e2e/src/bin/image`.
+//! `cargo xtask image`: the Dockerfile, carried out and tried without a registry; see
+//! `tests/e2e/src/bin/image`.
 
 use std::{fs, process::Command};
 

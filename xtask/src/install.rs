@@ -1,4 +1,5 @@
-//! `cargo xtask install`: puts `wharf` on the PATH, with plugins and configuration where it finds them.
+//! `cargo xtask install`: puts `wharf` on the PATH, with plugins and configuration where it finds
+//! them.
 
 use std::{
     env,
@@ -87,7 +88,8 @@ fn default_prefix() -> Result<PathBuf> {
     Ok(Path::new(&home).join(".local"))
 }
 
-/// Whether systemd looks for units and users below this prefix, so that the gateway is one for the whole machine.
+/// Whether systemd looks for units and users below this prefix, so that the gateway is one for the
+/// whole machine.
 fn is_for_the_machine(prefix: &Path) -> bool {
     prefix == Path::new(layout::PREFIX) || prefix == Path::new("/usr")
 }

@@ -1,8 +1,9 @@
-//! `cargo xtask js`: the types of the bridge, and lint of every script of ours that runs in a browser.
+//! `cargo xtask js`: the types of the bridge, and lint of every script of ours that runs in a
+//! browser.
 //!
-//! The files of the bridge, and those of the stand-in's page, become one script, so each folder has one scope. TypeScript
-//! takes them so; the linter looks at a file alone. What is declared and never used, or used and never declared, it is
-//! therefore asked about the whole of a folder.
+//! The files of the bridge, and those of the stand-in's page, become one script, so each folder has
+//! one scope. TypeScript takes them so; the linter looks at a file alone. What is declared and
+//! never used, or used and never declared, it is therefore asked about the whole of a folder.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 
@@ -67,7 +68,8 @@ fn check_whole(folder: &Path) -> Result<()> {
     step::loud("oxlint on whole scripts", &mut lint, LIMIT)
 }
 
-/// The files of a folder as one closure. Their order is not that of the real script, which this check does not ask about.
+/// The files of a folder as one closure. Their order is not that of the real script, which this
+/// check does not ask about.
 fn joined(folder: &Path, without: &[&str]) -> Result<String> {
     let mut paths = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))

@@ -1,8 +1,9 @@
 //! What is handed out, and where it lies below a prefix such as `/usr/local`.
 //!
-//! One list for the archive, for an installation and for the image. `share/wharf` is complete by itself: paths in a
-//! `gateway.toml` are relative to its folder, so the one there finds its plugins wherever the prefix is. A machine-wide
-//! gateway has its own file in `/etc/wharf`, which no update touches.
+//! One list for the archive, for an installation and for the image. `share/wharf` is complete by
+//! itself: paths in a `gateway.toml` are relative to its folder, so the one there finds its plugins
+//! wherever the prefix is. A machine-wide gateway has its own file in `/etc/wharf`, which no update
+//! touches.
 
 use std::{
     fs,
@@ -152,7 +153,8 @@ pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// The repository's `gateway.toml` with the two paths that differ where a gateway is installed for a whole machine.
+/// The repository's `gateway.toml` with the two paths that differ where a gateway is installed for
+/// a whole machine.
 fn system_config(own: &str, prefix: &str) -> Result<String> {
     let plugins = format!("{prefix}/share/wharf/plugins");
     let mut text = own.to_owned();
@@ -171,8 +173,8 @@ fn system_config(own: &str, prefix: &str) -> Result<String> {
 }
 
 impl Item {
-    /// Puts it below a folder. Through a rename: a program that runs cannot be written over, and a gateway must never see
-    /// half a file.
+    /// Puts it below a folder. Through a rename: a program that runs cannot be written over, and a
+    /// gateway must never see half a file.
     pub(crate) fn put(&self, prefix: &Path) -> Result<()> {
         self.put_at(&prefix.join(&self.to))
     }

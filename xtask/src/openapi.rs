@@ -1,4 +1,5 @@
-//! `cargo xtask openapi`: the OpenAPI document held against the running gateway, by tools that know nothing of it.
+//! `cargo xtask openapi`: the OpenAPI document held against the running gateway, by tools that know
+//! nothing of it.
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
@@ -24,8 +25,8 @@ fn command(tools: PathBuf) -> Command {
     command
 }
 
-/// The tools of `tests/openapi/requirements.txt` in a Python environment below the target folder, where they are not there
-/// yet; the environment's `bin`. Each package is pinned by its hash.
+/// The tools of `tests/openapi/requirements.txt` in a Python environment below the target folder,
+/// where they are not there yet; the environment's `bin`. Each package is pinned by its hash.
 fn install() -> Result<PathBuf> {
     setup::python()?;
     let environment = project::target().join("openapi/venv");

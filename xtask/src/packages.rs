@@ -1,8 +1,9 @@
 //! Which packages are built together.
 //!
-//! Cargo gives what several packages share the features that any of those selected wants. Another selection can mean
-//! other features of tokio or rustix, and then a second build of wasmtime and of everything else behind them. So there
-//! are few selections, and in each everything that they share has the same features.
+//! Cargo gives what several packages share the features that any of those selected wants. Another
+//! selection can mean other features of tokio or rustix, and then a second build of wasmtime and of
+//! everything else behind them. So there are few selections, and in each everything that they share
+//! has the same features.
 
 /// What is handed out, built alone.
 pub(crate) const GATEWAY: &str = "wharf";
@@ -10,7 +11,8 @@ pub(crate) const GATEWAY: &str = "wharf";
 /// What runs here: the gateway, the stand-in, and the demo with the other programs of the tests.
 pub(crate) const HOST: [&str; 3] = ["wharf", "wharf-standin", "wharf-e2e"];
 
-/// Besides those: what `cargo xtask test` tests; to it come the plugins, whose unit tests are native.
+/// Besides those: what `cargo xtask test` tests; to it come the plugins, whose unit tests are
+/// native.
 pub(crate) const TESTS: [&str; 3] = ["wharf-bench", "xtask", "wharf-plugin"];
 
 /// Besides those: the benches, always optimised.

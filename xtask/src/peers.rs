@@ -1,6 +1,7 @@
 //! `cargo xtask peers`: other versions of whatsapp-web.js, and wa-js, on the stand-in.
 //!
-//! Not part of `cargo xtask test`, which runs the newest whatsapp-web.js: it takes minutes and several hundred megabytes of npm.
+//! Not part of `cargo xtask test`, which runs the newest whatsapp-web.js: it takes minutes and
+//! several hundred megabytes of npm.
 
 use std::{process::Command, time::Duration};
 

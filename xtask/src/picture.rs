@@ -1,6 +1,7 @@
 //! `cargo xtask picture`: records `demo --once` and draws it as an animated SVG, `docs/demo.svg`.
 //!
-//! Block characters are drawn as rectangles: with a viewer's font a QR made of letters has gaps, and no phone reads it.
+//! Block characters are drawn as rectangles: with a viewer's font a QR made of letters has gaps,
+//! and no phone reads it.
 
 use std::{
     fmt::Write as _,

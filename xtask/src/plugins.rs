@@ -1,4 +1,5 @@
-//! `cargo xtask plugins`: every plugin of this repository, built and put where the gateway looks for them.
+//! `cargo xtask plugins`: every plugin of this repository, built and put where the gateway looks
+//! for them.
 
 use std::{fs, path::Path};
 

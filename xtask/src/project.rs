@@ -7,8 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
-/// The repository, found when the program runs: one that was copied or moved has the programs of the old place in its
-/// target folder, and cargo sees no reason to build them again.
+/// The repository, found when the program runs: one that was copied or moved has the programs of
+/// the old place in its target folder, and cargo sees no reason to build them again.
 pub(crate) fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
@@ -47,8 +47,8 @@ pub(crate) fn program(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
 
-/// Cargo, without what the `cargo run` around us has put into the environment: build scripts that watch those
-/// variables would see a change, and everything behind them would be built again.
+/// Cargo, without what the `cargo run` around us has put into the environment: build scripts that
+/// watch those variables would see a change, and everything behind them would be built again.
 pub(crate) fn cargo() -> Command {
     clean(Command::new(
         env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),

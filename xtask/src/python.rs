@@ -1,7 +1,8 @@
-//! `cargo xtask python`: the plugin in Python of `sdk/python`, built by componentize-py and loaded by the gateway.
+//! `cargo xtask python`: the plugin in Python of `sdk/python`, built by componentize-py and loaded
+//! by the gateway.
 //!
-//! Not part of `cargo xtask test`: it fetches componentize-py from PyPI, and compiling an interpreter takes an unoptimised
-//! gateway half a minute.
+//! Not part of `cargo xtask test`: it fetches componentize-py from PyPI, and compiling an
+//! interpreter takes an unoptimised gateway half a minute.
 
 use std::{fs, process::Command, time::Duration};
 

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: from a fresh Debian with rustup to a gateway that starts. Done twice it does nothing.
+//! `cargo xtask setup`: from a fresh Debian with rustup to a gateway that starts. Done twice it
+//! does nothing.
 
 use std::{env, path::Path, process::Command, time::Duration};
 
@@ -75,7 +76,8 @@ fn chromium() -> Result<()> {
     install("Chromium", &["chromium"])
 }
 
-/// The shell takes half the memory of the full browser, which does as well: what cannot be installed is only said.
+/// The shell takes half the memory of the full browser, which does as well: what cannot be
+/// installed is only said.
 fn shell() {
     let there =
         env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
@@ -113,7 +115,8 @@ pub(crate) fn node() -> Result<()> {
     install("Node.js", &["nodejs", "npm"])
 }
 
-/// Python with what makes environments, for the tools that hold the API's document against the gateway.
+/// Python with what makes environments, for the tools that hold the API's document against the
+/// gateway.
 pub(crate) fn python() -> Result<()> {
     // Debian's Python comes without the part that puts pip into an environment.
     let has_venv = || {
@@ -128,7 +131,8 @@ pub(crate) fn python() -> Result<()> {
     install("Python", &["python3", "python3-venv"])
 }
 
-/// The library that shows a program another time, for the faults of the clock. They are named as not made without it.
+/// The library that shows a program another time, for the faults of the clock. They are named as
+/// not made without it.
 pub(crate) fn faketime() {
     let there = FAKETIME.iter().any(|path| Path::new(path).is_file());
     if !there && let Err(error) = install("libfaketime", &["faketime"]) {

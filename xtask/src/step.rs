@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Tells what is being done, on one line that is written over on a terminal and now and then elsewhere.
+/// Tells what is being done, on one line that is written over on a terminal and now and then
+/// elsewhere.
 pub(crate) struct Progress {
     what: String,
     started: Instant,
@@ -75,8 +76,9 @@ pub(crate) struct Output {
     pub(crate) text: String,
 }
 
-/// Runs to the end, collecting what it says. `watch` sees each line (ended by a line feed or a carriage return) and
-/// says whether it is worth keeping; several times a second it is called with none.
+/// Runs to the end, collecting what it says. `watch` sees each line (ended by a line feed or a
+/// carriage return) and says whether it is worth keeping; several times a second it is called with
+/// none.
 ///
 /// # Errors
 /// When it cannot be started or takes longer than `limit`; it is killed then.
@@ -135,7 +137,8 @@ fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             for byte in &buffer[..count] {
                 match byte {
-                    // A bar is written over with carriage returns; between those, nothing is no line.
+                    // A bar is written over with carriage returns; between those, nothing is no
+                    // line.
                     b'\r' if line.is_empty() => {}
                     b'\n' | b'\r' => {
                         // Fails when nobody waits any more.

@@ -1,4 +1,5 @@
-//! Programs that check this repository and are not part of it, installed into `target/tools` where they are missing.
+//! Programs that check this repository and are not part of it, installed into `target/tools` where
+//! they are missing.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -35,7 +36,8 @@ pub(crate) fn machete() -> Result<()> {
     }
 }
 
-/// The program at this very version. Each version has a folder of its own, so a new one is installed beside the old.
+/// The program at this very version. Each version has a folder of its own, so a new one is
+/// installed beside the old.
 fn installed((name, version): (&str, &str)) -> Result<PathBuf> {
     let root = project::target()
         .join("tools")

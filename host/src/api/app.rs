@@ -1,4 +1,5 @@
-//! What handlers share. A handler takes the parts that it uses, as [`axum::extract::State`] of their own.
+//! What handlers share. A handler takes the parts that it uses, as [`axum::extract::State`] of
+//! their own.
 
 use std::{sync::Arc, time::Instant};
 

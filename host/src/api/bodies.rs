@@ -1,9 +1,10 @@
 //! Large bodies: how many at a time, and where they are read.
 //!
-//! A bulk order may have 16 MiB. Eight of them, taken apart by the threads that answer everybody, keep every other call
-//! waiting for seconds, probes included. So a body over 64 KiB waits until there is memory for it before its first byte is
-//! asked for, the memory stays counted for as long as anybody holds the bytes, and it is taken apart on a thread that answers
-//! nobody. A caller without a key never comes so far.
+//! A bulk order may have 16 MiB. Eight of them, taken apart by the threads that answer everybody,
+//! keep every other call waiting for seconds, probes included. So a body over 64 KiB waits until
+//! there is memory for it before its first byte is asked for, the memory stays counted for as long
+//! as anybody holds the bytes, and it is taken apart on a thread that answers nobody. A caller
+//! without a key never comes so far.
 
 use std::{future::poll_fn, num::NonZero, pin::Pin, sync::Arc, time::Duration};
 
@@ -61,7 +62,8 @@ impl Bodies {
         }
     }
 
-    /// Reads the body of a call that may have `most` bytes, if it is large; small ones are left to whoever wants them.
+    /// Reads the body of a call that may have `most` bytes, if it is large; small ones are left to
+    /// whoever wants them.
     ///
     /// # Errors
     /// When it is larger, when there is no room for it in time, or when it breaks off.

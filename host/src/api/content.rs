@@ -1,5 +1,5 @@
-//! What a message says, as callers write it and read it: a field for each kind. What the fields are and which values they
-//! may have is known by the kinds themselves.
+//! What a message says, as callers write it and read it: a field for each kind. What the fields are
+//! and which values they may have is known by the kinds themselves.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +41,8 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<(T, Call
         .map_err(|fault| not_yet(body).unwrap_or_else(|| fault.into()))
 }
 
-/// Refuses a body with a kind that cannot be sent by this version, whatever else it says: nothing that could be mended in
-/// the call would help.
+/// Refuses a body with a kind that cannot be sent by this version, whatever else it says: nothing
+/// that could be mended in the call would help.
 fn not_yet(body: &[u8]) -> Option<ApiError> {
     given(body, &CallFields::names(false))
         .map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
@@ -133,7 +133,8 @@ pub(super) fn mention(region: Option<Region>, text: &str) -> Option<String> {
     crate::model::mention(text, region)
 }
 
-/// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`), which is what events say.
+/// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`),
+/// which is what events say.
 pub(super) fn bare(text: &str) -> Result<MessageId, ApiError> {
     Ok(crate::model::target(text)?)
 }

@@ -1,6 +1,7 @@
-//! Requests whose `Idempotency-Key` was stored by an earlier version of the gateway, which kept one digest: of the request as
-//! the clock and the default region had made it. Needed for as long as such keys are remembered (`[storage]
-//! keep_idempotency`, and bulk orders as long as they are kept).
+//! Requests whose `Idempotency-Key` was stored by an earlier version of the gateway, which kept one
+//! digest: of the request as the clock and the default region had made it. Needed for as long as
+//! such keys are remembered (`[storage] keep_idempotency`, and bulk orders as long as they are
+//! kept).
 
 use serde_json::{Value, json};
 
@@ -12,8 +13,9 @@ use crate::{
 };
 
 impl Asked {
-    /// The digests under which earlier versions would have stored this send: `sendAt` counted as none when it had just
-    /// passed. `call` is the request as it is understood, with its times as given.
+    /// The digests under which earlier versions would have stored this send: `sendAt` counted as
+    /// none when it had just passed. `call` is the request as it is understood, with its times as
+    /// given.
     pub(super) fn earlier_send(&self, region: Option<Region>, call: &SendCall) -> Vec<String> {
         let content = match &call.content {
             Requested::Content(content) => match earlier_content(content) {
@@ -77,8 +79,8 @@ impl Asked {
     }
 }
 
-/// A content as it stood in those digests, which know no other kinds than these. It never changes, whatever becomes of the
-/// forms of today.
+/// A content as it stood in those digests, which know no other kinds than these. It never changes,
+/// whatever becomes of the forms of today.
 fn earlier_content(content: &Content) -> Option<Value> {
     match content {
         Content::Text(Text {
@@ -103,7 +105,8 @@ fn earlier_content(content: &Content) -> Option<Value> {
     }
 }
 
-/// How earlier versions read a recipient: by its digits alone; a region's calling code completed national numbers.
+/// How earlier versions read a recipient: by its digits alone; a region's calling code completed
+/// national numbers.
 fn earlier_digits(region: Option<Region>, written: &str) -> Option<String> {
     let digits: String = written.chars().filter(char::is_ascii_digit).collect();
     let digits = match region.map(Region::calling_code) {

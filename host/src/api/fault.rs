@@ -1,4 +1,5 @@
-//! What is wrong with a body or a query, in the API's own words: which field, what it must be, what it is.
+//! What is wrong with a body or a query, in the API's own words: which field, what it must be, what
+//! it is.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,7 +1,8 @@
 //! JSON as its caller wrote it: numbers keep their digits, and a name stands once in an object.
 //!
-//! serde's own readers take the last of two equal names and make floating-point numbers of digits. So the text is checked
-//! by `serde_json` and cut here: the cutting can rely on it, and decides nothing about what JSON is.
+//! serde's own readers take the last of two equal names and make floating-point numbers of digits.
+//! So the text is checked by `serde_json` and cut here: the cutting can rely on it, and decides
+//! nothing about what JSON is.
 
 use std::borrow::Cow;
 

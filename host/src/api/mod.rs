@@ -1,6 +1,8 @@
-//! REST: handlers parse, call one method of a service, and shape the answer. The only place that knows HTTP status codes.
+//! REST: handlers parse, call one method of a service, and shape the answer. The only place that
+//! knows HTTP status codes.
 //!
-//! A handler's file has all of its call: path, method, what a caller needs, the request and the answer as types.
+//! A handler's file has all of its call: path, method, what a caller needs, the request and the
+//! answer as types.
 
 mod access;
 mod app;

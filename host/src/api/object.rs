@@ -1,8 +1,9 @@
 //! Bodies and queries as typed values, in the API's own words.
 //!
-//! The one place that turns what a caller wrote into what a handler takes. serde knows by which method a field asks for its
-//! value, so a fault is said by that: which field, what it must be, what it is. A field that is null is left out. A list is
-//! no object: serde would read `["+49…", "hello"]` as the fields in their order, and send it.
+//! The one place that turns what a caller wrote into what a handler takes. serde knows by which
+//! method a field asks for its value, so a fault is said by that: which field, what it must be,
+//! what it is. A field that is null is left out. A list is no object: serde would read `["+49…",
+//! "hello"]` as the fields in their order, and send it.
 
 use std::{borrow::Cow, fmt, vec};
 
@@ -22,7 +23,8 @@ pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T,
     T::deserialize(json::parse(body)?)
 }
 
-/// Reads a body that has to be an object, some of whose fields are those of another type: `others` are their names.
+/// Reads a body that has to be an object, some of whose fields are those of another type: `others`
+/// are their names.
 pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(
     body: &'de [u8],
     others: &[&'static str],

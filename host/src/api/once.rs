@@ -1,9 +1,10 @@
-//! Recognising a repeated request by its `Idempotency-Key`, before anything is judged that may have changed since the first
-//! one: the clock, limits, templates, plugins, the default region.
+//! Recognising a repeated request by its `Idempotency-Key`, before anything is judged that may have
+//! changed since the first one: the clock, limits, templates, plugins, the default region.
 //!
-//! So the digests are made of the body as the caller wrote it, tidied until two spellings of one request are the same:
-//! fields of the original service have the names of the own layer, what only says a default is left out, times are
-//! instants. Nothing is refused here; a body that makes no sense has a digest nobody ever stored.
+//! So the digests are made of the body as the caller wrote it, tidied until two spellings of one
+//! request are the same: fields of the original service have the names of the own layer, what only
+//! says a default is left out, times are instants. Nothing is refused here; a body that makes no
+//! sense has a digest nobody ever stored.
 
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
@@ -145,8 +146,8 @@ impl Asked {
         })
     }
 
-    /// What the answer to a repeated call waits for, unless its caller says otherwise: as with the first one, nothing while
-    /// its `sendAt` is ahead.
+    /// What the answer to a repeated call waits for, unless its caller says otherwise: as with the
+    /// first one, nothing while its `sendAt` is ahead.
     pub(super) fn until(&self) -> Until {
         let ahead = self
             .0
@@ -195,8 +196,8 @@ fn as_text(to: Option<&mut Value>) {
     }
 }
 
-/// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that other spellings are the
-/// same request.
+/// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that
+/// other spellings are the same request.
 fn recipient(region: Option<Region>, written: &str) -> Option<String> {
     super::recipient::read(region, written)
         .ok()

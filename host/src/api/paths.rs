@@ -1,4 +1,5 @@
-//! The paths of the API as a list, so that a call of one that does not exist can be told the nearest.
+//! The paths of the API as a list, so that a call of one that does not exist can be told the
+//! nearest.
 
 use super::route::Call;
 
@@ -10,7 +11,8 @@ const LOOKED_AT: usize = 200;
 pub(super) struct Paths(Vec<String>);
 
 impl Paths {
-    /// The paths of all calls. In place of one that ends in `{verb}` there is one for each verb: another is no path.
+    /// The paths of all calls. In place of one that ends in `{verb}` there is one for each verb:
+    /// another is no path.
     pub(super) fn new<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Self {
         let mut all: Vec<String> = Vec::new();
         for call in calls {

@@ -91,8 +91,8 @@ impl IntoResponse for Readiness {
     }
 }
 
-/// `GET /readyz`: the gateway can accept sends, that is, the database takes a write. A session that is not linked yet is no
-/// reason to restart it.
+/// `GET /readyz`: the gateway can accept sends, that is, the database takes a write. A session that
+/// is not linked yet is no reason to restart it.
 async fn ready(State(maintenance): State<Arc<dyn Maintenance>>) -> Readiness {
     let Err(error) = maintenance.ready().await else {
         return Readiness {

@@ -1,6 +1,7 @@
 //! Recipients in calls: one reader for whoever is written to, mentioned, linked or searched for.
 //!
-//! A JSON number is read from its digits as they stand in the body: as a floating-point number it may already be another.
+//! A JSON number is read from its digits as they stand in the body: as a floating-point number it
+//! may already be another.
 
 use std::{borrow::Cow, fmt};
 
@@ -81,7 +82,8 @@ impl From<String> for Written {
     }
 }
 
-/// The digits of a JSON number that is not negative; none: it is not whole, or longer than any phone number.
+/// The digits of a JSON number that is not negative; none: it is not whole, or longer than any
+/// phone number.
 pub(super) fn whole(json: &str) -> Option<String> {
     /// Longer than any number of WhatsApp's.
     const LONGEST: usize = 32;

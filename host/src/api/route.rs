@@ -1,6 +1,8 @@
-//! A module's part of the table of calls: each path with its method, what a caller needs for it, and its handler.
+//! A module's part of the table of calls: each path with its method, what a caller needs for it,
+//! and its handler.
 //!
-//! A call cannot be added without saying who may make it. [`super::routes`] puts the parts together.
+//! A call cannot be added without saying who may make it. [`super::routes`] puts the parts
+//! together.
 
 use std::collections::HashMap;
 
@@ -126,7 +128,8 @@ impl Routes {
         )
     }
 
-    /// A path that ends in `{verb}`, one of the actions `A`, with what the document says of each, in their order.
+    /// A path that ends in `{verb}`, one of the actions `A`, with what the document says of each,
+    /// in their order.
     pub(super) fn post_action<A: Actions, T: 'static, D>(
         self,
         path: &'static str,
@@ -181,7 +184,8 @@ impl Routes {
     }
 
     fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
-        // Each layer is a box more to be cloned for every request, so calls without a body have none.
+        // Each layer is a box more to be cloned for every request, so calls without a body have
+        // none.
         let handler = if call.method == Method::POST {
             handler.layer(DefaultBodyLimit::max(call.max_body))
         } else {
@@ -220,8 +224,8 @@ impl Calls {
         self.all.iter()
     }
 
-    /// The call of a method of a path, as the route is written; none: there is no such call. `HEAD` is `GET` without the
-    /// body.
+    /// The call of a method of a path, as the route is written; none: there is no such call. `HEAD`
+    /// is `GET` without the body.
     pub(super) fn find(&self, path: &str, method: &Method) -> Option<&Call> {
         let method = if *method == Method::HEAD {
             &Method::GET

@@ -1,4 +1,5 @@
-//! What every call that sends has in common, whatever its layer: times, idempotency keys, preferences.
+//! What every call that sends has in common, whatever its layer: times, idempotency keys,
+//! preferences.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -30,7 +31,8 @@ const LATE: i64 = 60_000;
 /// A `sendAt` further ahead is a slip of the pen.
 const AHEAD: i64 = 366 * 86_400_000;
 
-/// Why a call that sends one message may be refused, whatever its layer, and how the message may end.
+/// Why a call that sends one message may be refused, whatever its layer, and how the message may
+/// end.
 pub(super) const REFUSALS: &[Code] = &[
     Code::InvalidNumber,
     Code::RecipientNotSupported,
@@ -126,8 +128,9 @@ impl Submission {
         self.headers.get_all("prefer").iter().any(wanted)
     }
 
-    /// Sends, or answers for the send that the same request made before. `call` is the request as it is understood, or why
-    /// it is not; its times are as given. `waits` is what the answer waits for, unless it has to be accepted alone.
+    /// Sends, or answers for the send that the same request made before. `call` is the request as
+    /// it is understood, or why it is not; its times are as given. `waits` is what the answer waits
+    /// for, unless it has to be accepted alone.
     pub(super) async fn answer(
         &self,
         asked: impl FnOnce() -> Option<Asked>,
@@ -221,8 +224,8 @@ pub(super) fn given(
     Ok((read("sendAt", send_at)?, read("expiresAt", expires_at)?))
 }
 
-/// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just passed is none: the
-/// message goes at once.
+/// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just
+/// passed is none: the message goes at once.
 pub(super) fn times(
     send_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,

@@ -63,7 +63,8 @@ impl Serialize for Time {
     }
 }
 
-/// A time as callers write it: RFC 3339, or milliseconds since the Unix epoch. The error says what it must be.
+/// A time as callers write it: RFC 3339, or milliseconds since the Unix epoch. The error says what
+/// it must be.
 pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
     let time = match value {
         Value::String(text) => text

@@ -35,13 +35,14 @@ const SWITCHES: [&str; 25] = [
     "--disable-renderer-backgrounding",
     "--disable-dev-shm-usage",
     "--disable-blink-features=AutomationControlled",
-    // Two processes less, 10 to 17 MB a session. Nothing is drawn by a GPU here, and a browser that dies with its
-    // network service is started anew as after any other crash.
+    // Two processes less, 10 to 17 MB a session. Nothing is drawn by a GPU here, and a browser that
+    // dies with its network service is started anew as after any other crash.
     "--in-process-gpu",
 ];
 const ENABLED_FEATURES: &str = "--enable-features=NetworkServiceInProcess2";
 
-/// The full browser, where Debian and others put it. The `/usr/bin/chromium` of Debian is a script that adds switches.
+/// The full browser, where Debian and others put it. The `/usr/bin/chromium` of Debian is a script
+/// that adds switches.
 const BROWSERS: [&str; 6] = [
     "/usr/lib/chromium/chromium",
     "/usr/lib/chromium-browser/chromium-browser",
@@ -116,8 +117,8 @@ pub(super) fn command_line(
     args
 }
 
-/// A browser without a window, to which others hand profiles over. New headless refuses those; a full browser that draws
-/// on nothing takes them, and wants to be told how large nothing is.
+/// A browser without a window, to which others hand profiles over. New headless refuses those; a
+/// full browser that draws on nothing takes them, and wants to be told how large nothing is.
 pub(super) fn shared_command_line(
     options: &LaunchOptions,
     user_agent: Option<&str>,
@@ -197,7 +198,8 @@ fn switches(
     args
 }
 
-/// The user agent of a Chromium that says this of its version, without the word that makes WhatsApp Web refuse it.
+/// The user agent of a Chromium that says this of its version, without the word that makes WhatsApp
+/// Web refuse it.
 pub(super) fn plain_user_agent(version: &str) -> Option<String> {
     let major = version.split_whitespace().find_map(|word| {
         word.split('.')

@@ -59,7 +59,8 @@ impl Process {
         said.ok().and_then(|said| said.clone()).unwrap_or_default()
     }
 
-    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when it is gone.
+    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when
+    /// it is gone.
     pub(super) async fn leave(&self) {
         self.input.lock().await.take();
         self.wait().await;
@@ -113,8 +114,8 @@ impl Connection {
     }
 }
 
-/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end; any other error is,
-/// and dropping the handler is what makes pending calls return.
+/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end;
+/// any other error is, and dropping the handler is what makes pending calls return.
 async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<Option<String>>) {
     let ended = tokio::select! {
         said = process.wait() => said,

@@ -1,13 +1,14 @@
 //! The guard: Chromium's parent, a process of its own.
 //!
-//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it ends the pages, asks
-//! Chromium to leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a fresh login) and kills it only after a
-//! grace time. The pages go first because a page that is just starting while Chromium closes is refused its databases,
-//! takes that for a broken login, and deletes it.
-//! It holds the lock on the profile, so the lock is held exactly as long as a Chromium of ours may be alive.
+//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it
+//! ends the pages, asks Chromium to leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a
+//! fresh login) and kills it only after a grace time. The pages go first because a page that is
+//! just starting while Chromium closes is refused its databases, takes that for a broken login, and
+//! deletes it. It holds the lock on the profile, so the lock is held exactly as long as a Chromium
+//! of ours may be alive.
 //!
-//! Words on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed <reason>`, `exited <status>`.
-//! Words on its standard input: `kill`.
+//! Words on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed
+//! <reason>`, `exited <status>`. Words on its standard input: `kill`.
 
 use std::{
     ffi::OsString,
@@ -40,8 +41,8 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         eprintln!("wharf guard is started by the gateway, not by hand");
         return ExitCode::from(2);
     };
-    // A service manager signals every process of a service at once. The guard ends when its Chromium has; the child's
-    // own mask is made empty again by the standard library.
+    // A service manager signals every process of a service at once. The guard ends when its
+    // Chromium has; the child's own mask is made empty again by the standard library.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
         .into_iter()
         .collect();
@@ -84,7 +85,8 @@ fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium: waits for that.
+/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium:
+/// waits for that.
 fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
     let until = Instant::now() + grace + Duration::from_secs(5);
     loop {
@@ -106,8 +108,8 @@ fn record(lock: &mut Flock<File>, pid: u32) -> io::Result<()> {
     writeln!(lock, "{pid}")
 }
 
-/// Under the lock: ends an orphan of ours and removes what dead browsers left. A browser that somebody else runs on
-/// this profile is left alone.
+/// Under the lock: ends an orphan of ours and removes what dead browsers left. A browser that
+/// somebody else runs on this profile is left alone.
 fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     let ours = recorded(&mut **lock);
     if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
@@ -135,7 +137,8 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether that process is a browser on that profile: a pid alone may have been given to another since.
+/// Whether that process is a browser on that profile: a pid alone may have been given to another
+/// since.
 fn uses(pid: i32, profile: &Path) -> bool {
     let wanted = format!("--user-data-dir={}", profile.display());
     command_line(pid).iter().any(|arg| arg == wanted.as_bytes())

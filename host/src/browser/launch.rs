@@ -167,7 +167,8 @@ async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected
     Ok((pid, words, browser, handler))
 }
 
-/// Chromium writes port and path of its debugging socket into the profile; the guard has removed an older file.
+/// Chromium writes port and path of its debugging socket into the profile; the guard has removed an
+/// older file.
 async fn devtools_url(profile: &std::path::Path) -> String {
     loop {
         let text = tokio::fs::read_to_string(profile.join("DevToolsActivePort"))
@@ -190,7 +191,8 @@ async fn wait_for_end(mut words: Words, process: Arc<Process>) {
     process.ended(said).await;
 }
 
-/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines, none of them long.
+/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines,
+/// none of them long.
 async fn tail(pipe: impl AsyncRead + Unpin) -> String {
     let mut pipe = BufReader::new(pipe);
     let mut last = std::collections::VecDeque::new();

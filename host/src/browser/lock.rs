@@ -1,7 +1,8 @@
-//! Who may use a profile: the lock that the guard holds as long as a Chromium of ours may be alive, and the link by
-//! which Chromium itself marks a profile in use.
+//! Who may use a profile: the lock that the guard holds as long as a Chromium of ours may be alive,
+//! and the link by which Chromium itself marks a profile in use.
 //!
-//! The kernel drops the lock with the process that holds it, so it is never stale; the file only remains.
+//! The kernel drops the lock with the process that holds it, so it is never stale; the file only
+//! remains.
 
 use std::{
     fs::{self, File},
@@ -43,8 +44,8 @@ pub struct ProfileLock {
 /// Takes the right to an existing profile.
 ///
 /// # Errors
-/// [`BrowserError::ProfileInUse`] while a browser or another command uses it, [`BrowserError::Profile`] when the lock
-/// cannot be taken for another reason.
+/// [`BrowserError::ProfileInUse`] while a browser or another command uses it,
+/// [`BrowserError::Profile`] when the lock cannot be taken for another reason.
 pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
     let in_use = |pid| BrowserError::ProfileInUse {
         profile: profile.to_owned(),
@@ -68,7 +69,8 @@ pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
     }
 }
 
-/// The process that uses a profile now, as far as can be seen without writing into it. 0: one that is not known by pid.
+/// The process that uses a profile now, as far as can be seen without writing into it. 0: one that
+/// is not known by pid.
 #[must_use]
 pub fn profile_user(profile: &Path) -> Option<i32> {
     let ours = match files::open(&profile.join(LOCK)) {
@@ -113,8 +115,8 @@ pub(super) fn recorded(mut file: impl Read + Seek) -> Option<i32> {
     text.trim().parse().ok()
 }
 
-/// A live browser of this machine that has marked the profile. A mark of another machine (a container that is gone)
-/// says nothing.
+/// A live browser of this machine that has marked the profile. A mark of another machine (a
+/// container that is gone) says nothing.
 fn foreign_user(profile: &Path) -> Option<i32> {
     let (host, pid) = marked(profile)?;
     (is_here(&host) && is_browser(pid)).then_some(pid)
@@ -135,7 +137,8 @@ pub(super) fn is_here(host: &str) -> bool {
     gethostname().is_ok_and(|name| name == host)
 }
 
-/// The profile may be written in other ways than here (relative, through a link), so any profile will do.
+/// The profile may be written in other ways than here (relative, through a link), so any profile
+/// will do.
 fn is_browser(pid: i32) -> bool {
     command_line(pid)
         .iter()

@@ -1,7 +1,7 @@
 //! The Chromium process and its page, over CDP. Knows no WhatsApp.
 //!
-//! Chromium is never our own child: a guard process (the same binary, re-executed) is its parent, so that it is
-//! closed cleanly also when the gateway is killed. See [`guard`].
+//! Chromium is never our own child: a guard process (the same binary, re-executed) is its parent,
+//! so that it is closed cleanly also when the gateway is killed. See [`guard`].
 
 mod args;
 mod connection;
@@ -32,7 +32,8 @@ pub use words::version;
 pub enum BrowserEvent {
     /// The page called the binding.
     Binding(String),
-    /// The page called the binding with more than is taken at a time: so many bytes, which are gone.
+    /// The page called the binding with more than is taken at a time: so many bytes, which are
+    /// gone.
     TooLarge(usize),
     /// The renderer died.
     Crashed(String),

@@ -13,8 +13,8 @@ pub struct Report {
     pub pid: u32,
     /// E.g. `Chrome/156.0.8078.79`.
     pub product: String,
-    /// Private memory of the tree in bytes: anonymous and shared-memory PSS. File-backed pages are shared with every
-    /// other Chromium on the machine and would be counted again for each.
+    /// Private memory of the tree in bytes: anonymous and shared-memory PSS. File-backed pages are
+    /// shared with every other Chromium on the machine and would be counted again for each.
     pub memory_bytes: u64,
     /// Processes in the tree.
     pub processes: u32,
@@ -60,8 +60,9 @@ pub(super) fn renderers(pid: u32) -> Vec<u32> {
     tree(pid).into_iter().filter(runs_pages).collect()
 }
 
-/// The arguments of a process; empty when it is gone. Bytes, because other programs may run with arguments that are no
-/// UTF-8, which the library refuses to read: a browser would be taken for no browser.
+/// The arguments of a process; empty when it is gone. Bytes, because other programs may run with
+/// arguments that are no UTF-8, which the library refuses to read: a browser would be taken for no
+/// browser.
 pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
     let line = if pid > 0 {
         fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()

@@ -1,8 +1,9 @@
 //! One browser for the profiles of many sessions.
 //!
-//! A profile is opened by a second, short-lived Chromium that hands it over to the running one: that is the only way in
-//! from outside. The profiles stay where an isolated browser has them; the common folder only links to them, so that a
-//! session changes its mode without anything being moved, and whatever is done to profiles is done in one place.
+//! A profile is opened by a second, short-lived Chromium that hands it over to the running one:
+//! that is the only way in from outside. The profiles stay where an isolated browser has them; the
+//! common folder only links to them, so that a session changes its mode without anything being
+//! moved, and whatever is done to profiles is done in one place.
 
 use std::{
     fs, io,
@@ -45,7 +46,8 @@ const LATE: Duration = Duration::from_secs(60);
 pub struct SharedBrowser {
     /// Chromium's own folder, beside the profiles.
     folder: PathBuf,
-    /// Held while the browser itself is started or closed, which concerns everybody; never while a page is opened.
+    /// Held while the browser itself is started or closed, which concerns everybody; never while a
+    /// page is opened.
     state: Mutex<State>,
 }
 
@@ -63,7 +65,8 @@ struct Running {
     places: u64,
 }
 
-/// The place of one page in it, from before the page is opened until it is closed. Dropped, it is left too.
+/// The place of one page in it, from before the page is opened until it is closed. Dropped, it is
+/// left too.
 #[derive(Debug)]
 pub(super) struct Place {
     browser: Arc<SharedBrowser>,
@@ -93,8 +96,9 @@ impl SharedBrowser {
         })
     }
 
-    /// Opens a blank page in a profile, named by `options.profile` as for [`launch()`]. Switches of the first one count.
-    /// Pages are opened beside each other; a page that cannot be opened is closed again.
+    /// Opens a blank page in a profile, named by `options.profile` as for [`launch()`]. Switches of
+    /// the first one count. Pages are opened beside each other; a page that cannot be opened is
+    /// closed again.
     ///
     /// # Errors
     /// See [`BrowserError`].
@@ -194,8 +198,8 @@ impl SharedBrowser {
         })
     }
 
-    /// Leaves a place: closes its page, and the browser when nobody else has a place in it. A browser that does not answer
-    /// any more goes with all its pages: each session starts anew.
+    /// Leaves a place: closes its page, and the browser when nobody else has a place in it. A
+    /// browser that does not answer any more goes with all its pages: each session starts anew.
     async fn leave(&self, connection: &Connection, held: Held) {
         // One that is gone took its pages along; and whoever starts the next one is not waited for.
         if !connection.is_alive() {
@@ -374,7 +378,8 @@ async fn close_late(connection: Connection, url: String) {
     }
 }
 
-/// Makes the folder, and in it the link by which Chromium finds the profile; takes the lock of the profile.
+/// Makes the folder, and in it the link by which Chromium finds the profile; takes the lock of the
+/// profile.
 fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserError> {
     let wrong = |error: io::Error| BrowserError::Profile {
         profile: profile.to_owned(),

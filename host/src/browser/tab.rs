@@ -1,4 +1,5 @@
-//! One page of one browser. Every call ends by its own deadline: after a crash of the renderer CDP never answers.
+//! One page of one browser. Every call ends by its own deadline: after a crash of the renderer CDP
+//! never answers.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -236,8 +237,8 @@ impl Tab {
         }
     }
 
-    /// Turns off what the library has turned on and nobody here listens to: each frame of the page's own connection would
-    /// be an event of some hundred bytes, parsed and dropped.
+    /// Turns off what the library has turned on and nobody here listens to: each frame of the
+    /// page's own connection would be an event of some hundred bytes, parsed and dropped.
     async fn be_quiet(&self) -> Result<(), TabError> {
         quick(async {
             self.page.execute(network::DisableParams::default()).await?;
@@ -250,7 +251,8 @@ impl Tab {
         .await
     }
 
-    /// Calls a JavaScript function in the page's main world and waits for its promise. `undefined` comes as null.
+    /// Calls a JavaScript function in the page's main world and waits for its promise. `undefined`
+    /// comes as null.
     ///
     /// # Errors
     /// [`TabError::Script`] when it throws; the others when there is no answer.
@@ -265,8 +267,9 @@ impl Tab {
             .map(Value::to_string)
             .collect::<Vec<_>>()
             .join(",");
-        // A result of null cannot be told from none over CDP: both ways out are wrapped. As text, because the library drops
-        // an answer with half a surrogate pair in it, and whoever asked would wait for it.
+        // A result of null cannot be told from none over CDP: both ways out are wrapped. As text,
+        // because the library drops an answer with half a surrogate pair in it, and whoever asked
+        // would wait for it.
         let expression = format!(
             "(async()=>{{try{{const v=await({function})({args});return JSON.stringify({{v:v===undefined?null:v}})}}\
              catch(e){{return JSON.stringify({{e:String((e&&e.message)||e)}})}}}})()"
@@ -324,8 +327,8 @@ impl Tab {
         }
     }
 
-    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not close within
-    /// [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed.
+    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not
+    /// close within [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed.
     pub async fn close(&self) {
         match &self.place {
             None => self.connection.process.leave().await,

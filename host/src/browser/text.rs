@@ -1,5 +1,6 @@
-//! Texts of a page as JSON. JavaScript's strings may hold half a surrogate pair (an emoji that somebody cut in two), which
-//! its JSON writes as an escape of its own and no parser here takes: one such half would cost all that was said with it.
+//! Texts of a page as JSON. JavaScript's strings may hold half a surrogate pair (an emoji that
+//! somebody cut in two), which its JSON writes as an escape of its own and no parser here takes:
+//! one such half would cost all that was said with it.
 
 use std::borrow::Cow;
 

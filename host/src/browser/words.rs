@@ -1,5 +1,5 @@
-//! What a browser says, bounded: a program that hangs, or that writes without an end or a line end, costs a few kilobytes and
-//! a deadline.
+//! What a browser says, bounded: a program that hangs, or that writes without an end or a line end,
+//! costs a few kilobytes and a deadline.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -93,7 +93,8 @@ pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<
         line.extend_from_slice(&part[..part.len().min(room)]);
         let ended = end.is_some() || chunk.is_empty();
         pipe.consume(used);
-        // One that does not end is told once it is full; the rest of the piece that was read is dropped.
+        // One that does not end is told once it is full; the rest of the piece that was read is
+        // dropped.
         if ended || cut {
             return Some(
                 String::from_utf8_lossy(&line).trim_end().to_owned() + if cut { "…" } else { "" },

@@ -1,7 +1,9 @@
-//! `.env` as Node's dotenv reads it: people bring the file they have from there, so every value must come out the same.
+//! `.env` as Node's dotenv reads it: people bring the file they have from there, so every value
+//! must come out the same.
 //!
-//! Nothing is expanded: a `$` is a `$`. Where dotenv would pass over a line in silence, or would keep a quote that is not
-//! closed, the line is refused by its number; never with what it holds, which may be a secret.
+//! Nothing is expanded: a `$` is a `$`. Where dotenv would pass over a line in silence, or would
+//! keep a quote that is not closed, the line is refused by its number; never with what it holds,
+//! which may be a secret.
 
 /// A line that is not understood: its number from 1, and why.
 pub(super) type BadLine = (usize, &'static str);
@@ -57,7 +59,8 @@ fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
     match value.chars().next().filter(|first| "'\"`".contains(*first)) {
         Some(quote) => {
             let (held, after) = quoted(&value[1..], quote).ok_or(QUOTE)?;
-            // Only these two are read within double quotes; an escaped quote keeps its backslash, as in dotenv.
+            // Only these two are read within double quotes; an escaped quote keeps its backslash,
+            // as in dotenv.
             let held = if quote == '"' {
                 held.replace("\\n", "\n").replace("\\r", "\r")
             } else {
@@ -76,8 +79,8 @@ fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
     }
 }
 
-/// What stands within quotes, over as many lines as it takes. The first quote without a backslash ends it; where none fits,
-/// one with a backslash does: `'C:\'` is a whole value.
+/// What stands within quotes, over as many lines as it takes. The first quote without a backslash
+/// ends it; where none fits, one with a backslash does: `'C:\'` is a whole value.
 fn quoted(text: &str, quote: char) -> Option<(&str, &str)> {
     let mut escaped = Vec::new();
     let mut first = None;

@@ -1,4 +1,5 @@
-//! `[server]` and `[api]`: where the gateway listens, how much of whose time and room it gives, and who may call.
+//! `[server]` and `[api]`: where the gateway listens, how much of whose time and room it gives, and
+//! who may call.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -17,25 +18,29 @@ pub struct Server {
     pub host: IpAddr,
     /// Default 3001; 0 picks a free one. Environment: `PORT`.
     pub port: u16,
-    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`: what links to the passkey helper name.
-    /// Default: the address where it listens, which works on this machine only unless `host` says otherwise. Environment:
-    /// `PUBLIC_URL`.
+    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`: what links
+    /// to the passkey helper name. Default: the address where it listens, which works on this
+    /// machine only unless `host` says otherwise. Environment: `PUBLIC_URL`.
     pub public_url: Option<String>,
     /// How long a shutdown may take before the rest is cut off. Default 30s.
     pub shutdown: Millis,
-    /// How long a request's header may take, from its first byte or from the connection. Default 10s.
+    /// How long a request's header may take, from its first byte or from the connection. Default
+    /// 10s.
     pub header_timeout: Millis,
     /// How long a connection may wait for its next request. Default 75s.
     pub idle_timeout: Millis,
-    /// How long a request's body may take, beside the time that its bytes need at `body_rate`. Default 30s.
+    /// How long a request's body may take, beside the time that its bytes need at `body_rate`.
+    /// Default 30s.
     pub body_timeout: Millis,
     /// Bytes a second that a body comes at least, once `body_timeout` is over. Default 16KiB.
     pub body_rate: ByteSize,
     /// How long a caller may take nothing of its answer. Default 30s.
     pub answer_timeout: Millis,
-    /// Connections at a time, a few for probes not counted; fewer where the system gives fewer descriptors. Default 4096.
+    /// Connections at a time, a few for probes not counted; fewer where the system gives fewer
+    /// descriptors. Default 4096.
     pub max_connections: usize,
-    /// Memory for bodies over 64 KiB, all of them together; the others wait their turn. Default 64MiB.
+    /// Memory for bodies over 64 KiB, all of them together; the others wait their turn. Default
+    /// 64MiB.
     pub large_bodies: ByteSize,
 }
 
@@ -90,8 +95,8 @@ impl Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// API keys, each at least 16 characters; better their hash: `sha256:<64 hex>`. Environment: `WHARF_API_KEY` adds one.
-    /// They may do everything.
+    /// API keys, each at least 16 characters; better their hash: `sha256:<64 hex>`. Environment:
+    /// `WHARF_API_KEY` adds one. They may do everything.
     pub keys: Vec<Secret>,
     /// `[[api.key]]`: keys that may do some things.
     pub key: Vec<Key>,
@@ -239,7 +244,8 @@ impl From<String> for Secret {
 }
 
 impl Secret {
-    /// Of a text, without the white space around it: mounted secrets end in a line break, which no header can carry.
+    /// Of a text, without the white space around it: mounted secrets end in a line break, which no
+    /// header can carry.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.trim().to_owned())

@@ -1,7 +1,8 @@
 //! How much is logged: a level under any of its usual names, or a tracing filter.
 //!
-//! For tracing a word that is no level is the name of a target, so `LOG_LEVEL=warning` would log nothing at all. Here a
-//! word by itself is a level or a mistake; a target always has its level behind `=`.
+//! For tracing a word that is no level is the name of a target, so `LOG_LEVEL=warning` would log
+//! nothing at all. Here a word by itself is a level or a mistake; a target always has its level
+//! behind `=`.
 
 use std::{fmt, str::FromStr};
 

@@ -1,7 +1,8 @@
 //! `gateway.toml` and the environment, checked and typed.
 //!
-//! Every section is a plain struct with its defaults; rooms take their section and never see a file.
-//! Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal to start.
+//! Every section is a plain struct with its defaults; rooms take their section and never see a
+//! file. Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal
+//! to start.
 
 mod dotenv;
 mod edge;

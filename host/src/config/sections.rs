@@ -1,5 +1,5 @@
-//! The sections of `gateway.toml` with their defaults: the whole, and what is about the gateway itself. Sessions and sends
-//! have files of their own.
+//! The sections of `gateway.toml` with their defaults: the whole, and what is about the gateway
+//! itself. Sessions and sends have files of their own.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,8 @@ pub struct Config {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a tracing filter. Default `info`. Environment: `LOG_LEVEL`.
+    /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a tracing filter. Default `info`.
+    /// Environment: `LOG_LEVEL`.
     pub level: LogLevel,
     /// Default `auto`: pretty on a terminal, JSON otherwise.
     pub format: LogFormat,
@@ -64,14 +65,15 @@ pub enum LogFormat {
 pub struct Storage {
     /// The SQLite file. Default `wharf.db` inside the session path.
     pub database: Option<PathBuf>,
-    /// How long the texts of messages are kept once a message has ended, and of events once they are told; not longer than
-    /// `keep_messages`. Default 7d; 0s: as soon as nobody needs them.
+    /// How long the texts of messages are kept once a message has ended, and of events once they
+    /// are told; not longer than `keep_messages`. Default 7d; 0s: as soon as nobody needs them.
     pub keep_bodies: Millis,
     /// How long sends that have ended are kept, with their history. Default 90d.
     pub keep_messages: Millis,
     /// How long events are kept. Default 7d.
     pub keep_events: Millis,
-    /// How long a dead letter is kept, and with it its event, from the moment it was given up. Default 90d.
+    /// How long a dead letter is kept, and with it its event, from the moment it was given up.
+    /// Default 90d.
     pub keep_dead_letters: Millis,
     /// How long an idempotency key is remembered. Default 24h.
     pub keep_idempotency: Millis,
@@ -97,7 +99,8 @@ impl Default for Storage {
 pub struct Delivery {
     /// One HTTP call. Default 10s.
     pub timeout: Millis,
-    /// Calls at the same time, those to which no answer has come for more than a second not counted. Default 32.
+    /// Calls at the same time, those to which no answer has come for more than a second not
+    /// counted. Default 32.
     pub concurrency: usize,
     /// Calls to one receiver at the same time, however long they take. Default 8.
     pub per_receiver: usize,
@@ -105,7 +108,8 @@ pub struct Delivery {
     pub max_attempts: u32,
     /// Longest wait between attempts. Default 1h.
     pub max_delay: Millis,
-    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default 3d.
+    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default
+    /// 3d.
     pub max_age: Millis,
 }
 
@@ -150,7 +154,8 @@ impl Default for Plugins {
 pub struct Plugin {
     /// Must equal the name the plugin gives itself.
     pub name: String,
-    /// A file name inside `[plugins].dir`. Default `<name with '-' as '_'>.wasm`, or `<name>.wasm` where that exists.
+    /// A file name inside `[plugins].dir`. Default `<name with '-' as '_'>.wasm`, or `<name>.wasm`
+    /// where that exists.
     #[serde(default)]
     pub file: Option<String>,
     /// Pin: the file's SHA-256, 64 hex digits.
@@ -174,8 +179,9 @@ pub struct Plugin {
     /// Whether a validator may change a message. Default false.
     #[serde(default)]
     pub may_modify: bool,
-    /// Whether what it writes to its standard error, the words of a panic included, goes to the log. They may quote messages.
-    /// Default false: of a panic only the place in the source is told.
+    /// Whether what it writes to its standard error, the words of a panic included, goes to the
+    /// log. They may quote messages. Default false: of a panic only the place in the source is
+    /// told.
     #[serde(default)]
     pub log_stderr: bool,
     /// Wall-clock limit of one call. Default 2s.

@@ -10,24 +10,28 @@ use super::Millis;
 pub struct Send {
     /// How long a caller waits for the outcome. Default 30s.
     pub timeout: Millis,
-    /// Region (ISO 3166, e.g. `DE`) whose national numbers are accepted with a leading 0. Default none.
+    /// Region (ISO 3166, e.g. `DE`) whose national numbers are accepted with a leading 0. Default
+    /// none.
     pub default_region: Option<String>,
     /// UTF-16 units of a message. Default 4096.
     pub max_length: usize,
-    /// How long to wait for the server's acknowledgement before the outcome is unknown. Default 60s.
+    /// How long to wait for the server's acknowledgement before the outcome is unknown. Default
+    /// 60s.
     pub ack_timeout: Millis,
-    /// How long the page is asked about a send of unknown outcome, from when it became unknown; then it is unknown for good.
-    /// Default 24h.
+    /// How long the page is asked about a send of unknown outcome, from when it became unknown;
+    /// then it is unknown for good. Default 24h.
     pub give_up_after: Millis,
     /// How long a looked-up number is believed. Default 24h.
     pub address_ttl: Millis,
-    /// When the pace, a pause or a restriction holds a send back for which somebody waits. Default `wait`.
+    /// When the pace, a pause or a restriction holds a send back for which somebody waits. Default
+    /// `wait`.
     pub when_busy: WhenBusy,
     /// `[send.pacing]`
     pub pacing: Pacing,
 }
 
-/// `[send.pacing]`: how fast each session sends. What is over the pace waits its turn. Default: as fast as it goes.
+/// `[send.pacing]`: how fast each session sends. What is over the pace waits its turn. Default: as
+/// fast as it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pacing {
@@ -39,13 +43,15 @@ pub struct Pacing {
     pub min_gap: Millis,
     /// Up to so much more, by chance.
     pub jitter: Millis,
-    /// Messages within 24 hours to people who have neither had a message of the session nor written to it; 0: any number.
+    /// Messages within 24 hours to people who have neither had a message of the session nor written
+    /// to it; 0: any number.
     pub cold_per_day: u32,
     /// For every character so long, the recipient is shown that somebody types; 0: not at all.
     pub typing: Millis,
     /// At most so long. Default 10s.
     pub typing_max: Millis,
-    /// Messages on the first, the second, … day of a session that sends: `[20, 50, 100]`. Afterwards `per_day` alone holds.
+    /// Messages on the first, the second, … day of a session that sends: `[20, 50, 100]`.
+    /// Afterwards `per_day` alone holds.
     pub warm_up: Vec<u32>,
 }
 

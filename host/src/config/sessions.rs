@@ -21,10 +21,11 @@ pub struct WhatsApp {
     pub sync_timeout: Millis,
     /// How long one call into the page may take. Default 20s.
     pub call_timeout: Millis,
-    /// How long a passkey's challenge may wait for its answer; WhatsApp's own limit holds where it is shorter. Default 10m.
+    /// How long a passkey's challenge may wait for its answer; WhatsApp's own limit holds where it
+    /// is shorter. Default 10m.
     pub passkey_timeout: Millis,
-    /// How long the phone, the person who compares the code, and the end of the linking may each take after that. The page
-    /// itself gives up after 120s. Default 130s.
+    /// How long the phone, the person who compares the code, and the end of the linking may each
+    /// take after that. The page itself gives up after 120s. Default 130s.
     pub passkey_step: Millis,
 }
 
@@ -62,15 +63,16 @@ pub struct Browser {
     pub close_grace: Option<Millis>,
 }
 
-/// How many sessions live in one browser. A session changes its mode with the next start, without a new QR.
+/// How many sessions live in one browser. A session changes its mode with the next start, without a
+/// new QR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BrowserMode {
     /// One each: what happens to one browser happens to one session.
     #[default]
     Isolated,
-    /// All in one full browser: a further session costs about half as much memory. When that browser dies they all start
-    /// anew, and they share `args` and `user_agent`.
+    /// All in one full browser: a further session costs about half as much memory. When that
+    /// browser dies they all start anew, and they share `args` and `user_agent`.
     Shared,
 }
 
@@ -78,15 +80,15 @@ pub enum BrowserMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrowserKind {
-    /// The headless shell where it is installed, else the full browser without a window. A profile made with one is good
-    /// for the other.
+    /// The headless shell where it is installed, else the full browser without a window. A profile
+    /// made with one is good for the other.
     #[default]
     Auto,
-    /// The full browser without a window (new headless): about twice the memory of the shell, and what a page can ask of
-    /// a browser is there.
+    /// The full browser without a window (new headless): about twice the memory of the shell, and
+    /// what a page can ask of a browser is there.
     Headless,
-    /// `chromium-headless-shell`: about half the memory; no `window.chrome`, no list of plugins, no profile lock of its
-    /// own (the gateway has one).
+    /// `chromium-headless-shell`: about half the memory; no `window.chrome`, no list of plugins, no
+    /// profile lock of its own (the gateway has one).
     HeadlessShell,
     /// With a window; needs a display.
     Headful,
@@ -96,7 +98,8 @@ pub enum BrowserKind {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
-    /// Where profiles live: `<path>/.wwebjs_auth/session-<id>`. Default `./whatsapp-session`. Environment: `SESSION_PATH`.
+    /// Where profiles live: `<path>/.wwebjs_auth/session-<id>`. Default `./whatsapp-session`.
+    /// Environment: `SESSION_PATH`.
     pub path: PathBuf,
     /// The client id of calls that name none. Default `default`. Environment: `CLIENT_ID`.
     pub default_client: ClientId,
@@ -120,10 +123,11 @@ pub struct Sessions {
     pub offline_grace: Millis,
     /// The page may try so long to connect again before its browser is started anew. Default 5m.
     pub mend_timeout: Millis,
-    /// Sends without any acknowledgement for so long, though the session is ready, mark it degraded and load its page
-    /// anew; 0 never. Default 2m.
+    /// Sends without any acknowledgement for so long, though the session is ready, mark it degraded
+    /// and load its page anew; 0 never. Default 2m.
     pub ack_watchdog: Millis,
-    /// Over so much private memory of its browser the page is loaded anew at a quiet moment; 0B never. Default 1GiB.
+    /// Over so much private memory of its browser the page is loaded anew at a quiet moment; 0B
+    /// never. Default 1GiB.
     pub memory_soft: ByteSize,
     /// Over so much the browser is started anew at once; 0B never. Default 2GiB.
     pub memory_hard: ByteSize,

@@ -58,8 +58,8 @@ impl Sources {
         Ok(sources)
     }
 
-    /// One variable, without white space around it: a mounted secret ends in a line end, which no header can carry and no
-    /// receiver signs with. An empty one counts as not set.
+    /// One variable, without white space around it: a mounted secret ends in a line end, which no
+    /// header can carry and no receiver signs with. An empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
@@ -78,7 +78,8 @@ impl Sources {
     }
 }
 
-/// None: there is no such file. The words of an error never hold what a line does, which may be a secret.
+/// None: there is no such file. The words of an error never hold what a line does, which may be a
+/// secret.
 fn read(path: &Path) -> Result<Option<Vec<(String, String)>>, ConfigErrors> {
     let name = path.display();
     let bytes = match fs::read(path) {

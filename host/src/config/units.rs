@@ -1,8 +1,8 @@
 //! Durations and sizes as people write them: `"250ms"`, `"1h 30m"`, `"32MiB"`.
 //!
-//! What they accept is what their libraries do, within bounds: a duration has whole milliseconds and no unit that is
-//! longer than a day; a size ends in `B` and has a binary unit, because `MB` is a million bytes to some people and a
-//! mebibyte to others.
+//! What they accept is what their libraries do, within bounds: a duration has whole milliseconds
+//! and no unit that is longer than a day; a size ends in `B` and has a binary unit, because `MB` is
+//! a million bytes to some people and a mebibyte to others.
 
 use std::{fmt, str::FromStr, time::Duration};
 

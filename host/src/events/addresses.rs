@@ -1,8 +1,9 @@
 //! Which addresses are public: what is not known to be is private.
 //!
-//! Only what the IANA registries call globally reachable unicast is public, so a form that nobody thought of is refused.
-//! Addresses that carry an IPv4 address are as public as that one is; the forms of which nobody can say where they end
-//! (Teredo, the local NAT64 prefix, IPv4-compatible) never are.
+//! Only what the IANA registries call globally reachable unicast is public, so a form that nobody
+//! thought of is refused. Addresses that carry an IPv4 address are as public as that one is; the
+//! forms of which nobody can say where they end (Teredo, the local NAT64 prefix, IPv4-compatible)
+//! never are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,8 +37,8 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
         | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => is_private_v4(v4(high, low)),
         // Protocol assignments, Teredo among them, and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => true,
-        // Beyond 2000::/3 nothing is public: unspecified, loopback, IPv4-compatible, unique local, link-local, site-local,
-        // multicast, and what is not assigned.
+        // Beyond 2000::/3 nothing is public: unspecified, loopback, IPv4-compatible, unique local,
+        // link-local, site-local, multicast, and what is not assigned.
         [first, ..] => first & 0xe000 != 0x2000,
     }
 }

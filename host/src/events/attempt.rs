@@ -1,7 +1,8 @@
 //! One attempt: the notifier shapes the call, we make it, the notifier says what the answer means.
 //!
-//! Nothing that a person can mend ends a delivery: whatever fails, a plugin too, is tried again until the attempts or the
-//! time are over, and then it is a dead letter that can be delivered again.
+//! Nothing that a person can mend ends a delivery: whatever fails, a plugin too, is tried again
+//! until the attempts or the time are over, and then it is a dead letter that can be delivered
+//! again.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub(super) struct Done {
     pub(super) seen: Seen,
 }
 
-/// Tries one delivery. `envelope`: its event, or why it cannot be read; none when it is not in the log any more.
+/// Tries one delivery. `envelope`: its event, or why it cannot be read; none when it is not in the
+/// log any more.
 pub(super) async fn attempt(
     shared: &Shared,
     caller: &Caller,
@@ -105,7 +107,8 @@ pub(super) async fn attempt(
     }
 }
 
-/// The notifier could not say who is told: it is asked again, and who is told then becomes a delivery each.
+/// The notifier could not say who is told: it is asked again, and who is told then becomes a
+/// delivery each.
 async fn route_again(shared: &Shared, delivery: &Delivery, envelope: Envelope) -> Done {
     let number = delivery.attempt.saturating_add(1);
     let targets = match shared.targets_of(&delivery.plugin, &envelope, number).await {
@@ -149,8 +152,8 @@ pub(super) fn failed(shared: &Shared, number: u32, reason: String) -> Done {
     )
 }
 
-/// The wish for a pause within the operator's bounds, and a little later than asked so that receivers that come back are
-/// not met by everything at once.
+/// The wish for a pause within the operator's bounds, and a little later than asked so that
+/// receivers that come back are not met by everything at once.
 fn again(shared: &Shared, number: u32, wish: Duration, reason: String) -> Done {
     let reason = bounded(reason);
     let update = if number >= shared.delivery.max_attempts {

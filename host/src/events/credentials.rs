@@ -1,9 +1,9 @@
-//! The texts of QR codes and pairing codes. Each is a credential: it is kept here, in memory, for those who were granted
-//! it, and never in the log.
+//! The texts of QR codes and pairing codes. Each is a credential: it is kept here, in memory, for
+//! those who were granted it, and never in the log.
 //!
-//! Each session keeps its own, as long as they can be used: two sessions that are linked at the same time do not take the
-//! codes from each other. What was told without its text would be worse than nothing, so an event whose text is gone is
-//! told to nobody.
+//! Each session keeps its own, as long as they can be used: two sessions that are linked at the
+//! same time do not take the codes from each other. What was told without its text would be worse
+//! than nothing, so an event whose text is gone is told to nobody.
 
 use std::{collections::HashMap, fmt};
 

@@ -1,7 +1,9 @@
-//! Deliveries: what is due is tried, receiver by receiver, and what came of it is written down before it is forgotten.
+//! Deliveries: what is due is tried, receiver by receiver, and what came of it is written down
+//! before it is forgotten.
 //!
-//! A row stays pending while it is tried, so the ids that are under way are kept here, each until its outcome is on the
-//! disk. An attempt that panics ends itself alone: its row has lost an attempt and waits, like any other.
+//! A row stays pending while it is tried, so the ids that are under way are kept here, each until
+//! its outcome is on the disk. An attempt that panics ends itself alone: its row has lost an
+//! attempt and waits, like any other.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,10 +31,12 @@ use crate::{
 
 /// The longest sleep between two looks at the table, whatever wakes us.
 const IDLE: Duration = Duration::from_secs(30);
-/// Outcomes that wait to be written down before nothing new is begun: what cannot be noted must not pile up.
+/// Outcomes that wait to be written down before nothing new is begun: what cannot be noted must not
+/// pile up.
 const UNNOTED: usize = 512;
 
-/// Outcomes that are not written down yet and that a look may have to read past, after each call that ended.
+/// Outcomes that are not written down yet and that a look may have to read past, after each call
+/// that ended.
 const PAST: usize = 64;
 
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -244,8 +248,9 @@ impl Work {
         metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name)
             .record(at.elapsed().as_secs_f64());
         self.tried.push((delivery.id, update));
-        // The next ones need not wait until this is on the disk, only until half of the room is free: a look costs the same
-        // for one as for several. While much is not written down they do wait, because each look reads past that.
+        // The next ones need not wait until this is on the disk, only until half of the room is
+        // free: a look costs the same for one as for several. While much is not written down they
+        // do wait, because each look reads past that.
         if self.more
             && left <= self.shared.delivery.per_receiver / 2
             && self.tried.len() + self.batch.len() < PAST
@@ -285,7 +290,8 @@ impl Work {
     }
 }
 
-/// Writes down what came of attempts, as often as it takes: what is not written would be done again.
+/// Writes down what came of attempts, as often as it takes: what is not written would be done
+/// again.
 async fn note(shared: Arc<Shared>, batch: Arc<Vec<(String, Update)>>, pause: Duration) {
     sleep(pause).await;
     let mut told = false;
@@ -351,8 +357,8 @@ impl Lines {
         all
     }
 
-    /// Takes out what is begun now: of the receiver with the fewest calls first, and of those the one that was called
-    /// longest ago.
+    /// Takes out what is begun now: of the receiver with the fewest calls first, and of those the
+    /// one that was called longest ago.
     fn choose(&mut self, shared: &Shared) -> Vec<(ReceiverId, Delivery)> {
         let (mut chosen, now, receivers) = (Vec::new(), Instant::now(), shared.receivers());
         let (mut places, more_at) = receivers.places(now);
@@ -363,7 +369,8 @@ impl Lines {
                 self.look_at = self.look_at.min(at);
             }
             if receivers.is_open(id) {
-                // The single call that finds out is made with what was tried least: it says more of the receiver.
+                // The single call that finds out is made with what was tried least: it says more of
+                // the receiver.
                 line.due
                     .sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
             }

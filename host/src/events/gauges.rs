@@ -1,4 +1,5 @@
-//! What waits and what is dead, as metrics: looked at now and then, because nobody counts rows at each change of one.
+//! What waits and what is dead, as metrics: looked at now and then, because nobody counts rows at
+//! each change of one.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! The one outgoing HTTP client: allow-list, no redirects, no private networks unless granted.
 //!
-//! Names are checked after they are resolved, and the connection goes to the very addresses that were checked, so a
-//! name that points elsewhere a moment later gains nothing.
+//! Names are checked after they are resolved, and the connection goes to the very addresses that
+//! were checked, so a name that points elsewhere a moment later gains nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +68,8 @@ impl Caller {
         })
     }
 
-    /// Makes one call. Everything that is no answer is [`AttemptResult::Unreachable`], with the reason.
+    /// Makes one call. Everything that is no answer is [`AttemptResult::Unreachable`], with the
+    /// reason.
     pub(super) async fn call(
         &self,
         plugin: &str,
@@ -222,8 +223,8 @@ fn plain(origin: &str) -> String {
     )
 }
 
-/// Which refusals the operator was told of: each origin of a plugin once, and of a plugin that asks for ever new ones only so
-/// many.
+/// Which refusals the operator was told of: each origin of a plugin once, and of a plugin that asks
+/// for ever new ones only so many.
 #[derive(Debug, Default)]
 struct Told(Mutex<BTreeMap<String, BTreeSet<String>>>);
 

@@ -11,7 +11,8 @@ use crate::{
 pub struct Letter {
     /// The delivery.
     pub delivery: Delivery,
-    /// Its event, without what is a credential; none: it is not in the log any more, or cannot be read.
+    /// Its event, without what is a credential; none: it is not in the log any more, or cannot be
+    /// read.
     pub event: Option<Envelope>,
 }
 
@@ -85,7 +86,8 @@ impl Events {
         Ok(all)
     }
 
-    /// Makes a dead letter, or a delivery that waits, due now, with all its attempts before it. False: it is neither.
+    /// Makes a dead letter, or a delivery that waits, due now, with all its attempts before it.
+    /// False: it is neither.
     ///
     /// # Errors
     /// When the database refuses.
@@ -95,7 +97,8 @@ impl Events {
         Ok(done)
     }
 
-    /// As [`Events::retry_delivery`], all dead letters (or, when `filter` says so, all that waits). How many.
+    /// As [`Events::retry_delivery`], all dead letters (or, when `filter` says so, all that waits).
+    /// How many.
     ///
     /// # Errors
     /// When the database refuses; what was taken up until then is.

@@ -1,9 +1,11 @@
-//! What a request of a plugin may be: how large, and with which headers. Looked at before anything is built of it: the types of
-//! the `http` crate panic beyond their own limits, and what a component says must never do that to the gateway.
+//! What a request of a plugin may be: how large, and with which headers. Looked at before anything
+//! is built of it: the types of the `http` crate panic beyond their own limits, and what a
+//! component says must never do that to the gateway.
 //!
-//! Where a call goes and how it is framed is the gateway's to say, because the grants are judged by it: with a `Host` of its own
-//! a plugin reaches another site behind the same address, and with framing another request in the same connection. What ends
-//! at the receiver (`Authorization`, `Cookie`, `User-Agent`, `X-Forwarded-For`) is the plugin's: its operator has granted the
+//! Where a call goes and how it is framed is the gateway's to say, because the grants are judged by
+//! it: with a `Host` of its own a plugin reaches another site behind the same address, and with
+//! framing another request in the same connection. What ends at the receiver (`Authorization`,
+//! `Cookie`, `User-Agent`, `X-Forwarded-For`) is the plugin's: its operator has granted the
 //! receiver.
 
 use reqwest::header::HeaderName;

@@ -1,6 +1,7 @@
 //! Events: a durable log, and who is told of it.
 //!
-//! Appending is all that others wait for. Routing and delivery read the log behind them, from a durable cursor.
+//! Appending is all that others wait for. Routing and delivery read the log behind them, from a
+//! durable cursor.
 
 mod addresses;
 mod attempt;
@@ -49,7 +50,8 @@ impl Events {
         }
     }
 
-    /// Makes the envelope of an event that is committed together with something else; [`Events::committed`] afterwards.
+    /// Makes the envelope of an event that is committed together with something else;
+    /// [`Events::committed`] afterwards.
     #[must_use]
     pub fn prepare(
         &self,

@@ -1,7 +1,8 @@
 //! Routing: events become deliveries.
 //!
-//! A notifier may remember what it is told here (an opt-out, for one), so no event passes it by. Where it fails, a delivery
-//! without a target is stored in its place, which asks it again, as often as any delivery is tried.
+//! A notifier may remember what it is told here (an opt-out, for one), so no event passes it by.
+//! Where it fails, a delivery without a target is stored in its place, which asks it again, as
+//! often as any delivery is tried.
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -78,7 +79,8 @@ async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, 
     Ok(full)
 }
 
-/// What came from one chat stays in its order: of STOP and START the last counts. All else goes side by side.
+/// What came from one chat stays in its order: of STOP and START the last counts. All else goes
+/// side by side.
 fn by_chat(events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
     let (mut chats, mut others) = (
         BTreeMap::<(String, String), Vec<StoredEvent>>::new(),

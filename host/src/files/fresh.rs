@@ -1,5 +1,6 @@
-//! A file in the making: beside its place, for its owner alone, under a random name that nobody can have taken before
-//! (`O_EXCL`, so no link is followed either). It is removed unless it is put in place.
+//! A file in the making: beside its place, for its owner alone, under a random name that nobody can
+//! have taken before (`O_EXCL`, so no link is followed either). It is removed unless it is put in
+//! place.
 
 use std::{
     fs::File,
@@ -53,7 +54,8 @@ impl Fresh {
         self.draft.path()
     }
 
-    /// Flushes it and puts it in the place of whatever is there. A link there is replaced, not followed.
+    /// Flushes it and puts it in the place of whatever is there. A link there is replaced, not
+    /// followed.
     ///
     /// # Errors
     /// When the disk or the folder refuses; nothing is left then.
@@ -68,7 +70,8 @@ impl Fresh {
     /// Flushes it and puts it in its place, where nothing may be, not even a link.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] when something is there; whatever else the system says. Nothing is left then.
+    /// [`io::ErrorKind::AlreadyExists`] when something is there; whatever else the system says.
+    /// Nothing is left then.
     pub fn place(self) -> io::Result<()> {
         self.draft.as_file().sync_all()?;
         self.draft

@@ -1,8 +1,9 @@
-//! Whose a file or folder is, and who else may touch it. What is ours and stands open is closed; what cannot be closed and
-//! lets a stranger in is refused; what is merely odd is said.
+//! Whose a file or folder is, and who else may touch it. What is ours and stands open is closed;
+//! what cannot be closed and lets a stranger in is refused; what is merely odd is said.
 //!
-//! Strangers are the other users of the machine but root, who can do everything anyway. A container often runs as root on
-//! a volume of somebody else, or as somebody on a volume that root gave to its group: neither is refused, both are said.
+//! Strangers are the other users of the machine but root, who can do everything anyway. A container
+//! often runs as root on a volume of somebody else, or as somebody on a volume that root gave to
+//! its group: neither is refused, both are said.
 
 use std::{
     fs, io,
@@ -134,7 +135,8 @@ fn judge(wanted: Wanted, facts: Facts) -> Verdict {
     }
 }
 
-/// A folder in which ours lies, which may have other things in it: others may not write there. Links are followed.
+/// A folder in which ours lies, which may have other things in it: others may not write there.
+/// Links are followed.
 ///
 /// # Errors
 /// When a stranger can change it and that cannot be mended.
@@ -142,7 +144,8 @@ pub fn place(what: &'static str, path: &Path) -> Result<(), Exposed> {
     keep(Wanted::Place, what, path)
 }
 
-/// A folder for us alone: mode 0700, given to it where it is ours. One that is not there is good. Links are followed.
+/// A folder for us alone: mode 0700, given to it where it is ours. One that is not there is good.
+/// Links are followed.
 ///
 /// # Errors
 /// As [`place`].
@@ -150,8 +153,8 @@ pub fn private_folder(what: &'static str, path: &Path) -> Result<(), Exposed> {
     keep(Wanted::Folder, what, path)
 }
 
-/// A regular file for us alone: mode 0600, given to it where it is ours. One that is not there is good. A link is
-/// refused.
+/// A regular file for us alone: mode 0600, given to it where it is ours. One that is not there is
+/// good. A link is refused.
 ///
 /// # Errors
 /// As [`place`].
@@ -179,7 +182,8 @@ fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> 
         fs::metadata(path)
     };
     let meta = match found {
-        // A link to nothing is something all the same, and whoever put it there decides what becomes of it.
+        // A link to nothing is something all the same, and whoever put it there decides what
+        // becomes of it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let Ok(meta) = fs::symlink_metadata(path) else {
                 return Ok(());
@@ -305,7 +309,8 @@ mod tests {
                 "sticky says nothing on a file"
             );
         }
-        // A container: root on a volume of somebody; somebody on a volume that root gave to its group.
+        // A container: root on a volume of somebody; somebody on a volume that root gave to its
+        // group.
         assert!(
             said(of(Wanted::Place, OTHER, 0o755, ROOT))
                 && said(of(Wanted::File, OTHER, 0o600, ROOT))

@@ -1,6 +1,6 @@
-//! Files that somebody else may have put there. A named pipe would be waited for, a device never ends, and a file with a
-//! hole is larger than the disk: so each is opened without waiting, must be a regular file, and is measured by its apparent
-//! size before a byte of it is read.
+//! Files that somebody else may have put there. A named pipe would be waited for, a device never
+//! ends, and a file with a hole is larger than the disk: so each is opened without waiting, must be
+//! a regular file, and is measured by its apparent size before a byte of it is read.
 
 use std::{
     fs::{self, File, FileType, OpenOptions},
@@ -43,7 +43,8 @@ fn opened(options: &mut OpenOptions, flags: OFlag, path: &Path) -> io::Result<Fi
         .open(path)
     {
         Ok(file) => regular(file),
-        // A socket, a link that must not be followed, a folder that was to be written: the system's words say less.
+        // A socket, a link that must not be followed, a folder that was to be written: the system's
+        // words say less.
         Err(error) => {
             let look = if flags.contains(OFlag::O_NOFOLLOW) {
                 fs::symlink_metadata(path)
@@ -67,7 +68,8 @@ pub fn open(path: &Path) -> io::Result<File> {
     opened(OpenOptions::new().read(true), OFlag::empty(), path)
 }
 
-/// Opens a regular file of ours to read and write it, and makes it (mode 0600) where nothing is; links are followed.
+/// Opens a regular file of ours to read and write it, and makes it (mode 0600) where nothing is;
+/// links are followed.
 ///
 /// # Errors
 /// When something else is there, said by what it is; whatever the system says.

@@ -1,4 +1,5 @@
-//! `wharf check`: the configuration and the plugins, as a start would take them, without starting anything.
+//! `wharf check`: the configuration and the plugins, as a start would take them, without starting
+//! anything.
 
 use std::{
     path::{self, Path},

@@ -1,5 +1,5 @@
-//! `wharf health`: asks the gateway that runs on this configuration whether it is well, for supervisors that probe by
-//! running a command, such as the health check of a container.
+//! `wharf health`: asks the gateway that runs on this configuration whether it is well, for
+//! supervisors that probe by running a command, such as the health check of a container.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -10,7 +10,8 @@ use crate::config::{Config, Sources};
 /// Asks `/readyz`, or `/livez` when `live`; returns the line to show.
 ///
 /// # Errors
-/// The line to show when no gateway answers, when another program does, or when the gateway accepts no sends.
+/// The line to show when no gateway answers, when another program does, or when the gateway accepts
+/// no sends.
 pub async fn run(config: &Config, sources: &Sources, live: bool) -> Result<String, String> {
     if config.server.port == 0 {
         return Err("[server] port = 0 lets the system choose a port, so it is not known where the gateway listens; set a port".into());

@@ -1,8 +1,9 @@
 //! One gateway to a session path, and one to a database.
 //!
-//! Two of them would take each other's sends away, drive two browsers on one login and migrate a database in use. So a start
-//! takes a lock on both before it opens anything. The kernel gives a lock back when its process ends, however it ends, so
-//! none is ever stale; only the files remain. They name the process, for people.
+//! Two of them would take each other's sends away, drive two browsers on one login and migrate a
+//! database in use. So a start takes a lock on both before it opens anything. The kernel gives a
+//! lock back when its process ends, however it ends, so none is ever stale; only the files remain.
+//! They name the process, for people.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -58,7 +59,8 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Takes both locks, or none. The session path must be there; the folder of the database is made where it is missing.
+    /// Takes both locks, or none. The session path must be there; the folder of the database is
+    /// made where it is missing.
     pub(super) async fn take(root: &Path, database: &Path) -> Result<Self, InstanceError> {
         let path = lock("session path", root, &root.join(PATH_LOCK)).await?;
         let file = beside(database).map_err(|error| InstanceError::Io {

@@ -38,8 +38,8 @@ impl GatewayJournal {
         }
     }
 
-    /// A database that refuses stops no session. It is said once for each cause: on a full disk a page tells the same
-    /// messages again and again.
+    /// A database that refuses stops no session. It is said once for each cause: on a full disk a
+    /// page tells the same messages again and again.
     fn said<T>(&self, client: &ClientId, what: &'static str, result: Result<T, StoreError>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client.clone(), what);

@@ -1,5 +1,5 @@
-//! The gateway that runs on this configuration, as a command of the same configuration speaks to it: over its own API.
-//! Whoever changed its database beside it would change it behind its back.
+//! The gateway that runs on this configuration, as a command of the same configuration speaks to
+//! it: over its own API. Whoever changed its database beside it would change it behind its back.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::config::{Config, Sources};
 /// Longer than any answer to a command takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `/readyz` answers within two seconds even while the database is locked; a busy machine needs some more.
+/// `/readyz` answers within two seconds even while the database is locked; a busy machine needs
+/// some more.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct LocalGateway {

@@ -1,4 +1,5 @@
-//! The composition root: builds the parts, wires them, starts and stops them. The only place that knows every room.
+//! The composition root: builds the parts, wires them, starts and stops them. The only place that
+//! knows every room.
 
 pub mod check;
 pub mod deliveries;
@@ -209,8 +210,8 @@ impl Gateway {
         self.address
     }
 
-    /// Resolves when a part has ended without which the gateway cannot serve: the API's server, or the writer of the
-    /// database. Everything else is begun anew by its owner.
+    /// Resolves when a part has ended without which the gateway cannot serve: the API's server, or
+    /// the writer of the database. Everything else is begun anew by its owner.
     pub async fn failed(&mut self) -> &'static str {
         tokio::select! {
             _ = &mut self.server => "the API's server",
@@ -218,8 +219,9 @@ impl Gateway {
         }
     }
 
-    /// Stops in order and within the budget: no new calls, what is in flight ends, browsers close cleanly (so that
-    /// logins are flushed), the database is closed. What is cut off here is found out after the next start.
+    /// Stops in order and within the budget: no new calls, what is in flight ends, browsers close
+    /// cleanly (so that logins are flushed), the database is closed. What is cut off here is found
+    /// out after the next start.
     pub async fn stop(self) {
         info!(budget = ?self.budget, "stopping");
         self.stop.cancel();
@@ -346,8 +348,8 @@ async fn load_plugins(
     Ok(Arc::new(host))
 }
 
-/// The profile of a session, looked at before a browser is started on it. A full disk may have room again later; the
-/// rest a person mends.
+/// The profile of a session, looked at before a browser is started on it. A full disk may have room
+/// again later; the rest a person mends.
 fn usable_profile(root: &Path, client: &ClientId) -> Result<PathBuf, LaunchError> {
     session::check_profile(root, client).map_err(|problem| match problem {
         ProfileProblem::NoSpace { .. } => LaunchError::Failed(problem.to_string()),

@@ -1,6 +1,8 @@
-//! Before anything is opened: whether what the gateway keeps is its own, and nobody else's to change.
+//! Before anything is opened: whether what the gateway keeps is its own, and nobody else's to
+//! change.
 //!
-//! The cache of compiled plugins is looked at by the plugin host, and a profile once more before a browser starts on it.
+//! The cache of compiled plugins is looked at by the plugin host, and a profile once more before a
+//! browser starts on it.
 
 use std::{
     ffi::OsStr,
@@ -24,7 +26,8 @@ const OURS: [&str; 6] = [
     "lost+found",
 ];
 
-/// Looks at the session path, as far as it is there, and at the database. Modes that let others in are taken back.
+/// Looks at the session path, as far as it is there, and at the database. Modes that let others in
+/// are taken back.
 ///
 /// # Errors
 /// The first that a stranger could read or replace.
@@ -45,7 +48,8 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     files::private_file("lock of the session path", &root.join("gateway.lock"))?;
     session::close_profiles(root);
 
-    // The database itself may be a link to a volume; what lies beside it lies beside the file it leads to.
+    // The database itself may be a link to a volume; what lies beside it lies beside the file it
+    // leads to.
     let real = database
         .canonicalize()
         .unwrap_or_else(|_| database.to_owned());
@@ -66,7 +70,8 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     Ok(())
 }
 
-/// The database and what SQLite and the gateway put beside it: `-wal`, `-shm`, `-journal`, `.lock`, `.before-<version>`.
+/// The database and what SQLite and the gateway put beside it: `-wal`, `-shm`, `-journal`, `.lock`,
+/// `.before-<version>`.
 struct Names(String);
 
 impl Names {
@@ -101,8 +106,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A folder for us alone. One in which others may put things and replace none of ours (sticky), such as a tmpfs that was
-/// mounted without a mode, is warned of: each login in it is looked at by itself.
+/// A folder for us alone. One in which others may put things and replace none of ours (sticky),
+/// such as a tmpfs that was mounted without a mode, is warned of: each login in it is looked at by
+/// itself.
 fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
     let is_shared = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
     if is_shared {
@@ -112,7 +118,8 @@ fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
     }
 }
 
-/// A folder that has other things in it, the root of a project for example, is not the gateway's to close to readers.
+/// A folder that has other things in it, the root of a project for example, is not the gateway's to
+/// close to readers.
 fn is_ours_alone(root: &Path, database: &Names) -> bool {
     let ours = |name: &OsStr| OURS.iter().any(|known| name == *known) || database.belongs(name);
     entries(root)

@@ -1,5 +1,5 @@
-//! Shows QR codes, pairing codes and what a passkey needs to whoever sits at the terminal. Never into a log file: they are
-//! credentials, or lead to one.
+//! Shows QR codes, pairing codes and what a passkey needs to whoever sits at the terminal. Never
+//! into a log file: they are credentials, or lead to one.
 
 use std::io::{IsTerminal, Write, stdout};
 

@@ -1,4 +1,5 @@
-//! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session path cleaned away.
+//! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session
+//! path cleaned away.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,8 +19,8 @@ use crate::{
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
-/// Bodies are looked at more often than rows: a little each minute disturbs less than much each hour, and nobody who wants
-/// them gone soon means an hour.
+/// Bodies are looked at more often than rows: a little each minute disturbs less than much each
+/// hour, and nobody who wants them gone soon means an hour.
 const BODIES: Duration = Duration::from_secs(60);
 
 /// Between two looks at whether the database is at its place.

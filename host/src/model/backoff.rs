@@ -1,7 +1,8 @@
 //! Exponential back-off: how long to wait before something that failed is tried again.
 //!
-//! Functions of the number of failures, which the caller keeps (in the database, for a delivery), and no loop: libraries
-//! for this drive the attempts themselves. The arithmetic that must not overflow is the standard library's.
+//! Functions of the number of failures, which the caller keeps (in the database, for a delivery),
+//! and no loop: libraries for this drive the attempts themselves. The arithmetic that must not
+//! overflow is the standard library's.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -24,7 +25,8 @@ impl Backoff {
     }
 }
 
-/// The pause times a random factor of this range, so that those who failed together do not come back together.
+/// The pause times a random factor of this range, so that those who failed together do not come
+/// back together.
 #[must_use]
 pub fn jittered(pause: Duration, factors: RangeInclusive<f64>) -> Duration {
     Duration::try_from_secs_f64(pause.as_secs_f64() * rand::random_range(factors)).unwrap_or(pause)

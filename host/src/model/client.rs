@@ -26,7 +26,8 @@ impl ClientId {
         &self.0
     }
 
-    /// Whether a person, or a file system that does not tell upper case from lower, takes one for the other.
+    /// Whether a person, or a file system that does not tell upper case from lower, takes one for
+    /// the other.
     #[must_use]
     pub fn is_taken_for(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)

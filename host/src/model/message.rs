@@ -29,7 +29,8 @@ pub struct OutboundMessage {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What goes first when several messages wait. Within a chat the order of acceptance holds among those of one priority.
+/// What goes first when several messages wait. Within a chat the order of acceptance holds among
+/// those of one priority.
 #[derive(
     Debug,
     Clone,

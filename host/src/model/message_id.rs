@@ -5,7 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The bare id of a WhatsApp message (`3EB0…`), never the serialized key: keys change with the address form.
+/// The bare id of a WhatsApp message (`3EB0…`), never the serialized key: keys change with the
+/// address form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
@@ -18,8 +19,8 @@ impl MessageId {
         Self(format!("3EB0{}", hex::encode_upper(random)))
     }
 
-    /// The id that a caller writes: bare, or within a serialized key (`false_77@lid_3EB0…`), which is what events say.
-    /// None: the text is neither.
+    /// The id that a caller writes: bare, or within a serialized key (`false_77@lid_3EB0…`), which
+    /// is what events say. None: the text is neither.
     #[must_use]
     pub fn written(text: &str) -> Option<Self> {
         let key = text

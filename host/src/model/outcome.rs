@@ -25,7 +25,8 @@ pub enum Outcome {
         /// Why, for people.
         reason: String,
     },
-    /// It may have left. The caller must not retry blindly: the gateway finds out by the message id.
+    /// It may have left. The caller must not retry blindly: the gateway finds out by the message
+    /// id.
     Unknown {
         /// What happened meanwhile.
         reason: String,

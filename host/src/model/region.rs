@@ -1,4 +1,5 @@
-//! Regions, by their ISO 3166 code: how the people of one write their numbers, as Google's libphonenumber knows it.
+//! Regions, by their ISO 3166 code: how the people of one write their numbers, as Google's
+//! libphonenumber knows it.
 
 use std::{fmt, str::FromStr};
 
@@ -42,7 +43,8 @@ impl fmt::Debug for Region {
 }
 
 impl Region {
-    /// What its numbers begin with where people write them internationally; 0 where it is not known.
+    /// What its numbers begin with where people write them internationally; 0 where it is not
+    /// known.
     #[must_use]
     pub fn calling_code(self) -> u16 {
         DATABASE
@@ -54,7 +56,8 @@ impl Region {
         self.0
     }
 
-    /// How many of the digits are what people of this region dial before a foreign number; none: they are no such number.
+    /// How many of the digits are what people of this region dial before a foreign number; none:
+    /// they are no such number.
     pub(super) fn exit_code(self, digits: &str) -> Option<usize> {
         let prefix = DATABASE.by_id(self.0.as_ref())?.international_prefix()?;
         prefix

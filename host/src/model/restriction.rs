@@ -1,4 +1,5 @@
-//! What WhatsApp does not let an account do for a while. Both kinds concern people the account has no chat with.
+//! What WhatsApp does not let an account do for a while. Both kinds concern people the account has
+//! no chat with.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

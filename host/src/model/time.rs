@@ -1,4 +1,5 @@
-//! Milliseconds since the Unix epoch, UTC: the one form of time that is stored and handed to plugins.
+//! Milliseconds since the Unix epoch, UTC: the one form of time that is stored and handed to
+//! plugins.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -54,7 +54,8 @@ pub enum AcceptError {
     /// A plugin said no.
     #[error("{}: {}", .0.plugin, .0.reason)]
     Rejected(Rejection),
-    /// A plugin could not be asked for want of room in the gateway: the message is neither allowed nor refused.
+    /// A plugin could not be asked for want of room in the gateway: the message is neither allowed
+    /// nor refused.
     #[error(transparent)]
     Busy(Busy),
     /// It is known and cannot be sent by this version.
@@ -83,12 +84,13 @@ pub enum AcceptError {
 }
 
 impl Outbox {
-    /// The send that was accepted under a key before; none: the key is new. Asked before a request is judged: what judges
-    /// it (the clock, limits, templates, plugins) may say something else than it did then.
+    /// The send that was accepted under a key before; none: the key is new. Asked before a request
+    /// is judged: what judges it (the clock, limits, templates, plugins) may say something else
+    /// than it did then.
     ///
     /// # Errors
-    /// [`AcceptError::InFlight`] while it has no outcome, [`AcceptError::KeyReused`] when the key belongs to another request,
-    /// or when the database cannot be read.
+    /// [`AcceptError::InFlight`] while it has no outcome, [`AcceptError::KeyReused`] when the key
+    /// belongs to another request, or when the database cannot be read.
     pub async fn repeated(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
         match self.inner.store.known_send(key).await? {
             Some(known) => self.known(known).await.map(Some),
@@ -96,8 +98,8 @@ impl Outbox {
         }
     }
 
-    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id. Of two under one key that come at
-    /// once one is stored.
+    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id. Of two
+    /// under one key that come at once one is stored.
     ///
     /// # Errors
     /// See [`AcceptError`].
@@ -144,7 +146,8 @@ impl Outbox {
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
-        // A send for which the phone is asked first waits in the queue, where it holds up its own chat alone.
+        // A send for which the phone is asked first waits in the queue, where it holds up its own
+        // chat alone.
         let now =
             request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
         let at_once = now && !may_have_link(&message.content);
@@ -195,7 +198,8 @@ impl Outbox {
         }
     }
 
-    /// What is known of the recipient, and whether that is what the page will use: then plugins need not be asked again.
+    /// What is known of the recipient, and whether that is what the page will use: then plugins
+    /// need not be asked again.
     async fn address(
         &self,
         client: &ClientId,
@@ -247,7 +251,8 @@ pub fn sendable(content: &Content) -> Result<(), AcceptError> {
     }
 }
 
-/// As [`sendable`], and no longer than `limit` UTF-16 units: whoever wrote it, a caller, a template or a validator.
+/// As [`sendable`], and no longer than `limit` UTF-16 units: whoever wrote it, a caller, a template
+/// or a validator.
 pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
     sendable(content)?;
     let length = content.body().map_or(0, |body| body.encode_utf16().count());

@@ -1,7 +1,8 @@
 //! One message to many.
 //!
-//! The order is stored whole, then its recipients go one by one through the door that every send goes through, each
-//! under a key of its own: a crash in the middle doubles nobody and forgets nobody.
+//! The order is stored whole, then its recipients go one by one through the door that every send
+//! goes through, each under a key of its own: a crash in the middle doubles nobody and forgets
+//! nobody.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,7 +1,8 @@
-//! `[send] when_busy = "reject"`: who waits for an outcome is told at once that the send could not begin now.
+//! `[send] when_busy = "reject"`: who waits for an outcome is told at once that the send could not
+//! begin now.
 //!
-//! Asked before the send is accepted, so it is an answer about this moment: of two who ask at once both may be let in, and
-//! the second then waits its turn as with `wait`.
+//! Asked before the send is accepted, so it is an answer about this moment: of two who ask at once
+//! both may be let in, and the second then waits its turn as with `wait`.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub struct HeldBack {
 }
 
 impl Outbox {
-    /// Why a send to `recipient` is to be refused now. None: it may wait its turn, or there is nothing to wait for.
+    /// Why a send to `recipient` is to be refused now. None: it may wait its turn, or there is
+    /// nothing to wait for.
     ///
     /// # Errors
     /// When the database cannot be read.

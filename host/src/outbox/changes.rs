@@ -1,4 +1,5 @@
-//! What a caller may still change: cancel what has not begun, take up again what has not left, pause a session.
+//! What a caller may still change: cancel what has not begun, take up again what has not left,
+//! pause a session.
 
 use std::sync::Arc;
 
@@ -65,7 +66,8 @@ impl Outbox {
     /// Puts a send that ended without leaving back into the queue, under the same WhatsApp id.
     ///
     /// # Errors
-    /// When there is none, when it was or may have been sent, when what it said was deleted, or the database fails.
+    /// When there is none, when it was or may have been sent, when what it said was deleted, or the
+    /// database fails.
     pub async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         let done = self.inner.store.retry(id).await?;
         if done {

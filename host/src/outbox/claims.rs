@@ -1,5 +1,5 @@
-//! Claims on sends: whoever gives a send to the page, or asks the page about it, holds a claim on it meanwhile. So the page is
-//! never asked about a send that it is just getting.
+//! Claims on sends: whoever gives a send to the page, or asks the page about it, holds a claim on
+//! it meanwhile. So the page is never asked about a send that it is just getting.
 
 use std::{
     collections::HashSet,

@@ -1,8 +1,10 @@
-//! The fast path: a send that nothing holds back is begun in the commit that accepts it, and goes to its page from there.
+//! The fast path: a send that nothing holds back is begun in the commit that accepts it, and goes
+//! to its page from there.
 //!
-//! It saves two looks at the table and a flush to the disk, which is most of the time before the page is asked. Whether
-//! something holds the send back is found out in that commit, so nothing on the fast path overtakes the queue; what cannot
-//! take it is queued. A send that is lost on the fast path is found as one that was begun, like after a crash.
+//! It saves two looks at the table and a flush to the disk, which is most of the time before the
+//! page is asked. Whether something holds the send back is found out in that commit, so nothing on
+//! the fast path overtakes the queue; what cannot take it is queued. A send that is lost on the
+//! fast path is found as one that was begun, like after a crash.
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,8 @@ use crate::{
     store::{FastPath, OutboxId, OutboxRow},
 };
 
-/// Sends of a session on the fast path at a time. Those after them are queued, where they can be taken back.
+/// Sends of a session on the fast path at a time. Those after them are queued, where they can be
+/// taken back.
 const CAPACITY: usize = 16;
 
 /// The fast paths of the sessions whose page takes sends.
@@ -101,7 +104,8 @@ impl FastPaths {
 }
 
 impl Permit {
-    /// Hands a send that was begun to its page. If that is gone, the next one is asked what became of it.
+    /// Hands a send that was begun to its page. If that is gone, the next one is asked what became
+    /// of it.
     pub(super) fn go(self, row: OutboxRow) {
         let _ = self.begun.try_send(Begun {
             row,

@@ -34,14 +34,14 @@ pub(super) struct Inner {
     pub(super) accepted: Notify,
     /// A bulk order was accepted.
     pub(super) ordered: Notify,
-    /// Held while recipients of orders are accepted, and while a session gets another account: a send that is on its way into
-    /// the queue would be missed.
+    /// Held while recipients of orders are accepted, and while a session gets another account: a
+    /// send that is on its way into the queue would be missed.
     pub(super) orders: tokio::sync::Mutex<()>,
 }
 
 impl Outbox {
-    /// An outbox on `store`; `pipeline` decides, `events` are told. `pacings` are those of sessions that do not have the
-    /// common one of `settings`.
+    /// An outbox on `store`; `pipeline` decides, `events` are told. `pacings` are those of sessions
+    /// that do not have the common one of `settings`.
     #[must_use]
     pub fn new(
         store: Store,

@@ -1,5 +1,5 @@
-//! What was accepted for the account that a session had before. It does not leave from another one by itself: it is held
-//! until somebody who knows releases or cancels it.
+//! What was accepted for the account that a session had before. It does not leave from another one
+//! by itself: it is held until somebody who knows releases or cancels it.
 
 use futures_util::future::join_all;
 use tracing::warn;
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Outbox {
-    /// Notes whose account a session is; none: it has a new login, and nobody knows whose. It is told before anything can be
-    /// sent with the account.
+    /// Notes whose account a session is; none: it has a new login, and nobody knows whose. It is
+    /// told before anything can be sent with the account.
     ///
     /// # Errors
     /// When the database refuses: then nothing may be sent yet.

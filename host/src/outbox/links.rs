@@ -1,8 +1,10 @@
-//! Whether a message may have a link, for which the phone is asked for a preview before the message is begun.
+//! Whether a message may have a link, for which the phone is asked for a preview before the message
+//! is begun.
 
 use crate::model::Content;
 
-/// Whether the page may find a link in a message that wants a preview; what is none costs a question that is answered at once.
+/// Whether the page may find a link in a message that wants a preview; what is none costs a
+/// question that is answered at once.
 pub(super) fn may_have_link(content: &Content) -> bool {
     let Content::Text(text) = content else {
         return false;

@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Outbox {
-    /// Takes news of own messages, in their order: a refusal may be told twice, and the first word is the one that names
-    /// its reason.
+    /// Takes news of own messages, in their order: a refusal may be told twice, and the first word
+    /// is the one that names its reason.
     ///
     /// # Errors
     /// When the database refuses; the page will be asked again.

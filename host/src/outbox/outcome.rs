@@ -14,8 +14,8 @@ use crate::{
 pub(super) const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
 
 impl Inner {
-    /// Ends a send without an acknowledgement, and tells everybody. `judged`: what the plugins said at this moment. False
-    /// when it was not in one of the `from` states.
+    /// Ends a send without an acknowledgement, and tells everybody. `judged`: what the plugins said
+    /// at this moment. False when it was not in one of the `from` states.
     pub(super) async fn finish(
         self: &Arc<Self>,
         row: &OutboxRow,
@@ -48,7 +48,8 @@ impl Inner {
         };
         let event = self.events.prepare(&row.client, None, event);
         let (inner, id, client) = (Arc::clone(self), row.id.clone(), row.client.clone());
-        // A task of its own: whoever asked may be dropped with its page, and those who wait would not hear of the commit.
+        // A task of its own: whoever asked may be dropped with its page, and those who wait would
+        // not hear of the commit.
         let finishing = tokio::spawn(async move {
             if !inner.store.finish(&id, from, finish, judged, event).await? {
                 return Ok(false);

@@ -1,7 +1,9 @@
-//! Pacing: when a session may send next, so that it looks like a person and its number stays unharmed.
+//! Pacing: when a session may send next, so that it looks like a person and its number stays
+//! unharmed.
 //!
-//! Each limit is a sliding window: of a budget of `n` in a time, the `n`th send counted from the last one has to be that
-//! long ago. What was sent is counted in the database, so a restart does not refill a budget.
+//! Each limit is a sliding window: of a budget of `n` in a time, the `n`th send counted from the
+//! last one has to be that long ago. What was sent is counted in the database, so a restart does
+//! not refill a budget.
 
 use std::time::Duration;
 
@@ -85,12 +87,14 @@ fn turn(at: Timestamp, now: Timestamp) -> Turn {
     if at <= now { Turn::Now } else { Turn::At(at) }
 }
 
-/// The end of a wait that began at `from`. Never further than the whole wait from now: the clock may have gone back.
+/// The end of a wait that began at `from`. Never further than the whole wait from now: the clock
+/// may have gone back.
 fn ends(from: Timestamp, wait: u64, now: Timestamp) -> Timestamp {
     from.plus_millis(wait).min(now.plus_millis(wait))
 }
 
-/// The gap after a send. Its chance part is drawn from the send's own time, so that asking again does not draw again.
+/// The gap after a send. Its chance part is drawn from the send's own time, so that asking again
+/// does not draw again.
 fn gap(settings: &config::Pacing, last: Timestamp) -> u64 {
     let chance = settings.jitter.0;
     // Any mixing will do: a person is no generator either.
@@ -98,7 +102,8 @@ fn gap(settings: &config::Pacing, last: Timestamp) -> u64 {
     settings.min_gap.0 + if chance == 0 { 0 } else { drawn % (chance + 1) }
 }
 
-/// What may be sent within a day; none: as much as anybody wants. A session warms up from its first send on.
+/// What may be sent within a day; none: as much as anybody wants. A session warms up from its first
+/// send on.
 fn day_budget(
     settings: &config::Pacing,
     first_at: Option<Timestamp>,

@@ -1,4 +1,5 @@
-//! Questions about sends. What callers were told before it was noted is waited for, so nobody finds less than was told.
+//! Questions about sends. What callers were told before it was noted is waited for, so nobody finds
+//! less than was told.
 
 use super::{accept::AcceptError, handle::Outbox};
 use crate::{

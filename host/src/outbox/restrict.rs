@@ -1,8 +1,9 @@
-//! Restrictions of an account: what WhatsApp refuses with 463 and 475 concerns strangers alone, so only what goes to
-//! strangers is held back.
+//! Restrictions of an account: what WhatsApp refuses with 463 and 475 concerns strangers alone, so
+//! only what goes to strangers is held back.
 //!
-//! The page knows when the time lock ends, and it is lifted as soon as the page says so. Of what has no end that WhatsApp
-//! told, strangers are tried again after a day, and a refusal restricts anew.
+//! The page knows when the time lock ends, and it is lifted as soon as the page says so. Of what
+//! has no end that WhatsApp told, strangers are tried again after a day, and a refusal restricts
+//! anew.
 
 use std::time::Duration;
 

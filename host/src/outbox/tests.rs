@@ -1,4 +1,5 @@
-//! The outbox against a fake page: [`Gateway`] is a gateway of one session, which can crash and start again.
+//! The outbox against a fake page: [`Gateway`] is a gateway of one session, which can crash and
+//! start again.
 
 mod answers;
 mod aside;

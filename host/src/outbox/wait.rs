@@ -22,8 +22,9 @@ pub enum Until {
 }
 
 impl Outbox {
-    /// Waits for the outcome, which is none when `until` was reached before. A send that has not begun after `limit` is
-    /// cancelled; one that has is [`Outcome::Unknown`] for now. None: there is no such send.
+    /// Waits for the outcome, which is none when `until` was reached before. A send that has not
+    /// begun after `limit` is cancelled; one that has is [`Outcome::Unknown`] for now. None: there
+    /// is no such send.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,5 +1,6 @@
-//! Wakes those who wait for a send. It holds no outcome: those are read from the database. What the page has stored and what
-//! WhatsApp's server has taken is announced here first, because that is true from that moment, whenever it is noted.
+//! Wakes those who wait for a send. It holds no outcome: those are read from the database. What the
+//! page has stored and what WhatsApp's server has taken is announced here first, because that is
+//! true from that moment, whenever it is noted.
 
 use std::{
     collections::HashMap,

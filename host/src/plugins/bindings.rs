@@ -1,8 +1,9 @@
-//! The generated types that every plugin works with, whatever its extension points: what the host offers (log, key-value
-//! storage, secrets), what all calls carry, and the plugin's own lifecycle.
+//! The generated types that every plugin works with, whatever its extension points: what the host
+//! offers (log, key-value storage, secrets), what all calls carry, and the plugin's own lifecycle.
 //!
-//! The bindings of an extension point are in its file below `points/`, generated from the one interface it has. No world of
-//! the package lists the points for the host, so a new one leaves the bindings of the others as they are.
+//! The bindings of an extension point are in its file below `points/`, generated from the one
+//! interface it has. No world of the package lists the points for the host, so a new one leaves the
+//! bindings of the others as they are.
 
 #![allow(
     missing_docs,

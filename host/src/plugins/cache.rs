@@ -1,10 +1,12 @@
-//! Compiled code, kept on the disk. wasmtime executes it without a check, so an entry must be one that this gateway wrote: each
-//! has an HMAC over the code, the component it was compiled from and the engine it was compiled for. The key of the HMAC is
-//! random and lies beside the entries, readable by its owner alone.
+//! Compiled code, kept on the disk. wasmtime executes it without a check, so an entry must be one
+//! that this gateway wrote: each has an HMAC over the code, the component it was compiled from and
+//! the engine it was compiled for. The key of the HMAC is random and lies beside the entries,
+//! readable by its owner alone.
 //!
-//! Somebody who can write to the folder (it was open once, or came from another machine) can put files there, but none with a
-//! valid HMAC. Who replaces the key makes all entries invalid, and plugins are compiled again. There is no protection against
-//! somebody who can read the key: root, or the user that runs the gateway.
+//! Somebody who can write to the folder (it was open once, or came from another machine) can put
+//! files there, but none with a valid HMAC. Who replaces the key makes all entries invalid, and
+//! plugins are compiled again. There is no protection against somebody who can read the key: root,
+//! or the user that runs the gateway.
 
 use std::{
     fs,
@@ -30,7 +32,8 @@ const TAG: usize = 32;
 const LIMIT: u64 = 1 << 30;
 /// Entries that were not used for this long are deleted.
 const AGE: Duration = Duration::from_secs(30 * 86_400);
-/// Goes into the HMAC, so that it is valid for this purpose alone. Another layout of entries needs another text.
+/// Goes into the HMAC, so that it is valid for this purpose alone. Another layout of entries needs
+/// another text.
 const PURPOSE: &[u8] = b"wharf compiled plugin 1";
 
 /// Why there can be no cache.
@@ -47,7 +50,8 @@ pub(super) struct Cache {
     dir: PathBuf,
     /// None when it cannot be stored: then no entry is written or read.
     key: Option<[u8; 32]>,
-    /// A hash of what compiled code depends on: version and settings of the engine, and the processor.
+    /// A hash of what compiled code depends on: version and settings of the engine, and the
+    /// processor.
     engine: u64,
 }
 
@@ -105,7 +109,8 @@ impl Cache {
 
     fn mac(&self, sha256: &str, code: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_ref()?).ok()?;
-        // Each part in front of the code has a fixed length, so two different entries never give the same bytes.
+        // Each part in front of the code has a fixed length, so two different entries never give
+        // the same bytes.
         for part in [PURPOSE, sha256.as_bytes(), &self.engine.to_be_bytes(), code] {
             mac.update(part);
         }
@@ -220,8 +225,8 @@ fn read_key(path: &Path) -> io::Result<[u8; 32]> {
     reason = "wasmtime cannot tell compiled code from any other; the tag just verified can"
 )]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes are what `Component::serialize` gave to this gateway: `find` has verified their tag, in memory that
-    // nobody else writes to.
+    // SAFETY: the bytes are what `Component::serialize` gave to this gateway: `find` has verified
+    // their tag, in memory that nobody else writes to.
     unsafe { Component::deserialize(engine, code) }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// `sessions` names only ids that a session can have. For any other the plugin would never be called, and nothing would say so.
+/// `sessions` names only ids that a session can have. For any other the plugin would never be
+/// called, and nothing would say so.
 pub(super) fn sessions(entry: &config::Plugin) -> Result<(), String> {
     if entry.sessions.is_empty() {
         return Err(
@@ -78,8 +79,9 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
 pub(super) struct ExportedInterfaces(Vec<String>);
 
 impl ExportedInterfaces {
-    /// The extension points among them. A point that the component names and that lacks a function is a mistake of its author:
-    /// if it were ignored, a validator without `validate` would let every message through.
+    /// The extension points among them. A point that the component names and that lacks a function
+    /// is a mistake of its author: if it were ignored, a validator without `validate` would let
+    /// every message through.
     pub(super) fn points(
         &self,
         component: &InstancePre<HostState>,
@@ -98,7 +100,8 @@ pub(super) fn complete<T>(interface: &str, functions: wasmtime::Result<T>) -> Re
     functions.map_err(|error| format!("its {interface} is not whole: {error:#}"))
 }
 
-/// The settings of an entry that have an effect at some extension points only, and at none that the plugin exports.
+/// The settings of an entry that have an effect at some extension points only, and at none that the
+/// plugin exports.
 pub(super) fn unread_settings(entry: &config::Plugin, exported: &ExportedPoints) -> Vec<Setting> {
     let is_read = |setting: &Setting| {
         exported
@@ -111,8 +114,8 @@ pub(super) fn unread_settings(entry: &config::Plugin, exported: &ExportedPoints)
         .collect()
 }
 
-/// The component exports interfaces that this gateway calls, in versions that it works with, and imports nothing that the
-/// gateway does not have.
+/// The component exports interfaces that this gateway calls, in versions that it works with, and
+/// imports nothing that the gateway does not have.
 pub(super) fn interfaces(
     engine: &Engine,
     component: &Component,

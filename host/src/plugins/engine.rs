@@ -15,8 +15,8 @@ use std::{
 use nix::time::{ClockId, clock_gettime};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Memories in the pool, as long as there are few plugins. Each reserves 4 GiB of address space, and some machines have only
-/// 512 GiB of it.
+/// Memories in the pool, as long as there are few plugins. Each reserves 4 GiB of address space,
+/// and some machines have only 512 GiB of it.
 const POOL_MEMORIES: u32 = 64;
 /// The fewest memories of each plugin.
 const MIN_PLUGIN_MEMORIES: u32 = 16;
@@ -38,8 +38,8 @@ pub(super) struct PluginEngine {
     pub(super) share: Share,
 }
 
-/// What the calls of one plugin may hold at the same time, whatever the calls of other plugins hold: the pool has room for the
-/// shares of all.
+/// What the calls of one plugin may hold at the same time, whatever the calls of other plugins
+/// hold: the pool has room for the shares of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     memories: u32,
@@ -55,7 +55,8 @@ impl Share {
         }
     }
 
-    /// How many calls of a plugin can run at the same time, when each needs this many memories and tables.
+    /// How many calls of a plugin can run at the same time, when each needs this many memories and
+    /// tables.
     ///
     /// # Errors
     /// One call needs more than it may have.
@@ -98,7 +99,8 @@ impl PluginEngine {
             .table_elements(20_000)
             .max_memory_size(MAX_MEMORY)
             .linear_memory_keep_resident(2 << 20)
-            // Where the kernel reports which pages were written (Linux 6.7), only those are cleared.
+            // Where the kernel reports which pages were written (Linux 6.7), only those are
+            // cleared.
             .pagemap_scan(Enabled::Auto)
             .table_keep_resident(64 << 10)
             .max_unused_warm_slots(16);

@@ -38,7 +38,8 @@ const PROBE: &str = "probe";
 pub(super) struct Plugin {
     pub(super) entry: config::Plugin,
     pub(super) engine: PluginEngine,
-    /// One permit for each call that may run at the same time: as many as fit into the plugin's share of the pool.
+    /// One permit for each call that may run at the same time: as many as fit into the plugin's
+    /// share of the pool.
     pub(super) permits: Arc<Semaphore>,
     pub(super) pre: InstancePre<HostState>,
     pub(super) lifecycle: lifecycle::GuestIndices,
@@ -121,8 +122,9 @@ impl Plugin {
         self.failure(FailureKind::Failed { transient: false }, reason)
     }
 
-    /// Calls a function of the extension point `E` in a fresh, configured instance. `work` makes the call; `read` converts the
-    /// plugin's answer to the gateway's types, and an answer that it refuses is a failure of the call like any other.
+    /// Calls a function of the extension point `E` in a fresh, configured instance. `work` makes
+    /// the call; `read` converts the plugin's answer to the gateway's types, and an answer that it
+    /// refuses is a failure of the call like any other.
     pub(super) async fn call<E: Exports, T, U, F>(
         &self,
         function: &'static str,
@@ -231,12 +233,14 @@ impl Plugin {
             AssertUnwindSafe(Metered { inner, meter }).catch_unwind(),
         )
         .await;
-        // Standard error may quote the message that the call is about. While a plugin is loaded there is no message.
+        // Standard error may quote the message that the call is about. While a plugin is loaded
+        // there is no message.
         let is_probe = subject.id == PROBE;
         if self.entry.log_stderr || is_probe {
             self.log_stderr(function, subject, &stderr);
         }
-        // Without its storage a plugin may have given another answer than with it, so whatever it answered does not count.
+        // Without its storage a plugin may have given another answer than with it, so whatever it
+        // answered does not count.
         if storage.failed() || (result.is_err() && storage.waits()) {
             return Err(self.failure(FailureKind::Busy, "the gateway's storage did not answer it"));
         }
@@ -314,7 +318,8 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return (FailureKind::Trapped, format!("it exited with {}", exit.0));
     }
-    // An error with a backtrace of the plugin was caused by a call that it made, e.g. one that WASI refuses by trapping.
+    // An error with a backtrace of the plugin was caused by a call that it made, e.g. one that WASI
+    // refuses by trapping.
     if error.downcast_ref::<WasmBacktrace>().is_some() {
         return (FailureKind::Trapped, error.root_cause().to_string());
     }
@@ -328,7 +333,8 @@ impl Call {
         lifecycle.call_describe(&mut self.store).await
     }
 
-    /// Configures the instance, which has to be done before any other function but `describe` is called.
+    /// Configures the instance, which has to be done before any other function but `describe` is
+    /// called.
     pub(super) async fn configure(
         &mut self,
     ) -> wasmtime::Result<Result<(), Vec<lifecycle::ConfigIssue>>> {
@@ -351,8 +357,8 @@ impl Call {
             .transpose()
     }
 
-    /// Configures the instance for a call of the extension point `E`. The configuration was accepted when the plugin was loaded,
-    /// so a refusal now is a fault of the plugin.
+    /// Configures the instance for a call of the extension point `E`. The configuration was
+    /// accepted when the plugin was loaded, so a refusal now is a fault of the plugin.
     async fn ready<E: Exports>(mut self) -> wasmtime::Result<Ready<E::Functions>> {
         if let Err(issues) = self.configure().await? {
             let issues = convert::issues(&issues);

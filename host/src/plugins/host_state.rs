@@ -1,8 +1,8 @@
 //! The host's state of one instance: what the plugin may use, and how much.
 //!
-//! All of WASI 0.2 is linked, because language runtimes import it, and all of it is refused: there are no files, no environment
-//! and no sockets. The clock shows the time of the call and random numbers are derived from the call id, so that a decision can
-//! be repeated.
+//! All of WASI 0.2 is linked, because language runtimes import it, and all of it is refused: there
+//! are no files, no environment and no sockets. The clock shows the time of the call and random
+//! numbers are derived from the call id, so that a decision can be repeated.
 
 use std::{
     collections::BTreeSet,
@@ -69,7 +69,8 @@ impl HostState {
         let stderr = Stderr::default();
         let seed: [u8; 32] = Sha256::digest(&context.call_id).into();
         let wasi = WasiCtxBuilder::new()
-            // A socket can be made and reaches nothing: each address is refused here, so that the operator is told of it.
+            // A socket can be made and reaches nothing: each address is refused here, so that the
+            // operator is told of it.
             .socket_addr_check(move |_, _| {
                 socket_refusals.report("socket");
                 Box::pin(async { false })
@@ -134,7 +135,8 @@ impl Storage {
     }
 }
 
-/// Warns the operator of capabilities that a plugin asked for and was not granted: of each once a call.
+/// Warns the operator of capabilities that a plugin asked for and was not granted: of each once a
+/// call.
 #[derive(Clone)]
 struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
 
@@ -244,7 +246,8 @@ impl WasiView for HostState {
     }
 }
 
-/// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the operator's allow-list.
+/// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the
+/// operator's allow-list.
 struct NoHttp(Refusals);
 
 type Sent = wasmtime_wasi_http::Result<(

@@ -206,8 +206,9 @@ impl Loader {
         })
     }
 
-    /// Does work that a file or a plugin's author could make endless, on a thread of its own. A thread cannot be ended: one that
-    /// is no longer waited for works on until it is done or the process ends.
+    /// Does work that a file or a plugin's author could make endless, on a thread of its own. A
+    /// thread cannot be ended: one that is no longer waited for works on until it is done or the
+    /// process ends.
     async fn within<T: Send + 'static>(
         &self,
         what: &str,
@@ -234,8 +235,8 @@ impl Loader {
         Ok(usize::try_from(calls).unwrap_or(1))
     }
 
-    /// Asks the plugin about itself and configures it, with every capability refused. A plugin that passes has functions of the
-    /// right types, so no later call fails for that.
+    /// Asks the plugin about itself and configures it, with every capability refused. A plugin that
+    /// passes has functions of the right types, so no later call fails for that.
     async fn probe(
         &self,
         plugin: &mut Plugin,
@@ -286,7 +287,8 @@ impl Loader {
     }
 }
 
-/// Warns of settings that no extension point of the plugin reads: the operator expects an effect that they do not have.
+/// Warns of settings that no extension point of the plugin reads: the operator expects an effect
+/// that they do not have.
 fn warn_of_unread_settings(plugin: &Plugin) {
     for setting in check::unread_settings(&plugin.entry, &plugin.points) {
         let (plugin, setting) = (&plugin.entry.name, setting.key());

@@ -1,7 +1,7 @@
 //! The log lines of one call: limited in number and length, with the plugin's fields as fields.
 //!
-//! A line is one event whose `fields` is a JSON object, so no field of a plugin can take the place of `level` or `plugin`. The
-//! JSON log writes that object as an object ([`crate::telemetry`]).
+//! A line is one event whose `fields` is a JSON object, so no field of a plugin can take the place
+//! of `level` or `plugin`. The JSON log writes that object as an object ([`crate::telemetry`]).
 
 use serde_json::{Map, Value};
 use tracing::{Level, event, warn};

@@ -1,5 +1,6 @@
-//! What `*` means in the events that a plugin asks for: any characters, or none. The webhook plugin gives it the same
-//! meaning, and in lists of sessions it stands alone and fits them all. Nothing else is special.
+//! What `*` means in the events that a plugin asks for: any characters, or none. The webhook plugin
+//! gives it the same meaning, and in lists of sessions it stands alone and fits them all. Nothing
+//! else is special.
 
 use wildmatch::WildMatchPattern;
 

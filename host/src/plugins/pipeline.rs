@@ -1,4 +1,5 @@
-//! What the outbox asks of the plugins about a message on its way: the answers of two extension points as one trait.
+//! What the outbox asks of the plugins about a message on its way: the answers of two extension
+//! points as one trait.
 
 use std::fmt::Debug;
 
@@ -17,7 +18,8 @@ use crate::model::{Content, OutboundMessage};
 /// Decides about outgoing messages.
 #[async_trait]
 pub trait Pipeline: Send + Sync + Debug {
-    /// Asks every validator in order. The first rejection ends it; a changed message is what the next validator sees.
+    /// Asks every validator in order. The first rejection ends it; a changed message is what the
+    /// next validator sees.
     async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision;
 
     /// Renders a template with the first plugin that has it.

@@ -1,7 +1,8 @@
-//! What all extension points have in common for other rooms, and what the plugins need of other rooms.
+//! What all extension points have in common for other rooms, and what the plugins need of other
+//! rooms.
 //!
-//! Plain values and traits without wasmtime. What one extension point takes and gives is in its file below `points/`; `store`
-//! implements [`KvStore`] and never sees a guest.
+//! Plain values and traits without wasmtime. What one extension point takes and gives is in its
+//! file below `points/`; `store` implements [`KvStore`] and never sees a guest.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -23,7 +24,8 @@ pub struct Subject {
     pub attempt: u32,
 }
 
-/// A plugin that could not be asked because the gateway itself lacks room. A later call may succeed.
+/// A plugin that could not be asked because the gateway itself lacks room. A later call may
+/// succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the plugin {plugin} could not be asked: {reason}; try again")]
 pub struct Busy {
@@ -59,7 +61,8 @@ pub struct CallFailure {
 pub enum FailureKind {
     /// The plugin returned an error, or an answer that it may not give.
     Failed {
-        /// Whether a later call may succeed: the error was `unavailable`, not `invalid-input`, `not-granted` or `internal`.
+        /// Whether a later call may succeed: the error was `unavailable`, not `invalid-input`,
+        /// `not-granted` or `internal`.
         transient: bool,
     },
     /// It trapped: a panic, an out-of-bounds access, an endless recursion.
@@ -104,8 +107,9 @@ pub trait KvStore: Send + Sync + Debug {
     /// The value of a key and its version; none when the key does not exist.
     async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError>;
 
-    /// Writes a key. `expected`: `None` writes always, `Some(None)` only when the key does not exist, `Some(Some(v))`
-    /// only over that version. False when nothing was written, because the expectation did not hold. `ttl` counts from now.
+    /// Writes a key. `expected`: `None` writes always, `Some(None)` only when the key does not
+    /// exist, `Some(Some(v))` only over that version. False when nothing was written, because the
+    /// expectation did not hold. `ttl` counts from now.
     async fn set(
         &self,
         space: &KvSpace,

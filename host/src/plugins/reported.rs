@@ -15,7 +15,8 @@ const MAX_REMEMBERED: usize = 1024;
 pub(super) struct ReportedVerdicts(Mutex<VecDeque<(String, String)>>);
 
 impl ReportedVerdicts {
-    /// Whether this plugin's verdict about this message was not logged yet. It counts as logged from now on.
+    /// Whether this plugin's verdict about this message was not logged yet. It counts as logged
+    /// from now on.
     pub(super) fn is_new(&self, plugin: &str, subject: &str) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if reported

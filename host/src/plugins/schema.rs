@@ -1,8 +1,9 @@
 //! The check of a plugin's configuration against the JSON Schema that the plugin gives.
 //!
-//! A schema can be small and still exhaust the memory: in forty definitions of which each refers twice to the one before, the
-//! references expand to a tree larger than any memory, and a definition that refers to itself has no end. So the expanded size is
-//! computed first, and a schema that is too large is refused with the reason. The caller sets a deadline as well.
+//! A schema can be small and still exhaust the memory: in forty definitions of which each refers
+//! twice to the one before, the references expand to a tree larger than any memory, and a
+//! definition that refers to itself has no end. So the expanded size is computed first, and a
+//! schema that is too large is refused with the reason. The caller sets a deadline as well.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +61,8 @@ pub(super) fn check(schema: Option<&str>, config: &Value) -> Result<(), String> 
     }
 }
 
-/// Checks that the schema stays small when its references are expanded, and that no reference leads back to itself.
+/// Checks that the schema stays small when its references are expanded, and that no reference leads
+/// back to itself.
 fn measure(schema: &Value) -> Result<(), String> {
     let mut measure = Measure {
         schema,
@@ -76,7 +78,8 @@ struct Measure<'a> {
     schema: &'a Value,
     /// The number of parts that a reference expands to.
     known: BTreeMap<String, u64>,
-    /// The references that are being followed, each with the depth in the configuration at which it stands.
+    /// The references that are being followed, each with the depth in the configuration at which it
+    /// stands.
     open: Vec<(String, usize)>,
     /// The depth in the configuration of the part that is looked at.
     deeper: usize,
@@ -124,7 +127,8 @@ impl Measure<'_> {
             }
             _ => {}
         }
-        // Parts that were reached on another way count again, because a reference may lead into any part of a part.
+        // Parts that were reached on another way count again, because a reference may lead into any
+        // part of a part.
         if parts.max(self.seen) > MAX_PARTS {
             Err(format!(
                 "has more than {MAX_PARTS} parts once its references are written out"
@@ -169,7 +173,8 @@ impl Measure<'_> {
             return Ok(*parts);
         }
         if let Some((_, at)) = self.open.iter().find(|(open, _)| open == to) {
-            // When each round is one level deeper in the configuration, it ends where the configuration ends.
+            // When each round is one level deeper in the configuration, it ends where the
+            // configuration ends.
             return if *at < self.deeper {
                 Ok(1)
             } else {

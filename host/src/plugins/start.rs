@@ -13,7 +13,8 @@ use super::{
 };
 use crate::config;
 
-/// The most bytes of the reason why a plugin could not be loaded. All that is wrong with a configuration is in it.
+/// The most bytes of the reason why a plugin could not be loaded. All that is wrong with a
+/// configuration is in it.
 const MAX_REASON: usize = 4096;
 
 impl PluginHost {
@@ -49,7 +50,8 @@ impl PluginHost {
                     reports.push(loaded(&plugin, &description, file));
                     plugins.push(plugin);
                 }
-                // The reason may quote schemas, configuration issues and panics of the plugin, so it is cut and escaped.
+                // The reason may quote schemas, configuration issues and panics of the plugin, so
+                // it is cut and escaped.
                 Err(reason) if entry.required => {
                     let reason = PluginText::truncated(MAX_REASON, &reason).into();
                     return Err(LoadError::Plugin {

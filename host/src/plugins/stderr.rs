@@ -1,9 +1,10 @@
-//! A plugin's standard error. The first bytes are kept, because they hold the text of a panic. The rest is dropped without an
-//! error, because a plugin that cannot write there would panic for that.
+//! A plugin's standard error. The first bytes are kept, because they hold the text of a panic. The
+//! rest is dropped without an error, because a plugin that cannot write there would panic for that.
 //!
-//! A panic may quote the message that caused it ("byte index 3 is not a char boundary; it is inside 'ä' of `…`"), and messages
-//! are never logged. So of a call only the place of a panic in the plugin's source is reported. The text is reported when no
-//! message was there to be quoted, or when the operator asks for it (`log_stderr`).
+//! A panic may quote the message that caused it ("byte index 3 is not a char boundary; it is inside
+//! 'ä' of `…`"), and messages are never logged. So of a call only the place of a panic in the
+//! plugin's source is reported. The text is reported when no message was there to be quoted, or
+//! when the operator asks for it (`log_stderr`).
 
 use std::{
     io,
@@ -31,7 +32,8 @@ impl Stderr {
         PluginText::from(&*self.original())
     }
 
-    /// Where the plugin panicked: `src/lib.rs:12:5` as Rust writes it, `app.py:12` from the last line of a Python traceback.
+    /// Where the plugin panicked: `src/lib.rs:12:5` as Rust writes it, `app.py:12` from the last
+    /// line of a Python traceback.
     pub(super) fn place(&self) -> Option<PluginText> {
         let text = self.original();
         let mut lines = text.trim_start().lines();

@@ -1,8 +1,10 @@
-//! Texts that a plugin says of itself, of a message or of a receiver, made safe for log lines, answers and rows.
+//! Texts that a plugin says of itself, of a message or of a receiver, made safe for log lines,
+//! answers and rows.
 //!
-//! They go far: into the log on an operator's terminal, answers of the API, rows of the database and pages that show them. So
-//! they are cut and escaped once, where they come in, and the types prove it: a [`PluginText`] is made in no other way. What a
-//! plugin makes of a message is not such a text: a body keeps its lines and has the limits of bodies.
+//! They go far: into the log on an operator's terminal, answers of the API, rows of the database
+//! and pages that show them. So they are cut and escaped once, where they come in, and the types
+//! prove it: a [`PluginText`] is made in no other way. What a plugin makes of a message is not such
+//! a text: a body keeps its lines and has the limits of bodies.
 
 use std::{fmt, ops::Deref};
 
@@ -17,8 +19,8 @@ const MAX_CODE: usize = 64;
 /// The most bytes of the name of a target.
 const MAX_TARGET: usize = 200;
 
-/// A text of a plugin for people: one line of at most 1 KiB, without control characters and characters that change the
-/// direction of reading.
+/// A text of a plugin for people: one line of at most 1 KiB, without control characters and
+/// characters that change the direction of reading.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PluginText(String);
@@ -57,8 +59,9 @@ impl From<&str> for PluginText {
 
 const ELLIPSIS: &str = "…";
 
-/// Whether a character can make a line look like something else: it ends the line, moves the cursor, changes colours or the
-/// direction of reading, or is invisible. The joiners that emojis and Persian need are not among them.
+/// Whether a character can make a line look like something else: it ends the line, moves the
+/// cursor, changes colours or the direction of reading, or is invisible. The joiners that emojis
+/// and Persian need are not among them.
 fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -77,9 +80,10 @@ impl Code {
 }
 
 impl From<&str> for Code {
-    /// Upper case becomes lower case, and every other character but letters, digits and `_` becomes `_`. A code that is empty or
-    /// too long becomes `rejected`. It is not cut, because the rest could be another code; and it is no failure of the plugin,
-    /// because with `on_error = "allow"` the rejected message would then be sent.
+    /// Upper case becomes lower case, and every other character but letters, digits and `_` becomes
+    /// `_`. A code that is empty or too long becomes `rejected`. It is not cut, because the rest
+    /// could be another code; and it is no failure of the plugin, because with `on_error = "allow"`
+    /// the rejected message would then be sent.
     fn from(code: &str) -> Self {
         if code.is_empty() || code.len() > MAX_CODE {
             return Self(Self::UNNAMED.into());
@@ -98,7 +102,8 @@ impl From<&str> for Code {
     }
 }
 
-/// The name that a notifier gives a receiver. It is never changed: a name that cannot be used is refused.
+/// The name that a notifier gives a receiver. It is never changed: a name that cannot be used is
+/// refused.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct TargetName(String);
@@ -107,8 +112,8 @@ impl std::str::FromStr for TargetName {
     type Err = PluginText;
 
     /// # Errors
-    /// A name that is empty, too long, or has invisible characters. It is not corrected, because another name is another
-    /// receiver.
+    /// A name that is empty, too long, or has invisible characters. It is not corrected, because
+    /// another name is another receiver.
     fn from_str(name: &str) -> Result<Self, PluginText> {
         if name.is_empty() || name.len() > MAX_TARGET {
             return Err(format!(

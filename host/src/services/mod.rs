@@ -1,9 +1,10 @@
-//! What the running gateway does for its callers: a service for each use, over the outbox, the event log, the sessions and
-//! the store.
+//! What the running gateway does for its callers: a service for each use, over the outbox, the
+//! event log, the sessions and the store.
 //!
-//! A service's file has the whole of it: what is asked and answered, the trait that handlers call, what stands behind it, and
-//! how a key of some sessions sees it. That last one is an implementation of the same trait, so a method without a decision
-//! about restricted keys does not compile.
+//! A service's file has the whole of it: what is asked and answered, the trait that handlers call,
+//! what stands behind it, and how a key of some sessions sees it. That last one is an
+//! implementation of the same trait, so a method without a decision about restricted keys does not
+//! compile.
 
 mod all;
 mod bulk;

@@ -1,7 +1,8 @@
-//! The sessions of this gateway: those of the configuration and those made through the API, made, told and taken away
-//! while it runs.
+//! The sessions of this gateway: those of the configuration and those made through the API, made,
+//! told and taken away while it runs.
 //!
-//! What people want (run or rest) is written down before it is done, so a restart does what was wanted last.
+//! What people want (run or rest) is written down before it is done, so a restart does what was
+//! wanted last.
 
 use std::{
     collections::BTreeMap,

@@ -73,8 +73,8 @@ pub enum SendFailure {
 /// Accepts messages.
 #[async_trait]
 pub trait Sends: Send + Sync + Debug + 'static {
-    /// The answer to a send that was accepted under that key before; none: the key is new. `until` is what its caller wants
-    /// to know.
+    /// The answer to a send that was accepted under that key before; none: the key is new. `until`
+    /// is what its caller wants to know.
     async fn repeated(
         &self,
         key: &Idempotency,

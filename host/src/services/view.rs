@@ -55,7 +55,8 @@ impl View {
     }
 }
 
-/// A service as a key sees it that does not see everything: what is of another session is not there.
+/// A service as a key sees it that does not see everything: what is of another session is not
+/// there.
 #[derive(Debug)]
 pub struct Restricted<S: ?Sized> {
     pub(super) whole: Arc<S>,

@@ -1,5 +1,5 @@
-//! Where a session's news goes. Implemented by the composition root, so that this room depends on neither
-//! the event log nor the outbox.
+//! Where a session's news goes. Implemented by the composition root, so that this room depends on
+//! neither the event log nor the outbox.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -24,7 +24,8 @@ pub struct Arrival {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread;
 
-/// Takes a session's news. The calls return when the news is durable; a failure is the journal's to report.
+/// Takes a session's news. The calls return when the news is durable; a failure is the journal's to
+/// report.
 #[async_trait]
 pub trait Journal: Send + Sync + Debug {
     /// The state changed. `linked`: the profile holds a login.
@@ -42,11 +43,12 @@ pub trait Journal: Send + Sync + Debug {
         attempt: u32,
     );
 
-    /// An event with a payload of its own: a step of a passkey ceremony, a fault of the bridge, changed notices.
+    /// An event with a payload of its own: a step of a passkey ceremony, a fault of the bridge,
+    /// changed notices.
     async fn report(&self, client: &ClientId, account: Option<&Account>, event: Event);
 
-    /// Messages arrived or were typed on the phone, in this order. One that was told before is not told again. False: not
-    /// all could be recorded.
+    /// Messages arrived or were typed on the phone, in this order. One that was told before is not
+    /// told again. False: not all could be recorded.
     async fn messages(
         &self,
         client: &ClientId,
@@ -54,7 +56,8 @@ pub trait Journal: Send + Sync + Debug {
         messages: Vec<Arrival>,
     ) -> bool;
 
-    /// The last moment at which every message of the account was told. None: it was never ready here.
+    /// The last moment at which every message of the account was told. None: it was never ready
+    /// here.
     ///
     /// # Errors
     /// When that cannot be read now: it is not known what was told.
@@ -76,8 +79,9 @@ pub trait Journal: Send + Sync + Debug {
     /// What the page says of the time lock: whether it lets the account write to nobody new.
     async fn time_lock(&self, client: &ClientId, account: Option<&Account>, lock: Option<TimeLock>);
 
-    /// Whose account the session is, whenever that is news; none: it has a new login, and nobody knows whose. When this
-    /// returns, nothing that was accepted for another account can leave. False: it could not be recorded.
+    /// Whose account the session is, whenever that is news; none: it has a new login, and nobody
+    /// knows whose. When this returns, nothing that was accepted for another account can leave.
+    /// False: it could not be recorded.
     async fn account(&self, client: &ClientId, account: Option<&Account>) -> bool;
 
     /// How many messages are held because they were accepted for another account.

@@ -1,7 +1,8 @@
 //! Sessions: one supervisor per WhatsApp login.
 //!
-//! What a session does next is decided by one pure function ([`machine::Machine::step`]); the supervisor only
-//! performs its effects. So every rule can be tested without a browser and without time.
+//! What a session does next is decided by one pure function ([`machine::Machine::step`]); the
+//! supervisor only performs its effects. So every rule can be tested without a browser and without
+//! time.
 
 mod handle;
 mod journal;

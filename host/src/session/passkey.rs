@@ -133,8 +133,8 @@ impl fmt::Debug for PasskeyView {
     }
 }
 
-/// A step of a ceremony as events tell it: without what lets its reader act, because events go to receivers of every kind and
-/// are kept.
+/// A step of a ceremony as events tell it: without what lets its reader act, because events go to
+/// receivers of every kind and are kept.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "WebhookPasskey")]
@@ -154,12 +154,14 @@ pub struct PasskeyTold {
     stage: PasskeyStage,
     /// What it is for.
     purpose: PasskeyPurpose,
-    /// What has to be signed, as `PublicKeyCredentialRequestOptions` in the standard's JSON form; null once it was answered.
+    /// What has to be signed, as `PublicKeyCredentialRequestOptions` in the standard's JSON form;
+    /// null once it was answered.
     #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     public_key: Option<Value>,
     /// When WhatsApp asked, RFC 3339.
     asked_at: String,
-    /// An assertion that is sent before, RFC 3339, needs no code to be compared; null: a code will have to be.
+    /// An assertion that is sent before, RFC 3339, needs no code to be compared; null: a code will
+    /// have to be.
     code_without: Option<String>,
     /// When the present stage ends by itself, RFC 3339.
     expires_at: String,

@@ -1,8 +1,10 @@
-//! Whose account a session is, and what becomes of what it knows and has to do when it is another one's.
+//! Whose account a session is, and what becomes of what it knows and has to do when it is another
+//! one's.
 //!
-//! Pace, acquaintances, addresses and restrictions belong to the account: they are forgotten. What waits to be sent was
-//! accepted for it: it is held (`held = 3`, and orders by `kept`) until somebody releases or cancels it. All of that is one
-//! commit with the new account, so nothing can leave in between.
+//! Pace, acquaintances, addresses and restrictions belong to the account: they are forgotten. What
+//! waits to be sent was accepted for it: it is held (`held = 3`, and orders by `kept`) until
+//! somebody releases or cancels it. All of that is one commit with the new account, so nothing can
+//! leave in between.
 
 use sqlx::SqliteConnection;
 
@@ -101,9 +103,10 @@ impl Store {
         noted(&mut *self.readers.get().await?, client.as_str()).await
     }
 
-    /// Notes the account of a session; none: it has a new login, and nobody knows whose. When it may be another one than
-    /// before, what waits is held, what was learned is forgotten as soon as it is known to be another one, and what `tell`
-    /// makes is appended. The first account that is noted for a session is taken for the one it always had.
+    /// Notes the account of a session; none: it has a new login, and nobody knows whose. When it
+    /// may be another one than before, what waits is held, what was learned is forgotten as soon as
+    /// it is known to be another one, and what `tell` makes is appended. The first account that is
+    /// noted for a session is taken for the one it always had.
     ///
     /// # Errors
     /// When the database refuses; nothing of it was done then.
@@ -145,8 +148,8 @@ impl Store {
         Ok(relinked)
     }
 
-    /// Makes sure that a session which is made anew inherits nothing: what was learned under its name is forgotten, and what
-    /// waits under it is held.
+    /// Makes sure that a session which is made anew inherits nothing: what was learned under its
+    /// name is forgotten, and what waits under it is held.
     ///
     /// # Errors
     /// When the database refuses.

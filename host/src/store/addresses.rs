@@ -1,5 +1,5 @@
-//! Addresses that were looked up, kept in memory as long as they are few, because every accept asks for one; the table is
-//! what lasts.
+//! Addresses that were looked up, kept in memory as long as they are few, because every accept asks
+//! for one; the table is what lasts.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,8 @@ pub(super) enum Lookup {
     AskTheTable,
 }
 
-/// Forgets what is no JSON: it would fail the statements that look into addresses, and is looked up anew.
+/// Forgets what is no JSON: it would fail the statements that look into addresses, and is looked up
+/// anew.
 pub(super) async fn drop_broken(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM address WHERE NOT json_valid(address)")
         .execute(connection)

@@ -1,5 +1,5 @@
-//! Which number is behind which opaque id (`…@lid`), kept in memory as long as they are few, because every accept by number
-//! asks for the id.
+//! Which number is behind which opaque id (`…@lid`), kept in memory as long as they are few,
+//! because every accept by number asks for the id.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Rows that cannot be read: written by another version, or broken. Whoever reads several rows leaves those out and goes on;
-//! each is named once, in the log and in a metric.
+//! Rows that cannot be read: written by another version, or broken. Whoever reads several rows
+//! leaves those out and goes on; each is named once, in the log and in a metric.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,8 @@ const NAMED: usize = 10_000;
 pub(super) struct Aside(Arc<Mutex<HashSet<(&'static str, String)>>>);
 
 impl Aside {
-    /// What was read. None: it could not be, and that is named; `row` is the row's name in its table.
+    /// What was read. None: it could not be, and that is named; `row` is the row's name in its
+    /// table.
     pub(super) fn readable<T, E: Into<StoreError>>(
         &self,
         table: &'static str,

@@ -192,8 +192,8 @@ impl Store {
         }
     }
 
-    /// Notes what became of a recipient: the name of the message, or code and reason of the refusal. False: the recipient
-    /// was cancelled meanwhile.
+    /// Notes what became of a recipient: the name of the message, or code and reason of the
+    /// refusal. False: the recipient was cancelled meanwhile.
     ///
     /// # Errors
     /// When the database refuses.

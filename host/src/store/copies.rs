@@ -1,4 +1,5 @@
-//! A copy of the database beside itself before its tables change: the way back to the version before.
+//! A copy of the database beside itself before its tables change: the way back to the version
+//! before.
 //!
 //! It holds what messages say, so it is forgotten when those texts are.
 
@@ -10,8 +11,8 @@ use tracing::info;
 use super::error::StoreError;
 use crate::files::Fresh;
 
-/// Copies the database, if it has tables and a step of `steps` is missing in it, to `<name>.before-<version>` of the first
-/// such step.
+/// Copies the database, if it has tables and a step of `steps` is missing in it, to
+/// `<name>.before-<version>` of the first such step.
 pub(super) async fn keep(
     connection: &mut SqliteConnection,
     steps: &Migrator,

@@ -1,4 +1,5 @@
-//! The database as the rest of the gateway has it: opened, upgraded, with what is kept in memory beside it.
+//! The database as the rest of the gateway has it: opened, upgraded, with what is kept in memory
+//! beside it.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -35,8 +36,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date; before that it is copied
-    /// beside itself.
+    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date;
+    /// before that it is copied beside itself.
     ///
     /// # Errors
     /// When the file cannot be used or was written by a newer gateway.
@@ -59,7 +60,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(file::BUSY_TIMEOUT);
-        // What is deleted is written over: in the rows' own pages, which are written anyway, and in pages that become empty.
+        // What is deleted is written over: in the rows' own pages, which are written anyway, and in
+        // pages that become empty.
         let writing = options
             .clone()
             .pragma("secure_delete", "ON")

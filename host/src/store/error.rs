@@ -67,7 +67,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is not the database's.
+/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is
+/// not the database's.
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error().and_then(DatabaseError::code)?;
     code.parse::<i32>().ok().map(|code| code & 0xff)

@@ -70,7 +70,8 @@ impl Store {
             .await
     }
 
-    /// Events after a place, in order. Those that cannot be read are left out; fewer than `limit` are all there are.
+    /// Events after a place, in order. Those that cannot be read are left out; fewer than `limit`
+    /// are all there are.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -115,8 +116,8 @@ impl Store {
             .unwrap_or(0))
     }
 
-    /// Moves a cursor over events and stores what each gave rise to, in one commit: a crash neither loses nor doubles a
-    /// delivery.
+    /// Moves a cursor over events and stores what each gave rise to, in one commit: a crash neither
+    /// loses nor doubles a delivery.
     ///
     /// # Errors
     /// When the database refuses.

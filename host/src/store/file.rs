@@ -1,4 +1,5 @@
-//! The file of the database: made so that it can give space back, and its write-ahead log kept short.
+//! The file of the database: made so that it can give space back, and its write-ahead log kept
+//! short.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -16,7 +17,8 @@ pub(super) const LOG_LIMIT: &str = "16777216";
 /// As `SQLite` says that a file can give back pages a few at a time.
 pub(super) const INCREMENTAL: i64 = 2;
 
-/// Makes the file such that it can give space back. That has to be said before there is a table in it.
+/// Makes the file such that it can give space back. That has to be said before there is a table in
+/// it.
 pub(super) async fn found(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     options
         .clone()
@@ -27,8 +29,9 @@ pub(super) async fn found(options: &SqliteConnectOptions) -> Result<(), sqlx::Er
         .await
 }
 
-/// Makes a file of an older gateway such that it can give space back, which takes writing it once anew. Where that cannot
-/// be done it stays as it is: emptied pages are used again, and the file does not get smaller.
+/// Makes a file of an older gateway such that it can give space back, which takes writing it once
+/// anew. Where that cannot be done it stays as it is: emptied pages are used again, and the file
+/// does not get smaller.
 pub(super) async fn convert(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -89,8 +92,8 @@ fn free(path: &Path) -> Option<u64> {
     Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
-/// Copies the write-ahead log into the file and empties it: what was deleted is in it as it was before. Must not be within
-/// a transaction. False: somebody reads from it, who is not waited for.
+/// Copies the write-ahead log into the file and empties it: what was deleted is in it as it was
+/// before. Must not be within a transaction. False: somebody reads from it, who is not waited for.
 pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     sqlx::query("PRAGMA busy_timeout = 0")
         .fetch_all(&mut *connection)

@@ -1,9 +1,11 @@
-//! The keys under which callers repeat a request: one key is one request, found again whatever became of it.
+//! The keys under which callers repeat a request: one key is one request, found again whatever
+//! became of it.
 //!
-//! What is compared are digests of what was asked for. A caller's request has two: one with its recipients as they were
-//! understood, one with them as they were written. One that agrees is enough, so another spelling is the same request, and
-//! so are the same words that are understood otherwise today. A row of an earlier version has one digest, made otherwise;
-//! it is compared with what that version would have made of the request.
+//! What is compared are digests of what was asked for. A caller's request has two: one with its
+//! recipients as they were understood, one with them as they were written. One that agrees is
+//! enough, so another spelling is the same request, and so are the same words that are understood
+//! otherwise today. A row of an earlier version has one digest, made otherwise; it is compared with
+//! what that version would have made of the request.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -20,7 +22,8 @@ pub struct Idempotency {
     pub fingerprint: String,
     /// Digest of the request with its recipients as they were written; none: nobody wrote it.
     pub written: Option<String>,
-    /// Digests that earlier versions of the gateway would have stored for it. They are compared and never stored.
+    /// Digests that earlier versions of the gateway would have stored for it. They are compared and
+    /// never stored.
     pub earlier: Vec<String>,
 }
 

@@ -6,8 +6,9 @@ use super::{Store, StoreError, aliases::Pair, events, pacing, recipients, script
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
-    /// Appends the events of messages that arrived in one session, in their order, unless a message was told before or is one
-    /// of the outbox; all in one commit with the note that they were told. How many were new.
+    /// Appends the events of messages that arrived in one session, in their order, unless a message
+    /// was told before or is one of the outbox; all in one commit with the note that they were
+    /// told. How many were new.
     ///
     /// # Errors
     /// When the database refuses. One that it cannot store does not take its neighbours with it.
@@ -107,8 +108,8 @@ impl Store {
     }
 }
 
-/// Those of the messages that were not told, each once, in their order. By their place, not by their id: what SQLite makes of
-/// an odd text is not to be compared with it.
+/// Those of the messages that were not told, each once, in their order. By their place, not by
+/// their id: what SQLite makes of an odd text is not to be compared with it.
 async fn untold<'a>(
     connection: &mut SqliteConnection,
     client: &str,

@@ -1,7 +1,7 @@
 //! Inserting many rows at once.
 //!
-//! A statement has one of a few numbers of rows: its text is prepared once and kept, and there are few texts however many
-//! rows come together. Half the work of the same rows as one JSON array.
+//! A statement has one of a few numbers of rows: its text is prepared once and kept, and there are
+//! few texts however many rows come together. Half the work of the same rows as one JSON array.
 
 /// Rows in one statement.
 const SIZES: [usize; 12] = [64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
@@ -16,8 +16,8 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Adds `INSERT INTO …` (`head`) with so many of `row`, a bracket of placeholders; the values are to be bound in their
-/// order. Nothing, for no rows.
+/// Adds `INSERT INTO …` (`head`) with so many of `row`, a bracket of placeholders; the values are
+/// to be bound in their order. Nothing, for no rows.
 pub(super) fn insert(sql: &mut String, head: &str, row: &str, rows: usize) {
     if rows == 0 {
         return;

@@ -1,7 +1,8 @@
 //! SQLite: the only place that knows SQL.
 //!
-//! One connection writes, in batches: commits that arrive together share one flush to the disk, so `synchronous = FULL`
-//! costs little. Readers have their own connections and never wait for the writer.
+//! One connection writes, in batches: commits that arrive together share one flush to the disk, so
+//! `synchronous = FULL` costs little. Readers have their own connections and never wait for the
+//! writer.
 
 mod accounts;
 mod addresses;

@@ -40,7 +40,8 @@ pub(super) fn count(
     script.bind(now)
 }
 
-/// Notes who is no stranger, by numbers and by chats: a chat whose number is known is known by that.
+/// Notes who is no stranger, by numbers and by chats: a chat whose number is known is known by
+/// that.
 pub(super) async fn know(
     connection: &mut SqliteConnection,
     client: &str,
@@ -71,7 +72,8 @@ impl Store {
         self.look(client).await.map(|(sending, _)| sending)
     }
 
-    /// As [`Store::sending`]; and the chats in which sends were begun that the page may or may not have.
+    /// As [`Store::sending`]; and the chats in which sends were begun that the page may or may not
+    /// have.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -128,7 +130,8 @@ impl Store {
             .map(drop)
     }
 
-    /// When the session began the `nth` send counted from its last one, which is 1; of those to strangers only, if `cold`.
+    /// When the session began the `nth` send counted from its last one, which is 1; of those to
+    /// strangers only, if `cold`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -151,7 +154,8 @@ impl Store {
         Ok(at.map(Timestamp))
     }
 
-    /// Whether somebody has had a message of the session, or wrote to it. A group is nobody new: this account is in it.
+    /// Whether somebody has had a message of the session, or wrote to it. A group is nobody new:
+    /// this account is in it.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,5 +1,6 @@
-//! Whether the database is still the file that was opened. One that was moved away or deleted goes on being written, and is
-//! gone when the process ends: whatever was accepted meanwhile would be lost.
+//! Whether the database is still the file that was opened. One that was moved away or deleted goes
+//! on being written, and is gone when the process ends: whatever was accepted meanwhile would be
+//! lost.
 
 use std::{
     fs, io,

@@ -14,8 +14,8 @@ impl Store {
     /// Whether the database takes writes, and is where the next start looks for it.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when the writer has not written one row within two seconds, [`StoreError::Full`],
-    /// [`StoreError::Moved`]; whatever else the database says.
+    /// [`StoreError::Busy`] when the writer has not written one row within two seconds,
+    /// [`StoreError::Full`], [`StoreError::Moved`]; whatever else the database says.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.look_at_place()?;
         let sql =
@@ -29,7 +29,8 @@ impl Store {
         written.unwrap_or(Err(StoreError::Busy)).map(drop)
     }
 
-    /// Whether the database is where the next start looks for it. A change is logged, and refuses or allows sends.
+    /// Whether the database is where the next start looks for it. A change is logged, and refuses
+    /// or allows sends.
     ///
     /// # Errors
     /// [`StoreError::Moved`].

@@ -1,7 +1,8 @@
 //! The reading connections.
 //!
-//! Not sqlx's own pool: that asks a connection whether it lives before it is lent and again when it comes back, two trips
-//! to another thread beside the one of the query. A file that is open does not go away.
+//! Not sqlx's own pool: that asks a connection whether it lives before it is lent and again when it
+//! comes back, two trips to another thread beside the one of the query. A file that is open does
+//! not go away.
 
 use deadpool::unmanaged::{Object, Pool};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};

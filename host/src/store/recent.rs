@@ -1,7 +1,8 @@
 //! What plugins have read lately.
 //!
-//! A validator asks for the same few keys at every send, mostly for one that is not there, so answers are kept in memory.
-//! A key that is being written is not kept from before the write to its end: what is kept was read while nobody wrote.
+//! A validator asks for the same few keys at every send, mostly for one that is not there, so
+//! answers are kept in memory. A key that is being written is not kept from before the write to its
+//! end: what is kept was read while nobody wrote.
 
 use std::{
     collections::HashMap,
@@ -123,8 +124,8 @@ impl Recent {
         }
     }
 
-    /// A write begins. Unless [`Recent::written`] follows, the key is never kept again: who gave up waiting for a write
-    /// does not know when it is done.
+    /// A write begins. Unless [`Recent::written`] follows, the key is never kept again: who gave up
+    /// waiting for a write does not know when it is done.
     pub(super) fn writing(&self, place: &Place) {
         let mut slots = self.slots();
         slots.make_room();

@@ -1,8 +1,9 @@
-//! What is known of recipients: their addresses, and which number is behind which opaque id (`…@lid`), as far as WhatsApp has
-//! said so.
+//! What is known of recipients: their addresses, and which number is behind which opaque id
+//! (`…@lid`), as far as WhatsApp has said so.
 //!
-//! A number and its id are one chat from the moment that this is known: what was accepted for the id moves to the chat
-//! of the number, where all keep the order in which they were accepted, and who is known by one is known by both.
+//! A number and its id are one chat from the moment that this is known: what was accepted for the
+//! id moves to the chat of the number, where all keep the order in which they were accepted, and
+//! who is known by one is known by both.
 
 use sqlx::SqliteConnection;
 
@@ -76,7 +77,8 @@ pub(super) async fn learn(
     Ok(())
 }
 
-/// WhatsApp has another form of a number that was asked for (Brazil's ninth digit, Mexico's 1): that is whose chat it is.
+/// WhatsApp has another form of a number that was asked for (Brazil's ninth digit, Mexico's 1):
+/// that is whose chat it is.
 pub(super) async fn renumber(
     connection: &mut SqliteConnection,
     client: &str,
@@ -194,7 +196,8 @@ impl Store {
         Ok(())
     }
 
-    /// What is known of a recipient without asking WhatsApp: an opaque id with the number behind it, a number with its id.
+    /// What is known of a recipient without asking WhatsApp: an opaque id with the number behind
+    /// it, a number with its id.
     ///
     /// # Errors
     /// When the database cannot be read.

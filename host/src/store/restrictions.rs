@@ -1,4 +1,5 @@
-//! What WhatsApp does not let sessions do. A change is committed together with the event that tells of it.
+//! What WhatsApp does not let sessions do. A change is committed together with the event that tells
+//! of it.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -20,8 +21,8 @@ fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
 }
 
 impl Store {
-    /// What a session is not allowed to do. A restriction of a kind that this version does not know still holds strangers
-    /// back, and is not among them.
+    /// What a session is not allowed to do. A restriction of a kind that this version does not know
+    /// still holds strangers back, and is not among them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -43,7 +44,8 @@ impl Store {
             .collect())
     }
 
-    /// Lifts the restrictions of a kind that this version does not know; those that are over by `now`, or all.
+    /// Lifts the restrictions of a kind that this version does not know; those that are over by
+    /// `now`, or all.
     ///
     /// # Errors
     /// When the database refuses.
@@ -65,8 +67,9 @@ impl Store {
         self.writer.statement(delete).await.map(drop)
     }
 
-    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true then. An end that
-    /// WhatsApp told is `known` and kept as it is; one that we suppose only ever moves on.
+    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true
+    /// then. An end that WhatsApp told is `known` and kept as it is; one that we suppose only ever
+    /// moves on.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,7 +1,8 @@
-//! Statements that go to the database's thread together, with all their arguments: a trip there and back costs more than
-//! most of them.
+//! Statements that go to the database's thread together, with all their arguments: a trip there and
+//! back costs more than most of them.
 //!
-//! Each text is prepared once and kept, so texts are to be few: what differs from call to call is an argument.
+//! Each text is prepared once and kept, so texts are to be few: what differs from call to call is
+//! an argument.
 
 use sqlx::{
     Arguments, AssertSqlSafe, Encode, Execute, Sqlite, SqliteConnection, Type, query::Query,
@@ -62,8 +63,9 @@ impl Script {
         self.statements == 1
     }
 
-    /// Runs it, in one text between `before` and `behind`. How many rows it changed, which is right for a single statement
-    /// between nothing alone: SQLite counts the rows of a statement before again for one like `BEGIN`.
+    /// Runs it, in one text between `before` and `behind`. How many rows it changed, which is right
+    /// for a single statement between nothing alone: SQLite counts the rows of a statement before
+    /// again for one like `BEGIN`.
     ///
     /// # Errors
     /// When a statement fails; those before it are done.

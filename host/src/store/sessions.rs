@@ -37,8 +37,8 @@ pub struct HealthRow {
 }
 
 impl Store {
-    /// Records a transition, where the session stands now, and the event of it, in one commit. An account that is known is
-    /// changed by [`Store::note_account`] alone.
+    /// Records a transition, where the session stands now, and the event of it, in one commit. An
+    /// account that is known is changed by [`Store::note_account`] alone.
     ///
     /// # Errors
     /// When the database refuses.

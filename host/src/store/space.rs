@@ -1,4 +1,5 @@
-//! Giving space back: pages that nothing is in any more leave the file, a few at a time, and the write-ahead log is emptied.
+//! Giving space back: pages that nothing is in any more leave the file, a few at a time, and the
+//! write-ahead log is emptied.
 
 use super::{
     Store, StoreError,
@@ -10,7 +11,8 @@ use super::{
 const RESERVE: i64 = 256;
 
 impl Store {
-    /// Gives pages that nothing is in back to the file system, in small steps. True: there were some.
+    /// Gives pages that nothing is in back to the file system, in small steps. True: there were
+    /// some.
     ///
     /// # Errors
     /// When the database refuses.
@@ -53,12 +55,14 @@ impl Store {
             .await?)
     }
 
-    /// Empties the write-ahead log, which holds what was deleted until it is written over. False: not now.
+    /// Empties the write-ahead log, which holds what was deleted until it is written over. False:
+    /// not now.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
-        // Most of it is copied beside the writer; what is left costs the writer a moment between two transactions.
+        // Most of it is copied beside the writer; what is left costs the writer a moment between
+        // two transactions.
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
             .fetch_all(&mut *self.readers.get().await?)
             .await?;

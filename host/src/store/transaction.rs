@@ -1,7 +1,7 @@
 //! The state of a batch's transaction, and of the savepoint of the job that runs in it.
 //!
-//! What has to be said before a job (`BEGIN`, `SAVEPOINT`) goes in one text with the job's first statement: each trip to
-//! sqlx's thread and back costs more than most statements.
+//! What has to be said before a job (`BEGIN`, `SAVEPOINT`) goes in one text with the job's first
+//! statement: each trip to sqlx's thread and back costs more than most statements.
 
 use sqlx::SqliteConnection;
 
@@ -36,7 +36,8 @@ impl Transaction {
         self.single
     }
 
-    /// To be run with the next statement, or before it. What is done from there on can be undone by itself.
+    /// To be run with the next statement, or before it. What is done from there on can be undone by
+    /// itself.
     pub(super) fn opening(&mut self) -> &'static str {
         match std::mem::replace(&mut self.state, State::Used) {
             State::NotBegun if self.single => "BEGIN IMMEDIATE; ",
@@ -47,7 +48,8 @@ impl Transaction {
         }
     }
 
-    /// To be run before the next statement, which needs no undoing: SQLite does it whole or not at all.
+    /// To be run before the next statement, which needs no undoing: SQLite does it whole or not at
+    /// all.
     pub(super) fn keeping(&mut self) -> &'static str {
         match self.state {
             State::NotBegun => {

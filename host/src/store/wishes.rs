@@ -1,4 +1,5 @@
-//! What people want of sessions: which shall run, and which exist because somebody made them through the API.
+//! What people want of sessions: which shall run, and which exist because somebody made them
+//! through the API.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -78,8 +79,8 @@ impl Store {
             .map(drop)
     }
 
-    /// Forgets a session: its wish, state and history, and what it has learned of its account. Its sends and events keep
-    /// their own time.
+    /// Forgets a session: its wish, state and history, and what it has learned of its account. Its
+    /// sends and events keep their own time.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,7 +1,8 @@
-//! Lines of plugins in the JSON log: what a guest gave as fields comes as an object, not as text with JSON in it.
+//! Lines of plugins in the JSON log: what a guest gave as fields comes as an object, not as text
+//! with JSON in it.
 //!
-//! `tracing` has no fields of fields, so the event carries the object as text and it is put in here. It stays below
-//! `fields`, where it cannot pass for the gateway's own `level` or `plugin`.
+//! `tracing` has no fields of fields, so the event carries the object as text and it is put in
+//! here. It stays below `fields`, where it cannot pass for the gateway's own `level` or `plugin`.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! Logs and metrics.
 //!
-//! Nothing that is a secret, a message or a QR is ever handed to a log line of ours; here the form is decided, and whose
-//! lines are logged at all. Libraries log what passes through them: frames of the page with QR texts and messages,
-//! headers, bodies. So whatever the level, below `warn` only our own targets are open, and no filter opens another.
+//! Nothing that is a secret, a message or a QR is ever handed to a log line of ours; here the form
+//! is decided, and whose lines are logged at all. Libraries log what passes through them: frames of
+//! the page with QR texts and messages, headers, bodies. So whatever the level, below `warn` only
+//! our own targets are open, and no filter opens another.
 
 mod guests;
 mod names;
@@ -21,11 +22,12 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat, LogLevel};
 
-/// The crates and targets that are logged at any level: the gateway, and what plugins say through it.
+/// The crates and targets that are logged at any level: the gateway, and what plugins say through
+/// it.
 const OURS: [&str; 2] = ["wharf", "plugin"];
 
-/// Never logged: it warns of CDP messages that are newer than itself, with parts of them, and calls the end of each
-/// connection an error. What that means for a session is told by the session.
+/// Never logged: it warns of CDP messages that are newer than itself, with parts of them, and calls
+/// the end of each connection an error. What that means for a session is told by the session.
 const SILENT: [&str; 4] = [
     "chromiumoxide",
     "chromiumoxide_cdp",
@@ -40,8 +42,8 @@ pub fn start_log(log: &Log) {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    // A line that cannot be written is not told of on standard error: after a hang-up that is gone too, and to write there
-    // would be a panic.
+    // A line that cannot be written is not told of on standard error: after a hang-up that is gone
+    // too, and to write there would be a panic.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
     let lines = if pretty {
         lines.compact().with_target(false).boxed()
@@ -72,8 +74,8 @@ fn is_open(meta: &Metadata<'_>) -> bool {
     OURS.contains(&name) || (*meta.level() <= Level::WARN && !SILENT.contains(&name))
 }
 
-/// Installs the metrics recorder; what it returns renders the text of `/metrics`. Called once: a second recorder is
-/// made but records nothing.
+/// Installs the metrics recorder; what it returns renders the text of `/metrics`. Called once: a
+/// second recorder is made but records nothing.
 #[must_use]
 pub fn start_metrics() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();

@@ -1,6 +1,8 @@
-//! The names of all metrics, with what each says: the HELP lines of `/metrics`, and the table of docs/operations.md.
+//! The names of all metrics, with what each says: the HELP lines of `/metrics`, and the table of
+//! docs/operations.md.
 //!
-//! A metric that is recorded anywhere and is not here has no HELP line; a test reads the sources for such.
+//! A metric that is recorded anywhere and is not here has no HELP line; a test reads the sources
+//! for such.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
@@ -136,7 +138,8 @@ mod tests {
             .collect()
     }
 
-    /// What the sources hand to the `metrics` macros, and the constants that end in a unit of a metric.
+    /// What the sources hand to the `metrics` macros, and the constants that end in a unit of a
+    /// metric.
     fn recorded(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let path = entry.path();

@@ -1,7 +1,8 @@
-//! What a user's browser has signed, looked at before the page gets it: WhatsApp gives one cheap attempt, and its refusal
-//! does not say what was wrong.
+//! What a user's browser has signed, looked at before the page gets it: WhatsApp gives one cheap
+//! attempt, and its refusal does not say what was wrong.
 //!
-//! The signature itself cannot be verified here, because nobody but WhatsApp knows the passkey's public key.
+//! The signature itself cannot be verified here, because nobody but WhatsApp knows the passkey's
+//! public key.
 
 use std::fmt;
 
@@ -21,7 +22,8 @@ const SHORTEST_AUTHENTICATOR_DATA: usize = 37;
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 4;
 
-/// An assertion in the standard's JSON form, base64url without padding, without anything that the page does not read.
+/// An assertion in the standard's JSON form, base64url without padding, without anything that the
+/// page does not read.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assertion {
@@ -84,8 +86,8 @@ pub enum AssertionFault {
     NotVerified,
 }
 
-/// Reads an assertion that answers `options` (`PublicKeyCredentialRequestOptions` as JSON). Standard base64 and padding are
-/// repaired; fields that the page does not read are left out.
+/// Reads an assertion that answers `options` (`PublicKeyCredentialRequestOptions` as JSON).
+/// Standard base64 and padding are repaired; fields that the page does not read are left out.
 ///
 /// # Errors
 /// See [`AssertionFault`]: the first that is found.

@@ -1,4 +1,5 @@
-//! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the bridge.
+//! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the
+//! bridge.
 
 use std::{
     path::{Path, PathBuf},
@@ -46,11 +47,13 @@ pub struct ChromiumLauncher {
     shared: Option<Arc<SharedBrowser>>,
 }
 
-/// Says where below the first path a session's profile lies, when it can be used; it may wait for the disk.
+/// Says where below the first path a session's profile lies, when it can be used; it may wait for
+/// the disk.
 pub type Profile = fn(&Path, &ClientId) -> Result<PathBuf, LaunchError>;
 
 impl ChromiumLauncher {
-    /// `profile` says where below `root` a session's profile lies; `shared`: the browser for all of them.
+    /// `profile` says where below `root` a session's profile lies; `shared`: the browser for all of
+    /// them.
     #[must_use]
     pub fn new(
         whatsapp: config::WhatsApp,
@@ -149,7 +152,8 @@ impl From<BrowserError> for LaunchError {
     }
 }
 
-/// Turns the browser's news into the page's. Every document says hello first: the second one is a reload.
+/// Turns the browser's news into the page's. Every document says hello first: the second one is a
+/// reload.
 async fn forward(
     client: ClientId,
     profile: PathBuf,

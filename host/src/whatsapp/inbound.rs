@@ -1,6 +1,6 @@
-//! A message as the bridge tells it. The bridge has read each field with care, and yet nothing here depends on that: a
-//! script of the operator may stand in its place. One odd field costs that field; without an id or a chat there is no
-//! message.
+//! A message as the bridge tells it. The bridge has read each field with care, and yet nothing here
+//! depends on that: a script of the operator may stand in its place. One odd field costs that
+//! field; without an id or a chat there is no message.
 
 use serde_json::{Map, Value};
 

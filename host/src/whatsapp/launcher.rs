@@ -11,8 +11,8 @@ use crate::model::ClientId;
 /// Starts pages.
 #[async_trait]
 pub trait Launcher: Send + Sync + Debug {
-    /// Starts a browser on the session's profile and opens the page. `Ok` means the navigation was begun;
-    /// what the page is comes as events. The channel ends when the browser is gone.
+    /// Starts a browser on the session's profile and opens the page. `Ok` means the navigation was
+    /// begun; what the page is comes as events. The channel ends when the browser is gone.
     async fn launch(&self, client: &ClientId) -> Result<Launched, LaunchError>;
 }
 

@@ -1,8 +1,9 @@
 //! The gateway's copy of what makes a login in Local Storage, kept beside the profile's own.
 //!
-//! Chromium commits Local Storage late: a browser killed within about a minute of linking comes back without it, though
-//! `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it lies in) is written when a session is synced,
-//! put back before the page looks, and removed when the login has ended.
+//! Chromium commits Local Storage late: a browser killed within about a minute of linking comes
+//! back without it, though `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it
+//! lies in) is written when a session is synced, put back before the page looks, and removed when
+//! the login has ended.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -32,7 +33,8 @@ pub(super) fn copy(profile: &Path) -> Option<Entries> {
     serde_json::from_slice(&files::read(&profile.join(FILE), LIMIT).ok()?).ok()
 }
 
-/// Whether a profile's login is known to be good: a session on it was linked and synced, and has not ended since.
+/// Whether a profile's login is known to be good: a session on it was linked and synced, and has
+/// not ended since.
 #[must_use]
 pub fn is_kept(profile: &Path) -> bool {
     copy(profile).is_some()

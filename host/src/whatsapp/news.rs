@@ -1,4 +1,5 @@
-//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is a fault, never a panic.
+//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is a
+//! fault, never a panic.
 
 use std::time::Duration;
 
@@ -101,8 +102,9 @@ pub(super) enum Said {
     Login(Entries),
 }
 
-/// One piece of news; none: an acknowledgement of no interest. The first word of every document is a navigation. What cannot
-/// be read is a fault, which names the kind of the error alone: the text may hold a message.
+/// One piece of news; none: an acknowledgement of no interest. The first word of every document is
+/// a navigation. What cannot be read is a fault, which names the kind of the error alone: the text
+/// may hold a message.
 pub(super) fn parse(payload: &str) -> Option<Said> {
     match read_json(payload) {
         Ok(raw) => said(raw),

@@ -18,7 +18,8 @@ pub enum PasskeyPurpose {
     Checkpoint,
 }
 
-/// News of a passkey ceremony. Its `Debug` form has the stage alone: codes are for the person who compares them.
+/// News of a passkey ceremony. Its `Debug` form has the stage alone: codes are for the person who
+/// compares them.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(
     tag = "stage",
@@ -26,7 +27,8 @@ pub enum PasskeyPurpose {
     rename_all_fields = "camelCase"
 )]
 pub enum PasskeyNews {
-    /// WhatsApp wants a passkey before it links; the page is being asked for the challenge. No QR can be scanned meanwhile.
+    /// WhatsApp wants a passkey before it links; the page is being asked for the challenge. No QR
+    /// can be scanned meanwhile.
     Asked,
     /// The page waits for an assertion.
     Signing {
@@ -46,7 +48,8 @@ pub enum PasskeyNews {
     },
     /// The code needs no person, or was confirmed.
     Finishing,
-    /// The ceremony has failed, with the page's reason (`timeout`, `server_error`) or the bridge's words.
+    /// The ceremony has failed, with the page's reason (`timeout`, `server_error`) or the bridge's
+    /// words.
     Failed {
         /// Why.
         reason: String,
@@ -75,7 +78,8 @@ impl fmt::Debug for PasskeyNews {
     }
 }
 
-/// What a page can be told of a passkey. Each is answered when it is taken; what comes of it is told as [`PasskeyNews`].
+/// What a page can be told of a passkey. Each is answered when it is taken; what comes of it is
+/// told as [`PasskeyNews`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum PasskeyOrder {

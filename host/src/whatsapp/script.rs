@@ -1,7 +1,7 @@
 //! The bridge script and its contract.
 //!
-//! Every name of WhatsApp Web that the script touches stands in `contract.json`, so that a build can be probed
-//! for all of them; a test keeps the two together.
+//! Every name of WhatsApp Web that the script touches stands in `contract.json`, so that a build
+//! can be probed for all of them; a test keeps the two together.
 
 use std::{io, path::Path};
 
@@ -37,7 +37,8 @@ const PARTS: [&str; 20] = [
     include_str!("bridge/start.js"),
 ];
 
-/// The script for a page: the built-in one, or the operator's from a file; `login` is put back where it is lost.
+/// The script for a page: the built-in one, or the operator's from a file; `login` is put back
+/// where it is lost.
 ///
 /// # Errors
 /// When the file cannot be read.

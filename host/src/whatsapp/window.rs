@@ -1,8 +1,8 @@
 //! Which of its messages a page knows to be recorded.
 //!
-//! A page tells its messages one behind the other, and only so many as it has no word of: what more there is waits in the
-//! page, where it is in memory anyway. So a flood of them fills no queue of ours, and news that somebody waits for does not
-//! stand behind it.
+//! A page tells its messages one behind the other, and only so many as it has no word of: what more
+//! there is waits in the page, where it is in memory anyway. So a flood of them fills no queue of
+//! ours, and news that somebody waits for does not stand behind it.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,5 @@
-//! What a page says is bounded: long texts are cut, a flood waits in the page, and acknowledgements do not wait behind it.
+//! What a page says is bounded: long texts are cut, a flood waits in the page, and acknowledgements
+//! do not wait behind it.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Messages whose fields are of another kind than they should be: each is told once, whatever is in it.
+//! Messages whose fields are of another kind than they should be: each is told once, whatever is in
+//! it.
 
 use std::collections::BTreeMap;
 

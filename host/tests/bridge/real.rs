@@ -1,4 +1,5 @@
-//! What WhatsApp Web's production modules do, and a page of our own imagination did not. The stand-in behaves as they do.
+//! What WhatsApp Web's production modules do, and a page of our own imagination did not. The
+//! stand-in behaves as they do.
 
 use serde_json::json;
 use wharf::{

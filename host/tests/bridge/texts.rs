@@ -1,4 +1,5 @@
-//! What belongs to a text: the message that it answers, whom it mentions, and the preview of its link.
+//! What belongs to a text: the message that it answers, whom it mentions, and the preview of its
+//! link.
 
 use wharf::model::Location;
 

@@ -11,7 +11,8 @@ use wharf::browser::{SharedBrowser, find_executable};
 
 use super::*;
 
-/// A Chromium that does nothing until the gate is there. What it then does, it does also when nobody waits for it any more.
+/// A Chromium that does nothing until the gate is there. What it then does, it does also when
+/// nobody waits for it any more.
 fn behind_a_gate(dir: &Path) -> (PathBuf, PathBuf) {
     let (chromium, _) = find_executable(None, BrowserKind::Headless).expect("a Chromium");
     let (script, gate) = (dir.join("slow-chromium"), dir.join("gate"));
@@ -97,7 +98,8 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     })
     .await;
     let before = first.report().await;
-    // The profile is free for another try, and the browser closes with the last page: none is left behind.
+    // The profile is free for another try, and the browser closes with the last page: none is left
+    // behind.
     let (again, _again_news) = shared
         .open(&options(&dir.path().join("late")))
         .await

@@ -1,4 +1,5 @@
-//! How a call ends that goes wrong, what the operator's settings make of it, and that the host serves on.
+//! How a call ends that goes wrong, what the operator's settings make of it, and that the host
+//! serves on.
 
 use std::{
     sync::{
@@ -16,7 +17,8 @@ use wharf::{
 
 use crate::support::{allowed, assert_serves_on, odd, rejected, subject, text};
 
-/// The odd guest misbehaves; the send is refused, the verdict has the failure's name, the good guest goes on.
+/// The odd guest misbehaves; the send is refused, the verdict has the failure's name, the good
+/// guest goes on.
 async fn assert_fails(behaviour: &str, settings: &str, kind: &str, words: &str) {
     let host = odd(behaviour, settings).await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);

@@ -11,7 +11,8 @@ fn root() -> PathBuf {
     Path::new("..").canonicalize().expect("the repository")
 }
 
-/// Every text that an operator or an author reads: documentation, the contract, the SDK, the bundled plugins.
+/// Every text that an operator or an author reads: documentation, the contract, the SDK, the
+/// bundled plugins.
 fn texts(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(folder)
         .expect("a folder")

@@ -1,5 +1,5 @@
-//! Notifiers whose events are really delivered: what they say wrong costs their own deliveries, and what they are to
-//! remember is not lost when they fail.
+//! Notifiers whose events are really delivered: what they say wrong costs their own deliveries, and
+//! what they are to remember is not lost when they fail.
 
 use std::{
     collections::BTreeSet,

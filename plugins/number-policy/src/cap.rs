@@ -1,8 +1,8 @@
 //! The daily cap: how many messages one recipient gets in one of their days.
 //!
-//! A bare counter would count a message again when it is asked about again, at the moment of sending or
-//! in a retry. So a day's value is the list of the messages counted; it has at most as many entries as
-//! the cap.
+//! A bare counter would count a message again when it is asked about again, at the moment of
+//! sending or in a retry. So a day's value is the list of the messages counted; it has at most as
+//! many entries as the cap.
 
 use std::time::Duration;
 

@@ -1,11 +1,14 @@
-//! The calling codes of ITU-T E.164 with the lengths their numbers can have, and the zone most of the
-//! people behind them live in. Made by `cargo xtask numbers` of `countries.txt` and libphonenumber's plans.
+//! The calling codes of ITU-T E.164 with the lengths their numbers can have, and the zone most of
+//! the people behind them live in. Made by `cargo xtask numbers` of `countries.txt` and
+//! libphonenumber's plans.
 //!
-//! Lengths span fixed and mobile lines, and forms WhatsApp still knows though the country changed its
-//! plan: refusing a real number is worse than passing a wrong one on, which WhatsApp refuses anyway. Rows
-//! longer than a calling code are places that share one with a country in another zone.
+//! Lengths span fixed and mobile lines, and forms WhatsApp still knows though the country changed
+//! its plan: refusing a real number is worse than passing a wrong one on, which WhatsApp refuses
+//! anyway. Rows longer than a calling code are places that share one with a country in another
+//! zone.
 
-/// Prefix, fewest and most digits of the whole number, zone (empty: not bound to a place); sorted by prefix.
+/// Prefix, fewest and most digits of the whole number, zone (empty: not bound to a place); sorted
+/// by prefix.
 #[rustfmt::skip]
 pub(crate) const COUNTRIES: &[(&str, u8, u8, &str)] = &[
     ("1", 11, 11, "America/New_York"),

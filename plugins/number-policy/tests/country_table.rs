@@ -1,5 +1,6 @@
-//! `src/country_table.rs` is made of `countries.txt` and the numbering plans of Google's libphonenumber, and agrees with
-//! both. `cargo xtask numbers` writes it anew: with a new release of the library, or after a change of the list.
+//! `src/country_table.rs` is made of `countries.txt` and the numbering plans of Google's
+//! libphonenumber, and agrees with both. `cargo xtask numbers` writes it anew: with a new release
+//! of the library, or after a change of the list.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -11,13 +12,16 @@ use phonenumber::metadata::DATABASE;
 const LONGEST: u16 = 15;
 
 const HEAD: &str = "//! The calling codes of ITU-T E.164 with the lengths their numbers can have, and the zone most of the
-//! people behind them live in. Made by `cargo xtask numbers` of `countries.txt` and libphonenumber's plans.
+//! people behind them live in. Made by `cargo xtask numbers` of `countries.txt` and
+//! libphonenumber's plans.
 //!
-//! Lengths span fixed and mobile lines, and forms WhatsApp still knows though the country changed its
-//! plan: refusing a real number is worse than passing a wrong one on, which WhatsApp refuses anyway. Rows
-//! longer than a calling code are places that share one with a country in another zone.
+//! Lengths span fixed and mobile lines, and forms WhatsApp still knows though the country changed
+//! its plan: refusing a real number is worse than passing a wrong one on, which WhatsApp refuses
+//! anyway. Rows longer than a calling code are places that share one with a country in another
+//! zone.
 
-/// Prefix, fewest and most digits of the whole number, zone (empty: not bound to a place); sorted by prefix.
+/// Prefix, fewest and most digits of the whole number, zone (empty: not bound to a place); sorted
+/// by prefix.
 #[rustfmt::skip]
 pub(crate) const COUNTRIES: &[(&str, u8, u8, &str)] = &[
 ";

@@ -1,7 +1,7 @@
 //! Renders the templates of its configuration.
 //!
-//! Every body is compiled in `configure`, though an instance renders one: only so are mistakes told to the
-//! operator at load and not to a caller at night. Compiling a body takes microseconds.
+//! Every body is compiled in `configure`, though an instance renders one: only so are mistakes told
+//! to the operator at load and not to a caller at night. Compiling a body takes microseconds.
 
 mod config;
 mod locale;

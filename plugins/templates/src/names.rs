@@ -1,5 +1,5 @@
-//! Finds filters and tests that do not exist. The template engine tells of them only when a rendering comes
-//! by, which may be never until the one customer for whom an `if` holds.
+//! Finds filters and tests that do not exist. The template engine tells of them only when a
+//! rendering comes by, which may be never until the one customer for whom an `if` holds.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
 //! Keeps a value from formatting the message it is put into.
 //!
-//! WhatsApp reads `*bold*`, `_italic_`, `~struck~`, backticks, and `>`, `*`, `-`, `1.` at the start of a line.
-//! A customer called `*Ada*` must not change a message, and must still read `*Ada*`: so markers stay, with an
-//! invisible word joiner (U+2060) on both sides, which takes them away from the text they would format.
+//! WhatsApp reads `*bold*`, `_italic_`, `~struck~`, backticks, and `>`, `*`, `-`, `1.` at the start
+//! of a line. A customer called `*Ada*` must not change a message, and must still read `*Ada*`: so
+//! markers stay, with an invisible word joiner (U+2060) on both sides, which takes them away from
+//! the text they would format.
 
 use std::fmt::Write as _;
 

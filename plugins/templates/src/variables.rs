@@ -10,7 +10,8 @@ use crate::config::{Kind, Template, Variable};
 /// Most UTF-16 units of a text without a limit of its own.
 const TEXT_LIMIT: usize = 1024;
 
-/// The variables of a template; one that is optional, not given and without default stays undefined.
+/// The variables of a template; one that is optional, not given and without default stays
+/// undefined.
 pub(crate) fn bind(
     template: &Template,
     given: &[(String, Value)],

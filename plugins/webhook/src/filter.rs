@@ -1,8 +1,8 @@
 //! Which target wants which event, and under which name it arrives.
 //!
-//! WAHA calls some events by other names than the gateway, and some by two: a message somebody sent is
-//! `message` and `message.any`. A target gets each event once, under the first of its names that the
-//! target asked for.
+//! WAHA calls some events by other names than the gateway, and some by two: a message somebody sent
+//! is `message` and `message.any`. A target gets each event once, under the first of its names that
+//! the target asked for.
 
 use wharf_plugin::{Envelope, Event};
 use wildmatch::WildMatchPattern;
@@ -52,8 +52,9 @@ pub(crate) fn wants_session(target: &Target, session: &str) -> bool {
         .any(|pattern| matches(pattern, session))
 }
 
-/// Whether a text fits a pattern in which each `*` stands for any characters, or none, as in the gateway's own
-/// configuration. NUL, which no name has in it, takes the place of a wildcard for one character.
+/// Whether a text fits a pattern in which each `*` stands for any characters, or none, as in the
+/// gateway's own configuration. NUL, which no name has in it, takes the place of a wildcard for one
+/// character.
 fn matches(pattern: &str, text: &str) -> bool {
     WildMatchPattern::<'*', '\0'>::new(pattern).matches(text)
 }

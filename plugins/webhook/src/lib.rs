@@ -1,7 +1,7 @@
 //! Tells web services of events, in the shape clients of WAHA know.
 //!
-//! Three pure functions: who is told (`filter`), what the call looks like (`payload`, signed), and what
-//! an answer means (`retry`). The host stores, sends and repeats; nothing is kept here.
+//! Three pure functions: who is told (`filter`), what the call looks like (`payload`, signed), and
+//! what an answer means (`retry`). The host stores, sends and repeats; nothing is kept here.
 
 mod config;
 mod filter;
@@ -113,7 +113,8 @@ impl Notifier for Webhook {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookBody"))]
 struct Body<'a> {
-    /// The event's id, the same on every attempt and for every target: what a receiver knows a repetition by.
+    /// The event's id, the same on every attempt and for every target: what a receiver knows a
+    /// repetition by.
     id: &'a str,
     /// When it happened, in milliseconds since the Unix epoch; the same on every attempt.
     timestamp: u64,
@@ -141,7 +142,8 @@ fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u
     let body = Body {
         id: &envelope.id,
         timestamp: envelope.at,
-        // A target whose filter changed since the event was routed gets the first name the event has.
+        // A target whose filter changed since the event was routed gets the first name the event
+        // has.
         event: filter::event_name(target, envelope).unwrap_or_else(|| filter::first_name(envelope)),
         session: &ctx.session,
         metadata: envelope

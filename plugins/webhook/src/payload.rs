@@ -1,8 +1,8 @@
 //! What an event says, in the words of WAHA.
 //!
-//! Clients of WAHA read fields without looking whether they are there, so those of a message are always
-//! all present: empty text rather than absent. The types here are also where the gateway's OpenAPI document has the bodies
-//! of webhooks from: a test makes `events.schema.json` of them.
+//! Clients of WAHA read fields without looking whether they are there, so those of a message are
+//! always all present: empty text rather than absent. The types here are also where the gateway's
+//! OpenAPI document has the bodies of webhooks from: a test makes `events.schema.json` of them.
 
 pub(crate) mod ack;
 mod address;
@@ -26,7 +26,8 @@ use session::session_status;
     schemars(rename = "WebhookAccount")
 )]
 pub(crate) struct Account {
-    /// The number with `@c.us` where it is known, otherwise the opaque id with `@lid`; empty when neither is.
+    /// The number with `@c.us` where it is known, otherwise the opaque id with `@lid`; empty when
+    /// neither is.
     id: String,
     /// The opaque id, `…@lid`, when known.
     lid: Option<String>,

@@ -1,7 +1,8 @@
 //! What an attempt means: delivered, again later, or never.
 //!
-//! Only 410 is a receiver's word that it never wants to hear of the event. Everything else a person can mend on the
-//! receiver's side: a path that is missing between two versions, a token that has changed, an address that moved.
+//! Only 410 is a receiver's word that it never wants to hear of the event. Everything else a person
+//! can mend on the receiver's side: a path that is missing between two versions, a token that has
+//! changed, an address that moved.
 
 use std::time::{Duration, UNIX_EPOCH};
 

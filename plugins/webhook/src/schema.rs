@@ -1,5 +1,5 @@
-//! `events.schema.json`: the bodies of webhooks as JSON Schema, made from the types that are sent. The gateway's OpenAPI
-//! document has its webhooks from that file.
+//! `events.schema.json`: the bodies of webhooks as JSON Schema, made from the types that are sent.
+//! The gateway's OpenAPI document has its webhooks from that file.
 //!
 //! After a change of the types, `WEBHOOK_SCHEMA=write cargo test -p webhook` writes it anew.
 

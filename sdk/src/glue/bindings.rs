@@ -1,4 +1,5 @@
-//! The generated types that every plugin needs: what the host offers, what all calls carry, and the lifecycle.
+//! The generated types that every plugin needs: what the host offers, what all calls carry, and the
+//! lifecycle.
 
 #![allow(
     missing_docs,

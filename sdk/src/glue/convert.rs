@@ -1,5 +1,5 @@
-//! Conversions between the generated types and the plain ones that authors see: calls and messages. Contents have a file of
-//! their own, and so has each extension point.
+//! Conversions between the generated types and the plain ones that authors see: calls and messages.
+//! Contents have a file of their own, and so has each extension point.
 
 use super::core::wharf::plugin::{calls, messages as wit};
 use crate::{Address, CallContext, Error, InboundMessage, OutboundMessage};

@@ -1,8 +1,8 @@
 //! What turns a plugin into a component. Not part of the public interface; exists in wasm only.
 //!
-//! Each extension point has a private world of its own, so that a component exports exactly the points its author named: the
-//! component linker merges the worlds. They share the generated types of [`core`], which [`convert`] turns into the plain ones
-//! that authors see.
+//! Each extension point has a private world of its own, so that a component exports exactly the
+//! points its author named: the component linker merges the worlds. They share the generated types
+//! of [`core`], which [`convert`] turns into the plain ones that authors see.
 
 use std::{any::TypeId, marker::PhantomData, sync::OnceLock};
 
@@ -33,8 +33,8 @@ pub(crate) fn instance<P: Instance>() -> Result<&'static P, Error> {
         .ok_or_else(|| Error::Internal("the host called the plugin before `configure`".into()))
 }
 
-/// Without a schema the host takes the plugin for one without configuration. So a plugin that has one gives at least the schema
-/// of any object, and its own type does the rest of the check.
+/// Without a schema the host takes the plugin for one without configuration. So a plugin that has
+/// one gives at least the schema of any object, and its own type does the rest of the check.
 fn config_schema<P: Plugin>() -> Option<String> {
     let has_config = TypeId::of::<P::Config>() != TypeId::of::<NoConfig>();
     P::INFO

@@ -85,8 +85,8 @@ pub fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), Error> 
     backend::kv_set(key, value, ttl.map(millis))
 }
 
-/// Writes a key only if nobody else did meanwhile: `expected` is the version read before, none means the
-/// key must not exist. True when the write happened.
+/// Writes a key only if nobody else did meanwhile: `expected` is the version read before, none
+/// means the key must not exist. True when the write happened.
 ///
 /// # Errors
 /// [`Error`].
@@ -115,9 +115,9 @@ pub fn list_keys(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<S
     backend::kv_list(prefix, cursor, limit)
 }
 
-/// Reads a key, lets `change` decide, and writes the outcome unless somebody else wrote meanwhile; then
-/// it reads and asks again. `change` answers the new value, or none to leave the key alone, and what to
-/// return.
+/// Reads a key, lets `change` decide, and writes the outcome unless somebody else wrote meanwhile;
+/// then it reads and asks again. `change` answers the new value, or none to leave the key alone,
+/// and what to return.
 ///
 /// # Errors
 /// [`Error::Contended`] when the race was lost 16 times; whatever `change` or the store refuse.

@@ -1,7 +1,7 @@
 //! What the host offers a plugin: `log`, `kv`, `secrets`.
 //!
-//! Each function has one body here and reaches a `backend`: the imports of the component in wasm, the
-//! in-memory host of [`crate::testing`] natively.
+//! Each function has one body here and reaches a `backend`: the imports of the component in wasm,
+//! the in-memory host of [`crate::testing`] natively.
 
 pub mod kv;
 pub mod log;

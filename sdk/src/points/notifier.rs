@@ -1,5 +1,6 @@
-//! `event-notification`: saying who is told of an event, and what the call looks like. The host makes the calls, stores one
-//! delivery per target before anything is sent, and keeps the dead letters.
+//! `event-notification`: saying who is told of an event, and what the call looks like. The host
+//! makes the calls, stores one delivery per target before anything is sent, and keeps the dead
+//! letters.
 
 use crate::{CallContext, Envelope, Error, Plugin};
 

@@ -6,11 +6,12 @@ use crate::{CallContext, Error, OutboundMessage, Plugin};
 
 /// Decides whether an outbound message may leave.
 pub trait Validator: Plugin {
-    /// Decides about one message. Asked when the message is accepted, and again at the moment of sending
-    /// when it was scheduled or waited long, with the same `subject_id`.
+    /// Decides about one message. Asked when the message is accepted, and again at the moment of
+    /// sending when it was scheduled or waited long, with the same `subject_id`.
     ///
     /// # Errors
-    /// A failure of the plugin itself; what happens to the message then is the operator's `on_error`.
+    /// A failure of the plugin itself; what happens to the message then is the operator's
+    /// `on_error`.
     fn validate(&self, ctx: &CallContext, message: &OutboundMessage) -> Result<Verdict, Error>;
 }
 
@@ -21,8 +22,8 @@ pub enum Verdict {
     Allow,
     /// It may not.
     Reject(Rejection),
-    /// This message is to be sent instead. The host refuses it without the operator's `may_modify`, and when the recipient
-    /// differs.
+    /// This message is to be sent instead. The host refuses it without the operator's `may_modify`,
+    /// and when the recipient differs.
     Modify(OutboundMessage),
 }
 

@@ -1,7 +1,7 @@
 //! Load: connections that send one request after the other, each answered before the next.
 //!
-//! The client shares the machine with the server, so it does no more than it must: the bytes of a request are made by
-//! hand and of an answer only the status and the length are read.
+//! The client shares the machine with the server, so it does no more than it must: the bytes of a
+//! request are made by hand and of an answer only the status and the length are read.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ use tokio::{
 pub(crate) enum Target {
     /// The gateway's API: told not to wait for the outcome.
     Wharf,
-    /// The peer, whose answer is the send. It is spared new recipients, which cost it a look-up each.
+    /// The peer, whose answer is the send. It is spared new recipients, which cost it a look-up
+    /// each.
     Peer,
 }
 

@@ -1,8 +1,9 @@
-//! `cargo xtask bench accept`: durable accepts a second, beside the same server with a plain insert for each request and
-//! beside the same server without a database.
+//! `cargo xtask bench accept`: durable accepts a second, beside the same server with a plain insert
+//! for each request and beside the same server without a database.
 //!
-//! The runs of the three alternate, because the machine is never the same twice; what counts is their ratio in one run.
-//! Every answer 202 of the gateway is looked for in its database afterwards.
+//! The runs of the three alternate, because the machine is never the same twice; what counts is
+//! their ratio in one run. Every answer 202 of the gateway is looked for in its database
+//! afterwards.
 
 mod load;
 mod nowhere;
@@ -223,7 +224,8 @@ async fn start(kind: Kind, folder: &Path) -> Result<Server> {
     })
 }
 
-/// The three bundled plugins are on; the browser cannot start, so that it takes nothing of the machine.
+/// The three bundled plugins are on; the browser cannot start, so that it takes nothing of the
+/// machine.
 fn config(folder: &Path) -> Result<String> {
     let root = wharf_e2e::project::root();
     let (plugins, database) = (root.join("plugins"), folder.join("wharf.db"));

@@ -1,4 +1,5 @@
-//! The peer: unmodified whatsapp-web.js behind Express, on the stand-in. It has no queue: its `POST /send` is the send.
+//! The peer: unmodified whatsapp-web.js behind Express, on the stand-in. It has no queue: its `POST
+//! /send` is the send.
 
 use std::{process::Stdio, time::Duration};
 

@@ -62,7 +62,8 @@ impl Report {
         )
     }
 
-    /// The middle of the ratios of runs that followed each other: what else the machine did touched both alike.
+    /// The middle of the ratios of runs that followed each other: what else the machine did touched
+    /// both alike.
     fn ratio(&self, above: &'static str, below: &'static str) -> f64 {
         let runs = |server| {
             self.cells

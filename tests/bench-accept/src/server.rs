@@ -1,4 +1,5 @@
-//! The servers under load, each a process of its own: the gateway, and the same API over a plain insert or over nothing.
+//! The servers under load, each a process of its own: the gateway, and the same API over a plain
+//! insert or over nothing.
 
 use std::{net::SocketAddr, path::Path, str::FromStr, sync::Arc};
 

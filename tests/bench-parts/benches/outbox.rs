@@ -1,4 +1,5 @@
-//! What group commit is worth: rows accepted by 64 callers at once, beside the same by one caller after the other.
+//! What group commit is worth: rows accepted by 64 callers at once, beside the same by one caller
+//! after the other.
 //!
 //! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
 

@@ -1,4 +1,5 @@
-//! What asking a plugin costs: one validation in a fresh instance of `number-policy`, beside the pipeline without plugins.
+//! What asking a plugin costs: one validation in a fresh instance of `number-policy`, beside the
+//! pipeline without plugins.
 //!
 //! Read the ratio of the two, not the times: they are of this machine and of this moment.
 

@@ -1,5 +1,5 @@
-//! What deleting bodies costs those who send: rows accepted by 64 callers at once while nothing is deleted, and while the
-//! texts of 200,000 sends are.
+//! What deleting bodies costs those who send: rows accepted by 64 callers at once while nothing is
+//! deleted, and while the texts of 200,000 sends are.
 //!
 //! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
 

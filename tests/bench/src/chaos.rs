@@ -1,5 +1,6 @@
-//! Clients that retry with their keys, while gateway, browser, renderer and network fail at random: each message arrives
-//! once or is said not to have been sent, each chat keeps its order, and every client learns what became of its message.
+//! Clients that retry with their keys, while gateway, browser, renderer and network fail at random:
+//! each message arrives once or is said not to have been sent, each chat keeps its order, and every
+//! client learns what became of its message.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -116,7 +117,8 @@ async fn fault(house: &House, mut gateway: Gateway, name: &str, place: usize) ->
     Ok(gateway)
 }
 
-/// One client writes to one chat, in order. Half of them wait for each outcome, half hand everything in first.
+/// One client writes to one chat, in order. Half of them wait for each outcome, half hand
+/// everything in first.
 async fn send_all(api: Api, client: usize, count: usize) -> Result<Vec<(String, Told)>> {
     let number = format!("4915123400{client:02}");
     let bodies: Vec<String> = (0..count).map(|n| format!("{client}/{n}")).collect();

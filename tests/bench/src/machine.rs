@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 /// What a process tree has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
-    /// Anonymous and shared-memory PSS in bytes: what goes away with it. File-backed pages are shared with every other
-    /// browser on the machine.
+    /// Anonymous and shared-memory PSS in bytes: what goes away with it. File-backed pages are
+    /// shared with every other browser on the machine.
     pub(crate) private: u64,
     pub(crate) processes: usize,
 }
@@ -59,8 +59,8 @@ pub(crate) fn cpu(root: i32) -> Result<f64> {
         .sum())
 }
 
-/// Waits until the tree below `root` is at rest, at less than a tenth of a core: a page goes on working for what it has
-/// sent long after it has said so.
+/// Waits until the tree below `root` is at rest, at less than a tenth of a core: a page goes on
+/// working for what it has sent long after it has said so.
 pub(crate) async fn at_rest(root: i32) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(60) {

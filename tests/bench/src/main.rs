@@ -1,5 +1,6 @@
-//! Benches against the running binary, beside unmodified whatsapp-web.js on the same stand-in in the same run. Each prints
-//! a table and, as its last line, JSON with its figures and whether the target is met.
+//! Benches against the running binary, beside unmodified whatsapp-web.js on the same stand-in in
+//! the same run. Each prints a table and, as its last line, JSON with its figures and whether the
+//! target is met.
 
 mod chaos;
 mod machine;

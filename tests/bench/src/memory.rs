@@ -1,4 +1,5 @@
-//! Private memory of the whole process tree (gateway or node, and its browsers) with 1, 2 and 4 linked sessions at rest.
+//! Private memory of the whole process tree (gateway or node, and its browsers) with 1, 2 and 4
+//! linked sessions at rest.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
-//! One send through the page, and many received in one chat: the gateway beside unmodified whatsapp-web.js behind Express
-//! and beside the bare page call, all on one stand-in, webhooks on.
+//! One send through the page, and many received in one chat: the gateway beside unmodified
+//! whatsapp-web.js behind Express and beside the bare page call, all on one stand-in, webhooks on.
 //!
-//! Everybody is kept running and measured in turn, round by round, so that whatever else the machine does falls on all.
+//! Everybody is kept running and measured in turn, round by round, so that whatever else the
+//! machine does falls on all.
 
 mod contender;
 mod inbound;
@@ -32,7 +33,8 @@ impl Stage {
 }
 
 const CLIENTS: usize = 16;
-/// One client at a time, and all of them. Enough that a page cannot put off most of its work until after the run.
+/// One client at a time, and all of them. Enough that a page cannot put off most of its work until
+/// after the run.
 const SENDS: [(usize, usize); 2] = [(1, 400), (CLIENTS, 320)];
 /// Ours to the bare call's median, one client.
 const TO_BARE: f64 = 1.4;

@@ -1,5 +1,5 @@
-//! Three sessions with messages both ways while something breaks every few seconds: nothing may be lost, doubled or
-//! leaked.
+//! Three sessions with messages both ways while something breaks every few seconds: nothing may be
+//! lost, doubled or leaked.
 
 use std::{
     collections::HashMap,
@@ -180,7 +180,8 @@ async fn receive(house: Arc<House>, n: usize, stop: Arc<AtomicBool>) -> Result<T
     Ok(traffic)
 }
 
-/// Makes faults until the time is over; returns how many of each, and the gateway's memory in megabytes over time.
+/// Makes faults until the time is over; returns how many of each, and the gateway's memory in
+/// megabytes over time.
 async fn break_things(
     house: &House,
     gateway: &mut Gateway,

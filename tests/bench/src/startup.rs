@@ -1,5 +1,6 @@
-//! From the start of the process to the first QR, and from a restart to ready, the stand-in's sync at 400 ms. Ours and
-//! the peer's rounds alternate, so that whatever else the machine does falls on both.
+//! From the start of the process to the first QR, and from a restart to ready, the stand-in's sync
+//! at 400 ms. Ours and the peer's rounds alternate, so that whatever else the machine does falls on
+//! both.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

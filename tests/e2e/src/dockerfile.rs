@@ -1,6 +1,8 @@
-//! Reads a Dockerfile: the instructions of a stage with their arguments, and the form of the file that Railway builds.
+//! Reads a Dockerfile: the instructions of a stage with their arguments, and the form of the file
+//! that Railway builds.
 //!
-//! It knows what the repository's file uses and no more: no here-documents, no other escape character.
+//! It knows what the repository's file uses and no more: no here-documents, no other escape
+//! character.
 
 use std::fmt::Write;
 
@@ -147,8 +149,8 @@ fn logical_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The file for Railway: it refuses `VOLUME`, because it mounts volumes itself, and caches whose id does not begin with the
-/// id of somebody's service.
+/// The file for Railway: it refuses `VOLUME`, because it mounts volumes itself, and caches whose id
+/// does not begin with the id of somebody's service.
 #[must_use]
 pub fn railway(text: &str) -> String {
     let mut out = String::from(

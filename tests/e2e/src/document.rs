@@ -1,5 +1,5 @@
-//! The gateway's OpenAPI document, held against every answer that a test gets: a status, a code or a field that it does not
-//! have fails the test that saw it.
+//! The gateway's OpenAPI document, held against every answer that a test gets: a status, a code or
+//! a field that it does not have fails the test that saw it.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,8 @@ fn read() -> Result<Value> {
     Ok(serde_json::from_slice(&printed.stdout)?)
 }
 
-/// Insists that the document has such an answer to such a call. What is no call of the API is none of its business.
+/// Insists that the document has such an answer to such a call. What is no call of the API is none
+/// of its business.
 ///
 /// # Errors
 /// When it has not.

@@ -81,7 +81,8 @@ impl Log {
         });
     }
 
-    /// The address the gateway says it listens on, in JSON or, with `NO_COLOR`, in the form for people.
+    /// The address the gateway says it listens on, in JSON or, with `NO_COLOR`, in the form for
+    /// people.
     fn address(&self) -> Option<String> {
         self.lines().iter().find_map(|line| {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| {
@@ -123,7 +124,8 @@ pub fn program() -> Result<PathBuf> {
     })
 }
 
-/// The command that runs the gateway in `folder`, with nothing of our environment that it would read.
+/// The command that runs the gateway in `folder`, with nothing of our environment that it would
+/// read.
 ///
 /// # Errors
 /// When it has not been built.
@@ -272,7 +274,8 @@ impl Drop for Gateway {
     /// Whatever went wrong before: no process outlives this value.
     fn drop(&mut self) {
         self.family.alive();
-        // Fails when it has ended; the guard processes see the end of the pipe and close the browsers.
+        // Fails when it has ended; the guard processes see the end of the pipe and close the
+        // browsers.
         let _ = self.child.start_kill();
         let until = std::time::Instant::now() + Duration::from_secs(15);
         while !self.family.alive().is_empty() && std::time::Instant::now() < until {

@@ -1,4 +1,5 @@
-//! One folder with a gateway's file and data, a stand-in for WhatsApp Web, and a receiver of webhooks.
+//! One folder with a gateway's file and data, a stand-in for WhatsApp Web, and a receiver of
+//! webhooks.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +30,8 @@ pub struct Plan {
     pub standin: Settings,
     /// Ports: gateway, stand-in, receiver. 0 picks a free one.
     pub ports: (u16, u16, u16),
-    /// The page is opened as `https://web.whatsapp.com/`, led to the stand-in: what a login was made under.
+    /// The page is opened as `https://web.whatsapp.com/`, led to the stand-in: what a login was
+    /// made under.
     pub https: bool,
     /// The address of another page than the stand-in's.
     pub page: Option<String>,

@@ -1,7 +1,8 @@
 //! The harness: the real gateway on the stand-in, with a receiver for its webhooks.
 //!
-//! Nothing here reaches into the gateway. What a test or the demo learns, it learns as a client, an operator or a
-//! recipient would: over HTTP, from the log, from `/proc`, or from the stand-in's list of what arrived.
+//! Nothing here reaches into the gateway. What a test or the demo learns, it learns as a client, an
+//! operator or a recipient would: over HTTP, from the log, from `/proc`, or from the stand-in's
+//! list of what arrived.
 
 pub mod api;
 pub mod dockerfile;

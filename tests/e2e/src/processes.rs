@@ -1,7 +1,7 @@
 //! Which processes belong to a gateway, read from `/proc`.
 //!
-//! Every folder of a test is its own, so whoever names it on the command line belongs to that test. Chromium's renderers
-//! do not, but they share the process group of one that does.
+//! Every folder of a test is its own, so whoever names it on the command line belongs to that test.
+//! Chromium's renderers do not, but they share the process group of one that does.
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
@@ -34,7 +34,8 @@ impl Family {
         }
     }
 
-    /// Pids of those alive, ours excepted; remembers their groups, so that a group is still known when its leader is gone.
+    /// Pids of those alive, ours excepted; remembers their groups, so that a group is still known
+    /// when its leader is gone.
     pub fn alive(&mut self) -> Vec<i32> {
         self.members()
             .into_iter()
@@ -118,7 +119,8 @@ fn read(process: &process::Process) -> Option<Process> {
     })
 }
 
-/// The guard has the browser's switches on its command line too; the program's name tells them apart.
+/// The guard has the browser's switches on its command line too; the program's name tells them
+/// apart.
 fn is_chromium(line: &str) -> bool {
     let program = line.split(' ').next().unwrap_or_default();
     line.contains("--user-data-dir=")

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The repository, found when the program runs: one that was copied or moved has the programs of the old place in its
-/// target folder, and cargo sees no reason to build them again.
+/// The repository, found when the program runs: one that was copied or moved has the programs of
+/// the old place in its target folder, and cargo sees no reason to build them again.
 #[must_use]
 pub fn root() -> PathBuf {
     // Set by `cargo run` and `cargo test`; without it, where we stand and where the program lies.

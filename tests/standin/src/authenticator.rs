@@ -1,4 +1,5 @@
-//! A user's browser with a passkey, played by a test: it signs for whatever origin it is told, as no real browser does.
+//! A user's browser with a passkey, played by a test: it signs for whatever origin it is told, as
+//! no real browser does.
 
 use anyhow::{Context, Result};
 use base64::{
@@ -76,7 +77,8 @@ impl Authenticator {
         }
     }
 
-    /// Its id, and its private key as PKCS#8, both in standard base64: what a browser's virtual authenticator takes.
+    /// Its id, and its private key as PKCS#8, both in standard base64: what a browser's virtual
+    /// authenticator takes.
     ///
     /// # Errors
     /// When the key cannot be encoded.

@@ -1,7 +1,9 @@
-//! A stand-in for web.whatsapp.com: a server and a page that behave to a client as the real ones do.
+//! A stand-in for web.whatsapp.com: a server and a page that behave to a client as the real ones
+//! do.
 //!
-//! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done through its
-//! control API (`/_control/…`, see the README); unmodified third-party clients run on it.
+//! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done
+//! through its control API (`/_control/…`, see the README); unmodified third-party clients run on
+//! it.
 
 mod authenticator;
 mod control;
@@ -96,8 +98,9 @@ impl Standin {
         self.tls.as_ref().map(|front| front.address.port())
     }
 
-    /// SHA-256 of the public key of the front's certificate, as `--ignore-certificate-errors-spki-list` wants it: a browser
-    /// so started has a page without certificate errors, which is what it lets use passkeys.
+    /// SHA-256 of the public key of the front's certificate, as
+    /// `--ignore-certificate-errors-spki-list` wants it: a browser so started has a page without
+    /// certificate errors, which is what it lets use passkeys.
     #[must_use]
     pub fn tls_key(&self) -> Option<&str> {
         self.tls.as_ref().map(|front| front.key.as_str())

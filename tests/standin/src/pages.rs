@@ -1,4 +1,5 @@
-//! The page's files. `app.js` is one closure of several files, so that nothing of it leaks into the page's globals.
+//! The page's files. `app.js` is one closure of several files, so that nothing of it leaks into the
+//! page's globals.
 
 use std::{fmt::Write, sync::Arc};
 

@@ -1,6 +1,8 @@
-//! Passkeys at linking and at a checkpoint: what the server asks, verifies and passes on, and what the phone does.
+//! Passkeys at linking and at a checkpoint: what the server asks, verifies and passes on, and what
+//! the phone does.
 //!
-//! Signatures are real: the settings name the public keys of credentials, whoever holds the private one is the user.
+//! Signatures are real: the settings name the public keys of credentials, whoever holds the private
+//! one is the user.
 
 mod settings;
 
@@ -32,9 +34,11 @@ pub struct PasskeyView {
     pub refused: Vec<String>,
     /// Assertions that were accepted at linking.
     pub accepted: u32,
-    /// What the page got of its browser, each time: what `String` says of it, and whether it is an instance of its interfaces.
+    /// What the page got of its browser, each time: what `String` says of it, and whether it is an
+    /// instance of its interfaces.
     pub looks: Vec<String>,
-    /// What became of questions for a credential of another kind (frame `ask-credential`): its type, null, or an error's name.
+    /// What became of questions for a credential of another kind (frame `ask-credential`): its
+    /// type, null, or an error's name.
     pub others: Vec<String>,
     /// The prf output of each checkpoint that was passed; null: there was none.
     pub checkpoints: Vec<Option<String>>,

@@ -24,8 +24,9 @@ pub struct Settings {
     pub nacks: Vec<u32>,
     /// The next logins are refused with these codes, one each.
     pub login_failures: Vec<u32>,
-    /// Until when, in seconds since the epoch, the account may write to nobody new; none: it may. The page asks for it at
-    /// each start; what changes in between is told by the frame `reachout-timelock`.
+    /// Until when, in seconds since the epoch, the account may write to nobody new; none: it may.
+    /// The page asks for it at each start; what changes in between is told by the frame
+    /// `reachout-timelock`.
     pub timelock_ends: Option<i64>,
     /// So many acks are lost: the message arrives, the connection breaks.
     pub lose_acks: u32,
@@ -33,7 +34,8 @@ pub struct Settings {
     pub not_on_whatsapp: Vec<String>,
     /// Number look-ups fail with this code.
     pub lookup_error: Option<u32>,
-    /// What a link preview says, in the page's own field names (`title`, `description`); none: there are no previews.
+    /// What a link preview says, in the page's own field names (`title`, `description`); none:
+    /// there are no previews.
     pub link_preview: Option<serde_json::Value>,
     /// From the question for a link preview to its answer, in milliseconds.
     pub link_preview_delay: u64,
@@ -55,8 +57,8 @@ pub struct Settings {
     pub missing: Vec<String>,
     /// The serialised message key has another name, as in newer builds.
     pub hidden_serialized: bool,
-    /// The loader's own map of modules (`require("__debug").modulesMap`): `map` as in builds so far, `none`, or `other` with
-    /// records of another form.
+    /// The loader's own map of modules (`require("__debug").modulesMap`): `map` as in builds so
+    /// far, `none`, or `other` with records of another form.
     pub module_map: ModuleMap,
     /// In the next page loads the browser refuses the page its storage.
     pub storage_failures: u32,

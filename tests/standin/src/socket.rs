@@ -37,8 +37,8 @@ async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> 
     upgrade.on_upgrade(move |socket| serve(world, socket))
 }
 
-/// Half a surrogate pair, which a text of Rust cannot hold and one of JavaScript can: somebody's program has cut an emoji in
-/// two. In whatever is said to a page this character stands for it.
+/// Half a surrogate pair, which a text of Rust cannot hold and one of JavaScript can: somebody's
+/// program has cut an emoji in two. In whatever is said to a page this character stands for it.
 pub const HALF_EMOJI: char = '\u{F8FF}';
 
 fn for_a_page(frame: &Value) -> String {

@@ -1,4 +1,5 @@
-//! HTTPS for clients whose address is fixed to `https://web.whatsapp.com`: decrypts and passes every byte on.
+//! HTTPS for clients whose address is fixed to `https://web.whatsapp.com`: decrypts and passes
+//! every byte on.
 
 use std::{net::SocketAddr, sync::Arc};
 

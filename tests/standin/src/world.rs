@@ -183,7 +183,8 @@ impl World {
         });
     }
 
-    /// A login: the older connection of the same credentials is thrown out without a word to its user.
+    /// A login: the older connection of the same credentials is thrown out without a word to its
+    /// user.
     pub(crate) fn login(&self, id: u64) -> Option<Device> {
         self.change(|state| {
             let noise = state.connections.get(&id)?.noise.clone();
@@ -331,7 +332,8 @@ impl Connection {
     }
 }
 
-/// The four secret fields of a QR, without the prefix, the platform and the suffix that builds may add.
+/// The four secret fields of a QR, without the prefix, the platform and the suffix that builds may
+/// add.
 pub(crate) fn plain(qr: &str) -> &str {
     let text = qr.rsplit_once('#').map_or(qr, |(_, rest)| rest);
     text.match_indices(',')

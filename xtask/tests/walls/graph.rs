@@ -1,8 +1,9 @@
 //! Which file of a crate names what another one defines.
 //!
-//! An arrow goes to the file that defines a thing, through re-exports: a `mod.rs` that only passes names on is no station.
-//! Re-exports themselves (`pub use`) are no arrows. What only tests see is left out. Methods are not followed: their calls
-//! name no path, so an `impl` in another file than its type is seen from that file alone.
+//! An arrow goes to the file that defines a thing, through re-exports: a `mod.rs` that only passes
+//! names on is no station. Re-exports themselves (`pub use`) are no arrows. What only tests see is
+//! left out. Methods are not followed: their calls name no path, so an `impl` in another file than
+//! its type is seen from that file alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +26,8 @@ type Module = Vec<String>;
 pub(crate) struct Graph {
     /// From which file to which, and the names it goes by.
     pub(crate) arrows: BTreeMap<(String, String), BTreeSet<String>>,
-    /// From which file to which top module, as written: `crate::outbox::StoreError` names `outbox`, whoever defines it.
+    /// From which file to which top module, as written: `crate::outbox::StoreError` names `outbox`,
+    /// whoever defines it.
     pub(crate) rooms: BTreeSet<(String, String)>,
 }
 
@@ -340,7 +342,8 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The file that defines what a path means, seen from a module, and its name there; none: it is of another crate.
+/// The file that defines what a path means, seen from a module, and its name there; none: it is of
+/// another crate.
 fn resolve(
     scopes: &BTreeMap<Module, Scope>,
     from: &[String],

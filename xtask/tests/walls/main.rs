@@ -1,5 +1,5 @@
-//! What docs/ARCHITECTURE.md says of the host's files, kept: which room may name which, and which crate; no circles; how
-//! long a file may be; where `unsafe` is.
+//! What docs/ARCHITECTURE.md says of the host's files, kept: which room may name which, and which
+//! crate; no circles; how long a file may be; where `unsafe` is.
 
 #![expect(
     clippy::expect_used,
@@ -26,7 +26,8 @@ const ROOMS: [(&str, &str); 4] = [
 
 const LONGEST: usize = 600;
 
-/// Tests run in their package's folder. Its path is not compiled in: a copied checkout would look at the old place.
+/// Tests run in their package's folder. Its path is not compiled in: a copied checkout would look
+/// at the old place.
 fn root() -> PathBuf {
     Path::new("..").canonicalize().expect("the repository")
 }
@@ -106,7 +107,8 @@ fn room(file: &str) -> String {
     first.strip_suffix(".rs").unwrap_or(first).to_owned()
 }
 
-/// The table "Which way things depend" of docs/ARCHITECTURE.md: a room, and the rooms that it may name.
+/// The table "Which way things depend" of docs/ARCHITECTURE.md: a room, and the rooms that it may
+/// name.
 fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("the page");
     let words = |cell: &str| {

@@ -1,7 +1,7 @@
 //! Web pages of other origins that the operator lets call (`[api] cors_origins`).
 //!
-//! A preflight asks on behalf of a page and shows no key, so it is answered without one, but only for a page that may call:
-//! any other `OPTIONS` is a call like every other.
+//! A preflight asks on behalf of a page and shows no key, so it is answered without one, but only
+//! for a page that may call: any other `OPTIONS` is a call like every other.
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 

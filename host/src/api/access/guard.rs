@@ -1,4 +1,5 @@
-//! Every call goes through here: it is answered, refused, or given on to the routes as its key sees them.
+//! Every call goes through here: it is answered, refused, or given on to the routes as its key sees
+//! them.
 
 use std::sync::Arc;
 
@@ -125,7 +126,8 @@ impl Guard {
         }
         let mut response = response?;
         if chunked {
-            // Where somebody before us went by a Content-Length beside it, what follows would be another's request.
+            // Where somebody before us went by a Content-Length beside it, what follows would be
+            // another's request.
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -134,7 +136,8 @@ impl Guard {
     }
 }
 
-/// Gives the request to another router. What this one has noted of the path would there be taken for a path around it.
+/// Gives the request to another router. What this one has noted of the path would there be taken
+/// for a path around it.
 async fn seen_by(view: &Router, mut request: Request) -> Result<Response, ApiError> {
     let mut before = std::mem::replace(request.extensions_mut(), Extensions::new());
     if let Some(caller) = before.remove::<Caller>() {
@@ -169,7 +172,8 @@ pub(in crate::api) async fn guard(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    // For what pages embed without asking. Pages of `cors_origins` ask, and are answered all the same.
+    // For what pages embed without asking. Pages of `cors_origins` ask, and are answered all the
+    // same.
     headers.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("same-origin"),
@@ -179,7 +183,8 @@ pub(in crate::api) async fn guard(
         is_preflight && status == StatusCode::NO_CONTENT,
         headers,
     );
-    // A body that was not read to its end ends the connection; a client that is not told would use it again and lose a call.
+    // A body that was not read to its end ends the connection; a client that is not told would use
+    // it again and lose a call.
     if is_refused || status == StatusCode::PAYLOAD_TOO_LARGE {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

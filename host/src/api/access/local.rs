@@ -1,7 +1,7 @@
 //! Without keys: who on this machine is answered.
 //!
-//! The address is loopback, so whoever connects is a program of this machine. Two of them speak for others: a browser, for
-//! whatever page it has open, and a reverse proxy, for whoever reaches it.
+//! The address is loopback, so whoever connects is a program of this machine. Two of them speak for
+//! others: a browser, for whatever page it has open, and a reverse proxy, for whoever reaches it.
 
 use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 
@@ -12,7 +12,8 @@ use crate::api::{
 
 /// Below it everything has a token of its own.
 pub(super) const HELPER: &str = "/passkey/";
-/// Paths that need no key, because a browser that opens them shows none and they say only what the source says.
+/// Paths that need no key, because a browser that opens them shows none and they say only what the
+/// source says.
 const REFERENCE: [&str; 2] = ["/openapi.json", "/docs"];
 const REFERENCE_PARTS: &str = "/docs/";
 
@@ -96,8 +97,9 @@ impl Local {
     }
 }
 
-/// Refuses what a page of another site makes a browser ask, which need not have an `Origin`: pictures, scripts, forms, links.
-/// A link may lead to a page for people; there is one, the passkey helper. Another port of this machine is the same site.
+/// Refuses what a page of another site makes a browser ask, which need not have an `Origin`:
+/// pictures, scripts, forms, links. A link may lead to a page for people; there is one, the passkey
+/// helper. Another port of this machine is the same site.
 pub(super) fn no_foreign_page(
     method: &Method,
     path: &str,

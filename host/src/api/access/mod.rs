@@ -1,9 +1,9 @@
 //! Who may call.
 //!
-//! With keys: whoever shows one, for what that key may do ([`super::route`]) and with the sessions that it may see
-//! ([`crate::services::View`]). Without (the bind is loopback then, or the gateway does not start): programs of this machine, but
-//! no web page that a browser of this machine has open, whatever name its host resolves to, and nobody who comes through a
-//! proxy.
+//! With keys: whoever shows one, for what that key may do ([`super::route`]) and with the sessions
+//! that it may see ([`crate::services::View`]). Without (the bind is loopback then, or the gateway
+//! does not start): programs of this machine, but no web page that a browser of this machine has
+//! open, whatever name its host resolves to, and nobody who comes through a proxy.
 //!
 //! All of it is decided here, before a byte of the body is read.
 
@@ -237,7 +237,8 @@ impl Rights {
     }
 }
 
-/// The key that is shown. Two of them are none: whoever put the second one there may be another than who sent the first.
+/// The key that is shown. Two of them are none: whoever put the second one there may be another
+/// than who sent the first.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let several = || {
         refuse(
@@ -278,7 +279,8 @@ fn has_key_in_address(uri: &Uri) -> bool {
     })
 }
 
-/// A caller's own request id goes into answers and logs, so it is short and plain, or a new one takes its place.
+/// A caller's own request id goes into answers and logs, so it is short and plain, or a new one
+/// takes its place.
 pub(super) fn bounded_id(mut request: Request) -> Request {
     const NAME: HeaderName = HeaderName::from_static("x-request-id");
     let is_good = |value: &HeaderValue| {

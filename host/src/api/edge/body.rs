@@ -1,4 +1,5 @@
-//! Bodies on their way: a request's has a deadline that grows with what has come, an answer's says when it is over.
+//! Bodies on their way: a request's has a deadline that grows with what has come, an answer's says
+//! when it is over.
 
 use std::{
     pin::Pin,

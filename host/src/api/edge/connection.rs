@@ -31,8 +31,8 @@ use crate::config::MAX_LARGE_BODY;
 const BUFFER: usize = 64 << 10;
 /// For a header on a connection that only a probe may have.
 const PROBE: Duration = Duration::from_secs(2);
-/// What is still coming is read and thrown away for so long after a refusal, and no more of it than a body may have: the
-/// system would else take the refusal back.
+/// What is still coming is read and thrown away for so long after a refusal, and no more of it than
+/// a body may have: the system would else take the refusal back.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Answers on `socket` until either side has enough.
@@ -107,7 +107,8 @@ pub(super) async fn attend(
                     return Poll::Ready(Some(end));
                 }
             }
-            // The timer is set anew when the deadline comes nearer; when it moves away, the timer finds that out.
+            // The timer is set anew when the deadline comes nearer; when it moves away, the timer
+            // finds that out.
             while let Some(deadline) = peer.deadline(&limits) {
                 if alarm.is_elapsed() || deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);

@@ -2,13 +2,14 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More than anything here needs; some systems give a thousand million, over which older programs loop at their start.
+/// More than anything here needs; some systems give a thousand million, over which older programs
+/// loop at their start.
 const ENOUGH: u64 = 65_536;
 /// What is not for callers: database, browsers, plugins, deliveries, the log.
 const OURS: usize = 256;
 
-/// Raises the limit of descriptors to what the system allows; the limit that holds then. Distributions give 1,024 to a
-/// program that does not ask for more.
+/// Raises the limit of descriptors to what the system allows; the limit that holds then.
+/// Distributions give 1,024 to a program that does not ask for more.
 pub fn raise() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 0;
@@ -20,7 +21,8 @@ pub fn raise() -> u64 {
     }
 }
 
-/// How many connections there may be: as many as are wanted, but never so many that nothing is left for us.
+/// How many connections there may be: as many as are wanted, but never so many that nothing is left
+/// for us.
 pub(super) fn connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE)
         .ok()

@@ -1,8 +1,9 @@
 //! Where connections come in: how many, and how long each may take for what.
 //!
-//! Everybody who reaches the port can open connections, before any key is asked for. So their number is bounded below the
-//! descriptor limit, each has deadlines, and when the room is full the oldest that has asked nothing yet makes room. Should
-//! all be at work, a few more are let in of which only probes are answered: a busy gateway must not be restarted for it.
+//! Everybody who reaches the port can open connections, before any key is asked for. So their
+//! number is bounded below the descriptor limit, each has deadlines, and when the room is full the
+//! oldest that has asked nothing yet makes room. Should all be at work, a few more are let in of
+//! which only probes are answered: a busy gateway must not be restarted for it.
 
 mod body;
 mod connection;

@@ -1,7 +1,7 @@
 //! What one connection is doing, as far as its deadlines depend on it.
 //!
-//! Written by the connection's own task alone, and read by whoever looks for one to close; so plain stores are enough, and
-//! a request costs three of them and no timer.
+//! Written by the connection's own task alone, and read by whoever looks for one to close; so plain
+//! stores are enough, and a request costs three of them and no timer.
 
 use std::sync::{
     LazyLock,

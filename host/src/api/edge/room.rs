@@ -11,7 +11,8 @@ use super::peer::{Peer, Phase};
 
 /// Places beside all others, for probes.
 const FOR_PROBES: usize = 16;
-/// A connection that has not asked anything is left alone for so many milliseconds: its first bytes may be on their way.
+/// A connection that has not asked anything is left alone for so many milliseconds: its first bytes
+/// may be on their way.
 const GRACE: u64 = 500;
 
 /// All connections.
@@ -71,8 +72,8 @@ impl Room {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place: a free one, that of a connection which has asked nothing, or one of those for probes. Waits while there is
-    /// none.
+    /// A place: a free one, that of a connection which has asked nothing, or one of those for
+    /// probes. Waits while there is none.
     pub(super) async fn seat(self: &Arc<Self>) -> Seat {
         loop {
             if let Some(seat) = self.try_seat() {

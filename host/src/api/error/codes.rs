@@ -1,7 +1,8 @@
 //! Every error code of the API with its status, its title and its meaning.
 //!
-//! Both layers answer with the same codes. A plugin that rejects a message answers with a code of its own in the place of
-//! [`Code::Rejected`]; no other answer has a code that is not in this table.
+//! Both layers answer with the same codes. A plugin that rejects a message answers with a code of
+//! its own in the place of [`Code::Rejected`]; no other answer has a code that is not in this
+//! table.
 
 use axum::http::StatusCode;
 
@@ -50,7 +51,8 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request has a header twice that may stand in it once, so programs on the way may read it in different ways.
+    /// The request has a header twice that may stand in it once, so programs on the way may read it
+    /// in different ways.
     AmbiguousRequest: BAD_REQUEST, "ambiguous_request", "Bad Request";
     /// The body broke off or is not well-formed HTTP; nothing was stored.
     BodyNotReadable: BAD_REQUEST, "body_not_readable", "Request body not readable";
@@ -58,7 +60,8 @@ codes! {
     DuplicateField: BAD_REQUEST, "duplicate_field", "Duplicate field";
     /// The query names a parameter twice; `parameter` says which.
     DuplicateParameter: BAD_REQUEST, "duplicate_parameter", "Invalid query";
-    /// A bulk order names the same recipient twice; `recipient` is the place of the second one in the list, from 0.
+    /// A bulk order names the same recipient twice; `recipient` is the place of the second one in
+    /// the list, from 0.
     DuplicateRecipient: BAD_REQUEST, "duplicate_recipient", "Duplicate recipient";
     /// What was sent as a passkey's assertion cannot be used.
     InvalidAssertion: BAD_REQUEST, "invalid_assertion", "Invalid assertion";
@@ -84,7 +87,8 @@ codes! {
     InvalidNumber: BAD_REQUEST, "invalid_number", "Invalid phone number format";
     /// What is escaped in the path is no UTF-8 text.
     InvalidPath: BAD_REQUEST, "invalid_path", "Bad Request";
-    /// A parameter of the query has a wrong value, or those given do not fit together; `parameter` says which one is wrong.
+    /// A parameter of the query has a wrong value, or those given do not fit together; `parameter`
+    /// says which one is wrong.
     InvalidQuery: BAD_REQUEST, "invalid_query", "Invalid query";
     /// A bulk order has no recipients, or too many.
     InvalidRecipients: BAD_REQUEST, "invalid_recipients", "Invalid recipients";
@@ -194,13 +198,15 @@ codes! {
     QuoteNotFound: UNPROCESSABLE_ENTITY, "quote_not_found", "Message to answer not found";
     /// Recipients of that kind cannot be written to by this version.
     RecipientNotSupported: UNPROCESSABLE_ENTITY, "recipient_not_supported", "Recipient not supported";
-    /// A plugin rejected the message; its own code stands in the place of this one where it gives one.
+    /// A plugin rejected the message; its own code stands in the place of this one where it gives
+    /// one.
     Rejected: UNPROCESSABLE_ENTITY, "rejected", "Message rejected";
     /// The template could not be made into a text.
     TemplateFailed: UNPROCESSABLE_ENTITY, "template_failed", "Template failed";
     /// There is no such template.
     UnknownTemplate: UNPROCESSABLE_ENTITY, "unknown_template", "Unknown template";
-    /// Pace, pause or a restriction holds the message back, and the operator does not let callers wait; nothing was stored.
+    /// Pace, pause or a restriction holds the message back, and the operator does not let callers
+    /// wait; nothing was stored.
     HeldBack: TOO_MANY_REQUESTS, "held_back", "Message held back";
     /// WhatsApp makes no more pairing codes for a while.
     PairingRateLimited: TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes";
@@ -216,7 +222,8 @@ codes! {
     PageError: BAD_GATEWAY, "page_error", "WhatsApp Web could not take the message";
     /// WhatsApp's server refused it.
     RefusedByWhatsapp: BAD_GATEWAY, "refused_by_whatsapp", "WhatsApp refused the message";
-    /// The gateway has no room now; nothing was stored, and the header `Retry-After` says when to try again.
+    /// The gateway has no room now; nothing was stored, and the header `Retry-After` says when to
+    /// try again.
     Busy: SERVICE_UNAVAILABLE, "busy", "Gateway is busy";
     /// The message's `expiresAt` passed before it was begun.
     Expired: SERVICE_UNAVAILABLE, "expired", "Message expired";

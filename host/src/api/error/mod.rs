@@ -1,4 +1,5 @@
-//! What callers are told when a call fails: one table of codes, one error type, one place that gives it its form.
+//! What callers are told when a call fails: one table of codes, one error type, one place that
+//! gives it its form.
 
 mod codes;
 mod failures;

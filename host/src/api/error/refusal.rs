@@ -1,5 +1,6 @@
-//! The one error type of the API, without a form: guard, extractors and handlers say what is wrong, and
-//! [`super::render`] makes it the original service's envelope or a problem document, by the path that was called.
+//! The one error type of the API, without a form: guard, extractors and handlers say what is wrong,
+//! and [`super::render`] makes it the original service's envelope or a problem document, by the
+//! path that was called.
 
 use std::{any::Any, borrow::Cow};
 
@@ -74,7 +75,8 @@ impl ApiError {
         )
     }
 
-    /// A panic. Its words may quote anything; they go to the log by the panic hook, never to a caller.
+    /// A panic. Its words may quote anything; they go to the log by the panic hook, never to a
+    /// caller.
     pub(in crate::api) fn panicked(_: Box<dyn Any + Send>) -> Response {
         Self::internal("a panic; standard error says where").into_response()
     }
@@ -102,7 +104,8 @@ impl ApiError {
         self
     }
 
-    /// Adds a fact for programs. A problem document has it as a member; the envelope has it in `data`.
+    /// Adds a fact for programs. A problem document has it as a member; the envelope has it in
+    /// `data`.
     pub(in crate::api) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.members.push(Member {
             name,
@@ -112,7 +115,8 @@ impl ApiError {
         self
     }
 
-    /// As [`Self::with`], for problem documents alone: the original service's clients do not expect it.
+    /// As [`Self::with`], for problem documents alone: the original service's clients do not expect
+    /// it.
     pub(in crate::api) fn with_in_problem(
         mut self,
         name: &'static str,

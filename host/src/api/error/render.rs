@@ -1,9 +1,9 @@
-//! The form of refusals. Below `/v1`, and on helper pages, a problem document (RFC 9457); elsewhere the envelope of the
-//! original service.
+//! The form of refusals. Below `/v1`, and on helper pages, a problem document (RFC 9457); elsewhere
+//! the envelope of the original service.
 //!
-//! Handlers, the guard and extractors say what is wrong; which form it gets is decided here by the path, once, so nobody
-//! answers in the other layer's form by mistake. What went wrong inside is logged here, with the id of the request, and
-//! nowhere else: its caller gets that id and no more.
+//! Handlers, the guard and extractors say what is wrong; which form it gets is decided here by the
+//! path, once, so nobody answers in the other layer's form by mistake. What went wrong inside is
+//! logged here, with the id of the request, and nowhere else: its caller gets that id and no more.
 
 use std::sync::Arc;
 
@@ -248,7 +248,8 @@ pub(in crate::api) async fn shape(
     let path = uri.path();
     let said = response.extensions_mut().remove::<ApiError>();
     let refusal = match status {
-        // Also a path that only looks like one of the API, such as a session's with an unknown verb.
+        // Also a path that only looks like one of the API, such as a session's with an unknown
+        // verb.
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
             if paths.of(path).is_none() && (said.is_some() || is_of_framework(&response)) =>
         {

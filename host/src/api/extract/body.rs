@@ -29,7 +29,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The bytes of a body that calls itself JSON. Its handler reads a `T` of them, where a large one keeps nobody waiting.
+/// The bytes of a body that calls itself JSON. Its handler reads a `T` of them, where a large one
+/// keeps nobody waiting.
 #[derive(Debug)]
 pub(in crate::api) struct JsonBody<T>(
     pub(in crate::api) Bytes,

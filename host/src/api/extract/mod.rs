@@ -1,5 +1,5 @@
-//! What handlers take out of a request, each kind in one place: parameters of the query, the session, the action of the
-//! path, the body. What cannot be taken is refused in the API's words.
+//! What handlers take out of a request, each kind in one place: parameters of the query, the
+//! session, the action of the path, the body. What cannot be taken is refused in the API's words.
 
 mod action;
 mod body;

@@ -49,7 +49,8 @@ impl<S: Send + Sync> FromRequestParts<S> for NoParams {
     }
 }
 
-/// A time in a query: RFC 3339 or milliseconds. The `+` of an offset that nobody has escaped comes as a blank.
+/// A time in a query: RFC 3339 or milliseconds. The `+` of an offset that nobody has escaped comes
+/// as a blank.
 pub(in crate::api) fn time(
     name: &str,
     word: Option<String>,

@@ -40,7 +40,8 @@ pub(super) async fn path_part<S: Send + Sync>(
     Ok(part.map(|(_, part)| part.to_owned()).unwrap_or_default())
 }
 
-/// `?clientId=`: the original service knew one client; a call that names none means the default one.
+/// `?clientId=`: the original service knew one client; a call that names none means the default
+/// one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct ClientQuery {

@@ -1,4 +1,5 @@
-//! So many calls without a key within a minute, whoever makes them: a token of 128 bits cannot be guessed, but asking costs.
+//! So many calls without a key within a minute, whoever makes them: a token of 128 bits cannot be
+//! guessed, but asking costs.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -1,8 +1,8 @@
-//! The helper page: for a person with a link and no key. It walks through signing in the browser that knows the passkey,
-//! takes what comes back, and lets a code be confirmed.
+//! The helper page: for a person with a link and no key. It walks through signing in the browser
+//! that knows the passkey, takes what comes back, and lets a code be confirmed.
 //!
-//! It is one document without external parts, and its policy lets it run its own script and call its own address alone. The
-//! token in the address opens this one challenge; it dies with it.
+//! It is one document without external parts, and its policy lets it run its own script and call
+//! its own address alone. The token in the address opens this one challenge; it dies with it.
 
 mod limit;
 
@@ -180,7 +180,8 @@ struct Challenge {
     snippet: Option<String>,
     /// Seconds until the present stage ends by itself.
     seconds_left: u64,
-    /// Seconds within which an assertion needs no code to be compared; null: a code will have to be.
+    /// Seconds within which an assertion needs no code to be compared; null: a code will have to
+    /// be.
     seconds_without_code: Option<u64>,
 }
 
@@ -255,8 +256,8 @@ impl Output for Taken {
     }
 }
 
-/// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept: application/json` the state of its
-/// challenge.
+/// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept:
+/// application/json` the state of its challenge.
 async fn page(
     State(sessions): State<Arc<dyn Sessions>>,
     State(calls): State<Arc<Limit>>,
@@ -327,7 +328,8 @@ async fn answer(
 struct Comparison {
     /// The code of the page, `ABCD-EFGH`.
     code: String,
-    /// Whether the phone shows it too; if not, the ceremony is given up: somebody else's phone is at work.
+    /// Whether the phone shows it too; if not, the ceremony is given up: somebody else's phone is
+    /// at work.
     same: bool,
 }
 

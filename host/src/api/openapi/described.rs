@@ -1,4 +1,5 @@
-//! Handlers describe themselves: what their parameters read of a request and what they return is said by those types.
+//! Handlers describe themselves: what their parameters read of a request and what they return is
+//! said by those types.
 
 use axum::{
     Json,

@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document, made of the table of calls: what each needs is what the guard asks for.
+//! The OpenAPI 3.1 document, made of the table of calls: what each needs is what the guard asks
+//! for.
 
 use std::collections::BTreeMap;
 
@@ -256,7 +257,8 @@ fn security(need: Need) -> Value {
     }
 }
 
-/// Every code that the call may answer with: its own, and what the guard, the router and the readers say of every call.
+/// Every code that the call may answer with: its own, and what the guard, the router and the
+/// readers say of every call.
 fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     // Without keys the guard looks at where a call comes from; at a probe's too.
     let mut codes = vec![

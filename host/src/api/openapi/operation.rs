@@ -1,5 +1,5 @@
-//! What one call reads, answers and refuses, as the document says it. Most of it is found out from the handler's own types
-//! ([`super::described`]); what no type says is said beside the route.
+//! What one call reads, answers and refuses, as the document says it. Most of it is found out from
+//! the handler's own types ([`super::described`]); what no type says is said beside the route.
 
 use axum::http::StatusCode;
 use schemars::{JsonSchema, SchemaGenerator};

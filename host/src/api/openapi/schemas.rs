@@ -1,7 +1,8 @@
 //! JSON Schemas of what calls read and answer, made from the types that handlers use.
 //!
-//! Bodies are read more tolerantly than serde alone would say: a field that is null is left out ([`super::super::object`]).
-//! So what is read gets null as a value of each field that may be left out, and of each pair of a map.
+//! Bodies are read more tolerantly than serde alone would say: a field that is null is left out
+//! ([`super::super::object`]). So what is read gets null as a value of each field that may be left
+//! out, and of each pair of a map.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -59,7 +60,8 @@ impl Schemas {
         fields.map(parameter).collect()
     }
 
-    /// All that were named, by their names. A type that is both read and answered has to look the same in both.
+    /// All that were named, by their names. A type that is both read and answered has to look the
+    /// same in both.
     pub(super) fn finish(mut self) -> Map<String, Value> {
         let mut all = self.written.take_definitions(true);
         for (name, schema) in self.read.take_definitions(true) {
@@ -75,8 +77,8 @@ impl Schemas {
     }
 }
 
-/// A choice of words is one list with the words' meanings in its description: of a choice of constants, generators of clients
-/// make no enumeration.
+/// A choice of words is one list with the words' meanings in its description: of a choice of
+/// constants, generators of clients make no enumeration.
 fn one_list(schema: &mut Value) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else {
         return;

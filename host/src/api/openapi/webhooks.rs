@@ -1,7 +1,8 @@
 //! What the bundled plugin `webhook` sends, as OpenAPI's `webhooks`.
 //!
-//! The plugin makes `events.schema.json` of the types that it sends. What it passes on as it is, events that the plugin
-//! contract has no type for, is described by the types that the gateway makes those of.
+//! The plugin makes `events.schema.json` of the types that it sends. What it passes on as it is,
+//! events that the plugin contract has no type for, is described by the types that the gateway
+//! makes those of.
 
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};

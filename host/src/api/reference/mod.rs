@@ -1,8 +1,9 @@
 //! `/docs`: the reference page, which shows [`super::openapi`]'s document.
 //!
-//! It is Swagger UI out of the binary, and its policy lets it load and call its own address alone: it works where there is
-//! no internet, and a document that was tampered with could not send a key anywhere else. Neither page nor document needs a
-//! key, because a browser that opens an address shows none, and because both say only what the source says.
+//! It is Swagger UI out of the binary, and its policy lets it load and call its own address alone:
+//! it works where there is no internet, and a document that was tampered with could not send a key
+//! anywhere else. Neither page nor document needs a key, because a browser that opens an address
+//! shows none, and because both say only what the source says.
 
 mod document;
 

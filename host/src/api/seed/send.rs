@@ -1,4 +1,5 @@
-//! `POST /api/whatsapp/send`: the original service's call, with what a text or a template may say beside it.
+//! `POST /api/whatsapp/send`: the original service's call, with what a text or a template may say
+//! beside it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -45,7 +46,8 @@ pub(super) fn routes() -> Routes {
     Routes::new().post("/api/whatsapp/send", Of(Send), send, operation)
 }
 
-/// A message to be sent. The original service knew `number` and `message`; an empty text is as good as none.
+/// A message to be sent. The original service knew `number` and `message`; an empty text is as good
+/// as none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SeedSendRequest")]
@@ -166,7 +168,8 @@ impl Output for SendAnswer {
     }
 }
 
-/// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the caller prefers not to.
+/// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the
+/// caller prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
     submission: Submission,
@@ -300,7 +303,8 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCa
             ));
         }
         (Some(id), _) => id.parse()?,
-        // As every other call: a message must not leave by the default session because its own is named in the address.
+        // As every other call: a message must not leave by the default session because its own is
+        // named in the address.
         (None, _) => query.client(defaults)?,
     };
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;

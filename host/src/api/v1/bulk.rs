@@ -223,8 +223,8 @@ struct Key<'a> {
     caller: &'a Caller,
 }
 
-/// The name of the order: a new one, or that of the same request before. `request` is what is understood, or why it is not;
-/// its times are as given.
+/// The name of the order: a new one, or that of the same request before. `request` is what is
+/// understood, or why it is not; its times are as given.
 async fn ordered(
     orders: &Arc<dyn BulkOrders>,
     bodies: &Bodies,

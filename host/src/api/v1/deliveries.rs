@@ -1,4 +1,5 @@
-//! `/v1/deliveries`: what waits for its receiver and what was given up, found, looked at, delivered again, thrown away.
+//! `/v1/deliveries`: what waits for its receiver and what was given up, found, looked at, delivered
+//! again, thrown away.
 
 use std::sync::Arc;
 
@@ -181,10 +182,12 @@ struct Which {
     plugin: Option<String>,
     /// To this receiver.
     target: Option<String>,
-    /// Of events that became a delivery at this time or later: RFC 3339, or milliseconds since the Unix epoch.
+    /// Of events that became a delivery at this time or later: RFC 3339, or milliseconds since the
+    /// Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     since: Option<String>,
-    /// Of events that became a delivery before this time: RFC 3339, or milliseconds since the Unix epoch.
+    /// Of events that became a delivery before this time: RFC 3339, or milliseconds since the Unix
+    /// epoch.
     #[schemars(with = "Option<AnyTime>")]
     until: Option<String>,
     /// Rows of a page, 1 to 200; default 50. Of a list alone.
@@ -205,7 +208,8 @@ fn read(mut which: Which) -> Result<(Which, DeliveryFilter), ApiError> {
     Ok((which, filter))
 }
 
-/// For calls that change many: the state, and which of them, so that nobody changes more than they meant.
+/// For calls that change many: the state, and which of them, so that nobody changes more than they
+/// meant.
 fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
     let wrong = |detail: String| Err(ApiError::new(Code::InvalidQuery, detail));
     let (which, filter) = read(which)?;
@@ -336,7 +340,8 @@ impl From<ReceiverReport> for Receiver {
     }
 }
 
-/// `GET /v1/deliveries/receivers`: the receivers for which something waits or is dead, and those that fail.
+/// `GET /v1/deliveries/receivers`: the receivers for which something waits or is dead, and those
+/// that fail.
 async fn receivers(
     State(deliveries): State<Arc<dyn Deliveries>>,
     _: NoParams,

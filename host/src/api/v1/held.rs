@@ -113,7 +113,8 @@ impl Actions for HeldAction {
         &[("release", Self::Release), ("cancel", Self::Cancel)];
 }
 
-/// `POST /v1/sessions/{id}/held/{release|cancel}`: lets it leave with the account of now, or ends it.
+/// `POST /v1/sessions/{id}/held/{release|cancel}`: lets it leave with the account of now, or ends
+/// it.
 async fn change(
     State(held): State<Arc<dyn HeldMessages>>,
     _: NoParams,

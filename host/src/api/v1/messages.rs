@@ -299,7 +299,8 @@ struct Search {
 struct MessagePage {
     /// The messages.
     messages: Vec<Message>,
-    /// Messages of the page that cannot be read: of another version of the gateway, or broken. Not in answers to `q`.
+    /// Messages of the page that cannot be read: of another version of the gateway, or broken. Not
+    /// in answers to `q`.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreadable: Option<Vec<OutboxId>>,
     /// The `cursor` of the next page; null: this was the last one.
@@ -326,7 +327,8 @@ async fn list(
     let listed = messages
         .list(&filter(&*sessions, &defaults, search)?)
         .await?;
-    // Rows of another version, or broken ones: said by name, so that nobody takes the page for whole.
+    // Rows of another version, or broken ones: said by name, so that nobody takes the page for
+    // whole.
     let next = listed.next.map(|place| place.to_string());
     Ok(Json(MessagePage {
         messages: shown(&listed.rows),
@@ -447,7 +449,8 @@ struct Purged {
     cancelled: u64,
 }
 
-/// `DELETE /v1/messages?state=queued&session=`: takes back every message of a session that has not begun.
+/// `DELETE /v1/messages?state=queued&session=`: takes back every message of a session that has not
+/// begun.
 async fn purge(
     State(messages): State<Arc<dyn Messages>>,
     State(sessions): State<Arc<dyn Sessions>>,

@@ -91,13 +91,15 @@ pub(in crate::api) struct Passkey {
     stage: PasskeyStage,
     /// What it is for.
     purpose: PasskeyPurpose,
-    /// What has to be signed, in the standard's JSON form (`PublicKeyCredentialRequestOptionsJSON`); null once it was answered.
+    /// What has to be signed, in the standard's JSON form
+    /// (`PublicKeyCredentialRequestOptionsJSON`); null once it was answered.
     public_key: Option<Value>,
     /// What has to be compared with the phone, `ABCD-EFGH`, in the stage `confirm`.
     code: Option<String>,
     /// When WhatsApp asked.
     asked_at: Time,
-    /// An assertion that is sent before this time needs no code to be compared; null: a code will have to be.
+    /// An assertion that is sent before this time needs no code to be compared; null: a code will
+    /// have to be.
     code_without: Option<Time>,
     /// When the present stage ends by itself.
     expires_at: Time,
@@ -168,8 +170,8 @@ impl Output for GoesOn {
     }
 }
 
-/// An assertion of a passkey, as a browser makes it: `PublicKeyCredential` in the standard's JSON form. Other fields are
-/// dropped; together at most 16 KiB. Binary values are base64url.
+/// An assertion of a passkey, as a browser makes it: `PublicKeyCredential` in the standard's JSON
+/// form. Other fields are dropped; together at most 16 KiB. Binary values are base64url.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(

@@ -41,8 +41,8 @@ pub(super) fn routes() -> Routes {
     Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send, operation)
 }
 
-/// A message to be sent, without the fields of the kinds ([`crate::model::CallFields`]): exactly one of `text`, `template` and
-/// those.
+/// A message to be sent, without the fields of the kinds ([`crate::model::CallFields`]): exactly
+/// one of `text`, `template` and those.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SendRequest")]
@@ -184,7 +184,8 @@ impl Output for SendAnswer {
     }
 }
 
-/// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller prefers not to.
+/// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller
+/// prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
     submission: Submission,

@@ -134,8 +134,8 @@ impl Actions for SendingAction {
     ];
 }
 
-/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them go on, or lifts what
-/// WhatsApp restricts.
+/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them
+/// go on, or lifts what WhatsApp restricts.
 async fn change(
     State(sending): State<Arc<dyn SendingControl>>,
     _: NoParams,

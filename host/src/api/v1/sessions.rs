@@ -293,8 +293,8 @@ struct Removed {
     bytes_freed: u64,
 }
 
-/// `DELETE /v1/sessions/{id}`: ends a session that was made through the API. The profile is set aside unless
-/// `?profile=delete` says otherwise: a login is never deleted by the way.
+/// `DELETE /v1/sessions/{id}`: ends a session that was made through the API. The profile is set
+/// aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
 async fn delete(
     State(sessions): State<Arc<dyn Sessions>>,
     Params(removal): Params<Removal>,

@@ -22,7 +22,8 @@ pub(super) fn readable(config: &Config, sources: &Sources, errors: &mut Vec<Stri
     );
 }
 
-/// The variables of the original service, and those that let a platform start the gateway without a file.
+/// The variables of the original service, and those that let a platform start the gateway without a
+/// file.
 pub(super) fn override_by_environment(
     config: &mut Config,
     sources: &Sources,

@@ -1,7 +1,7 @@
 //! From file and environment to a checked [`Config`].
 //!
-//! What is wrong is said with file, line and key, and with what would be right; checks that need the whole
-//! configuration are reported together.
+//! What is wrong is said with file, line and key, and with what would be right; checks that need
+//! the whole configuration are reported together.
 
 mod check;
 mod environment;
@@ -70,8 +70,9 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
     })
 }
 
-/// What is relative in a file is relative to the folder of that file, also the defaults: a line that is taken in with its
-/// default changes nothing, and the gateway finds its logins from wherever it is started.
+/// What is relative in a file is relative to the folder of that file, also the defaults: a line
+/// that is taken in with its default changes nothing, and the gateway finds its logins from
+/// wherever it is started.
 fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors: &mut Vec<String>) {
     let Some(folder) = file
         .parent()
@@ -100,7 +101,8 @@ fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors:
     {
         *path = folder.join(path.strip_prefix(".").unwrap_or(path));
     }
-    // It was the working directory once: logins and messages that lie there must not be passed over in silence.
+    // It was the working directory once: logins and messages that lie there must not be passed over
+    // in silence.
     let mut left = Vec::new();
     if sources.get("SESSION_PATH").is_none() && profiles.join(".wwebjs_auth").is_dir() {
         left.push(("[sessions] path", &profiles, &config.sessions.path));

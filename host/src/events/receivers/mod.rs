@@ -1,9 +1,10 @@
 //! What is known of each receiver: its calls under way, and whether it takes what it is told.
 //!
-//! One receiver is never to delay another. So each has a bounded number of calls (`per_receiver`); the places that all
-//! share are only held while a call is young, because a receiver that hangs would hold them until the time-out; and one
-//! that fails again and again is asked by one call at a time, with pauses between (a circuit breaker). What waits for it
-//! meanwhile uses up none of its attempts.
+//! One receiver is never to delay another. So each has a bounded number of calls (`per_receiver`);
+//! the places that all share are only held while a call is young, because a receiver that hangs
+//! would hold them until the time-out; and one that fails again and again is asked by one call at a
+//! time, with pauses between (a circuit breaker). What waits for it meanwhile uses up none of its
+//! attempts.
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,8 @@ use crate::model::{Backoff, Timestamp};
 
 /// A call older than this holds no place of those that all receivers share.
 const YOUNG: Duration = Duration::from_secs(1);
-/// So many different deliveries that failed one after the other open the circuit. One event that a receiver does not like
-/// is no reason to keep the others from it.
+/// So many different deliveries that failed one after the other open the circuit. One event that a
+/// receiver does not like is no reason to keep the others from it.
 const OPENS_AT: usize = 5;
 /// So many failures in a row are told to the operator.
 const TOLD_AT: u32 = 3;
@@ -33,8 +34,8 @@ const PAUSE: Backoff = Backoff {
 /// Receivers that metrics name; their names are the plugins' words, and there is no end of words.
 const NAMED: usize = 200;
 
-/// A receiver: the notifier, and its name for it. The name is empty for events of which the notifier has not yet said who
-/// is told.
+/// A receiver: the notifier, and its name for it. The name is empty for events of which the
+/// notifier has not yet said who is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ReceiverId {
     pub(super) plugin: String,
@@ -108,7 +109,8 @@ pub(super) struct Room {
     pub(super) calls: usize,
     /// When there will be more by itself.
     pub(super) more_at: Option<Instant>,
-    /// By this the one is found that waits longest for its turn: calls under way, then the turn of the last call.
+    /// By this the one is found that waits longest for its turn: calls under way, then the turn of
+    /// the last call.
     pub(super) order: (usize, u64),
 }
 
@@ -163,8 +165,8 @@ impl Receivers {
         }
     }
 
-    /// Events of which it is not known who is told are asked about one by one: what a notifier remembers of them, such as
-    /// an opt-out, it remembers in their order.
+    /// Events of which it is not known who is told are asked about one by one: what a notifier
+    /// remembers of them, such as an opt-out, it remembers in their order.
     fn most(&self, id: &ReceiverId) -> usize {
         if id.target.is_empty() {
             1
@@ -181,7 +183,8 @@ impl Receivers {
         receiver.calls.insert(delivery.to_owned(), now);
     }
 
-    /// A call has ended; `dead`: its delivery was given up. Returns the name of the receiver for metrics.
+    /// A call has ended; `dead`: its delivery was given up. Returns the name of the receiver for
+    /// metrics.
     pub(super) fn end(
         &mut self,
         id: &ReceiverId,

@@ -139,7 +139,8 @@ async fn the_next_one_is_due_on_time_without_anybody_knocking() {
     receiver.now(Manner::Says(200));
     let begun = Instant::now();
     house.until_state(DeliveryState::Delivered, 1).await;
-    // The wish is none, and the shortest pause a second: never at once, never at the end of an idle time.
+    // The wish is none, and the shortest pause a second: never at once, never at the end of an idle
+    // time.
     assert!(
         begun.elapsed() > Duration::from_millis(500) && begun.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -1,4 +1,5 @@
-//! Routing and delivering on a real database, to receivers that are really called; the notifier is this file's.
+//! Routing and delivering on a real database, to receivers that are really called; the notifier is
+//! this file's.
 
 mod circuit;
 mod faults;

@@ -1,4 +1,5 @@
-//! A receiver of deliveries: a real server that hangs, refuses or takes them. The tests of the plugin host use it too.
+//! A receiver of deliveries: a real server that hangs, refuses or takes them. The tests of the
+//! plugin host use it too.
 
 use std::{
     net::SocketAddr,

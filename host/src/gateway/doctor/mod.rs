@@ -1,7 +1,8 @@
 //! `wharf doctor`: looks at everything a gateway needs and says what to do about what is wrong.
 //!
-//! It changes nothing and disturbs nobody: where a gateway runs on this configuration it is asked through its own API;
-//! only where none runs is a browser started, on a profile of its own that is thrown away.
+//! It changes nothing and disturbs nobody: where a gateway runs on this configuration it is asked
+//! through its own API; only where none runs is a browser started, on a profile of its own that is
+//! thrown away.
 
 mod finding;
 mod machine;
@@ -18,8 +19,8 @@ use crate::{
     plugins::PluginState,
 };
 
-/// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done. `open_page`: WhatsApp
-/// Web is opened in a browser, unless a gateway runs.
+/// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done.
+/// `open_page`: WhatsApp Web is opened in a browser, unless a gateway runs.
 pub async fn examine(
     config: &Config,
     sources: Arc<Sources>,

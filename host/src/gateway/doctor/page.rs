@@ -1,4 +1,5 @@
-//! WhatsApp Web itself, where no gateway runs: opened in a browser as a session would, as far as a stranger gets.
+//! WhatsApp Web itself, where no gateway runs: opened in a browser as a session would, as far as a
+//! stranger gets.
 
 use tokio::time::{Instant, timeout_at};
 

@@ -1,4 +1,5 @@
-//! The session path and the profile of every session that the configuration names, and of those that lie there besides.
+//! The session path and the profile of every session that the configuration names, and of those
+//! that lie there besides.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -1,4 +1,5 @@
-//! A gateway that runs on this configuration: its sessions, and what of the contract with the page they are on holds.
+//! A gateway that runs on this configuration: its sessions, and what of the contract with the page
+//! they are on holds.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;

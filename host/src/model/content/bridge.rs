@@ -1,4 +1,5 @@
-//! The form of a content at the bridge: the fields of its kind with the kind's name, to the page and from it.
+//! The form of a content at the bridge: the fields of its kind with the kind's name, to the page
+//! and from it.
 //!
 //! It has no version of its own: the script that reads and writes it is a part of the gateway.
 
@@ -15,7 +16,8 @@ pub(crate) fn serialize<S: Serializer>(content: &Content, to: S) -> Result<S::Ok
     content.to_bridge(to)
 }
 
-/// Reads a content that the page tells. What cannot be read is [`Content::Other`], by the name that it has.
+/// Reads a content that the page tells. What cannot be read is [`Content::Other`], by the name that
+/// it has.
 #[must_use]
 pub(crate) fn read(mut content: Value) -> Content {
     let kind = match content.get_mut("kind").map(Value::take) {

@@ -1,8 +1,9 @@
 //! What each kind of content defines, so that no other file needs a list of kinds.
 //!
-//! A kind has one file, with its type, its limits and four forms: in the database, to and from the bridge, as a caller writes
-//! it, and as a caller reads it. The forms are types of their own, most of them serde's "remote" derive: the compiler
-//! compares their fields with those of the kind, and renaming a field of one form leaves the others as they are.
+//! A kind has one file, with its type, its limits and four forms: in the database, to and from the
+//! bridge, as a caller writes it, and as a caller reads it. The forms are types of their own, most
+//! of them serde's "remote" derive: the compiler compares their fields with those of the kind, and
+//! renaming a field of one form leaves the others as they are.
 
 use std::{borrow::Cow, fmt};
 
@@ -21,18 +22,20 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// The version of the stored form that is written.
     const STORED: u32;
 
-    /// The text a person reads first, which limits and policies look at. None: the kind has no such text, or it is absent.
+    /// The text a person reads first, which limits and policies look at. None: the kind has no such
+    /// text, or it is absent.
     fn body(&self) -> Option<&str>;
 
-    /// Removes everything that a person wrote, and keeps what the message needs to be recognised as what it is. Plugins
-    /// without the `bodies` grant get what is left, and `Debug` shows it.
+    /// Removes everything that a person wrote, and keeps what the message needs to be recognised as
+    /// what it is. Plugins without the `bodies` grant get what is left, and `Debug` shows it.
     fn conceal(&mut self);
 
     /// For callers.
     fn shown(&self) -> Self::Shown;
 
-    /// Makes two spellings of one request the same, in what a caller wrote: removes what says no more than its absence.
-    /// Digests of requests depend on it, so it never changes for a field that callers may have sent.
+    /// Makes two spellings of one request the same, in what a caller wrote: removes what says no
+    /// more than its absence. Digests of requests depend on it, so it never changes for a field
+    /// that callers may have sent.
     fn tidy(fields: &mut Map<String, Value>) {
         let _ = fields;
     }
@@ -62,7 +65,8 @@ pub trait Kind: Clone + PartialEq + Sized {
     fn from_bridge<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
 }
 
-/// The forms of a kind in the database, the newest version first, and at the bridge: the names of "remote" types.
+/// The forms of a kind in the database, the newest version first, and at the bridge: the names of
+/// "remote" types.
 macro_rules! forms {
     (stored: $now:literal => $form:ident $(, $before:literal => $old:ident)*; bridge: $bridge:ident) => {
         const STORED: u32 = $now;
@@ -115,7 +119,8 @@ pub trait Asked<K>: for<'de> Deserialize<'de> + JsonSchema {
     /// The codes of [`Asked::check`].
     const CODES: &'static [ContentCode];
 
-    /// Checks what was written and makes a content of it. `region` completes national phone numbers.
+    /// Checks what was written and makes a content of it. `region` completes national phone
+    /// numbers.
     ///
     /// # Errors
     /// When it breaks a limit of the kind.
@@ -208,7 +213,8 @@ pub(super) fn drop_default(fields: &mut Map<String, Value>, name: &str, default:
     }
 }
 
-/// Shows a content by its name, the length of its text and its concealed form: what a person wrote is never in a log.
+/// Shows a content by its name, the length of its text and its concealed form: what a person wrote
+/// is never in a log.
 pub(super) fn debug<K: Kind>(name: &str, kind: &K, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut concealed = kind.clone();
     concealed.conceal();

@@ -1,12 +1,14 @@
 //! What a message says: one closed type, and the only list of its kinds.
 //!
-//! Everything that has to be known of a kind stands in the kind's own file, as its [`Kind`]: limits, the text that policies
-//! look at, what is concealed, whether it can be sent, and its forms. The list below gives each kind its name and its place
-//! in [`Content`]; what else needs all kinds is derived from it, so that a kind which lacks something does not compile.
+//! Everything that has to be known of a kind stands in the kind's own file, as its [`Kind`]:
+//! limits, the text that policies look at, what is concealed, whether it can be sent, and its
+//! forms. The list below gives each kind its name and its place in [`Content`]; what else needs all
+//! kinds is derived from it, so that a kind which lacks something does not compile.
 //!
-//! A content has three forms, which change independently of each other. The stored one (`stored`) has a version in each
-//! row. The bridge's (`bridge`) has the version of the script that comes with the gateway. The API's, [`Kind::Asked`] and
-//! [`Kind::Shown`], has that of the API. `Content` itself has none, so that none can be taken for another.
+//! A content has three forms, which change independently of each other. The stored one (`stored`)
+//! has a version in each row. The bridge's (`bridge`) has the version of the script that comes with
+//! the gateway. The API's, [`Kind::Asked`] and [`Kind::Shown`], has that of the API. `Content`
+//! itself has none, so that none can be taken for another.
 
 pub(crate) mod bridge;
 mod contact;
@@ -60,7 +62,8 @@ macro_rules! kinds {
         }
 
         impl CallFields {
-            /// Names of the fields: of those that can be written, or of those whose kind this version cannot send yet.
+            /// Names of the fields: of those that can be written, or of those whose kind this
+            /// version cannot send yet.
             #[must_use]
             pub fn names(can_be_sent: bool) -> Vec<&'static str> {
                 let all = [$((stringify!($name), self::can_be_sent::<$Kind>())),+];
@@ -79,7 +82,8 @@ macro_rules! kinds {
                 all.into_iter().filter_map(|(name, content)| Some((name, content?)))
             }
 
-            /// Makes two spellings of one request the same, in what was written into the field of that name.
+            /// Makes two spellings of one request the same, in what was written into the field of
+            /// that name.
             pub fn tidy(name: &str, fields: &mut Map<String, Value>) {
                 match name {
                     $(stringify!($name) => <$Kind as Kind>::tidy(fields),)+
@@ -89,7 +93,8 @@ macro_rules! kinds {
         }
     };
     (@content $($(#[$doc:meta])* $name:ident => $Variant:ident($Kind:ident),)+) => {
-        /// What a message says: the one vocabulary from the API through plugins and the outbox to the bridge, and back.
+        /// What a message says: the one vocabulary from the API through plugins and the outbox to
+        /// the bridge, and back.
         #[derive(Clone, PartialEq)]
         pub enum Content {
             $($(#[$doc])* $Variant($Kind),)+
@@ -131,8 +136,8 @@ macro_rules! kinds {
                 }
             }
 
-            /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes of it. Limits
-            /// and bans of words look at it.
+            /// The text a person reads first: the body, a caption, a poll's question, or what an
+            /// edit makes of it. Limits and bans of words look at it.
             #[must_use]
             pub fn body(&self) -> Option<&str> {
                 match self {

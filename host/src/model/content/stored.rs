@@ -1,11 +1,13 @@
-//! The form of a content in the database: the fields of its kind, with the kind's name and the version of that form.
+//! The form of a content in the database: the fields of its kind, with the kind's name and the
+//! version of that form.
 //!
 //! For `#[serde(with)]`: messages and events are stored as JSON, and a content is a part of them.
 //!
-//! A version is raised when a field goes or means something else, and the one before stays readable. A new field raises
-//! nothing: readers pass over fields that they do not know, and give those that are missing a default. Rows from before
-//! there were versions have version 1. A kind or version that is not known is an error, and the row stays where it is until
-//! a gateway that knows it looks at it.
+//! A version is raised when a field goes or means something else, and the one before stays
+//! readable. A new field raises nothing: readers pass over fields that they do not know, and give
+//! those that are missing a default. Rows from before there were versions have version 1. A kind or
+//! version that is not known is an error, and the row stays where it is until a gateway that knows
+//! it looks at it.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 use serde_json::{Map, Value};

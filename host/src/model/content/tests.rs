@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// One content of each kind, in the order of the list, with a secret wherever a person wrote something.
+/// One content of each kind, in the order of the list, with a secret wherever a person wrote
+/// something.
 pub(crate) fn every_kind() -> Vec<Content> {
     let target = || crate::model::MessageId("3EB0AA".into());
     let text = Text {

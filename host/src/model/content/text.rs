@@ -79,7 +79,8 @@ pub(super) struct Bridge {
     preview_links: bool,
 }
 
-/// A text as a caller writes it. In a call it has no object of its own: its fields are beside the call's other ones.
+/// A text as a caller writes it. In a call it has no object of its own: its fields are beside the
+/// call's other ones.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TextFields {

@@ -1,7 +1,9 @@
-//! Whether a contact card is one that a phone opens: its frame and its name, not each of its properties.
+//! Whether a contact card is one that a phone opens: its frame and its name, not each of its
+//! properties.
 //!
-//! WhatsApp passes on whatever text it is given, so a card that is broken is found by its recipient. The crates that read
-//! cards mend what they can and do not say what they found missing; a phone does not mend.
+//! WhatsApp passes on whatever text it is given, so a card that is broken is found by its
+//! recipient. The crates that read cards mend what they can and do not say what they found missing;
+//! a phone does not mend.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +67,9 @@ pub(super) fn check(card: &str) -> Result<(), String> {
     }
 }
 
-/// The lines of a card, those that were folded in one piece: a line that begins with a blank goes on with the one before
-/// it, and in vCard 2.1 one whose quoted-printable text ends with `=` goes on with the next.
+/// The lines of a card, those that were folded in one piece: a line that begins with a blank goes
+/// on with the one before it, and in vCard 2.1 one whose quoted-printable text ends with `=` goes
+/// on with the next.
 fn lines(card: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut goes_on = false;

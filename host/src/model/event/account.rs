@@ -16,8 +16,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether both are the same account: a number or an opaque id that both have is the same. Two of which neither has what
-    /// the other has are taken for different ones.
+    /// Whether both are the same account: a number or an opaque id that both have is the same. Two
+    /// of which neither has what the other has are taken for different ones.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         // `49151…:12@c.us` is a device of `49151…@c.us`.

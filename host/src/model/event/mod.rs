@@ -1,7 +1,7 @@
 //! Events: what the log keeps and notifiers are told.
 //!
-//! [`Event`] has the events that the gateway itself or its contract with plugins looks into. All others are [reports](Report):
-//! a struct with a name, which nothing but its author has to know.
+//! [`Event`] has the events that the gateway itself or its contract with plugins looks into. All
+//! others are [reports](Report): a struct with a name, which nothing but its author has to know.
 
 mod account;
 mod report;
@@ -15,7 +15,8 @@ use super::{
     Timestamp,
 };
 
-/// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery attempt.
+/// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery
+/// attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(pub String);
@@ -60,7 +61,8 @@ pub enum Event {
         /// Why.
         reason: Option<String>,
     },
-    /// A QR can be scanned. A credential: delivered only where granted, and its text is not kept in the log.
+    /// A QR can be scanned. A credential: delivered only where granted, and its text is not kept in
+    /// the log.
     Qr {
         /// The text of the QR.
         code: String,
@@ -132,7 +134,8 @@ impl Event {
         }
     }
 
-    /// The text that would link another device: delivered only where granted, and never written down.
+    /// The text that would link another device: delivered only where granted, and never written
+    /// down.
     #[must_use]
     pub fn credential(&mut self) -> Option<&mut String> {
         match self {

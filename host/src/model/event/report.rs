@@ -1,6 +1,8 @@
-//! Events with a payload of their own. To add one: its struct and its name here, and the place that reports it.
+//! Events with a payload of their own. To add one: its struct and its name here, and the place that
+//! reports it.
 //!
-//! Receivers get the payload as the JSON object it is written as; the field names are part of the API.
+//! Receivers get the payload as the JSON object it is written as; the field names are part of the
+//! API.
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -26,7 +28,8 @@ pub const REPORTS: [&str; 6] = [
     RestrictionChanged::KIND,
 ];
 
-/// Something went wrong inside the bridge script of a page, or could not be read of what it reports.
+/// Something went wrong inside the bridge script of a page, or could not be read of what it
+/// reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookBridgeFault")]
 pub struct BridgeFault {
@@ -77,7 +80,8 @@ impl Report for SessionNotices {
     const KIND: &'static str = "session.notices";
 }
 
-/// A session was linked to another account than before. What was accepted for the earlier account is held.
+/// A session was linked to another account than before. What was accepted for the earlier account
+/// is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookRelinked")]
 pub struct Relinked {
@@ -124,7 +128,8 @@ impl Report for RestrictionChanged {
     const KIND: &'static str = "session.restriction";
 }
 
-/// A pairing code as notifiers get it: the contract with plugins has no type of its own for it. A credential.
+/// A pairing code as notifiers get it: the contract with plugins has no type of its own for it. A
+/// credential.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WebhookPairingCode")]

@@ -1,6 +1,7 @@
 //! Why a text names nobody who can be written to.
 
-/// Why a text names no recipient; the words name the part that is wrong and say what would be right.
+/// Why a text names no recipient; the words name the part that is wrong and say what would be
+/// right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRecipient {
     /// It is not understood.

@@ -1,7 +1,7 @@
 //! Who a message goes to: a phone number, or a chat by its id.
 //!
-//! A text is understood whole or refused with the part that was not understood: whatever is dropped in between had a
-//! meaning, and what is left is somebody else's number.
+//! A text is understood whole or refused with the part that was not understood: whatever is dropped
+//! in between had a meaning, and what is left is somebody else's number.
 
 mod id;
 mod invalid;
@@ -35,8 +35,8 @@ pub enum Recipient {
 }
 
 impl Recipient {
-    /// Reads what a caller wrote: a number as people write it (a leading `0` is completed by `region`), or an id of
-    /// WhatsApp's, which its server tells apart.
+    /// Reads what a caller wrote: a number as people write it (a leading `0` is completed by
+    /// `region`), or an id of WhatsApp's, which its server tells apart.
     ///
     /// # Errors
     /// See [`InvalidRecipient`].

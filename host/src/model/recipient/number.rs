@@ -1,7 +1,7 @@
 //! Phone numbers, as people write them.
 //!
-//! The library that knows the world's numbering plans reads zeros and exit codes. It is not asked whether a number
-//! exists: that is WhatsApp's answer, and it knows numbers that no plan has.
+//! The library that knows the world's numbering plans reads zeros and exit codes. It is not asked
+//! whether a number exists: that is WhatsApp's answer, and it knows numbers that no plan has.
 
 use std::{fmt, str::FromStr};
 
@@ -20,9 +20,10 @@ use crate::model::Region;
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads a number as people write it: digits with spaces, dashes, dots and brackets between them and a plus in front,
-    /// or behind one of the prefixes `tel:`, `whatsapp:` and `https://wa.me/`. `00` stands for the plus; a single leading
-    /// `0` is national and completed by `region`; a zero that belongs to no international number is left out.
+    /// Reads a number as people write it: digits with spaces, dashes, dots and brackets between
+    /// them and a plus in front, or behind one of the prefixes `tel:`, `whatsapp:` and
+    /// `https://wa.me/`. `00` stands for the plus; a single leading `0` is national and completed
+    /// by `region`; a zero that belongs to no international number is left out.
     ///
     /// # Errors
     /// [`InvalidRecipient::NotUnderstood`], naming the part.

@@ -1,4 +1,5 @@
-//! What of a written number is formatting. A character that is neither a digit nor formatting is refused by name.
+//! What of a written number is formatting. A character that is neither a digit nor formatting is
+//! refused by name.
 
 use super::invalid::InvalidRecipient;
 
@@ -119,8 +120,8 @@ fn unknown(c: char) -> InvalidRecipient {
     ))
 }
 
-/// Digits, one point, digits, and nothing else: what programs make of a number that they take for an amount. A national
-/// number with its zero is none.
+/// Digits, one point, digits, and nothing else: what programs make of a number that they take for
+/// an amount. A national number with its zero is none.
 fn is_decimal(text: &str) -> bool {
     let all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     !text.starts_with('0')

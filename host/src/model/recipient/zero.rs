@@ -1,4 +1,5 @@
-//! Which zeros of a number are dialled at home and go, and which are part of it: a property of each country's plan.
+//! Which zeros of a number are dialled at home and go, and which are part of it: a property of each
+//! country's plan.
 
 use phonenumber::PhoneNumber;
 
@@ -36,8 +37,9 @@ pub(super) fn international(
     }
 }
 
-/// Length of what is dialled before a foreign number. Nobody's number begins with 00, so people write it everywhere; where
-/// the region's own code says something else of the same digits, only a reading that gives a real number is taken.
+/// Length of what is dialled before a foreign number. Nobody's number begins with 00, so people
+/// write it everywhere; where the region's own code says something else of the same digits, only a
+/// reading that gives a real number is taken.
 fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>, InvalidRecipient> {
     let own = region.exit_code(digits);
     let (Some(own), true) = (own.filter(|length| *length != 2), exits) else {
@@ -89,7 +91,8 @@ fn abroad(
         let kept = digits_of(&number) == digits && number.is_valid();
         return Ok(if kept { digits.to_owned() } else { without });
     }
-    // Without a plus, digits are taken as they are; only a zero behind a calling code is worth a question.
+    // Without a plus, digits are taken as they are; only a zero behind a calling code is worth a
+    // question.
     if sure
         && digits.bytes().skip(1).take(3).any(|digit| digit == b'0')
         && let Some(number) = understood()
@@ -110,7 +113,8 @@ fn abroad(
 /// A number as it is dialled within a region.
 fn at_home(digits: &str, region: Region) -> Result<String, InvalidRecipient> {
     let number = read(Some(region), digits).filter(|number| {
-        // Either the zero is what is dialled at home and nothing else was changed, or the plan has just this number.
+        // Either the zero is what is dialled at home and nothing else was changed, or the plan has
+        // just this number.
         format!("0{}", number.national()) == digits || number.is_valid()
     });
     number.as_ref().map(digits_of).ok_or_else(|| {

@@ -1,8 +1,8 @@
-//! What follows an answer of the page: the one place where it is decided, for sends from the queue, for those on the fast
-//! path and for those that the page is asked about later.
+//! What follows an answer of the page: the one place where it is decided, for sends from the queue,
+//! for those on the fast path and for those that the page is asked about later.
 //!
-//! Nothing here is done, only decided; `follow` does it. Nothing that may have left is ever sent again but by the page
-//! itself, under the id that it has.
+//! Nothing here is done, only decided; `follow` does it. Nothing that may have left is ever sent
+//! again but by the page itself, under the id that it has.
 
 use crate::{
     model::{AckLevel, Address, FailureCode},
@@ -10,23 +10,27 @@ use crate::{
     whatsapp::{Found, PageError, Stored},
 };
 
-/// A page that is being loaded is asked again after so many milliseconds, unless it is replaced before.
+/// A page that is being loaded is asked again after so many milliseconds, unless it is replaced
+/// before.
 const BOOT_PAUSE: u64 = 500;
 
 /// What is to be done with a send that was begun.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Next {
-    /// The page has it: note where. `had_it`: before it was given now, so it is asked what became of it.
+    /// The page has it: note where. `had_it`: before it was given now, so it is asked what became
+    /// of it.
     Note { stored: Stored, had_it: bool },
     /// WhatsApp's server has it.
     Acknowledge(Address, AckLevel),
     /// It has an outcome.
     Finish(Finish),
-    /// The page has never had it: it goes back into the queue, to be tried again after so many milliseconds.
+    /// The page has never had it: it goes back into the queue, to be tried again after so many
+    /// milliseconds.
     Requeue { pause: u64, reason: String },
     /// The page has it and has given up: it is to send it again itself, under the same id.
     Resend(Found),
-    /// The page may or may not have it. It is asked about it later, and nothing of its chat may overtake it meanwhile.
+    /// The page may or may not have it. It is asked about it later, and nothing of its chat may
+    /// overtake it meanwhile.
     AskLater {
         error: PageError,
         what: &'static str,
@@ -65,7 +69,8 @@ pub(super) fn after_send(answer: Result<Stored, PageError>) -> Next {
     }
 }
 
-/// What follows the answer to the question whether the page has a send. `noted`: where the page had put it is known.
+/// What follows the answer to the question whether the page has a send. `noted`: where the page had
+/// put it is known.
 pub(super) fn after_find(noted: bool, answer: Result<Option<Found>, PageError>) -> Next {
     match answer {
         Ok(Some(found)) => match found.ack {

@@ -1,5 +1,6 @@
-//! The last questions before a send is begun: where to, and whether it may still leave. Plugins are asked again when time has
-//! passed or when the address is another than the one that they have judged.
+//! The last questions before a send is begun: where to, and whether it may still leave. Plugins are
+//! asked again when time has passed or when the address is another than the one that they have
+//! judged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,8 +37,8 @@ pub(super) enum Judged {
 }
 
 impl Sender {
-    /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever judged an address judges the
-    /// one that is used.
+    /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever
+    /// judged an address judges the one that is used.
     pub(super) async fn still_allowed(
         &self,
         row: &OutboxRow,
@@ -159,8 +160,8 @@ impl Sender {
         }
     }
 
-    /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all the same: plugins judge by
-    /// it, and what goes to that number is in the same chat.
+    /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all
+    /// the same: plugins judge by it, and what goes to that number is in the same chat.
     async fn known(
         &self,
         page: &Arc<dyn PageSending>,

@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Sender {
-    /// Does what follows an answer of the page about a send that was begun. `urgency`: how soon the page's word is noted, which
-    /// is now when others wait for it. False: the send has to wait, or the page may have it; nothing of its chat may
-    /// overtake it.
+    /// Does what follows an answer of the page about a send that was begun. `urgency`: how soon the
+    /// page's word is noted, which is now when others wait for it. False: the send has to wait, or
+    /// the page may have it; nothing of its chat may overtake it.
     pub(super) async fn follow(
         &self,
         page: &Arc<dyn PageSending>,

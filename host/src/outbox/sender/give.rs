@@ -33,7 +33,8 @@ const CHATS: usize = 4;
 /// What giving some chats' rows to the page came to.
 #[derive(Default)]
 pub(super) struct Given {
-    /// The chats that have to wait, or of which the page may have a row: nothing in them may be sent now.
+    /// The chats that have to wait, or of which the page may have a row: nothing in them may be
+    /// sent now.
     pub(super) held: Vec<Recipient>,
     /// Something left the queue.
     pub(super) left: bool,
@@ -57,7 +58,8 @@ impl Sender {
         let preparing =
             stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
-        // Two chats that turn out to be one keep the order of acceptance: the later one goes with the next pass.
+        // Two chats that turn out to be one keep the order of acceptance: the later one goes with
+        // the next pass.
         let mut lines = HashSet::new();
         for chat in &mut chats {
             if chat.lines.iter().any(|line| lines.contains(line)) {
@@ -107,8 +109,8 @@ impl Sender {
         Ok(given)
     }
 
-    /// Begins a row: from here on the page may have it. None: it is not in the queue any more, or somebody else sends for
-    /// this session now.
+    /// Begins a row: from here on the page may have it. None: it is not in the queue any more, or
+    /// somebody else sends for this session now.
     async fn begin(
         &self,
         ready: Ready,
@@ -154,8 +156,8 @@ impl Sender {
         }
     }
 
-    /// Gives the page what was begun in a chat, one after the other. False: one of them has to wait, or the page may have
-    /// it; those after it are in the queue again.
+    /// Gives the page what was begun in a chat, one after the other. False: one of them has to
+    /// wait, or the page may have it; those after it are in the queue again.
     async fn deliver(
         &self,
         page: &Arc<dyn PageSending>,
@@ -177,7 +179,8 @@ impl Sender {
         Ok(!held)
     }
 
-    /// Gives a send that was begun to the page, and does what follows from its answer. See [`Sender::follow`].
+    /// Gives a send that was begun to the page, and does what follows from its answer. See
+    /// [`Sender::follow`].
     async fn give(
         &self,
         page: &Arc<dyn PageSending>,
@@ -212,8 +215,8 @@ impl Sender {
         }
     }
 
-    /// Gives the page one send of the fast path. Nothing of its chat waits for it to be noted, so that is deferrable; it is
-    /// found done by whatever is written next.
+    /// Gives the page one send of the fast path. Nothing of its chat waits for it to be noted, so
+    /// that is deferrable; it is found done by whatever is written next.
     pub(in crate::outbox) async fn give_begun(
         &self,
         page: &Arc<dyn PageSending>,

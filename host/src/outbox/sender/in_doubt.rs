@@ -1,8 +1,10 @@
-//! Sends in doubt: they were begun, and the page is asked for their ids to find out what became of them.
+//! Sends in doubt: they were begun, and the page is asked for their ids to find out what became of
+//! them.
 //!
-//! This goes on beside the queue, which never waits for it. A send whose outcome is unknown is asked about with pauses that
-//! grow with its age; one of which nobody could tell for `[send] give_up_after` is unknown for good. Should WhatsApp
-//! acknowledge it after that, it counts as sent all the same.
+//! This goes on beside the queue, which never waits for it. A send whose outcome is unknown is
+//! asked about with pauses that grow with its age; one of which nobody could tell for `[send]
+//! give_up_after` is unknown for good. Should WhatsApp acknowledge it after that, it counts as sent
+//! all the same.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -24,7 +26,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// Sends that broke off in the page are asked about so often; their chats wait.
 const ASK_SOON: Duration = Duration::from_secs(2);
-/// The shortest and the longest pause between two questions about a send of unknown outcome, in milliseconds.
+/// The shortest and the longest pause between two questions about a send of unknown outcome, in
+/// milliseconds.
 const PAUSES: (u64, u64) = (30_000, 3_600_000);
 /// In between, a question comes when it has been unknown for so much longer, as a part of its age.
 const GROWTH: u64 = 4;
@@ -37,8 +40,8 @@ fn pause(age: u64) -> u64 {
 }
 
 impl Outbox {
-    /// Ends what was begun by a login that has ended, or by a session that is gone: no page can be asked about it any more.
-    /// How many those were.
+    /// Ends what was begun by a login that has ended, or by a session that is gone: no page can be
+    /// asked about it any more. How many those were.
     ///
     /// # Errors
     /// When the database fails; the rest is ended when it is tried again.
@@ -56,8 +59,8 @@ impl Outbox {
         Ok(ended)
     }
 
-    /// Ends what is in doubt for `[send] give_up_after` and was begun by a session that is none of `there`: nobody asks about
-    /// it. How many those were.
+    /// Ends what is in doubt for `[send] give_up_after` and was begun by a session that is none of
+    /// `there`: nobody asks about it. How many those were.
     ///
     /// # Errors
     /// When the database fails; the rest is ended when it is tried again.
@@ -93,8 +96,8 @@ impl Outbox {
 }
 
 impl Sender {
-    /// Holds back the chats of which a new page may have to send something again: until they are settled nothing of them
-    /// may pass that.
+    /// Holds back the chats of which a new page may have to send something again: until they are
+    /// settled nothing of them may pass that.
     pub(super) async fn unsettle(&self) -> Result<(), StoreError> {
         let (mut chats, mut after) = (HashSet::new(), 0);
         loop {
@@ -111,8 +114,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Finds out what became of sends, until it is dropped with its page. `settled` hears when those are settled that were
-    /// begun before this page was there.
+    /// Finds out what became of sends, until it is dropped with its page. `settled` hears when
+    /// those are settled that were begun before this page was there.
     pub(super) async fn find_out(
         &self,
         page: &Arc<dyn PageSending>,
@@ -131,7 +134,8 @@ impl Sender {
         }
     }
 
-    /// Finds out what became of those that were begun before this page was there, whenever they were asked about last.
+    /// Finds out what became of those that were begun before this page was there, whenever they
+    /// were asked about last.
     pub(in crate::outbox) async fn settle(
         &self,
         page: &Arc<dyn PageSending>,
@@ -142,8 +146,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just that, and the page is
-    /// asked. `ask_soon`: also about those that it may or may not have.
+    /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just
+    /// that, and the page is asked. `ask_soon`: also about those that it may or may not have.
     pub(in crate::outbox) async fn overdue(
         &self,
         page: &Arc<dyn PageSending>,
@@ -217,7 +221,8 @@ impl Sender {
         }
     }
 
-    /// Does something with the sends of one chat, one after the other; `whole`: there are no more of it.
+    /// Does something with the sends of one chat, one after the other; `whole`: there are no more
+    /// of it.
     async fn chat<F: Future<Output = Result<(), StoreError>>>(
         &self,
         rows: Vec<OutboxRow>,

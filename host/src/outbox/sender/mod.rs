@@ -1,8 +1,10 @@
-//! One task per session: sends its rows in order, and finds out what became of those that were begun before.
+//! One task per session: sends its rows in order, and finds out what became of those that were
+//! begun before.
 //!
-//! `run` is its loop, `pass` a pass over the queue, `prepare` and `dispatch` what is asked before a send is begun, `give`
-//! how it gets into the page. `answer` decides what follows the page's answer, to a send as to a question about one, and
-//! `follow` does it; `in_doubt` chooses the sends that the page is asked about.
+//! `run` is its loop, `pass` a pass over the queue, `prepare` and `dispatch` what is asked before a
+//! send is begun, `give` how it gets into the page. `answer` decides what follows the page's
+//! answer, to a send as to a question about one, and `follow` does it; `in_doubt` chooses the sends
+//! that the page is asked about.
 
 mod answer;
 mod dispatch;

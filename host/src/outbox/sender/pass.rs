@@ -1,8 +1,9 @@
 //! A pass over the queue: the next rows that nothing holds back are sent.
 //!
-//! A chat's rows go one after the other, each when the page has stored the one before, so they keep their order; some
-//! chats go at a time, and their rows are begun in one commit. Acknowledgements are not waited for here. A row that has
-//! to wait, or that the page may or may not have, holds back those after it in the same chat, and no other chat.
+//! A chat's rows go one after the other, each when the page has stored the one before, so they keep
+//! their order; some chats go at a time, and their rows are begun in one commit. Acknowledgements
+//! are not waited for here. A row that has to wait, or that the page may or may not have, holds
+//! back those after it in the same chat, and no other chat.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,9 +21,11 @@ use crate::{
     whatsapp::PageSending,
 };
 
-/// Rows of the queue read at a time. An interactive message waits for so many bulk ones at the most.
+/// Rows of the queue read at a time. An interactive message waits for so many bulk ones at the
+/// most.
 const PASS: u32 = 16;
-/// No row is told to wait longer, in milliseconds. One that seems to be was written before the clock went back.
+/// No row is told to wait longer, in milliseconds. One that seems to be was written before the
+/// clock went back.
 const LONGEST_PAUSE: u64 = 60_000;
 
 /// How far a pass over the queue has come.
@@ -171,7 +174,8 @@ impl Sender {
         )
     }
 
-    /// Which of the recipients are strangers. A chat that is older than the gateway is known to the page alone.
+    /// Which of the recipients are strangers. A chat that is older than the gateway is known to the
+    /// page alone.
     async fn strangers(
         &self,
         page: &Arc<dyn PageSending>,

@@ -18,7 +18,8 @@ use crate::{
 
 /// What of a chat may be sent now.
 pub(super) struct Prepared {
-    /// Whose chat it is. Two, when the look-up has just found out that an opaque id and a number are one.
+    /// Whose chat it is. Two, when the look-up has just found out that an opaque id and a number
+    /// are one.
     pub(super) lines: Vec<Recipient>,
     /// There is more that has to wait.
     pub(super) waits: bool,
@@ -53,7 +54,8 @@ impl Sender {
             rows: Vec::with_capacity(rows.len()),
         };
         for row in rows {
-            // Whoever asks the page about it just now will see that it is queued, and give the claim back.
+            // Whoever asks the page about it just now will see that it is queued, and give the
+            // claim back.
             let Some(claim) = self.claims.claim(&row.id, usize::MAX) else {
                 prepared.waits = true;
                 break;
@@ -106,7 +108,8 @@ impl Sender {
         Ok(prepared)
     }
 
-    /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no send fails by it.
+    /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no
+    /// send fails by it.
     pub(super) async fn type_first(&self, page: &Arc<dyn PageSending>, chats: &[Prepared]) {
         for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
             let characters = row

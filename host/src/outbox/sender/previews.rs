@@ -1,5 +1,6 @@
-//! Previews of links are asked for before a message is begun: the phone makes them, it may be off, and whoever waits for it
-//! must wait alone. Until the page has answered, the message holds back its own chat and no other.
+//! Previews of links are asked for before a message is begun: the phone makes them, it may be off,
+//! and whoever waits for it must wait alone. Until the page has answered, the message holds back
+//! its own chat and no other.
 
 use std::{
     collections::HashMap,
@@ -19,8 +20,8 @@ use crate::{
 
 /// Previews asked for at a time.
 const AT_ONCE: usize = 8;
-/// Messages whose preview was answered and that have not been begun since are forgotten when there are more: they are
-/// asked about again.
+/// Messages whose preview was answered and that have not been begun since are forgotten when there
+/// are more: they are asked about again.
 const KEPT: usize = 256;
 
 /// What the sender of a session knows of previews, for the page that it works with.

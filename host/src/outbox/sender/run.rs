@@ -1,4 +1,5 @@
-//! The loop of a sender: waits for a page, works with it, and takes its lease again when that is lost.
+//! The loop of a sender: waits for a page, works with it, and takes its lease again when that is
+//! lost.
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,7 +105,8 @@ async fn run(
 }
 
 impl Sender {
-    /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash: the rows tell.
+    /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash:
+    /// the rows tell.
     async fn work(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         self.previews.forget();
         self.unsettle().await?;

@@ -31,14 +31,14 @@ pub(in crate::outbox) struct Sender {
     pub(super) pacing: config::Pacing,
     /// That of the lease.
     pub(super) token: i64,
-    /// The queue was looked at and was not empty: what is in it may wait for a send on the fast path, or one that the page is
-    /// asked about.
+    /// The queue was looked at and was not empty: what is in it may wait for a send on the fast
+    /// path, or one that the page is asked about.
     pub(super) queue_waits: AtomicBool,
     pub(super) previews: Previews,
     /// What the page is being given from the queue, or asked about.
     pub(super) claims: Claims,
-    /// Held while the queue is read, and while a row is put back into it: one that came back in between would be overtaken by
-    /// those after it.
+    /// Held while the queue is read, and while a row is put back into it: one that came back in
+    /// between would be overtaken by those after it.
     pub(super) reading: Mutex<()>,
     /// See [`Sender::unsettled`].
     pub(super) unsettled: std::sync::Mutex<HashSet<Recipient>>,
@@ -87,14 +87,16 @@ impl Sender {
         self.inner.store.requeue(&row.id, retry_at, reason).await
     }
 
-    /// Chats that wait until the page was asked what became of those that were begun before it was there.
+    /// Chats that wait until the page was asked what became of those that were begun before it was
+    /// there.
     pub(super) fn unsettled(&self) -> MutexGuard<'_, HashSet<Recipient>> {
         self.unsettled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the queue looked at again, if something in it may have waited for a send that is not being worked on any more.
+    /// Has the queue looked at again, if something in it may have waited for a send that is not
+    /// being worked on any more.
     pub(super) fn wake_queue(&self) {
         if self.queue_waits.swap(false, Ordering::AcqRel) {
             self.inner.accepted.notify_waiters();

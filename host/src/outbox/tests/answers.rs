@@ -19,8 +19,8 @@ enum Path {
     Fast,
 }
 
-/// Sends one message, which the page answers with `refusal` or takes; `death` befalls it meanwhile. What is seen at once, and
-/// when the page was asked about what is in doubt.
+/// Sends one message, which the page answers with `refusal` or takes; `death` befalls it meanwhile.
+/// What is seen at once, and when the page was asked about what is in doubt.
 async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [Seen; 2] {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;

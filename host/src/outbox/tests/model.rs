@@ -1,8 +1,9 @@
 //! The outbox against a model of WhatsApp, through random interleavings of what can happen to it.
 //!
-//! The sender is moved step by step, so that a crash falls between any two of them. Afterwards time is let pass until
-//! nothing is open, and three things must hold: no row is lost, each recipient has each sent message once and no other,
-//! and the messages of a chat came in the order of acceptance.
+//! The sender is moved step by step, so that a crash falls between any two of them. Afterwards time
+//! is let pass until nothing is open, and three things must hold: no row is lost, each recipient
+//! has each sent message once and no other, and the messages of a chat came in the order of
+//! acceptance.
 
 mod story;
 mod world;

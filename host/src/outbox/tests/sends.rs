@@ -1,4 +1,5 @@
-//! A send from its acceptance to its acknowledgement, through crashes and lost profiles: it leaves once or not at all.
+//! A send from its acceptance to its acknowledgement, through crashes and lost profiles: it leaves
+//! once or not at all.
 
 use std::collections::HashMap;
 

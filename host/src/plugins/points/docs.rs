@@ -1,6 +1,8 @@
-//! The registry beside what is written elsewhere: the WIT package, the SDK and the tables of the documentation.
+//! The registry beside what is written elsewhere: the WIT package, the SDK and the tables of the
+//! documentation.
 //!
-//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib points::docs` writes the tables; without it the test says when they are old.
+//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib points::docs` writes the tables; without it the
+//! test says when they are old.
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 

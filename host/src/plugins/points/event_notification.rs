@@ -1,4 +1,5 @@
-//! `event-notification`: who is told of an event, what the HTTP call looks like, and what its answer means.
+//! `event-notification`: who is told of an event, what the HTTP call looks like, and what its
+//! answer means.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! `message-templating`: what a named template says.
 //!
-//! The names of a plugin's templates are asked for once, when it is loaded; a template is rendered by the first plugin of the
-//! session that has one of the name.
+//! The names of a plugin's templates are asked for once, when it is loaded; a template is rendered
+//! by the first plugin of the session that has one of the name.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,7 +1,8 @@
 //! The registry of extension points: the one place that lists them.
 //!
-//! A point is one file here (its description, its bindings, what other rooms ask of it and how it is answered) and one line
-//! in [`ALL`]. The WIT package has a file for it and the SDK another; nothing else in the host names it, but who calls it.
+//! A point is one file here (its description, its bindings, what other rooms ask of it and how it
+//! is answered) and one line in [`ALL`]. The WIT package has a file for it and the SDK another;
+//! nothing else in the host names it, but who calls it.
 
 pub(super) mod event_notification;
 pub(super) mod message_templating;
@@ -10,7 +11,8 @@ pub(super) mod send_validation;
 
 use point::Point;
 
-/// Every extension point that this gateway calls, in the order in which reports and documentation list them.
+/// Every extension point that this gateway calls, in the order in which reports and documentation
+/// list them.
 pub(super) const ALL: &[&Point] = &[
     &send_validation::POINT,
     &message_templating::POINT,

@@ -1,7 +1,9 @@
-//! What an extension point is to the host: its description, and how the exports of a component are found and called.
+//! What an extension point is to the host: its description, and how the exports of a component are
+//! found and called.
 //!
-//! Each point has generated types of its own, so the exports of a plugin are kept by their type and looked up by it: a
-//! plugin that does not export a point has no value of that type, and no code outside the point's file names it.
+//! Each point has generated types of its own, so the exports of a plugin are kept by their type and
+//! looked up by it: a plugin that does not export a point has no value of that type, and no code
+//! outside the point's file names it.
 
 use std::{any::Any, sync::Arc};
 
@@ -13,12 +15,13 @@ use wasmtime::{
 use super::super::host_state::HostState;
 use crate::config;
 
-/// The description of an extension point. The checks of a component, the reports, the error messages and the tables of the
-/// documentation are made from it.
+/// The description of an extension point. The checks of a component, the reports, the error
+/// messages and the tables of the documentation are made from it.
 pub(in crate::plugins) struct Point {
     /// The interface of the WIT package, e.g. `send-validation`.
     pub(in crate::plugins) interface: &'static str,
-    /// The WIT world of a plugin with this point alone, and the word for it in the SDK's `export!`: `validator`.
+    /// The WIT world of a plugin with this point alone, and the word for it in the SDK's `export!`:
+    /// `validator`.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "for the tests that write the documentation")
@@ -44,13 +47,14 @@ pub(in crate::plugins) struct Point {
     pub(in crate::plugins) since: &'static str,
     /// Settings of a `[[plugin]]` entry that have an effect at this point and not at every one.
     pub(in crate::plugins) settings: &'static [Setting],
-    /// Finds the exports of a component that names the interface. An error says which function is missing.
+    /// Finds the exports of a component that names the interface. An error says which function is
+    /// missing.
     pub(in crate::plugins) find:
         fn(&InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
 }
 
-/// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits, `sessions`, `log_stderr`,
-/// key-value storage, secrets) apply to every call.
+/// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits,
+/// `sessions`, `log_stderr`, key-value storage, secrets) apply to every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::plugins) enum Setting {
     Mode,
@@ -100,8 +104,8 @@ impl Setting {
     }
 }
 
-/// The exports of one extension point in a component, found by name when the plugin is loaded. Implemented for the generated
-/// `GuestIndices` of each point by [`exports!`].
+/// The exports of one extension point in a component, found by name when the plugin is loaded.
+/// Implemented for the generated `GuestIndices` of each point by [`exports!`].
 pub(in crate::plugins) trait Exports: Send + Sync + 'static {
     /// The functions of one instance.
     type Functions: Send;

@@ -1,7 +1,8 @@
 //! `send-validation`: may this message leave.
 //!
-//! A plugin's answer is not yet the gateway's decision: the operator's settings (`mode`, `on_error`, `may_modify`) are applied
-//! to it here, and each answer becomes a [`Verdict`] in the history of the message.
+//! A plugin's answer is not yet the gateway's decision: the operator's settings (`mode`,
+//! `on_error`, `may_modify`) are applied to it here, and each answer becomes a [`Verdict`] in the
+//! history of the message.
 
 use std::{
     sync::Arc,
@@ -72,12 +73,13 @@ const WOULD_MODIFY: &str = "would_modify";
 /// What the validators decided about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// It may leave, in the form that is given here. The verdicts are those of all plugins that were asked.
+    /// It may leave, in the form that is given here. The verdicts are those of all plugins that
+    /// were asked.
     Allow(OutboundMessage, Vec<Verdict>),
     /// It may not leave. The last verdict is the one that says why.
     Reject(Rejection, Vec<Verdict>),
-    /// A plugin could not be asked, because the gateway itself lacks room. The message is neither allowed nor rejected, whatever
-    /// `on_error` says.
+    /// A plugin could not be asked, because the gateway itself lacks room. The message is neither
+    /// allowed nor rejected, whatever `on_error` says.
     Busy(Busy, Vec<Verdict>),
 }
 
@@ -87,7 +89,8 @@ pub enum Decision {
 pub struct Rejection {
     /// The plugin that rejected it.
     pub plugin: String,
-    /// The plugin's code, or `plugin_failed` when the plugin itself failed and `on_error = "reject"`.
+    /// The plugin's code, or `plugin_failed` when the plugin itself failed and `on_error =
+    /// "reject"`.
     pub code: Code,
     /// The plugin's reason, for people.
     pub reason: PluginText,
@@ -103,8 +106,9 @@ pub struct Verdict {
     pub plugin: String,
     /// SHA-256 of the plugin's component, in hex.
     pub component: String,
-    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`, `timed_out`, `failed`, `busy`,
-    /// `host`). A monitored plugin says `would_reject` and `would_modify`.
+    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`,
+    /// `timed_out`, `failed`, `busy`, `host`). A monitored plugin says `would_reject` and
+    /// `would_modify`.
     pub verdict: &'static str,
     /// Whether the plugin is monitored (`mode = "monitor"`): then its verdict decided nothing.
     pub monitored: bool,
@@ -125,8 +129,8 @@ enum Answer {
 }
 
 impl PluginHost {
-    /// Asks the validators of the session in the operator's order. The first rejection ends the round; a changed message is what
-    /// the next validator sees.
+    /// Asks the validators of the session in the operator's order. The first rejection ends the
+    /// round; a changed message is what the next validator sees.
     pub(in crate::plugins) async fn decide(
         &self,
         subject: &Subject,
@@ -180,7 +184,8 @@ impl PluginHost {
         Decision::Allow(message, verdicts)
     }
 
-    /// Counts a verdict, and logs what a monitored plugin would have rejected: once for each message.
+    /// Counts a verdict, and logs what a monitored plugin would have rejected: once for each
+    /// message.
     fn report_verdict(&self, subject: &Subject, verdict: &Verdict) {
         let Verdict {
             plugin,
@@ -295,8 +300,8 @@ async fn ask(
         .await
 }
 
-/// Why a plugin may not change the message like this; none when it may. The length of the new text is checked where the message
-/// is accepted, with the limits of the API.
+/// Why a plugin may not change the message like this; none when it may. The length of the new text
+/// is checked where the message is accepted, with the limits of the API.
 fn forbidden_change(
     may_modify: bool,
     message: &OutboundMessage,

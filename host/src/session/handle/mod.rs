@@ -191,7 +191,8 @@ impl SessionHandle {
         Some(page.browser().await)
     }
 
-    /// Tells it something; returns once the session has taken it ([`Command::Shutdown`]: once the browser is gone).
+    /// Tells it something; returns once the session has taken it ([`Command::Shutdown`]: once the
+    /// browser is gone).
     pub async fn tell(&self, command: Command) {
         let (done, taken) = oneshot::channel();
         // Fails only when the supervisor has ended, and so does the waiting.

@@ -31,8 +31,9 @@ pub enum PairingError {
 }
 
 impl SessionHandle {
-    /// Asks for a code that the owner of `number` types on the phone. The snapshot has it, too, and those that take its
-    /// place until it is typed, cancelled or given up; no QR is shown meanwhile.
+    /// Asks for a code that the owner of `number` types on the phone. The snapshot has it, too, and
+    /// those that take its place until it is typed, cancelled or given up; no QR is shown
+    /// meanwhile.
     ///
     /// # Errors
     /// See [`PairingError`]; the page goes back to QR codes then.
@@ -52,7 +53,8 @@ impl SessionHandle {
             .filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
         let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
         let code = page.pairing_code(number).await?;
-        // The same news comes as an event; whoever has this answer must not be shown the QR of before any more.
+        // The same news comes as an event; whoever has this answer must not be shown the QR of
+        // before any more.
         let mut snapshot = self.snapshot.clone();
         let _ = timeout(
             TOLD,

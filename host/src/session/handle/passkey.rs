@@ -10,7 +10,8 @@ use crate::{
     whatsapp::{AssertionFault, PageError, PasskeyOrder, PasskeyPurpose, check_assertion},
 };
 
-/// The page sends an assertion within a second or two; whoever brought it is told what came of that.
+/// The page sends an assertion within a second or two; whoever brought it is told what came of
+/// that.
 const SENT: Duration = Duration::from_secs(10);
 
 /// Why nothing was done about a passkey.
@@ -71,11 +72,12 @@ impl SessionHandle {
         Ok(page.passkey(&order).await?)
     }
 
-    /// Gives an assertion (JSON, as a browser makes it) to the page, after a look at it. Returns when the page has sent it on
-    /// or has failed with it, or after 10 s.
+    /// Gives an assertion (JSON, as a browser makes it) to the page, after a look at it. Returns
+    /// when the page has sent it on or has failed with it, or after 10 s.
     ///
     /// # Errors
-    /// See [`PasskeyError`]. One that comes after the challenge's end makes WhatsApp be asked for a fresh challenge, once.
+    /// See [`PasskeyError`]. One that comes after the challenge's end makes WhatsApp be asked for a
+    /// fresh challenge, once.
     pub async fn answer_passkey(&self, assertion: &[u8]) -> Result<PasskeyView, PasskeyError> {
         let view = self.passkey()?;
         let options = match (view.stage, &view.public_key) {

@@ -1,6 +1,7 @@
 //! The table and the picture of the documentation, made from the machine itself.
 //!
-//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs` writes them; without it the test says when they are old.
+//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs` writes them; without it the test
+//! says when they are old.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -96,7 +97,8 @@ fn steps() -> Steps {
 fn render(steps: &Steps) -> String {
     let name = |at: usize| SessionState::ALL[at].as_str();
     let mut out = String::from("```mermaid\nstateDiagram-v2\n    [*] --> loading\n");
-    // From everywhere: a start leads to loading, a stop to disconnected, what cannot be mended to error.
+    // From everywhere: a start leads to loading, a stop to disconnected, what cannot be mended to
+    // error.
     let everywhere = [words(&Input::Start), words(&Input::Stop)];
     for ((before, after), causes) in steps {
         let told = causes.keys().any(|cause| !everywhere.contains(cause));

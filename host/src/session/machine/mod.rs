@@ -1,7 +1,8 @@
-//! The state machine of a session: `(machine, input) -> (machine, effects)`, without I/O and without a clock.
+//! The state machine of a session: `(machine, input) -> (machine, effects)`, without I/O and
+//! without a clock.
 //!
-//! There is one timer per session, because no state waits for two things at once: entering a state sets it anew,
-//! and what its end means is decided by the state it ends in.
+//! There is one timer per session, because no state waits for two things at once: entering a state
+//! sets it anew, and what its end means is decided by the state it ends in.
 
 #[cfg(test)]
 mod docs;
@@ -42,7 +43,8 @@ pub struct Machine {
     pub mending: bool,
     /// Times that the page loaded itself anew since it last came to anything.
     pub reloads: u32,
-    /// WhatsApp waits for the account's passkey before it links: whatever concerns QR codes would spoil that.
+    /// WhatsApp waits for the account's passkey before it links: whatever concerns QR codes would
+    /// spoil that.
     pub passkey: bool,
 }
 
@@ -191,7 +193,8 @@ impl Step<'_> {
             }
             | Input::Lost(reason) => self.lose(&reason),
             Input::Page(stage) => self.page(stage),
-            // QR codes go on changing below the page's question for the passkey; whoever scanned one would spoil it.
+            // QR codes go on changing below the page's question for the passkey; whoever scanned
+            // one would spoil it.
             Input::Qr | Input::QrExhausted if self.machine.passkey => {}
             Input::Qr => self.qr(),
             Input::PasskeyAsked => self.passkey_asked(),
@@ -260,7 +263,8 @@ impl Step<'_> {
                 self.logged_out("WhatsApp asks for a new scan")
             }
             (_, Stage::Replaced) => self.replaced(),
-            // A new browser asks for the new page; a reload could get the old one from the service worker.
+            // A new browser asks for the new page; a reload could get the old one from the service
+            // worker.
             (_, Stage::Outdated) => {
                 self.lose("WhatsApp refuses this version of its page and wants a newer one")
             }
@@ -314,7 +318,8 @@ impl Step<'_> {
         self.machine.passkey = true;
     }
 
-    /// A page that wants to link says that the login is gone. False: a person decides what comes now.
+    /// A page that wants to link says that the login is gone. False: a person decides what comes
+    /// now.
     fn may_link(&mut self) -> bool {
         if !self.machine.linked {
             return true;
@@ -337,7 +342,8 @@ impl Step<'_> {
             self.enter(Loading, "the page was loaded anew");
         }
         if self.machine.state == Loading {
-            // Each load has the whole time again, so a page that reloads for ever would never run out of it.
+            // Each load has the whole time again, so a page that reloads for ever would never run
+            // out of it.
             self.machine.reloads += 1;
             if self.machine.reloads > self.rules.reload_limit {
                 return self.lose(&format!(
@@ -367,7 +373,8 @@ impl Step<'_> {
         }
     }
 
-    /// The newest browser of a login wins, so one reload takes it back; when it is lost again, somebody else really uses it.
+    /// The newest browser of a login wins, so one reload takes it back; when it is lost again,
+    /// somebody else really uses it.
     fn replaced(&mut self) {
         if self.machine.state == Loading {
             // The page of before the reload still speaks.

@@ -61,7 +61,8 @@ proptest! {
             prop_assert_eq!(after.open, world.browsers == 1);
             prop_assert!(effects.iter().filter(|effect| **effect == Effect::Launch).count() <= 1, "two launches on {:?}", input);
 
-            // Attempts: up by one at a failure, to nothing by a person or a stable minute, and never beyond the limit.
+            // Attempts: up by one at a failure, to nothing by a person or a stable minute, and
+            // never beyond the limit.
             let forgiven = input == Input::Start || (input == Input::Tick && before.state == Ready && !before.mending);
             if forgiven {
                 prop_assert_eq!(after.attempt, 0);

@@ -26,15 +26,18 @@ pub struct Rules {
     pub boot_timeout: Duration,
     /// The first sync may take so long.
     pub sync_timeout: Duration,
-    /// A lost socket is not worth a word for so long: the page reconnects within a second as a rule.
+    /// A lost socket is not worth a word for so long: the page reconnects within a second as a
+    /// rule.
     pub offline_grace: Duration,
-    /// The page may try so long to reconnect before the browser is started anew. Its own back-off reaches 15 min.
+    /// The page may try so long to reconnect before the browser is started anew. Its own back-off
+    /// reaches 15 min.
     pub mend_timeout: Duration,
     /// The page may load itself anew so often before it comes to anything.
     pub reload_limit: u32,
     /// QR codes shown before the session waits for a person.
     pub qr_limit: u32,
-    /// A passkey's challenge may wait so long for its answer; what the options say is heeded where it is shorter.
+    /// A passkey's challenge may wait so long for its answer; what the options say is heeded where
+    /// it is shorter.
     pub passkey_timeout: Duration,
     /// Phone, person and the end of the linking may each take so long then.
     pub passkey_step: Duration,

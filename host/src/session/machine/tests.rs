@@ -55,7 +55,8 @@ pub(super) fn inputs() -> Vec<Input> {
     inputs
 }
 
-/// The table of the documentation: where a state may lead, besides `disconnected`, `error`, a manual start and a reload of the page.
+/// The table of the documentation: where a state may lead, besides `disconnected`, `error`, a
+/// manual start and a reload of the page.
 fn may_follow(before: SessionState, after: SessionState) -> bool {
     match before {
         Disconnected | Error | MaxReconnectExceeded => after == Loading,

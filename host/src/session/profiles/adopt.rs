@@ -1,7 +1,8 @@
-//! Adoption: a login that whatsapp-web.js' `LocalAuth` made becomes a profile here, without a new scan.
+//! Adoption: a login that whatsapp-web.js' `LocalAuth` made becomes a profile here, without a new
+//! scan.
 //!
-//! It is copied and not moved: the old program can go back to it as long as it is not used here. Used in both places,
-//! WhatsApp lets the newer one win.
+//! It is copied and not moved: the old program can go back to it as long as it is not used here.
+//! Used in both places, WhatsApp lets the newer one win.
 
 use std::{
     fs,
@@ -36,14 +37,15 @@ pub struct Adopted {
     pub files: u64,
 }
 
-/// Copies a login into the place of `client`'s profile. `dir` is the login's folder (`session-<id>`, or `session` when
-/// it was made without an id), or one that holds exactly one: `.wwebjs_auth` or the folder around it.
+/// Copies a login into the place of `client`'s profile. `dir` is the login's folder
+/// (`session-<id>`, or `session` when it was made without an id), or one that holds exactly one:
+/// `.wwebjs_auth` or the folder around it.
 ///
 /// Without `client` the id is that of the folder's name, and `default` where it has none.
 ///
 /// # Errors
-/// When no login or more than one is found, when a browser still uses it, and when a profile is there already; nothing
-/// is left then.
+/// When no login or more than one is found, when a browser still uses it, and when a profile is
+/// there already; nothing is left then.
 pub fn adopt(
     root: &Path,
     dir: &Path,

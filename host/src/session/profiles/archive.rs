@@ -1,6 +1,7 @@
 //! Backup and restore of one stopped session as one `.tar.gz`, without caches.
 //!
-//! A backup is a login: whoever has the file can read the account's messages. It is written with mode 0600.
+//! A backup is a login: whoever has the file can read the account's messages. It is written with
+//! mode 0600.
 
 use std::{
     fs,
@@ -56,7 +57,8 @@ pub struct Archived {
 /// Writes the profile of a stopped session into `file`, which must not be there yet.
 ///
 /// # Errors
-/// While the profile is in use, when it holds no login, and when the file cannot be written; nothing is left then.
+/// While the profile is in use, when it holds no login, and when the file cannot be written;
+/// nothing is left then.
 pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
     let (profile, _lock) = hold(root, client)?;
     if !may_hold_login(&profile) {
@@ -127,7 +129,8 @@ fn manifest(archive: &mut Builder<impl Write>, client: &ClientId) -> io::Result<
 /// Makes the profile of `client` from a backup, whoever's it was.
 ///
 /// # Errors
-/// When a profile is there already, and when the file is damaged or no backup; nothing is left then.
+/// When a profile is there already, and when the file is damaged or no backup; nothing is left
+/// then.
 pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
     let source = files::open(file).map_err(failed("open", file))?;
     let incoming = Incoming::new(root, client)?;

@@ -1,5 +1,6 @@
-//! Whether a browser can be started on a profile: looked at before, because Chromium itself says nothing useful, and
-//! because a profile that cannot be written makes WhatsApp Web log the account out.
+//! Whether a browser can be started on a profile: looked at before, because Chromium itself says
+//! nothing useful, and because a profile that cannot be written makes WhatsApp Web log the account
+//! out.
 
 use std::{
     fs, io,
@@ -73,8 +74,8 @@ pub enum ProfileProblem {
     },
 }
 
-/// Checks the profile of a session before a browser is started on it. A profile that is not there yet is good when it
-/// can be made. Permissions that let others in are taken back.
+/// Checks the profile of a session before a browser is started on it. A profile that is not there
+/// yet is good when it can be made. Permissions that let others in are taken back.
 ///
 /// # Errors
 /// What is wrong, and what to do.
@@ -192,8 +193,9 @@ fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     }
 }
 
-/// Takes back the modes of profiles that let others in: a login made by another program often stands open to everybody. One
-/// that cannot be closed is said; no browser starts on it ([`check_profile`]).
+/// Takes back the modes of profiles that let others in: a login made by another program often
+/// stands open to everybody. One that cannot be closed is said; no browser starts on it
+/// ([`check_profile`]).
 pub fn close_profiles(root: &Path) {
     for folder in [auth_dir(root), shelf(root)] {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {

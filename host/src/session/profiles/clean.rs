@@ -20,14 +20,15 @@ pub struct Cleanup {
     pub dry_run: bool,
     /// Folders removed, relative to the session root.
     pub removed: Vec<String>,
-    /// Folders set aside, relative to the session root: where they are now (with a dry run: where they are still).
+    /// Folders set aside, relative to the session root: where they are now (with a dry run: where
+    /// they are still).
     pub quarantined: Vec<String>,
     /// Disk space gained.
     pub bytes_freed: u64,
 }
 
-/// Cleans the session root: caches and crash dumps of `idle` sessions (those without a browser), and folders that
-/// belong to none of `known` and have not been written for `age`. Blocking.
+/// Cleans the session root: caches and crash dumps of `idle` sessions (those without a browser),
+/// and folders that belong to none of `known` and have not been written for `age`. Blocking.
 ///
 /// # Errors
 /// When the session root cannot be read. A folder that cannot be removed is logged and left.
@@ -118,7 +119,8 @@ struct Broom<'a> {
 }
 
 impl Broom<'_> {
-    /// Works in a profile as long as nobody else does: a browser may have been started since its session was called idle.
+    /// Works in a profile as long as nobody else does: a browser may have been started since its
+    /// session was called idle.
     fn with(&mut self, profile: &Path, work: impl FnOnce(&mut Self)) {
         if !profile.is_dir() {
             return;

@@ -90,8 +90,8 @@ fn login(profile: &Path) -> Login {
     }
 }
 
-/// A login that whatsapp-web.js made without a client id (`session`), while the profile of `client` holds none that could
-/// be it: `client` is about to show a QR, and this login would save the scan.
+/// A login that whatsapp-web.js made without a client id (`session`), while the profile of `client`
+/// holds none that could be it: `client` is about to show a QR, and this login would save the scan.
 #[must_use]
 pub fn unadopted(root: &Path, client: &ClientId) -> Option<PathBuf> {
     let (found, own) = (auth_dir(root).join("session"), profile_dir(root, client));

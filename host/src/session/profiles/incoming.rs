@@ -1,4 +1,5 @@
-//! A profile in the making: a folder beside its place, renamed when it is whole, removed when it is not.
+//! A profile in the making: a folder beside its place, renamed when it is whole, removed when it is
+//! not.
 
 use std::{
     fs, io,
@@ -52,7 +53,8 @@ impl Incoming {
         private_dir(&path).map_err(failed("make", path))
     }
 
-    /// Writes one file of `size` bytes; returns what was written. `relative` must have been checked to stay below.
+    /// Writes one file of `size` bytes; returns what was written. `relative` must have been checked
+    /// to stay below.
     pub(super) fn file(
         &self,
         relative: &Path,

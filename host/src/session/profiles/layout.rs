@@ -28,7 +28,8 @@ pub(super) const DUMPS: [&str; 3] = ["Crash Reports", "Crashpad", "Default/Crash
 /// Folders in which something is being made; one that a crash left is removed once it is old.
 pub(super) const INCOMING: &str = ".incoming-";
 
-/// The profile of a session: the layout of whatsapp-web.js' `LocalAuth`, so that its logins are found and kept.
+/// The profile of a session: the layout of whatsapp-web.js' `LocalAuth`, so that its logins are
+/// found and kept.
 #[must_use]
 pub fn profile_dir(root: &Path, client: &ClientId) -> PathBuf {
     auth_dir(root).join(format!("session-{client}"))
@@ -70,8 +71,8 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file system. Each proof has
-/// a file of its own: sessions that start together look at the same folder.
+/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file
+/// system. Each proof has a file of its own: sessions that start together look at the same folder.
 pub(super) fn probe(dir: &Path) -> io::Result<()> {
     tempfile::Builder::new()
         .prefix(".probe-")

@@ -1,9 +1,11 @@
-//! Profile directories: where they lie, what is in them, whether they can be used, and what may be thrown away.
+//! Profile directories: where they lie, what is in them, whether they can be used, and what may be
+//! thrown away.
 //!
-//! A login is never thrown away here. Only caches, crash dumps and folders that hold no WhatsApp storage are removed;
-//! an orphan that may hold a login is set aside under `.quarantine`, from where it can be brought back. Whatever makes
-//! a profile (a backup that is restored, a login of another program that is adopted) makes it in a folder beside its
-//! place and renames it when it is whole. Everything here blocks.
+//! A login is never thrown away here. Only caches, crash dumps and folders that hold no WhatsApp
+//! storage are removed; an orphan that may hold a login is set aside under `.quarantine`, from
+//! where it can be brought back. Whatever makes a profile (a backup that is restored, a login of
+//! another program that is adopted) makes it in a folder beside its place and renames it when it is
+//! whole. Everything here blocks.
 
 mod adopt;
 mod archive;

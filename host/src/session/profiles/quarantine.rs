@@ -1,4 +1,5 @@
-//! What was set aside: folders that may hold a login and belong to nobody, or that an operator put there.
+//! What was set aside: folders that may hold a login and belong to nobody, or that an operator put
+//! there.
 
 use std::{
     fs,

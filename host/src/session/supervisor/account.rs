@@ -1,5 +1,5 @@
-//! Whose account the session is. The journal has to know before anything can be sent with it: what waits may have been
-//! accepted for another one.
+//! Whose account the session is. The journal has to know before anything can be sent with it: what
+//! waits may have been accepted for another one.
 
 use super::Supervisor;
 use crate::{model::Account, whatsapp::PageStatus};

@@ -90,7 +90,8 @@ impl Body {
         let (client, launcher) = (self.client.clone(), Arc::clone(&self.launcher));
         let (profile, starts) = (Arc::clone(&self.profile), Arc::clone(&self.starts));
         let (tell, told) = oneshot::channel();
-        // Not one of our own tasks, which end with us: a browser that comes up when nobody waits for it is closed again.
+        // Not one of our own tasks, which end with us: a browser that comes up when nobody waits
+        // for it is closed again.
         tokio::spawn(async move {
             let result = async {
                 let closed = |_| LaunchError::Failed("the gateway is stopping".into());
@@ -121,7 +122,8 @@ impl Body {
         });
     }
 
-    /// Takes the result of a launch. None: it belongs to an older generation, and its browser is closed again.
+    /// Takes the result of a launch. None: it belongs to an older generation, and its browser is
+    /// closed again.
     pub(super) fn launched(
         &mut self,
         generation: u64,
@@ -200,7 +202,8 @@ impl Body {
         });
     }
 
-    /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the next health check.
+    /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the
+    /// next health check.
     pub(super) fn recorded(&mut self, messages: usize) {
         let Some(page) = self.page() else { return };
         let page: Arc<dyn PageReading> = page;

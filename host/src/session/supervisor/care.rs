@@ -1,8 +1,8 @@
-//! What a health check means beyond "the page answers": memory, acknowledgements that stay away, and what an operator
-//! should know although the session is ready (its notices).
+//! What a health check means beyond "the page answers": memory, acknowledgements that stay away,
+//! and what an operator should know although the session is ready (its notices).
 //!
-//! A page is loaded anew for its own good only when nothing has passed through it for a while, and at most once in
-//! [`REFRESH_PAUSE`], so that a page that is simply large is not loaded for ever.
+//! A page is loaded anew for its own good only when nothing has passed through it for a while, and
+//! at most once in [`REFRESH_PAUSE`], so that a page that is simply large is not loaded for ever.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
-//! What arrived while nobody listened. WhatsApp Web confirms a message when it has stored it, and the server does not
-//! send it again; when browser or gateway dies right then, only the page's own database still has it.
+//! What arrived while nobody listened. WhatsApp Web confirms a message when it has stored it, and
+//! the server does not send it again; when browser or gateway dies right then, only the page's own
+//! database still has it.
 //!
-//! So each document is asked once, when it is ready, for what is newer than the last moment at which everything was
-//! told, less a margin; the journal knows what was told before. That moment is kept per account: another account's
-//! history is nobody's news.
+//! So each document is asked once, when it is ready, for what is newer than the last moment at
+//! which everything was told, less a margin; the journal knows what was told before. That moment is
+//! kept per account: another account's history is nobody's news.
 
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ impl Supervisor {
         }
     }
 
-    /// The page has told all that it found; see [`PageEvent::CaughtUp`](crate::whatsapp::PageEvent::CaughtUp).
+    /// The page has told all that it found; see
+    /// [`PageEvent::CaughtUp`](crate::whatsapp::PageEvent::CaughtUp).
     pub(super) async fn caught_up(&mut self, complete: Option<bool>) {
         let client = &self.parts.client;
         // Otherwise one of them was not recorded, and is asked for again.

@@ -1,5 +1,6 @@
-//! Faults of the bridge: told once, then counted. Whatever they were about is not told or told as unknown, so an operator has
-//! to know; what goes wrong with each message must not become an event for each.
+//! Faults of the bridge: told once, then counted. Whatever they were about is not told or told as
+//! unknown, so an operator has to know; what goes wrong with each message must not become an event
+//! for each.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +11,8 @@ use crate::{
     whatsapp::Fault,
 };
 
-/// A kind that goes on is told again after so long, and forgotten when it has not happened for so long.
+/// A kind that goes on is told again after so long, and forgotten when it has not happened for so
+/// long.
 const AGAIN: Duration = Duration::from_secs(3600);
 /// Kinds that are told apart.
 const KINDS: usize = 64;
@@ -60,7 +62,8 @@ impl Faults {
         told
     }
 
-    /// What an operator should know. Says no number, so that it changes only when something else goes wrong.
+    /// What an operator should know. Says no number, so that it changes only when something else
+    /// goes wrong.
     pub(super) fn notice(&mut self) -> Option<String> {
         self.0.retain(|_, kind| kind.last.elapsed() < AGAIN);
         if self.0.is_empty() {

@@ -1,8 +1,9 @@
 //! What a page has said and nobody has looked at yet, and which of it comes first.
 //!
-//! Messages come in floods and nobody waits for one; somebody may wait for each acknowledgement. So news of sends, and what
-//! the page says of itself, overtake the messages that wait, one batch of them at least in between; everything else keeps
-//! its place. What comes together is handed out together, so that it shares a commit.
+//! Messages come in floods and nobody waits for one; somebody may wait for each acknowledgement. So
+//! news of sends, and what the page says of itself, overtake the messages that wait, one batch of
+//! them at least in between; everything else keeps its place. What comes together is handed out
+//! together, so that it shares a commit.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -20,7 +21,8 @@ use crate::{
 
 /// News of sends, or messages, handed out at a time.
 const TOGETHER: usize = 64;
-/// News that are looked through for what comes first; there is never more of it than messages a page tells ahead, and a few.
+/// News that are looked through for what comes first; there is never more of it than messages a
+/// page tells ahead, and a few.
 const LOOKED_AT: usize = 1024;
 /// What nobody waits for waits so long for company.
 const LINGER: Duration = Duration::from_millis(20);
@@ -45,7 +47,8 @@ impl Heard {
         }
     }
 
-    /// The next news. May be dropped at any `await` and begun anew: what was heard is kept, and so is the end of the wait.
+    /// The next news. May be dropped at any `await` and begun anew: what was heard is kept, and so
+    /// is the end of the wait.
     pub(super) async fn next(&mut self, journal: &dyn Journal) -> Done {
         if self.waiting.is_empty() {
             self.more().await;

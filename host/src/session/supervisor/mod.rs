@@ -1,8 +1,9 @@
 //! The task that owns one session: it feeds the machine and performs its effects.
 //!
-//! Nothing in its loop waits for a browser: launches, closes and calls into the page run as tasks of their own and
-//! come back as [`Done`], stamped with the generation they belong to. News of an older generation is dropped.
-//! One permit stands for the profile directory: a launch takes it, and only the end of the close gives it back.
+//! Nothing in its loop waits for a browser: launches, closes and calls into the page run as tasks
+//! of their own and come back as [`Done`], stamped with the generation they belong to. News of an
+//! older generation is dropped. One permit stands for the profile directory: a launch takes it, and
+//! only the end of the close gives it back.
 
 mod account;
 mod body;
@@ -105,8 +106,8 @@ struct Shown {
     any_page: watch::Sender<Option<Arc<dyn Page>>>,
 }
 
-/// Runs the supervisor. One that panics is begun anew with a new browser; whoever holds the session's handle notices a
-/// session that starts again, and nothing else.
+/// Runs the supervisor. One that panics is begun anew with a new browser; whoever holds the
+/// session's handle notices a session that starts again, and nothing else.
 async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
     // The same for one after the other: the browser of the one before may still be closing.
     let profile = Arc::new(Semaphore::new(1));

@@ -22,7 +22,8 @@ use crate::{
 const PERMANENT_BAN: &str = "406";
 /// A ban whose end was not said is looked at again after so long.
 const UNKNOWN_BAN: Duration = Duration::from_secs(1800);
-/// Without this nothing can be sent, so the session is not ready; other capabilities fail by themselves.
+/// Without this nothing can be sent, so the session is not ready; other capabilities fail by
+/// themselves.
 const ESSENTIAL: &str = "send_text";
 
 impl Supervisor {

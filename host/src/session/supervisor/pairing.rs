@@ -37,7 +37,8 @@ impl Supervisor {
 
     pub(super) fn pairing_ended(&mut self, reason: &str) {
         info!(client = %self.parts.client, reason, "no pairing code can be typed any more");
-        // A QR of before is dead, too, also when the request for a code failed; the next batch is on its way.
+        // A QR of before is dead, too, also when the request for a code failed; the next batch is
+        // on its way.
         self.snapshot
             .send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
     }

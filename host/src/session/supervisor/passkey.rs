@@ -1,7 +1,9 @@
-//! A passkey ceremony beside the session's state: at linking the state stays `qr_ready`, at a checkpoint `ready`.
+//! A passkey ceremony beside the session's state: at linking the state stays `qr_ready`, at a
+//! checkpoint `ready`.
 //!
-//! It has a clock of its own, because a session that is ready waits for something else at the same time. A failure of the
-//! page in sending the assertion is worth one fresh challenge on the same connection; so is an answer that comes late.
+//! It has a clock of its own, because a session that is ready waits for something else at the same
+//! time. A failure of the page in sending the assertion is worth one fresh challenge on the same
+//! connection; so is an answer that comes late.
 
 mod words;
 
@@ -240,7 +242,8 @@ impl Supervisor {
         self.passkey_failed(reason, true).await;
     }
 
-    /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was lost.
+    /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was
+    /// lost.
     async fn passkey_failed(&mut self, reason: &str, cancel: bool) {
         let Some(view) = self
             .passkey_view()

@@ -135,7 +135,8 @@ impl Care {
         }
     }
 
-    /// Percent of one core since the last look; none at the first look, or when a process has gone since.
+    /// Percent of one core since the last look; none at the first look, or when a process has gone
+    /// since.
     pub(super) fn cpu_percent(&mut self, browser: &BrowserReport) -> Option<u32> {
         let now = Instant::now();
         let (before, used) = self.cpu.replace((now, browser.cpu_millis?))?;

@@ -1,7 +1,8 @@
 //! What is to be delivered, receiver by receiver.
 //!
-//! Never in the order of time alone: a receiver that is down would have the oldest rows and stand before all others. Each
-//! receiver has a queue of its own, and a look costs the same however long the queues are.
+//! Never in the order of time alone: a receiver that is down would have the oldest rows and stand
+//! before all others. Each receiver has a queue of its own, and a look costs the same however long
+//! the queues are.
 
 use std::collections::HashMap;
 
@@ -14,13 +15,14 @@ use crate::{
 };
 
 impl Store {
-    /// The beginning of each receiver's queue: up to `each` pending deliveries, what is due longest first. The receivers
-    /// come in no particular order.
+    /// The beginning of each receiver's queue: up to `each` pending deliveries, what is due longest
+    /// first. The receivers come in no particular order.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn delivery_lines(&self, each: u32) -> Result<Vec<Delivery>, StoreError> {
-        // One step of `receiver` finds the next one in the index, so that rows behind the first of each are not read.
+        // One step of `receiver` finds the next one in the index, so that rows behind the first of
+        // each are not read.
         let sql = select!(
             "(WITH RECURSIVE receiver (row) AS (
                 SELECT (SELECT rowid FROM delivery WHERE state = 'pending' ORDER BY plugin, target LIMIT 1)
@@ -52,7 +54,8 @@ impl Store {
                 )
             })
             .collect();
-        // Within a receiver, the event that came first goes first where two are due at the same moment.
+        // Within a receiver, the event that came first goes first where two are due at the same
+        // moment.
         lines.sort_by_key(|delivery| (delivery.next_at, delivery.event_seq));
         Ok(lines)
     }

@@ -1,6 +1,8 @@
-//! Taking up again, throwing away, giving up: what becomes of deliveries by a person's word or by their age.
+//! Taking up again, throwing away, giving up: what becomes of deliveries by a person's word or by
+//! their age.
 //!
-//! In steps, because a receiver that was down for days may have a hundred thousand: others write in between.
+//! In steps, because a receiver that was down for days may have a hundred thousand: others write in
+//! between.
 
 use std::time::Duration;
 
@@ -24,7 +26,8 @@ macro_rules! meant {
 }
 
 impl Store {
-    /// Makes one delivery due now, with all its attempts before it: a dead letter, or one that waits. False: it is neither.
+    /// Makes one delivery due now, with all its attempts before it: a dead letter, or one that
+    /// waits. False: it is neither.
     ///
     /// # Errors
     /// When the database refuses.
@@ -42,7 +45,8 @@ impl Store {
             == 1)
     }
 
-    /// As [`Store::retry_delivery`], all that `filter` means; its state is `dead`, unless it says `pending`. How many.
+    /// As [`Store::retry_delivery`], all that `filter` means; its state is `dead`, unless it says
+    /// `pending`. How many.
     ///
     /// # Errors
     /// When the database refuses; what was taken up until then is.
@@ -100,7 +104,8 @@ impl Store {
         self.in_steps(sql, filter, Timestamp::now()).await
     }
 
-    /// Gives up what waits since before `oldest`: a receiver that never comes back does not fill the disk. How many.
+    /// Gives up what waits since before `oldest`: a receiver that never comes back does not fill
+    /// the disk. How many.
     ///
     /// # Errors
     /// When the database refuses; what was given up until then is.

@@ -1,7 +1,7 @@
 //! Finding deliveries for people: newest first, in pages.
 //!
-//! Dead letters have an index of their own. For the other states a page looks at a bounded number of rows, so it may be
-//! short or empty and still name a next one.
+//! Dead letters have an index of their own. For the other states a page looks at a bounded number
+//! of rows, so it may be short or empty and still name a next one.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -73,7 +73,8 @@ impl Store {
                 .fetch_optional(&mut *self.readers.get().await?)
                 .await?
         };
-        // Left to itself, SQLite would walk through all rows in the order of the answer until it has seen enough dead ones.
+        // Left to itself, SQLite would walk through all rows in the order of the answer until it
+        // has seen enough dead ones.
         let sql = if dead {
             select!(
                 "delivery INDEXED BY delivery_dead WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) AND ?2 IS ?2 AND ?3 IS ?3 AND (?4 IS NULL OR plugin = ?4) ",

@@ -24,7 +24,8 @@ pub enum DeliveryState {
     Pending,
     /// The receiver took it.
     Delivered,
-    /// A dead letter: given up; it stays until somebody delivers it again or purges it, or until its time is over.
+    /// A dead letter: given up; it stays until somebody delivers it again or purges it, or until
+    /// its time is over.
     Dead,
     /// Ended untold: what it would tell is true no more, such as a QR that can be scanned.
     Stale,

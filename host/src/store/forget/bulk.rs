@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Store {
-    /// Deletes the texts and variables of orders from before `oldest` whose recipients are all taken in: the messages have
-    /// their own.
+    /// Deletes the texts and variables of orders from before `oldest` whose recipients are all
+    /// taken in: the messages have their own.
     pub(super) async fn redact_orders(
         &self,
         oldest: Timestamp,

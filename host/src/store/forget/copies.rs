@@ -1,4 +1,5 @@
-//! Copies of the database from before an upgrade: they hold what messages say, so they go when those texts do.
+//! Copies of the database from before an upgrade: they hold what messages say, so they go when
+//! those texts do.
 
 use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
 

@@ -10,7 +10,8 @@ use crate::{
 const LOOKED_AT: i64 = 1000;
 
 impl Store {
-    /// Deletes what the messages of events from before `oldest` say, unless a delivery of the event is still to be made.
+    /// Deletes what the messages of events from before `oldest` say, unless a delivery of the event
+    /// is still to be made.
     pub(super) async fn redact_events(
         &self,
         oldest: Timestamp,
@@ -43,13 +44,14 @@ impl Store {
         }
     }
 
-    /// Forgets events from before `oldest` that nobody waits for, with their deliveries. Dead letters keep their event.
-    /// True: there was something.
+    /// Forgets events from before `oldest` that nobody waits for, with their deliveries. Dead
+    /// letters keep their event. True: there was something.
     ///
     /// # Errors
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_events(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        // Nothing says which are the oldest but their place: the log is read from its beginning, as far as it is old.
+        // Nothing says which are the oldest but their place: the log is read from its beginning, as
+        // far as it is old.
         let find = "SELECT seq, at < ?1, NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state NOT IN ('delivered', 'stale')) \
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
         let (mut walk, mut after) = (Walk::begin(), 0);

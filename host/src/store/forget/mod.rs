@@ -1,6 +1,8 @@
-//! Forgetting: first what messages say, later what is known of them. Always in small steps, so that no send waits for it.
+//! Forgetting: first what messages say, later what is known of them. Always in small steps, so that
+//! no send waits for it.
 //!
-//! What is to go is looked for by readers, and goes by the writer, who checks it again: a row may have changed meanwhile.
+//! What is to go is looked for by readers, and goes by the writer, who checks it again: a row may
+//! have changed meanwhile.
 
 mod bulk;
 mod copies;
@@ -20,7 +22,8 @@ use crate::model::Timestamp;
 const STEP: u16 = 100;
 /// Between two steps at least, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
-/// How many times as long as the step before took. That includes its wait for the writer: who is busy is asked less.
+/// How many times as long as the step before took. That includes its wait for the writer: who is
+/// busy is asked less.
 const REST_FACTOR: u32 = 4;
 
 /// A walk through the database, a step at a time.
@@ -56,8 +59,9 @@ fn list(seqs: &[i64]) -> Result<String, StoreError> {
 }
 
 impl Store {
-    /// Deletes what messages say that ended, and events that happened, before `oldest`: texts of sends, of bulk orders
-    /// whose recipients are all taken in, and of events that wait for no delivery. True: there was something.
+    /// Deletes what messages say that ended, and events that happened, before `oldest`: texts of
+    /// sends, of bulk orders whose recipients are all taken in, and of events that wait for no
+    /// delivery. True: there was something.
     ///
     /// # Errors
     /// When the database refuses; what was deleted until then stays deleted.

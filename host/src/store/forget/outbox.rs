@@ -30,8 +30,8 @@ impl Store {
             > 0)
     }
 
-    /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`; a send that a key names
-    /// stays as long as the key. True: there was something.
+    /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`;
+    /// a send that a key names stays as long as the key. True: there was something.
     ///
     /// # Errors
     /// When the database refuses; what was forgotten until then stays forgotten.

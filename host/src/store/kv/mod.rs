@@ -122,8 +122,9 @@ impl KvStore for Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>, KvError> {
-        // SQLite compares text by bytes; LIKE would fold case and know wildcards.
-        // A range of keys, so that no others are looked at: what follows a prefix sorts before as many of the last character.
+        // SQLite compares text by bytes; LIKE would fold case and know wildcards. A range of keys,
+        // so that no others are looked at: what follows a prefix sorts before as many of the last
+        // character.
         let last = format!("{prefix}{}", "\u{10FFFF}".repeat(MAX_KEY / 4));
         let rows = sqlx::query_scalar(LIST)
             .bind(&space.plugin)
@@ -177,8 +178,8 @@ const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key I
 const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
                      SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
 
-/// Costs the same whatever the namespace holds: it looks at one key, at the namespace's sum, and at the first of what has
-/// expired.
+/// Costs the same whatever the namespace holds: it looks at one key, at the namespace's sum, and at
+/// the first of what has expired.
 async fn set(
     connection: &mut SqliteConnection,
     space: &KvSpace,

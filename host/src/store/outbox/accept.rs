@@ -1,8 +1,9 @@
 //! The commit point of sends, many at a time.
 //!
-//! A batch costs a handful of statements however many callers it serves, and fewer trips to the database's thread: the
-//! first statement takes the beginning of the transaction with it, the last one its commit. A row that cannot be stored
-//! does not take its neighbours with it: the batch is undone to a savepoint and its rows are stored one by one.
+//! A batch costs a handful of statements however many callers it serves, and fewer trips to the
+//! database's thread: the first statement takes the beginning of the transaction with it, the last
+//! one its commit. A row that cannot be stored does not take its neighbours with it: the batch is
+//! undone to a savepoint and its rows are stored one by one.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -91,8 +92,8 @@ pub struct Accepted {
     pub known: bool,
 }
 
-/// Stores the sends of a batch, its last work, and commits it if it can with the last statement; the answers are in the
-/// order of the rows.
+/// Stores the sends of a batch, its last work, and commits it if it can with the last statement;
+/// the answers are in the order of the rows.
 pub(in crate::store) async fn all(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -122,7 +123,8 @@ pub(in crate::store) async fn all(
     answers
 }
 
-/// All rows or none. `last`: nothing comes after them in the transaction, so the commit may go with them.
+/// All rows or none. `last`: nothing comes after them in the transaction, so the commit may go with
+/// them.
 async fn together(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -216,8 +218,8 @@ type InLine<'a> = (&'a NewRow, Recipient);
 /// The same with the lease and the step of one that begins at once.
 type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
-/// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp has made of the number
-/// that was asked for. A group has its own.
+/// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp
+/// has made of the number that was asked for. A group has its own.
 async fn in_line<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -288,7 +290,8 @@ async fn held(
     })
 }
 
-/// Which of the rows begin at once: those that may, and before which nothing of their session waits.
+/// Which of the rows begin at once: those that may, and before which nothing of their session
+/// waits.
 async fn clear(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -327,8 +330,8 @@ fn not_before(row: &NewRow) -> i64 {
     row.message.send_at.map_or(0, |at| at.0)
 }
 
-/// The rows and how they came here, with the commit behind the last ones if they are the `last` work; returns those that
-/// `begin`.
+/// The rows and how they came here, with the commit behind the last ones if they are the `last`
+/// work; returns those that `begin`.
 async fn messages<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -414,7 +417,8 @@ async fn messages<'a>(
                 .bind(*kind)
                 .bind(detail.as_str());
         }
-        // Nobody else writes: their places follow each other. The table of their history has no places.
+        // Nobody else writes: their places follow each other. The table of their history has no
+        // places.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
         begun.extend((first..).zip(piece).map(|(seq, (row, line, begins))| {

@@ -1,5 +1,5 @@
-//! Acknowledgements. They come in swarms, so those that came together are noted together: a statement for each table,
-//! however many there are.
+//! Acknowledgements. They come in swarms, so those that came together are noted together: a
+//! statement for each table, however many there are.
 
 use std::collections::HashMap;
 
@@ -46,8 +46,9 @@ impl OutboxRow {
 }
 
 impl Store {
-    /// Notes acknowledgements, in their order, and appends the events that `tell` makes of each and the row before it,
-    /// in one commit. Levels only rise: what is no news is left out. Returns the rows as each of the others found them.
+    /// Notes acknowledgements, in their order, and appends the events that `tell` makes of each and
+    /// the row before it, in one commit. Levels only rise: what is no news is left out. Returns the
+    /// rows as each of the others found them.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,6 +1,7 @@
-//! Rows of the outbox that cannot be read: written by another version, or broken. They are named, and taken out of the queue
-//! and of what the page is asked about (4 is added to `held`, which keeps why a row was held before), so that nothing waits
-//! for them. Each start looks at them again: after an upgrade they may be readable.
+//! Rows of the outbox that cannot be read: written by another version, or broken. They are named,
+//! and taken out of the queue and of what the page is asked about (4 is added to `held`, which
+//! keeps why a row was held before), so that nothing waits for them. Each start looks at them
+//! again: after an upgrade they may be readable.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -29,7 +30,8 @@ impl Store {
         Ok(good)
     }
 
-    /// As [`Store::readable`]. None: some were set aside, so that others may be found in their places.
+    /// As [`Store::readable`]. None: some were set aside, so that others may be found in their
+    /// places.
     pub(super) async fn all_readable(
         &self,
         rows: &[SqliteRow],
@@ -47,8 +49,8 @@ impl Store {
         )
     }
 
-    /// Ends the queued sends of a session that cannot be read, without an event: nobody can say what they were. How many
-    /// those were.
+    /// Ends the queued sends of a session that cannot be read, without an event: nobody can say
+    /// what they were. How many those were.
     ///
     /// # Errors
     /// When the database refuses.

@@ -47,8 +47,8 @@ impl Store {
         Ok(row.as_ref().and_then(|row| self.named_aside(row)))
     }
 
-    /// The next sends of a session's queue after a place in it: interactive ones first, then in the order of acceptance. Those
-    /// whose time has not come are not in the queue.
+    /// The next sends of a session's queue after a place in it: interactive ones first, then in the
+    /// order of acceptance. Those whose time has not come are not in the queue.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -144,8 +144,8 @@ impl Store {
             .await?)
     }
 
-    /// Sends that were begun and have no outcome, or one that may still be found out, after a place; oldest first, at most
-    /// 200.
+    /// Sends that were begun and have no outcome, or one that may still be found out, after a
+    /// place; oldest first, at most 200.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -223,7 +223,8 @@ impl Store {
             .await?)
     }
 
-    /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown for good has ended.
+    /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown
+    /// for good has ended.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,7 +1,7 @@
 //! What happened to a send, step by step. A step is written in the commit of what it tells of.
 //!
-//! Steps of one commit are one row of the table, without a kind and with all of them: most sends are accepted with a
-//! verdict or two, and a row less for each is a tenth of the work.
+//! Steps of one commit are one row of the table, without a kind and with all of them: most sends
+//! are accepted with a verdict or two, and a row less for each is a tenth of the work.
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -14,7 +14,8 @@ use crate::{
 /// A step to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// `accepted`, `verdict`, `held`, `released`, `sending`, `requeued`, `unknown`, `not_sent`, `sent`, `ack` or `retried`.
+    /// `accepted`, `verdict`, `held`, `released`, `sending`, `requeued`, `unknown`, `not_sent`,
+    /// `sent`, `ack` or `retried`.
     pub kind: &'static str,
     /// A JSON object; never the message's body.
     pub detail: Value,
@@ -44,7 +45,8 @@ impl Step {
     }
 }
 
-/// Writes a step. A step like the one before (a look-up that fails again and again) is not written twice.
+/// Writes a step. A step like the one before (a look-up that fails again and again) is not written
+/// twice.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
     message: i64,
@@ -80,8 +82,8 @@ pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreErro
     })
 }
 
-/// Writes steps of several messages (by their places), each message's in their order and each message once, in one
-/// statement.
+/// Writes steps of several messages (by their places), each message's in their order and each
+/// message once, in one statement.
 pub(super) fn note_all(
     script: &mut Script,
     messages: &[(i64, Vec<Step>)],

@@ -1,5 +1,5 @@
-//! Sends that were accepted for another account than the session has now: out of the queue (`held = 3`) until somebody
-//! releases or cancels them. Nothing waits for them.
+//! Sends that were accepted for another account than the session has now: out of the queue (`held =
+//! 3`) until somebody releases or cancels them. Nothing waits for them.
 
 use serde_json::json;
 use sqlx::SqliteConnection;

@@ -1,7 +1,7 @@
 //! Finding sends for people: newest first, in pages.
 //!
-//! No index serves these filters, because each would cost every accept; instead a page looks at a bounded number of
-//! rows. A page may therefore be short or empty and still name a next one.
+//! No index serves these filters, because each would cost every accept; instead a page looks at a
+//! bounded number of rows. A page may therefore be short or empty and still name a next one.
 
 use sqlx::Row;
 
@@ -92,7 +92,8 @@ impl Store {
         })
     }
 
-    /// The sends that `words` name: an id of ours, one of WhatsApp's (bare or as a key), or an idempotency key of `scope`.
+    /// The sends that `words` name: an id of ours, one of WhatsApp's (bare or as a key), or an
+    /// idempotency key of `scope`.
     ///
     /// # Errors
     /// When the database cannot be read.

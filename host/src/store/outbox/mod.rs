@@ -88,8 +88,8 @@ pub struct OutboxRow {
     pub message_id: MessageId,
     /// To whom, as it was asked for.
     pub recipient: Recipient,
-    /// Whose chat it belongs to, within which sends keep their order: the recipient, or the number that is known to be behind
-    /// their opaque id.
+    /// Whose chat it belongs to, within which sends keep their order: the recipient, or the number
+    /// that is known to be behind their opaque id.
     pub line: Recipient,
     /// What.
     pub message: OutboundMessage,
@@ -109,12 +109,13 @@ pub struct OutboxRow {
     pub priority: Priority,
     /// How often it was begun.
     pub attempt: i64,
-    /// A queued one that failed for the moment is tried again then; 0: never failed. One of unknown outcome is asked about
-    /// then.
+    /// A queued one that failed for the moment is tried again then; 0: never failed. One of unknown
+    /// outcome is asked about then.
     pub retry_at: Timestamp,
     /// Not to be begun after.
     pub expires_at: Option<Timestamp>,
-    /// Nobody is asked about it any more: the profile that began it is gone, or it was asked about for long enough.
+    /// Nobody is asked about it any more: the profile that began it is gone, or it was asked about
+    /// for long enough.
     pub profile_gone: bool,
     /// What it said was deleted.
     pub redacted: bool,
@@ -224,8 +225,8 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
     })
 }
 
-/// Where a send without an outcome can be: in the queue, not due yet, held by a restriction, a budget or another account, with
-/// the page, or with an outcome that is being found out.
+/// Where a send without an outcome can be: in the queue, not due yet, held by a restriction, a
+/// budget or another account, with the page, or with an outcome that is being found out.
 pub const QUEUE_PLACES: [&str; 5] = ["waiting", "scheduled", "held", "sending", "unknown"];
 
 /// Puts what was set aside back to where it is looked at: this version may be able to read it.

@@ -1,5 +1,6 @@
-//! Sends to strangers while none may go: they are out of the queue (`held = 2`), so that a look at the queue costs the same
-//! however many of them wait. They come back in the order in which they were accepted.
+//! Sends to strangers while none may go: they are out of the queue (`held = 2`), so that a look at
+//! the queue costs the same however many of them wait. They come back in the order in which they
+//! were accepted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +14,8 @@ use crate::{
 };
 
 impl Store {
-    /// Takes sends out of the queue, by their places. Those whose recipient has become known meanwhile stay in it.
+    /// Takes sends out of the queue, by their places. Those whose recipient has become known
+    /// meanwhile stay in it.
     ///
     /// # Errors
     /// When the database refuses.
@@ -85,7 +87,8 @@ impl Store {
     }
 }
 
-/// The recipient of this chat is no stranger any more: what was parked for them is in the queue again.
+/// The recipient of this chat is no stranger any more: what was parked for them is in the queue
+/// again.
 pub(in crate::store) async fn unpark_known(
     connection: &mut SqliteConnection,
     client: &str,

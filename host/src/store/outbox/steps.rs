@@ -1,5 +1,5 @@
-//! What moves a send on. Every step is one guarded update, so that it happens once whoever asks for it, and carries its
-//! step of the history and its event in the same commit.
+//! What moves a send on. Every step is one guarded update, so that it happens once whoever asks for
+//! it, and carries its step of the history and its event in the same commit.
 
 use serde_json::json;
 
@@ -33,10 +33,12 @@ pub enum Begun {
 }
 
 impl Store {
-    /// The commit point of a send: on the disk when this returns. Of many at once with one key, one is stored.
+    /// The commit point of a send: on the disk when this returns. Of many at once with one key, one
+    /// is stored.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database refuses.
+    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database
+    /// refuses.
     pub async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         self.place.check()?;
         self.writer.accept(row).await
@@ -58,7 +60,8 @@ impl Store {
             .await
     }
 
-    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this moment.
+    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this
+    /// moment.
     ///
     /// # Errors
     /// When the database refuses.
@@ -113,8 +116,9 @@ impl Store {
             .map(drop)
     }
 
-    /// Puts a send back into the queue, in its old place: the page has never had it. It is tried again at
-    /// `retry_at`. One that another login has begun stays what it is: it would leave from another account.
+    /// Puts a send back into the queue, in its old place: the page has never had it. It is tried
+    /// again at `retry_at`. One that another login has begun stays what it is: it would leave from
+    /// another account.
     ///
     /// # Errors
     /// When the database refuses.
@@ -182,8 +186,9 @@ impl Store {
         self.writer.script(script, urgency).await
     }
 
-    /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends the event of that in
-    /// the same commit. `judged`: what the plugins said at this moment. False when it was in none of the states.
+    /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends
+    /// the event of that in the same commit. `judged`: what the plugins said at this moment. False
+    /// when it was in none of the states.
     ///
     /// # Errors
     /// When the database refuses.
@@ -206,7 +211,8 @@ impl Store {
                 Box::pin(async move {
                     let mut rest = Script::default();
                     let allowed = |state| from.contains(&state);
-                    // One is lost once; one that is beginning to be unknown may be asked about at once.
+                    // One is lost once; one that is beginning to be unknown may be asked about at
+                    // once.
                     let sql = "UPDATE outbox SET state = ?1, code = ?2, reason = ?3, updated_at = ?4, profile_gone = profile_gone OR ?9, \
                                retry_at = iif(?1 = 'unknown', 0, retry_at) WHERE id = ?5 AND \
                                ((state = 'queued' AND ?6) OR (state = 'sending' AND ?7) OR (state = 'unknown' AND ?8 AND NOT (?9 AND profile_gone))) \
@@ -238,8 +244,9 @@ impl Store {
             .await
     }
 
-    /// Puts a send that ended without leaving back into the queue, at once and without a deadline. False when it has not
-    /// ended so, because what was sent or may have been is never sent again, and when nobody knows any more what it said.
+    /// Puts a send that ended without leaving back into the queue, at once and without a deadline.
+    /// False when it has not ended so, because what was sent or may have been is never sent again,
+    /// and when nobody knows any more what it said.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,8 +1,9 @@
 //! A batch: one transaction for what was asked for at a time, and one flush to the disk.
 //!
-//! A job that fails takes no neighbour with it: it is undone to its savepoint, and the transaction goes on. Sends are
-//! stored last, together. The last work takes the commit with it where it can; answers are given after the commit. What
-//! SQLite cannot have done by the job's own fault (a full disk, an I/O error, a lock) fails the batch, with that reason.
+//! A job that fails takes no neighbour with it: it is undone to its savepoint, and the transaction
+//! goes on. Sends are stored last, together. The last work takes the commit with it where it can;
+//! answers are given after the commit. What SQLite cannot have done by the job's own fault (a full
+//! disk, an I/O error, a lock) fails the batch, with that reason.
 
 use std::collections::VecDeque;
 
@@ -42,8 +43,8 @@ impl Batch {
         batch
     }
 
-    /// Does the work and commits it; adds the replies that are to be given then. What was not begun when it fails stays in
-    /// the batch.
+    /// Does the work and commits it; adds the replies that are to be given then. What was not begun
+    /// when it fails stays in the batch.
     ///
     /// # Errors
     /// When nothing was committed.
@@ -118,8 +119,8 @@ async fn empty_log(connection: &mut WriteConnection) -> Result<bool, StoreError>
     Ok(file::empty_log(connection.get().await?).await?)
 }
 
-/// Runs a script. One that fails by its own fault is alone in it; the asker of one that fails otherwise hears with the
-/// others why the batch was not committed.
+/// Runs a script. One that fails by its own fault is alone in it; the asker of one that fails
+/// otherwise hears with the others why the batch was not committed.
 async fn run_script(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -197,7 +198,8 @@ async fn run_rest(
     if failure == StoreError::Full {
         return Err(failure);
     }
-    // There is nothing to go back to when SQLite has ended the transaction: the first reason says why.
+    // There is nothing to go back to when SQLite has ended the transaction: the first reason says
+    // why.
     transaction.undo(connection).await.map_err(|_| failure)
 }
 
@@ -213,10 +215,12 @@ async fn run_with_commit(
         .await
 }
 
-/// Whether `SQLite` has undone the statement that failed and nothing else: the statement itself is to blame, and the
-/// transaction goes on. A full disk, an I/O error or a lock concern the whole batch.
+/// Whether `SQLite` has undone the statement that failed and nothing else: the statement itself is
+/// to blame, and the transaction goes on. A full disk, an I/O error or a lock concern the whole
+/// batch.
 fn is_own_fault(error: &sqlx::Error) -> bool {
-    /// `ERROR`, `TOOBIG`, `CONSTRAINT`, `MISMATCH` and `RANGE`, see <https://www.sqlite.org/rescode.html>.
+    /// `ERROR`, `TOOBIG`, `CONSTRAINT`, `MISMATCH` and `RANGE`, see
+    /// <https://www.sqlite.org/rescode.html>.
     const OWN: [i32; 5] = [1, 18, 19, 20, 25];
     primary_code(error).is_some_and(|code| OWN.contains(&code))
 }

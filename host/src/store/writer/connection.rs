@@ -1,5 +1,6 @@
-//! The one connection that writes. It is thrown away after a failure, because nobody knows then how far SQLite has ended
-//! the transaction by itself, and made anew for the next batch: so the gateway writes again as soon as a full disk has room.
+//! The one connection that writes. It is thrown away after a failure, because nobody knows then how
+//! far SQLite has ended the transaction by itself, and made anew for the next batch: so the gateway
+//! writes again as soon as a full disk has room.
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tracing::error;

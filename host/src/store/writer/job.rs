@@ -1,8 +1,9 @@
 //! What the writer is asked for.
 //!
-//! Work has three shapes, because each saves what costs most in its place. A [`Script`] is known before it begins and takes
-//! one trip to the database's thread. Steps read first and decide by what they find, at a trip for each statement. Sends
-//! come in floods and are stored together, with a statement for each table however many they are.
+//! Work has three shapes, because each saves what costs most in its place. A [`Script`] is known
+//! before it begins and takes one trip to the database's thread. Steps read first and decide by
+//! what they find, at a trip for each statement. Sends come in floods and are stored together, with
+//! a statement for each table however many they are.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -41,7 +42,8 @@ pub(super) enum Request {
 
 /// Work for a transaction.
 pub(super) enum Job {
-    /// Statements that are known before they run, all or none of them. The answer is how many rows a single one changed.
+    /// Statements that are known before they run, all or none of them. The answer is how many rows
+    /// a single one changed.
     Script(Script, Answer<u64>),
     /// Statements that depend on what is read first.
     Steps(Box<dyn Steps>),
@@ -66,7 +68,8 @@ impl Job {
     }
 }
 
-/// The answer to a job, given when its batch has ended: the result, or why the batch was not committed.
+/// The answer to a job, given when its batch has ended: the result, or why the batch was not
+/// committed.
 pub(super) fn reply<T: Send + 'static>(answer: Answer<T>, result: Result<T, StoreError>) -> Reply {
     Box::new(move |committed| {
         // The asker may be gone; the work is done all the same.

@@ -1,8 +1,9 @@
 //! The one writer, and group commit.
 //!
-//! Whoever writes sends a request to a thread of its own, which commits together what has queued up meanwhile. `queue`
-//! decides what goes into the next batch, `batch` is its transaction, `connection` what it runs on, `job` the shapes of work.
-//! Transactions and savepoints are plain statements: those of sqlx make its thread wait until each was heard of.
+//! Whoever writes sends a request to a thread of its own, which commits together what has queued up
+//! meanwhile. `queue` decides what goes into the next batch, `batch` is its transaction,
+//! `connection` what it runs on, `job` the shapes of work. Transactions and savepoints are plain
+//! statements: those of sqlx make its thread wait until each was heard of.
 
 mod batch;
 mod connection;
@@ -123,7 +124,8 @@ impl Writer {
         .await
     }
 
-    /// As [`Writer::write`], for work that leaves the last of its statements to be run with the commit.
+    /// As [`Writer::write`], for work that leaves the last of its statements to be run with the
+    /// commit.
     ///
     /// # Errors
     /// As [`Writer::write`].
@@ -156,7 +158,8 @@ impl Writer {
         .await
     }
 
-    /// Runs statements inside one of the next transactions, all or none; returns when that is on the disk.
+    /// Runs statements inside one of the next transactions, all or none; returns when that is on
+    /// the disk.
     ///
     /// # Errors
     /// When a statement fails, or why the batch was not committed.
@@ -164,7 +167,8 @@ impl Writer {
         self.run(script, urgency).await.map(drop)
     }
 
-    /// Runs one statement inside the next transaction; how many rows it changed. Returns when that is on the disk.
+    /// Runs one statement inside the next transaction; how many rows it changed. Returns when that
+    /// is on the disk.
     ///
     /// # Errors
     /// As [`Writer::script`].

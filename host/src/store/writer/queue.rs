@@ -1,8 +1,9 @@
 //! The queue of the writer: what goes into the next batch.
 //!
-//! Whatever has queued up while the last batch was committed goes into the next one. A job that nobody waits for is held
-//! back for some milliseconds, because a commit of its own costs more than the job; whoever waits does not wait for it,
-//! unless there is so much to commit that it makes no difference.
+//! Whatever has queued up while the last batch was committed goes into the next one. A job that
+//! nobody waits for is held back for some milliseconds, because a commit of its own costs more than
+//! the job; whoever waits does not wait for it, unless there is so much to commit that it makes no
+//! difference.
 
 use std::{mem, time::Duration};
 

@@ -1,7 +1,7 @@
 //! The thread that writes: takes one batch after the other, commits it and gives the answers.
 //!
-//! It is a thread of its own, because each statement is a trip to sqlx's thread and back, and on the way back it would wait
-//! behind whatever else the runtime has to do.
+//! It is a thread of its own, because each statement is a trip to sqlx's thread and back, and on
+//! the way back it would wait behind whatever else the runtime has to do.
 
 use std::panic::AssertUnwindSafe;
 
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{store::error::StoreError, tasks::Trouble};
 
-/// Commits what comes in until nobody can ask any more. Work that panics costs its batch and the connection.
+/// Commits what comes in until nobody can ask any more. Work that panics costs its batch and the
+/// connection.
 pub(super) async fn run(
     mut connection: WriteConnection,
     inbox: mpsc::Receiver<Request>,
@@ -47,7 +48,8 @@ pub(super) async fn run(
                 .for_each(|reply: Reply| reply(outcome.clone()))
         };
         if many {
-            // From within the runtime: waking one of its tasks from another thread costs more than a task of its own.
+            // From within the runtime: waking one of its tasks from another thread costs more than
+            // a task of its own.
             askers.spawn(async move { answer() });
         } else {
             answer();
@@ -61,7 +63,8 @@ pub(super) async fn run(
 
 fn log(result: &Result<(), StoreError>, trouble: &mut Trouble) {
     match result {
-        // Whoever asked for a write is told of an error of the database, and says it with what was to be written.
+        // Whoever asked for a write is told of an error of the database, and says it with what was
+        // to be written.
         Err(error @ StoreError::Database(_)) => {
             debug!(%error, "a batch of writes was not committed")
         }

@@ -34,8 +34,9 @@ pub enum PageEvent {
     Message(InboundMessage),
     /// A message that the page has had for some time; nobody may have been told of it.
     Missed(InboundMessage),
-    /// All that [`PageReading::catch_up`](super::PageReading::catch_up) found was told. `complete`: that was everything; false: there is more than could be read;
-    /// none: some of it could not be read now.
+    /// All that [`PageReading::catch_up`](super::PageReading::catch_up) found was told. `complete`:
+    /// that was everything; false: there is more than could be read; none: some of it could not be
+    /// read now.
     CaughtUp {
         /// See above.
         complete: Option<bool>,

@@ -1,7 +1,9 @@
-//! What the fake pages of tests have in common: a question that a fake does not answer fails its test.
+//! What the fake pages of tests have in common: a question that a fake does not answer fails its
+//! test.
 //!
-//! The panic alone is not enough. Much is asked by tasks of their own, and a task takes its panic with it; a supervisor even
-//! takes it for a refusal. So what was not answered is kept, and the test that holds [`Unanswered`] fails by it in the end.
+//! The panic alone is not enough. Much is asked by tasks of their own, and a task takes its panic
+//! with it; a supervisor even takes it for a refusal. So what was not answered is kept, and the
+//! test that holds [`Unanswered`] fails by it in the end.
 
 use std::{
     collections::BTreeSet,

@@ -30,8 +30,8 @@ pub trait PageLife: PageChannel {
     /// The browser behind it.
     async fn browser(&self) -> BrowserReport;
 
-    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after a grace
-    /// time. The event channel ends afterwards.
+    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after a
+    /// grace time. The event channel ends afterwards.
     async fn close(&self);
 }
 
@@ -89,8 +89,8 @@ pub struct PageStatus {
     pub account: Option<Account>,
     /// Names of contract entries that are missing though the page has synced.
     pub broken: Vec<String>,
-    /// Since when, in milliseconds since the epoch, the oldest message waits to be told and recorded; none: no one waits. In
-    /// answers of [`PageLife::status`] alone.
+    /// Since when, in milliseconds since the epoch, the oldest message waits to be told and
+    /// recorded; none: no one waits. In answers of [`PageLife::status`] alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub untold_since: Option<Timestamp>,
 }
@@ -122,7 +122,8 @@ pub enum Stage {
 }
 
 impl PageStatus {
-    /// Ready = registered, synced, main mode, stream connected, connection not ended: positive proof, not one library event.
+    /// Ready = registered, synced, main mode, stream connected, connection not ended: positive
+    /// proof, not one library event.
     #[must_use]
     pub fn stage(&self) -> Stage {
         let socket = self.socket.as_deref().unwrap_or("");
@@ -156,7 +157,8 @@ impl PageStatus {
 pub struct ContractReport {
     /// `Debug.VERSION` the report is about.
     pub version: Option<String>,
-    /// How modules are found: `map` (the loader's own), or `import` where that cannot be used any more.
+    /// How modules are found: `map` (the loader's own), or `import` where that cannot be used any
+    /// more.
     pub loader: String,
     /// Fields that this build calls otherwise than the builds known so far.
     pub renamed: Vec<Renamed>,
@@ -202,6 +204,7 @@ pub struct BrowserReport {
     pub memory_bytes: Option<u64>,
     /// Processes in the tree.
     pub processes: Option<u32>,
-    /// Processor time its processes have used so far, in milliseconds. Those that have ended are not counted.
+    /// Processor time its processes have used so far, in milliseconds. Those that have ended are
+    /// not counted.
     pub cpu_millis: Option<u64>,
 }

@@ -24,8 +24,8 @@ pub trait PageLinking: PageChannel {
     }
 
     /// Asks for a code that the owner of `number` types on the phone to link it. It is told as
-    /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode) too, and so are those that replace it; no QR can be scanned
-    /// meanwhile.
+    /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode) too, and so are those that replace
+    /// it; no QR can be scanned meanwhile.
     async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
         ask(
             self,
@@ -41,8 +41,8 @@ pub trait PageLinking: PageChannel {
         ask(self, &CancelPairing).await
     }
 
-    /// Tells the page something about a passkey it asks for; `Ok` means that it was taken. A page that does not wait for
-    /// that refuses.
+    /// Tells the page something about a passkey it asks for; `Ok` means that it was taken. A page
+    /// that does not wait for that refuses.
     async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
         ask(self, order).await
     }

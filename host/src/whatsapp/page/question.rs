@@ -1,7 +1,8 @@
 //! One question to the bridge and its answer, whatever they are about.
 //!
-//! The bridge answers in one form, `{"ok": …}` or `{"error": {"kind": …}}`, which is read here and nowhere else. Its kinds are
-//! a closed set, the same as `CallFailure` in `bridge/types.d.ts`; a test keeps the two together.
+//! The bridge answers in one form, `{"ok": …}` or `{"error": {"kind": …}}`, which is read here and
+//! nowhere else. Its kinds are a closed set, the same as `CallFailure` in `bridge/types.d.ts`; a
+//! test keeps the two together.
 
 use std::{
     fmt::{self, Debug},
@@ -102,7 +103,8 @@ enum Reply {
     Error(BridgeError),
 }
 
-/// Why the bridge has no answer. After `Failed` something may have been begun, after the others nothing was.
+/// Why the bridge has no answer. After `Failed` something may have been begun, after the others
+/// nothing was.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum BridgeError {
@@ -139,8 +141,8 @@ fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, Page
     match serde_json::from_value(reply).map_err(unreadable)? {
         Reply::Ok(answer) => serde_json::from_value(answer).map_err(unreadable),
         Reply::Error(error) => Err(match error {
-            // An error page, or an operator's script that is broken, has begun nothing; but neither can it be told from a
-            // page that is just being loaded.
+            // An error page, or an operator's script that is broken, has begun nothing; but neither
+            // can it be told from a page that is just being loaded.
             BridgeError::NoBridge => gone("no bridge in this page".into()),
             BridgeError::Booting => PageError::Booting { what },
             BridgeError::ContractBroken { missing } => PageError::ContractBroken { what, missing },
@@ -158,7 +160,8 @@ fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, Page
 mod tests {
     use super::*;
 
-    /// Every kind that the bridge may name is one of ours, with the fields that it is declared with.
+    /// Every kind that the bridge may name is one of ours, with the fields that it is declared
+    /// with.
     #[test]
     fn the_bridge_and_the_gateway_know_the_same_kinds_of_errors() {
         let types = include_str!("../bridge/types.d.ts");

@@ -31,7 +31,8 @@ pub trait PageSending: PageChannel {
         ask(self, &BothForms { chat }).await
     }
 
-    /// Those of the recipients with whom there has been a conversation, as far as this page knows without asking anybody.
+    /// Those of the recipients with whom there has been a conversation, as far as this page knows
+    /// without asking anybody.
     async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
         let chats: Vec<String> = recipients
             .iter()
@@ -45,8 +46,8 @@ pub trait PageSending: PageChannel {
         Ok(known.map(|(recipient, _)| recipient.clone()).collect())
     }
 
-    /// Shows the other side of a chat that somebody types, and ends when that is over. It works as long as the page wants
-    /// to: no send depends on it.
+    /// Shows the other side of a chat that somebody types, and ends when that is over. It works as
+    /// long as the page wants to: no send depends on it.
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
         ask(
             self,
@@ -58,15 +59,16 @@ pub trait PageSending: PageChannel {
         .await
     }
 
-    /// Asks for the preview of a message's link, which the phone makes, and keeps it for [`PageSending::send`] of the same
-    /// id. It ends in a few seconds, whatever became of it; nobody is sent anything.
+    /// Asks for the preview of a message's link, which the phone makes, and keeps it for
+    /// [`PageSending::send`] of the same id. It ends in a few seconds, whatever became of it;
+    /// nobody is sent anything.
     async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
         ask(self, &Preview(send)).await
     }
 
-    /// Puts a message of whatever kind with our own id into the page's queue; `Ok` means the page has stored it durably,
-    /// not that the server has it: that comes as [`PageEvent::Send`](super::PageEvent::Send). A kind that the page cannot
-    /// make is refused.
+    /// Puts a message of whatever kind with our own id into the page's queue; `Ok` means the page
+    /// has stored it durably, not that the server has it: that comes as
+    /// [`PageEvent::Send`](super::PageEvent::Send). A kind that the page cannot make is refused.
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         ask(self, &NewMessage(send)).await
     }
@@ -203,7 +205,8 @@ pub struct Found {
     /// None: the server has not taken it.
     #[serde(deserialize_with = "level")]
     pub ack: Option<AckLevel>,
-    /// The page has given up on it (or it was unsent at a reload): it goes nowhere without [`PageSending::resend`].
+    /// The page has given up on it (or it was unsent at a reload): it goes nowhere without
+    /// [`PageSending::resend`].
     pub failed: bool,
 }
 

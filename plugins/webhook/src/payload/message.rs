@@ -23,8 +23,8 @@ use super::{
     schemars(rename = "WebhookMessage")
 )]
 pub(crate) struct Message<'a> {
-    /// The key: `<fromMe>_<chat>_<id>`, and in a group behind it who wrote the message. Null for a message that never had
-    /// an id.
+    /// The key: `<fromMe>_<chat>_<id>`, and in a group behind it who wrote the message. Null for a
+    /// message that never had an id.
     id: Option<String>,
     /// When it was sent, in seconds since the Unix epoch; of `message.failed` when it failed.
     timestamp: u64,
@@ -40,7 +40,8 @@ pub(crate) struct Message<'a> {
     participant: &'a str,
     /// Who wrote it, in a group.
     author: Option<&'a str>,
-    /// The text, the caption or the question; empty where the kind has none, or the target may not read it.
+    /// The text, the caption or the question; empty where the kind has none, or the target may not
+    /// read it.
     body: &'a str,
     /// Whether it has a file.
     has_media: bool,
@@ -52,7 +53,8 @@ pub(crate) struct Message<'a> {
     location: Option<Place<'a>>,
     /// The card, of a contact.
     v_cards: Vec<&'a str>,
-    /// How far it has come: -1 failed, 1 WhatsApp's server, 2 a device of the recipient, 3 read, 4 played.
+    /// How far it has come: -1 failed, 1 WhatsApp's server, 2 a device of the recipient, 3 read, 4
+    /// played.
     #[cfg_attr(test, schemars(range(min = -1, max = 4)))]
     ack: i8,
     /// The same as a word.

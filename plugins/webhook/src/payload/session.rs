@@ -55,7 +55,8 @@ struct StatusAt {
     timestamp: u64,
 }
 
-/// A QR that can be scanned. It links a phone to the session: told only to a target that names `session.qr`.
+/// A QR that can be scanned. It links a phone to the session: told only to a target that names
+/// `session.qr`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookQr"))]

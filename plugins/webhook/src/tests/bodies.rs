@@ -1,4 +1,5 @@
-//! The body of a call: every field that clients of WAHA read is there, for each event and each kind of message.
+//! The body of a call: every field that clients of WAHA read is there, for each event and each kind
+//! of message.
 
 use serde_json::Value;
 use wharf_plugin::{

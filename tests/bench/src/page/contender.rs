@@ -1,4 +1,5 @@
-//! Those who are measured: each sends so many messages from so many clients, and is asked for its processor time.
+//! Those who are measured: each sends so many messages from so many clients, and is asked for its
+//! processor time.
 
 use std::{
     process::Stdio,

@@ -1,4 +1,5 @@
-//! Many messages into one chat, in equal parts: a part must not take longer because of those before it.
+//! Many messages into one chat, in equal parts: a part must not take longer because of those before
+//! it.
 
 use std::{
     collections::HashSet,
@@ -14,7 +15,8 @@ use super::{contender::Express, growth, our_account};
 use crate::round;
 
 const PARTS: usize = 4;
-/// The later parts to the earlier ones; what is quadratic would be at 2.3 of the middle of each half.
+/// The later parts to the earlier ones; what is quadratic would be at 2.3 of the middle of each
+/// half.
 const GROWTH: f64 = 1.5;
 /// A part that takes longer is given up: it is known by then how it goes.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -58,7 +60,8 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
     }))
 }
 
-/// Seconds until the webhook was told of every message of a part, once each. None: not within the limit.
+/// Seconds until the webhook was told of every message of a part, once each. None: not within the
+/// limit.
 async fn one(
     house: &House,
     account: &str,

@@ -72,7 +72,8 @@ async fn a_flood_is_told_once_each_while_sends_go_on_and_a_fault_is_told_to_ever
     );
     ensure!(counted(&gateway, "wharf_messages_received_total").await? == FLOOD as f64);
 
-    // One odd field costs that field: each of these is one event, also where the webhook's own words come from it.
+    // One odd field costs that field: each of these is one event, also where the webhook's own
+    // words come from it.
     let half = format!("half {HALF_EMOJI}");
     for (kind, body, fields, told) in [
         (

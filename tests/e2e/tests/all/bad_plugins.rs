@@ -1,6 +1,7 @@
 //! Plugins that misbehave: each has its named outcome, and the gateway serves on.
 //!
-//! Validation happens when a send is accepted, so no browser is needed: `Prefer: respond-async` is answered at the commit.
+//! Validation happens when a send is accepted, so no browser is needed: `Prefer: respond-async` is
+//! answered at the commit.
 
 use std::{
     env,
@@ -184,7 +185,8 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
     let mut busy = 0;
     for answer in answers {
         let answer = answer?;
-        // Its time was over, and the operator lets it pass; or there was no room to ask it, which nothing lets pass.
+        // Its time was over, and the operator lets it pass; or there was no room to ask it, which
+        // nothing lets pass.
         match answer.status {
             202 => {}
             503 if answer.json["code"] == "busy" && answer.header("retry-after") == "1" => {

@@ -1,4 +1,5 @@
-//! kill -9 of the gateway at the two moments that matter: nothing is lost, nothing is sent twice, no browser stays.
+//! kill -9 of the gateway at the two moments that matter: nothing is lost, nothing is sent twice,
+//! no browser stays.
 
 use std::time::Duration;
 

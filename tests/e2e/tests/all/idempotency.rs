@@ -151,7 +151,8 @@ fn ahead(seconds: u64) -> String {
     (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string()
 }
 
-/// A request is the same one however much time has passed, and whatever would be said to a new one now.
+/// A request is the same one however much time has passed, and whatever would be said to a new one
+/// now.
 #[tokio::test]
 async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<()> {
     let house = House::build(Plan {

@@ -1,7 +1,7 @@
 //! Tests against the running binary, one binary so that it is linked once; a file per subject.
 //!
-//! A Chromium costs seconds on two cores, so checks that do not disturb each other share one, each with its name in
-//! the error.
+//! A Chromium costs seconds on two cores, so checks that do not disturb each other share one, each
+//! with its name in the error.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -1,8 +1,9 @@
 //! What the README and the author's guide show, done.
 //!
-//! Fenced blocks say what they are: `sh demo` is typed while the demo runs, `toml` is a piece of `gateway.toml`. The
-//! first plugin's blocks name their file or the terminal they are typed in; those of `docs/plugins.md` that begin with
-//! `outside` are the same for a crate that does not lie in the repository.
+//! Fenced blocks say what they are: `sh demo` is typed while the demo runs, `toml` is a piece of
+//! `gateway.toml`. The first plugin's blocks name their file or the terminal they are typed in;
+//! those of `docs/plugins.md` that begin with `outside` are the same for a crate that does not lie
+//! in the repository.
 
 use std::{
     fs,
@@ -94,7 +95,8 @@ fn target() -> PathBuf {
         .to_owned()
 }
 
-/// What a clone has, at the same times, so that cargo finds in the shared target folder what is built already.
+/// What a clone has, at the same times, so that cargo finds in the shared target folder what is
+/// built already.
 fn clone(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -127,7 +129,8 @@ fn shell(script: &str, folder: &Path) -> Command {
         .current_dir(folder)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    // What cargo has set for this test would tell the programs of the clone that they are at home here.
+    // What cargo has set for this test would tell the programs of the clone that they are at home
+    // here.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR"] {
         shell.env_remove(name);
     }
@@ -164,7 +167,8 @@ async fn interrupt(mut program: Child) -> Result<()> {
     Ok(())
 }
 
-/// In a clone of the repository, which it is the proof of that it works: nothing is looked for where it was built.
+/// In a clone of the repository, which it is the proof of that it works: nothing is looked for
+/// where it was built.
 #[tokio::test]
 async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     let repository = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clone");
@@ -260,7 +264,8 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     Ok(())
 }
 
-/// The author's guide, from `cargo new` to a gateway that rejects; the unit test is the one it shows.
+/// The author's guide, from `cargo new` to a gateway that rejects; the unit test is the one it
+/// shows.
 #[tokio::test]
 async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Result<()> {
     const GUIDE: &str = "docs/plugins.md";

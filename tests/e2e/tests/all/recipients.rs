@@ -1,4 +1,5 @@
-//! Who a message goes to: what a message came from can be answered as it stands, and what is not understood goes nowhere.
+//! Who a message goes to: what a message came from can be answered as it stands, and what is not
+//! understood goes nowhere.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -42,7 +43,8 @@ async fn raw(api: &Api, path: &str, body: &str) -> Result<(u16, Value)> {
     Ok((answer.status, answer.json))
 }
 
-/// Every case that is to be refused, in each call that sends; whatever is sent in their place would be somebody else's.
+/// Every case that is to be refused, in each call that sends; whatever is sent in their place would
+/// be somebody else's.
 async fn nothing_is_guessed(house: &House, api: &Api) -> Result<()> {
     let cases: Value = serde_json::from_str(include_str!("../../../cases/recipients.json"))?;
     let refused = cases["recipients"]

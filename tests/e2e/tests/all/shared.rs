@@ -1,4 +1,5 @@
-//! `[browser] mode = "shared"`: many sessions in one browser, the same recovery, and a login that changes its mode.
+//! `[browser] mode = "shared"`: many sessions in one browser, the same recovery, and a login that
+//! changes its mode.
 
 use std::time::Duration;
 

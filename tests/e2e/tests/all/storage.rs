@@ -1,5 +1,5 @@
-//! The database is locked by another program, or moved away, while the gateway runs: callers are told in words they can act
-//! on, and nothing that was not kept is called accepted.
+//! The database is locked by another program, or moved away, while the gateway runs: callers are
+//! told in words they can act on, and nothing that was not kept is called accepted.
 
 use std::{
     fs::{self, File},
@@ -63,7 +63,8 @@ fn unavailable(answer: Answer) -> Option<Answer> {
     (answer.status == 503).then_some(answer)
 }
 
-/// Takes the lock that SQLite's writers hold on a database with a write-ahead log, as another program's transaction does.
+/// Takes the lock that SQLite's writers hold on a database with a write-ahead log, as another
+/// program's transaction does.
 fn write_lock(house: &House) -> Result<File> {
     const WAL_WRITE_LOCK: i64 = 120;
     let file = File::options()

@@ -1,5 +1,5 @@
-//! Ready is reached however soon the first sync ends, and what arrives at that moment is told: the state is read after
-//! subscribing, not awaited as an event.
+//! Ready is reached however soon the first sync ends, and what arrives at that moment is told: the
+//! state is read after subscribing, not awaited as an event.
 
 use std::time::Duration;
 

@@ -12,7 +12,8 @@ pub struct PasskeySettings {
     pub phone: Phone,
     /// How long the phone takes for it, in milliseconds.
     pub after_ms: u64,
-    /// Milliseconds after which the page has forgotten the hand-off key, so that a code has to be compared.
+    /// Milliseconds after which the page has forgotten the hand-off key, so that a code has to be
+    /// compared.
     pub handoff_ttl: u64,
     /// Milliseconds after which the page and the server have forgotten a challenge.
     pub options_ttl: u64,

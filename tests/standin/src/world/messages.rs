@@ -1,4 +1,5 @@
-//! What is said: messages of accounts with what became of them, messages for accounts, and signs of reading and typing.
+//! What is said: messages of accounts with what became of them, messages for accounts, and signs of
+//! reading and typing.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +37,8 @@ pub struct Inbound {
     pub quoted: Option<String>,
     /// Wids that the body mentions.
     pub mentions: Vec<String>,
-    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`, `pollName` …
+    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`,
+    /// `pollName` …
     pub fields: BTreeMap<String, Value>,
 }
 

@@ -26,7 +26,8 @@ pub struct View {
     pub messages: Vec<Received>,
     /// Ids of inbound messages that a page has confirmed, with repetitions.
     pub confirmed: Vec<String>,
-    /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing | paused)`, in order.
+    /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing |
+    /// paused)`, in order.
     pub typing: Vec<(String, String)>,
     /// Chats that were said to be seen, in order.
     pub seen: Vec<String>,

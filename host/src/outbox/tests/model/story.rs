@@ -16,7 +16,8 @@ pub(super) enum Happens {
     Pass,
     /// The next one on the fast path is given to the page, or lost before.
     Given { lost: bool },
-    /// The page sends the first of its queue and the server takes it; the gateway may miss the news.
+    /// The page sends the first of its queue and the server takes it; the gateway may miss the
+    /// news.
     Ack { missed: bool },
     /// The server refuses the first of the page's queue.
     Nack { missed: bool },
@@ -28,7 +29,8 @@ pub(super) enum Happens {
     PageDies(Death),
     /// The answer to the next message is lost, though the page lives on; it may have the message.
     AnswerLost { stored: bool },
-    /// The page refuses the next message before it stores it, for good or because it is being loaded.
+    /// The page refuses the next message before it stores it, for good or because it is being
+    /// loaded.
     Refuses { for_good: bool },
     /// A new page in place of the one before.
     NewPage,

@@ -1,4 +1,5 @@
-//! Backups: what is in one, what is refused before anything is written, and that a failure leaves nothing behind.
+//! Backups: what is in one, what is refused before anything is written, and that a failure leaves
+//! nothing behind.
 
 use std::os::unix::fs::PermissionsExt;
 

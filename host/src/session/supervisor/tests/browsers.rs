@@ -1,4 +1,5 @@
-//! Browsers and pages that fail: which failures are retried, and that one browser at most has the profile.
+//! Browsers and pages that fail: which failures are retried, and that one browser at most has the
+//! profile.
 
 use std::sync::atomic::AtomicU64;
 

@@ -1,4 +1,5 @@
-//! What is looked after while a session is ready: its page, its sends, its memory and its restrictions.
+//! What is looked after while a session is ready: its page, its sends, its memory and its
+//! restrictions.
 
 use super::*;
 use crate::whatsapp::{BrowserReport, TimeLock};

@@ -77,7 +77,8 @@ impl Rig {
         });
     }
 
-    /// What the page was told. A health check asks for QR codes when none is shown and no passkey is awaited.
+    /// What the page was told. A health check asks for QR codes when none is shown and no passkey
+    /// is awaited.
     fn log(&self) -> Vec<&'static str> {
         let log = self.launcher.page.log.lock().expect("lock").clone();
         let ended = log
@@ -129,7 +130,8 @@ async fn a_ceremony_goes_by_its_stages_and_holds_qr_codes_back() {
         "a token is for whoever has the link"
     );
 
-    // A minute and more of health checks, codes that go on changing, a batch that ends: nothing of it matters.
+    // A minute and more of health checks, codes that go on changing, a batch that ends: nothing of
+    // it matters.
     rig.qr();
     rig.launcher.tell(PageEvent::QrExhausted);
     tokio::time::sleep(Duration::from_secs(150)).await;

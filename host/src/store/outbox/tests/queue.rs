@@ -1,4 +1,5 @@
-//! The queue of a session: its order, how it is counted, and that no query of the sender looks at every row.
+//! The queue of a session: its order, how it is counted, and that no query of the sender looks at
+//! every row.
 
 use super::*;
 

@@ -1,6 +1,8 @@
-//! What a message says, kind by kind: the fields that are a kind's own, and WhatsApp Web's name of the kind.
+//! What a message says, kind by kind: the fields that are a kind's own, and WhatsApp Web's name of
+//! the kind.
 //!
-//! Only what depends on the content is set here. Who wrote it, where and when is filled in by the caller.
+//! Only what depends on the content is set here. Who wrote it, where and when is filled in by the
+//! caller.
 
 use serde::Serialize;
 use serde_json::Value;

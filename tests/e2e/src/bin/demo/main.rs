@@ -1,7 +1,7 @@
 //! The demo: one message's way through everything, told as it happens.
 //!
-//! Gateway, Chromium, plugins and webhooks are the real ones; WhatsApp is the stand-in of `tests/standin`, and the
-//! phone is simulated. The last line of `--once` is JSON.
+//! Gateway, Chromium, plugins and webhooks are the real ones; WhatsApp is the stand-in of
+//! `tests/standin`, and the phone is simulated. The last line of `--once` is JSON.
 
 mod own;
 mod steps;
@@ -25,8 +25,8 @@ struct Args {
     /// Stop after the last step and print a line of JSON.
     #[arg(long)]
     once: bool,
-    /// Port of the gateway; the two after it are the stand-in's and the webhook receiver's. Default 3001, with --once
-    /// any free ones.
+    /// Port of the gateway; the two after it are the stand-in's and the webhook receiver's. Default
+    /// 3001, with --once any free ones.
     #[arg(long)]
     port: Option<u16>,
     /// No demo: only the gateway, with this file, on the stand-in (`cargo xtask up --standin`).

@@ -1,7 +1,8 @@
 //! The gateway with somebody's own `gateway.toml`, on the stand-in: `cargo xtask up --standin`.
 //!
-//! Settings, plugins and grants are the file's. WhatsApp is not, and so neither are the session and the database: they
-//! lie in a folder of this run and go with it, so that no real login ever meets the stand-in.
+//! Settings, plugins and grants are the file's. WhatsApp is not, and so neither are the session and
+//! the database: they lie in a folder of this run and go with it, so that no real login ever meets
+//! the stand-in.
 
 use std::{
     fs,
@@ -68,7 +69,8 @@ pub(crate) async fn run(
         folder.path().display()
     ));
     let mut command = Command::new(gateway::program()?);
-    // The environment wins over the file, so it is set there too. A group of its own: Ctrl-C is passed on once.
+    // The environment wins over the file, so it is set there too. A group of its own: Ctrl-C is
+    // passed on once.
     command
         .arg("--config")
         .arg(&copy)
@@ -109,7 +111,8 @@ fn sessions(folder: &Path) -> PathBuf {
     folder.join("session")
 }
 
-/// The configuration with another WhatsApp and another session, to be read from `folder` instead of `here`.
+/// The configuration with another WhatsApp and another session, to be read from `folder` instead of
+/// `here`.
 fn on_standin(text: &str, here: &Path, folder: &Path, url: &str) -> Result<Table> {
     let mut config: Table = text.parse()?;
     section(&mut config, "whatsapp")?.insert("url".into(), url.into());
@@ -144,7 +147,8 @@ fn path(path: PathBuf) -> Value {
     path.to_string_lossy().into_owned().into()
 }
 
-/// The simulated phone: it scans every QR, each session's with an account of its own, and shows what arrives.
+/// The simulated phone: it scans every QR, each session's with an account of its own, and shows
+/// what arrives.
 struct Phone<'a> {
     standin: &'a Standin,
     linked: u64,

@@ -1,5 +1,5 @@
-//! The machine's clock is set while the gateway runs. `libfaketime` shows the gateway another time; without it these
-//! faults are named and not made.
+//! The machine's clock is set while the gateway runs. `libfaketime` shows the gateway another time;
+//! without it these faults are named and not made.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

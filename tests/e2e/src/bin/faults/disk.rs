@@ -1,4 +1,5 @@
-//! Places that cannot be written, and a disk that fills up. Mounts need root; without it these faults are named and not made.
+//! Places that cannot be written, and a disk that fills up. Mounts need root; without it these
+//! faults are named and not made.
 
 use std::{
     fs::{self, File},
@@ -54,7 +55,8 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a browser that is just ending may still hold a file. Fails when it was undone before.
+        // Lazily: a browser that is just ending may still hold a file. Fails when it was undone
+        // before.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
@@ -208,7 +210,8 @@ async fn full_before(name: &str) -> Result<Row> {
     row
 }
 
-/// Everything the gateway writes is on the disk that fills up. What it cannot keep it does not accept.
+/// Everything the gateway writes is on the disk that fills up. What it cannot keep it does not
+/// accept.
 async fn full_while(name: &str) -> Result<Row> {
     if !Uid::effective().is_root() {
         return Ok(not_made(name));

@@ -1,7 +1,9 @@
-//! Everything that goes wrong in the life of a session, made on purpose in a real Chromium on the stand-in: what the
-//! gateway says of it, how long it takes to come back, and whether anything was lost.
+//! Everything that goes wrong in the life of a session, made on purpose in a real Chromium on the
+//! stand-in: what the gateway says of it, how long it takes to come back, and whether anything was
+//! lost.
 //!
-//! `--write` makes `docs/faults.md` of the run. Without it that page is only checked for naming the same faults.
+//! `--write` makes `docs/faults.md` of the run. Without it that page is only checked for naming the
+//! same faults.
 
 mod account;
 mod clock;
@@ -58,7 +60,8 @@ impl Run {
     }
 }
 
-/// Runs a fault in a running scene, if it is wanted; a scene that a fault has broken is built anew for the next.
+/// Runs a fault in a running scene, if it is wanted; a scene that a fault has broken is built anew
+/// for the next.
 macro_rules! fault {
     ($run:expr, $scene:expr, $name:expr, $what:expr) => {
         if $run.wants($name) {

@@ -161,7 +161,8 @@ async fn dialog(scene: &mut Scene, name: &str) -> Result<Row> {
         push(scene, json!({"type": "navigate"}));
         Ok(())
     };
-    // A page that navigates at the moment its dialog closes now and then stays silent; then a health check finds it.
+    // A page that navigates at the moment its dialog closes now and then stays silent; then a
+    // health check finds it.
     let expect = "the page was loaded anew|did not answer status";
     scene
         .survive(

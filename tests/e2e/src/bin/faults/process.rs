@@ -80,7 +80,8 @@ async fn hung(scene: &mut Scene, name: &str) -> Result<Row> {
         .await
 }
 
-/// Everything stops and goes on later: no timer, no lease and no deadline may take the pause for a failure that ends the session.
+/// Everything stops and goes on later: no timer, no lease and no deadline may take the pause for a
+/// failure that ends the session.
 async fn asleep(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
         let all = scene.everybody();

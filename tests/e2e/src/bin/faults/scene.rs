@@ -13,7 +13,8 @@ use crate::report::Row;
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const STOP: Duration = Duration::from_secs(40);
 
-/// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a busy machine needs.
+/// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a
+/// busy machine needs.
 pub(crate) const OVERLAY: &str = r#"
 [sessions]
 health_interval = "500ms"
@@ -172,7 +173,8 @@ impl Scene {
     /// `unlinked`: the login ended, and with it what the server held for this device.
     async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
         let unheard = "what comes between the end of the login and the new scan: the phone has it";
-        // What the page had begun when its login ended nobody can ask after any more: it is said to be unknown, and never sent again.
+        // What the page had begun when its login ended nobody can ask after any more: it is said to
+        // be unknown, and never sent again.
         let settled = until(
             "the accepted message at its recipient, or its outcome unknown",
             LIMIT,
@@ -230,7 +232,8 @@ impl Scene {
         Ok("nothing")
     }
 
-    /// Makes a fault, waits until the gateway names it (`expect`: a part of the reason, or several between `|`), mends what a person would mend, and waits until all is well.
+    /// Makes a fault, waits until the gateway names it (`expect`: a part of the reason, or several
+    /// between `|`), mends what a person would mend, and waits until all is well.
     pub(crate) async fn survive(
         &mut self,
         name: &str,

@@ -1,4 +1,5 @@
-//! The container engine: buildah and podman with a storage of their own, so that nothing of another engine is touched.
+//! The container engine: buildah and podman with a storage of their own, so that nothing of another
+//! engine is touched.
 
 use std::{
     fs,
@@ -8,11 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Ends the unified hierarchy in this command's mount namespace alone, where a machine has both kinds of control groups:
-/// crun refuses to work with both.
+/// Ends the unified hierarchy in this command's mount namespace alone, where a machine has both
+/// kinds of control groups: crun refuses to work with both.
 const PREPARE: &str = "if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
 
-/// The system knows no health checks outside of systemd's timers; limits are those that any machine can give.
+/// The system knows no health checks outside of systemd's timers; limits are those that any machine
+/// can give.
 const ISOLATION: [&str; 5] = [
     "--network=host",
     "--no-healthcheck",
@@ -51,7 +53,8 @@ impl Engine {
         command
     }
 
-    /// Debian with nothing but what it cannot do without, imported under the name that the Dockerfile gives its base.
+    /// Debian with nothing but what it cannot do without, imported under the name that the
+    /// Dockerfile gives its base.
     pub(crate) fn base(&self, base: &str) -> Result<()> {
         let suite = base
             .strip_prefix("debian:")
@@ -190,8 +193,9 @@ impl Engine {
     }
 }
 
-/// The base image has the security updates among its sources, so the machine's own sources are taken, with the suite of
-/// the image in place of the machine's. Where they are not in that form, debootstrap's own do, without those updates.
+/// The base image has the security updates among its sources, so the machine's own sources are
+/// taken, with the suite of the image in place of the machine's. Where they are not in that form,
+/// debootstrap's own do, without those updates.
 fn sources(root: &Path, suite: &str) -> Result<()> {
     let (Ok(ours), Ok(release)) = (
         fs::read_to_string("/etc/apt/sources.list.d/debian.sources"),

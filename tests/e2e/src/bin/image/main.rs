@@ -1,7 +1,8 @@
 //! `cargo xtask image`: the Dockerfile, made and run without a registry and without Docker.
 //!
-//! The base image is made by debootstrap, its steps are carried out by buildah and the result is run by podman, all of
-//! them Debian's packages. Only the builder stage is left out: what it would build is what cargo has built here.
+//! The base image is made by debootstrap, its steps are carried out by buildah and the result is
+//! run by podman, all of them Debian's packages. Only the builder stage is left out: what it would
+//! build is what cargo has built here.
 
 mod engine;
 mod trial;
@@ -19,7 +20,8 @@ struct Args {
     /// Write deploy/railway.Dockerfile anew.
     #[arg(long)]
     write: bool,
-    /// Make the image and try it: link, send, stop. Needs root, and Debian's mirrors the first time.
+    /// Make the image and try it: link, send, stop. Needs root, and Debian's mirrors the first
+    /// time.
     #[arg(long)]
     r#try: bool,
     /// What the builder stage would leave in its `/out`; `cargo xtask image` sets it.

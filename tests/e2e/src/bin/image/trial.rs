@@ -1,4 +1,5 @@
-//! The trial: the image as compose.yaml runs it, linked by a simulated phone, with one message, stopped by its stop signal.
+//! The trial: the image as compose.yaml runs it, linked by a simulated phone, with one message,
+//! stopped by its stop signal.
 
 use std::{
     fs,

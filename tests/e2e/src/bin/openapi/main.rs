@@ -1,8 +1,10 @@
-//! The API's document held against the running gateway: `wharf-openapi --tools <bin of a Python environment>`.
+//! The API's document held against the running gateway: `wharf-openapi --tools <bin of a Python
+//! environment>`.
 //!
-//! The tools know nothing of the gateway: Chromium opens the reference page, a client made from the document does the main
-//! job, and schemathesis makes up calls from the document and compares each answer with it, once about a session that is
-//! linked and once about one that is not. `cargo xtask openapi` installs the tools and runs this.
+//! The tools know nothing of the gateway: Chromium opens the reference page, a client made from the
+//! document does the main job, and schemathesis makes up calls from the document and compares each
+//! answer with it, once about a session that is linked and once about one that is not. `cargo xtask
+//! openapi` installs the tools and runs this.
 
 mod page;
 mod prepared;

@@ -1,4 +1,5 @@
-//! The reference page in a real Chromium: it shows the document, and asks nobody but the gateway for anything.
+//! The reference page in a real Chromium: it shows the document, and asks nobody but the gateway
+//! for anything.
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, time::Duration};
 

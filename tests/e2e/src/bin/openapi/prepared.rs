@@ -29,7 +29,8 @@ impl Prepared {
         let qr = api.until_qr(BOOT).await?;
         house.standin.scan(Some(&qr), Account::default()).await?;
         api.until_state("ready", BOOT).await?;
-        // Told what to do and deleted by made-up calls, in the place of sessions that others are about.
+        // Told what to do and deleted by made-up calls, in the place of sessions that others are
+        // about.
         api.post("/v1/sessions", &json!({"id": "spare", "start": false}))
             .await?
             .expect(201)?;

@@ -77,8 +77,8 @@ impl Tools {
         Ok(())
     }
 
-    /// Lets schemathesis make up calls about that session and hold the answers against the document. False: it found
-    /// something, and said so.
+    /// Lets schemathesis make up calls about that session and hold the answers against the
+    /// document. False: it found something, and said so.
     pub(crate) async fn schemathesis(&self, session: &str, prepared: &Prepared) -> Result<bool> {
         let name = if session == "ready" {
             "default"

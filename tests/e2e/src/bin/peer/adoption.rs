@@ -1,5 +1,5 @@
-//! A login that unmodified whatsapp-web.js made is used by the gateway without a scan: where it lies, and moved by
-//! every means that `wharf profile` has.
+//! A login that unmodified whatsapp-web.js made is used by the gateway without a scan: where it
+//! lies, and moved by every means that `wharf profile` has.
 
 use std::{path::Path, time::Duration};
 

@@ -1,6 +1,7 @@
-//! What needs unmodified clients: the run of whatsapp-web.js on the stand-in (`tests/peer`), and the adoption of its login;
-//! with `versions`, the runs of its other versions and of wa-js. A program and no test, because npm has to install them
-//! before: `cargo xtask test` and `cargo xtask peers` do both.
+//! What needs unmodified clients: the run of whatsapp-web.js on the stand-in (`tests/peer`), and
+//! the adoption of its login; with `versions`, the runs of its other versions and of wa-js. A
+//! program and no test, because npm has to install them before: `cargo xtask test` and `cargo xtask
+//! peers` do both.
 
 mod adoption;
 mod versions;
@@ -15,7 +16,8 @@ use wharf_standin::{Options, Standin};
 /// The runs have a deadline for each of their steps; this one is for a run that hangs all the same.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Unmodified clients of WhatsApp Web on the stand-in; by itself whatsapp-web.js, and its login in the gateway.
+/// Unmodified clients of WhatsApp Web on the stand-in; by itself whatsapp-web.js, and its login in
+/// the gateway.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]

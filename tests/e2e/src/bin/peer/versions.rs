@@ -1,4 +1,5 @@
-//! Every client of `tests/peer/versions` on a stand-in of its own: other versions of whatsapp-web.js, and wa-js.
+//! Every client of `tests/peer/versions` on a stand-in of its own: other versions of
+//! whatsapp-web.js, and wa-js.
 
 use std::{
     collections::BTreeMap,
@@ -124,7 +125,8 @@ async fn client(name: &str) -> Result<Value> {
     let status = ended.with_context(|| format!("not within {} s", LIMIT.as_secs()))??;
     ensure!(left.is_empty(), "left processes behind: {left:?}");
     for report in standin.view().reports {
-        // A name that the page lacks is what a skipped step is about; the page tells its makers of it as the real one does.
+        // A name that the page lacks is what a skipped step is about; the page tells its makers of
+        // it as the real one does.
         println!("  the page reported: {report}");
     }
     ensure!(

@@ -1,5 +1,6 @@
-//! The plugin in Python, in the gateway as it is: `wharf-python <folder with banned_words.wasm>`. `cargo xtask python` builds
-//! it and runs this; it is no test because the component comes from tools that are fetched.
+//! The plugin in Python, in the gateway as it is: `wharf-python <folder with banned_words.wasm>`.
+//! `cargo xtask python` builds it and runs this; it is no test because the component comes from
+//! tools that are fetched.
 
 use std::{
     env,

@@ -29,7 +29,8 @@ impl Control {
             command.contains("{port}"),
             "--serve has no {{port}} in it: {command:?}"
         );
-        // Free at this moment; who takes it before the server does makes this run fail and no other.
+        // Free at this moment; who takes it before the server does makes this run fail and no
+        // other.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let command = command.replace("{port}", &port.to_string());
         let mut shell = Command::new("sh");

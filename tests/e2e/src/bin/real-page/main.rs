@@ -1,8 +1,8 @@
-//! The gateway on another page than the stand-in's: on WhatsApp Web's own modules, which are not part of this repository,
-//! behind a server that somebody starts for it.
+//! The gateway on another page than the stand-in's: on WhatsApp Web's own modules, which are not
+//! part of this repository, behind a server that somebody starts for it.
 //!
-//! Nothing here knows the stand-in, so what is green here and red there, or the other way round, shows where the two
-//! differ. One account is one server: the page's profile is the account.
+//! Nothing here knows the stand-in, so what is green here and red there, or the other way round,
+//! shows where the two differ. One account is one server: the page's profile is the account.
 
 mod control;
 mod sending;

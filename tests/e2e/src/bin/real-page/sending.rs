@@ -1,4 +1,5 @@
-//! What a session does when all is well: each kind of message with its acknowledgements, and what arrives.
+//! What a session does when all is well: each kind of message with its acknowledgements, and what
+//! arrives.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What a session does when something breaks: kills, reloads, a lost network, refusals, other users of the login, log-outs.
+//! What a session does when something breaks: kills, reloads, a lost network, refusals, other users
+//! of the login, log-outs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +44,8 @@ async fn alive(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     log_outs(scene, gateway).await.context("log-outs")
 }
 
-/// kill -9 of the gateway, and with it of its browser, while nothing is acknowledged: to one chat and to several.
+/// kill -9 of the gateway, and with it of its browser, while nothing is acknowledged: to one chat
+/// and to several.
 async fn killed(scene: &mut Scene, gateway: Gateway) -> Result<Gateway> {
     let mut gateway = gateway;
     for (name, numbers) in [

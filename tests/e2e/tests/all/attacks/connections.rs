@@ -143,7 +143,8 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
     let gateway = house.open().await?;
     let mut working = Vec::new();
     for _ in 0..8 {
-        // The client that saw the gateway start still rests on a connection, which makes room only once it is old enough.
+        // The client that saw the gateway start still rests on a connection, which makes room only
+        // once it is old enough.
         let mut wire = until("a place", Duration::from_secs(30), async || {
             let mut wire = Wire::open(&gateway).await?;
             wire.say(

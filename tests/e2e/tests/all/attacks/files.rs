@@ -1,4 +1,5 @@
-//! Files of the gateway that are not what they seem: session path, locks, database, backups and logins.
+//! Files of the gateway that are not what they seem: session path, locks, database, backups and
+//! logins.
 
 use std::{
     fs::{self, Permissions},

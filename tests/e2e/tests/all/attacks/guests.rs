@@ -25,7 +25,8 @@ fn guests() -> PathBuf {
         .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
-/// Plugins without a page: a message is judged when it is accepted, and a session that cannot start is an event.
+/// Plugins without a page: a message is judged when it is accepted, and a session that cannot start
+/// is an event.
 fn plan(entries: &str) -> Plan {
     let head = format!(
         "[browser]\nexecutable = '/nowhere/chromium'\n[delivery]\nmax_attempts = 1\n[plugins]\ndir = {:?}\n",
@@ -57,7 +58,8 @@ async fn metrics(gateway: &Gateway) -> Result<String> {
     Ok(String::from_utf8_lossy(&gateway.api.get("/metrics").await?.expect(200)?.body).into_owned())
 }
 
-/// Characters that end a line, colour it or turn it around, and that no log or answer of ours ever has.
+/// Characters that end a line, colour it or turn it around, and that no log or answer of ours ever
+/// has.
 fn misleads(text: &str) -> bool {
     text.chars()
         .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))

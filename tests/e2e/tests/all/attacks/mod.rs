@@ -1,7 +1,7 @@
 //! What somebody who means harm tries, and what the running gateway makes of it.
 //!
-//! Each test ends with a row of `docs/attacks.md`, which it writes itself (`WHARF_WRITE_DOCS=1`) or finds there: the
-//! table cannot say what no test has just seen.
+//! Each test ends with a row of `docs/attacks.md`, which it writes itself (`WHARF_WRITE_DOCS=1`) or
+//! finds there: the table cannot say what no test has just seen.
 
 mod auth;
 mod bodies;
@@ -97,7 +97,8 @@ fn page(rows: &BTreeMap<(Area, String), String>) -> String {
     text
 }
 
-/// Notes that `tried` was just done to a running gateway and that it held: `docs/attacks.md` says so in the same words.
+/// Notes that `tried` was just done to a running gateway and that it held: `docs/attacks.md` says
+/// so in the same words.
 fn held(area: Area, tried: &str, held: &str) -> Result<()> {
     let path = project::root().join("docs/attacks.md");
     let _one = PAGE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! Files of plugins: their folder, the cache of their compiled code, and components that cost too much to load.
+//! Files of plugins: their folder, the cache of their compiled code, and components that cost too
+//! much to load.
 
 use std::{
     fs::{self, File},
@@ -105,7 +106,8 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
         ensure!(refused.json["code"] == "forbidden_word", "{}", refused.json);
         anyhow::Ok(())
     };
-    // Code that another plugin was compiled to, whole and with its own tag; the same with a byte changed; none at all.
+    // Code that another plugin was compiled to, whole and with its own tag; the same with a byte
+    // changed; none at all.
     let other = fs::read(&odd)?;
     let mut changed = fs::read(&good)?;
     *changed.last_mut().context("it is empty")? ^= 1;

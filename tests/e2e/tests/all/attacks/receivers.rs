@@ -1,7 +1,7 @@
 //! Receivers of webhooks that mean harm.
 //!
-//! Each is a bare socket, because no HTTP library answers as wrongly as is wanted here. Nothing is linked: the session's
-//! own states are events enough.
+//! Each is a bare socket, because no HTTP library answers as wrongly as is wanted here. Nothing is
+//! linked: the session's own states are events enough.
 
 use std::{
     net::SocketAddr,

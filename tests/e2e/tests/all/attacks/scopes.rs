@@ -1,5 +1,5 @@
-//! Keys with scopes or sessions of their own: calls outside of a key's scopes are refused, and sessions that are not
-//! its own look as if they did not exist.
+//! Keys with scopes or sessions of their own: calls outside of a key's scopes are refused, and
+//! sessions that are not its own look as if they did not exist.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;

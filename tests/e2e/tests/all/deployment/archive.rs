@@ -1,4 +1,5 @@
-//! The archive and the installation: the gateway in each finds the configuration and the plugins beside it.
+//! The archive and the installation: the gateway in each finds the configuration and the plugins
+//! beside it.
 
 use std::{
     fs,
@@ -36,7 +37,8 @@ fn said(command: &mut Command) -> Result<String> {
     Ok(said)
 }
 
-/// Packed twice, unpacked elsewhere, and asked there: it finds its own configuration and its plugins.
+/// Packed twice, unpacked elsewhere, and asked there: it finds its own configuration and its
+/// plugins.
 #[test]
 fn the_archive_is_the_same_each_time_and_works_where_it_is_unpacked() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -130,7 +132,8 @@ fn the_archive_is_the_same_each_time_and_works_where_it_is_unpacked() -> Result<
         )),
         "{checked}"
     );
-    // The machine's file is good as well, but for the plugins, which lie where it is unpacked in /usr/local.
+    // The machine's file is good as well, but for the plugins, which lie where it is unpacked in
+    // /usr/local.
     let system: Config = toml::from_str(&fs::read_to_string(own.join("gateway.system.toml"))?)?;
     ensure!(
         system.sessions.path == Path::new(STATE)

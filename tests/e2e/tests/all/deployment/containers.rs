@@ -1,5 +1,5 @@
-//! Dockerfile, Railway's file, compose file and seccomp profile: what they say agrees with the gateway and among
-//! themselves.
+//! Dockerfile, Railway's file, compose file and seccomp profile: what they say agrees with the
+//! gateway and among themselves.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Deployment: what the Dockerfile, the compose file, Railway's file, the unit and the documentation say agrees with
-//! the gateway, and what is packed or installed works where it lies.
+//! Deployment: what the Dockerfile, the compose file, Railway's file, the unit and the
+//! documentation say agrees with the gateway, and what is packed or installed works where it lies.
 
 mod archive;
 mod containers;
@@ -24,7 +24,8 @@ fn text(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Whoever stops the gateway has to wait so long: its own budget, and the guards' after a gateway that did not make it.
+/// Whoever stops the gateway has to wait so long: its own budget, and the guards' after a gateway
+/// that did not make it.
 fn stop_time() -> Duration {
     let file = text("gateway.toml");
     let grace = file
@@ -108,7 +109,8 @@ fn what_the_docs_type_is_understood() {
     assert!(seen >= 7, "{seen} commands");
 }
 
-/// What the container's health check asks, of a gateway that runs, one that is asked on a wrong port, and none.
+/// What the container's health check asks, of a gateway that runs, one that is asked on a wrong
+/// port, and none.
 #[tokio::test]
 async fn health_is_a_line_and_an_exit_status() -> Result<()> {
     let house = House::build(Plan {

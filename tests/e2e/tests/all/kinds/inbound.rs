@@ -1,4 +1,5 @@
-//! What arrives: the event of each kind of message, with its sender and its chat, one to one and in a group.
+//! What arrives: the event of each kind of message, with its sender and its chat, one to one and in
+//! a group.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Kinds of messages through the API: what belongs to a text, places and cards, what cannot be sent yet, what arrives.
+//! Kinds of messages through the API: what belongs to a text, places and cards, what cannot be sent
+//! yet, what arrives.
 
 mod inbound;
 mod outbound;

@@ -1,4 +1,5 @@
-//! What is sent through `/v1`: mentions, places, cards, link previews, and answers to other messages.
+//! What is sent through `/v1`: mentions, places, cards, link previews, and answers to other
+//! messages.
 
 use std::time::{Duration, Instant};
 
@@ -125,7 +126,8 @@ pub(super) async fn previews(house: &House, api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// Twenty links to twenty people, then a code to somebody else: the code does not wait for the phone.
+/// Twenty links to twenty people, then a code to somebody else: the code does not wait for the
+/// phone.
 async fn hold_up_nobody(house: &House, api: &Api) -> Result<()> {
     let link = "all of it: https://example.org/2";
     for n in 0..20 {

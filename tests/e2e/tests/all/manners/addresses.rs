@@ -1,5 +1,5 @@
-//! What a call is addressed to: paths, methods, parameters and sessions that do not exist are each refused by a code of
-//! their own.
+//! What a call is addressed to: paths, methods, parameters and sessions that do not exist are each
+//! refused by a code of their own.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Request bodies that are wrong in one way, and the words in which each is refused, by `/v1` and by the original
-//! service's calls.
+//! Request bodies that are wrong in one way, and the words in which each is refused, by `/v1` and
+//! by the original service's calls.
 
 use anyhow::{Context, Result, ensure};
 use wharf_e2e::{Answer, Api};

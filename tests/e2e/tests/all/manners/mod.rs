@@ -1,5 +1,6 @@
-//! The manners of `/v1`: one form of refusals, words of the API and not of its language, nothing ignored that may have
-//! meant something. No session is linked here; what is accepted stays in the line.
+//! The manners of `/v1`: one form of refusals, words of the API and not of its language, nothing
+//! ignored that may have meant something. No session is linked here; what is accepted stays in the
+//! line.
 
 mod addresses;
 mod bodies;

@@ -1,4 +1,5 @@
-//! Messages that are accepted before there is a login: they wait, are found and taken back, and leave after it.
+//! Messages that are accepted before there is a login: they wait, are found and taken back, and
+//! leave after it.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;

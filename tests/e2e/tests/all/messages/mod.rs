@@ -1,4 +1,5 @@
-//! `/v1/messages` and the calls that send: accepted, found, taken back, taken up again, sent, with the history of each.
+//! `/v1/messages` and the calls that send: accepted, found, taken back, taken up again, sent, with
+//! the history of each.
 
 mod backlog;
 mod sending;

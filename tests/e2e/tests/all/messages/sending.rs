@@ -1,4 +1,5 @@
-//! Sends of a session that is ready: waited for, for later, held back by a pause, and one message to many.
+//! Sends of a session that is ready: waited for, for later, held back by a pause, and one message
+//! to many.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Where the configuration came from, and what of it is wrong: `.env`, the environment, the file and its paths.
+//! Where the configuration came from, and what of it is wrong: `.env`, the environment, the file
+//! and its paths.
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 

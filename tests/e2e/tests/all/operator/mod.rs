@@ -1,4 +1,5 @@
-//! What the operator is told: where the configuration came from, what of it is wrong, why a start failed, what waits.
+//! What the operator is told: where the configuration came from, what of it is wrong, why a start
+//! failed, what waits.
 
 mod configuration;
 

@@ -1,7 +1,8 @@
-//! The user's part with nothing played: the helper page and its own snippet, in a second Chromium with a virtual
-//! authenticator, which signs on the page that its address names.
+//! The user's part with nothing played: the helper page and its own snippet, in a second Chromium
+//! with a virtual authenticator, which signs on the page that its address names.
 //!
-//! That page has a certificate the browser is told to trust: with errors it would not let passkeys be used.
+//! That page has a certificate the browser is told to trust: with errors it would not let passkeys
+//! be used.
 
 use chromiumoxide::{
     Browser, BrowserConfig, Page,

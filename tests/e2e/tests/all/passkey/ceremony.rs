@@ -1,4 +1,5 @@
-//! The ceremony as it should go, in both kinds of browser: by QR and by code, the checkpoint, and what is no passkey.
+//! The ceremony as it should go, in both kinds of browser: by QR and by code, the checkpoint, and
+//! what is no passkey.
 
 use super::*;
 
@@ -190,7 +191,8 @@ async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// A session that is ready is asked, with and without a prf result; what is no passkey is the browser's.
+/// A session that is ready is asked, with and without a prf result; what is no passkey is the
+/// browser's.
 async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
     let passed = || home.house.standin.view().passkey.checkpoints;
     for (prf, kept) in [

@@ -1,4 +1,5 @@
-//! What can go wrong in a ceremony: each leaves a session that can be linked, and says why in words.
+//! What can go wrong in a ceremony: each leaves a session that can be linked, and says why in
+//! words.
 
 use wharf_standin::Phone;
 
@@ -33,7 +34,8 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     let gateway = home.house.open().await?;
     let api = &gateway.api;
 
-    // The phone says nothing: the page's own clock, over several changes of the QR below its question.
+    // The phone says nothing: the page's own clock, over several changes of the QR below its
+    // question.
     home.set(|passkey| passkey.phone = Phone::Silent);
     let view = home.asked(&gateway).await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
@@ -53,7 +55,8 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     stage(&gateway, "confirm").await?;
     failed(&gateway, "nobody confirmed the code").await?;
 
-    // WhatsApp refuses once: a fresh challenge on the same connection, whose code has to be compared. Then it is given up.
+    // WhatsApp refuses once: a fresh challenge on the same connection, whose code has to be
+    // compared. Then it is given up.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let first = home.asked(&gateway).await?;
     ensure!(
@@ -239,7 +242,8 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
     Ok(())
 }
 
-/// Modules that are not where they are looked for cost the events, and no linking: the page's own button goes on.
+/// Modules that are not where they are looked for cost the events, and no linking: the page's own
+/// button goes on.
 #[tokio::test]
 async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Result<()> {
     let missing = [
