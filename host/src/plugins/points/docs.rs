@@ -21,7 +21,7 @@ fn settings(point: &Point) -> String {
 }
 
 fn for_plugins_page() -> String {
-    let mut table = String::from("| extension point | world | trait | since | decides | settings of its own |\n|---|---|---|---|---|---|\n");
+    let mut table = String::from("| extension point | world | trait | since | decides | specific settings |\n|---|---|---|---|---|---|\n");
     for point in ALL {
         let Point { interface, world, sdk_trait, since, decides, .. } = point;
         writeln!(table, "| `{interface}` | `{world}` | `{sdk_trait}` | {since} | {decides} | {} |", settings(point)).expect("written");
