@@ -22,7 +22,7 @@ pub(in crate::plugins) const POINT: Point = Point {
     interface: "event-notification",
     world: "notifier",
     sdk_trait: "Notifier",
-    decides: "who is notified of an event: names the targets, builds the HTTP request for each, and interprets the response",
+    decides: "who is notified of an event: names the targets, builds the HTTP request for each, and interprets the answer",
     since: "0.1.0",
     settings: &[Setting::Http, Setting::HttpPrivate, Setting::Qr, Setting::Bodies],
     find: |component| Ok(Arc::new(event_notification::GuestIndices::new(component)?)),

@@ -58,25 +58,33 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     refused(&gateway, &get("/passkey/pk_0", &frame), 403, "cross_site").await?;
     held(
         Area::Auth,
-        "without keys: pictures, scripts, frames, forms and links of a page of another site (`Sec-Fetch-Site: cross-site`)",
-        "403 `cross_site`, but for a link to the passkey helper, which is for people; another port of this machine is the same site",
+        "without configured keys: images, scripts, frames, forms and links of a page of another site (`Sec-Fetch-Site: cross-site`)",
+        "403 `cross_site`, except for a link to the passkey helper, which people open; another port of this machine is the same site",
     )?;
 
     for sign in ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Real-IP: 203.0.113.9"]
     {
         refused(&gateway, &get(STATUS, &format!("{sign}\r\n")), 403, "proxy_without_api_keys").await?;
     }
-    held(Area::Auth, "without keys: a request that a reverse proxy passed on", "403 `proxy_without_api_keys`, with what to set")?;
+    held(
+        Area::Auth,
+        "without configured keys: a request through a reverse proxy",
+        "403 `proxy_without_api_keys`; the answer says what to configure",
+    )?;
 
     let twice = format!("GET {STATUS} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n");
     refused(&gateway, &twice, 400, "ambiguous_request").await?;
     refused(&gateway, &get(STATUS, "Origin: http://localhost\r\nOrigin: https://evil.example\r\n"), 400, "ambiguous_request").await?;
-    held(Area::Auth, "two `Host` or two `Origin` headers", "400 `ambiguous_request`, with keys and without")?;
+    held(Area::Auth, "two `Host` or two `Origin` headers", "400 `ambiguous_request`, with and without configured keys")?;
     let absolute = format!("GET http://evil.example{STATUS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     refused(&gateway, &absolute, 403, "host_not_loopback").await?;
     let rebound = format!("GET {STATUS} HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n");
     refused(&gateway, &rebound, 403, "host_not_loopback").await?;
-    held(Area::Auth, "without keys: another host's name, in `Host` (a rebound DNS name) or in the request's first line", "403 `host_not_loopback`")?;
+    held(
+        Area::Auth,
+        "without configured keys: the name of another host in `Host` (DNS rebinding) or in the request line",
+        "403 `host_not_loopback`",
+    )?;
 
     let preflight = |origin: &str| {
         format!("OPTIONS {STATUS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: GET\r\n\r\n")
@@ -90,8 +98,8 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     }
     held(
         Area::Auth,
-        "`OPTIONS` of a page that may not call",
-        "refused as every other call; only the preflight of an origin in `cors_origins` is answered without a key",
+        "`OPTIONS` from a web page that may not call",
+        "refused like every other call; only preflight requests from an origin in `cors_origins` are answered without a key",
     )
 }
 
@@ -112,7 +120,11 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     }
     let problem = exchange(&gateway, &get("/v1/sessions", "")).await?;
     ensure!(problem.contains("application/problem+json") && problem.contains("www-authenticate: Bearer"), "{problem}");
-    held(Area::Auth, "with keys: none, a wrong one, another scheme, `OPTIONS`", "401, `/livez`, `/readyz` and `/health` excepted")?;
+    held(
+        Area::Auth,
+        "with configured keys: a request with no key, a wrong key or another authorization scheme, or `OPTIONS`",
+        "401, except for the calls that need no key",
+    )?;
 
     for more in [
         format!("Authorization: Bearer {KEY}\r\nAuthorization: Bearer {KEY}\r\n"),
@@ -127,8 +139,8 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     ensure!(!gateway.log().lines().iter().any(|line| line.contains(KEY)), "the key is in the log");
     held(
         Area::Auth,
-        "with keys: two of them, or one in the address",
-        "400 `several_api_keys`; 401 `api_key_in_address`; no key is in an answer or in the log",
+        "with configured keys: a request with two keys, or with a key in the address",
+        "400 `several_api_keys`, or 401 `api_key_in_address`; no answer and no log line contains a key",
     )?;
 
     let key = format!("X-Api-Key: {KEY}\r\n");
@@ -141,13 +153,17 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
         let given = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).context("an id")?;
         ensure!(given.len() == 36 && given.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'), "{given}");
     }
-    held(Area::Auth, "a request id that is long, has blanks or comes twice", "it is not used; a new one takes its place")?;
+    held(
+        Area::Auth,
+        "an `X-Request-Id` that is too long, has a space or a character that is not ASCII, or occurs twice",
+        "the gateway uses a new id instead",
+    )?;
 
     let large = exchange(&gateway, &get(STATUS, &format!("{key}X-Large: {}\r\n", "x".repeat(80 << 10)))).await;
     ensure!(large.is_err() || large.is_ok_and(|answer| answer.is_empty() || status(&answer) == 431));
     let many: String = (0..200).map(|n| format!("X-{n}: x\r\n")).collect();
     ensure!(status(&exchange(&gateway, &get(STATUS, &format!("{key}{many}"))).await?) == 431);
-    held(Area::Auth, "a header over 64 KiB, or more than 100 header lines", "431, and the connection is closed")
+    held(Area::Auth, "a request header of more than 64 KiB or more than 100 lines", "431, and the connection is closed")
 }
 
 #[tokio::test]
@@ -175,8 +191,8 @@ async fn one_request_is_not_taken_for_two() -> Result<()> {
     ensure!(status(&space) != 200, "{space}");
     held(
         Area::Auth,
-        "a request hidden behind another: `Content-Length` beside `Transfer-Encoding`, two lengths, odd encodings, folded header lines",
-        "400, or one answer and the connection is closed",
+        "request smuggling: `Content-Length` with `Transfer-Encoding`, two lengths, unusual encodings, folded header lines",
+        "400, or one answer after which the connection is closed",
     )?;
     // Well-formed ones may follow each other.
     let mut wire = Wire::open(&gateway).await?;
@@ -261,7 +277,11 @@ async fn a_key_does_what_its_scopes_say() -> Result<()> {
     ensure!(call(&gateway, "reader", Method::PUT, "/v1/messages", None).await?.status == 405);
     let lines = gateway.log().lines();
     ensure!(!lines.iter().any(|line| line.contains("key-0123456789")), "a key is in the log");
-    held(Area::Auth, "a key with scopes, for every other scope's calls", "403 `scope_missing`, with the scope that is needed and the key's name")
+    held(
+        Area::Auth,
+        "a key with scopes, used for the calls of every other scope",
+        "403 `scope_missing`, with the required scope and the name of the key",
+    )
 }
 
 #[tokio::test]
@@ -354,7 +374,7 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
     ensure!(all.contains(&own) && all.contains(&foreign), "a key of all sessions sees all");
     held(
         Area::Auth,
-        "a key of named sessions, for others: in the path, as `clientId`, as the default, by a message's or an order's id, in lists",
-        "404, as for one that does not exist; lists have its own alone; what is about all sessions is 403",
+        "a key for some sessions, used for another session: in the path, as `clientId`, as the default, by the id of a message or a bulk order, in lists",
+        "404, as for a session that does not exist; lists contain only the sessions of the key; calls about all sessions get 403",
     )
 }

@@ -48,8 +48,8 @@ async fn silent_connections_keep_nobody_out() -> Result<()> {
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     held(
         Area::Connections,
-        "1,300 connections without a key, silent, with half a header or resting, where 1,000 may be open",
-        "the oldest of them are closed, those without a whole header first; probes and calls with a key are answered at once",
+        "1,300 connections without a key, silent, with half a header or idle, when 1,000 may be open",
+        "the gateway closes the oldest of them, first those without a complete header; it answers probes and calls with a key at once",
     )
 }
 
@@ -70,13 +70,13 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
     ensure!(began.elapsed() >= Duration::from_millis(900), "it was closed before its time");
     held(
         Area::Connections,
-        "a header that comes a byte at a time",
+        "a request header that is sent one byte at a time",
         "the connection is closed after `header_timeout`, however steadily the bytes come",
     )?;
 
     let mut silent = Wire::open(&gateway).await?;
     ensure!(silent.rest().await?.is_empty());
-    held(Area::Connections, "a connection on which nothing is ever said", "it is closed after `header_timeout`, without an answer")?;
+    held(Area::Connections, "a connection on which nothing is sent", "the connection is closed after `header_timeout`, without an answer")?;
 
     let mut resting = Wire::open(&gateway).await?;
     for _ in 0..3 {
@@ -86,7 +86,7 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
         sleep(Duration::from_millis(1200)).await;
     }
     ensure!(resting.rest().await?.is_empty());
-    held(Area::Connections, "a connection that rests after its answer", "it may for `idle_timeout`, then it is closed")?;
+    held(Area::Connections, "a connection that stays idle after its answer", "the connection is closed after `idle_timeout`")?;
 
     // What a stop waits for is what is being answered, not who might ask.
     let _silent = Wire::open(&gateway).await?;
@@ -130,8 +130,8 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
     until("room again", Duration::from_secs(30), async || Ok((call("/v1/sessions").await?.status == 200).then_some(()))).await?;
     held(
         Area::Connections,
-        "as many calls with a key under way as connections may be open",
-        "none is cut off; other calls get 503 `too_many_connections` with `Retry-After`, and probes and metrics are answered on connections kept for them",
+        "as many calls with a key in progress as connections may be open",
+        "none of them is cut off; other calls get 503 `too_many_connections` with `Retry-After`; probes and metrics are answered on connections that are reserved for them",
     )
 }
 
@@ -144,7 +144,7 @@ async fn an_answer_that_nobody_takes_is_cut_off() -> Result<()> {
     // Asks on and reads nothing: soon neither side's buffers take any more.
     let cut = timeout(Duration::from_secs(45), async { while greedy.say(ask.repeat(64).as_bytes()).await.is_ok() {} });
     ensure!(cut.await.is_ok(), "it is waited for for ever");
-    held(Area::Connections, "a caller that asks on and reads no answer", "the connection is closed after `answer_timeout`")
+    held(Area::Connections, "a caller that keeps sending requests and reads no answer", "the connection is closed after `answer_timeout`")
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn without_a_descriptor_left_accepting_goes_on() -> Result<()> {
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     held(
         Area::Connections,
-        "more silent connections than there are descriptors",
-        "accepting goes on as they are closed, oldest first; it is said once a minute",
+        "more silent connections than the system gives file descriptors",
+        "the gateway closes them, the oldest first, and continues to accept connections; it logs the shortage once a minute",
     )
 }

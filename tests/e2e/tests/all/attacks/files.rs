@@ -86,8 +86,8 @@ async fn what_stands_open_is_closed_at_the_start() -> Result<()> {
     logged(&gateway, &["session path", "stood open", "777"])?;
     held(
         Area::Files,
-        "session path, logins, cache and database that every user may write (0777, 0666)",
-        "closed at the start (0700, 0600), each named in the log; what SQLite adds to them is 0600 too",
+        "session path, logins, cache and database that every user can write (0777, 0666)",
+        "the gateway makes them private at the start (0700, 0600) and names each in the log; the files that SQLite adds are 0600 too",
     )
 }
 
@@ -111,8 +111,8 @@ async fn a_session_path_of_somebody_else_is_refused() -> Result<()> {
     drop(house);
     held(
         Area::Files,
-        "a session path that belongs to somebody else",
-        "the start is refused with the path and what is wrong with it, before anything is written there",
+        "a session path that belongs to another user",
+        "the gateway does not start and writes nothing there; the error names the path and what is wrong with it",
     )
 }
 
@@ -142,7 +142,7 @@ async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refu
     held(
         Area::Files,
         "a named pipe, a link or a folder in the place of a lock or of the database",
-        "the start is refused at once by name; nothing is waited for or written through it",
+        "the gateway does not start and names it at once; it does not wait for it and does not write through it",
     )
 }
 
@@ -159,8 +159,8 @@ async fn a_cache_that_is_shared_on_purpose_is_refused() -> Result<()> {
     logged(&gateway, &["cache of compiled plugins", "stood open"])?;
     held(
         Area::Files,
-        "a cache of compiled plugins that every user may write",
-        "closed at the start; one that is shared on purpose (sticky, such as /tmp) is refused",
+        "a cache of compiled plugins that every user can write",
+        "the gateway makes it private at the start; if it is shared on purpose (sticky, such as /tmp), the gateway does not start",
     )
 }
 
@@ -212,8 +212,8 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     forbids(&gateway).await?;
     held(
         Area::Files,
-        "compiled code of a pinned plugin, replaced in the cache by that of another",
-        "its tag is wrong: thrown away, said in the log, and compiled anew from the pinned file",
+        "compiled code of a pinned plugin that was replaced in the cache by the code of another plugin",
+        "the code has a wrong tag, so the gateway discards it, logs this, and compiles the pinned file again",
     )
 }
 
@@ -238,8 +238,8 @@ async fn a_plugin_file_that_is_none_is_refused_by_what_it_is() -> Result<()> {
     }
     held(
         Area::Files,
-        "a named pipe, a device, a circle of links, a folder, or a file of a tebibyte called `.wasm`",
-        "the plugin is refused at once, by what it is; 64 MiB are the most that is read",
+        "a named pipe, a device, a loop of links, a folder, or a file of 1 TiB in the place of a `.wasm` file",
+        "the plugin is refused at once, and the error says what was found; at most 64 MiB are read",
     )
 }
 
@@ -268,7 +268,11 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
     fs::create_dir(house.folder().join("mine"))?;
     fs::write(house.folder().join("mine/many.wasm"), functions(100_000))?;
     says(&refusal(&house).await?, &["many.wasm", "more than 80000 functions"])?;
-    held(Area::Files, "a plugin of 100,000 functions", "refused by name before it is compiled; 80,000 are the most")?;
+    held(
+        Area::Files,
+        "a plugin with 100,000 functions",
+        "the plugin is refused by name before it is compiled; at most 80,000 functions are allowed",
+    )?;
 
     let house = House::build(with_plugins("load_timeout = '1ms'", "[[plugin]]\nname = 'good'\n")).await?;
     fs::create_dir(house.folder().join("mine"))?;
@@ -277,7 +281,7 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
     held(
         Area::Files,
         "a plugin that takes longer to compile than `[plugins] load_timeout`",
-        "refused by name, and the process ends at once, whatever still works on it",
+        "the plugin is refused by name, and the process ends at once, although the compilation is still running",
     )
 }
 
@@ -287,7 +291,11 @@ async fn a_config_schema_of_doubled_references_is_refused() -> Result<()> {
     fs::create_dir(house.folder().join("mine"))?;
     fs::copy(guests().join("schema_bomb.wasm"), house.folder().join("mine/schema_bomb.wasm"))?;
     says(&refusal(&house).await?, &["schema-bomb", "100000 parts once its references are written out"])?;
-    held(Area::Files, "a plugin whose config schema doubles its references forty times", "refused by name before a reference is followed")
+    held(
+        Area::Files,
+        "a plugin whose config schema doubles its references forty times",
+        "the plugin is refused by name before its references are expanded",
+    )
 }
 
 /// A script in the place of Chromium, in the gateway's folder.
@@ -320,7 +328,7 @@ async fn a_browser_that_never_answers_is_named() -> Result<()> {
     held(
         Area::Files,
         "a Chromium that never answers `--version`",
-        "ended after `launch_timeout`, 15 s at most; the session says so and tries again, the gateway serves on",
+        "the gateway ends it after `launch_timeout`, 15 s at most; the session reports this and tries again, and the API keeps answering",
     )
 }
 
@@ -340,8 +348,8 @@ async fn a_browser_that_talks_without_an_end_costs_no_memory() -> Result<()> {
     gateway.stop(SOON).await?;
     held(
         Area::Files,
-        "a Chromium whose standard error is one line without an end",
-        "2 KiB of a line are kept; the launch ends after `launch_timeout`, and its memory does not grow",
+        "a Chromium that writes one endless line to standard error",
+        "the gateway keeps 2 KiB of a line, so its memory does not grow; the launch ends after `launch_timeout`",
     )
 }
 
@@ -369,8 +377,8 @@ async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
     ensure!(!output.status.success() && fs::read_to_string(&victim)? == "theirs", "{output:?}");
     held(
         Area::Files,
-        "links in the place of a backup and of its draft",
-        "the draft is made new under a random name, and nothing that is there is overwritten or followed",
+        "links in the place of a backup and of its temporary file",
+        "the temporary file gets a random name; no existing file is overwritten, and no link is followed",
     )
 }
 
@@ -401,7 +409,7 @@ async fn client_ids_that_differ_in_case_only_are_one() -> Result<()> {
     logged(&gateway, &["upper and lower case", "Sales", "sales"])?;
     held(
         Area::Files,
-        "two client ids that differ in upper and lower case only",
-        "the configuration is refused, and `POST /v1/sessions` is 409 `session_exists`, both with the names; two of an older database go on, with a warning",
+        "two client ids that differ only in upper and lower case",
+        "the configuration is refused, and `POST /v1/sessions` answers 409 `session_exists`, both with the names; two such sessions in an older database continue with a warning",
     )
 }
