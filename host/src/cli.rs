@@ -1,4 +1,4 @@
-//! The command line.
+//! The arguments of the command line.
 
 use std::{
     env,
@@ -13,181 +13,182 @@ use crate::{config::Scope, model::ClientId};
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
 pub struct Cli {
-    /// The configuration file. Default: the first that is there of gateway.toml in the working
-    /// directory, /etc/wharf/gateway.toml, and ../share/wharf/gateway.toml beside the folder of
-    /// this program.
+    /// The configuration file. Default: the first that exists of gateway.toml in the working
+    /// directory, /etc/wharf/gateway.toml, and the gateway.toml that was installed with this
+    /// program (../share/wharf relative to its folder).
     #[arg(long, short, global = true, env = "WHARF_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command. Default: run.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What `wharf` can do.
+/// The commands of `wharf`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Start the gateway (what happens when nothing is said).
+    /// Start the gateway. This is the default command.
     Run,
-    /// Check the configuration and load the plugins, without starting anything.
+    /// Check the configuration and load the plugins, without starting the gateway.
     Check,
-    /// Look at everything a gateway needs and say what to do about what is wrong.
+    /// Check everything that a gateway needs, and say how to solve each problem.
     Doctor {
-        /// Do not open WhatsApp Web in a browser. It is not opened anyway while the gateway runs.
+        /// Do not open WhatsApp Web in a browser. While a gateway is running, it is never opened.
         #[arg(long)]
         offline: bool,
     },
-    /// Ask the running gateway whether it accepts sends: one line, and exit status 0 or 1.
+    /// Ask the running gateway whether it accepts messages. Prints one line and exits with 0 or 1.
     Health {
-        /// Ask only whether it answers at all.
+        /// Ask only whether the gateway answers.
         #[arg(long)]
         live: bool,
     },
-    /// Print the OpenAPI document of this version, which a running gateway answers at
-    /// /openapi.json.
+    /// Print the OpenAPI document of this version. A running gateway serves it at /openapi.json.
     Openapi,
-    /// API keys.
+    /// Make API keys.
     #[command(subcommand)]
     Keys(Keys),
-    /// Profiles: the logins on the disk.
+    /// Manage profiles: the stored logins.
     #[command(subcommand)]
     Profile(Profile),
-    /// Deliveries of events: what waits for its receiver, and what was given up. Asks the running
-    /// gateway.
+    /// Manage the deliveries of events: waiting ones and dead letters. Asks the running gateway.
     #[command(subcommand)]
     Deliveries(Deliveries),
 }
 
-/// What can be done with keys.
+/// Commands about API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Keys {
-    /// Make a new key: shown once, with what belongs into the configuration. Without a name it may
-    /// do everything.
+    /// Make a new key and print it once, together with its configuration entry. Without a name, the
+    /// key may do everything.
     New {
-        /// What logs and refusals call it; it then may do what its scopes say.
+        /// Name of the key in logs and error messages. A key with a name may do only what its
+        /// scopes allow.
         #[arg(long)]
         name: Option<String>,
-        /// What it may do: read, send, control, admin, with commas between. Default with a name:
+        /// Scopes, separated by commas: read, send, control, admin. Default for a key with a name:
         /// read,send.
         #[arg(long, value_delimiter = ',', requires = "name")]
         scopes: Vec<Scope>,
-        /// Client ids of the sessions it may see, with commas between. Default: all.
+        /// Client ids of the sessions that the key may access, separated by commas. Default: all
+        /// sessions.
         #[arg(long, value_delimiter = ',', requires = "name")]
         sessions: Vec<ClientId>,
     },
 }
 
-/// What can be done with profiles. A session's browser must not run meanwhile.
+/// Commands about profiles. The session's browser must not be running.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Profile {
-    /// Show the profiles, and those set aside.
+    /// List the profiles, also those in quarantine.
     List,
-    /// Write the profile of a stopped session into one file (.tar.gz). The file is a login: keep it
-    /// as a secret.
+    /// Write the profile of a stopped session into one file (.tar.gz). The file contains a login:
+    /// keep it secret.
     Backup {
-        /// Whose.
+        /// Client id of the session.
         client: ClientId,
-        /// A file that is not there yet.
+        /// The file to create; it must not exist yet.
         file: PathBuf,
     },
-    /// Make a profile from a backup.
+    /// Create a profile from a backup.
     Restore {
-        /// Whose; there must be no profile of that name.
+        /// Client id of the new profile; no profile of that id may exist.
         client: ClientId,
-        /// What `backup` wrote.
+        /// A file that `backup` has written.
         file: PathBuf,
     },
-    /// Copy a login of whatsapp-web.js (LocalAuth), so that no QR has to be scanned.
+    /// Copy a login of whatsapp-web.js (LocalAuth), so that no QR code has to be scanned.
     Adopt {
-        /// Its folder: `.wwebjs_auth`, or `session-<id>` below it.
+        /// The folder of the login: `.wwebjs_auth`, or `session-<id>` in it.
         dir: PathBuf,
-        /// Whose it becomes. Default: the id in the folder's name.
+        /// Client id of the new profile. Default: the id in the folder's name.
         #[arg(long)]
         client: Option<ClientId>,
     },
-    /// Set a profile aside; its session begins anew.
+    /// Move a profile to the quarantine; its session starts again without a login.
     Quarantine {
-        /// Whose.
+        /// Client id of the session.
         client: ClientId,
     },
-    /// Put a profile back that was set aside.
+    /// Move a profile back out of the quarantine.
     BringBack {
-        /// As `list` shows it.
+        /// The id.
         name: String,
     },
 }
 
-/// What can be done with deliveries. The gateway must run; `WHARF_API_KEY` is one of its keys,
-/// where it asks for one.
+/// Commands about deliveries. The gateway must be running. If it requires an API key,
+/// `WHARF_API_KEY` must be one of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Deliveries {
-    /// Show the receivers: what waits for each, what is dead, and how it fails.
+    /// List the receivers: how many deliveries of each are waiting or dead, and how it fails.
     Receivers,
-    /// Show deliveries, newest first.
+    /// List deliveries, newest first.
     List {
-        /// Which.
+        /// Selects the deliveries.
         #[command(flatten)]
         which: Which,
-        /// pending, delivered, dead or stale.
+        /// State of the deliveries: pending, delivered, dead or stale.
         #[arg(long, default_value = "dead")]
         state: String,
-        /// At most so many.
+        /// The maximum number of deliveries to list.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
     /// Show one delivery.
     Show {
-        /// As `list` shows it.
+        /// The id.
         id: String,
     },
-    /// Deliver again: one, or all that is meant, with all attempts before it.
+    /// Deliver one delivery, or all selected ones, again, with the full number of attempts.
     Retry {
-        /// As `list` shows it.
+        /// The id.
         #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
         id: Option<String>,
-        /// Which.
+        /// Selects the deliveries.
         #[command(flatten)]
         which: Which,
-        /// dead, or pending: what waits is tried now.
+        /// State of the selected deliveries: dead, or pending, which are attempted immediately.
         #[arg(long, default_value = "dead")]
         state: String,
     },
-    /// Delete for good: one, or all that is meant.
+    /// Delete one delivery, or all selected ones, permanently.
     Purge {
-        /// As `list` shows it.
+        /// The id.
         #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
         id: Option<String>,
-        /// Which.
+        /// Selects the deliveries.
         #[command(flatten)]
         which: Which,
-        /// dead, or pending: what waits is not delivered any more.
+        /// State of the selected deliveries: dead, or pending, which are then never delivered.
         #[arg(long, default_value = "dead")]
         state: String,
     },
 }
 
-/// Which deliveries.
+/// Selects deliveries; every option that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Which {
-    /// Of this notifier.
+    /// Only deliveries of this notifier plugin.
     #[arg(long)]
     pub plugin: Option<String>,
-    /// To this receiver, as the notifier's configuration names it.
+    /// Only deliveries to this receiver, by its name in the notifier's configuration.
     #[arg(long)]
     pub target: Option<String>,
-    /// Made then or later: 2026-01-31T09:00:00Z, or milliseconds since 1970.
+    /// Only deliveries created at this time or later: 2026-01-31T09:00:00Z, or milliseconds since
+    /// 1970.
     #[arg(long)]
     pub since: Option<String>,
-    /// Made before.
+    /// Only deliveries created before this time.
     #[arg(long)]
     pub until: Option<String>,
 }
 
-/// The configuration of a gateway that is installed for a whole machine.
+/// The configuration file of a gateway that is installed for the whole machine.
 pub const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
 
 impl Cli {
-    /// The file to read: the one that was named, or the first that exists of the working
-    /// directory's, the machine's, and the one that was installed with this program.
+    /// The file to read: `--config` if it is set. Otherwise the first file that exists of the one
+    /// in the working directory, the machine's, and the one that was installed with this program.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
         let program = env::current_exe().ok();
@@ -199,10 +200,10 @@ impl Cli {
     }
 }
 
-/// Where a file is looked for that nobody named, in order.
+/// The files that are searched when `--config` is not set, in order.
 ///
-/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it
-/// in `/etc` is what the operator has changed.
+/// The machine's file precedes the installed one, which updates replace: operators edit a copy of
+/// it in `/etc`.
 fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
     let prefix = program
         .and_then(Path::parent)
@@ -236,7 +237,7 @@ mod tests {
                 "/opt/w/share/wharf/gateway.toml"
             ]
         );
-        // What cargo has built is not installed.
+        // A program that cargo has built is not installed.
         assert_eq!(
             all(Some("/src/wharf/target/debug/wharf")),
             ["gateway.toml", "/etc/wharf/gateway.toml"]
