@@ -1,5 +1,5 @@
-//! What has to hold of a configuration beyond the types of its values. Everything that is wrong is
-//! named, not only the first.
+//! Checks the rules that the types of single values cannot express. All violations are reported,
+//! not only the first.
 
 use crate::{
     config::{BrowserKind, BrowserMode, Config, Millis},
