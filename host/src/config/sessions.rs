@@ -187,6 +187,6 @@ pub enum Relink {
     /// Show a new QR code.
     #[default]
     Auto,
-    /// Stay in `auth_failure` until somebody calls `reconnect`.
+    /// Do nothing until somebody calls `reconnect`.
     Manual,
 }

@@ -1,14 +1,15 @@
-//! WhatsApp's own ids, `user@server`: the server says what an id is, so it is read first.
+//! Parses WhatsApp's own ids, `user@server`. The server determines the kind of id.
 
 use std::{fmt, str::FromStr};
 
 use super::{invalid::InvalidRecipient, number::PhoneNumber};
 
-/// Longest user part of a group's id: a number of 16 digits, a dash and a time.
+/// Maximum length of the user part of a group's id: a number of 16 digits, a dash and a time.
 const LONGEST: usize = 31;
-/// Digits of an opaque id; those seen have 15.
+/// Maximum number of digits of an opaque id; known ones have 15.
 const LONGEST_LID: usize = 20;
-/// Digits of a group's id, or of its time in the older form; those seen have 18 and 10.
+/// Minimum number of digits of a group's id, or of its time in the older form; known ones have 18
+/// and 10.
 const SHORTEST_GROUP: usize = 10;
 
 /// A chat that is addressed by its id: a person's opaque id `…@lid`, or a group `…@g.us`.
@@ -16,13 +17,13 @@ const SHORTEST_GROUP: usize = 10;
 pub struct ChatId(String);
 
 impl ChatId {
-    /// As WhatsApp writes it.
+    /// The id as WhatsApp writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a group.
+    /// Whether the chat is a group.
     #[must_use]
     pub fn is_group(&self) -> bool {
         self.0.ends_with("@g.us")
@@ -56,15 +57,15 @@ fn wrong(kind: &str, form: &str) -> InvalidRecipient {
     ))
 }
 
-/// What an id names.
+/// A parsed id.
 pub(super) enum Id {
-    /// A person by their number.
+    /// A person, by their phone number.
     Number(PhoneNumber),
-    /// A person by their opaque id, or a group.
+    /// A person, by their opaque id, or a group.
     Chat(ChatId),
 }
 
-/// Reads an id, `user@server`.
+/// Parses an id, `user@server`.
 pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
     let (user, server) = text.split_once('@').unwrap_or((text, ""));
     let server = server.to_ascii_lowercase();
@@ -125,7 +126,7 @@ pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
     }
 }
 
-/// Without the device that `:12` names: a message goes to all devices of a person.
+/// Removes the device part (`:12`): a message goes to all devices of a person.
 fn of_person(user: &str) -> &str {
     match user.split_once(':') {
         Some((user, device)) if digits(device) => user,
