@@ -26,7 +26,7 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
                     done.files,
                     size(done.bytes)
                 ),
-                "Whoever has this file can use the account: keep it as you keep a password.".into(),
+                "Anyone who has this file can use the account: protect it like a password.".into(),
             ]
         }
         Profile::Restore { client, file } => {
@@ -41,7 +41,7 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
                 profiles::adopt(root, dir, client.as_ref(), &config.sessions.default_client)?;
             vec![
                 format!("session {}: {} files copied from {} to {}", done.client, done.files, done.source.display(), done.path.display()),
-                "Do not start the old program on this login again: WhatsApp lets the newer browser win.".into(),
+                "Do not start the old program on this login again: WhatsApp disconnects the older of two browsers.".into(),
             ]
         }
         Profile::Quarantine { client } => {

@@ -76,7 +76,7 @@ impl FromStr for SessionState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
-            .ok_or_else(|| format!("no session state is called {text:?}"))
+            .ok_or_else(|| format!("unknown session state {text:?}"))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
         .chain([&config.sessions.default_client])
         .collect();
     if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
-        errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
+        errors.push(format!("[sessions] names {one} and {other}, which differ only in upper and lower case; rename one of them"));
     }
     server.check(errors);
     config.api.check_together(errors);

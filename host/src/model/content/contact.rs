@@ -101,7 +101,7 @@ impl Asked<Contact> for ContactFields {
         }
         vcard::check(&vcard).map_err(|why| {
             wrong(format!(
-                "contact.vcard is no card that a phone can open: {why}"
+                "contact.vcard is not a card that a phone can open: {why}"
             ))
         })?;
         Ok(Contact {

@@ -117,7 +117,7 @@ impl Asked<Text> for TextFields {
         } = self;
         if mentions.len() > MAX_MENTIONS {
             let message = format!(
-                "a text may have {MAX_MENTIONS} mentions; these are {}",
+                "a text may have at most {MAX_MENTIONS} mentions, but this one has {}",
                 mentions.len()
             );
             return Err(TOO_MANY_MENTIONS.because(message));
@@ -128,7 +128,7 @@ impl Asked<Text> for TextFields {
             let (user, server) = mentioned(written, region).map_err(wrong)?;
             if !stands_in(&body, &user) {
                 let message = format!(
-                    "mentions[{place}] must stand in the text as @{user}, where its name is to be shown"
+                    "mentions[{place}] must occur in the text as @{user}, where the name is to be shown"
                 );
                 return Err(MENTION_NOT_IN_TEXT.because(message));
             }

@@ -42,7 +42,9 @@ impl FromStr for ChatId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match read(text)? {
             Id::Chat(chat) => Ok(chat),
-            Id::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
+            Id::Number(_) => Err(InvalidRecipient::because(
+                "a phone number is not the id of a chat",
+            )),
         }
     }
 }
@@ -53,7 +55,7 @@ fn digits(text: &str) -> bool {
 
 fn wrong(kind: &str, form: &str) -> InvalidRecipient {
     InvalidRecipient::because(format!(
-        "the part before @ is not that of {kind}, which is written {form}"
+        "the part before @ is not valid in {kind}, which has the form {form}"
     ))
 }
 
@@ -120,7 +122,7 @@ pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
         _ => {
             let server: String = server.chars().take(40).collect();
             Err(InvalidRecipient::because(format!(
-                "there is no kind of chat whose id ends with @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
+                "unknown kind of id, @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
             )))
         }
     }

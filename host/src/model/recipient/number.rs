@@ -32,7 +32,7 @@ impl PhoneNumber {
         let digits = zero::international(&written, region)?;
         if digits.len() > 16 {
             let words = format!(
-                "a phone number has at most 16 digits, this one has {}; one number at a time can be given",
+                "a phone number has at most 16 digits, but this one has {}; give one number at a time",
                 digits.len()
             );
             return Err(InvalidRecipient::because(words));

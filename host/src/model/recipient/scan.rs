@@ -29,7 +29,7 @@ pub(super) fn bare(text: &str) -> Result<&str, InvalidRecipient> {
     let rest = text[prefix.len()..].trim_end_matches('/');
     match rest.find([';', '?', '#', '&', '/']) {
         Some(_) => Err(InvalidRecipient::because(format!(
-            "behind {prefix} stands more than a number; give the number alone"
+            "{prefix} is followed by more than a number; give only the number"
         ))),
         None => Ok(rest),
     }
@@ -72,7 +72,7 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
             '+' | '＋' if written.digits.is_empty() && !written.plus => written.plus = true,
             '+' | '＋' => {
                 return Err(InvalidRecipient::because(
-                    "a plus stands only in front of a number; one number at a time can be given",
+                    "a plus is allowed only in front of the number; give one number at a time",
                 ));
             }
             '(' | '（' => bracket = Some(written.digits.len()),
@@ -90,12 +90,12 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
     }
     if written.digits.is_empty() {
         return Err(InvalidRecipient::because(
-            "there is no digit in it; a phone number is written internationally, such as +49 151 23456789",
+            "it contains no digit; write a phone number internationally, such as +49 151 23456789",
         ));
     }
     if is_decimal(text) {
         return Err(InvalidRecipient::because(
-            "it is written as a decimal number; a phone number is written without a decimal point",
+            "it is a decimal number; write a phone number without a decimal point",
         ));
     }
     Ok(written)
@@ -104,19 +104,20 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
 fn unknown(c: char) -> InvalidRecipient {
     let what = match c {
         '/' | ',' | ';' | '\n' | '\r' => {
-            "which parts one number from another: one number at a time can be given".to_owned()
+            "which separates two numbers: give one number at a time".to_owned()
         }
         '#' | '*' => {
-            "which belongs to an extension or a service code: those cannot be written to".to_owned()
-        }
-        c if c.is_alphabetic() => {
-            "which is a letter: a number is digits, and an extension cannot be written to"
+            "which belongs to an extension or a service code: messages cannot be sent to those"
                 .to_owned()
         }
-        _ => "which belongs to no phone number".to_owned(),
+        c if c.is_alphabetic() => {
+            "which is a letter: a number has only digits, and extensions are not supported"
+                .to_owned()
+        }
+        _ => "which is not part of a phone number".to_owned(),
     };
     InvalidRecipient::because(format!(
-        "it has {c:?} in it, {what}; write it such as +49 151 23456789"
+        "it contains {c:?}, {what}; write it like +49 151 23456789"
     ))
 }
 

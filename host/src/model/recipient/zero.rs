@@ -23,7 +23,7 @@ pub(super) fn international(
     let skipped = match (region, digits.starts_with("00")) {
         (None, true) => Some(2),
         (None, false) => {
-            let words = "it begins with 0, which is national; write it internationally, such as +49 151 23456789 ([send] default_region completes the numbers of one region)";
+            let words = "it begins with 0, so it is a national number; write it internationally, such as +49 151 23456789 ([send] default_region completes the national numbers of one region)";
             return Err(InvalidRecipient::because(words));
         }
         (Some(region), exits) => exit_code(region, digits, exits)?,
@@ -54,7 +54,7 @@ fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>,
         (true, false) => Ok(Some(own)),
         (false, true) => Ok(Some(2)),
         _ => Err(InvalidRecipient::because(format!(
-            "what it begins with can be read in two ways in {region}; write it with a plus, such as +49 151 23456789"
+            "its beginning has two meanings in {region}; write it with a plus, such as +49 151 23456789"
         ))),
     }
 }
@@ -76,7 +76,7 @@ fn abroad(
 ) -> Result<String, InvalidRecipient> {
     if digits.starts_with('0') {
         return Err(InvalidRecipient::because(
-            "no calling code begins with 0; write it such as +49 151 23456789",
+            "no calling code begins with 0; write it like +49 151 23456789",
         ));
     }
     let understood = || read(None, &format!("+{digits}"));
@@ -87,7 +87,7 @@ fn abroad(
         };
         if number.code().value().to_string().len() != place {
             return Err(InvalidRecipient::because(
-                "a zero in brackets stands only behind the calling code, such as +49 (0)151 23456789",
+                "a zero in brackets is allowed only after the calling code, such as +49 (0)151 23456789",
             ));
         }
         // Some countries keep this zero: there the number is valid only with it.
@@ -122,7 +122,7 @@ fn at_home(digits: &str, region: Region) -> Result<String, InvalidRecipient> {
     });
     number.as_ref().map(digits_of).ok_or_else(|| {
         InvalidRecipient::because(format!(
-            "it begins with 0 and is no national number of {region}; write it internationally, such as +49 151 23456789"
+            "it begins with 0 but is not a national number of {region}; write it internationally, such as +49 151 23456789"
         ))
     })
 }
