@@ -1,4 +1,4 @@
-//! The command line.
+//! The arguments of the command line.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// What `wharf` can do.
+/// The commands of `wharf`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Start the gateway. This is the default if no command is given.
@@ -59,7 +59,7 @@ pub enum Command {
     Deliveries(Deliveries),
 }
 
-/// What can be done with keys.
+/// Commands about API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Keys {
     /// Create a new key. It is shown once, with the lines for the configuration. A key without a
@@ -172,7 +172,7 @@ pub enum Deliveries {
     },
 }
 
-/// Which deliveries.
+/// Selects deliveries; every option that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Which {
     /// Only deliveries of this notifier.
@@ -190,12 +190,12 @@ pub struct Which {
     pub until: Option<String>,
 }
 
-/// The configuration of a gateway that is installed for a whole machine.
+/// The configuration file of a gateway that is installed for the whole machine.
 pub const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
 
 impl Cli {
-    /// The file to read: the one that was named, or the first that exists of the working
-    /// directory's, the machine's, and the one that was installed with this program.
+    /// The file to read: `--config` if it is set. Otherwise the first file that exists of the one
+    /// in the working directory, the machine's, and the one that was installed with this program.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
         let program = env::current_exe().ok();
@@ -207,10 +207,10 @@ impl Cli {
     }
 }
 
-/// Where a file is looked for that nobody named, in order.
+/// The files that are searched when `--config` is not set, in order.
 ///
-/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it
-/// in `/etc` is what the operator has changed.
+/// The machine's file precedes the installed one, which updates replace: operators edit a copy of
+/// it in `/etc`.
 fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
     let prefix = program
         .and_then(Path::parent)
@@ -244,7 +244,7 @@ mod tests {
                 "/opt/w/share/wharf/gateway.toml"
             ]
         );
-        // What cargo has built is not installed.
+        // A program that cargo has built is not installed.
         assert_eq!(
             all(Some("/src/wharf/target/debug/wharf")),
             ["gateway.toml", "/etc/wharf/gateway.toml"]
