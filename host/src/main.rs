@@ -96,7 +96,13 @@ async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return not_started(format_args!("cannot listen for signals: {error}")),
     };
-    let mut gateway = match Gateway::start(config, sources, metrics).await {
+    // A start may take minutes: it compiles plugins and migrates the database. Both can be cut off
+    // at any point, so a signal does not wait for them.
+    let started = tokio::select! {
+        started = Gateway::start(config, sources, metrics) => started,
+        () = signals.stop() => return ExitCode::SUCCESS,
+    };
+    let mut gateway = match started {
         Ok(gateway) => gateway,
         Err(failure) => return not_started(failure),
     };

@@ -185,6 +185,7 @@ impl Gateway {
             store.clone(),
             Arc::clone(&config),
             Arc::clone(&sessions),
+            metrics.clone(),
         ));
 
         let services = services(&config, &sessions, &store, outbox, events, metrics);

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
@@ -26,6 +27,9 @@ const BODIES: Duration = Duration::from_secs(60);
 /// Interval between checks that the database is at its place.
 const PLACE: Duration = Duration::from_secs(5);
 
+/// Interval at which samples of metrics are folded into their counts.
+const SAMPLES: Duration = Duration::from_secs(5);
+
 /// Interval between counts of the queues for the metrics.
 const QUEUES: Duration = Duration::from_secs(15);
 
@@ -33,10 +37,12 @@ pub(super) fn start(
     store: Store,
     config: Arc<Config>,
     sessions: Arc<Registry>,
-) -> [JoinHandle<()>; 4] {
+    metrics: PrometheusHandle,
+) -> [JoinHandle<()>; 5] {
     let (watched, keep) = (store.clone(), Arc::clone(&config));
     let (counted, counting) = (store.clone(), Arc::clone(&sessions));
     [
+        tasks::forever("upkeep.metrics", move || drain(metrics.clone())),
         tasks::forever("upkeep.queues", move || {
             count_queues(counted.clone(), Arc::clone(&counting))
         }),
@@ -48,6 +54,17 @@ pub(super) fn start(
             tidy(Arc::clone(&config), Arc::clone(&sessions))
         }),
     ]
+}
+
+/// Folds the samples of the histograms into their counts. Without this each observation stays in
+/// memory until the next scrape, and for ever where nobody scrapes.
+async fn drain(metrics: PrometheusHandle) {
+    let mut clock = interval(SAMPLES);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Notices when the database was moved away or is back. The store acts on it.
@@ -160,35 +177,62 @@ async fn forget(store: Store, config: Arc<Config>) {
 
 /// Deletes what is older than the configuration keeps, in small steps. Returns whether anything was
 /// deleted.
+///
+/// A step that fails stops no other: what messages say is deleted in time even if some table cannot
+/// be pruned. The first error is returned at the end.
 async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool, StoreError> {
-    let (keep, mut went) = (&config.storage, false);
+    let keep = &config.storage;
+    let mut steps = Steps::default();
+    steps.note(store.redact(before(keep.keep_bodies)).await);
+    steps.note(store.forget_copies(before(keep.keep_bodies)).await);
     if rows {
         let events = before(keep.keep_events);
-        store
-            .prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400)))
-            .await?;
-        went |= store
-            .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
-            .await?;
-        went |= store.prune_inbound(events).await?;
+        let paced = Timestamp::now().minus(Duration::from_secs(2 * 86_400));
+        steps.note(store.prune_paced(paced).await.map(|()| false));
+        steps.note(
+            store
+                .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
+                .await,
+        );
+        steps.note(store.prune_inbound(events).await);
         let given_up = store
             .give_up_deliveries(before(config.delivery.max_age))
-            .await?;
-        if given_up > 0 {
+            .await;
+        if let Ok(deliveries @ 1..) = given_up {
             warn!(
-                deliveries = given_up,
+                deliveries,
                 "receivers failed for longer than [delivery] max_age; the deliveries that waited for them are dead letters; see wharf deliveries receivers"
             );
         }
-        went |= store
-            .prune_dead_letters(before(keep.keep_dead_letters))
-            .await?;
-        went |= store.prune_events(events).await?;
+        steps.note(given_up.map(|_| false));
+        steps.note(
+            store
+                .prune_dead_letters(before(keep.keep_dead_letters))
+                .await,
+        );
+        steps.note(store.prune_events(events).await);
     }
-    went |= store.redact(before(keep.keep_bodies)).await?;
-    went |= store.forget_copies(before(keep.keep_bodies)).await?;
-    went |= store.give_back().await?;
-    Ok(went)
+    steps.note(store.give_back().await);
+    steps.failed.map_or(Ok(steps.went), Err)
+}
+
+/// What the steps of one clean-up came to.
+#[derive(Debug, Default)]
+struct Steps {
+    went: bool,
+    /// The first error.
+    failed: Option<StoreError>,
+}
+
+impl Steps {
+    fn note(&mut self, step: Result<bool, StoreError>) {
+        match step {
+            Ok(went) => self.went |= went,
+            Err(error) => {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
 }
 
 fn before(age: Millis) -> Timestamp {
@@ -197,4 +241,62 @@ fn before(age: Millis) -> Timestamp {
             .0
             .saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Address, Content, Envelope, Event, EventId, InboundMessage, MessageId},
+        store::scratch,
+    };
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_pruned_keeps_no_text_alive() {
+        let (_dir, store) = scratch().await;
+        let address = Address {
+            chat: "1@c.us".into(),
+            pn: None,
+            lid: None,
+        };
+        let message = InboundMessage {
+            id: MessageId("3EB0".into()),
+            chat: address.clone(),
+            sender: address,
+            from_me: false,
+            push_name: None,
+            sent_at: Timestamp(1),
+            content: Content::text("hello"),
+            reply_to: None,
+        };
+        let mut config = Config::default();
+        config.storage.keep_bodies = Millis(0);
+        let envelope = Envelope {
+            id: EventId::new("1"),
+            at: Timestamp(1),
+            session: "default".parse().expect("id"),
+            account: None,
+            replayed: false,
+            event: Event::MessageReceived(message),
+        };
+        store.append_event(envelope).await.expect("appended");
+        store
+            .route("deliveries", vec![(1, vec![])])
+            .await
+            .expect("routed");
+        store.spoil("DROP TABLE paced").await;
+
+        assert!(forget_once(&store, &config, true).await.is_err());
+        let events = store.events_after(0, 10).await.expect("read");
+        let bodies: Vec<_> = events
+            .iter()
+            .map(|event| match &event.envelope.event {
+                Event::MessageReceived(message) => message.content.body(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(bodies.iter().all(Option::is_none), "{bodies:?}");
+        // With keep_events at its default an event of 1970 is pruned too.
+        assert!(bodies.len() <= 1);
+    }
 }

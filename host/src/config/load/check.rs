@@ -64,6 +64,22 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
     if config.send.max_length == 0 {
         errors.push("[send] max_length must be at least 1".into());
     }
+    let overrides = config.sessions.session.iter().map(|(id, session)| {
+        let place = format!("[sessions.session.{id}.pacing]");
+        (place, session.pacing.warm_up.as_deref())
+    });
+    let common = Some(config.send.pacing.warm_up.as_slice());
+    errors.extend(
+        [("[send.pacing]".to_owned(), common)]
+            .into_iter()
+            .chain(overrides)
+            .filter(|(_, days)| days.is_some_and(|days| days.contains(&0)))
+            .map(|(place, _)| {
+                format!(
+                    "{place} warm_up must not contain 0, which would mean that no message is sent on that day, and not that there is no limit"
+                )
+            }),
+    );
     if config.delivery.concurrency == 0
         || config.delivery.per_receiver == 0
         || config.delivery.max_attempts == 0

@@ -220,6 +220,24 @@ fn keys_of_the_file_are_trimmed_and_refused_by_their_number() {
 }
 
 #[test]
+fn a_day_of_the_warm_up_without_any_message_is_refused() {
+    for (text, place) in [
+        ("[send.pacing]\nwarm_up = [0, 50]\n", "[send.pacing]"),
+        (
+            "[sessions.session.shop.pacing]\nwarm_up = [20, 0]\n",
+            "[sessions.session.shop.pacing]",
+        ),
+    ] {
+        let error = with(text, &[]).expect_err("a zero");
+        assert!(
+            error.contains(&format!("{place} warm_up must not contain 0")),
+            "{error}"
+        );
+    }
+    with("[send.pacing]\nwarm_up = [20, 50]\n", &[]).expect("good");
+}
+
+#[test]
 fn relative_paths_are_relative_to_the_files_folder_and_those_of_the_environment_are_not() {
     let dir = tempfile::tempdir().expect("tempdir");
     let file = dir.path().join("gateway.toml");

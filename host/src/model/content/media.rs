@@ -45,6 +45,7 @@ impl Kind for Media {
     }
 
     fn conceal(&mut self) {
+        self.file_name = None;
         self.caption = None;
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn every_kind() -> Vec<Content> {
         mime_type: "audio/ogg".into(),
         size_bytes: 9,
         sha256: vec![1, 2],
-        file_name: Some("a.ogg".into()),
+        file_name: Some("secret.ogg".into()),
         caption: Some("secret".into()),
     };
     vec![
