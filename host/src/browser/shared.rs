@@ -374,7 +374,7 @@ async fn close_late(connection: Connection, url: String) {
             let closed = close(&connection, page.target_id().clone()).await;
             return info!(
                 closed = closed.is_ok(),
-                "a page of the shared browser appeared after its request had timed out"
+                "a page of the shared browser came late, and nobody waited for it"
             );
         }
         sleep(Duration::from_millis(250)).await;
