@@ -68,7 +68,7 @@ pub enum AssertionFault {
     )]
     WrongChallenge,
     /// The assertion was made on another page.
-    #[error("it was made on {0}: WhatsApp takes what was signed on {ORIGIN} alone")]
+    #[error("it was made on {0}: WhatsApp accepts only what was signed on {ORIGIN}")]
     WrongOrigin(String),
     /// The assertion was made in a frame of another page.
     #[error("it was made in a frame inside of another page: open {ORIGIN} itself")]

@@ -186,7 +186,7 @@ async fn forward(
                 None => continue,
             },
             BrowserEvent::TooLarge(bytes) => {
-                warn!(%client, bytes, "the bridge said more at a time than is taken");
+                warn!(%client, bytes, "a report of the bridge was too large and is dropped");
                 PageEvent::Fault(Fault {
                     place: "what the bridge says at a time".into(),
                     error: "TooLarge".into(),

@@ -1,3 +1,6 @@
+//! The state machine of a session: `(machine, input) -> (machine, effects)`, without I/O and
+//! without a clock.
+//!
 //! There is one timer per session, because no state waits for two things at once: entering a state
 //! sets the timer again, and the state in which it fires decides what that means.
 

@@ -62,7 +62,7 @@ pub enum ProfileError {
         found: Vec<PathBuf>,
     },
     /// The name of the folder contains no client id.
-    #[error("the name of {0} says no client id; name one with --client")]
+    #[error("the folder name of {0} contains no client id; name one with --client")]
     NoClient(PathBuf),
     /// Nothing with that name is in quarantine.
     #[error("nothing called {0:?} was set aside; `wharf profile list` shows what was")]

@@ -117,7 +117,7 @@ impl Body {
             // The session waits for the result, so it gets one even if the launch panics.
             let result = told
                 .await
-                .unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
+                .unwrap_or_else(|_| Err(LaunchError::Failed("the launch panicked".into())));
             Done::Launched { generation, result }
         });
     }
@@ -240,7 +240,7 @@ async fn answer<T>(
     tasks::unless_panics(call).await.unwrap_or_else(|| {
         Err(PageError::Refused {
             what,
-            reason: "the call broke off".into(),
+            reason: "the call panicked".into(),
         })
     })
 }

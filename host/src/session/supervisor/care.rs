@@ -55,7 +55,7 @@ impl Supervisor {
             self.snapshot.borrow().account.clone(),
         );
         if notices.is_empty() {
-            info!(%client, "the session's notices are gone");
+            info!(%client, "the session has no notices any more");
         } else {
             warn!(%client, ?notices, "session");
         }

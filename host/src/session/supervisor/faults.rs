@@ -76,7 +76,7 @@ impl Faults {
             .collect::<Vec<_>>()
             .join("; ");
         Some(format!(
-            "the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"
+            "the bridge failed on something the page did ({kinds}); messages may be missing or arrive as `other`"
         ))
     }
 }

@@ -121,7 +121,7 @@ async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
         let (client, at, reason) = (
             parts.client.clone(),
             Timestamp::now(),
-            "the session's task broke off; it begins anew".to_owned(),
+            "the session's task panicked; it is restarted".to_owned(),
         );
         let (before, account) = (
             shown.snapshot.borrow().state,

@@ -57,7 +57,7 @@ pub enum PageError {
     },
     /// This account has no such chat, for example because it is not in that group; nothing was
     /// begun.
-    #[error("this account has no chat of that id: it is in no such group")]
+    #[error("this account has no chat with that id: it is not in that group")]
     NoSuchChat,
     /// WhatsApp Web refused before anything was stored; nothing was begun.
     #[error("WhatsApp Web refused {what}: {reason}")]
