@@ -1,6 +1,6 @@
-// The calls of the gateway, and the one form of their answers: `{ok: value}`, or `{error: {kind,
-// …}}` with a kind of `CallFailure`. The kind tells whether anything may have been begun: after
-// `failed` this is unknown, after every other kind nothing was.
+// The calls of the gateway. Their answers have one form: `{ok: value}`, or `{error: failure}` with
+// a `CallFailure`. Its kind tells whether anything may have been begun: after `failed` this is
+// unknown, after every other kind nothing was.
 
 /**
  * The parts of WhatsApp Web that only this file uses.
