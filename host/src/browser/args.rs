@@ -1,4 +1,4 @@
-//! Which Chromium, and its command line.
+//! The choice of the Chromium binary, and its command line.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::BrowserKind;
 
-/// Features that cost memory or talk to the network and serve nobody here.
+/// Features that cost memory or use the network and have no use here.
 const DISABLED_FEATURES: &str = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,\
     AcceptCHFrame,CalculateNativeWinOcclusion,GlobalMediaControls,AutofillServerCommunication";
 
@@ -32,22 +32,22 @@ const SWITCHES: [&str; 25] = [
     "--disable-sync",
     "--metrics-recording-only",
     "--mute-audio",
-    // A page that nobody sees is throttled otherwise, and misses its socket's pings.
+    // A page that is not visible is throttled otherwise, and misses the pings of its socket.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
     "--disable-dev-shm-usage",
     "--disable-blink-features=AutomationControlled",
-    // Two processes less, 10 to 17 MB a session. Nothing is drawn by a GPU here, and a browser that
-    // dies with its network service is started anew as after any other crash.
+    // This saves two processes, 10 to 17 MB per session. Nothing is drawn by a GPU here, and a
+    // browser that crashes with its network service is restarted as after any other crash.
     "--in-process-gpu",
 ];
 const ENABLED_FEATURES: &str = "--enable-features=NetworkServiceInProcess2";
 
-/// The Chromium to start, and of which kind it is.
+/// The Chromium to start, and its kind.
 ///
 /// # Errors
-/// [`BrowserError::NoBrowser`] says what was looked for and how to install one.
+/// [`BrowserError::NoBrowser`] says where Chromium was looked for and how to install it.
 pub fn find_executable(
     wanted: Option<&Path>,
     kind: BrowserKind,
@@ -105,8 +105,9 @@ pub(super) fn command_line(
     args
 }
 
-/// A browser without a window, to which others hand profiles over. New headless refuses those; a
-/// full browser that draws on nothing takes them, and wants to be told how large nothing is.
+/// The command line of a browser without a window, to which others hand profiles over. New headless
+/// mode refuses those; a full browser on the headless Ozone platform accepts them, and needs an
+/// explicit screen size.
 pub(super) fn shared_command_line(
     options: &LaunchOptions,
     user_agent: Option<&str>,
@@ -122,7 +123,8 @@ pub(super) fn shared_command_line(
     switches(options, &kind, user_agent, root)
 }
 
-/// Hands a profile over to the browser that runs on the same folder, and ends.
+/// The command line of a Chromium that hands a profile over to the browser that runs on the same
+/// folder, and exits.
 pub(super) fn hand_over_command_line(
     user_data_dir: &Path,
     directory: &str,
@@ -170,7 +172,7 @@ fn switches(
     if let Some(agent) = user_agent {
         args.push(format!("--user-agent={agent}"));
     }
-    // Chromium takes the last of each list only, so the operator's is merged into ours.
+    // Chromium uses only the last switch of each list, so the operator's list is merged into ours.
     let (mut disabled, mut enabled) = (DISABLED_FEATURES.to_owned(), ENABLED_FEATURES.to_owned());
     for arg in &options.args {
         if let Some(more) = arg.strip_prefix("--disable-features=") {
@@ -186,15 +188,15 @@ fn switches(
     args
 }
 
-/// The user agent of a Chromium that says this of its version, without the word that makes WhatsApp
-/// Web refuse it.
+/// The user agent of a Chromium with this version, without the word `Headless`, with which WhatsApp
+/// Web refuses it.
 pub(super) fn plain_user_agent(version: &str) -> Option<String> {
     let major = version.split_whitespace().find_map(|word| {
         word.split('.')
             .next()
             .filter(|n| word.contains('.') && n.parse::<u32>().is_ok())
     })?;
-    // Chromium itself reports only the major version here since 101.
+    // Since version 101 Chromium itself reports only the major version here.
     Some(format!(
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
     ))

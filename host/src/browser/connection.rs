@@ -1,6 +1,7 @@
 //! The connection to a browser, and the processes behind it.
 //!
-//! Every call over it has a deadline of its own: after a crash of the renderer CDP never answers.
+//! Every call over it has a deadline of its own, because CDP never answers after a crash of the
+//! renderer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +19,10 @@ use tracing::debug;
 
 use super::TabError;
 
-/// For what answers at once in a healthy browser.
+/// The deadline for calls that a healthy browser answers at once.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
 
-/// The processes behind a page.
+/// The processes behind a page: the guard and its Chromium.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: u32,
@@ -46,7 +47,8 @@ impl Process {
         self.pid
     }
 
-    /// The guard has said its last word: reaps it and tells those who wait.
+    /// Called when the output of the guard has ended: reaps the guard and wakes those that wait for
+    /// its end.
     pub(super) async fn ended(&self, said: String) {
         let status = self.guard.lock().await.wait().await;
         debug!(?status, said, "guard ended");
@@ -59,8 +61,8 @@ impl Process {
         said.ok().and_then(|said| said.clone()).unwrap_or_default()
     }
 
-    /// Lets the guard close the browser: cleanly, or with a kill after its grace time. Returns when
-    /// it is gone.
+    /// Makes the guard close the browser: cleanly, or with a kill after its grace time. Returns
+    /// when the browser is gone.
     pub(super) async fn leave(&self) {
         self.input.lock().await.take();
         self.wait().await;
@@ -68,26 +70,26 @@ impl Process {
 
     pub(super) async fn kill(&self) {
         if let Some(mut input) = self.input.lock().await.take() {
-            // Fails when the guard is gone already.
+            // This fails when the guard has already exited.
             let _ = input.write_all(b"kill\n").await;
         }
         self.wait().await;
     }
 }
 
-/// A browser that is connected to.
+/// A connected browser.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) browser: Arc<Mutex<Browser>>,
     pub(super) process: Arc<Process>,
-    /// E.g. `Chrome/156.0.8078.79`.
+    /// The product and version, e.g. `Chrome/156.0.8078.79`.
     pub(super) product: String,
-    /// The last words, once it has ended.
+    /// How the browser or the connection has ended; `None` while it is alive.
     pub(super) end: watch::Receiver<Option<String>>,
 }
 
 impl Connection {
-    /// Starts to listen to a browser.
+    /// Starts the connection to a browser, and asks it for its version.
     pub(super) async fn start(
         browser: Browser,
         handler: Handler,
@@ -109,13 +111,13 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        // Whoever drives it may have broken off without a word.
+        // The task that drives the connection may have ended without setting a reason.
         self.end.borrow().is_none() && self.end.has_changed().is_ok()
     }
 }
 
-/// Runs the connection until it or the browser ends. An unreadable message (newer CDP) is no end;
-/// any other error is, and dropping the handler is what makes pending calls return.
+/// Runs the connection until it or the browser ends. A message that cannot be read (from a newer
+/// CDP) does not end it; any other error does. Dropping the handler makes pending calls return.
 async fn drive(mut handler: Handler, process: Arc<Process>, end: watch::Sender<Option<String>>) {
     let ended = tokio::select! {
         said = process.wait() => said,

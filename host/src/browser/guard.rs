@@ -1,14 +1,14 @@
-//! The guard: Chromium's parent, a process of its own.
+//! The guard: the parent process of Chromium.
 //!
-//! It outlives the gateway by a few seconds: when its standard input ends, for whatever reason, it
-//! ends the pages, asks Chromium to leave (SIGTERM, which flushes Local Storage; a SIGKILL loses a
-//! fresh login) and kills it only after a grace time. The pages go first because a page that is
-//! just starting while Chromium closes is refused its databases, takes that for a broken login, and
-//! deletes it. It holds the lock on the profile, so the lock is held exactly as long as a Chromium
-//! of ours may be alive.
+//! The guard outlives the gateway by a few seconds. When its standard input ends, for whatever
+//! reason, it ends the pages, asks Chromium to exit (SIGTERM, which flushes Local Storage; a
+//! SIGKILL loses a fresh login) and kills it only after a grace time. The pages are ended first: a
+//! page that is just starting while Chromium closes is refused its databases, takes that for a
+//! broken login, and deletes it. The guard holds the lock on the profile, so the lock is held
+//! exactly as long as a Chromium of ours may be running.
 //!
-//! Words on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed
-//! <reason>`, `exited <status>`. Words on its standard input: `kill`.
+//! Lines on its standard output: `started <pid>`, `busy <pid>`, `profile <reason>`, `failed
+//! <reason>`, `exited <status>`. Line on its standard input: `kill`.
 
 use std::{
     ffi::OsString,
@@ -33,7 +33,8 @@ use super::{
     process::{alive, command_line, renderers},
 };
 
-/// `guard <profile> <grace in ms> <program> <args…>`: what [`super::launch()`] starts.
+/// The entry point of `guard <profile> <grace in ms> <program> <args…>`, which [`super::launch()`]
+/// starts.
 #[must_use]
 pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(profile), Some(grace), Some(program)) = (args.next(), args.next(), args.next())
@@ -41,8 +42,8 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         eprintln!("wharf guard is started by the gateway, not by hand");
         return ExitCode::from(2);
     };
-    // A service manager signals every process of a service at once. The guard ends when its
-    // Chromium has; the child's own mask is made empty again by the standard library.
+    // A service manager signals every process of a service at once, but the guard must end only
+    // after its Chromium. The standard library resets the signal mask of the child.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
         .into_iter()
         .collect();
@@ -79,14 +80,14 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The gateway may be gone, so nobody may be listening: not an error here.
+/// Writes a line to standard output. The gateway may be gone, so a failure is ignored.
 fn say(line: &str) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium:
-/// waits for that.
+/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium,
+/// so this waits for it.
 fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
     let until = Instant::now() + grace + Duration::from_secs(5);
     loop {
@@ -108,8 +109,9 @@ fn record(lock: &mut Flock<File>, pid: u32) -> io::Result<()> {
     writeln!(lock, "{pid}")
 }
 
-/// Under the lock: ends an orphan of ours and removes what dead browsers left. A browser that
-/// somebody else runs on this profile is left alone.
+/// Frees the profile while holding its lock: ends an orphaned Chromium of ours, and removes the
+/// marks of browsers that are gone. A browser that somebody else runs on this profile is left
+/// alone.
 fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     let ours = recorded(&mut **lock);
     if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
@@ -137,8 +139,8 @@ fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether that process is a browser on that profile: a pid alone may have been given to another
-/// since.
+/// Whether that process is a browser on that profile. The pid alone is not enough, because it may
+/// have been reused.
 fn uses(pid: i32, profile: &Path) -> bool {
     let wanted = format!("--user-data-dir={}", profile.display());
     command_line(pid).iter().any(|arg| arg == wanted.as_bytes())
@@ -147,7 +149,7 @@ fn uses(pid: i32, profile: &Path) -> bool {
 fn end_group(pid: i32, grace: Duration) {
     let browser = Pid::from_raw(pid);
     end_pages(browser);
-    // Errors mean that it is gone.
+    // An error means that the process is gone.
     let _ = kill(browser, Signal::SIGTERM);
     let until = Instant::now() + grace;
     while alive(pid) && Instant::now() < until {
@@ -161,7 +163,7 @@ fn end_pages(browser: Pid) {
         .map(renderers)
         .unwrap_or_default()
     {
-        // Fails when it is gone already.
+        // This fails when the process is already gone.
         let _ = kill(Pid::from_raw(page.cast_signed()), Signal::SIGKILL);
     }
 }
@@ -171,7 +173,7 @@ enum News {
     Leave,
 }
 
-/// Waits until Chromium is gone, by itself or because it was told to go.
+/// Waits until Chromium has exited, by itself or on request; returns its exit status.
 fn watch(mut child: Child, grace: Duration) -> String {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     let (sender, inbox) = mpsc::channel();
@@ -181,14 +183,14 @@ fn watch(mut child: Child, grace: Duration) -> String {
             .lines()
             .map_while(Result::ok)
             .any(|line| line == "kill");
-        // Fails only when Chromium is gone already.
+        // This fails only when Chromium has already exited.
         let _ = sender.send(if killed { News::Kill } else { News::Leave });
     });
     let mut deadline: Option<Instant> = None;
     loop {
         match child.try_wait() {
             Ok(Some(status)) => {
-                // Children of a browser that crashed.
+                // Ends the children of a browser that crashed.
                 let _ = killpg(pid, Signal::SIGKILL);
                 return status.to_string();
             }
@@ -196,7 +198,7 @@ fn watch(mut child: Child, grace: Duration) -> String {
             Err(error) => return error.to_string(),
         }
         if let Some(at) = deadline {
-            // Also a page that was being made when the others ended.
+            // Also ends a page that was being created when the others were ended.
             end_pages(pid);
             if Instant::now() >= at {
                 let _ = killpg(pid, Signal::SIGKILL);
@@ -212,7 +214,7 @@ fn watch(mut child: Child, grace: Duration) -> String {
                 deadline = Some(Instant::now() + grace);
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            // After its one word the reader is gone; the waiting goes on.
+            // The reader has ended after its only message; go on waiting for Chromium.
             Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(25)),
         }
     }

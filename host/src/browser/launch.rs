@@ -1,4 +1,4 @@
-//! Starts a guard with a Chromium, and connects to it.
+//! Starts a guard with a Chromium, and connects to the Chromium.
 
 use std::{process::Stdio, sync::Arc, time::Duration};
 
@@ -19,13 +19,13 @@ use super::{
     words::{PATIENCE, next_line, version_within},
 };
 
-/// Lines of Chromium's standard error that an error message quotes.
+/// How many lines of Chromium's standard error an error message quotes.
 const STDERR_TAIL: usize = 5;
 
 /// Starts a browser with one blank page.
 ///
 /// # Errors
-/// See [`BrowserError`]. Nothing is left running then.
+/// See [`BrowserError`]. After an error nothing is left running.
 pub async fn launch(
     options: &LaunchOptions,
 ) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
@@ -39,7 +39,7 @@ pub async fn launch(
     }
 }
 
-/// Starts a browser under a guard and connects to it. `shared`: it has no page of its own.
+/// Starts a browser under a guard and connects to it. A `shared` browser starts without a page.
 pub(super) async fn start(
     options: &LaunchOptions,
     shared: bool,
@@ -72,7 +72,7 @@ pub(super) async fn start(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A Ctrl-C in the terminal is for the gateway, which closes its browsers in order.
+        // A Ctrl-C in the terminal is meant for the gateway, which closes its browsers in order.
         .process_group(0)
         .spawn()
         .map_err(|error| {
@@ -100,7 +100,7 @@ pub(super) async fn start(
             BrowserError::Failed(format!("no connection within {:?}", options.launch_timeout))
         }
     };
-    // Closing the guard's input makes it end Chromium.
+    // Closing the standard input of the guard makes it end Chromium.
     drop(child.stdin.take());
     let _ = timeout(options.close_grace + Duration::from_secs(1), child.wait()).await;
     let _ = child.kill().await;
@@ -154,7 +154,7 @@ async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected
         url = devtools_url(&options.profile) => url,
         ended = words.next_line() => return Err(BrowserError::Failed(format!("Chromium ended: {}", ended.ok().flatten().unwrap_or_default()))),
     };
-    // Our own deadlines are shorter; this one only frees what the page never answered.
+    // Our own deadlines are shorter; this one only drops requests that were never answered.
     let config = HandlerConfig {
         request_timeout: Duration::from_secs(120),
         viewport: None,
@@ -167,8 +167,8 @@ async fn connect(options: &LaunchOptions, child: &mut Child) -> Result<Connected
     Ok((pid, words, browser, handler))
 }
 
-/// Chromium writes port and path of its debugging socket into the profile; the guard has removed an
-/// older file.
+/// Waits for the address of the debugging socket, which Chromium writes into the profile; the guard
+/// has removed an older file.
 async fn devtools_url(profile: &std::path::Path) -> String {
     loop {
         let text = tokio::fs::read_to_string(profile.join("DevToolsActivePort"))
@@ -191,8 +191,8 @@ async fn wait_for_end(mut words: Words, process: Arc<Process>) {
     process.ended(said).await;
 }
 
-/// Reads Chromium's standard error to its end, so that it never blocks, and keeps the last lines,
-/// none of them long.
+/// Reads Chromium's standard error to its end, so that Chromium never blocks on it; returns the
+/// last lines, each cut to a maximum length.
 async fn tail(pipe: impl AsyncRead + Unpin) -> String {
     let mut pipe = BufReader::new(pipe);
     let mut last = std::collections::VecDeque::new();

@@ -1,8 +1,8 @@
-//! Who may use a profile: the lock that the guard holds as long as a Chromium of ours may be alive,
-//! and the link by which Chromium itself marks a profile in use.
+//! Exclusive use of a profile: the lock that the guard holds as long as a Chromium of ours may be
+//! running, and the symlink by which Chromium itself marks a profile in use.
 //!
-//! The kernel drops the lock with the process that holds it, so it is never stale; the file only
-//! remains.
+//! The kernel releases the lock when the process that holds it ends, so the lock is never stale;
+//! only the file remains.
 
 use std::{
     fs::{self, File},
@@ -20,13 +20,14 @@ use nix::{
 use super::{BrowserError, process::command_line};
 use crate::files;
 
-/// The lock file inside the profile. It names the pid of the Chromium that was started under it.
+/// The lock file inside the profile. It contains the pid of the Chromium that was started under the
+/// lock.
 const LOCK: &str = ".wharf-lock";
 const SINGLETON: &str = "SingletonLock";
-/// Bytes of a lock file that are read.
+/// How many bytes of a lock file are read.
 const PID: u64 = 32;
 
-/// What marks a profile in use and means nothing in a copy of it.
+/// Files that mark a profile in use; they mean nothing in a copy of it.
 pub const MARKS: [&str; 5] = [
     LOCK,
     SINGLETON,
@@ -35,13 +36,14 @@ pub const MARKS: [&str; 5] = [
     "DevToolsActivePort",
 ];
 
-/// The right to work in a profile while no browser of ours starts on it; given back when dropped.
+/// The exclusive right to work in a profile while no browser of ours runs on it; released when
+/// dropped.
 #[derive(Debug)]
 pub struct ProfileLock {
     _lock: Flock<File>,
 }
 
-/// Takes the right to an existing profile.
+/// Locks an existing profile.
 ///
 /// # Errors
 /// [`BrowserError::ProfileInUse`] while a browser or another command uses it,
@@ -69,8 +71,8 @@ pub fn hold_profile(profile: &Path) -> Result<ProfileLock, BrowserError> {
     }
 }
 
-/// The process that uses a profile now, as far as can be seen without writing into it. 0: one that
-/// is not known by pid.
+/// The process that uses a profile now, as far as can be determined without writing into it; 0 if
+/// its pid is not known.
 #[must_use]
 pub fn profile_user(profile: &Path) -> Option<i32> {
     let ours = match files::open(&profile.join(LOCK)) {
@@ -86,7 +88,7 @@ pub fn profile_user(profile: &Path) -> Option<i32> {
         {
             None
         }
-        // A lock that cannot be looked at, another user's for example, may be held.
+        // A lock that cannot be opened, for example one of another user, may be held.
         Err(_) => Some(0),
     };
     ours.or_else(|| foreign_user(profile))
@@ -98,7 +100,7 @@ pub fn was_held(profile: &Path) -> bool {
     profile.join(LOCK).exists()
 }
 
-/// Opens the lock file, and makes it and the profile where they are missing.
+/// Opens the lock file; creates the file and the profile if they are missing.
 pub(super) fn open(profile: &Path) -> io::Result<File> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -115,8 +117,8 @@ pub(super) fn recorded(mut file: impl Read + Seek) -> Option<i32> {
     text.trim().parse().ok()
 }
 
-/// A live browser of this machine that has marked the profile. A mark of another machine (a
-/// container that is gone) says nothing.
+/// The running browser of this machine that has marked the profile. A mark from another machine
+/// (such as a removed container) means nothing.
 fn foreign_user(profile: &Path) -> Option<i32> {
     let (host, pid) = marked(profile)?;
     (is_here(&host) && is_browser(pid)).then_some(pid)
@@ -132,13 +134,14 @@ pub(super) fn marked(profile: &Path) -> Option<(String, i32)> {
     Some((host.to_owned(), pid.parse().ok()?))
 }
 
-/// Whether a mark of that host is of this machine. In a container it may be of one that is gone.
+/// Whether a mark with that host name is from this machine. In a container it may be from one that
+/// is gone.
 pub(super) fn is_here(host: &str) -> bool {
     gethostname().is_ok_and(|name| name == host)
 }
 
-/// The profile may be written in other ways than here (relative, through a link), so any profile
-/// will do.
+/// Whether that process is a browser. The command line may name the profile in another way
+/// (relative, or through a link), so a browser on any profile counts.
 fn is_browser(pid: i32) -> bool {
     command_line(pid)
         .iter()
@@ -164,7 +167,7 @@ mod tests {
         ));
         drop(held);
         assert_eq!(profile_user(dir.path()), None);
-        // A lock that cannot be opened, here by a link to itself: who holds it is not known.
+        // A lock that cannot be opened, here because it is a link to itself: its holder is unknown.
         let odd = tempfile::tempdir().expect("tempdir");
         std::os::unix::fs::symlink(LOCK, odd.path().join(LOCK)).expect("a link");
         assert_eq!(profile_user(odd.path()), Some(0));
@@ -188,7 +191,8 @@ mod tests {
             None,
             "alive, and no browser"
         );
-        // `sh` keeps what follows its script on its command line, as Chromium keeps its switches.
+        // `sh` keeps the arguments behind its script on its command line, as Chromium keeps its
+        // switches.
         let mut shell = std::process::Command::new("sh");
         shell
             .args(["-c", "echo; read line", "--user-data-dir=/x"])

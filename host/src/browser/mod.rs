@@ -1,7 +1,7 @@
-//! The Chromium process and its page, over CDP. Knows no WhatsApp.
+//! The Chromium process and its page, over CDP. This module knows nothing of WhatsApp.
 //!
-//! Chromium is never our own child: a guard process (the same binary, re-executed) is its parent,
-//! so that it is closed cleanly also when the gateway is killed. See [`guard`].
+//! Chromium is never a child of the gateway: a guard process (the same binary, re-executed) is its
+//! parent, so that Chromium is closed cleanly even when the gateway is killed. See [`guard`].
 
 mod args;
 mod connection;
@@ -28,43 +28,43 @@ pub use tab::Tab;
 pub use text::read_json;
 pub use words::version;
 
-/// News of a browser.
+/// An event of a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrowserEvent {
-    /// The page called the binding.
+    /// The page called the binding with this payload.
     Binding(String),
-    /// The page called the binding with more than is taken at a time: so many bytes, which are
-    /// gone.
+    /// The page called the binding with a payload that is too large and was dropped; the size in
+    /// bytes.
     TooLarge(usize),
-    /// The renderer died.
+    /// The renderer process crashed.
     Crashed(String),
-    /// The browser is gone; nothing follows.
+    /// The browser is gone; no event follows.
     Closed(String),
 }
 
 /// Why no browser could be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BrowserError {
-    /// No Chromium on this machine.
+    /// There is no Chromium on this machine.
     #[error("{0}")]
     NoBrowser(String),
-    /// Another live process uses the profile.
+    /// Another running process uses the profile.
     #[error("the profile {profile} is in use by process {pid}")]
     ProfileInUse {
-        /// The directory.
+        /// The profile directory.
         profile: PathBuf,
-        /// Its user.
+        /// The process that uses it.
         pid: i32,
     },
     /// The profile directory cannot be used.
     #[error("the profile {profile} cannot be used: {reason}")]
     Profile {
-        /// The directory.
+        /// The profile directory.
         profile: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// Chromium came up wrongly; a later attempt may work.
+    /// Chromium did not start properly; a later attempt may succeed.
     #[error("Chromium did not start: {0}")]
     Failed(String),
 }
@@ -75,18 +75,18 @@ pub enum TabError {
     /// The page could not be opened: DNS, network, TLS, or no answer in time.
     #[error("cannot reach {url}: {reason}")]
     Unreachable {
-        /// Where.
+        /// The address.
         url: String,
-        /// The browser's words, e.g. `net::ERR_NAME_NOT_RESOLVED`.
+        /// The browser's error text, e.g. `net::ERR_NAME_NOT_RESOLVED`.
         reason: String,
     },
-    /// No answer in time. What was begun may go on.
+    /// There was no answer in time. Work that was begun may continue.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The script threw.
+    /// The script threw an error.
     #[error("{0}")]
     Script(String),
-    /// The page was loaded anew, crashed or closed meanwhile.
+    /// The page was reloaded, crashed or closed meanwhile.
     #[error("the page went away: {0}")]
     Gone(String),
 }

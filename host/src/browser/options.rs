@@ -1,4 +1,4 @@
-//! What is to be started, and how.
+//! The options with which a browser is started.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,23 +7,23 @@ use crate::config::BrowserKind;
 /// How to start a browser.
 #[derive(Debug, Clone)]
 pub struct LaunchOptions {
-    /// The Chromium binary; none: searched.
+    /// The Chromium binary; if `None`, it is searched for.
     pub executable: Option<PathBuf>,
-    /// Full browser, shell, or with a window.
+    /// Full browser, headless shell, or a browser with a window.
     pub kind: BrowserKind,
-    /// The profile directory; made with mode 0700.
+    /// The profile directory, created with mode 0700 if it is missing.
     pub profile: PathBuf,
-    /// More switches.
+    /// Further command-line switches.
     pub args: Vec<String>,
-    /// None: the browser's own without `Headless`.
+    /// The user agent; if `None`, that of the browser without the word `Headless`.
     pub user_agent: Option<String>,
-    /// Whose browser it is, for logs.
+    /// The session that the browser belongs to, for logs.
     pub tag: String,
-    /// From the start of the process to the connection.
+    /// How long the start may take, from the start of the process to the CDP connection.
     pub launch_timeout: Duration,
-    /// A Chromium whose gateway is gone may take so long to leave before it is killed.
+    /// How long Chromium may take to close before the guard kills it.
     pub close_grace: Duration,
-    /// How to start the guard.
+    /// The command that starts the guard.
     pub guard: Guard,
 }
 
@@ -32,15 +32,15 @@ pub struct LaunchOptions {
 pub struct Guard {
     /// The program.
     pub program: PathBuf,
-    /// What comes before the guard's own arguments.
+    /// The arguments before those of the guard itself.
     pub args: Vec<String>,
 }
 
 impl Guard {
-    /// This program with the word `guard`.
+    /// This program, with the subcommand `guard`.
     ///
     /// # Errors
-    /// When the path of this program cannot be found out.
+    /// When the path of this program cannot be determined.
     pub fn current_exe() -> std::io::Result<Self> {
         Ok(Self {
             program: std::env::current_exe()?,

@@ -1,29 +1,29 @@
-//! A browser's process tree and what it costs, read from `/proc`.
+//! A browser's process tree and its resource use, read from `/proc`.
 //!
-//! A process that ends while it is looked at counts as gone; nothing here fails.
+//! A process that ends while it is examined counts as gone; no function here fails.
 
 use std::{collections::HashMap, fs};
 
 use procfs::process::{Process, Stat, all_processes};
 
-/// A browser as the system sees it.
+/// Measurements of a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Process id of the main process.
     pub pid: u32,
-    /// E.g. `Chrome/156.0.8078.79`.
+    /// The product and version, e.g. `Chrome/156.0.8078.79`.
     pub product: String,
     /// Private memory of the tree in bytes: anonymous and shared-memory PSS. File-backed pages are
-    /// shared with every other Chromium on the machine and would be counted again for each.
+    /// excluded: every Chromium on the machine shares them, so they would be counted once for each.
     pub memory_bytes: u64,
-    /// Processes in the tree.
+    /// Number of processes in the tree.
     pub processes: u32,
-    /// Processor time of the living processes of the tree, in milliseconds.
+    /// Processor time of the running processes of the tree, in milliseconds.
     pub cpu_millis: u64,
 }
 
 impl Report {
-    /// An equal part for each of so many pages.
+    /// The share of one of `pages` pages, with memory and processor time divided equally.
     pub(super) fn share(self, pages: u64) -> Self {
         let pages = pages.max(1);
         Self {
@@ -48,10 +48,10 @@ pub(super) fn measure(pid: u32, product: String) -> Report {
     }
 }
 
-/// The processes below `pid` in which pages run.
+/// The renderer processes below `pid`.
 pub(super) fn renderers(pid: u32) -> Vec<u32> {
     let runs_pages = |pid: &u32| {
-        // The zygote's renamed children have spaces instead of NULs in their command line.
+        // Children of the zygote have spaces in place of NUL bytes in their command line.
         command_line(pid.cast_signed())
             .iter()
             .flat_map(|arg| arg.split(|byte| *byte == b' '))
@@ -60,9 +60,8 @@ pub(super) fn renderers(pid: u32) -> Vec<u32> {
     tree(pid).into_iter().filter(runs_pages).collect()
 }
 
-/// The arguments of a process; empty when it is gone. Bytes, because other programs may run with
-/// arguments that are no UTF-8, which the library refuses to read: a browser would be taken for no
-/// browser.
+/// The arguments of a process; empty when it is gone. Bytes, because arguments need not be UTF-8:
+/// the library refuses to read such ones, and a browser would not be recognised.
 pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
     let line = if pid > 0 {
         fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
@@ -75,7 +74,7 @@ pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Whether that process runs. One that has ended and was not waited for does not.
+/// Whether that process is running. A zombie is not.
 pub(super) fn alive(pid: i32) -> bool {
     pid > 0 && Process::new(pid).is_ok_and(|process| process.is_alive())
 }

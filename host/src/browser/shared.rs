@@ -1,9 +1,9 @@
 //! One browser for the profiles of many sessions.
 //!
-//! A profile is opened by a second, short-lived Chromium that hands it over to the running one:
-//! that is the only way in from outside. The profiles stay where an isolated browser has them; the
-//! common folder only links to them, so that a session changes its mode without anything being
-//! moved, and whatever is done to profiles is done in one place.
+//! A profile is opened by a second, short-lived Chromium that hands it over to the running one;
+//! there is no other way to open a profile from outside. The profiles stay where an isolated
+//! browser has them, and the common folder only links to them. So a session can change its mode
+//! without moving anything, and all other work on profiles has one place.
 
 use std::{
     fs, io,
@@ -35,59 +35,60 @@ use super::{
 };
 use crate::config::BrowserKind;
 
-/// Where Chromium keeps a profile inside of its folder when nobody names one.
+/// The folder in which Chromium keeps a profile by default, inside its user data directory.
 const DEFAULT: &str = "Default";
 
-/// How long a page that was asked for in vain may still appear.
+/// How long to wait for a page that may still appear after its request has timed out.
 const LATE: Duration = Duration::from_secs(60);
 
-/// The browser that all share; started by the first who comes, closed by the last who leaves.
+/// The shared browser. It is started for the first page and closed with the last one.
 #[derive(Debug)]
 pub struct SharedBrowser {
-    /// Chromium's own folder, beside the profiles.
+    /// Chromium's user data directory, beside the profiles.
     folder: PathBuf,
-    /// Held while the browser itself is started or closed, which concerns everybody; never while a
-    /// page is opened.
+    /// Locked while the browser itself is started or closed, which affects all sessions; never
+    /// while a page is opened.
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     running: Option<Running>,
-    /// The last start that failed, and when.
+    /// The last failed start: when it failed, and why.
     failed: Option<(Instant, BrowserError)>,
 }
 
 #[derive(Debug)]
 struct Running {
     connection: Connection,
-    /// Pages in it, those that are being opened included.
+    /// The number of pages in it, including those that are being opened.
     places: u64,
 }
 
-/// The place of one page in it, from before the page is opened until it is closed. Dropped, it is
-/// left too.
+/// The place of one page in the shared browser, from before the page is opened until it is closed.
+/// Dropping it gives up the place too.
 #[derive(Debug)]
 pub(super) struct Place {
     browser: Arc<SharedBrowser>,
     connection: Connection,
-    /// None: it was left.
+    /// `None` once the place was given up.
     held: std::sync::Mutex<Option<Held>>,
 }
 
-/// What a place holds until it is left.
+/// The contents of a place until it is given up.
 #[derive(Debug)]
 struct Held {
-    /// What the page is asked for by.
+    /// The address by which the page is found.
     url: String,
-    /// None: it has not appeared yet.
+    /// The page; `None` until it has appeared.
     page: Option<TargetId>,
-    /// Nobody else works in the profile meanwhile.
+    /// The lock on the profile, so that nothing else works in it meanwhile.
     _lock: ProfileLock,
 }
 
 impl SharedBrowser {
-    /// `folder` is made when the first page is opened.
+    /// Makes a shared browser that is not started yet; `folder` is created when the first page is
+    /// opened.
     #[must_use]
     pub fn new(folder: PathBuf) -> Arc<Self> {
         Arc::new(Self {
@@ -96,9 +97,9 @@ impl SharedBrowser {
         })
     }
 
-    /// Opens a blank page in a profile, named by `options.profile` as for [`launch()`]. Switches of
-    /// the first one count. Pages are opened beside each other; a page that cannot be opened is
-    /// closed again.
+    /// Opens a blank page in a profile, which `options.profile` names as for [`launch()`]. The
+    /// command-line switches of the session that starts the browser apply to all. Pages are opened
+    /// concurrently; a page whose opening fails is closed again.
     ///
     /// # Errors
     /// See [`BrowserError`].
@@ -138,7 +139,7 @@ impl SharedBrowser {
         opened
     }
 
-    /// Takes a place in the browser, and starts it for the first one.
+    /// Takes a place in the browser, and starts the browser if it is not running.
     async fn enter(
         self: &Arc<Self>,
         options: &LaunchOptions,
@@ -156,7 +157,7 @@ impl SharedBrowser {
                 running.connection.clone()
             }
             None => {
-                // Who waited for a start that failed does not wait for another one.
+                // A caller that waited for a start that failed does not wait for another one.
                 if let Some((at, error)) = &state.failed
                     && *at >= came
                 {
@@ -164,7 +165,7 @@ impl SharedBrowser {
                 }
                 let options = LaunchOptions {
                     profile: self.folder.clone(),
-                    // New headless and the shell take no profiles of others.
+                    // New headless mode and the headless shell cannot take over further profiles.
                     kind: BrowserKind::Headless,
                     tag: "shared".into(),
                     ..options.clone()
@@ -184,7 +185,7 @@ impl SharedBrowser {
                 }
             }
         };
-        // Of `about:` Chromium makes its start page.
+        // Chromium would replace an `about:` address with its start page.
         let url = format!("data:text/html,wharf-{:016x}", rand::random::<u64>());
         Ok(Place {
             browser: Arc::clone(self),
@@ -198,10 +199,11 @@ impl SharedBrowser {
         })
     }
 
-    /// Leaves a place: closes its page, and the browser when nobody else has a place in it. A
-    /// browser that does not answer any more goes with all its pages: each session starts anew.
+    /// Gives up a place: closes its page, and the browser when no other place is left. A browser
+    /// that no longer answers is killed with all its pages, and each session starts again.
     async fn leave(&self, connection: &Connection, held: Held) {
-        // One that is gone took its pages along; and whoever starts the next one is not waited for.
+        // A browser that is gone has no pages any more, and the start of the next one must not be
+        // waited for.
         if !connection.is_alive() {
             return;
         }
@@ -240,7 +242,7 @@ impl SharedBrowser {
 }
 
 impl State {
-    /// What runs, if it is this browser.
+    /// The running browser, if it is the one of this connection.
     fn running_on(&mut self, connection: &Connection) -> Option<&mut Running> {
         self.running
             .as_mut()
@@ -253,7 +255,7 @@ impl Place {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the second Chromium and finds the page it asked for by its address.
+    /// Starts the second Chromium, and finds the page that it requests by its address.
     async fn hand_over(
         &self,
         options: &LaunchOptions,
@@ -332,7 +334,7 @@ impl Drop for Place {
     }
 }
 
-/// The page of that address.
+/// The page with that address.
 async fn find(connection: &Connection, url: &str) -> Option<Page> {
     let pages = quick(async { connection.browser.lock().await.pages().await })
         .await
@@ -363,7 +365,8 @@ async fn close(connection: &Connection, page: TargetId) -> Result<(), TabError> 
     .map(drop)
 }
 
-/// A page that was asked for may appear when nobody waits for it any more. It would stay for ever.
+/// Closes a page that appears after its request has timed out. It would stay open for ever
+/// otherwise.
 async fn close_late(connection: Connection, url: String) {
     let until = Instant::now() + LATE;
     while connection.is_alive() && Instant::now() < until {
@@ -378,8 +381,7 @@ async fn close_late(connection: Connection, url: String) {
     }
 }
 
-/// Makes the folder, and in it the link by which Chromium finds the profile; takes the lock of the
-/// profile.
+/// Creates the folder, and in it the link by which Chromium finds the profile; locks the profile.
 fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserError> {
     let wrong = |error: io::Error| BrowserError::Profile {
         profile: profile.to_owned(),

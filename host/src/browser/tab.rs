@@ -1,5 +1,5 @@
-//! One page of one browser. Every call ends by its own deadline: after a crash of the renderer CDP
-//! never answers.
+//! One page of one browser. Every call has its own deadline, because CDP never answers after a
+//! crash of the renderer.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -34,22 +34,22 @@ use super::{
     text::read_json,
 };
 
-/// News that wait to be taken; a page that says more waits with it in the library's own queue.
+/// How many events may wait to be received; further ones wait in the queue of the CDP library.
 const NEWS: usize = 1024;
-/// Bytes that a page may say at a time.
+/// The largest payload of one call of the binding, in bytes.
 const SAID: usize = 8 << 20;
 
-/// How a call into the page ended.
+/// The outcome of a call into the page.
 #[derive(Deserialize)]
 struct Outcome {
-    /// What it returned.
+    /// The return value.
     #[serde(default, deserialize_with = "some")]
     v: Option<Value>,
-    /// What it threw.
+    /// The message of the error that it threw.
     e: Option<String>,
 }
 
-/// A null that was returned is a value.
+/// Reads a value so that a returned null is `Some(Value::Null)`.
 fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -59,21 +59,21 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::
 pub struct Tab {
     connection: Connection,
     page: Page,
-    /// None: the browser is this page's alone.
+    /// The place in a shared browser; `None` if the browser has only this page.
     place: Option<Arc<dyn SharedPlace>>,
 }
 
 /// The place of a page in a browser that it shares with others.
 #[async_trait]
 pub(super) trait SharedPlace: Send + Sync + Debug {
-    /// Pages in the browser, this one included.
+    /// The number of pages in the browser, including this one.
     async fn neighbours(&self) -> u64;
 
-    /// Closes the page; returns when it is gone, or its browser.
+    /// Closes the page; returns when the page or its browser is gone.
     async fn leave(&self);
 }
 
-/// Opens a blank page as the only one and starts to listen.
+/// Opens a blank page, closes all others, and attaches to it.
 pub(super) async fn open(
     connection: Connection,
     tag: String,
@@ -91,7 +91,7 @@ pub(super) async fn open(
     attach(connection, page, None, tag).await
 }
 
-/// Starts to listen to a page.
+/// Attaches to a page: forwards its events, and accepts its dialogs.
 pub(super) async fn attach(
     connection: Connection,
     page: Page,
@@ -130,7 +130,7 @@ pub(super) async fn attach(
             .ok()
             .and_then(|said| said.clone())
             .unwrap_or_default();
-        // Fails when nobody listens any more: the page is being closed.
+        // This fails when the receiver is dropped: the page is being closed.
         let _ = ended.send(BrowserEvent::Closed(said)).await;
     });
     let news = sender.clone();
@@ -142,7 +142,7 @@ pub(super) async fn attach(
             } else {
                 BrowserEvent::Binding(call.payload.clone())
             };
-            // Fails when nobody listens any more: the page is being closed.
+            // This fails when the receiver is dropped: the page is being closed.
             let _ = news.send(event).await;
         }
     });
@@ -180,7 +180,8 @@ pub(super) async fn attach(
     ))
 }
 
-/// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
+/// Closes all other pages. A restored profile may open pages of its own, and two pages of WhatsApp
+/// Web compete for the login.
 async fn close_others(browser: &Browser, page: &Page) {
     let others = timeout(QUICK, browser.pages())
         .await
@@ -200,7 +201,7 @@ async fn close_others(browser: &Browser, page: &Page) {
 }
 
 impl Tab {
-    /// Installs a binding and a script that runs first in every document from now on.
+    /// Installs a binding, and a script that runs before any other in every new document.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -210,7 +211,7 @@ impl Tab {
             self.page
                 .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
                 .await?;
-            // A page without focus is "unavailable" to WhatsApp Web.
+            // WhatsApp Web takes a page without focus for unavailable.
             self.page
                 .execute(SetFocusEmulationEnabledParams::new(true))
                 .await?;
@@ -219,10 +220,11 @@ impl Tab {
         .await
     }
 
-    /// Opens a page and waits until it has loaded.
+    /// Opens an address and waits until the page has loaded.
     ///
     /// # Errors
-    /// [`TabError::Unreachable`] with the browser's words.
+    /// [`TabError::Unreachable`] with the browser's error text, and an error when the browser does
+    /// not answer.
     pub async fn goto(&self, url: &str, limit: Duration) -> Result<(), TabError> {
         let unreachable = |reason: String| TabError::Unreachable {
             url: url.to_owned(),
@@ -237,8 +239,9 @@ impl Tab {
         }
     }
 
-    /// Turns off what the library has turned on and nobody here listens to: each frame of the
-    /// page's own connection would be an event of some hundred bytes, parsed and dropped.
+    /// Turns off CDP domains that the library has enabled and nothing here uses: otherwise each
+    /// frame of the page's own connection would be an event of some hundred bytes that is parsed
+    /// and dropped.
     async fn be_quiet(&self) -> Result<(), TabError> {
         quick(async {
             self.page.execute(network::DisableParams::default()).await?;
@@ -252,10 +255,10 @@ impl Tab {
     }
 
     /// Calls a JavaScript function in the page's main world and waits for its promise. `undefined`
-    /// comes as null.
+    /// is returned as null.
     ///
     /// # Errors
-    /// [`TabError::Script`] when it throws; the others when there is no answer.
+    /// [`TabError::Script`] when the function throws; the other variants when there is no answer.
     pub async fn call(
         &self,
         function: &str,
@@ -267,9 +270,9 @@ impl Tab {
             .map(Value::to_string)
             .collect::<Vec<_>>()
             .join(",");
-        // A result of null cannot be told from none over CDP: both ways out are wrapped. As text,
-        // because the library drops an answer with half a surrogate pair in it, and whoever asked
-        // would wait for it.
+        // Over CDP a null result cannot be told from none, so result and error are both wrapped.
+        // They are returned as text, because the library drops an answer that contains half a
+        // surrogate pair, and the caller would wait for it until the deadline.
         let expression = format!(
             "(async()=>{{try{{const v=await({function})({args});return JSON.stringify({{v:v===undefined?null:v}})}}\
              catch(e){{return JSON.stringify({{e:String((e&&e.message)||e)}})}}}})()"
@@ -302,7 +305,7 @@ impl Tab {
         }
     }
 
-    /// Loads the page again, without waiting for it.
+    /// Reloads the page, without waiting until it has loaded.
     ///
     /// # Errors
     /// When the browser does not answer.
@@ -311,7 +314,7 @@ impl Tab {
         quick(async { self.page.execute(ReloadParams::default()).await.map(|_| ()) }).await
     }
 
-    /// Processes and memory. Reads `/proc` on a blocking thread.
+    /// Measures processes and memory. Reads `/proc` on a blocking thread.
     pub async fn report(&self) -> Report {
         let (pid, product) = (
             self.connection.process.pid(),
@@ -321,13 +324,13 @@ impl Tab {
             .await
             .unwrap_or_default();
         match &self.place {
-            // Which process serves whom cannot be told for all of them.
+            // It is not known for every process which page it serves.
             Some(place) => whole.share(place.neighbours().await),
             None => whole,
         }
     }
 
-    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not
+    /// Closes the page, and also the browser when it has no other page. A browser that does not
     /// close within [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed.
     pub async fn close(&self) {
         match &self.place {

@@ -1,6 +1,6 @@
-//! Texts of a page as JSON. JavaScript's strings may hold half a surrogate pair (an emoji that
-//! somebody cut in two), which its JSON writes as an escape of its own and no parser here takes:
-//! one such half would cost all that was said with it.
+//! JSON that a page has written. A JavaScript string may contain half a surrogate pair (an emoji
+//! that somebody cut in two). JavaScript writes it as an escape sequence that no parser here
+//! accepts, so one such half would make the whole text unreadable.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 /// Reads JSON that a page has written; half a surrogate pair becomes U+FFFD.
 ///
 /// # Errors
-/// When it is no JSON, or other than `T` wants it.
+/// When the text is not JSON, or not what `T` expects.
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str(&well_formed(text))
 }
 
-/// JSON without escapes of half a surrogate pair.
+/// The JSON with each escape of half a surrogate pair replaced by U+FFFD.
 fn well_formed(json: &str) -> Cow<'_, str> {
     if !json.contains("\\ud") && !json.contains("\\uD") {
         return Cow::Borrowed(json);
@@ -32,7 +32,7 @@ fn well_formed(json: &str) -> Cow<'_, str> {
                 continue;
             }
             (Some(_), _) => 6,
-            // A backslash, and what it escapes.
+            // A backslash, and the character that it escapes.
             (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
         };
         let (taken, behind) = escape.split_at(taken);
@@ -43,7 +43,7 @@ fn well_formed(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The UTF-16 unit of the escape that the text begins with.
+/// The UTF-16 code unit of the escape at the start of the text.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits
@@ -79,7 +79,7 @@ mod tests {
     }
 
     proptest! {
-        /// As a page writes them: any UTF-16 units, half of them escaped.
+        /// Any UTF-16 code units, half of them surrogates, written as a page escapes them.
         #[test]
         fn whatever_units_a_page_escapes_are_read(units in proptest::collection::vec(prop_oneof![any::<u16>(), 0xD800..=0xDFFFu16], 0..40)) {
             let json = units.iter().fold(String::from("\""), |json, unit| format!("{json}\\u{unit:04x}")) + "\"";

@@ -1,5 +1,5 @@
-//! What a browser says, bounded: a program that hangs, or that writes without an end or a line end,
-//! costs a few kilobytes and a deadline.
+//! The output of a browser, with limits: a program that hangs, or that writes without an end or a
+//! line break, costs a few kilobytes and a deadline.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -15,17 +15,17 @@ use tokio::{
 
 use super::BrowserError;
 
-/// The most that `--version` is waited for.
+/// How long to wait for the answer to `--version`.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
-/// Bytes of an answer to `--version` that are read.
+/// How many bytes of the answer to `--version` are read.
 const ANSWER: u64 = 4096;
-/// Bytes of a line that are kept.
+/// How many bytes of a line are kept.
 const LINE: usize = 2048;
 
-/// What the program answers to `--version`.
+/// The answer of the program to `--version`.
 ///
 /// # Errors
-/// When it cannot be started, does not end within 15 seconds, or ends with an error.
+/// When the program cannot be started, does not exit within 15 seconds, or exits with an error.
 pub async fn version(executable: &Path) -> Result<String, BrowserError> {
     version_within(executable, PATIENCE).await
 }
@@ -53,14 +53,14 @@ pub(super) async fn version_within(
     let mut said = Vec::new();
     let answer = async {
         if let Some(out) = child.stdout.take() {
-            // The pipe is closed behind it: one that writes on is told so.
+            // This closes the pipe, so a program that goes on writing gets a SIGPIPE.
             out.take(ANSWER).read_to_end(&mut said).await?;
         }
         child.wait().await
     };
     let ended = timeout(patience, answer).await;
     if ended.is_err() {
-        // With whatever it has started. Fails when it is gone.
+        // Kills the whole group, with all child processes. This fails when the group is gone.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         let _ = child.wait().await;
         return Err(failed(format!(
@@ -77,7 +77,7 @@ pub(super) async fn version_within(
     }
 }
 
-/// The next line, of which at most 2 KiB are kept. None: the end.
+/// The next line, of which at most 2 KiB are kept; `None` at the end.
 pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = Vec::new();
     let mut cut = false;
@@ -93,7 +93,7 @@ pub(super) async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin)) -> Option<
         line.extend_from_slice(&part[..part.len().min(room)]);
         let ended = end.is_some() || chunk.is_empty();
         pipe.consume(used);
-        // One that does not end is told once it is full; the rest of the piece that was read is
+        // A line without an end is returned once it is full; the rest of the chunk that was read is
         // dropped.
         if ended || cut {
             return Some(

@@ -1,8 +1,7 @@
-//! Sessions: one supervisor per WhatsApp login.
+//! Sessions: one supervisor for each WhatsApp login.
 //!
-//! What a session does next is decided by one pure function ([`machine::Machine::step`]); the
-//! supervisor only performs its effects. So every rule can be tested without a browser and without
-//! time.
+//! One pure function ([`machine::Machine::step`]) decides what a session does next; the supervisor
+//! only performs its effects. So every rule can be tested without a browser and without waiting.
 
 mod handle;
 mod journal;

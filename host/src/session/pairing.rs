@@ -1,17 +1,17 @@
-//! Linking by phone number: the code that stands in for a QR.
+//! Linking by phone number: the pairing code that replaces a QR code.
 
 use std::fmt;
 
 use crate::{model::Timestamp, whatsapp::PairingCode};
 
-/// A code that can be typed on the phone now.
+/// A pairing code that can be typed on the phone now.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PairingView {
-    /// `ABCD-EFGH`: a credential.
+    /// The code, `ABCD-EFGH`. It is a credential.
     pub code: String,
-    /// After this it is dead; another one takes its place by itself, a few times.
+    /// When the code expires; it is then replaced automatically, a few times.
     pub expires_at: Timestamp,
-    /// 1 for the first since QR codes were shown.
+    /// The number of the code, counted from 1 since QR codes were last shown.
     pub attempt: u32,
 }
 

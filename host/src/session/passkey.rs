@@ -1,4 +1,4 @@
-//! A passkey that WhatsApp asks for: what others see of the ceremony.
+//! Passkey ceremonies as the API and events show them.
 
 use std::fmt;
 
@@ -11,26 +11,26 @@ use crate::{
     whatsapp::PasskeyPurpose,
 };
 
-/// How far a ceremony has come.
+/// The stage of a passkey ceremony.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PasskeyStage {
-    /// WhatsApp wants a passkey; the challenge is on its way.
+    /// WhatsApp asks for a passkey; the challenge has not arrived yet.
     Asked,
-    /// The challenge waits for its assertion.
+    /// The challenge has to be signed: an assertion is awaited.
     Signing,
-    /// The assertion was sent; the phone has to answer.
+    /// The assertion was sent; now the phone has to answer.
     Phone,
-    /// A person has to compare a code with the phone's.
+    /// A person has to compare a code with the one on the phone.
     Confirm,
-    /// The linking completes.
+    /// The linking is being completed.
     Finishing,
-    /// It came to nothing; the reason says why.
+    /// The ceremony has failed; the reason says why.
     Failed,
 }
 
 impl PasskeyStage {
-    /// The name in API and events.
+    /// The name in the API and in events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,37 +44,40 @@ impl PasskeyStage {
     }
 }
 
-/// A ceremony at one moment.
+/// The state of a passkey ceremony at one moment.
 #[derive(Clone, PartialEq)]
 pub struct PasskeyView {
-    /// How far it has come.
+    /// The stage.
     pub stage: PasskeyStage,
-    /// What it is for.
+    /// What the passkey is for.
     pub purpose: PasskeyPurpose,
-    /// Names the page's question while it waits.
+    /// Identifies the page's question while it is unanswered.
     pub(super) id: Option<String>,
-    /// What has to be signed, in the standard's JSON form; none once it was answered.
+    /// What has to be signed, in the JSON form of the WebAuthn standard; `None` once it was
+    /// answered.
     pub public_key: Option<Value>,
-    /// What has to be compared with the phone, `ABCD-EFGH`, in the stage `confirm`.
+    /// The code to compare with the one on the phone, `ABCD-EFGH`, in the stage `confirm`.
     pub code: Option<String>,
-    /// When WhatsApp asked.
+    /// When WhatsApp asked for the passkey.
     pub asked_at: Timestamp,
-    /// An assertion that is sent before needs no code to be compared; none: a code will have to be.
+    /// Until when an assertion can be sent without a code having to be compared afterwards; `None`:
+    /// a code will have to be compared.
     pub code_without: Option<Timestamp>,
-    /// When the present stage ends by itself.
+    /// When the current stage times out.
     pub expires_at: Timestamp,
-    /// Opens the helper page of this challenge; whoever has it needs no API key.
+    /// The token that opens the helper page of this challenge without an API key.
     pub token: Option<String>,
-    /// Why it failed, or why it began anew.
+    /// Why the ceremony failed or was restarted.
     pub reason: Option<String>,
-    /// It failed because nobody answered in time.
+    /// It failed because there was no answer in time.
     pub expired: bool,
-    /// An answer that comes late makes it begin anew.
+    /// A late answer restarts the ceremony with a new challenge.
     pub again: bool,
 }
 
 impl PasskeyView {
-    /// One that has just begun to wait for something, without an end.
+    /// A ceremony that has just entered `stage`; `expires_at` is set to `asked_at` until the caller
+    /// sets it.
     pub(crate) fn new(stage: PasskeyStage, purpose: PasskeyPurpose, asked_at: Timestamp) -> Self {
         Self {
             stage,
@@ -92,13 +95,13 @@ impl PasskeyView {
         }
     }
 
-    /// Somebody or something is still waited for.
+    /// Whether the ceremony still waits for something.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.stage != PasskeyStage::Failed
     }
 
-    /// As events tell it.
+    /// The form in which events report it.
     #[must_use]
     pub(super) fn told(&self) -> PasskeyStep {
         PasskeyStep::Open(PasskeyTold {
@@ -112,7 +115,7 @@ impl PasskeyView {
         })
     }
 
-    /// As the API shows it.
+    /// The form in which the API shows it.
     #[must_use]
     pub fn shape(&self) -> Value {
         json!({
@@ -133,39 +136,39 @@ impl fmt::Debug for PasskeyView {
     }
 }
 
-/// A step of a ceremony as events tell it: without what lets its reader act, because events go to
-/// receivers of every kind and are kept.
+/// A step of a passkey ceremony in an event. It omits what would let its reader act, because events
+/// are stored and go to receivers of all kinds.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "WebhookPasskey")]
 pub enum PasskeyStep {
-    /// It goes on, or has failed.
+    /// The ceremony continues, or has failed.
     Open(PasskeyTold),
-    /// It is over.
+    /// The ceremony has ended.
     Done(PasskeyDone),
 }
 
-/// A ceremony that goes on, or has failed.
+/// A passkey ceremony that continues or has failed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WebhookPasskeyOpen")]
 pub struct PasskeyTold {
-    /// How far it has come.
+    /// The stage.
     stage: PasskeyStage,
-    /// What it is for.
+    /// What the passkey is for.
     purpose: PasskeyPurpose,
-    /// What has to be signed, as `PublicKeyCredentialRequestOptions` in the standard's JSON form;
-    /// null once it was answered.
+    /// What has to be signed: `PublicKeyCredentialRequestOptions` in the JSON form of the WebAuthn
+    /// standard; null once it was answered.
     #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     public_key: Option<Value>,
-    /// When WhatsApp asked, RFC 3339.
+    /// When WhatsApp asked for the passkey, RFC 3339.
     asked_at: String,
-    /// An assertion that is sent before, RFC 3339, needs no code to be compared; null: a code will
-    /// have to be.
+    /// Until when an assertion can be sent without a code having to be compared afterwards, RFC
+    /// 3339; null: a code will have to be compared.
     code_without: Option<String>,
-    /// When the present stage ends by itself, RFC 3339.
+    /// When the current stage times out, RFC 3339.
     expires_at: String,
-    /// Why it failed, or why it began anew, for people.
+    /// Why the ceremony failed or was restarted, as text for people.
     reason: Option<String>,
 }
 
@@ -178,24 +181,25 @@ impl fmt::Debug for PasskeyTold {
     }
 }
 
-/// A ceremony that is over.
+/// A passkey ceremony that has ended.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookPasskeyDone")]
 pub struct PasskeyDone {
     /// Always `done`.
     pub(super) stage: Done,
-    /// What it was for.
+    /// What the passkey was for.
     pub(super) purpose: PasskeyPurpose,
-    /// What became of it: `linked`, `answered`, `given up`, or what the session went through.
+    /// The outcome: `linked`, `answered`, `given up`, or the state change of the session that ended
+    /// it.
     pub(super) reason: String,
 }
 
-/// The stage of a ceremony that is over.
+/// The stage of a passkey ceremony that has ended.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(super) enum Done {
-    /// It is over.
+    /// The ceremony has ended.
     Done,
 }
 
@@ -203,12 +207,12 @@ impl Report for PasskeyStep {
     const KIND: &'static str = "session.passkey";
 }
 
-/// A token that opens nothing any more, and what became of its challenge.
+/// A helper-page token that is no longer valid, with the outcome of its challenge.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PastPasskey {
     /// The token.
     pub token: String,
-    /// What became of it, for people.
+    /// The outcome, as text for people.
     pub reason: String,
 }
 

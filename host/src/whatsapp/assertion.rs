@@ -1,8 +1,8 @@
-//! What a user's browser has signed, looked at before the page gets it: WhatsApp gives one cheap
-//! attempt, and its refusal does not say what was wrong.
+//! Validates a passkey assertion before the page gets it: WhatsApp allows one cheap attempt, and
+//! its refusal does not say what was wrong.
 //!
-//! The signature itself cannot be verified here, because nobody but WhatsApp knows the passkey's
-//! public key.
+//! The signature itself cannot be verified here, because only WhatsApp knows the public key of the
+//! passkey.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Where passkeys of WhatsApp accounts sign.
+/// The origin on which passkeys of WhatsApp accounts sign.
 const ORIGIN: &str = "https://web.whatsapp.com";
-/// The relying party of options that name none: the host of the origin.
+/// The relying party id for options that name none: the host of the origin.
 const DEFAULT_RP_ID: &str = "web.whatsapp.com";
-/// Bytes of an assertion in JSON.
+/// The largest assertion in JSON, in bytes.
 const LARGEST: usize = 16 << 10;
-/// rpIdHash, flags and counter.
+/// The length of rpIdHash, flags and counter together.
 const SHORTEST_AUTHENTICATOR_DATA: usize = 37;
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 4;
 
-/// An assertion in the standard's JSON form, base64url without padding, without anything that the
-/// page does not read.
+/// An assertion in the JSON form of the WebAuthn standard (base64url without padding), reduced to
+/// the fields that the page reads.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assertion {
@@ -50,36 +50,36 @@ impl fmt::Debug for Assertion {
     }
 }
 
-/// What is wrong with an assertion. No text of it is repeated but the origin.
+/// What is wrong with an assertion. The error repeats no text of the assertion except the origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssertionFault {
-    /// Not JSON, too large, or a field that is not what it must be.
+    /// Not JSON, too large, or a field with an invalid value.
     #[error("{field} must be {expected}")]
     Field {
-        /// Its path in the JSON.
+        /// The path of the field in the JSON.
         field: &'static str,
-        /// What would be right.
+        /// What the field must be.
         expected: &'static str,
     },
-    /// It answers another challenge.
+    /// The assertion answers another challenge.
     #[error(
         "it was made for another challenge than the one that is open: sign again with the newest options"
     )]
     WrongChallenge,
-    /// It was made on another page.
-    #[error("it was made on {0}: WhatsApp takes what was signed on {ORIGIN} alone")]
+    /// The assertion was made on another page.
+    #[error("it was made on {0}: WhatsApp accepts only what was signed on {ORIGIN}")]
     WrongOrigin(String),
-    /// It was made in a frame of another page.
+    /// The assertion was made in a frame of another page.
     #[error("it was made in a frame inside of another page: open {ORIGIN} itself")]
     CrossOrigin,
-    /// It is of another site's passkey.
+    /// The assertion is of the passkey of another site.
     #[error("authenticatorData is for another site than the one the options name in rpId")]
     WrongSite,
-    /// Nobody touched the authenticator.
+    /// The authenticator reports that no user was present.
     #[error("authenticatorData says that no user was present (flag UP)")]
     NotPresent,
-    /// Neither fingerprint, face nor PIN was asked for.
+    /// The authenticator did not verify the user by fingerprint, face or PIN.
     #[error(
         "authenticatorData says that the user was not verified by fingerprint, face or PIN (flag UV), which the options require"
     )]
@@ -87,10 +87,10 @@ pub enum AssertionFault {
 }
 
 /// Reads an assertion that answers `options` (`PublicKeyCredentialRequestOptions` as JSON).
-/// Standard base64 and padding are repaired; fields that the page does not read are left out.
+/// Standard base64 and padding are converted; fields that the page does not read are dropped.
 ///
 /// # Errors
-/// See [`AssertionFault`]: the first that is found.
+/// The first [`AssertionFault`] that is found.
 pub fn check_assertion(json: &[u8], options: &Value) -> Result<Assertion, AssertionFault> {
     let whole = AssertionFault::Field {
         field: "the assertion",
@@ -220,7 +220,7 @@ fn check_authenticator_data(data: &[u8], options: &Value) -> Result<(), Assertio
     Ok(())
 }
 
-/// The one result of an extension that the page reads.
+/// Keeps the result of the `prf` extension, the only one that the page reads.
 fn prf(extensions: &Value) -> Result<Map<String, Value>, AssertionFault> {
     let mut kept = Map::new();
     let Some(results) = extensions["prf"]["results"].as_object() else {

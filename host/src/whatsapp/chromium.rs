@@ -1,4 +1,4 @@
-//! WhatsApp Web in a real Chromium: the ports [`Page`] and [`Launcher`] over a browser tab and the
+//! WhatsApp Web in a real Chromium: implements [`Page`] and [`Launcher`] with a browser tab and the
 //! bridge.
 
 use std::{
@@ -33,7 +33,7 @@ use crate::{
 
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(10);
-/// News that wait for the session; a page says more of it as soon as there is room.
+/// How many events may wait for the session; further ones wait in the queue of the tab.
 const NEWS: usize = 1024;
 
 /// Starts Chromium on a session's profile and opens WhatsApp Web in it.
@@ -47,13 +47,13 @@ pub struct ChromiumLauncher {
     shared: Option<Arc<SharedBrowser>>,
 }
 
-/// Says where below the first path a session's profile lies, when it can be used; it may wait for
-/// the disk.
+/// Returns the profile directory of a session below the first path, after checking that it can be
+/// used. It may block on disk I/O.
 pub type Profile = fn(&Path, &ClientId) -> Result<PathBuf, LaunchError>;
 
 impl ChromiumLauncher {
-    /// `profile` says where below `root` a session's profile lies; `shared`: the browser for all of
-    /// them.
+    /// Makes a launcher for the profiles below `root`, which `profile` finds and checks. With
+    /// `shared`, all sessions use that one browser.
     #[must_use]
     pub fn new(
         whatsapp: config::WhatsApp,
@@ -152,8 +152,8 @@ impl From<BrowserError> for LaunchError {
     }
 }
 
-/// Turns the browser's news into the page's. Every document says hello first: the second one is a
-/// reload.
+/// Translates the events of the browser into those of the page. Every document greets first; every
+/// greeting after the first one means a reload.
 async fn forward(
     client: ClientId,
     profile: PathBuf,
@@ -186,7 +186,7 @@ async fn forward(
                 None => continue,
             },
             BrowserEvent::TooLarge(bytes) => {
-                warn!(%client, bytes, "the bridge said more at a time than is taken");
+                warn!(%client, bytes, "a report of the bridge was too large and is dropped");
                 PageEvent::Fault(Fault {
                     place: "what the bridge says at a time".into(),
                     error: "TooLarge".into(),
@@ -206,7 +206,7 @@ async fn forward(
     }
 }
 
-/// Works on the copy of the login; that it failed is no reason to stop.
+/// Reads or writes the copy of the login; a failure is only logged.
 async fn warn_of(
     client: &ClientId,
     what: &str,
@@ -224,7 +224,7 @@ struct ChromiumPage {
     limit: Duration,
 }
 
-/// Calls the bridge, if there is one.
+/// Calls the bridge if there is one, and returns the third argument otherwise.
 const CALL: &str =
     "(name, request, without) => (window.__wharf ? window.__wharf.call(name, request) : without)";
 

@@ -1,15 +1,15 @@
-//! A message as the bridge tells it. The bridge has read each field with care, and yet nothing here
-//! depends on that: a script of the operator may stand in its place. One odd field costs that
-//! field; without an id or a chat there is no message.
+//! Reads a message that the bridge reports. The bridge has validated each field, but nothing here
+//! depends on that, because a script of the operator may replace it. An invalid field is dropped
+//! and the rest kept; without an id or a chat there is no message.
 
 use serde_json::{Map, Value};
 
 use crate::model::{Address, InboundMessage, MessageId, Timestamp, content};
 
-/// The last moment that can be written down, the end of the year 9999.
+/// The latest accepted timestamp in milliseconds since the epoch: the end of the year 9999.
 const LAST: f64 = 253_402_300_799_999.0;
 
-/// Reads a message; none: it has no id, or no chat.
+/// Reads a message; `None` if it has no id or no chat.
 pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
     let id = MessageId(text(message, "id")?);
     let chat = address(message.remove("chat"))?;
@@ -28,7 +28,7 @@ pub(super) fn read(message: &mut Map<String, Value>) -> Option<InboundMessage> {
     })
 }
 
-/// Milliseconds since the epoch.
+/// A timestamp from milliseconds since the epoch.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn moment(value: Option<&Value>) -> Option<Timestamp> {
     let millis = value?.as_f64()?;
@@ -48,7 +48,7 @@ fn address(value: Option<Value>) -> Option<Address> {
     })
 }
 
-/// A text that says something.
+/// A text that is not empty.
 fn text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
     string(fields.remove(name)).filter(|text| !text.is_empty())
 }
@@ -74,7 +74,7 @@ mod tests {
         },
     };
 
-    /// A message of every kind, as the bridge tells it.
+    /// A message of every kind, as the bridge reports it.
     fn every_kind() -> Vec<Value> {
         let contents = [
             json!({"kind": "text", "body": "hi", "mentions": ["1@lid"], "preview_links": false}),
@@ -166,7 +166,7 @@ mod tests {
         })
     }
 
-    /// Every field there is, those of the content by their path.
+    /// Every field; those of the content by their path.
     const FIELDS: [&str; 22] = [
         "/chat/pn",
         "/chat/lid",

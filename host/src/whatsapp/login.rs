@@ -1,21 +1,21 @@
-//! The gateway's copy of what makes a login in Local Storage, kept beside the profile's own.
+//! A copy of the part of a login that is in Local Storage, kept beside the profile's own.
 //!
-//! Chromium commits Local Storage late: a browser killed within about a minute of linking comes
-//! back without it, though `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it
-//! lies in) is written when a session is synced, put back before the page looks, and removed when
-//! the login has ended.
+//! Chromium writes Local Storage to disk late: after a kill within about a minute of linking, it is
+//! lost although `IndexedDB` is intact. The copy (mode 0600, as secret as the profile that contains
+//! it) is written when a session has synced, restored before the page reads Local Storage, and
+//! removed when the login has ended.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::files;
 
 const FILE: &str = ".wharf-login.json";
-/// Bytes of a copy; a real one has a few thousand.
+/// The largest copy that is read, in bytes; a real one has a few thousand.
 const LIMIT: u64 = 1 << 20;
 
 pub(super) type Entries = BTreeMap<String, String>;
 
-/// Keeps a copy. Returns when it is on the disk.
+/// Writes the copy. Returns when it is on disk.
 ///
 /// # Errors
 /// When the profile cannot be written.
@@ -33,8 +33,8 @@ pub(super) fn copy(profile: &Path) -> Option<Entries> {
     serde_json::from_slice(&files::read(&profile.join(FILE), LIMIT).ok()?).ok()
 }
 
-/// Whether a profile's login is known to be good: a session on it was linked and synced, and has
-/// not ended since.
+/// Whether a profile has a copy of its login: a session on it was linked and synced, and its login
+/// has not ended since.
 #[must_use]
 pub fn is_kept(profile: &Path) -> bool {
     copy(profile).is_some()
@@ -43,7 +43,7 @@ pub fn is_kept(profile: &Path) -> bool {
 /// Removes the copy.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// When it exists and cannot be removed.
 pub(super) fn forget(profile: &Path) -> io::Result<()> {
     match fs::remove_file(profile.join(FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

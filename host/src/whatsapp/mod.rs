@@ -1,4 +1,7 @@
-//! The only place that knows WhatsApp Web: bridge script, contract, probes.
+//! Everything that knows WhatsApp Web: the bridge script, its contract, and the interface to a
+//! page.
+//!
+//! No other module names a module of WhatsApp Web.
 
 mod assertion;
 mod chromium;

@@ -1,5 +1,5 @@
-//! What the bridge says, parsed. A page is not trusted to be well-formed: anything unreadable is a
-//! fault, never a panic.
+//! Parses what the bridge reports. A page is not trusted to be well-formed: anything that cannot be
+//! read becomes a fault, never a panic.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     model::{AckLevel, Address, MessageId, Timestamp},
 };
 
-/// A QR whose life the page did not name.
+/// The life of a QR code for which the page named no usable one, and the longest that is accepted.
 const LONGEST_QR: Duration = Duration::from_secs(120);
 
 #[derive(Deserialize)]
@@ -78,7 +78,7 @@ fn one() -> u64 {
     1
 }
 
-/// A message, and its place among those of its document.
+/// A message, and its position among those of its document.
 #[derive(Deserialize)]
 struct RawMessage {
     #[serde(default)]
@@ -91,20 +91,20 @@ struct RawMessage {
     number: Value,
 }
 
-/// What the bridge said.
+/// A parsed report of the bridge.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// News for the session.
+    /// An event for the session.
     News(PageEvent),
-    /// A message, or a fault in its place, which the page wants to hear of when it is recorded.
+    /// A message, or a fault in its place. The page waits to hear that it was recorded.
     Message(PageEvent, Option<Ticket>),
-    /// What makes the login: kept by this room.
+    /// The entries of Local Storage that make up the login; kept by this module.
     Login(Entries),
 }
 
-/// One piece of news; none: an acknowledgement of no interest. The first word of every document is
-/// a navigation. What cannot be read is a fault, which names the kind of the error alone: the text
-/// may hold a message.
+/// Parses one report; `None` for an acknowledgement of no interest. The first report of every
+/// document is a navigation. A report that cannot be read becomes a fault with only the kind of the
+/// error, because the text may contain a message.
 pub(super) fn parse(payload: &str) -> Option<Said> {
     match read_json(payload) {
         Ok(raw) => said(raw),
@@ -195,7 +195,7 @@ fn message(mut raw: RawMessage) -> Said {
     Said::Message(event, ticket)
 }
 
-/// Milliseconds since the epoch, within reason.
+/// A timestamp from milliseconds since the epoch; `None` outside the years 2001 to 5138.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn moment(millis: f64) -> Option<Timestamp> {
     (1e12..1e14)
@@ -203,7 +203,8 @@ fn moment(millis: f64) -> Option<Timestamp> {
         .then_some(Timestamp(millis as i64))
 }
 
-/// The page gives seconds from now or since the epoch; which is told apart by size.
+/// When a ban ends. The page gives seconds from now, or seconds or milliseconds since the epoch;
+/// the size of the number tells which.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn ban_end(expire: f64) -> Option<Timestamp> {
     match expire {

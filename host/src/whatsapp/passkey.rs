@@ -1,4 +1,4 @@
-//! Passkeys as the page tells of them, and what it can be told.
+//! Passkey ceremonies: what the page reports about them, and the orders that it takes.
 
 use std::fmt;
 
@@ -8,18 +8,19 @@ use serde_json::Value;
 
 use super::assertion::Assertion;
 
-/// What a passkey is asked for.
+/// What a passkey is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PasskeyPurpose {
-    /// Before this device is linked.
+    /// To link this device.
     Link,
-    /// Of an account that is linked: the page blocks until it is answered.
+    /// To confirm an account that is already linked (a checkpoint): the page is blocked until it
+    /// has an answer.
     Checkpoint,
 }
 
-/// News of a passkey ceremony. Its `Debug` form has the stage alone: codes are for the person who
-/// compares them.
+/// Progress of a passkey ceremony. The `Debug` form contains only the stage, because codes are
+/// meant for the person who compares them.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(
     tag = "stage",
@@ -27,38 +28,38 @@ pub enum PasskeyPurpose {
     rename_all_fields = "camelCase"
 )]
 pub enum PasskeyNews {
-    /// WhatsApp wants a passkey before it links; the page is being asked for the challenge. No QR
-    /// can be scanned meanwhile.
+    /// WhatsApp wants a passkey before it links, and the page is being asked for the challenge. No
+    /// QR code can be scanned meanwhile.
     Asked,
     /// The page waits for an assertion.
     Signing {
-        /// Names this question: an answer to an older one is refused.
+        /// Identifies this question: an answer to an older one is refused.
         id: String,
-        /// What it is for.
+        /// What the passkey is for.
         purpose: PasskeyPurpose,
         /// `PublicKeyCredentialRequestOptions` in the standard's JSON form.
         public_key: Value,
     },
-    /// The assertion was sent; the phone has to answer.
+    /// The assertion was sent; now the phone has to answer.
     Phone,
-    /// A person has to compare this code with the phone's.
+    /// A person has to compare this code with the one on the phone.
     Confirm {
         /// Eight letters and digits.
         code: String,
     },
-    /// The code needs no person, or was confirmed.
+    /// The code was confirmed, or needs no confirmation by a person.
     Finishing,
-    /// The ceremony has failed, with the page's reason (`timeout`, `server_error`) or the bridge's
-    /// words.
+    /// The ceremony has failed.
     Failed {
-        /// Why.
+        /// The reason of the page (`timeout`, `server_error`), or an error text of the bridge.
         reason: String,
     },
-    /// The connection was lost and the ceremony with it; QR codes follow by themselves.
+    /// The connection was lost, and with it the ceremony; QR codes follow without a further
+    /// request.
     Lost,
-    /// The ceremony is over: `linked`, or `answered` where the page does not tell what came of it.
+    /// The ceremony has ended.
     Ended {
-        /// How.
+        /// `linked`, or `answered` where the page does not report the outcome.
         reason: String,
     },
 }
@@ -78,24 +79,24 @@ impl fmt::Debug for PasskeyNews {
     }
 }
 
-/// What a page can be told of a passkey. Each is answered when it is taken; what comes of it is
-/// told as [`PasskeyNews`].
+/// An order to a page about a passkey. The call is answered when the page has accepted the order;
+/// the outcome is reported as [`PasskeyNews`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum PasskeyOrder {
-    /// Answers the question of that name.
+    /// Answers the question with this id.
     Answer {
-        /// As [`PasskeyNews::Signing`] told it.
+        /// The id from [`PasskeyNews::Signing`].
         id: String,
-        /// Checked.
+        /// The assertion, already checked.
         assertion: Box<Assertion>,
     },
-    /// A person says that the phone shows the same code.
+    /// A person confirms that the phone shows the same code.
     Confirm,
-    /// Nobody answers any more: the page's question fails, and no QR is shown yet.
+    /// No answer will come: the page's question fails, but no QR code is shown yet.
     Expire,
-    /// Asks for a fresh challenge on the same connection.
+    /// Asks for a new challenge on the same connection.
     Again,
-    /// Ends the ceremony; the page goes back to QR codes where it waits for a link.
+    /// Ends the ceremony; a page that waits to be linked goes back to QR codes.
     Cancel,
 }

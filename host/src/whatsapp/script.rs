@@ -1,17 +1,17 @@
 //! The bridge script and its contract.
 //!
-//! Every name of WhatsApp Web that the script touches stands in `contract.json`, so that a build
-//! can be probed for all of them; a test keeps the two together.
+//! Every name of WhatsApp Web that the script uses is listed in `contract.json`, so that a build
+//! can be probed for all of them; a test keeps the two equal.
 
 use std::{io, path::Path};
 
 use super::login::Entries;
 use crate::files;
 
-/// The CDP binding by which the page speaks.
+/// The CDP binding through which the page reports.
 pub(super) const BINDING: &str = "__wharfTell";
 
-/// Bytes of an operator's script; ours has about a hundred thousand.
+/// The largest script of an operator, in bytes; the built-in one has about a hundred thousand.
 const LIMIT: u64 = 8 << 20;
 const CONTRACT: &str = include_str!("bridge/contract.json");
 const PARTS: [&str; 20] = [
@@ -37,8 +37,8 @@ const PARTS: [&str; 20] = [
     include_str!("bridge/start.js"),
 ];
 
-/// The script for a page: the built-in one, or the operator's from a file; `login` is put back
-/// where it is lost.
+/// The script for a page: the built-in one, or the operator's from a file. `login` is a copy of the
+/// login, which the script restores if it is lost.
 ///
 /// # Errors
 /// When the file cannot be read.

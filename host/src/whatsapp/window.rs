@@ -1,8 +1,8 @@
-//! Which of its messages a page knows to be recorded.
+//! Flow control for the messages that a page reports.
 //!
-//! A page tells its messages one behind the other, and only so many as it has no word of: what more
-//! there is waits in the page, where it is in memory anyway. So a flood of them fills no queue of
-//! ours, and news that somebody waits for does not stand behind it.
+//! A page reports its messages in order, and only a limited number ahead of those that it knows to
+//! be recorded. The rest waits in the page, where it is in memory anyway. So a flood of messages
+//! fills no queue of the gateway and does not delay events that a caller waits for.
 
 use std::{
     collections::VecDeque,
@@ -11,27 +11,28 @@ use std::{
 
 use serde::Serialize;
 
-/// A message's place among those of its document.
+/// The position of a message among those of its document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Ticket {
-    /// Names the document.
+    /// Identifies the document.
     pub(super) page: String,
-    /// From 1 on.
+    /// Counts from 1.
     pub(super) number: u64,
 }
 
-/// Messages that were told, in their order, until they are recorded.
+/// Messages that were reported and are not yet recorded, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Window(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    /// None: of a script that does not number its messages.
+    /// `None` stands for a message of a script that does not number its messages.
     waiting: VecDeque<Option<Ticket>>,
     recorded: Option<Ticket>,
 }
 
 impl Window {
+    /// Notes a message that was reported.
     pub(super) fn told(&self, ticket: Option<Ticket>) {
         self.0
             .lock()
@@ -40,7 +41,8 @@ impl Window {
             .push_back(ticket);
     }
 
-    /// Of one that cannot be read there is nothing to record: it goes with the one before.
+    /// Notes a message that cannot be read, so that nothing will be recorded for it: it counts as
+    /// recorded together with the one before.
     pub(super) fn lost(&self, ticket: Option<Ticket>) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ticket.is_some() {
@@ -49,7 +51,7 @@ impl Window {
         }
     }
 
-    /// So many more are recorded; the last of all that are.
+    /// Notes that `messages` more are recorded; returns the last ticket of all that are.
     pub(super) fn recorded(&self, messages: usize) -> Option<Ticket> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let messages = messages.min(told.waiting.len());

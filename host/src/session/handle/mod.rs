@@ -1,4 +1,4 @@
-//! What the rest of the gateway sees of a session: a snapshot, and a few commands.
+//! The handle of a session for the rest of the gateway: its snapshot and its commands.
 
 mod pairing;
 mod passkey;
@@ -21,31 +21,32 @@ use crate::{
     whatsapp::{BrowserReport, ContractReport, Page, PageSending, PageStatus},
 };
 
-/// The page itself waits 12 s for the server's word.
+/// How long to wait for the confirmation of a log-out; the call into the page takes at most 12 s of
+/// it.
 const LOGOUT_LIMIT: Duration = Duration::from_secs(20);
 
-/// A session at one moment.
+/// The state of a session at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Where it stands.
+    /// The state.
     pub state: SessionState,
-    /// Why.
+    /// Why the session is in this state.
     pub reason: String,
-    /// Since when.
+    /// When it entered this state.
     pub since: Timestamp,
-    /// The QR that can be scanned now.
+    /// The QR code that can be scanned now.
     pub qr: Option<QrView>,
-    /// The code that can be typed on the phone now.
+    /// The pairing code that can be typed on the phone now.
     pub pairing: Option<PairingView>,
-    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
+    /// The passkey ceremony in progress, or the one that failed last.
     pub passkey: Option<PasskeyView>,
-    /// Tokens of challenges that are over, oldest first.
+    /// Helper-page tokens of challenges that have ended, oldest first.
     pub past_passkeys: Vec<PastPasskey>,
     /// The profile holds a login, as far as is known.
     pub linked: bool,
-    /// Me, as far as known.
+    /// The account, as far as known.
     pub account: Option<Account>,
-    /// What an operator should know although nothing is broken, for people.
+    /// Conditions that an operator should know although nothing is broken, as text for people.
     pub notices: Vec<String>,
     /// Failed attempts since the last reset.
     pub attempt: u32,
@@ -53,9 +54,9 @@ pub struct Snapshot {
     pub next_attempt_at: Option<Timestamp>,
     /// Launches of a browser since the gateway started.
     pub launches: u64,
-    /// What the page last said of itself.
+    /// The last status of the page.
     pub page: Option<PageStatus>,
-    /// What of the contract with WhatsApp Web holds.
+    /// The last report on the contract with WhatsApp Web.
     pub contract: Option<ContractReport>,
 }
 
@@ -81,14 +82,14 @@ impl Snapshot {
     }
 }
 
-/// A QR that can be scanned now.
+/// A QR code that can be scanned now.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QrView {
-    /// Its text: a credential.
+    /// The text of the QR code. It is a credential.
     pub code: String,
-    /// After this it is dead.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// 1 for the first of this linking.
+    /// The number of the code, counted from 1 for each linking.
     pub attempt: u32,
 }
 
@@ -105,10 +106,10 @@ impl fmt::Debug for QrView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthNote {
-    /// When.
+    /// When it was made.
     #[serde(skip)]
     pub at: Timestamp,
-    /// Everything answered and was as it should be.
+    /// Whether the page answered and was in the expected state.
     #[serde(skip)]
     pub ok: bool,
     /// What was wrong, or `ok`.
@@ -117,33 +118,33 @@ pub struct HealthNote {
     pub page_millis: u64,
     /// Processor time of the browser since the last check, in percent of one core.
     pub cpu_percent: Option<u32>,
-    /// The browser.
+    /// Measurements of the browser.
     pub browser: Option<BrowserReport>,
 }
 
-/// What a session can be told.
+/// A command to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Start, unless it runs or is about to.
+    /// Start, unless it is running or waits for its next attempt.
     Start,
-    /// Try now, from whatever state, and forget earlier failures.
+    /// Start a new browser now, from any state, and reset the count of failed attempts.
     Reconnect,
-    /// Close the browser and stay so.
+    /// Close the browser and keep the session stopped.
     Stop,
     /// Ask WhatsApp to end the login.
     Logout,
-    /// Ask for a fresh passkey challenge, where one has just expired.
+    /// Ask for a new passkey challenge, if one has just expired.
     PasskeyAgain,
-    /// Give a passkey ceremony up.
+    /// Cancel a passkey ceremony.
     PasskeyCancel,
-    /// As [`Command::Stop`], answered when the browser is gone; the session ends.
+    /// Like [`Command::Stop`], but answered when the browser is gone; the supervisor ends.
     Shutdown,
 }
 
-/// A command, and where to say that it was taken.
+/// A command, and the channel on which it is confirmed.
 pub(super) type Order = (Command, oneshot::Sender<()>);
 
-/// Why a login could not be ended.
+/// Why a log-out failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutError {
     /// Only a running, linked page can tell WhatsApp.
@@ -151,7 +152,7 @@ pub enum LogoutError {
         "the session is {0}: only a ready session can be logged out; start it first, or remove the device on the phone"
     )]
     NotLinked(SessionState),
-    /// It was asked and did not say so in time.
+    /// WhatsApp was asked and did not confirm in time.
     #[error("WhatsApp did not confirm the log-out within {0:?}")]
     NotConfirmed(Duration),
 }
@@ -167,35 +168,35 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// Whose.
+    /// The client that the session belongs to.
     #[must_use]
     pub fn client(&self) -> &ClientId {
         &self.client
     }
 
-    /// The session now, and its changes.
+    /// A watch on the snapshot: the current one, and its changes.
     #[must_use]
     pub fn snapshot(&self) -> watch::Receiver<Snapshot> {
         self.snapshot.clone()
     }
 
-    /// The page while the session is ready: what the outbox sends by.
+    /// A watch on the page while the session is ready; the outbox sends through it.
     #[must_use]
     pub fn ready_page(&self) -> watch::Receiver<Option<Arc<dyn PageSending>>> {
         self.ready_page.clone()
     }
 
-    /// The browser behind it, while there is one.
+    /// Measurements of the browser, while there is one.
     pub async fn browser(&self) -> Option<BrowserReport> {
         let page = self.any_page.borrow().clone()?;
         Some(page.browser().await)
     }
 
-    /// Tells it something; returns once the session has taken it ([`Command::Shutdown`]: once the
+    /// Sends a command; returns once the session has accepted it ([`Command::Shutdown`]: once the
     /// browser is gone).
     pub async fn tell(&self, command: Command) {
         let (done, taken) = oneshot::channel();
-        // Fails only when the supervisor has ended, and so does the waiting.
+        // This fails only when the supervisor has ended; then the wait below ends too.
         let _ = self.commands.send((command, done)).await;
         let _ = taken.await;
     }
@@ -203,7 +204,7 @@ impl SessionHandle {
     /// Ends the login and waits until WhatsApp has confirmed it.
     ///
     /// # Errors
-    /// See [`LogoutError`]; the login stays then, as far as is known.
+    /// See [`LogoutError`]; as far as is known, the login is kept then.
     pub async fn logout(&self) -> Result<(), LogoutError> {
         let mut snapshot = self.snapshot.clone();
         let state = snapshot.borrow_and_update().state;
@@ -212,7 +213,7 @@ impl SessionHandle {
         }
         self.tell(Command::Logout).await;
         let gone = timeout(LOGOUT_LIMIT, snapshot.wait_for(|now| !now.linked)).await;
-        // A supervisor that ends meanwhile confirms nothing.
+        // A supervisor that ends meanwhile has not confirmed anything.
         if matches!(gone, Ok(Ok(_))) {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! Asking for a code that links by phone number, and giving it up.
+//! Requesting a pairing code, and cancelling it.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use crate::{
     whatsapp::PageError,
 };
 
-/// The event of a code comes within milliseconds of the answer.
+/// How long to wait for the event of a code; it follows the answer within milliseconds.
 const TOLD: Duration = Duration::from_secs(2);
 
-/// Why there is no code.
+/// Why there is no pairing code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PairingError {
-    /// Only a page that waits for a link, and for no passkey, makes codes.
+    /// Only a page that waits to be linked, and for no passkey, makes codes.
     #[error("the session is {state} ({reason}): a pairing code is made only while it is qr_ready")]
     NotWaiting {
-        /// Where it stands.
+        /// The state of the session.
         state: SessionState,
-        /// Why.
+        /// Why it is in this state.
         reason: String,
     },
-    /// The page, or WhatsApp behind it.
+    /// The page, or WhatsApp behind it, failed or refused.
     #[error(transparent)]
     Page(#[from] PageError),
 }
 
 impl SessionHandle {
-    /// Asks for a code that the owner of `number` types on the phone. The snapshot has it, too, and
-    /// those that take its place until it is typed, cancelled or given up; no QR is shown
-    /// meanwhile.
+    /// Requests a pairing code that the owner of `number` types on the phone. The snapshot shows it
+    /// too, and also the codes that replace it until one is typed or the pairing is cancelled or
+    /// has timed out; no QR code is shown meanwhile.
     ///
     /// # Errors
-    /// See [`PairingError`]; the page goes back to QR codes then.
+    /// See [`PairingError`]; the page then goes back to QR codes.
     pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, PairingError> {
         let (state, reason, attempt) = {
             let now = self.snapshot.borrow();
@@ -53,8 +53,8 @@ impl SessionHandle {
             .filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
         let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
         let code = page.pairing_code(number).await?;
-        // The same news comes as an event; whoever has this answer must not be shown the QR of
-        // before any more.
+        // The code also arrives as an event. A caller that has this answer must no longer be shown
+        // the previous QR code, so this waits for the event.
         let mut snapshot = self.snapshot.clone();
         let _ = timeout(
             TOLD,
@@ -68,10 +68,10 @@ impl SessionHandle {
         Ok(PairingView::new(code, attempt))
     }
 
-    /// Gives the code up and shows QR codes again. Without a code nothing happens.
+    /// Cancels the pairing code and goes back to QR codes. Without a code it does nothing.
     ///
     /// # Errors
-    /// When the page does not take it.
+    /// When the page does not accept it.
     pub async fn cancel_pairing(&self) -> Result<(), PageError> {
         let page = self
             .any_page

@@ -1,4 +1,4 @@
-//! What others may do about a passkey that WhatsApp asks for.
+//! The calls of others about a passkey ceremony.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use crate::{
     whatsapp::{AssertionFault, PageError, PasskeyOrder, PasskeyPurpose, check_assertion},
 };
 
-/// The page sends an assertion within a second or two; whoever brought it is told what came of
-/// that.
+/// How long to wait for the effect of an answer or a confirmation; the page sends an assertion
+/// within a second or two.
 const SENT: Duration = Duration::from_secs(10);
 
-/// Why nothing was done about a passkey.
+/// Why a call about a passkey failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasskeyError {
-    /// WhatsApp does not ask for one.
+    /// WhatsApp does not ask for a passkey.
     #[error("WhatsApp asks for no passkey now")]
     NotAsked,
-    /// Not the time for an assertion.
+    /// The ceremony does not wait for an assertion.
     #[error("no assertion is waited for now: the ceremony is in the stage {}", .0.as_str())]
     NotWaiting(PasskeyStage),
-    /// The assertion.
+    /// The assertion is invalid.
     #[error("the assertion cannot be used: {0}")]
     Invalid(#[from] AssertionFault),
-    /// The challenge is over.
+    /// The challenge has expired.
     #[error("the challenge has expired, and the assertion with it: {}", if *again { "a fresh one has been asked for; get it and sign again" } else { "scan a new QR, then sign again" })]
     Expired {
-        /// A fresh one has been asked for.
+        /// Whether a new challenge has been requested.
         again: bool,
     },
-    /// WhatsApp, or the page, has not taken it.
+    /// WhatsApp or the page has refused the assertion.
     #[error("the assertion was refused: {0}")]
     Refused(String),
-    /// Not the time for a code.
+    /// The ceremony does not wait for a code to be confirmed.
     #[error("no code is to be confirmed now: the ceremony is in the stage {}", .0.as_str())]
     NotConfirming(PasskeyStage),
-    /// Another code.
+    /// The code is not the one that the page shows.
     #[error("this is not the code that the page shows; confirm only what the phone shows as well")]
     WrongCode,
-    /// The page did not take it.
+    /// The call into the page failed.
     #[error(transparent)]
     Page(#[from] PageError),
 }
@@ -55,7 +55,7 @@ impl SessionHandle {
             .ok_or(PasskeyError::NotAsked)
     }
 
-    /// Whether a code or a QR now would end a ceremony.
+    /// Whether a pairing code or a QR code would now end a ceremony.
     pub(super) fn awaits_passkey(&self) -> bool {
         let now = self.snapshot.borrow();
         now.passkey.as_ref().is_some_and(|view| {
@@ -72,12 +72,12 @@ impl SessionHandle {
         Ok(page.passkey(&order).await?)
     }
 
-    /// Gives an assertion (JSON, as a browser makes it) to the page, after a look at it. Returns
-    /// when the page has sent it on or has failed with it, or after 10 s.
+    /// Validates an assertion (JSON, as a browser makes it) and gives it to the page. Returns when
+    /// the page has sent it or has failed, or after 10 s.
     ///
     /// # Errors
-    /// See [`PasskeyError`]. One that comes after the challenge's end makes WhatsApp be asked for a
-    /// fresh challenge, once.
+    /// See [`PasskeyError`]. An assertion that arrives after the challenge has expired causes one
+    /// request for a new challenge.
     pub async fn answer_passkey(&self, assertion: &[u8]) -> Result<PasskeyView, PasskeyError> {
         let view = self.passkey()?;
         let options = match (view.stage, &view.public_key) {
@@ -105,7 +105,7 @@ impl SessionHandle {
             })
             .await
         {
-            // It was answered a moment ago, or given up.
+            // The question was just answered or cancelled.
             Err(PasskeyError::Page(PageError::Refused { .. })) => {
                 return Err(PasskeyError::NotWaiting(self.passkey()?.stage));
             }
@@ -128,7 +128,7 @@ impl SessionHandle {
                 now.reason.unwrap_or_else(|| "WhatsApp asks anew".into()),
             ));
         }
-        // A checkpoint is over with its answer.
+        // A checkpoint ends with its answer.
         Ok(self.passkey().unwrap_or(PasskeyView {
             stage: PasskeyStage::Finishing,
             public_key: None,
@@ -137,7 +137,7 @@ impl SessionHandle {
         }))
     }
 
-    /// A person says that the phone shows this code.
+    /// Confirms, on behalf of a person, that the phone shows this code.
     ///
     /// # Errors
     /// See [`PasskeyError`].
@@ -183,7 +183,7 @@ impl SessionHandle {
         }))
     }
 
-    /// Gives the ceremony up; a page that waits for a link goes back to QR codes.
+    /// Cancels the ceremony; a page that waits to be linked goes back to QR codes.
     ///
     /// # Errors
     /// [`PasskeyError::NotAsked`] when there is none.

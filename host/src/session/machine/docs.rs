@@ -1,7 +1,7 @@
-//! The table and the picture of the documentation, made from the machine itself.
+//! The table and the diagram of the documentation, generated from the state machine itself.
 //!
-//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs` writes them; without it the test
-//! says when they are old.
+//! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib machine::docs` writes them; without the variable,
+//! the test fails when they are outdated.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -15,7 +15,7 @@ const END: &str = "<!-- end: made from the state machine -->";
 
 type Steps = BTreeMap<(usize, usize), BTreeMap<String, String>>;
 
-/// An input in an operator's words.
+/// An input in the words of an operator.
 fn words(input: &Input) -> String {
     match input {
         Input::Start => "a person or the gateway starts it",
@@ -53,7 +53,7 @@ fn place(state: SessionState) -> usize {
         .expect("a state")
 }
 
-/// Every step between two states that some history can take.
+/// Every transition that some history can take.
 fn steps() -> Steps {
     let mut steps = Steps::new();
     for relink in [true, false] {
@@ -97,8 +97,8 @@ fn steps() -> Steps {
 fn render(steps: &Steps) -> String {
     let name = |at: usize| SessionState::ALL[at].as_str();
     let mut out = String::from("```mermaid\nstateDiagram-v2\n    [*] --> loading\n");
-    // From everywhere: a start leads to loading, a stop to disconnected, what cannot be mended to
-    // error.
+    // The diagram omits transitions that are possible from every state: a start to loading, a stop
+    // to disconnected, a permanent failure to error.
     let everywhere = [words(&Input::Start), words(&Input::Stop)];
     for ((before, after), causes) in steps {
         let told = causes.keys().any(|cause| !everywhere.contains(cause));

@@ -2,7 +2,7 @@
 //! without a clock.
 //!
 //! There is one timer per session, because no state waits for two things at once: entering a state
-//! sets it anew, and what its end means is decided by the state it ends in.
+//! sets the timer again, and the state in which it fires decides what that means.
 
 #[cfg(test)]
 mod docs;
@@ -24,98 +24,99 @@ use crate::{
     whatsapp::Stage,
 };
 
-/// Where a session stands, with what its rules have to remember.
+/// The state of a session, with everything that its rules have to remember.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// The state the world sees.
+    /// The state that others see.
     pub state: SessionState,
     /// Failed attempts since the last reset.
     pub attempt: u32,
-    /// QR codes shown since the last link or manual start.
+    /// QR codes shown since the last linking or manual start.
     pub qr_shown: u32,
     /// The profile holds a login, as far as is known.
     pub linked: bool,
-    /// A browser was asked for and not closed since.
+    /// A browser was requested and not closed since.
     pub open: bool,
-    /// The page has been reloaded because another browser took its login over.
+    /// The page was reloaded because another browser had taken over its login.
     pub reclaimed: bool,
-    /// WhatsApp's socket is gone, the page is alive and mends it.
+    /// The connection to WhatsApp is lost; the page is running and reconnects by itself.
     pub mending: bool,
-    /// Times that the page loaded itself anew since it last came to anything.
+    /// How often the page has reloaded itself since it last reached a state other than `loading`.
     pub reloads: u32,
-    /// WhatsApp waits for the account's passkey before it links: whatever concerns QR codes would
-    /// spoil that.
+    /// WhatsApp waits for the account's passkey before it links; anything about QR codes would
+    /// break that.
     pub passkey: bool,
 }
 
-/// What happened to a session.
+/// An input: something that happened to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Somebody wants it running, now.
+    /// A request to start it now.
     Start,
-    /// Somebody wants it stopped.
+    /// A request to stop it.
     Stop,
-    /// The browser runs and the page is being opened.
+    /// The browser is running and the page is being opened.
     Launched,
-    /// No browser, or no page.
+    /// The browser or the page could not be opened.
     LaunchFailed {
-        /// A retry cannot mend it.
+        /// A retry does not help.
         fatal: bool,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// What the page says of itself.
+    /// A stage that the page reports.
     Page(Stage),
-    /// The page is able to work but lacks what sending needs.
+    /// The page works but lacks what sending needs.
     ContractBroken(String),
-    /// A QR can be scanned.
+    /// A QR code can be scanned.
     Qr,
-    /// The batch of QR codes is used up.
+    /// All QR codes of the current batch have been used up.
     QrExhausted,
     /// WhatsApp asks for the account's passkey before it links.
     PasskeyAsked,
-    /// It does not any more, and nothing is linked: QR codes follow.
+    /// WhatsApp no longer asks for the passkey, and nothing was linked: QR codes follow.
     PasskeyEnded,
-    /// The page was loaded anew by itself.
+    /// The page has reloaded itself.
     Navigated,
-    /// The page should be loaded anew, and nobody needs it right now.
+    /// The page should be reloaded, and is not needed right now.
     Refresh(String),
     /// WhatsApp ended the login.
     LoggedOut(String),
-    /// A ban that ends after so long; none: never.
+    /// WhatsApp has banned the account.
     Banned {
-        /// Time left.
+        /// The time until the ban ends; `None` for a permanent ban.
         wait: Option<Duration>,
-        /// WhatsApp's words.
+        /// The reason.
         reason: String,
     },
-    /// Page or browser died, hang, or failed a health check.
+    /// The page or the browser crashed, hangs, or failed a health check.
     Lost(String),
-    /// The timer ended.
+    /// The timer fired.
     Tick,
 }
 
-/// What has to be done.
+/// An effect: something that the supervisor has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The state changed: record, publish, log and count it.
+    /// The state changed; record, publish, log and count the change.
     Enter {
-        /// From.
+        /// The old state.
         before: SessionState,
-        /// To.
+        /// The new state.
         after: SessionState,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Start a browser (after the last one is closed).
+    /// Start a browser, after the previous one has closed.
     Launch,
     /// Close the browser cleanly.
     Close,
-    /// Load the page again.
+    /// Reload the page.
     Reload,
     /// Ask for another batch of QR codes.
     RefreshQr,
-    /// Wait so long, then [`Input::Tick`]; replaces what was waited for. None: wait for nothing.
+    /// Wait this long, then send [`Input::Tick`]; this replaces the previous timer. `None`: no
+    /// timer.
     Timer(Option<Wait>),
 }
 
@@ -129,7 +130,7 @@ pub enum Wait {
 }
 
 impl Machine {
-    /// A session that does nothing yet; `linked` and `attempt` as they were stored.
+    /// A session that has not started; `linked` as it was stored.
     #[must_use]
     pub fn new(linked: bool) -> Self {
         Self {
@@ -145,7 +146,7 @@ impl Machine {
         }
     }
 
-    /// Takes one input; every combination of state and input has an answer.
+    /// Processes one input; every combination of state and input is defined.
     #[must_use]
     pub fn step(mut self, input: Input, rules: &Rules) -> (Self, Vec<Effect>) {
         let mut step = Step {
@@ -179,7 +180,7 @@ impl Step<'_> {
                 self.close();
                 self.enter(Disconnected, "stopped by hand");
             }
-            // News of a page that is not there any more.
+            // An event of a page that no longer exists.
             _ if !self.machine.open && !matches!(input, Input::Tick) => {}
             Input::Launched => self.timer(Some(Wait::Deadline(self.rules.boot_timeout))),
             Input::LaunchFailed {
@@ -193,8 +194,8 @@ impl Step<'_> {
             }
             | Input::Lost(reason) => self.lose(&reason),
             Input::Page(stage) => self.page(stage),
-            // QR codes go on changing below the page's question for the passkey; whoever scanned
-            // one would spoil it.
+            // QR codes keep changing behind the page's question for the passkey, and a scan would
+            // break the ceremony.
             Input::Qr | Input::QrExhausted if self.machine.passkey => {}
             Input::Qr => self.qr(),
             Input::PasskeyAsked => self.passkey_asked(),
@@ -223,7 +224,7 @@ impl Step<'_> {
         }
     }
 
-    /// A manual start works from every state, and forgives all earlier failures.
+    /// A manual start works in every state, and resets the count of failures.
     fn start(&mut self) {
         self.close();
         self.machine.attempt = 0;
@@ -235,7 +236,7 @@ impl Step<'_> {
     fn launch(&mut self, reason: &str) {
         self.machine.open = true;
         self.enter(Loading, reason);
-        // The launcher has deadlines of its own; the boot deadline counts from `Launched`.
+        // The launcher has its own deadlines; the boot deadline starts with `Launched`.
         self.timer(None);
         self.effects.push(Effect::Launch);
     }
@@ -263,7 +264,7 @@ impl Step<'_> {
                 self.logged_out("WhatsApp asks for a new scan")
             }
             (_, Stage::Replaced) => self.replaced(),
-            // A new browser asks for the new page; a reload could get the old one from the service
+            // A new browser requests the new page; a reload could get the old one from the service
             // worker.
             (_, Stage::Outdated) => {
                 self.lose("WhatsApp refuses this version of its page and wants a newer one")
@@ -306,7 +307,7 @@ impl Step<'_> {
         }
     }
 
-    /// As a QR, but nothing is shown: some accounts are asked before they see one.
+    /// Like a QR code, but nothing is shown: some accounts are asked before they see one.
     fn passkey_asked(&mut self) {
         if !matches!(self.machine.state, Loading | QrReady | Authenticated) || !self.may_link() {
             return;
@@ -318,8 +319,8 @@ impl Step<'_> {
         self.machine.passkey = true;
     }
 
-    /// A page that wants to link says that the login is gone. False: a person decides what comes
-    /// now.
+    /// A page that wants to be linked shows that the login is gone. Returns false if linking again
+    /// has to be decided by a person.
     fn may_link(&mut self) -> bool {
         if !self.machine.linked {
             return true;
@@ -342,8 +343,8 @@ impl Step<'_> {
             self.enter(Loading, "the page was loaded anew");
         }
         if self.machine.state == Loading {
-            // Each load has the whole time again, so a page that reloads for ever would never run
-            // out of it.
+            // Each reload restarts the deadline, so a page that reloads forever would never exceed
+            // it.
             self.machine.reloads += 1;
             if self.machine.reloads > self.rules.reload_limit {
                 return self.lose(&format!(
@@ -356,14 +357,15 @@ impl Step<'_> {
     }
 
     fn logged_out(&mut self, reason: &str) {
-        // It is said up to three times: before the page reloads, at the reload and after it.
+        // The log-out is reported up to three times: before the page reloads, at the reload, and
+        // after it.
         if !self.machine.linked {
             return;
         }
         self.machine.linked = false;
         self.machine.mending = false;
         if self.rules.relink {
-            // The page loads itself anew and shows a QR; the browser stays.
+            // The page reloads itself and shows a QR code; the browser stays.
             self.enter(Disconnected, reason);
             self.enter(Loading, "waiting for a new QR");
             self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
@@ -373,11 +375,11 @@ impl Step<'_> {
         }
     }
 
-    /// The newest browser of a login wins, so one reload takes it back; when it is lost again,
-    /// somebody else really uses it.
+    /// The newest browser of a login wins, so one reload takes the login back. If it is lost again,
+    /// another browser is really in use.
     fn replaced(&mut self) {
         if self.machine.state == Loading {
-            // The page of before the reload still speaks.
+            // The page from before the reload is still reporting.
         } else if self.machine.reclaimed {
             self.fail("the same WhatsApp login is open in another browser; close that one, then reconnect");
         } else {
@@ -430,7 +432,7 @@ impl Step<'_> {
         }
     }
 
-    /// Something that another attempt may mend.
+    /// A failure that another attempt may fix.
     fn lose(&mut self, reason: &str) {
         self.close();
         if self.machine.attempt >= self.rules.max_attempts {
@@ -443,7 +445,7 @@ impl Step<'_> {
         }
     }
 
-    /// Something that no attempt mends.
+    /// A failure that no attempt fixes.
     fn fail(&mut self, reason: &str) {
         self.close();
         self.enter(Error, reason);

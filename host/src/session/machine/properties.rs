@@ -1,4 +1,4 @@
-//! Properties of every history, whatever the order of its inputs and whatever the rules.
+//! Properties of every history, for any order of inputs and any rules.
 
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ proptest! {
         let mut machine = Machine::new(linked);
         let mut world = World::default();
         for input in history {
-            // A timer that is not set cannot end.
+            // A timer that is not set cannot fire.
             if input == Input::Tick && world.timer.take().is_none() {
                 continue;
             }
@@ -61,8 +61,8 @@ proptest! {
             prop_assert_eq!(after.open, world.browsers == 1);
             prop_assert!(effects.iter().filter(|effect| **effect == Effect::Launch).count() <= 1, "two launches on {:?}", input);
 
-            // Attempts: up by one at a failure, to nothing by a person or a stable minute, and
-            // never beyond the limit.
+            // The attempt count grows by one at a failure, is reset by a manual start or after a
+            // stable time, and never exceeds the limit.
             let forgiven = input == Input::Start || (input == Input::Tick && before.state == Ready && !before.mending);
             if forgiven {
                 prop_assert_eq!(after.attempt, 0);
@@ -70,17 +70,18 @@ proptest! {
                 prop_assert!(after.attempt == before.attempt || after.attempt == before.attempt + 1, "{} to {} on {:?}", before.attempt, after.attempt, input);
             }
             prop_assert!(after.attempt <= rules.max_attempts);
-            // A login is believed gone only on the page's word.
+            // A login counts as lost only if the page says so.
             if before.linked && !after.linked {
                 prop_assert!(matches!(input, Input::LoggedOut(_) | Input::Qr | Input::PasskeyAsked | Input::Page(Stage::NeedsLink)), "{:?}", input);
             }
-            // A passkey is awaited only where a QR would be, and no QR is asked for then.
+            // A passkey is awaited only in a state in which a QR code could be shown, and no QR
+            // code is requested then.
             prop_assert!(!after.passkey || (after.state == QrReady && after.open), "{:?}", after);
             prop_assert!(!before.passkey || !effects.contains(&Effect::RefreshQr), "a new batch of QR codes spoils the passkey's ceremony");
-            // What no person and no page will end, a timer does.
+            // A state that neither a person nor the page will end has a timer.
             let waits_for_us = matches!(after.state, Authenticated | Reconnecting) || (after.state == MaxReconnectExceeded && rules.slow_delay.is_some());
             prop_assert!(!waits_for_us || world.timer.is_some(), "{:?} waits for nothing", after);
-            // Without a browser nothing but an attempt may be awaited.
+            // Without a browser the session waits for an attempt or a person.
             prop_assert!(after.open || matches!(after.state, Disconnected | Reconnecting | MaxReconnectExceeded | AuthFailure | Error), "{:?}", after);
             machine = after;
         }

@@ -1,10 +1,10 @@
-//! The numbers the machine goes by.
+//! The limits and pauses that the state machine uses.
 
 use std::time::Duration;
 
 use crate::{config, model::Backoff};
 
-/// A log-out loads a page twice, an update once.
+/// The limit of reloads; a log-out reloads the page twice, an update once.
 const RELOADS: u32 = 10;
 
 /// Limits and pauses of one session.
@@ -12,41 +12,40 @@ const RELOADS: u32 = 10;
 pub struct Rules {
     /// Attempts before the session gives up.
     pub max_attempts: u32,
-    /// Before the first attempt.
+    /// The pause before the first attempt.
     pub first_delay: Duration,
-    /// Before the second; doubles from there.
+    /// The pause before the second attempt; it doubles with each further attempt.
     pub retry_delay: Duration,
-    /// Longest pause.
+    /// The longest pause.
     pub max_delay: Duration,
-    /// Pause once the attempts are used up; none stops for good.
+    /// The pause once all attempts are used up; `None`: stop for good.
     pub slow_delay: Option<Duration>,
-    /// Ready for so long forgives earlier failures.
+    /// How long the session must be ready before earlier failures are forgotten.
     pub stable_after: Duration,
-    /// A page may take so long to show a QR or a login.
+    /// How long a page may take to show a QR code or a login.
     pub boot_timeout: Duration,
-    /// The first sync may take so long.
+    /// How long the first sync may take.
     pub sync_timeout: Duration,
-    /// A lost socket is not worth a word for so long: the page reconnects within a second as a
-    /// rule.
+    /// How long a lost connection goes unreported: the page usually reconnects within a second.
     pub offline_grace: Duration,
-    /// The page may try so long to reconnect before the browser is started anew. Its own back-off
-    /// reaches 15 min.
+    /// How long the page may try to reconnect before the browser is restarted. The page's own
+    /// back-off reaches 15 min.
     pub mend_timeout: Duration,
-    /// The page may load itself anew so often before it comes to anything.
+    /// How often the page may reload itself before it reaches another state.
     pub reload_limit: u32,
-    /// QR codes shown before the session waits for a person.
+    /// How many QR codes are shown before the session stops and waits for a person.
     pub qr_limit: u32,
-    /// A passkey's challenge may wait so long for its answer; what the options say is heeded where
-    /// it is shorter.
+    /// How long a passkey's challenge may wait for its answer; a shorter time-out in its options
+    /// takes precedence.
     pub passkey_timeout: Duration,
-    /// Phone, person and the end of the linking may each take so long then.
+    /// How long the phone, the person, and the end of the linking may then take, each.
     pub passkey_step: Duration,
-    /// Show a new QR after the phone unlinked us.
+    /// Whether to show a new QR code after the phone has unlinked this device.
     pub relink: bool,
 }
 
 impl Rules {
-    /// As configured.
+    /// The rules for this configuration.
     #[must_use]
     pub fn new(sessions: &config::Sessions, whatsapp: &config::WhatsApp) -> Self {
         Self {
@@ -68,7 +67,7 @@ impl Rules {
         }
     }
 
-    /// The pause before attempt `n` (from 1).
+    /// The pause before attempt `n`, counted from 1.
     #[must_use]
     pub fn delay(&self, n: u32) -> Duration {
         if n <= 1 {

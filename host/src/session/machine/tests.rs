@@ -55,8 +55,8 @@ pub(super) fn inputs() -> Vec<Input> {
     inputs
 }
 
-/// The table of the documentation: where a state may lead, besides `disconnected`, `error`, a
-/// manual start and a reload of the page.
+/// The table of the documentation: the states that may follow a state, apart from `disconnected`,
+/// `error`, a manual start and a reload of the page.
 fn may_follow(before: SessionState, after: SessionState) -> bool {
     match before {
         Disconnected | Error | MaxReconnectExceeded => after == Loading,
@@ -100,7 +100,7 @@ fn ready() -> Machine {
     )
 }
 
-/// Walks every machine reachable within a few inputs and looks at every step on the way.
+/// Visits every reachable machine and checks every step.
 #[test]
 fn every_step_from_every_reachable_machine_keeps_the_table() {
     let rules = Rules {
@@ -161,7 +161,7 @@ fn every_step_from_every_reachable_machine_keeps_the_table() {
                     .count()
                     <= 1
             );
-            // No state may wait for ever for something that a machine has to bring about.
+            // No state may wait forever for something that the gateway has to bring about.
             if after.state != machine.state
                 && matches!(after.state, Authenticated | Ready | Reconnecting)
             {
@@ -409,7 +409,7 @@ fn while_a_passkey_is_awaited_nothing_about_qr_codes_happens() {
         effects.iter().all(|effect| *effect == Effect::Timer(None)),
         "{effects:?}"
     );
-    // Given up: the count of codes that nobody scanned begins anew.
+    // After a cancelled ceremony the count of unscanned codes starts again.
     let (again, _) = step(held.clone(), &[Input::PasskeyEnded, Input::Qr, Input::Qr]);
     assert_eq!(
         (again.state, again.passkey, again.qr_shown),
@@ -417,7 +417,8 @@ fn while_a_passkey_is_awaited_nothing_about_qr_codes_happens() {
     );
     let linked = step(held, &[Input::Page(Stage::Syncing)]).0;
     assert_eq!((linked.state, linked.passkey), (Authenticated, false));
-    // Some accounts see no QR before it, and the page is up by that.
+    // Some accounts see no QR code before the passkey request, which then shows that the page is
+    // up.
     let (without, effects) = step(
         Machine::new(false),
         &[Input::Start, Input::Launched, Input::PasskeyAsked],

@@ -1,8 +1,7 @@
-//! Adoption: a login that whatsapp-web.js' `LocalAuth` made becomes a profile here, without a new
-//! scan.
+//! Adoption: copies a login of whatsapp-web.js' `LocalAuth` into a profile, without a new scan.
 //!
-//! It is copied and not moved: the old program can go back to it as long as it is not used here.
-//! Used in both places, WhatsApp lets the newer one win.
+//! The login is copied and not moved, so the old program can go back to it as long as it is not
+//! used here. If it is used in both places, WhatsApp lets the newer one win.
 
 use std::{
     fs,
@@ -24,35 +23,37 @@ use crate::{
     model::ClientId,
 };
 
-/// What was adopted.
+/// The result of an adoption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
-    /// Whose it is now.
+    /// The client that has the login now.
     pub client: ClientId,
     /// The login that was copied.
     pub source: PathBuf,
-    /// Where it is now.
+    /// The new profile.
     pub path: PathBuf,
-    /// Files copied.
+    /// The number of files copied.
     pub files: u64,
 }
 
-/// Copies a login into the place of `client`'s profile. `dir` is the login's folder
-/// (`session-<id>`, or `session` when it was made without an id), or one that holds exactly one:
-/// `.wwebjs_auth` or the folder around it.
+/// Copies a login into the place of `client`'s profile. `dir` is the folder of the login
+/// (`session-<id>`, or `session` if it was made without an id), or a folder that contains exactly
+/// one: `.wwebjs_auth` or its parent.
 ///
-/// Without `client` the id is that of the folder's name, and `default` where it has none.
+/// Without `client`, the id is taken from the name of the folder, and is `default` if the name has
+/// none.
 ///
 /// # Errors
-/// When no login or more than one is found, when a browser still uses it, and when a profile is
-/// there already; nothing is left then.
+/// When no login or more than one is found, when a browser still uses it, and when the profile
+/// exists already; nothing is left behind then.
 pub fn adopt(
     root: &Path,
     dir: &Path,
     client: Option<&ClientId>,
     default: &ClientId,
 ) -> Result<Adopted, ProfileError> {
-    // Absolute and without links, as the other program's browser has it on its command line.
+    // The absolute path without links, which is how the other program's browser has it on its
+    // command line.
     let dir = fs::canonicalize(dir).map_err(failed("open", dir))?;
     let source = login(&dir)?;
     let client = match client {
@@ -73,12 +74,13 @@ pub fn adopt(
             return incoming.folder(relative);
         }
         let mut content = files::open(path).map_err(failed("read", path))?;
-        // A hole is written as zeros: what counts is its apparent size.
+        // A hole is written as zeros, so the apparent size counts.
         let size = content.metadata().map_err(failed("read", path))?.len();
         copied += 1;
         incoming.file(relative, size, &mut content).map(drop)
     })?;
-    // It may have been started while it was copied; a copy of moving files is none.
+    // A browser may have been started on the source meanwhile; a copy of files that change is not
+    // usable.
     if let Some(pid) = browser::profile_user(&source) {
         return Err(ProfileError::InUse(BrowserError::ProfileInUse {
             profile: source,
@@ -94,7 +96,7 @@ pub fn adopt(
     })
 }
 
-/// The one login at or below a folder.
+/// The only login at or below a folder.
 fn login(dir: &Path) -> Result<PathBuf, ProfileError> {
     if may_hold_login(dir) {
         return Ok(dir.to_owned());

@@ -1,6 +1,6 @@
-//! Backup and restore of one stopped session as one `.tar.gz`, without caches.
+//! Backup and restore of the profile of one stopped session as one `.tar.gz` file, without caches.
 //!
-//! A backup is a login: whoever has the file can read the account's messages. It is written with
+//! A backup is a login: anyone who has the file can read the account's messages. It is written with
 //! mode 0600.
 
 use std::{
@@ -24,14 +24,14 @@ use crate::{
     model::{ClientId, Timestamp},
 };
 
-/// First entry of a backup: tells it from any other archive.
+/// The name of the first entry, which distinguishes a backup from other archives.
 pub(super) const MANIFEST: &str = "wharf-profile.json";
 const FORMAT: u32 = 1;
-/// Files and folders of one profile; a busy one has a few thousand.
+/// The most files and folders of one profile; a busy one has a few thousand.
 pub(super) const ENTRIES: usize = 200_000;
-/// Bytes of one profile, not compressed; a busy one has some hundred megabytes.
+/// The most bytes of one profile, uncompressed; a busy one has some hundred megabytes.
 pub(super) const BYTES: u64 = 64 << 30;
-/// Bytes of padding behind the last entry of an archive; `tar` writes up to ten kilobytes.
+/// The most bytes of padding behind the last entry of an archive; `tar` writes up to ten kilobytes.
 const REST: u64 = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
@@ -43,22 +43,22 @@ struct Manifest {
     version: String,
 }
 
-/// What was written.
+/// The result of a backup or a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archived {
-    /// The file or the profile.
+    /// The file that was written, or the profile that was made.
     pub path: PathBuf,
-    /// Files of the profile.
+    /// The number of files of the profile.
     pub files: u64,
-    /// Their bytes, not compressed.
+    /// Their size in bytes, uncompressed.
     pub bytes: u64,
 }
 
-/// Writes the profile of a stopped session into `file`, which must not be there yet.
+/// Writes the profile of a stopped session into `file`, which must not exist yet.
 ///
 /// # Errors
 /// While the profile is in use, when it holds no login, and when the file cannot be written;
-/// nothing is left then.
+/// nothing is left behind then.
 pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
     let (profile, _lock) = hold(root, client)?;
     if !may_hold_login(&profile) {
@@ -72,7 +72,7 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
         io::BufWriter::new(draft.file()),
         Compression::default(),
     ));
-    // Files with holes would become entries that few programs read.
+    // Files with holes would become entries that few programs can read.
     archive.sparse(false);
     let mut written = Archived {
         path: file.to_owned(),
@@ -103,7 +103,7 @@ pub fn backup(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, P
         .and_then(GzEncoder::finish)
         .and_then(|mut out| out.flush());
     ended.map_err(failed("write", draft.path()))?;
-    // Whatever has come to its place meanwhile stays.
+    // A file that was created at the target meanwhile is not overwritten.
     draft.place().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ProfileError::Exists(file.to_owned()),
         _ => failed("put in place", file)(error),
@@ -126,11 +126,11 @@ fn manifest(archive: &mut Builder<impl Write>, client: &ClientId) -> io::Result<
     archive.append_data(&mut header, MANIFEST, text.as_slice())
 }
 
-/// Makes the profile of `client` from a backup, whoever's it was.
+/// Makes the profile of `client` from a backup, which may be of another client.
 ///
 /// # Errors
-/// When a profile is there already, and when the file is damaged or no backup; nothing is left
-/// then.
+/// When the profile exists already, and when the file is damaged or not a backup; nothing is left
+/// behind then.
 pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, ProfileError> {
     let source = files::open(file).map_err(failed("open", file))?;
     let incoming = Incoming::new(root, client)?;
@@ -175,7 +175,7 @@ pub fn restore(root: &Path, client: &ClientId, file: &Path) -> Result<Archived, 
             }
         }
     }
-    // The end has the checksum, and is missing from a file that was cut off.
+    // Reads to the end, which has the checksum and is missing from a truncated file.
     let mut rest = archive.into_inner().take(REST + 1);
     if io::copy(&mut rest, &mut io::sink()).map_err(damaged())? > REST {
         return Err(damaged()(io::Error::new(
@@ -197,7 +197,8 @@ fn recognise(path: &Path, entry: &mut impl Read) -> Option<()> {
     (manifest.format == FORMAT).then_some(())
 }
 
-/// Walks what of a profile is worth keeping, parents first: `(relative, path, is a folder)`.
+/// Visits the parts of a profile that are worth keeping, parents first, as `(relative, path, is a
+/// folder)`.
 pub(super) fn walk(
     profile: &Path,
     visit: &mut impl FnMut(&Path, &Path, bool) -> Result<(), ProfileError>,

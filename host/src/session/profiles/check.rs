@@ -1,6 +1,6 @@
-//! Whether a browser can be started on a profile: looked at before, because Chromium itself says
-//! nothing useful, and because a profile that cannot be written makes WhatsApp Web log the account
-//! out.
+//! Checks whether a browser can be started on a profile. This is checked beforehand, because
+//! Chromium's own errors do not help, and because a profile that cannot be written makes WhatsApp
+//! Web log the account out.
 
 use std::{
     fs, io,
@@ -16,39 +16,41 @@ use crate::{
     model::ClientId,
 };
 
-/// Bytes below which nothing is started: a full disk breaks the login's storage.
+/// The free space in bytes below which no browser is started: a full disk breaks the storage of the
+/// login.
 pub(super) const MIN_FREE: u64 = 20 << 20;
+/// The free space in bytes below which a warning is logged.
 const LOW_FREE: u64 = 200 << 20;
-/// What a profile is called where it is refused.
+/// The name of a profile in error messages.
 const PROFILE: &str = "profile";
 
 /// Why no browser can be started on a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileProblem {
-    /// The path is a file, or something else.
+    /// The path is not a directory.
     #[error("{0} is not a directory; move it away")]
     NotADirectory(PathBuf),
-    /// A link leads elsewhere.
+    /// A link leads out of the session root.
     #[error(
         "{path} leads to {target}, outside of the session path {root}; put the profile itself there, or set [sessions] path"
     )]
     OutsideRoot {
         /// The profile.
         path: PathBuf,
-        /// Where it leads.
+        /// The target of the link.
         target: PathBuf,
         /// The session root.
         root: PathBuf,
     },
-    /// Nothing can be written.
+    /// The path cannot be written.
     #[error(
         "{path} cannot be written ({error}); mount it writable, and give it to the user that runs the gateway"
     )]
     ReadOnly {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the system.
         error: io::Error,
     },
     /// The file system is full.
@@ -56,29 +58,29 @@ pub enum ProfileProblem {
         "only {free} bytes are free at {path}, and {MIN_FREE} are needed; free space, or move [sessions] path"
     )]
     NoSpace {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Bytes.
+        /// The free bytes.
         free: u64,
     },
-    /// Others may use the login.
+    /// Other users may access the profile.
     #[error(transparent)]
     Exposed(#[from] Exposed),
-    /// It cannot even be looked at.
+    /// The path cannot be examined.
     #[error("{path} cannot be looked at: {error}")]
     Unreadable {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the system.
         error: io::Error,
     },
 }
 
-/// Checks the profile of a session before a browser is started on it. A profile that is not there
-/// yet is good when it can be made. Permissions that let others in are taken back.
+/// Checks the profile of a session before a browser is started on it. A profile that does not exist
+/// yet passes if it can be created. Permissions of other users are removed.
 ///
 /// # Errors
-/// What is wrong, and what to do.
+/// See [`ProfileProblem`]; each message says what is wrong and what to do.
 pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProblem> {
     let (auth, profile) = (auth_dir(root), profile_dir(root, client));
     let read_only = |path: &Path| {
@@ -97,7 +99,7 @@ pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProble
     Ok(files::private_folder(PROFILE, &profile)?)
 }
 
-/// True: a directory is there. False: nothing is.
+/// Whether the path is a directory (true) or does not exist (false).
 fn directory(path: &Path) -> Result<bool, ProfileProblem> {
     let unreadable = |error| ProfileProblem::Unreadable {
         path: path.to_owned(),
@@ -106,7 +108,7 @@ fn directory(path: &Path) -> Result<bool, ProfileProblem> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(true),
         Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
-        // A link to nothing is something all the same.
+        // A dangling link counts as something that exists.
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
             Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
             Err(_) => Ok(false),
@@ -118,7 +120,7 @@ fn directory(path: &Path) -> Result<bool, ProfileProblem> {
     }
 }
 
-/// The root itself may be a link (to a volume); what is below it must stay below it.
+/// Checks that a path stays below the root. The root itself may be a link (to a volume).
 fn inside(root: &Path, path: &Path) -> Result<(), ProfileProblem> {
     let real = |path: &Path| {
         fs::canonicalize(path).map_err(|error| ProfileProblem::Unreadable {
@@ -138,13 +140,13 @@ fn inside(root: &Path, path: &Path) -> Result<(), ProfileProblem> {
     }
 }
 
-/// That so many more bytes find room at an existing path.
+/// Checks that `wanted` more bytes fit at an existing path.
 pub(super) fn space(path: &Path, wanted: u64) -> Result<(), ProfileProblem> {
     let stat = statvfs(path).map_err(|error| ProfileProblem::Unreadable {
         path: path.to_owned(),
         error: error.into(),
     })?;
-    // Some file systems do not tell: 0 blocks in all.
+    // Some file systems do not report their size and have 0 blocks in total.
     if stat.blocks() == 0 {
         return Ok(());
     }
@@ -181,7 +183,7 @@ fn room(free: u64, wanted: u64) -> Room {
 
 fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     match error.raw_os_error().map(Errno::from_raw) {
-        // A quota or the last inode; statvfs knows neither.
+        // A quota or the last inode is used up; statvfs reports neither.
         Some(Errno::ENOSPC | Errno::EDQUOT) => ProfileProblem::NoSpace {
             path: path.to_owned(),
             free: 0,
@@ -193,9 +195,9 @@ fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     }
 }
 
-/// Takes back the modes of profiles that let others in: a login made by another program often
-/// stands open to everybody. One that cannot be closed is said; no browser starts on it
-/// ([`check_profile`]).
+/// Removes the permissions of other users from all profiles: a login that another program made is
+/// often readable by everybody. A profile for which this fails is logged, and no browser starts on
+/// it ([`check_profile`]).
 pub fn close_profiles(root: &Path) {
     for folder in [auth_dir(root), shelf(root)] {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -290,7 +292,7 @@ mod tests {
             check("lost"),
             Err(ProfileProblem::NotADirectory(_))
         ));
-        // A folder in which nobody can make a file, not even root.
+        // A folder in which not even root can create a file.
         let error = probe(Path::new("/proc/self"))
             .map_err(|error| full_or(Path::new("/proc/self"), error))
             .expect_err("not writable");

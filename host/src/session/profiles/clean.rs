@@ -1,4 +1,4 @@
-//! Clean-up: what can go without anybody missing it. With a dry run that only says so.
+//! Clean-up: removes what nobody will miss. A dry run only reports what would be done.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -16,19 +16,20 @@ use crate::{browser, model::ClientId};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cleanup {
-    /// Nothing was done: this is what would be.
+    /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
     /// Folders removed, relative to the session root.
     pub removed: Vec<String>,
-    /// Folders set aside, relative to the session root: where they are now (with a dry run: where
-    /// they are still).
+    /// Folders moved to quarantine, relative to the session root: their new paths, or in a dry run
+    /// their current ones.
     pub quarantined: Vec<String>,
-    /// Disk space gained.
+    /// Disk space gained, in bytes.
     pub bytes_freed: u64,
 }
 
-/// Cleans the session root: caches and crash dumps of `idle` sessions (those without a browser),
-/// and folders that belong to none of `known` and have not been written for `age`. Blocking.
+/// Cleans the session root: removes caches and crash dumps of `idle` sessions (those without a
+/// browser), and folders that belong to none of `known` and have not been written for `age`. A
+/// folder that may hold a login is moved to quarantine instead. Blocking.
 ///
 /// # Errors
 /// When the session root cannot be read. A folder that cannot be removed is logged and left.
@@ -65,7 +66,7 @@ pub fn clean(
             .to_string_lossy()
             .into_owned();
         let owned = known.iter().any(|client| profile_dir(root, client) == path);
-        // A link leads to what is not ours.
+        // A link may lead to files that are not ours.
         let real = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir());
         if owned || !real || measure(&path).idle().is_none_or(|idle| idle < age) {
             continue;
@@ -85,17 +86,18 @@ pub fn clean(
     Ok(broom.done)
 }
 
-/// What becomes of the profile of a session that is deleted.
+/// What to do with the profile of a session that is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProfileFate {
-    /// Set aside under `.quarantine`, where a person finds it again.
+    /// Move it to `.quarantine`, where an operator can find it.
     #[default]
     SetAside,
-    /// Deleted for good, the login with it.
+    /// Delete it for good, including the login.
     Delete,
 }
 
-/// Takes the profile of a deleted session away. Its browser must be gone. Blocking.
+/// Removes the profile of a deleted session from its place. Its browser must be gone. A failure is
+/// logged, and the result is then empty. Blocking.
 #[must_use]
 pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Cleanup {
     let (mut broom, path) = (
@@ -119,8 +121,8 @@ struct Broom<'a> {
 }
 
 impl Broom<'_> {
-    /// Works in a profile as long as nobody else does: a browser may have been started since its
-    /// session was called idle.
+    /// Works in a profile while holding its lock: a browser may have been started since the session
+    /// was found idle.
     fn with(&mut self, profile: &Path, work: impl FnOnce(&mut Self)) {
         if !profile.is_dir() {
             return;

@@ -1,4 +1,4 @@
-//! What can be said of profiles from the outside.
+//! Facts about profiles that can be determined from outside.
 
 use std::{
     fs,
@@ -16,25 +16,25 @@ use super::{
 };
 use crate::{browser, model::ClientId, whatsapp::keeps_login};
 
-/// What is known of a profile from the outside.
+/// Facts about a profile, determined from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileFacts {
-    /// Relative to the session root.
+    /// The path, relative to the session root.
     pub path: String,
-    /// It is there.
+    /// Whether the profile exists.
     pub exists: bool,
-    /// This process may write into it.
+    /// Whether this process may write into it.
     pub writable: bool,
-    /// Bytes of all files.
+    /// Disk space of all files, in bytes.
     pub bytes: u64,
     /// Number of files.
     pub files: u64,
-    /// Seconds since a file in it was written.
+    /// Seconds since a file in it was last written.
     pub idle_seconds: Option<u64>,
 }
 
-/// Looks at the profile of a session. Reads the whole folder: call it where blocking is allowed.
+/// Examines the profile of a session. Reads the whole folder, so call it where blocking is allowed.
 #[must_use]
 pub fn facts(root: &Path, client: &ClientId) -> ProfileFacts {
     let dir = profile_dir(root, client);
@@ -52,33 +52,35 @@ pub fn facts(root: &Path, client: &ClientId) -> ProfileFacts {
     }
 }
 
-/// A profile of a list.
+/// An entry of the list of profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedProfile {
-    /// Whose; none: a folder of another program (`session` without a name), which can be adopted.
+    /// The client; `None` for a folder of another program (`session` without a name), which can be
+    /// adopted.
     pub client: Option<ClientId>,
-    /// Relative to the session root.
+    /// The path, relative to the session root.
     pub path: String,
-    /// Bytes of all files.
+    /// Disk space of all files, in bytes.
     pub bytes: u64,
     /// Whether it holds a login.
     pub login: Login,
-    /// The browser that uses it; 0: one whose pid is not known.
+    /// The pid of the browser that uses it; 0 if a browser uses it whose pid is not known.
     pub used_by: Option<i32>,
-    /// Seconds since a file in it was written.
+    /// Seconds since a file in it was last written.
     pub idle_seconds: Option<u64>,
 }
 
-/// What can be said of a login without opening the profile.
+/// What is known about a login without opening the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Login {
-    /// A session on it was linked, and has not ended since.
+    /// A session on it was linked, and the login has not ended since.
     Held,
-    /// WhatsApp Web has been in it: another program's login, or a QR that nobody scanned.
+    /// WhatsApp Web has used the profile: it may hold another program's login, or only a QR code
+    /// that nobody scanned.
     Possible,
-    /// WhatsApp Web has never been in it.
+    /// WhatsApp Web has never used the profile.
     Absent,
 }
 
@@ -90,20 +92,21 @@ fn login(profile: &Path) -> Login {
     }
 }
 
-/// A login that whatsapp-web.js made without a client id (`session`), while the profile of `client`
-/// holds none that could be it: `client` is about to show a QR, and this login would save the scan.
+/// The login that whatsapp-web.js made without a client id (folder `session`), if the profile of
+/// `client` does not hold it already: `client` is about to show a QR code, and adopting this login
+/// would make the scan unnecessary.
 #[must_use]
 pub fn unadopted(root: &Path, client: &ClientId) -> Option<PathBuf> {
     let (found, own) = (auth_dir(root).join("session"), profile_dir(root, client));
-    // One that was adopted and never started looks as it came.
+    // A login that was adopted and never started looks like this.
     let adopted = login(&own) == Login::Possible && !browser::was_held(&own);
     (may_hold_login(&found) && login(&own) != Login::Held && !adopted).then_some(found)
 }
 
-/// The profiles below the session root, by name.
+/// The profiles below the session root, sorted by name.
 ///
 /// # Errors
-/// When the folder cannot be read. One that is not there holds none.
+/// When the folder cannot be read. A missing folder means an empty list.
 pub fn list(root: &Path) -> Result<Vec<ListedProfile>, ProfileError> {
     let dir = auth_dir(root);
     if !dir.exists() {
@@ -142,13 +145,13 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Since something was written; none: nothing is there, or the clock went back.
+    /// The time since the last write; `None` when nothing exists or the clock was set back.
     pub(super) fn idle(&self) -> Option<Duration> {
         self.newest?.elapsed().ok()
     }
 }
 
-/// Adds up a file or a folder without following links. Files that vanish meanwhile are passed over.
+/// Measures a file or a folder without following links. Files that disappear meanwhile are skipped.
 pub(super) fn measure(path: &Path) -> Size {
     let mut size = Size::default();
     let mut open = vec![path.to_owned()];

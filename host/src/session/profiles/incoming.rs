@@ -1,5 +1,5 @@
-//! A profile in the making: a folder beside its place, renamed when it is whole, removed when it is
-//! not.
+//! A profile that is being made: a folder beside its place, which is renamed when it is complete
+//! and removed when it is not.
 
 use std::{
     fs, io,
@@ -30,7 +30,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// A fresh folder for the profile of `client`, which must not be there yet.
+    /// Creates an empty folder for the profile of `client`, which must not exist yet.
     pub(super) fn new(root: &Path, client: &ClientId) -> Result<Self, ProfileError> {
         prepare_root(root).map_err(failed("use the session path", root))?;
         let target = profile_dir(root, client);
@@ -53,8 +53,8 @@ impl Incoming {
         private_dir(&path).map_err(failed("make", path))
     }
 
-    /// Writes one file of `size` bytes; returns what was written. `relative` must have been checked
-    /// to stay below.
+    /// Writes one file of at most `size` bytes; returns the number of bytes written. The caller
+    /// must have checked that `relative` stays below the folder.
     pub(super) fn file(
         &self,
         relative: &Path,
@@ -72,18 +72,18 @@ impl Incoming {
             .mode(0o600)
             .open(&path)
             .map_err(failed("make", &path))?;
-        // No more than there is room for.
+        // Never writes more than the space that was checked.
         io::copy(&mut io::Read::take(content, size), &mut file).map_err(failed("write", path))
     }
 
-    /// Puts the folder in its place, once it is on the disk.
+    /// Flushes the folder to disk and moves it to its place.
     pub(super) fn finish(self) -> Result<PathBuf, ProfileError> {
         if !may_hold_login(&self.dir) {
             return Err(ProfileError::NoLogin(self.dir.clone()));
         }
         let folder = fs::File::open(&self.dir).map_err(failed("open", &self.dir))?;
         nix::unistd::syncfs(&folder).map_err(|error| failed("flush", &self.dir)(error.into()))?;
-        // Refused by the system, too, when somebody has filled the place since.
+        // The rename below also fails if the place is taken after this check.
         check_free(&self.target)?;
         fs::rename(&self.dir, &self.target).map_err(failed("put in place", &self.target))?;
         let parent = self.target.parent().unwrap_or(&self.target);
@@ -103,7 +103,7 @@ impl Incoming {
 }
 
 impl Drop for Incoming {
-    /// After [`Incoming::finish`] nothing is there any more.
+    /// Removes the folder; after [`Incoming::finish`] it no longer exists.
     fn drop(&mut self) {
         self.discard();
     }

@@ -1,4 +1,4 @@
-//! Where things lie below the session root, and what in a profile is worth nothing.
+//! The layout below the session root, and the folders of a profile that are not worth keeping.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::model::ClientId;
 
-/// Chromium makes these anew when they are missing.
+/// Caches, which Chromium recreates when they are missing.
 pub(super) const CACHES: [&str; 10] = [
     "Default/Cache",
     "Default/Code Cache",
@@ -22,20 +22,21 @@ pub(super) const CACHES: [&str; 10] = [
     "component_crx_cache",
 ];
 
-/// What crashes left behind; it may hold pieces of memory, so it does not leave the machine either.
+/// Crash dumps. They may contain parts of memory, so they are not put into backups either.
 pub(super) const DUMPS: [&str; 3] = ["Crash Reports", "Crashpad", "Default/Crashpad"];
 
-/// Folders in which something is being made; one that a crash left is removed once it is old.
+/// The prefix of folders in which a profile is being made; one that a crash left behind is removed
+/// once it is old.
 pub(super) const INCOMING: &str = ".incoming-";
 
-/// The profile of a session: the layout of whatsapp-web.js' `LocalAuth`, so that its logins are
+/// The profile of a session, in the layout of whatsapp-web.js' `LocalAuth`, so that its logins are
 /// found and kept.
 #[must_use]
 pub fn profile_dir(root: &Path, client: &ClientId) -> PathBuf {
     auth_dir(root).join(format!("session-{client}"))
 }
 
-/// The folder of the browser that sessions share; it holds links to their profiles.
+/// The folder of the shared browser; it contains links to the profiles.
 #[must_use]
 pub fn shared_dir(root: &Path) -> PathBuf {
     auth_dir(root).join(".shared")
@@ -54,7 +55,7 @@ pub(super) fn client_of(name: &str) -> Option<ClientId> {
     name.strip_prefix("session-")?.parse().ok()
 }
 
-/// Creates the session root (mode 0700) and proves that it can be written.
+/// Creates the session root (mode 0700) and checks that it can be written.
 ///
 /// # Errors
 /// When it cannot be created or written; the caller names the path.
@@ -63,7 +64,7 @@ pub fn prepare_root(root: &Path) -> io::Result<()> {
     probe(root)
 }
 
-/// Makes a folder, and those above it, that nobody else may look into.
+/// Creates a folder, and its missing parents, with mode 0700.
 pub(super) fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -71,8 +72,9 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-/// Proves that a folder can be written: permissions alone say nothing of a read-only or full file
-/// system. Each proof has a file of its own: sessions that start together look at the same folder.
+/// Checks that a folder can be written by creating a file: permissions alone do not reveal a
+/// read-only or full file system. Each check has its own file, because sessions that start together
+/// check the same folder.
 pub(super) fn probe(dir: &Path) -> io::Result<()> {
     tempfile::Builder::new()
         .prefix(".probe-")
@@ -87,7 +89,8 @@ pub(super) fn relative(root: &Path, path: &Path) -> String {
         .to_string()
 }
 
-/// WhatsApp's login needs Local Storage; a folder with neither that nor `IndexedDB` never held one.
+/// Whether a profile may hold a login. A login needs Local Storage; a folder with neither that nor
+/// `IndexedDB` never held one.
 pub(super) fn may_hold_login(profile: &Path) -> bool {
     profile.join("Default/Local Storage").is_dir() || profile.join("Default/IndexedDB").is_dir()
 }

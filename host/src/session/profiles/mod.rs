@@ -1,11 +1,11 @@
-//! Profile directories: where they lie, what is in them, whether they can be used, and what may be
-//! thrown away.
+//! Profile directories: their location, their contents, whether they can be used, and what may be
+//! removed.
 //!
-//! A login is never thrown away here. Only caches, crash dumps and folders that hold no WhatsApp
-//! storage are removed; an orphan that may hold a login is set aside under `.quarantine`, from
-//! where it can be brought back. Whatever makes a profile (a backup that is restored, a login of
-//! another program that is adopted) makes it in a folder beside its place and renames it when it is
-//! whole. Everything here blocks.
+//! Nothing here deletes a login except [`discard`] with [`ProfileFate::Delete`]. A clean-up removes
+//! only caches, crash dumps and folders without WhatsApp storage; an orphaned folder that may hold
+//! a login is moved to `.quarantine`, from where it can be brought back. Every operation that makes
+//! a profile (restoring a backup, adopting a login of another program) makes it in a folder beside
+//! its place and renames it when it is complete. All functions here block.
 
 mod adopt;
 mod archive;
@@ -30,87 +30,87 @@ pub use quarantine::{Quarantined, bring_back, quarantined, set_aside};
 
 use crate::{browser::BrowserError, model::ClientId};
 
-/// Why something was not done with a profile.
+/// Why an operation on a profile failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// A browser or another command uses it.
+    /// A browser or another command uses the profile.
     #[error("{0}; stop what uses it first: the session (or the gateway), or the other program")]
     InUse(BrowserError),
-    /// The directory, or the file system it lies on.
+    /// The directory or its file system has a problem.
     #[error(transparent)]
     Problem(#[from] ProfileProblem),
-    /// No such profile.
+    /// There is no such profile.
     #[error("there is no profile {0}; `wharf profile list` shows those that are there")]
     Missing(PathBuf),
-    /// Nothing is overwritten.
+    /// The target exists already; nothing is overwritten.
     #[error(
         "{0} is already there and is not overwritten; move it away first (a profile: `wharf profile quarantine <client>`)"
     )]
     Exists(PathBuf),
-    /// It holds neither Local Storage nor `IndexedDB`.
+    /// The folder contains neither Local Storage nor `IndexedDB`.
     #[error(
         "{0} holds no WhatsApp login (neither Default/Local Storage nor Default/IndexedDB is in it)"
     )]
     NoLogin(PathBuf),
-    /// More than one login below the folder.
+    /// There is more than one login below the folder.
     #[error("{dir} holds several logins: {found:?}; name one of them")]
     Several {
-        /// The folder that was named.
+        /// The folder that was searched.
         dir: PathBuf,
-        /// Those in it.
+        /// The logins in it.
         found: Vec<PathBuf>,
     },
-    /// The folder's name says nothing.
-    #[error("the name of {0} says no client id; name one with --client")]
+    /// The name of the folder contains no client id.
+    #[error("the folder name of {0} contains no client id; name one with --client")]
     NoClient(PathBuf),
-    /// Nothing of that name was set aside.
+    /// Nothing with that name is in quarantine.
     #[error("nothing called {0:?} was set aside; `wharf profile list` shows what was")]
     NotQuarantined(String),
-    /// A link, a device, or a path that leaves the profile.
+    /// An entry is a link, a device, or a path that leaves the profile.
     #[error(
         "{place} contains {entry:?}, which is neither a file nor a folder below it; nothing was done"
     )]
     Unsafe {
-        /// Archive or folder.
+        /// The archive or folder.
         place: PathBuf,
         /// The entry.
         entry: PathBuf,
     },
-    /// No profile is so large.
+    /// It is larger than any profile.
     #[error(
         "{place} has more than {entries} files or {bytes} bytes, which no profile has; nothing was done"
     )]
     TooLarge {
-        /// Archive or folder.
+        /// The archive or folder.
         place: PathBuf,
-        /// The most files and folders.
+        /// The limit of files and folders.
         entries: usize,
-        /// The most bytes.
+        /// The limit of bytes.
         bytes: u64,
     },
-    /// Not made by `backup`.
+    /// The file was not made by `backup`.
     #[error("{0} is no backup of a profile: its first entry is not {MANIFEST}", MANIFEST = archive::MANIFEST)]
     NotABackup(PathBuf),
-    /// The system refused.
+    /// The operating system reported an error.
     #[error("cannot {what} {path}: {error}")]
     Io {
         /// What was attempted.
         what: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// The system's words.
+        /// The error.
         error: io::Error,
     },
 }
 
-/// An error of the system with what it was about.
+/// Makes an error that names the operation and the path.
 fn failed(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> ProfileError {
     let path = path.into();
     move |error| ProfileError::Io { what, path, error }
 }
 
-/// The right to the profile of a client, which must be there.
+/// Locks the profile of a client, which must exist.
 fn hold(
     root: &std::path::Path,
     client: &ClientId,

@@ -1,5 +1,5 @@
-//! What was set aside: folders that may hold a login and belong to nobody, or that an operator put
-//! there.
+//! The quarantine: folders that may hold a login and belong to no session, and profiles that an
+//! operator moved there.
 
 use std::{
     fs,
@@ -19,24 +19,25 @@ use crate::{
     model::{ClientId, Timestamp},
 };
 
-/// A folder that was set aside.
+/// A folder in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quarantined {
-    /// What [`bring_back`] takes: the folder's old name and the time, `session-<id>-<ms>`.
+    /// The name that [`bring_back`] takes: the old name of the folder and the time,
+    /// `session-<id>-<ms>`.
     pub name: String,
-    /// Relative to the session root.
+    /// The path, relative to the session root.
     pub path: String,
-    /// Bytes of all files.
+    /// Disk space of all files, in bytes.
     pub bytes: u64,
-    /// When it was set aside, as far as its name says.
+    /// When it was moved to quarantine, if its name says so.
     pub since: Option<Timestamp>,
 }
 
-/// What was set aside, by name.
+/// The folders in quarantine, sorted by name.
 ///
 /// # Errors
-/// When the folder cannot be read. One that is not there holds nothing.
+/// When the folder cannot be read. A missing folder means an empty list.
 pub fn quarantined(root: &Path) -> Result<Vec<Quarantined>, ProfileError> {
     let shelf = shelf(root);
     if !shelf.exists() {
@@ -65,10 +66,10 @@ pub fn quarantined(root: &Path) -> Result<Vec<Quarantined>, ProfileError> {
     Ok(found)
 }
 
-/// Sets the profile of a client aside; its session begins anew with a QR.
+/// Moves the profile of a client to quarantine; its session starts again with a QR code.
 ///
 /// # Errors
-/// While it is in use, and when it cannot be moved.
+/// While the profile is in use, and when it cannot be moved.
 pub fn set_aside(root: &Path, client: &ClientId) -> Result<Quarantined, ProfileError> {
     let (dir, _lock) = hold(root, client)?;
     let target = shelve(root, &dir)?;
@@ -86,7 +87,7 @@ pub fn set_aside(root: &Path, client: &ClientId) -> Result<Quarantined, ProfileE
     })
 }
 
-/// Moves a folder to the shelf; returns where it is now.
+/// Moves a folder to quarantine; returns its new path.
 pub(super) fn shelve(root: &Path, dir: &Path) -> Result<PathBuf, ProfileError> {
     let shelf = shelf(root);
     private_dir(&shelf).map_err(failed("make", &shelf))?;
@@ -96,10 +97,11 @@ pub(super) fn shelve(root: &Path, dir: &Path) -> Result<PathBuf, ProfileError> {
     Ok(target)
 }
 
-/// Puts what was set aside back in its place; returns the place.
+/// Moves a folder from quarantine back to its place; returns that place.
 ///
 /// # Errors
-/// When there is no such name, and when a profile is in that place again.
+/// When there is no such name, when a profile is in that place again, and when the folder is in
+/// use.
 pub fn bring_back(root: &Path, name: &str) -> Result<PathBuf, ProfileError> {
     let missing = || ProfileError::NotQuarantined(name.to_owned());
     let plain = Path::new(name)
@@ -123,7 +125,7 @@ pub fn bring_back(root: &Path, name: &str) -> Result<PathBuf, ProfileError> {
     Ok(target)
 }
 
-/// The old name and the time of a name on the shelf.
+/// Splits a name in quarantine into the old name and the time.
 fn parts(name: &str) -> Option<(&str, Timestamp)> {
     let (old, millis) = name.rsplit_once('-')?;
     Some((old, Timestamp(millis.parse().ok()?)))

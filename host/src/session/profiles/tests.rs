@@ -300,7 +300,7 @@ fn a_login_without_a_client_id_is_pointed_out_until_it_is_adopted() {
     let found = root.join(".wwebjs_auth/session");
     fill(&found.join("Default/Local Storage/leveldb"));
     assert_eq!(unadopted(root, &client), Some(found.clone()));
-    // A QR was shown to nobody, in a profile of our own.
+    // A profile of our own, in which a QR code was shown and not scanned.
     let own = profile_dir(root, &client);
     fill(&own.join("Default/Local Storage/leveldb"));
     drop(browser::hold_profile(&own).expect("free"));

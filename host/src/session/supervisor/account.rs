@@ -1,11 +1,11 @@
-//! Whose account the session is. The journal has to know before anything can be sent with it: what
-//! waits may have been accepted for another one.
+//! The account of a session. The journal must know it before anything can be sent, because waiting
+//! messages may have been accepted for another account.
 
 use super::Supervisor;
 use crate::{model::Account, whatsapp::PageStatus};
 
 impl Supervisor {
-    /// Takes the page's word on the account.
+    /// Processes the account that the page reports.
     pub(super) async fn account(&mut self, status: &PageStatus) {
         let before = self.snapshot.borrow().account.clone();
         match &status.account {
@@ -22,14 +22,14 @@ impl Supervisor {
         }
     }
 
-    /// The session becomes ready.
+    /// Called when the session becomes ready.
     pub(super) async fn owned(&mut self) {
         if self.owner.unknown {
             self.note_account(None).await;
         }
     }
 
-    /// The login has ended.
+    /// Called when the login has ended.
     pub(super) fn disowned(&mut self) {
         self.owner.unknown = true;
         self.snapshot

@@ -1,4 +1,4 @@
-//! The browser of a session: asked for, running, or being closed; and the tasks that work on it.
+//! The browser of a session, whether requested, running or closing, and the tasks that work on it.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     whatsapp::{LaunchError, Launcher, Page, PageError, PageLife, PageReading},
 };
 
-/// A launch that takes longer does not count among those that run at the same time.
+/// After this time a launch no longer counts towards the limit of concurrent launches.
 const SLOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Body {
@@ -28,7 +28,7 @@ pub(super) struct Body {
     launcher: Arc<dyn Launcher>,
     journal: Arc<dyn Journal>,
     starts: Arc<Semaphore>,
-    /// Whoever holds its one permit may have a browser on the profile.
+    /// A single permit; its holder may have a browser on the profile.
     profile: Arc<Semaphore>,
     running: Option<Running>,
     generation: u64,
@@ -71,12 +71,12 @@ impl Body {
         generation == self.generation
     }
 
-    /// Whether a browser or a task is left.
+    /// Whether a task is still running.
     pub(super) fn busy(&self) -> bool {
         !self.work.is_empty()
     }
 
-    /// The next news of the page or of a task; waits for ever when there is neither.
+    /// The next event of the page or result of a task; waits forever when there is neither.
     pub(super) async fn next(&mut self) -> Done {
         tokio::select! {
             news = heard(self.running.as_mut(), &*self.journal) => news,
@@ -90,8 +90,8 @@ impl Body {
         let (client, launcher) = (self.client.clone(), Arc::clone(&self.launcher));
         let (profile, starts) = (Arc::clone(&self.profile), Arc::clone(&self.starts));
         let (tell, told) = oneshot::channel();
-        // Not one of our own tasks, which end with us: a browser that comes up when nobody waits
-        // for it is closed again.
+        // This task is not in `work`, whose tasks are aborted with the supervisor: a browser that
+        // comes up after that is closed here.
         tokio::spawn(async move {
             let result = async {
                 let closed = |_| LaunchError::Failed("the gateway is stopping".into());
@@ -100,7 +100,7 @@ impl Body {
                 let mut launching = launcher.launch(&client);
                 let launched = match timeout(SLOW, &mut launching).await {
                     Ok(launched) => launched?,
-                    // It hangs, or the machine is slow: others do not wait for that.
+                    // The launch hangs, or the machine is slow; other sessions do not wait for it.
                     Err(_) => {
                         drop(turn);
                         launching.await?
@@ -114,16 +114,16 @@ impl Body {
             }
         });
         self.work.spawn(async move {
-            // The session waits for the result: it is told of one in any case.
+            // The session waits for the result, so it gets one even if the launch panics.
             let result = told
                 .await
-                .unwrap_or_else(|_| Err(LaunchError::Failed("the launch broke off".into())));
+                .unwrap_or_else(|_| Err(LaunchError::Failed("the launch panicked".into())));
             Done::Launched { generation, result }
         });
     }
 
-    /// Takes the result of a launch. None: it belongs to an older generation, and its browser is
-    /// closed again.
+    /// Processes the result of a launch. `None`: the launch belongs to an older generation, and its
+    /// browser is closed again.
     pub(super) fn launched(
         &mut self,
         generation: u64,
@@ -148,7 +148,7 @@ impl Body {
         }
     }
 
-    /// Closes what runs and disowns what is being started.
+    /// Closes the running browser, and abandons one that is being launched.
     pub(super) fn close(&mut self) {
         self.generation += 1;
         if let Some(running) = self.running.take() {
@@ -164,7 +164,7 @@ impl Body {
         });
     }
 
-    /// Asks the page for something whose effect comes as an event.
+    /// Asks the page for something whose effect arrives as an event.
     pub(super) fn ask<F, Fut>(&mut self, what: &'static str, call: F)
     where
         F: FnOnce(Arc<dyn Page>) -> Fut + Send + 'static,
@@ -202,13 +202,13 @@ impl Body {
         });
     }
 
-    /// Lets the page tell more. What it does not hear of now it hears with the next ones, or at the
-    /// next health check.
+    /// Tells the page what is recorded, so that it reports more. If this call fails, the next one
+    /// or the next health check carries the same information.
     pub(super) fn recorded(&mut self, messages: usize) {
         let Some(page) = self.page() else { return };
         let page: Arc<dyn PageReading> = page;
         self.work.spawn(async move {
-            // A page that is gone has its own end.
+            // The end of a page that is gone is handled elsewhere.
             let _ = page.recorded(messages).await;
             Done::Nothing
         });
@@ -231,7 +231,8 @@ impl Body {
     }
 }
 
-/// The answer of a page for which the session waits; a call that panics is a refusal.
+/// The answer of the page to a call that the session waits for; a call that panics counts as
+/// refused.
 async fn answer<T>(
     what: &'static str,
     call: impl Future<Output = Result<T, PageError>>,
@@ -239,7 +240,7 @@ async fn answer<T>(
     tasks::unless_panics(call).await.unwrap_or_else(|| {
         Err(PageError::Refused {
             what,
-            reason: "the call broke off".into(),
+            reason: "the call panicked".into(),
         })
     })
 }

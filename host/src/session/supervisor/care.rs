@@ -1,8 +1,9 @@
-//! What a health check means beyond "the page answers": memory, acknowledgements that stay away,
-//! and what an operator should know although the session is ready (its notices).
+//! What follows from a health check beyond "the page answers": memory, missing acknowledgements,
+//! and the notices, which tell an operator about conditions of a session that is ready.
 //!
-//! A page is loaded anew for its own good only when nothing has passed through it for a while, and
-//! at most once in [`REFRESH_PAUSE`], so that a page that is simply large is not loaded for ever.
+//! A page is reloaded for maintenance only when nothing has passed through it for a while, and at
+//! most once in [`REFRESH_PAUSE`], so that a page that is simply large is not reloaded again and
+//! again.
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use crate::{
     whatsapp::{BrowserReport, Fault, PageStatus, TimeLock},
 };
 
-/// Without a message for so long the page is not needed right now.
+/// How long a page must be without a message to count as quiet.
 const QUIET: Duration = Duration::from_secs(30);
-/// Between two refreshes for the page's own good.
+/// The shortest time between two reloads for maintenance.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1800);
 
 impl Supervisor {
-    /// Takes the page's word on the time lock, when it is a new one or holds on.
+    /// Records what the page says about the time lock, when it has changed or a lock continues.
     pub(super) async fn time_lock(&mut self, lock: Option<TimeLock>) {
         if self.care.locked.replace(lock) == Some(None) && lock.is_none() {
             return;
@@ -40,7 +41,7 @@ impl Supervisor {
         self.care.held = self.parts.journal.held(&self.parts.client).await;
     }
 
-    /// Publishes what changed of the notices.
+    /// Publishes the notices if they have changed.
     pub(super) async fn notice(&mut self, status: Option<PageStatus>) {
         if let Some(status) = status {
             self.care.status = Some(status);
@@ -54,7 +55,7 @@ impl Supervisor {
             self.snapshot.borrow().account.clone(),
         );
         if notices.is_empty() {
-            info!(%client, "the session's notices are gone");
+            info!(%client, "the session has no notices any more");
         } else {
             warn!(%client, ?notices, "session");
         }
@@ -70,7 +71,7 @@ impl Supervisor {
             .await;
     }
 
-    /// Counts a fault of the bridge, and tells of it when it is time for that.
+    /// Counts a fault of the bridge, and reports it when that is due.
     pub(super) async fn fault(&mut self, fault: Fault) {
         let client = self.parts.client.clone();
         metrics::counter!("wharf_bridge_faults_total", "session" => client.to_string())
@@ -86,7 +87,7 @@ impl Supervisor {
         }
     }
 
-    /// After a health check of a session that is ready.
+    /// Called after a health check of a session that is ready.
     pub(super) async fn look_after(&mut self, browser: &BrowserReport) {
         if self.machine.state != SessionState::Ready || self.machine.mending {
             return;
@@ -133,7 +134,8 @@ impl Supervisor {
         self.take(Input::Refresh(reason)).await;
     }
 
-    /// Everything says ready and nothing gets through: first a new page, then a new browser.
+    /// The session is ready and no acknowledgement arrives: first the page is reloaded, then the
+    /// browser is restarted.
     async fn stalled(&mut self) -> Option<Input> {
         let limit = self.parts.limits.ack_watchdog;
         let care = &self.care;
@@ -158,7 +160,8 @@ impl Supervisor {
             Stalled::No => (Stalled::PageAnew, Input::Refresh(reason)),
             Stalled::PageAnew => (Stalled::BrowserAnew, Input::Lost(reason)),
             Stalled::BrowserAnew => {
-                // For the same sends a browser is started anew once: they may be forgotten.
+                // For the same sends the browser is restarted only once, because WhatsApp may have
+                // forgotten them.
                 let older = self
                     .parts
                     .journal

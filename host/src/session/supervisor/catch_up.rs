@@ -1,10 +1,10 @@
-//! What arrived while nobody listened. WhatsApp Web confirms a message when it has stored it, and
-//! the server does not send it again; when browser or gateway dies right then, only the page's own
-//! database still has it.
+//! Catching up with messages that arrived while the gateway was not listening. WhatsApp Web
+//! confirms a message when it has stored it, and the server does not send it again; if the browser
+//! or the gateway dies at that moment, only the page's own database has the message.
 //!
-//! So each document is asked once, when it is ready, for what is newer than the last moment at
-//! which everything was told, less a margin; the journal knows what was told before. That moment is
-//! kept per account: another account's history is nobody's news.
+//! So each document is asked once, when it is ready, for everything newer than the time up to which
+//! all messages were recorded, less a margin; the journal skips what was recorded before. That time
+//! is kept per account, because the history of another account must not be reported.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::{
     whatsapp::PageError,
 };
 
-/// Clocks differ, and a message is stamped when it is sent.
+/// The margin: clocks differ, and a message is stamped when it is sent.
 const MARGIN: Duration = Duration::from_secs(600);
 
-/// So often a document is asked again for what could not be read.
+/// How often a document is asked for messages that it could not read.
 const ATTEMPTS: u8 = 3;
 
 impl Supervisor {
-    /// Asks the page, once per document.
+    /// Asks the page, once for each document.
     pub(super) async fn catch_up(&mut self) {
         if self.catch_up.stage != Stage::Due || !self.machine.can_send() {
             return;
@@ -46,16 +46,18 @@ impl Supervisor {
                 self.catch_up.stage = Stage::Done;
                 self.all_told(None).await;
             }
-            // Taken for "nothing", what was missed would never be told: it stays due.
+            // If this counted as "none", missed messages would never be reported. So catching up
+            // stays due.
             Err(Unread) => {}
         }
     }
 
-    /// The page has told all that it found; see
+    /// The page has reported all that it found; see
     /// [`PageEvent::CaughtUp`](crate::whatsapp::PageEvent::CaughtUp).
     pub(super) async fn caught_up(&mut self, complete: Option<bool>) {
         let client = &self.parts.client;
-        // Otherwise one of them was not recorded, and is asked for again.
+        // In any other stage one of the messages could not be recorded, and catching up is
+        // repeated.
         if self.catch_up.stage != Stage::Asked {
             return;
         }
@@ -79,7 +81,7 @@ impl Supervisor {
 
     pub(super) async fn no_catch_up(&mut self, error: &PageError) {
         let client = &self.parts.client;
-        // The next health check asks again, unless that changes nothing.
+        // The next health check asks again, unless the build lacks the capability.
         self.catch_up.stage = if matches!(error, PageError::ContractBroken { .. }) {
             Stage::Done
         } else {
@@ -89,7 +91,7 @@ impl Supervisor {
         self.all_told(None).await;
     }
 
-    /// Tells messages. What cannot be recorded now (a full disk) is asked for again.
+    /// Records messages. If some cannot be recorded now (a full disk), they are asked for again.
     pub(super) async fn messages(&mut self, messages: Vec<Arrival>) {
         if messages.iter().any(|arrival| !arrival.missed) {
             self.care.message();
@@ -107,7 +109,8 @@ impl Supervisor {
         self.body.recorded(count);
     }
 
-    /// Notes that nothing older is untold than what the page holds back, if anything.
+    /// Notes the time up to which all messages are recorded: now, or the time since which the page
+    /// holds a message back.
     pub(super) async fn all_told(&self, held_back: Option<Timestamp>) {
         let Some(account) = self.snapshot.borrow().account.clone() else {
             return;

@@ -1,4 +1,4 @@
-//! What the tasks of a supervisor bring back.
+//! The results that reach the supervisor's loop.
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -10,18 +10,18 @@ use crate::{
     },
 };
 
-/// A browser with the right to its profile.
+/// A launched browser with the permit for its profile.
 pub(super) struct Start {
     pub(super) launched: Launched,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// What a task brought back.
+/// An event of the page, or the result of a task.
 pub(super) enum Done {
     Event(PageEvent),
-    /// News of sends that came one behind the other: noted together, they share a commit.
+    /// Progress of sends that arrived together; recorded together, they share a commit.
     Sends(Vec<SendNews>),
-    /// Messages that came one behind the other.
+    /// Messages that arrived together.
     Messages(Vec<Arrival>),
     Launched {
         generation: u64,

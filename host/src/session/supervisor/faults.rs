@@ -1,6 +1,6 @@
-//! Faults of the bridge: told once, then counted. Whatever they were about is not told or told as
-//! unknown, so an operator has to know; what goes wrong with each message must not become an event
-//! for each.
+//! Faults of the bridge. The item that a fault was about is not reported, or is reported as
+//! unknown, so an operator has to know. A fault that occurs with every message must not become an
+//! event each time, so faults are reported once and then counted.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,10 +11,10 @@ use crate::{
     whatsapp::Fault,
 };
 
-/// A kind that goes on is told again after so long, and forgotten when it has not happened for so
-/// long.
+/// How long until a continuing kind of fault is reported again, and until one that no longer occurs
+/// is forgotten.
 const AGAIN: Duration = Duration::from_secs(3600);
-/// Kinds that are told apart.
+/// How many kinds are told apart.
 const KINDS: usize = 64;
 
 /// Faults by place and error.
@@ -30,7 +30,7 @@ struct Kind {
 }
 
 impl Faults {
-    /// Counts a fault; what is to be told of it, if it is time for that.
+    /// Counts a fault; returns the report if it is due.
     pub(super) fn note(&mut self, fault: Fault) -> Option<BridgeFault> {
         let mut key = (fault.place, fault.error);
         if self.0.len() >= KINDS && !self.0.contains_key(&key) {
@@ -62,8 +62,8 @@ impl Faults {
         told
     }
 
-    /// What an operator should know. Says no number, so that it changes only when something else
-    /// goes wrong.
+    /// The notice for operators. It contains no count, so it changes only when another kind of
+    /// fault occurs.
     pub(super) fn notice(&mut self) -> Option<String> {
         self.0.retain(|_, kind| kind.last.elapsed() < AGAIN);
         if self.0.is_empty() {
@@ -76,7 +76,7 @@ impl Faults {
             .collect::<Vec<_>>()
             .join("; ");
         Some(format!(
-            "the bridge stumbles over what the page does ({kinds}); messages may be missing or arrive as `other`"
+            "the bridge failed on something the page did ({kinds}); messages may be missing or arrive as `other`"
         ))
     }
 }

@@ -1,9 +1,9 @@
-//! What a page has said and nobody has looked at yet, and which of it comes first.
+//! The events of a page that are not processed yet, and their order.
 //!
-//! Messages come in floods and nobody waits for one; somebody may wait for each acknowledgement. So
-//! news of sends, and what the page says of itself, overtake the messages that wait, one batch of
-//! them at least in between; everything else keeps its place. What comes together is handed out
-//! together, so that it shares a commit.
+//! Messages arrive in floods and no caller waits for one; a caller may wait for each
+//! acknowledgement. So progress of sends, status and faults overtake waiting messages, but at least
+//! one batch of messages is processed in between; all other events keep their place. Events that
+//! arrive together are handed out together, so that they share a commit.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -19,21 +19,21 @@ use crate::{
     whatsapp::{PageEvent, SendNews, SendProgress},
 };
 
-/// News of sends, or messages, handed out at a time.
+/// The most acknowledgements or messages that are handed out at a time.
 const TOGETHER: usize = 64;
-/// News that are looked through for what comes first; there is never more of it than messages a
-/// page tells ahead, and a few.
+/// How many events are searched for one that may overtake. A page never reports many more than its
+/// window of messages.
 const LOOKED_AT: usize = 1024;
-/// What nobody waits for waits so long for company.
+/// How long an event that no caller waits for waits for others to share a commit with.
 const LINGER: Duration = Duration::from_millis(20);
 
 pub(super) struct Heard {
     events: mpsc::Receiver<PageEvent>,
-    /// Taken from there, not yet handed out.
+    /// Events received and not yet handed out.
     waiting: VecDeque<PageEvent>,
-    /// All that was heard waits for company, at the longest until then.
+    /// When the wait for further events ends, if all waiting events may wait.
     waits_until: Option<Instant>,
-    /// Messages were overtaken since the last of them was handed out.
+    /// Messages were overtaken since the last batch of them was handed out.
     overtaken: bool,
 }
 
@@ -47,8 +47,7 @@ impl Heard {
         }
     }
 
-    /// The next news. May be dropped at any `await` and begun anew: what was heard is kept, and so
-    /// is the end of the wait.
+    /// The next event. Cancel safe: received events and the end of the wait are kept.
     pub(super) async fn next(&mut self, journal: &dyn Journal) -> Done {
         if self.waiting.is_empty() {
             self.more().await;
@@ -74,7 +73,7 @@ impl Heard {
             .unwrap_or_else(|| Done::Event(PageEvent::Closed("the browser is gone".into())))
     }
 
-    /// Waits for more; how much came. 0: there will be no more.
+    /// Waits for more events and returns their number; 0 when there will be none.
     async fn more(&mut self) -> usize {
         let mut some = Vec::new();
         let came = self.events.recv_many(&mut some, TOGETHER).await;
@@ -144,7 +143,8 @@ fn arrival(event: PageEvent) -> Option<Arrival> {
     }
 }
 
-/// Nobody waits for what comes after the server's acknowledgement, and often not for that.
+/// Whether an event may wait: no caller waits for an acknowledgement after the server's, and often
+/// not for that one.
 fn can_wait(event: &PageEvent, journal: &dyn Journal) -> bool {
     match event {
         PageEvent::Send(SendNews {

@@ -1,9 +1,9 @@
-//! The task that owns one session: it feeds the machine and performs its effects.
+//! The task that owns one session: it feeds the state machine and performs its effects.
 //!
-//! Nothing in its loop waits for a browser: launches, closes and calls into the page run as tasks
-//! of their own and come back as [`Done`], stamped with the generation they belong to. News of an
-//! older generation is dropped. One permit stands for the profile directory: a launch takes it, and
-//! only the end of the close gives it back.
+//! Its loop never waits for a browser: launches, closes and calls into the page run as separate
+//! tasks and return as [`Done`], stamped with their generation. Results of an older generation are
+//! dropped. One permit stands for the profile directory: a launch takes it, and only the end of the
+//! close returns it.
 
 mod account;
 mod body;
@@ -44,32 +44,32 @@ use crate::{
     whatsapp::{Launcher, Page, PageSending},
 };
 
-/// What a supervisor is made of.
+/// The parts of a supervisor.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// Whose session.
+    /// The client that the session belongs to.
     pub client: ClientId,
     /// Starts pages.
     pub launcher: Arc<dyn Launcher>,
-    /// Takes the news.
+    /// Records the events.
     pub journal: Arc<dyn Journal>,
     /// Limits and pauses.
     pub rules: Rules,
-    /// Between health checks.
+    /// The time between health checks.
     pub health_interval: Duration,
-    /// Memory and acknowledgements.
+    /// Limits for memory and acknowledgements.
     pub limits: Limits,
-    /// So many sessions start at the same time: a permit each.
+    /// Limits how many sessions start at the same time, with one permit for each.
     pub starts: Arc<Semaphore>,
     /// The profile held a login when the gateway stopped.
     pub linked: bool,
-    /// Start at once.
+    /// Whether to start at once.
     pub wanted: bool,
 }
 
-/// Commands that wait for a session to take them; whoever has one more waits too.
+/// How many commands may wait for a session; a further sender waits.
 const COMMANDS: usize = 32;
-/// Before a supervisor is begun anew.
+/// The pause before a supervisor that panicked is restarted.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the supervisor of one session.
@@ -98,7 +98,7 @@ pub fn spawn(parts: Parts) -> SessionHandle {
     handle
 }
 
-/// What others see of a session.
+/// The channels through which others see a session.
 #[derive(Clone)]
 struct Shown {
     snapshot: watch::Sender<Snapshot>,
@@ -106,10 +106,10 @@ struct Shown {
     any_page: watch::Sender<Option<Arc<dyn Page>>>,
 }
 
-/// Runs the supervisor. One that panics is begun anew with a new browser; whoever holds the
-/// session's handle notices a session that starts again, and nothing else.
+/// Runs the supervisor, and restarts it with a new browser when it panics; to holders of the
+/// session's handle this looks like a session that starts again.
 async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
-    // The same for one after the other: the browser of the one before may still be closing.
+    // All supervisors share this permit: the browser of the previous one may still be closing.
     let profile = Arc::new(Semaphore::new(1));
     while tasks::unless_panics(
         Supervisor::new(parts.clone(), shown.clone(), Arc::clone(&profile)).run(&mut inbox),
@@ -121,7 +121,7 @@ async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
         let (client, at, reason) = (
             parts.client.clone(),
             Timestamp::now(),
-            "the session's task broke off; it begins anew".to_owned(),
+            "the session's task panicked; it is restarted".to_owned(),
         );
         let (before, account) = (
             shown.snapshot.borrow().state,
@@ -150,7 +150,7 @@ async fn own(mut parts: Parts, shown: Shown, mut inbox: mpsc::Receiver<Order>) {
             after: SessionState::Disconnected,
             reason,
         };
-        // The journal may be what panicked.
+        // The journal may be the part that panicked.
         let _ = tasks::unless_panics(parts.journal.entered(
             &transition,
             account.as_ref(),
@@ -170,9 +170,9 @@ struct Supervisor {
     ready_page: watch::Sender<Option<Arc<dyn PageSending>>>,
     any_page: watch::Sender<Option<Arc<dyn Page>>>,
     timer: Option<Instant>,
-    /// The contract is being looked at before the session is called ready.
+    /// The contract is being checked before the session becomes ready.
     probing: bool,
-    /// The page had no answer to the last health check.
+    /// The page did not answer the last health check.
     missed: bool,
     catch_up: CatchUp,
     care: Care,
@@ -216,7 +216,7 @@ impl Supervisor {
                 order = inbox.recv() => {
                     let Some((command, done)) = order else { return self.shut_down().await };
                     self.obey(command).await;
-                    // The asker may have stopped waiting.
+                    // The sender may no longer wait.
                     let _ = done.send(());
                     if command == Command::Shutdown {
                         return;
@@ -238,7 +238,7 @@ impl Supervisor {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            // Between two attempts it is running, as far as whoever asks is concerned.
+            // A session between two attempts counts as running.
             Command::Start
                 if self.machine.open || self.machine.state == SessionState::Reconnecting => {}
             Command::Start | Command::Reconnect => self.take(Input::Start).await,
@@ -252,7 +252,7 @@ impl Supervisor {
         }
     }
 
-    /// Feeds the machine and performs what it says.
+    /// Feeds one input to the machine and performs the effects.
     async fn take(&mut self, input: Input) {
         let linked = self.machine.linked;
         let machine = self.machine.clone();
@@ -332,7 +332,7 @@ impl Supervisor {
             .await;
     }
 
-    /// Makes what others see agree with the machine.
+    /// Updates what others see to match the machine.
     fn publish(&mut self) {
         let page = self.body.page();
         let ready = page

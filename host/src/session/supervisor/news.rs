@@ -1,4 +1,4 @@
-//! What the news of a page and of tasks mean to the machine.
+//! Translates events of the page and results of tasks into inputs of the machine.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// WhatsApp's code for an account that will not come back.
+/// WhatsApp's code for a permanent ban.
 const PERMANENT_BAN: &str = "406";
-/// A ban whose end was not said is looked at again after so long.
+/// How long to wait when a ban has no known end.
 const UNKNOWN_BAN: Duration = Duration::from_secs(1800);
-/// Without this nothing can be sent, so the session is not ready; other capabilities fail by
-/// themselves.
+/// The capability without which nothing can be sent, so that the session is not ready; the other
+/// capabilities fail separately.
 const ESSENTIAL: &str = "send_text";
 
 impl Supervisor {
@@ -151,7 +151,8 @@ impl Supervisor {
         self.account(&status).await;
         self.snapshot
             .send_modify(|snapshot| snapshot.page = Some(status.clone()));
-        // No word is not the word that there is none: what was noted holds until its end.
+        // A status without the lock does not mean that there is none if the page cannot tell; a
+        // recorded lock then stays until its end.
         if stage == Stage::Ready && (status.time_lock.is_some() || status.time_lock_known) {
             self.time_lock(status.time_lock).await;
         }
@@ -189,7 +190,7 @@ impl Supervisor {
                     .send_modify(|snapshot| snapshot.contract = Some(report));
                 self.take(input).await;
             }
-            // The page was loaded anew meanwhile; the new one will be probed.
+            // The page was reloaded meanwhile; the new one will be checked.
             Err(PageError::Gone { .. }) => {}
             Err(error) => self.take(Input::Lost(error.to_string())).await,
         }
@@ -222,7 +223,8 @@ impl Supervisor {
     pub(super) async fn check_health(&mut self) {
         let qr = self.snapshot.borrow().qr.clone();
         match self.machine.state {
-            // The page's own rotation stops silently when it was offline at the wrong moment.
+            // The page's own rotation of QR codes stops silently if it was offline at the wrong
+            // moment.
             SessionState::QrReady
                 if !self.is_pairing()
                     && !self.machine.passkey
@@ -285,7 +287,8 @@ impl Supervisor {
                 self.all_told(untold_since).await;
                 self.look_after(&browser).await;
             }
-            // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
+            // A first failure may be a reload. After a second one in a row, the page has gone to a
+            // place without a bridge.
             Err(PageError::Gone { .. }) if !std::mem::replace(&mut self.missed, true) => {}
             Err(error) => {
                 self.take(Input::Lost(format!("health check: {error}")))

@@ -1,4 +1,4 @@
-//! Codes for linking by phone number, as the page tells them.
+//! Pairing codes that the page reports.
 
 use tracing::info;
 
@@ -21,7 +21,8 @@ impl Supervisor {
             .as_ref()
             .map_or(1, |before| before.attempt + 1);
         let view = PairingView::new(code, attempt);
-        // The QR on show has lost its secret to the code.
+        // The QR code on display is no longer valid, because the pairing code has replaced its
+        // secret.
         self.snapshot
             .send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, Some(view.clone())));
         self.parts
@@ -37,13 +38,13 @@ impl Supervisor {
 
     pub(super) fn pairing_ended(&mut self, reason: &str) {
         info!(client = %self.parts.client, reason, "no pairing code can be typed any more");
-        // A QR of before is dead, too, also when the request for a code failed; the next batch is
-        // on its way.
+        // The previous QR code is no longer valid either, even if the request for a code failed;
+        // the next batch follows.
         self.snapshot
             .send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
     }
 
-    /// A code can be typed: a new batch of QR codes now would spoil it.
+    /// Whether a pairing code is valid now; a new batch of QR codes would invalidate it.
     pub(super) fn is_pairing(&self) -> bool {
         self.snapshot
             .borrow()

@@ -1,9 +1,9 @@
-//! A passkey ceremony beside the session's state: at linking the state stays `qr_ready`, at a
+//! A passkey ceremony beside the session's state: while linking the state stays `qr_ready`, at a
 //! checkpoint `ready`.
 //!
-//! It has a clock of its own, because a session that is ready waits for something else at the same
-//! time. A failure of the page in sending the assertion is worth one fresh challenge on the same
-//! connection; so is an answer that comes late.
+//! The ceremony has its own timer, because a session that is ready waits for something else at the
+//! same time. If the page fails to send the assertion, or an answer arrives late, one new challenge
+//! is requested on the same connection.
 
 mod words;
 
@@ -24,11 +24,11 @@ use crate::{
     whatsapp::{PasskeyNews, PasskeyOrder, PasskeyPurpose},
 };
 
-/// So long after the request the page has what proves that no code need be compared.
+/// How long after the request the page holds the proof that makes comparing a code unnecessary.
 const CODE_WITHOUT: Duration = Duration::from_secs(300);
-/// Tokens that are over and still explained.
+/// How many ended tokens are kept, so that their outcome can be explained.
 const PAST: usize = 8;
-/// The reasons that a session shows with the state `qr_ready`.
+/// The reasons that a session shows in the state `qr_ready`.
 const AWAITED: &str = "WhatsApp asks for the account's passkey";
 const NOT_AWAITED: &str = "a QR can be scanned";
 
@@ -58,13 +58,13 @@ impl Supervisor {
             }
             PasskeyNews::Finishing => self.passkey_step(PasskeyStage::Finishing, None, step).await,
             PasskeyNews::Failed { reason } => match stage {
-                // Whatever was sent, the server did not like it.
+                // The server has refused what was sent.
                 Some(PasskeyStage::Signing)
                     if reason == "server_error" && !self.passkey.retried =>
                 {
                     self.passkey_anew("WhatsApp refused the assertion (was it the passkey of this account?); sign once more").await;
                 }
-                // The page's own end of a question that has expired here.
+                // The page reports the failure of a question that has already expired here.
                 Some(PasskeyStage::Failed) | None => {}
                 Some(stage) => {
                     self.passkey_failed(&words(stage, &reason, step), true)
@@ -90,7 +90,7 @@ impl Supervisor {
         let now = Timestamp::now();
         let life = self.parts.rules.passkey_timeout;
         let view = PasskeyView {
-            // A second request in one ceremony takes the proof away.
+            // A second request in the same ceremony invalidates the proof.
             code_without: self
                 .passkey_view()
                 .is_none_or(|before| !before.is_pending())
@@ -100,7 +100,7 @@ impl Supervisor {
         };
         self.passkey.retried = false;
         self.retire_token("WhatsApp has asked anew; open the newest link");
-        // Nobody may scan a QR now.
+        // No QR code may be scanned now.
         self.snapshot
             .send_modify(|snapshot| (snapshot.qr, snapshot.pairing) = (None, None));
         self.show_passkey(view, Some(life)).await;
@@ -108,7 +108,7 @@ impl Supervisor {
 
     async fn passkey_signing(&mut self, id: String, purpose: PasskeyPurpose, public_key: Value) {
         if purpose == PasskeyPurpose::Link && !self.machine.passkey {
-            // A page that asks without a word before.
+            // The page asked without announcing it.
             self.passkey_asked().await;
             if !self.machine.passkey {
                 return;
@@ -158,7 +158,7 @@ impl Supervisor {
         self.show_passkey(view, Some(life)).await;
     }
 
-    /// Asks for a fresh challenge on the same connection.
+    /// Requests a new challenge on the same connection.
     async fn passkey_anew(&mut self, reason: &str) {
         let Some(view) = self.passkey_view() else {
             return;
@@ -166,7 +166,7 @@ impl Supervisor {
         self.passkey.retried = true;
         self.retire_token(reason);
         let (now, life) = (Timestamp::now(), self.parts.rules.passkey_timeout);
-        // What proves that no code need be compared went with the first try.
+        // The proof that makes comparing a code unnecessary was used up by the first attempt.
         let view = PasskeyView {
             expires_at: now.plus_millis(millis(life)),
             reason: Some(reason.to_owned()),
@@ -176,7 +176,7 @@ impl Supervisor {
         self.show_passkey(view, Some(life)).await;
     }
 
-    /// An answer has come late.
+    /// Handles an answer that arrived late.
     pub(super) async fn passkey_again(&mut self) {
         if self.passkey_view().is_some_and(|view| view.again) {
             self.passkey_anew("the answer came too late; sign once more")
@@ -191,7 +191,7 @@ impl Supervisor {
         }
     }
 
-    /// The clock of the present stage has ended.
+    /// The timer of the current stage has fired.
     pub(super) async fn passkey_tick(&mut self) {
         let Some(view) = self.passkey_view() else {
             return;
@@ -207,7 +207,8 @@ impl Supervisor {
                 if !again {
                     return self.passkey_expired(&words).await;
                 }
-                // QR codes wait still: whoever comes late begins anew on this connection.
+                // QR codes stay suspended, so that a late answer can restart the ceremony on this
+                // connection.
                 self.order(PasskeyOrder::Expire);
                 let expires_at = Timestamp::now().plus_millis(millis(step));
                 let view = PasskeyView {
@@ -232,7 +233,7 @@ impl Supervisor {
         }
     }
 
-    /// Whoever answers from now on comes too late for good.
+    /// The challenge has expired for good; every later answer is too late.
     async fn passkey_expired(&mut self, reason: &str) {
         self.snapshot.send_modify(|snapshot| {
             if let Some(view) = &mut snapshot.passkey {
@@ -242,8 +243,8 @@ impl Supervisor {
         self.passkey_failed(reason, true).await;
     }
 
-    /// `cancel`: the page is to go back to QR codes; it does so by itself where the connection was
-    /// lost.
+    /// Marks the ceremony as failed. `cancel`: tell the page to go back to QR codes, which it does
+    /// by itself where the connection was lost.
     async fn passkey_failed(&mut self, reason: &str, cancel: bool) {
         let Some(view) = self
             .passkey_view()
@@ -268,7 +269,7 @@ impl Supervisor {
         self.take(Input::PasskeyEnded).await;
     }
 
-    /// Nothing is left of it.
+    /// Ends the ceremony and removes it from the snapshot.
     async fn passkey_over(&mut self, reason: &str) {
         let Some(view) = self.passkey_view() else {
             return;
@@ -288,7 +289,7 @@ impl Supervisor {
         }
         self.care.passkey = None;
         self.notice(None).await;
-        // At linking a finished ceremony waits for the login; QR codes stay away until then.
+        // A finished ceremony waits for the login; QR codes stay suspended until then.
         if reason != "linked" && self.machine.passkey {
             self.snapshot
                 .send_modify(|snapshot| NOT_AWAITED.clone_into(&mut snapshot.reason));
@@ -296,7 +297,7 @@ impl Supervisor {
         }
     }
 
-    /// A ceremony ends with the state it belongs to.
+    /// Ends the ceremony when the session leaves the state that it belongs to.
     pub(super) async fn passkey_follows(&mut self) {
         let Some(view) = self.passkey_view() else {
             return;
@@ -321,7 +322,7 @@ impl Supervisor {
         self.passkey_over(&reason).await;
     }
 
-    /// Publishes a step, tells and records it, and sets its clock.
+    /// Publishes a step, reports it, and sets its timer.
     async fn show_passkey(&mut self, view: PasskeyView, life: Option<Duration>) {
         let client = &self.parts.client;
         let (stage, reason) = (view.stage.as_str(), view.reason.as_deref());
@@ -356,7 +357,8 @@ impl Supervisor {
             .await;
     }
 
-    /// A token is for one challenge; whoever still has it is told what became of that.
+    /// Invalidates the token, which is for one challenge only, and keeps the outcome for those who
+    /// still have the token.
     fn retire_token(&self, reason: &str) {
         self.snapshot.send_modify(|snapshot| {
             if let Some(token) = snapshot.passkey.as_mut().and_then(|view| view.token.take()) {

@@ -1,4 +1,4 @@
-//! What the supervisor remembers beside the machine and the snapshot, by what it is about.
+//! The state of the supervisor besides the machine and the snapshot, by subject.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::{
     whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress, TimeLock},
 };
 
-/// What is known of whose account the session is.
+/// What is known about the account of the session.
 #[derive(Debug)]
 pub(super) struct Owner {
-    /// The login has ended, and since then nobody has said whose the new one is.
+    /// The login has ended, and the account of the new one is still unknown.
     pub(super) unknown: bool,
-    /// The journal knows what there is to know; until it does nothing is sent.
+    /// The journal has recorded what is known; until then nothing is sent.
     pub(super) noted: bool,
 }
 
@@ -28,15 +28,15 @@ impl Owner {
     }
 }
 
-/// How far the present document has come in catching up.
+/// The progress of catching up in the current document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CatchUp {
     pub(super) stage: CatchUpStage,
-    /// How often not everything could be read.
+    /// How often some messages could not be read.
     pub(super) failures: u8,
 }
 
-/// What of catching up is next.
+/// The next step of catching up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum CatchUpStage {
     #[default]
@@ -45,28 +45,29 @@ pub(super) enum CatchUpStage {
     Done,
 }
 
-/// A passkey ceremony, beside what the snapshot shows of it.
+/// The state of a passkey ceremony besides what the snapshot shows.
 #[derive(Debug, Default)]
 pub(super) struct Passkey {
     pub(super) clock: Option<Instant>,
-    /// How long the present stage may take.
+    /// How long the current stage may take.
     pub(super) life: Duration,
-    /// The one fresh challenge was asked for.
+    /// The one retry with a new challenge has been used.
     pub(super) retried: bool,
 }
 
-/// Limits of one session's body.
+/// Limits of one session's browser.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Bytes of private memory over which the page is loaded anew at a quiet moment; 0: none.
+    /// The private memory in bytes above which the page is reloaded at a quiet moment; 0: no limit.
     pub memory_soft: u64,
-    /// Bytes over which the browser is started anew; 0: none.
+    /// The private memory in bytes above which the browser is restarted; 0: no limit.
     pub memory_hard: u64,
-    /// Sends without an acknowledgement for so long mean that nothing gets through; zero: never.
+    /// How long sends may lack an acknowledgement before the page and then the browser is replaced;
+    /// zero: never.
     pub ack_watchdog: Duration,
 }
 
-/// How far it has gone to get sends through.
+/// What has been done so far to get sends through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stalled {
     No,
@@ -74,23 +75,23 @@ pub(super) enum Stalled {
     BrowserAnew,
 }
 
-/// What health checks go by.
+/// The state that health checks use.
 pub(super) struct Care {
     pub(super) ready_since: Instant,
     pub(super) last_message: Instant,
     pub(super) last_ack: Instant,
     pub(super) last_refresh: Option<Instant>,
     cpu: Option<(Instant, u64)>,
-    /// What was done because nothing got through, and nothing has since.
+    /// What has been done since the last acknowledgement because none arrived.
     pub(super) stalled: Stalled,
     pub(super) unacknowledged: u64,
     pub(super) restrictions: Vec<Restriction>,
-    /// Messages that were accepted for another account.
+    /// The number of messages that were accepted for another account.
     pub(super) held: u64,
-    /// What the page said last of the time lock.
+    /// What the page last reported about the time lock.
     pub(super) locked: Option<Option<TimeLock>>,
     pub(super) status: Option<PageStatus>,
-    /// What is to be said of a passkey that is awaited.
+    /// The notice about a passkey that is awaited.
     pub(super) passkey: Option<String>,
     pub(super) faults: Faults,
 }
@@ -135,8 +136,8 @@ impl Care {
         }
     }
 
-    /// Percent of one core since the last look; none at the first look, or when a process has gone
-    /// since.
+    /// Processor use since the last call in percent of one core; `None` at the first call, or when
+    /// a process has ended since.
     pub(super) fn cpu_percent(&mut self, browser: &BrowserReport) -> Option<u32> {
         let now = Instant::now();
         let (before, used) = self.cpu.replace((now, browser.cpu_millis?))?;
@@ -147,7 +148,7 @@ impl Care {
         u32::try_from(spent.saturating_mul(100) / passed).ok()
     }
 
-    /// What an operator should know, for people.
+    /// The notices for operators.
     pub(super) fn notices(&mut self) -> Vec<String> {
         let mut notices: Vec<String> = self.passkey.iter().cloned().collect();
         if self.unacknowledged > 0 {

@@ -39,7 +39,7 @@ fn rig(failures: Vec<LaunchError>) -> Rig {
     )
 }
 
-/// A session that shares the right to start with others.
+/// A session that shares the permits to start with others.
 fn beside(starts: &Arc<Semaphore>, launcher: ScriptedLauncher) -> Rig {
     let launcher = Arc::new(launcher);
     *launcher.page.contract.lock().expect("lock") = report(true);
@@ -87,7 +87,7 @@ impl Rig {
             .clone()
     }
 
-    /// Waits until the page of launch `n` can be told things.
+    /// Waits until the page of launch `n` can emit events.
     async fn launched(&self, n: u64) {
         self.handle
             .snapshot()
@@ -161,7 +161,7 @@ async fn a_question_that_the_fake_does_not_answer_fails_its_test() {
     rig.launcher.tell(PageEvent::Status(ready_status()));
     rig.reaches(SessionState::Ready).await;
     rig.handle.tell(Command::Logout).await;
-    // A task of the supervisor asks, and its panic stays there.
+    // The question is asked by a task of the supervisor, which absorbs the panic.
     while rig.handle.snapshot().borrow().state != SessionState::Disconnected {
         rig.handle.tell(Command::Shutdown).await;
     }

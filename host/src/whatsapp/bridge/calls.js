@@ -1,15 +1,15 @@
-// What the gateway may ask, and the one form in which it is answered: `{ok: value}`, or `{error: {kind, …}}` with a kind of
-// `CallFailure`. The kinds say whether anything can have been begun: after `failed` that is not sure, after the others it
-// was not.
+// The calls of the gateway. Their answers have one form: `{ok: value}`, or `{error: failure}` with
+// a `CallFailure`. Its kind tells whether anything may have been begun: after `failed` this is
+// unknown, after every other kind nothing was.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebUserPrefsMultiDevice.isRegistered": () => boolean;
  * }} CallsModules
  */
 
-// What a call ends with instead of an answer.
+// Ends a call with a failure instead of an answer.
 class CallError extends Error {
   /** @param {CallFailure} failure */
   constructor(failure) {
@@ -19,17 +19,18 @@ class CallError extends Error {
 }
 /** @param {unknown} reason */
 const refusal = (reason) => new CallError({ kind: "refused", reason: String(reason) });
-/** @param {any} error Whatever was thrown; what the page throws need not be an `Error`. */
+/** @param {any} error Anything that was thrown; the page also throws values that are not an `Error`. */
 const messageOf = (error) => String(error?.message || error);
 
 /** @type {Map<string, {run: (request: any) => unknown, needs: (request: any) => Capability[]}>} */
 const CALLS = new Map();
 /**
- * Registers a question of the gateway. What it returns, or what its promise resolves to, is the answer.
+ * Registers a question of the gateway. The answer is the return value, or the value that its
+ * promise resolves to.
  * @template R
  * @param {string} name
  * @param {(request: R) => unknown} run
- * @param {Capability[] | ((request: R) => Capability[])} needs Without them it is not begun.
+ * @param {Capability[] | ((request: R) => Capability[])} needs The question is not begun without them.
  */
 function onCall(name, run, needs = []) {
   CALLS.set(name, { run, needs: typeof needs === "function" ? needs : () => needs });
@@ -56,7 +57,8 @@ async function answerOf(name, request) {
   if (!question) throw new CallError({ kind: "contract_broken", missing: [`${name} of the bridge script`] });
   const lacks = question.needs(request).flatMap(missing);
   if (lacks.length > 0) {
-    // Modules arrive in waves: unless the page waits for a link or is synced, what is missing may only be late.
+    // Modules arrive in waves: until the page waits to be linked or has synced, a missing module
+    // may just not have been loaded yet.
     const isWhole = waitsForLink() || use("WAWebSocketModel.Socket")?.hasSynced === true;
     throw new CallError(isWhole ? { kind: "contract_broken", missing: lacks } : { kind: "booting" });
   }

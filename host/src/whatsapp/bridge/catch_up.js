@@ -1,6 +1,7 @@
-// What the page has taken and confirmed while nobody listened is not new to it any more; it is read from its database,
-// backwards from the end of each chat, which changes nothing in the page. Rows lie in the order in which they arrived, not in
-// that of their time: a whole page of older ones ends a chat.
+// Catching up. A message that the page has stored and confirmed while the gateway was not listening
+// is no longer new to the page. It is read from the page's database, backwards from the end of each
+// chat, which changes nothing in the page. Rows are in the order in which they arrived, not in that
+// of their time: a whole batch of rows that are too old ends a chat.
 const CATCH_UP_PAGES = 20;
 const CATCH_UP_ROWS = 50;
 const CATCH_UP_WAITING = 500;
@@ -8,8 +9,8 @@ const CATCH_UP_READ = 30_000;
 let catchUps = 0;
 
 /**
- * Begins it. Its end is told behind the messages, with whether that was all of them; null: not all could be read. Another
- * catch-up takes the place of one that goes on.
+ * Begins a catch-up. Its end is reported behind its messages, and tells whether those were all;
+ * null: not all could be read. A new catch-up replaces one that is still running.
  * @param {{since: number}} request In milliseconds since the epoch.
  */
 function catchUp({ since }) {
@@ -36,7 +37,7 @@ onCall("catch_up", catchUp, ["catch_up"]);
  */
 async function readMissed(start, isCurrent) {
   let [complete, failed] = [true, false];
-  // The list is the live one.
+  // The list is live, so it is copied.
   for (const chat of [...need("WAWebCollections.Chat").getModelsArray()]) {
     if (isStatus(chat.id) || !isActiveSince(chat, start)) continue;
     const found = await missedIn(chat, start).catch((error) => fault("catching up with a chat", error));
@@ -58,10 +59,10 @@ function isActiveSince(chat, start) {
   return timeOf(chat) >= start || chat.msgs.getModelsArray().some((msg) => timeOf(msg) >= start);
 }
 
-// What has no readable time may be of any.
+// A message without a readable time may be of any age.
 const LATEST = 2 ** 53;
 /**
- * In seconds.
+ * The time in seconds since the epoch.
  * @param {{t?: unknown}} timed
  */
 function timeOf({ t }) {
@@ -79,7 +80,7 @@ async function missedIn(chat, start) {
   let anchor = { remote: chat.id };
   let complete = false;
   for (let pages = 0; pages < CATCH_UP_PAGES && !complete; pages += 1) {
-    // A read that does not end is one that fails.
+    // A read that does not end counts as failed.
     /** @type {{messages: Message[]} | void} */
     const read = await within(CATCH_UP_READ, need("WAWebDBMessageFindLocal.msgFindBefore")({ anchor, count: CATCH_UP_ROWS }));
     if (!read) throw new Error("the database does not answer");
@@ -92,7 +93,8 @@ async function missedIn(chat, start) {
   return { messages: messages.sort((a, b) => timeOf(a) - timeOf(b)), complete };
 }
 /**
- * One whose key cannot be read is told as a fault.
+ * Whether a row may have been missed. A row whose key cannot be read counts, so that it is reported
+ * as a fault.
  * @param {Message} msg
  * @param {number} start
  */

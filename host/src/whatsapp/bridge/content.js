@@ -1,7 +1,8 @@
-// Reading messages: the fields that all of them have, and what is made of a field's value.
+// Reading messages: the fields that all of them have, and the conversion of a field's value.
 //
-// The fields come from somebody else's program by way of WhatsApp Web's: any of them may be of another type than it should
-// be. One odd field costs that field and not the message; what cannot be said without it is told as `other`.
+// The fields come from other people's programs by way of WhatsApp Web: any of them may have an
+// unexpected type. An invalid field costs only that field and not the message; a message that means
+// nothing without the field is reported as `other`.
 
 // In UTF-16 units. A phone writes at most 65,536 characters.
 const LONG = 131_072;
@@ -21,7 +22,7 @@ const reader = (msg) => (name) => attempt(() => msg[name]);
  */
 const text = (value, limit) => (typeof value === "string" ? cut(value, limit) : null);
 /**
- * Whoever reads the text sees that there was more of it.
+ * Cuts a text, with a mark for the reader that it was longer.
  * @param {string} value
  * @param {number} limit
  */
@@ -39,11 +40,11 @@ const list = (value, most) => (Array.isArray(value) ? value.slice(0, most) : [])
 const isId = (value) => /^[^\s@]{1,128}@[a-z.]{1,32}$/.test(attempt(() => (value ?? "").toString()));
 /** @param {any} value */
 const ids = (value) => list(value, MENTIONS).filter(isId).map(String);
-/** @param {any} seconds Up to the year 5138; what has no readable time is of now. */
+/** @param {any} seconds Up to the year 5138; a value that is no time counts as now. */
 const moment = (seconds) => (Number.isFinite(seconds) && seconds > 0 && seconds < 1e11 ? Math.trunc(seconds * 1000) : Date.now());
 
 /**
- * The message as it is told. Fails only when its key cannot be read.
+ * The message as it is reported. Fails only when its key cannot be read.
  * @param {Message} msg
  */
 function shape(msg) {

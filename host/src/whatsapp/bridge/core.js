@@ -1,19 +1,20 @@
-// Reaching WhatsApp Web's own modules.
+// Access to WhatsApp Web's own modules.
 //
-// A module is looked up in the loader's own map before it is required: requiring an unknown name is reported to the
-// makers of the page. Where that map is gone, or its records look different, a guarded import serves: what fails in it is
-// thrown to us and reported to nobody. Nothing is kept: modules arrive in waves, and a name that is missing now may be
-// there later.
+// A module is looked up in the loader's own map before it is required, because the page reports a
+// request for an unknown name to its makers. Where that map is missing, or its records look
+// different, a guarded import is used instead: an error in it is thrown to us and not reported.
+// Nothing is cached: modules arrive in waves, and a name that is missing now may exist later.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebApiContact.getPhoneNumber": (wid: Wid | string) => Wid | null | undefined;
  * }} CoreModules
  */
 
 /**
- * A module, or one of its exports, as `Module` or `Module.export`; undefined while it is not there.
+ * A module, or one of its exports, as `Module` or `Module.export`; undefined while it does not
+ * exist.
  * @template {keyof WhatsApp} P
  * @param {P} path
  * @returns {WhatsApp[P] | undefined}
@@ -22,7 +23,7 @@ function use(path) {
   return lookUp(path);
 }
 /**
- * The same, for what cannot be done without it.
+ * The same, for a part that the caller cannot do without.
  * @template {keyof WhatsApp} P
  * @param {P} path
  * @returns {NonNullable<WhatsApp[P]>}
@@ -93,7 +94,7 @@ function loaderKind() {
 }
 
 /**
- * What of a capability this build lacks, as `Module.export`.
+ * The parts of a capability that this build lacks, as `Module.export`.
  * @param {Capability} capability
  */
 function missing(capability) {
@@ -101,7 +102,7 @@ function missing(capability) {
 }
 
 /**
- * Both forms of an address, as far as this page knows them without asking the server.
+ * Both forms of an address, as far as the page knows them without asking the server.
  * @param {Wid | string} wid
  * @returns {Address}
  */
@@ -117,7 +118,7 @@ function address(wid) {
   return { chat, pn: null, lid: null };
 }
 /**
- * Adds to a set that forgets its oldest when it has grown too large.
+ * Adds to a set that removes its oldest entry when it has grown too large.
  * @template T
  * @param {Set<T>} set
  * @param {T} value

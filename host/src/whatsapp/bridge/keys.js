@@ -1,8 +1,8 @@
-// Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename the fields of the
-// object, and rows of the page's database have nothing but the text.
+// Message keys. A key is read from its text, `<fromMe>_<chat>_<id>[_<participant>]`: builds rename
+// the fields of the object, and rows of the page's database contain only the text.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebDBMsgUtils.getMsgsByMsgIdsAndChatId": (ids: string[], chat: Wid) => Promise<Message[]>;
  *   "WAWebFindChatAction.findOrCreateLatestChat": (to: Wid, reason: "createChat") => Promise<{ chat: Chat }>;
@@ -26,13 +26,13 @@ function partsOf(key) {
 /** @param {string} text */
 const wid = (text) => need("WAWebWidFactory.createWid")(text);
 /**
- * Whether an object of the page is about the message of that id.
+ * Whether a key belongs to the message with that id.
  * @param {MessageKey | string} key
  * @param {string} id
  */
 const isOf = (key, id) => String(key).includes(id) && attempt(() => partsOf(key).id) === id;
 /**
- * Whether the server has it.
+ * Whether the server has accepted the message.
  * @param {Message} msg
  */
 const isTaken = ({ ack }) => typeof ack === "number" && ack >= 1;
@@ -53,8 +53,8 @@ function newKey(chat, id) {
 }
 
 /**
- * A chat with somebody is made where there is none. A group that this account is not in must not be made: WhatsApp Web
- * would do so for any id.
+ * Opens a chat, and creates it when it is with a single user. A group that this account is not in
+ * must not be created: WhatsApp Web would do so for any id.
  * @param {Wid} to
  * @returns {Promise<Chat>}
  */
@@ -65,7 +65,7 @@ async function openChat(to) {
   return (await need("WAWebFindChatAction.findOrCreateLatestChat")(to, "createChat")).chat;
 }
 /**
- * The forms under which a chat may be known: as it is asked for, by number, by LID.
+ * The forms under which a chat may be known: as it was asked for, by LID, by number.
  * @param {string} chat
  */
 function formsOf(chat) {
@@ -74,8 +74,8 @@ function formsOf(chat) {
 }
 
 /**
- * A message of a chat, from memory or else from the database. After a reload only the last messages of each chat are in
- * memory.
+ * Finds a message of a chat in memory or else in the database. After a reload only the last
+ * messages of each chat are in memory.
  * @param {string} id
  * @param {string} chat
  * @param {(parts: KeyParts) => boolean} wanted
@@ -103,7 +103,8 @@ async function modelOf({ key, model }) {
 }
 
 /**
- * A revocation takes the place of the message, under an id of its own; what it has replaced is named in it.
+ * Finds the revocation of a message. It replaces the message, under an id of its own, and names the
+ * key of the message that it has replaced.
  * @param {string} id
  * @param {string} chat
  */

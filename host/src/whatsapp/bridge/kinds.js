@@ -1,9 +1,10 @@
-// What each kind of content looks like in WhatsApp Web: how it is read from its messages, and how it is made.
+// The kinds of content in WhatsApp Web: how each is read from its messages, and how it is made.
 
-/** @type {Record<string, string>} WhatsApp Web's names of files, and ours. */
+/** @type {Record<string, string>} WhatsApp Web's names of media types, and ours. */
 const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
 /**
- * The one list of the kinds in the page; the gateway's own is `Content`, whose form at the bridge is what is read and taken here.
+ * The only list of the kinds in the page. The gateway's list is `Content`; its form at the bridge
+ * is what is read and accepted here.
  * @type {{[K in ReadableKind]: Kind<Extract<Content, {kind: K}>>}}
  */
 const KINDS = {
@@ -53,7 +54,7 @@ const KINDS = {
 const KINDS_BY_NAME = new Map(Object.entries(KINDS));
 const SENDABLE = [...KINDS_BY_NAME].filter(([, kind]) => kind.make).map(([name]) => name);
 /**
- * Undefined: it cannot be sent.
+ * How to send content of this kind; undefined if it cannot be sent.
  * @param {Content} content
  * @returns {SendableKind | undefined}
  */
@@ -62,12 +63,13 @@ function kindOf(content) {
   return kind?.make && kind.needs ? { needs: kind.needs, make: kind.make } : undefined;
 }
 
-/** By WhatsApp Web's names of the messages. */
+/** The readers, by WhatsApp Web's names of message types. */
 const READERS = new Map(
   [...KINDS_BY_NAME].flatMap(([kind, { types, read }]) => types.map((type) => /** @type {const} */ ([type, { kind, read }]))),
 );
 /**
- * A model or a row; nothing of it is trusted but its key. What no kind can read is told as `other`.
+ * The content of a model or a row. No field is trusted; content that no kind can read is reported
+ * as `other`.
  * @param {Reader} get
  * @returns {Content}
  */
@@ -90,7 +92,8 @@ function textFields({ body, mentions }, chat, id) {
   return { ...(found ? { ...found, ...fields, subtype: "url", preview: true } : fields), type: "chat" };
 }
 /**
- * A group that speaks in LIDs shows a mention only by LID, in the text as in the list.
+ * Adds mentions. A group that is addressed by LID shows a mention only by LID, in the text as well
+ * as in the list.
  * @param {string} text
  * @param {string[]} mentions
  * @param {Chat} chat

@@ -1,6 +1,7 @@
-// What makes a login lies in Local Storage (and IndexedDB). Chromium writes Local Storage to the disk seconds to a
-// minute late, so a browser that is killed soon after linking loses it and keeps IndexedDB. The gateway keeps a copy
-// and puts it back, once per browser, before WhatsApp Web looks; a login that was ended leaves `post-logout` there.
+// A login is kept in Local Storage (and IndexedDB). Chromium writes Local Storage to disk seconds
+// to a minute late, so a browser that is killed soon after linking loses it and keeps IndexedDB.
+// The gateway keeps a copy and restores it, once per browser, before WhatsApp Web reads it. A login
+// that was ended leaves `post-logout` there and is not restored.
 const NOT_LOGIN = new Set(["whatsapp-mutex", "post-logout"]);
 let loginTold = false;
 

@@ -1,6 +1,6 @@
-// Acks and inbound messages.
+// Acknowledgements and inbound messages.
 
-// Looks like a new message and is none.
+// Types that look like a new message and are none.
 const NOT_CHAT = new Set([
   "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log", "reaction",
   "newsletter_notification", "broadcast_notification", "revoked", "debug", "keep_in_chat", "pin_message", "poll_update",
@@ -9,8 +9,9 @@ const NOT_CHAT = new Set([
 /** @type {Set<string>} */
 const ours = new Set();
 
-// Messages are told in the order in which they came, and only so many as the gateway has not recorded yet: a flood waits
-// here, where it is in memory anyway, and acknowledgements do not wait behind it. One counts as seen once it was told.
+// Messages are reported in the order in which they came, and only a limited number ahead of what
+// the gateway has recorded. A flood waits here, where it is in memory anyway, and acknowledgements
+// do not wait behind it. A message counts as seen once it was reported.
 const WINDOW = 256;
 const WINDOW_CHARACTERS = 1 << 20;
 /** @type {Set<string>} */
@@ -22,7 +23,7 @@ let unrecorded = [];
 let numbered = 0;
 
 const hasRoom = () => unrecorded.length < WINDOW && unrecorded.reduce((sum, { size }) => sum + size, 0) < WINDOW_CHARACTERS;
-// Since when the oldest message waits to be recorded, in milliseconds since the epoch.
+// Since when the oldest message has been waiting to be recorded, in milliseconds since the epoch.
 const untoldSince = () => unrecorded[0]?.since ?? waiting.values().next().value?.since ?? null;
 
 /**
@@ -31,7 +32,8 @@ const untoldSince = () => unrecorded[0]?.since ?? waiting.values().next().value?
  */
 function tellMessage(msg, missed) {
   const key = String(msg.id);
-  // Of what was missed the gateway knows better: it may have been told and not recorded.
+  // A missed message is reported again even if it was seen: it may have been reported and not
+  // recorded, which only the gateway knows.
   if (waiting.has(key) || (seen.has(key) && !missed)) return;
   waiting.set(key, { since: Date.now(), said: { missed, message: shape(msg) } });
   tellWaiting();
@@ -52,7 +54,7 @@ function tellWaiting() {
   }
 }
 /**
- * All up to that number are recorded.
+ * Notes that all messages up to that number are recorded.
  * @param {Ticket | null} ticket
  */
 function recorded(ticket) {
@@ -63,7 +65,8 @@ function recorded(ticket) {
 onCall("recorded", recorded);
 
 /**
- * Status posts are messages like any other to the page, and belong to no chat.
+ * Whether a chat is that of status posts, which the page treats like other messages although they
+ * belong to no chat.
  * @param {Wid} chat
  */
 const isStatus = (chat) => String(chat) === "status@broadcast";
@@ -74,7 +77,8 @@ const take = safely(
     if (!msg?.id || msg.isNewMsg !== true || NOT_CHAT.has(msg.type)) return;
     const { fromMe, chat, id } = partsOf(msg.id);
     if (isStatus(chat)) return;
-    // Our own sends begin with ack 0; what was typed on the phone comes with the server's ack.
+    // Our own messages begin with ack 0; those typed on the phone arrive with the ack of the
+    // server.
     if (fromMe && (ours.has(id) || !isTaken(msg))) return;
     if (msg.type === "ciphertext") {
       msg.once("change:type", () => take(msg));
@@ -84,7 +88,7 @@ const take = safely(
   },
 );
 
-// Events of a revocation and of an edit come without a message or without an ack.
+// The events of a revocation and of an edit come without a message or without an ack.
 const tellAck = safely(
   /**
    * @param {Message | undefined} msg

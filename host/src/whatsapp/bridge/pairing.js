@@ -1,8 +1,9 @@
-// Linking by phone number. While a code can be typed nothing may ask for QR codes: each batch replaces the secret that
-// the code leads to. A code is renewed here, because WhatsApp Web does so only while its own screen for it is open.
+// Linking by phone number. While a pairing code is valid, nothing may ask for QR codes, because
+// each batch replaces the secret behind the code. The code is renewed here, because WhatsApp Web
+// renews it only while its own screen for it is open.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebAltDeviceLinkingApi.initializeAltDeviceLinking": () => Promise<void>;
  *   "WAWebAltDeviceLinkingApi.setPairingType": (type: "ALT_DEVICE_LINKING") => void;
@@ -13,7 +14,7 @@
 const CODE_LIFE = 180_000;
 const RENEWALS = 5;
 const AFTER_HELLO = 60_000;
-/** @type {PairingFlow | null} While a code can be typed. */
+/** @type {PairingFlow | null} Set while a pairing code is valid. */
 let pairing = null;
 
 function waitsForLink() {
@@ -31,7 +32,8 @@ async function makeCode(flow) {
   return { code, ttl: CODE_LIFE };
 }
 
-// The flow's preparation has taken the secret of the QR on show, so a QR is of use again only with the next batch.
+// Preparing the pairing flow has discarded the secret of the QR code on display, so only the QR
+// codes of the next batch are valid.
 const backToQr = safely(async () => {
   await need("WAWebAltDeviceLinkingApi.initializeQRLinking")();
   need("WAWebBackendEventBus.BackendEventBus").triggerRefreshQR();
@@ -62,7 +64,7 @@ const renewCode = safely(async () => {
   backToQr();
 });
 /**
- * WhatsApp's name of what went wrong, or the error's own.
+ * WhatsApp's name for the failure, or the error's own.
  * @param {any} error
  */
 function pairingFault(error) {
@@ -106,8 +108,8 @@ function cancelPairing() {
 onCall("cancel_pairing", cancelPairing, ["pairing_code"]);
 
 function watchPairing() {
-  // A connection that is lost takes the code with it, and brings QR codes when it is back; one that ends because the
-  // phone has taken the code finds the login stored.
+  // A lost connection invalidates the code, and QR codes follow when it is back; if the connection
+  // ends because the phone has accepted the code, the login is stored already.
   const connectionChanged = safely(() => {
     if (!pairing || waitsForLink()) return undefined;
     const linked = isRegistered();
@@ -118,7 +120,7 @@ function watchPairing() {
   const events = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
   events?.on("link_device_events:refresh_alt_linking_code", renewCode);
   events?.on("link_device_events:error_alt_linking", renewCode);
-  // The phone has the code and is finishing: another one now would spoil it.
+  // The phone has the code and is finishing; a new code now would break that.
   const phoneHasCode = safely(() => {
     if (!pairing) return;
     clearTimeout(pairing.timer);

@@ -1,11 +1,13 @@
-// A passkey, where WhatsApp asks for one: at linking, and at a checkpoint of an account that is linked.
+// Passkeys, which WhatsApp asks for when it links a device, and at a checkpoint of an account that
+// is linked.
 //
-// The page does the whole ceremony by itself and lacks only an authenticator. So its question is answered here with what
-// the user's own browser has signed. Without this a full browser waits for ever and a headless shell refuses at once.
-// The hook is in place before the first script of the page; whatever is no passkey goes to the browser as ever.
+// The page performs the whole ceremony itself and lacks only an authenticator. So its request is
+// answered here with what the user's own browser has signed. Without this, a full browser would
+// wait forever and a headless shell would refuse at once. The hook is installed before the first
+// script of the page; requests that are not for a passkey go to the browser unchanged.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebShortcakeLinkingAction.cancelShortcakePasskeyPairing": () => unknown;
  *   "WAWebShortcakeLinkingAction.confirmShortcakeVerificationCode": () => unknown;
@@ -17,17 +19,18 @@
 
 const PASSKEY_START = 15_000;
 const ASSERTED = "The operation either timed out or was not allowed. See: https://www.w3.org/TR/webauthn-2/#sctn-privacy-considerations-client.";
-/** @type {PasskeyQuestion | null} The page's question that waits for an answer. */
+/** @type {PasskeyQuestion | null} The page's question that is waiting for an answer. */
 let asking = null;
 let gets = 0;
-/** @type {object | null} WhatsApp has asked for a passkey at linking, and the gateway has not ended it. */
+/** @type {object | null} Set from the time WhatsApp asks for a passkey to link until the ceremony has ended. */
 let linking = null;
 /** @type {LinkStage} */
 let linkStage = "asked";
-/** @type {WeakSet<Element>} Dialogs of checkpoints. */
+/** @type {WeakSet<Element>} The checkpoint dialogs whose button was pressed. */
 const pressed = new WeakSet();
 /**
- * Its modules come with the screen that needs them: that they are not there says nothing.
+ * Whether the modules of a capability are loaded early. Those for passkeys are loaded together with
+ * the screen that needs them, so their absence means nothing.
  * @param {Capability} capability
  */
 const isPreloaded = (capability) => capability !== "passkey";
@@ -44,7 +47,7 @@ function fromBase64Url(text) {
   return Uint8Array.from(binary, (c) => c.charCodeAt(0)).buffer;
 }
 /**
- * The options in the JSON form of the standard: bytes are base64url.
+ * The options in the JSON form of the standard, with bytes as base64url.
  * @param {unknown} value
  * @returns {unknown}
  */
@@ -56,7 +59,8 @@ function plainOptions(value) {
 }
 
 /**
- * What `get` would have given: the page reads its parts, and whoever asks what it is gets the browser's own answer.
+ * The credential that `get` would have returned. The page reads its fields, and its prototype is
+ * that of the browser's own class.
  * @param {PasskeyAssertion} assertion
  */
 function credential({ id, rawId, response, clientExtensionResults, authenticatorAttachment }) {
@@ -110,7 +114,7 @@ function askForPasskey({ publicKey, signal }) {
       reject(signal.reason);
       return;
     }
-    rejectPasskey(); // of two questions the later one counts
+    rejectPasskey(); // a new question replaces the one before
     const linked = isRegistered();
     gets += 1;
     /** @type {PasskeyQuestion} */
@@ -147,7 +151,7 @@ function hookCredentials() {
 hookCredentials();
 
 /**
- * The module belongs to a screen that is loaded when it is needed.
+ * Finds a part of a module that is loaded only with the screen that needs it.
  * @template T
  * @param {() => T | undefined} find
  */
@@ -158,7 +162,7 @@ async function shortcake(find) {
 }
 const shortcakeStage = () => safely(() => use("WAWebShortcakeLinkingApi.getShortcakeLinkingStage")?.())();
 
-// In place of the button: asks the page to go on, once for each request of the server.
+// Replaces a press of the button: asks the page to continue, once for each request of the server.
 async function startLinking() {
   const mine = linking;
   linkStage = "asked";
@@ -170,14 +174,14 @@ async function startLinking() {
   const start = await shortcake(() => use("WAWebShortcakeLinkingAction.startShortcakePasskeyPairing"));
   if (isOver()) return;
   if (start) {
-    // Never ends when the page has begun; what it throws is noted.
+    // The promise never resolves once the page has begun; an error is noted.
     const failed = Promise.resolve()
       .then(start)
       .then(
         () => new Promise(() => {}),
         async (error) => {
           failure = messageOf(error);
-          // As a rule the page says by an event that it has failed; this is for a build that only throws.
+          // Usually the page reports its failure by an event; this is for a build that only throws.
           await sleep(500);
           if (linking === mine && linkStage === "signing" && !asking) tellFailure(failure);
         },
@@ -209,7 +213,8 @@ function beginLinking() {
   linking = {};
   linkStage = "void";
   emit("passkey", { stage: "asked" });
-  // The challenge of before is void, and its question must have failed before the page can be asked to go on.
+  // The previous challenge is void, and the question for it must have failed before the page can be
+  // asked to continue.
   if (again) rejectPasskey();
   setTimeout(safely(startLinking), again ? 200 : 0);
 }
@@ -219,8 +224,8 @@ function tellFailure(reason) {
   emit("passkey", { stage: "failed", reason });
 }
 
-// A checkpoint is a dialog with two buttons: one goes on, the other ends the login. It is pressed once for each dialog, and
-// later by order.
+// A checkpoint is a dialog with two buttons: one continues, the other ends the login. The first one
+// is pressed once for each dialog, and again only when the gateway orders it.
 function checkpointButton() {
   const buttons = findButtons(`${CHECKPOINT} button`);
   if (!buttons.some((one) => iconsOf(one).includes("logout"))) return undefined;
@@ -255,7 +260,8 @@ function endLinking() {
   linking = null;
   rejectPasskey();
 }
-// The secret that a QR or a code led to went with the request, so there is nothing to scan before the next batch.
+// The secret behind the QR code or pairing code was discarded with the request, so nothing can be
+// scanned before the next batch.
 function cancelLinking() {
   safely(() => use("WAWebShortcakeLinkingAction.cancelShortcakePasskeyPairing")?.())();
   endLinking();
@@ -268,7 +274,7 @@ function passkeyOrder(order) {
       return answerPasskey(order);
     case "confirm":
       return confirmPasskey();
-    // The challenge is over; the page says so to its user and would let him try again.
+    // The challenge has expired. The page tells its user so and would let them try again.
     case "expire":
       linkStage = "void";
       return rejectPasskey();
@@ -289,7 +295,7 @@ function answerPasskey({ id, assertion }) {
   const answer = credential(assertion);
   asking = null;
   question.resolve(answer);
-  // What becomes of a checkpoint is the page's to show; it tells nobody.
+  // The page only shows the outcome of a checkpoint; no event reports it.
   if (question.purpose === "checkpoint") emit("passkey", { stage: "ended", reason: "answered" });
 }
 function confirmPasskey() {
@@ -333,7 +339,8 @@ function watchPasskey() {
   events?.on("link_device_events:shortcake_prologue_sent", prologueSent);
   const codeReady = safely((/** @type {unknown} */ code, /** @type {unknown} */ skip) => {
     if (!linking) return;
-    // Whoever need not compare it: the page confirms by itself, and a second time would be an error.
+    // If no comparison is needed, the page confirms by itself, and a second confirmation would be
+    // an error.
     linkStage = skip === true ? "finishing" : "confirm";
     if (skip === true) emit("passkey", { stage: "finishing" });
     else emit("passkey", { stage: "confirm", code: String(code ?? use("WAWebShortcakeLinkingApi.getVerificationCode")?.()) });
@@ -346,8 +353,8 @@ function watchPasskey() {
   need("WAWebSocketModel.Socket").on("change:state", safely(endWithConnection));
   setInterval(lookForCheckpoint, 1_000);
 }
-// A connection that is lost takes the ceremony with it and brings QR codes when it is back; one that ends because the
-// phone has finished finds the login stored.
+// A lost connection ends the ceremony, and QR codes follow when it is back; if the connection ends
+// because the phone has finished, the login is stored already.
 function endWithConnection() {
   if (!linking || waitsForLink()) return;
   if (isRegistered()) {

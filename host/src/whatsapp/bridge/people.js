@@ -1,7 +1,7 @@
-// Who somebody is, and whether there was a conversation.
+// Resolving numbers, and finding out whether there is an existing conversation.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebPresenceChatAction.markComposing": (chat: Chat) => unknown;
  *   "WAWebPresenceChatAction.markPaused": (chat: Chat) => unknown;
@@ -12,7 +12,7 @@
 /** @param {{number: string}} request */
 async function resolve({ number }) {
   const asked = attempt(() => wid(`${number}@c.us`));
-  if (!asked) return null; // not even the shape of a number
+  if (!asked) return null; // not a valid number
   try {
     const result = await need("WAWebQueryExistsJob.queryWidExists")(asked);
     if (!result) return null;
@@ -26,8 +26,8 @@ onCall("resolve", resolve, ["resolve"]);
 
 onCall("address", (/** @type {{chat: string}} */ { chat }) => address(wid(chat)));
 
-// With whom something was said already, by the page's memory or its database. What the page shows in every new chat is
-// nothing that was said.
+// Whether a conversation exists, by the page's memory or its database. Notices that the page adds
+// to every new chat do not count.
 const LOOK_BACK = 20;
 /** @param {{chats: string[]}} request */
 async function established({ chats }) {
@@ -52,7 +52,8 @@ async function isEstablished(asked) {
 }
 onCall("established", established, ["established"]);
 
-// The page itself ends it after 2.5 s.
+// The page itself ends the typing state after 2.5 s, so it is renewed more often than that, in
+// milliseconds.
 const TYPING = 2_000;
 /** @param {{chat: string, millis: number}} request */
 async function typing({ chat: to, millis }) {

@@ -1,9 +1,9 @@
-// Previews of links. The phone makes them and may be off, so they are asked for before the message that they belong to, by a
-// call of its own, and kept by the message's id: sending waits for nobody. A phone that has not answered twice is left
-// alone for a while.
+// Previews of links. The phone makes them and may be offline, so a preview is requested by a call
+// of its own before the message is sent, and kept under the id of the message: sending never waits
+// for it. A phone that has not answered twice is not asked for a while.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WALinkify.findLink": (text: string) => { url: string } | null;
  *   "WAWebLinkPreviewChatAction.getLinkPreview": (
@@ -42,13 +42,13 @@ async function preview({ id, chat: to, content }) {
       previews.set(id, found.data);
     }
   } catch {
-    // No preview is no reason to send nothing.
+    // A message is sent without its preview if there is none.
   }
 }
 onCall("preview", preview);
 
 /**
- * There is no link without a dot: most texts need no more than that look.
+ * The link in a text. A link contains a dot, so most texts need no further check.
  * @param {string} body
  */
 function linkIn(body) {

@@ -1,7 +1,8 @@
-// The QR: five fields joined by commas. The adv secret is new with every batch, so it is read for every ref.
+// The QR code: five fields joined by commas. The adv secret changes with every batch, so it is read
+// again for every ref.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WABase64.encodeB64": (bytes: ArrayBuffer | Uint8Array) => string;
  *   "WAWebCompanionRegClientUtils.DEVICE_PLATFORM": string | number;
@@ -24,7 +25,7 @@ async function qrText(ref) {
   return [ref, encode(noise.staticKeyPair.pubKey), encode(identity.identityKeyPair.pubKey), secret, platform].join(",");
 }
 
-// What WhatsApp Web itself shows, when a build keeps its parts elsewhere.
+// The text that WhatsApp Web itself shows, for a build that keeps its parts elsewhere.
 const shownText = () => document.querySelector("div[data-ref]")?.getAttribute("data-ref") ?? null;
 
 const tellQr = safely(async () => {

@@ -1,12 +1,12 @@
-// What WhatsApp refuses, with its code.
+// Refusals of WhatsApp, with their codes.
 //
-// The page throws the server's code away: a refused message ends as ERROR_UNKNOWN, whatever the reason was. The code is
-// read where the page still has it, in the answer of its own job that sends; the page calls that job by its name each
-// time, so it can be replaced. Where a build has no such job, a message counts as refused with 463 only when WhatsApp,
-// asked for it, says that the account is locked.
+// The page discards the server's code: a refused message ends as ERROR_UNKNOWN, whatever the
+// reason. The code is read where the page still has it, in the result of its own send job; the page
+// looks that job up by name on every call, so it can be replaced. Where a build has no such job, a
+// refusal counts as 463 only when WhatsApp confirms, on request, that the account is locked.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebGetReachoutTimelockJob.fetchReachoutTimelock": () => unknown;
  *   "WAWebReachoutTimelockUtils.REACHOUT_TIMELOCK_IDB_KEY": string;
@@ -42,17 +42,18 @@ function watchCodes() {
  * @param {{error?: unknown} | null | undefined} answer
  */
 function noteCode(record, answer) {
-  // Null as well as undefined is no refusal, and would be read as the code 0.
+  // Null and undefined are no refusal, and `Number(null)` would be the code 0.
   const code = Number(answer?.error ?? NaN);
   if (!Number.isInteger(code)) return;
   if (codes.size > 500) dropOldest(codes);
   codes.set(partsOf(record.data.id).id, code);
 }
 
-// The lock on writing to people without a chat: none, or its end as far as it is known. The page keeps a lock until the
-// server says otherwise; one whose end is past is asked about and does not count.
+// The reach-out time lock, which forbids writing to people without a chat: null without a lock,
+// otherwise its end as far as it is known. The page keeps a lock until the server withdraws it; a
+// lock whose end has passed is asked about and does not count.
 let lockAsked = 0;
-// A build that cannot say is not one that says no.
+// A build without this function does not know whether there is a lock.
 function isLockKnown() {
   return typeof use("WAWebReachoutTimelockUtils.isUserReachoutTimelocked") === "function";
 }
@@ -75,7 +76,7 @@ async function askLock() {
   await within(LOCK_WAIT, asked.catch(() => {}));
 }
 
-// Told once for each time that a message is given to the page.
+// Reports a refusal once for each time that a message is given to the page.
 const tellRefused = safely(
   /**
    * @param {string} id
@@ -91,7 +92,8 @@ const tellRefused = safely(
     if (code === 463 || unsure) await askLock();
     const lock = reachoutLock();
     if (unsure && lock) code = 463;
-    // The lock before the refusal: who hears of both knows the end of the one from the other.
+    // The lock is reported before the refusal, so that the gateway knows its end when it handles
+    // the refusal.
     tellStatus();
     emit("refused", { id, address: address(chat), reason, code, until: code === 463 ? lock?.until ?? null : null });
   },

@@ -1,4 +1,5 @@
-// What of the contract holds in this build: a part that is missing is named with the feature that is lost by it.
+// Which parts of the contract this build fulfils: each capability with the feature that is lost
+// without it, and the parts that are missing.
 function report() {
   const capabilities = CAPABILITIES.filter(isPreloaded).map((name) => {
     const lacks = missing(name);
@@ -9,8 +10,8 @@ function report() {
 onCall("contract", report);
 const CAPABILITIES = /** @type {Capability[]} */ (Object.keys(CONTRACT));
 
-// Fields of a message key that this build calls otherwise, told by what they hold. The bridge reads keys from their text,
-// so it costs nothing; other clients of the page break on it.
+// Fields of a message key that have another name in this build, found by their values. The bridge
+// reads keys from their text, so a new name does not affect it; other clients of the page break.
 const KEY_FIELDS = { fromMe: true, id: "3EB0000000000000000000" };
 function renamed() {
   const me = attempt(() => need("WAWebUserPrefsMeUser.getMaybeMePnUser")());

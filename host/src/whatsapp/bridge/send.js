@@ -1,7 +1,7 @@
-// Sending: a message of whatever kind, what it answers, and the one way out.
+// Sending a message of any kind, with the message that it replies to.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebGetEphemeralFieldsMsgActionsUtils.getEphemeralFields": (chat: Chat) => Record<string, unknown> | undefined;
  *   "WAWebMsgReply.canReplyMsg": (message: Message) => boolean;
@@ -10,7 +10,8 @@
  */
 
 /**
- * The message that is answered must be in this chat: another one's words are not for these eyes.
+ * The fields that quote a message. It must be in this chat: words of another chat must not be shown
+ * here.
  * @param {Chat} chat
  * @param {string} id
  */
@@ -25,7 +26,8 @@ async function quoteFields(chat, id) {
 }
 
 /**
- * Ids whose message is being made, which may wait for a preview: until it is handed over nobody can say that it is not there.
+ * Ids of messages that are being prepared. Until such a message is handed over, its absence does
+ * not mean that it was never sent.
  * @type {Set<string>}
  */
 const making = new Set();
@@ -64,7 +66,7 @@ function sendNeeds({ content, replyTo }) {
 onCall("send", send, sendNeeds);
 
 /**
- * The message in the page's own form. What fails here has begun nothing.
+ * The message in the page's own form. An error here means that nothing was begun.
  * @param {SendRequest} request
  */
 async function made({ id, chat: to, content, replyTo }) {
@@ -94,7 +96,7 @@ async function made({ id, chat: to, content, replyTo }) {
     return { chat, message };
   } catch (error) {
     if (error instanceof CallError && error.failure.kind === "quote_not_found") throw error;
-    // A page that is being logged out or loaded anew has nothing against the message.
+    // A page that is logging out or reloading has not refused the message.
     if (!isUsable()) throw new CallError({ kind: "booting" });
     throw error instanceof CallError ? error : refusal(messageOf(error));
   }
@@ -103,7 +105,8 @@ async function made({ id, chat: to, content, replyTo }) {
 /** @param {any} error */
 const isDuplicate = (error) => error?.name === "DuplicateMessageError";
 /**
- * The result resolves for most failures; it rejects for a duplicate, which is no failure, and a blocked contact.
+ * Follows the result of a send. The promise resolves for most failures; it rejects for a duplicate,
+ * which is no failure, and for a blocked contact.
  * @param {SendResult} sent
  * @param {string} id
  * @param {Wid} chat

@@ -1,7 +1,8 @@
-// What became of own messages, and sending one again that the page has and the server does not.
+// Finding out what became of messages of this account, and sending one again that the page has and
+// the server does not.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAWebSendMsgChatAction.resendMsgToChat": (chat: Chat, message: Promise<Message>) => SendResult;
  * }} SentModules
@@ -17,7 +18,7 @@ async function find({ id, chat }) {
   if (there) return { ...placeOf(there.key, partsOf(there.key).chat), ...stateOf(there.model, there.row) };
   const revoked = await revocation(id, chat);
   if (!revoked) return null;
-  // Only what the server had can have been revoked.
+  // Only a message that the server had can have been revoked.
   return { ...placeOf(revoked.id, partsOf(revoked.id).chat), ack: Math.max(1, revoked.ack ?? 0), failed: false };
 }
 onCall("find", find, ["find"]);
@@ -29,14 +30,16 @@ onCall("find", find, ["find"]);
 const placeOf = (key, chat) => ({ key: String(key), address: address(chat) });
 
 /**
- * An edit takes the ack of a message back to 0, on the phone for good: what was edited had been sent.
+ * The state of a message. An edit resets the ack to 0, on the phone permanently; an edited message
+ * was sent before.
  * @param {Message | undefined} model
  * @param {Message | undefined} row
  */
 function stateOf(model, row) {
   const ack = (model ?? row)?.ack ?? 0;
   if ((model ?? row)?.latestEditMsgKey) return { ack: Math.max(1, ack), failed: false };
-  // Stored and not in memory: of an earlier life of the page, which sends nothing of that by itself.
+  // A message that is stored and not in memory is from an earlier document; the page does not send
+  // it by itself.
   return { ack, failed: model ? model.isSendFailure === true || ack < 0 : !(ack >= 1) };
 }
 

@@ -1,11 +1,12 @@
-// Waits for each wave of modules and subscribes once.
+// Waits for each wave of modules and then subscribes once.
 
 /** @param {() => unknown} ready */
 async function when(ready) {
   while (!attempt(ready)) await sleep(10);
 }
-// The page says only once, and within milliseconds of its start, that its databases cannot be opened. The load event of
-// a script comes before anything that the script has begun can go on, so nothing is missed between two looks.
+// The page reports only once, and within milliseconds of its start, that its databases cannot be
+// opened. The load event of a script fires before anything that the script has begun can continue,
+// so no report is missed between two checks.
 async function watchStorage() {
   let heard = false;
   const hear = safely(() => {

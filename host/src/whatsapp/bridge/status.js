@@ -1,7 +1,8 @@
-// Where the page stands. Every bit is read from WhatsApp Web itself, after subscribing: an event that came before is not missed.
+// The status of the page. Every field is read from WhatsApp Web itself after subscribing, so an
+// event that came before is not missed.
 
 /**
- * What is used of WhatsApp Web here alone.
+ * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAComms.getComms": () => unknown;
  *   "WAWebCmd.Cmd": Emitter;
@@ -34,8 +35,9 @@ function currentStatus() {
   const stream = use("WAWebStreamModel.Stream");
   const hasSynced = socket?.hasSynced === true;
   const registered = isRegistered();
-  // The same login in another browser: comms are stopped for good and nobody is told. State and stream say nothing of it:
-  // the stream becomes CONNECTED again by what the page's own sync signals.
+  // When the same login is used in another browser, the page stops its connection for good without
+  // an event. State and stream do not show it: signals of the page's own sync set the stream to
+  // CONNECTED again.
   const stopped = use("WAComms.getComms")?.() === null;
   const silent = stopped && registered && !outdated && !logoutTold && (socket?.state === "CONNECTED" || hasSynced);
   disconnectedSince = silent ? disconnectedSince ?? Date.now() : null;
@@ -64,7 +66,7 @@ function syncPercent() {
   return wholeNumber(Math.round(progress.getOfflineDeliveryProgress()), 100);
 }
 onCall("status", (/** @type {Ticket | null} */ ticket) => {
-  // Also tells what is recorded, should the word of it have been lost.
+  // Also carries the last recorded message, in case the call that reports it was lost.
   recorded(ticket);
   return { ...currentStatus(), untoldSince: untoldSince() };
 });
@@ -85,8 +87,9 @@ function planStatus() {
   setTimeout(tellStatus, 10);
 }
 
-// Refused with 405 or 409 the page asks its updater for an update without delay, stops its connection and loads itself
-// anew at once. No state says so, so the updater is heard.
+// When WhatsApp refuses the version with 405 or 409, the page asks its updater for an update
+// without delay, stops its connection and reloads at once. No state shows this, so the updater is
+// observed.
 let updaterWatched = false;
 function watchUpdater() {
   if (updaterWatched) return;
@@ -118,7 +121,8 @@ function loggedOut(reason) {
 }
 const LOGOUT = ["logout", "logout_from_bridge", "starting_logout", "starting_logout_from_bridge"];
 /**
- * Resolves when the page says so; the reload that follows may take the answer with it.
+ * Resolves when the page reports the log-out, or after 8 s. The reload that follows may discard the
+ * answer.
  * @returns {Promise<void>}
  */
 function logout() {
@@ -145,7 +149,7 @@ function watchStatus() {
     const said = safely((/** @type {unknown} */ reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", "")));
     cmd?.on(name, said);
   }
-  // It is announced at every login too, then to say that there is none.
+  // The event is also sent at every login, then to say that there is no ban.
   const banned = safely((/** @type {{banned?: unknown, code?: unknown, expire?: unknown} | undefined} */ ban) => {
     if (ban?.banned === true) emit("banned", { code: String(ban.code ?? "402"), expire: Number(ban.expire) || null });
   });

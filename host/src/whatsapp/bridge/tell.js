@@ -1,11 +1,11 @@
-// Telling the gateway, and what becomes of errors.
+// Reports to the gateway, and the handling of errors.
 //
-// What is told is always JSON that everybody reads: half a surrogate pair, which `JSON.stringify` writes as an escape of
-// its own, is no character to the gateway, and the whole message would be lost by it.
+// A report is always JSON that every parser accepts: half a surrogate pair, which `JSON.stringify`
+// writes as an escape sequence, is no character to the gateway, and would cost the whole message.
 const page = Math.random().toString(36).slice(2);
 let count = 0;
 /**
- * Says how many characters that were.
+ * Sends a report; returns its length in characters.
  * @param {string} type
  * @param {object} data
  */
@@ -18,7 +18,8 @@ function emit(type, data = {}) {
 /** @param {object} value */
 function written(value) {
   const text = JSON.stringify(value);
-  // A half pair is the only thing that is written so; a backslash that somebody wrote is found too, and costs a look.
+  // Only half a pair is written as such an escape. A backslash that somebody typed matches too, and
+  // only costs the second pass.
   if (!text.includes("\\ud")) return text;
   return JSON.stringify(value, (_, part) => (typeof part === "string" ? wellFormed(part) : part));
 }
@@ -26,9 +27,10 @@ const HALF_PAIR = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC0
 /** @param {string} text */
 const wellFormed = (text) => text.toWellFormed?.() ?? text.replace(HALF_PAIR, "\uFFFD");
 
-// WhatsApp Web reports every error it sees to its makers, and a listener that throws stops its work half way: none of ours
-// may get out. What went wrong here is told to the gateway, by the kind of the error and never by its words, which may be
-// somebody's message. What goes wrong again and again is told once and then, with its number, once a minute.
+// WhatsApp Web reports every error it sees to its makers, and a listener that throws interrupts its
+// work: no error of ours may escape. A fault is reported to the gateway by the kind of the error
+// and never by its text, which may quote a message. A repeated fault is reported once, and from
+// then on once a minute with its count.
 const FAULTS = 50;
 const FAULT_PAUSE = 60_000;
 /** @type {Map<string, {where: string, error: string, count: number}>} */
@@ -39,7 +41,7 @@ const faults = new Map();
  */
 function fault(where, error) {
   let [place, kind] = [where, String(attempt(() => error?.name) ?? typeof error).slice(0, 80)];
-  // Kinds without end are no kinds.
+  // The number of kinds that are told apart is limited.
   if (!faults.has(`${place} ${kind}`) && faults.size >= FAULTS) [place, kind] = ["other places", "other errors"];
   const known = faults.get(`${place} ${kind}`);
   if (known) {
@@ -57,7 +59,7 @@ function tellFaults() {
   }
 }
 /**
- * The same function, of which nothing is thrown: what goes wrong is a fault.
+ * Wraps a function so that it never throws: an error becomes a fault.
  * @template {any[]} A
  * @template R
  * @param {(...args: A) => R} work
@@ -82,7 +84,7 @@ function safely(work, where = work.name || "a listener") {
  */
 const isPromise = (value) => typeof value?.then === "function";
 /**
- * Where a failure is an answer like any other.
+ * Runs work whose failure is an ordinary answer.
  * @template T
  * @param {() => T} work
  * @returns {T | undefined}

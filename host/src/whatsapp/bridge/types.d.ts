@@ -1,9 +1,11 @@
-// The types of the bridge: what it uses of WhatsApp Web's modules, and what passes between it and the gateway. The files of
-// the bridge become one script, so they share one scope and import nothing; neither does this file.
+// The types of the bridge: the parts of WhatsApp Web's modules that it uses, and the values that
+// pass between it and the gateway. The files of the bridge become one script, so they share one
+// scope and import nothing; neither does this file.
 //
-// WhatsApp Web publishes no types. An entry here says how the bridge uses an export, not what else it may be.
+// WhatsApp Web publishes no types. An entry here describes how the bridge uses an export, not
+// everything that the export can do.
 
-// What `script.rs` puts before the bridge.
+// The constants that `script.rs` puts before the bridge.
 declare const BINDING: `__${string}`;
 declare const CONTRACT: Record<Capability, { feature: string; parts: string[] }>;
 declare const LOGIN: Record<string, string> | null;
@@ -20,12 +22,12 @@ interface Window {
 
 /** A module in the loader's map. */
 interface ModuleRecord {
-  /** Null: it was loaded. */
+  /** Null when the module has been loaded. */
   dependencies: unknown[] | null | undefined;
   depPosition: number;
 }
 
-/** Anything of the page that tells of changes. */
+/** An object of the page that emits events. */
 interface Emitter {
   on(events: string, listener: (...args: any[]) => unknown): void;
   once(events: string, listener: (...args: any[]) => unknown): void;
@@ -40,7 +42,7 @@ interface Wid {
   toString(): string;
 }
 
-/** Read from its text alone, see `partsOf`. */
+/** A message key; only its text is read, see `partsOf`. */
 interface MessageKey {
   toString(): string;
 }
@@ -52,8 +54,8 @@ interface KeyParts {
 }
 
 /**
- * A model of the page, or a row of its database, which has the same fields and no functions. Many of its fields come from
- * other people's programs: see `content.js`.
+ * A model of the page, or a row of its database, which has the same fields and no functions. Many
+ * of its fields come from other people's programs; see `content.js`.
  */
 interface Message extends Emitter {
   id: MessageKey;
@@ -67,7 +69,7 @@ interface Message extends Emitter {
   unsafe?(): Message;
   msgContextInfo(chat: Wid): Record<string, unknown>;
 }
-/** A message of a chat: its key as a text, and it from memory or else from the database. */
+/** A message of a chat: its key as text, with its model from memory or its row from the database. */
 interface Located {
   key: string;
   model?: Message;
@@ -79,7 +81,7 @@ interface Chat {
   groupMetadata?: { isLidAddressingMode?: boolean };
   msgs: { getModelsArray(): Message[] };
 }
-/** Where in a chat is read from: its end, or a message. */
+/** Where reading a chat begins: at its end, or at a message. */
 type Anchor = { remote: Wid } | MessageKey | undefined;
 interface SendRecord {
   data: { id: MessageKey };
@@ -88,8 +90,8 @@ type SendJob = (this: unknown, record: SendRecord, ...rest: unknown[]) => Promis
 type SendResult = Promise<{ messageSendResult?: unknown } | null | undefined>;
 
 /**
- * What the bridge uses of WhatsApp Web, by the names of the contract. What one file alone uses is typed there; what several
- * use, here.
+ * The parts of WhatsApp Web that the bridge uses, by the names of the contract. Parts that only one
+ * file uses are typed in that file, the others here.
  */
 interface WhatsApp
   extends CallsModules,
@@ -128,7 +130,7 @@ interface Address {
   lid: string | null;
 }
 
-/** How a call ends: see `calls.js`. The gateway's side is `BridgeError` in `page/question.rs`. */
+/** The result of a call; see `calls.js`. The gateway's side is `BridgeError` in `page/question.rs`. */
 type CallReply = { ok: unknown } | { error: CallFailure };
 type CallFailure =
   | { kind: "booting" }
@@ -140,7 +142,7 @@ type CallFailure =
   | { kind: "refused"; reason: string }
   | { kind: "failed"; reason: string };
 
-/** What a message says, as `model/content/bridge.rs` writes and reads it. */
+/** The content of a message, as `model/content/bridge.rs` writes and reads it. */
 type Content =
   | TextContent
   | { kind: "location"; latitude: number; longitude: number; name: string | null }
@@ -168,13 +170,13 @@ type Reader = (field: string) => any;
 type ReadableKind = "text" | "media" | "location" | "contact" | "poll";
 /** How a kind of content is read and sent. */
 interface Kind<C> {
-  /** WhatsApp Web's names of the messages that are read as this kind. */
+  /** WhatsApp Web's names of the message types that are read as this kind. */
   types: string[];
-  /** Undefined: what the kind cannot do without is not there. */
+  /** Undefined when a required field is missing. */
   read(get: Reader, type: string): Omit<C, "kind"> | undefined;
-  /** The part of the contract that sending needs. */
+  /** The capability that sending needs. */
   needs?: Capability;
-  /** What goes into the message. Absent: the kind cannot be sent. */
+  /** Makes the fields of the message. Absent when the kind cannot be sent. */
   make?(content: C, chat: Chat, id: string): Record<string, unknown> | Promise<Record<string, unknown>>;
 }
 type SendableKind = Required<Pick<Kind<any>, "needs" | "make">>;
@@ -191,12 +193,12 @@ interface FoundMessage {
   failed: boolean;
 }
 
-/** The last message that is recorded, of the document of that name. */
+/** The last message that is recorded, of the document with that id. */
 interface Ticket {
   page: string;
   number: number;
 }
-/** A message that waits to be told, or the end of a catch-up behind those that it has found. */
+/** A message that waits to be reported, or the end of a catch-up behind the messages that it has found. */
 interface Waiting {
   /** In milliseconds since the epoch. */
   since: number;
@@ -204,7 +206,7 @@ interface Waiting {
   end?: CatchUpEnd;
 }
 interface CatchUpEnd {
-  /** Null: not all could be read. */
+  /** Whether the messages were all that were missed; null when not all could be read. */
   complete: boolean | null;
 }
 
@@ -214,19 +216,19 @@ interface PairingFlow {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** A question of the page that waits for an answer. */
+/** A question of the page that is waiting for an answer. */
 interface PasskeyQuestion {
   id: string;
   purpose: "link" | "checkpoint";
   resolve(answer: Credential | null): void;
   reject(reason: unknown): void;
 }
-/** Beside the stages that are told: "void" while a question that we have ended is failing in the page. */
+/** The reported stages, and "void" while a question that we have ended is failing in the page. */
 type LinkStage = "asked" | "signing" | "phone" | "confirm" | "finishing" | "failed" | "void";
 type PasskeyOrder =
   | { order: "answer"; id: string; assertion: PasskeyAssertion }
   | { order: "confirm" | "expire" | "again" | "cancel" };
-/** As a browser writes it: bytes are base64url. */
+/** An assertion in JSON form, with bytes as base64url. */
 interface PasskeyAssertion {
   id: string;
   rawId: string;

@@ -2,67 +2,69 @@
 
 use std::time::Duration;
 
-/// Why a page did not do what it was asked. What was begun may have been done.
+/// Why a page did not do what it was asked. Unless a variant says that nothing was begun, the work
+/// may have been done, in full or in part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
-    /// The page is being loaded; it has begun nothing.
+    /// The page is still loading; nothing was begun.
     #[error("the page is still being loaded and has not begun {what}")]
     Booting {
-        /// The call.
+        /// The question that was asked.
         what: &'static str,
     },
-    /// No answer in time.
+    /// The page did not answer in time.
     #[error("the page did not answer {what} within {limit:?}")]
     Timeout {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
-        /// How long was waited.
+        /// How long the caller waited.
         limit: Duration,
     },
-    /// The page was reloaded or closed while it worked.
+    /// The page was reloaded or closed, or failed, while it worked on the question.
     #[error("the page went away during {what}: {reason}")]
     Gone {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
-        /// The browser's words.
+        /// The error text of the browser or of the bridge.
         reason: String,
     },
-    /// This build of WhatsApp Web lacks what is needed: nothing was begun.
+    /// This build of WhatsApp Web lacks modules that the call needs; nothing was begun.
     #[error("this build of WhatsApp Web lacks {missing:?}, needed for {what}")]
     ContractBroken {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
-        /// `Module.export` names.
+        /// The missing modules and exports, as `Module.export`.
         missing: Vec<String>,
     },
-    /// WhatsApp has been asked too often; minutes later it may be asked again.
+    /// WhatsApp has limited the rate of such requests; retry after some minutes.
     #[error("WhatsApp was asked for {what} too often; wait some minutes")]
     RateLimited {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
     },
-    /// WhatsApp does not offer it to this number or this client.
+    /// WhatsApp does not offer this to this number or this client.
     #[error("WhatsApp does not offer {what} here; scan a QR instead")]
     NotAvailable {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
     },
-    /// The message to be answered is not in the chat or may not be answered: nothing was begun.
+    /// The message to reply to is not in the chat or does not allow a reply; nothing was begun.
     #[error("the message to answer cannot be quoted: {reason}")]
     QuoteNotFound {
-        /// Which of both.
+        /// Which of the two it is.
         reason: String,
     },
-    /// This account has no such chat, e.g. is not in that group: nothing was begun.
-    #[error("this account has no chat of that id: it is in no such group")]
+    /// This account has no such chat, for example because it is not in that group; nothing was
+    /// begun.
+    #[error("this account has no chat with that id: it is not in that group")]
     NoSuchChat,
-    /// WhatsApp Web refused before anything was stored: nothing was begun.
+    /// WhatsApp Web refused before anything was stored; nothing was begun.
     #[error("WhatsApp Web refused {what}: {reason}")]
     Refused {
-        /// What was asked.
+        /// The question that was asked.
         what: &'static str,
-        /// Its words, without message text.
+        /// The error text of WhatsApp Web, without message text.
         reason: String,
     },
 }

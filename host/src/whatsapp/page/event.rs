@@ -1,4 +1,4 @@
-//! What a page tells by itself.
+//! The events that a page emits on its own.
 
 use std::time::Duration;
 
@@ -8,92 +8,92 @@ use crate::{
     whatsapp::passkey::PasskeyNews,
 };
 
-/// News of a page.
+/// An event of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PageEvent {
-    /// Something about the connection changed; always the whole truth of that moment.
+    /// Something about the connection changed. The status is always complete.
     Status(PageStatus),
-    /// A QR can be scanned.
+    /// A QR code can be scanned.
     Qr {
-        /// Its text: a credential.
+        /// The text of the QR code. It is a credential.
         code: String,
-        /// From now.
+        /// How long the code is valid, from now.
         ttl: Duration,
     },
-    /// The batch of QR codes is used up.
+    /// All QR codes of the current batch have been used up.
     QrExhausted,
-    /// A code can be typed on the phone; the one before it is dead.
+    /// A pairing code can be typed on the phone; the previous one is no longer valid.
     PairingCode(PairingCode),
-    /// No code can be typed any more, for this reason.
+    /// No pairing code is valid any more, with the reason.
     PairingEnded(String),
-    /// News of a passkey that WhatsApp asks for.
+    /// Progress of a passkey ceremony.
     Passkey(PasskeyNews),
-    /// News of an own message.
+    /// Progress of a message that this account sent.
     Send(SendNews),
-    /// A message arrived or was typed on the phone.
+    /// A message arrived, or was sent from the phone.
     Message(InboundMessage),
-    /// A message that the page has had for some time; nobody may have been told of it.
+    /// A message that the page found in its database. It may have been reported before.
     Missed(InboundMessage),
-    /// All that [`PageReading::catch_up`](super::PageReading::catch_up) found was told. `complete`:
-    /// that was everything; false: there is more than could be read; none: some of it could not be
-    /// read now.
+    /// [`PageReading::catch_up`](super::PageReading::catch_up) has reported all that it found.
     CaughtUp {
-        /// See above.
+        /// `Some(true)`: nothing was left out. `Some(false)`: there is more than could be read.
+        /// `None`: some of it could not be read now.
         complete: Option<bool>,
     },
-    /// Something in the bridge went wrong; what it was about is not told, or told as unknown.
+    /// Something in the bridge failed. The item that it was working on is not reported, or is
+    /// reported as unknown.
     Fault(Fault),
-    /// The login is going or gone, with WhatsApp's reason.
+    /// The login has ended or is about to end, with the reason that WhatsApp gave.
     LoggedOut(String),
-    /// A temporary ban.
+    /// WhatsApp has banned the account.
     Banned {
-        /// When it ends, if it was said.
+        /// When the ban ends, if WhatsApp said so.
         until: Option<Timestamp>,
         /// WhatsApp's code.
         code: String,
     },
-    /// The main frame was loaded anew; everything in the old one is gone.
+    /// A new document was loaded in the main frame; all state of the old one is gone.
     Navigated,
-    /// The renderer died.
+    /// The renderer process crashed.
     Crashed(String),
     /// The browser is gone.
     Closed(String),
 }
 
-/// A fault of the bridge. Names no words of the error: they may be somebody's message.
+/// A fault of the bridge. It never contains the text of the error, which may quote a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where in the bridge.
+    /// The place in the bridge.
     pub place: String,
     /// The kind of the error, e.g. `TypeError`.
     pub error: String,
-    /// How often since it was told last; at least 1.
+    /// How often it has happened since it was last reported; at least 1.
     pub count: u64,
 }
 
-/// News of an own message.
+/// Progress of a message that this account sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendNews {
-    /// Bare id.
+    /// The bare message id.
     pub id: MessageId,
-    /// The chat it is in.
+    /// The chat that the message is in.
     pub address: Address,
     /// What happened.
     pub what: SendProgress,
 }
 
-/// How far an own message has come.
+/// How far a message of this account has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendProgress {
     /// Acknowledged up to this level.
     Ack(AckLevel),
-    /// Refused; it will not leave by itself.
+    /// WhatsApp refused the message; the page does not retry it.
     Refused {
-        /// WhatsApp's nack code, when it was given (463, 475, …).
+        /// The error code (nack) that WhatsApp gave, such as 463 or 475.
         code: Option<u32>,
-        /// When the restriction that the code means ends, if WhatsApp said so.
+        /// When the restriction behind the code ends, if WhatsApp said so.
         until: Option<Timestamp>,
-        /// The page's own words, e.g. `ERROR_UNKNOWN`.
+        /// The reason that the page gives, e.g. `ERROR_UNKNOWN`.
         reason: String,
     },
 }

@@ -1,9 +1,8 @@
-//! What the fake pages of tests have in common: a question that a fake does not answer fails its
-//! test.
+//! Shared parts of the fake pages of tests: a question that a fake does not answer fails its test.
 //!
-//! The panic alone is not enough. Much is asked by tasks of their own, and a task takes its panic
-//! with it; a supervisor even takes it for a refusal. So what was not answered is kept, and the
-//! test that holds [`Unanswered`] fails by it in the end.
+//! The panic alone is not enough. Many questions are asked by separate tasks, which absorb the
+//! panic; a supervisor even treats it as a refusal. So unanswered questions are recorded, and the
+//! test that holds a [`Watch`] fails when it ends.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +17,7 @@ use super::question::Call;
 pub(crate) struct Unanswered(Arc<Mutex<BTreeSet<&'static str>>>);
 
 impl Unanswered {
-    /// What a fake's channel does.
+    /// Records the question and panics; called by the channel of a fake.
     pub(crate) fn refuse(&self, call: &Call) -> ! {
         self.0
             .lock()
@@ -27,7 +26,8 @@ impl Unanswered {
         panic!("the fake page of this test does not answer {}", call.name)
     }
 
-    /// For the test's own scope: fails there, when it ends, for what a task was asked.
+    /// A guard for the scope of the test: dropping it fails the test if a question was not
+    /// answered.
     pub(crate) fn watch(&self) -> Watch {
         Watch(Arc::clone(&self.0))
     }

@@ -1,4 +1,4 @@
-//! The life of a page: where it stands, what of it works, its reload and its end.
+//! The life of a page: its status, its contract, its reload and its end.
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -13,29 +13,29 @@ use crate::{
     whatsapp::window::Ticket,
 };
 
-/// A page, as far as its session keeps it alive.
+/// The calls by which a session keeps its page running.
 #[async_trait]
 pub trait PageLife: PageChannel {
-    /// What the page says of itself now. Cheap; used by health checks.
+    /// The current status of the page. Cheap; used by health checks.
     async fn status(&self) -> Result<PageStatus, PageError>;
 
-    /// What of the contract with this build of WhatsApp Web holds.
+    /// Which parts of the contract with this build of WhatsApp Web are fulfilled.
     async fn contract(&self) -> Result<ContractReport, PageError> {
         ask(self, &Contract).await
     }
 
-    /// Loads the page again.
+    /// Reloads the page.
     async fn reload(&self) -> Result<(), PageError>;
 
-    /// The browser behind it.
+    /// Measurements of the browser behind the page.
     async fn browser(&self) -> BrowserReport;
 
-    /// Closes the browser cleanly, so that the login is flushed to disk; kills it only after a
+    /// Closes the browser cleanly, so that the login is flushed to disk, and kills it only after a
     /// grace time. The event channel ends afterwards.
     async fn close(&self);
 }
 
-/// Asks for the status, and names the last message that is recorded.
+/// Asks for the status, and names the last message that has been recorded.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(in crate::whatsapp) struct Status(pub(in crate::whatsapp) Option<Ticket>);
@@ -53,7 +53,7 @@ impl Question for Contract {
     type Answer = ContractReport;
 }
 
-/// Where a page stands: each bit read from WhatsApp Web itself.
+/// The status of a page, read from WhatsApp Web itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageStatus {
@@ -65,65 +65,69 @@ pub struct PageStatus {
     pub stream: Option<String>,
     /// `Stream.mode`.
     pub mode: Option<String>,
-    /// Credentials exist.
+    /// The page has the credentials of a linked device.
     pub registered: bool,
-    /// The first sync is done.
+    /// The first sync has completed.
     pub has_synced: bool,
-    /// No socket exists though the state says connected: another browser uses the same login.
+    /// The page has a login but no socket: another browser uses the same login.
     pub replaced: bool,
-    /// WhatsApp wants a reload for a new version.
+    /// WhatsApp asks for a reload to load a new version.
     pub needs_update: bool,
-    /// WhatsApp has refused this version (405, 409); the page is about to load itself anew.
+    /// WhatsApp has refused this version (405, 409); the page is about to reload itself.
     pub outdated: bool,
-    /// The page has ended its connection for good: nothing passes, whatever state and stream say.
+    /// The page has ended its connection for good: nothing passes, whatever `socket` and `stream`
+    /// say.
     pub stopped: bool,
-    /// A dialog covers the page. Sends do not go through what it covers.
+    /// A dialog covers the page. Sending does not depend on the part that is covered.
     pub modal: bool,
-    /// WhatsApp lets this account write to nobody new for a while (463).
+    /// The reach-out time lock (463): WhatsApp does not let this account write to new contacts for
+    /// a while. Absent while there is no lock.
     pub time_lock: Option<TimeLock>,
-    /// The page can say whether there is a time lock. False: that it names none means nothing.
+    /// The page can tell whether there is a time lock. If false, an absent `timeLock` means
+    /// nothing.
     pub time_lock_known: bool,
-    /// Sync progress in percent, while known.
+    /// Progress of the sync in percent, while it is known.
     pub sync_percent: Option<u8>,
     /// The account of this page, once it is linked.
     pub account: Option<Account>,
-    /// Names of contract entries that are missing though the page has synced.
+    /// Names of the contract that are missing although the page has synced.
     pub broken: Vec<String>,
-    /// Since when, in milliseconds since the epoch, the oldest message waits to be told and
-    /// recorded; none: no one waits. In answers of [`PageLife::status`] alone.
+    /// Since when the oldest message has been waiting to be reported and recorded, in milliseconds
+    /// since the epoch; absent while none waits. Only in answers to a status request, not in
+    /// events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub untold_since: Option<Timestamp>,
 }
 
-/// The reach-out time lock, as the page knows it.
+/// The reach-out time lock, as far as the page knows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeLock {
     /// When it ends, in milliseconds since the epoch, if WhatsApp said so.
     pub until: Option<Timestamp>,
 }
 
-/// What a [`PageStatus`] amounts to.
+/// The stage that a [`PageStatus`] stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Still booting or connecting.
     Booting,
-    /// Waits for a scan.
+    /// Waits to be linked by a scan.
     NeedsLink,
-    /// Linked, not yet synced.
+    /// Linked, but not yet synced.
     Syncing,
     /// Able to send.
     Ready,
-    /// Linked and synced, but the socket is gone; the page mends that itself.
+    /// Linked and synced, but without a connection; the page reconnects by itself.
     Offline,
-    /// The same login was opened elsewhere.
+    /// The same login is in use in another browser.
     Replaced,
-    /// WhatsApp refuses this version of its page: only a page loaded anew works.
+    /// WhatsApp refuses this version of its page; only a freshly loaded page works.
     Outdated,
 }
 
 impl PageStatus {
-    /// Ready = registered, synced, main mode, stream connected, connection not ended: positive
-    /// proof, not one library event.
+    /// The stage. `Ready` needs positive proof of every part (registered, synced, main mode, stream
+    /// connected, connection not ended); a single event of the page is not enough.
     #[must_use]
     pub fn stage(&self) -> Stage {
         let socket = self.socket.as_deref().unwrap_or("");
@@ -151,44 +155,44 @@ impl PageStatus {
     }
 }
 
-/// What of the contract with WhatsApp Web holds.
+/// Which parts of the contract with WhatsApp Web are fulfilled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContractReport {
-    /// `Debug.VERSION` the report is about.
+    /// The version (`Debug.VERSION`) that the report is about.
     pub version: Option<String>,
-    /// How modules are found: `map` (the loader's own), or `import` where that cannot be used any
-    /// more.
+    /// How modules are found: `map` (the map of the page's own loader), or `import` where that map
+    /// can no longer be used.
     pub loader: String,
-    /// Fields that this build calls otherwise than the builds known so far.
+    /// Fields that have another name in this build than in the builds known so far.
     pub renamed: Vec<Renamed>,
-    /// One line per capability.
+    /// One entry per capability.
     pub capabilities: Vec<Capability>,
 }
 
-/// One thing the gateway can do with this build of the page.
+/// One thing that the gateway can do with this build of the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Capability {
-    /// E.g. `send_text`.
+    /// The name, e.g. `send_text`.
     pub name: String,
-    /// What is lost without it, in words.
+    /// What is lost without the capability, in words.
     pub feature: String,
-    /// It works.
+    /// Whether the capability works.
     pub ok: bool,
-    /// `Module.export` names that are missing or of the wrong kind.
+    /// Modules and exports (`Module.export`) that are missing or of the wrong kind.
     pub missing: Vec<String>,
 }
 
-/// A field that is found by what it holds, because it has another name now.
+/// A field that has another name in this build. It is found by its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Renamed {
     /// The object, e.g. `MsgKey`.
     pub what: String,
-    /// Its name so far.
+    /// The name that it had so far.
     pub expected: String,
-    /// Its name in this build; none: nothing of the object holds this.
+    /// The name in this build; null if no field of the object has this value.
     pub now: Option<String>,
 }
 
@@ -198,13 +202,13 @@ pub struct Renamed {
 pub struct BrowserReport {
     /// Process id of the main process.
     pub pid: Option<u32>,
-    /// E.g. `Chrome/156.0.8078.79`.
+    /// The product and version, e.g. `Chrome/156.0.8078.79`.
     pub version: Option<String>,
-    /// Private memory of the process tree (anonymous + shared-memory PSS), in bytes.
+    /// Private memory of the process tree (anonymous and shared-memory PSS), in bytes.
     pub memory_bytes: Option<u64>,
-    /// Processes in the tree.
+    /// Number of processes in the tree.
     pub processes: Option<u32>,
-    /// Processor time its processes have used so far, in milliseconds. Those that have ended are
-    /// not counted.
+    /// Processor time that the running processes of the tree have used so far, in milliseconds.
+    /// Processes that have ended are not counted.
     pub cpu_millis: Option<u64>,
 }

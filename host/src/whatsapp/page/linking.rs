@@ -11,21 +11,23 @@ use super::{
 };
 use crate::{model::PhoneNumber, whatsapp::passkey::PasskeyOrder};
 
-/// A log-out waits for the server's word, bounded in the page itself.
+/// How long a log-out may take. The bridge itself stops waiting for WhatsApp after 8 s.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(12);
+/// The longest life of a pairing code; a longer one that the page names is cut to this.
 const LONGEST_CODE: Duration = Duration::from_mins(10);
 
-/// A page, as far as an account is linked by it.
+/// The calls that link an account to a page, and unlink it.
 #[async_trait]
 pub trait PageLinking: PageChannel {
-    /// Asks for a fresh batch of QR codes.
+    /// Asks for a new batch of QR codes.
     async fn refresh_qr(&self) -> Result<(), PageError> {
         ask(self, &RefreshQr).await
     }
 
-    /// Asks for a code that the owner of `number` types on the phone to link it. It is told as
-    /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode) too, and so are those that replace
-    /// it; no QR can be scanned meanwhile.
+    /// Asks for a pairing code that the owner of `number` types on the phone to link it. The code,
+    /// and those that replace it later, are also reported as
+    /// [`PageEvent::PairingCode`](super::PageEvent::PairingCode). No QR code can be scanned
+    /// meanwhile.
     async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingCode, PageError> {
         ask(
             self,
@@ -36,21 +38,23 @@ pub trait PageLinking: PageChannel {
         .await
     }
 
-    /// Gives the code up and goes back to QR codes.
+    /// Discards the pairing code and goes back to QR codes.
     async fn cancel_pairing(&self) -> Result<(), PageError> {
         ask(self, &CancelPairing).await
     }
 
-    /// Tells the page something about a passkey it asks for; `Ok` means that it was taken. A page
-    /// that does not wait for that refuses.
+    /// Gives the page an order about the passkey that it asks for; `Ok` means that the page has
+    /// accepted it. A page that does not wait for this order refuses.
     async fn passkey(&self, order: &PasskeyOrder) -> Result<(), PageError> {
         ask(self, order).await
     }
 
-    /// Unlinks the account and waits until the page says so or is reloaded.
+    /// Unlinks the account. Returns when the page has reported the log-out, is reloaded, or has not
+    /// reported it within 8 s; so `Ok` does not prove that the login has ended, which
+    /// [`PageEvent::LoggedOut`](super::PageEvent::LoggedOut) reports.
     async fn logout(&self) -> Result<(), PageError> {
         match ask(self, &Logout).await {
-            // The reload took the answer with it.
+            // The reload has discarded the answer.
             Err(PageError::Gone { .. }) => Ok(()),
             answered => answered,
         }
@@ -100,13 +104,13 @@ impl Question for Logout {
     }
 }
 
-/// A code that links when it is typed on the phone.
+/// A pairing code, which links when it is typed on the phone.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Code")]
 pub struct PairingCode {
-    /// As people read it, `ABCD-EFGH`: a credential.
+    /// The code as people read it, `ABCD-EFGH`. It is a credential.
     pub code: String,
-    /// From now.
+    /// How long the code is valid, from now.
     pub ttl: Duration,
 }
 
@@ -118,7 +122,7 @@ impl fmt::Debug for PairingCode {
     }
 }
 
-/// As the bridge gives it.
+/// A pairing code as the bridge gives it.
 #[derive(Deserialize)]
 struct Code {
     code: String,
@@ -140,7 +144,7 @@ impl From<Code> for PairingCode {
     }
 }
 
-/// How long a code lives: milliseconds as the page gave them, within reason.
+/// How long a code is valid: the milliseconds that the page gave, at most `longest`.
 pub(in crate::whatsapp) fn life(millis: f64, longest: Duration) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0)
         .unwrap_or(longest)

@@ -1,13 +1,13 @@
-//! The one door to WhatsApp Web: what `session` and `outbox` may ask of a page, and what it tells
-//! them.
+//! The interface to a page of WhatsApp Web: what `session` and `outbox` may ask of it, and the
+//! events that it emits.
 //!
-//! A page is split by who uses it: its life, linking, sending, reading. Each is a trait whose
-//! questions are written as provided methods over [`PageChannel`], so a new question costs its
-//! request, its answer and its method, in one file. A fake in a test overrides the methods that its
-//! test needs; every other question reaches the fake's channel, which fails the test.
+//! The interface is split by use: life, linking, sending, reading. Each part is a trait whose
+//! questions are provided methods over [`PageChannel`], so a new question needs only its request,
+//! its answer and its method, all in one file. A fake in a test overrides the methods that its test
+//! needs; every other question reaches the fake's channel, which fails the test.
 //!
-//! A call says what it *started*; how it *ended* comes as an event, because the page may be
-//! reloaded or die in between and the answer must not hang on one call.
+//! A call reports what it *started*; how that *ended* arrives as an event. The page may be reloaded
+//! or crash in between, so the outcome must not depend on one call.
 
 mod error;
 mod event;
@@ -37,10 +37,10 @@ pub(super) use self::{
     reading::Recorded,
 };
 
-/// A running page of one session, for those who use all of it.
+/// A running page of one session, for callers that use all of it.
 ///
-/// Every call has its own deadline inside and ends; a [`PageError`] never means that a login is
-/// bad.
+/// Every call has its own deadline, so it always ends. A [`PageError`] never means that the login
+/// is invalid.
 pub trait Page: PageLife + PageLinking + PageSending + PageReading {}
 
 impl<T: PageLife + PageLinking + PageSending + PageReading> Page for T {}

@@ -1,8 +1,8 @@
-//! One question to the bridge and its answer, whatever they are about.
+//! A question to the bridge and its answer, whatever their subject.
 //!
-//! The bridge answers in one form, `{"ok": …}` or `{"error": {"kind": …}}`, which is read here and
-//! nowhere else. Its kinds are a closed set, the same as `CallFailure` in `bridge/types.d.ts`; a
-//! test keeps the two together.
+//! The bridge answers in one form, `{"ok": …}` or `{"error": {"kind": …}}`, which only this module
+//! reads. The kinds are a closed set, the same as `CallFailure` in `bridge/types.d.ts`; a test
+//! keeps the two equal.
 
 use std::{
     fmt::{self, Debug},
@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 
 use super::error::PageError;
 
-/// A question to the bridge; the value itself is the request.
+/// A question to the bridge. The value itself, serialised, is the request.
 pub(in crate::whatsapp) trait Question: Serialize + Sync {
-    /// As the bridge registers it.
+    /// The name under which the bridge registers the question.
     const NAME: &'static str;
-    /// What it is answered with.
+    /// The type of the answer.
     type Answer: DeserializeOwned;
 
     /// How long an answer may take.
@@ -33,9 +33,9 @@ pub(in crate::whatsapp) trait Question: Serialize + Sync {
 pub enum Limit {
     /// `[whatsapp] call_timeout`.
     Usual,
-    /// That long after this time, which the page needs in any case.
+    /// The usual time and this much more, which the page needs in any case.
     After(Duration),
-    /// Exactly so long.
+    /// Exactly this long.
     Exactly(Duration),
 }
 
@@ -49,11 +49,11 @@ impl Limit {
     }
 }
 
-/// A question on its way. Its `Debug` form has no request: that may hold a message.
+/// A question that is being asked. Its `Debug` form omits the request, which may contain a message.
 pub struct Call {
-    /// What is asked.
+    /// The name of the question.
     pub name: &'static str,
-    /// With what.
+    /// The request.
     pub request: Value,
     /// How long to wait for the answer.
     pub limit: Limit,
@@ -68,10 +68,10 @@ impl Debug for Call {
     }
 }
 
-/// What carries questions to a page.
+/// The transport of questions to a page.
 #[async_trait]
 pub trait PageChannel: Send + Sync + Debug {
-    /// Asks, and gives the answer in the form in which the bridge gave it.
+    /// Asks a question and returns the answer in the form in which the bridge gave it.
     async fn call(&self, call: Call) -> Result<Value, PageError>;
 }
 
@@ -95,7 +95,7 @@ pub(in crate::whatsapp) async fn ask<Q: Question, P: PageChannel + ?Sized>(
     read(what, reply)
 }
 
-/// What the bridge answers.
+/// A reply of the bridge.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
@@ -103,12 +103,12 @@ enum Reply {
     Error(BridgeError),
 }
 
-/// Why the bridge has no answer. After `Failed` something may have been begun, after the others
-/// nothing was.
+/// Why the bridge has no answer. After `Failed` something may have been begun; after the other
+/// kinds nothing was.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum BridgeError {
-    /// There is no bridge in this page, which may just be being loaded.
+    /// The page has no bridge. It may just be loading.
     NoBridge,
     Booting,
     ContractBroken {
@@ -128,12 +128,12 @@ enum BridgeError {
     },
 }
 
-/// What stands in for the answer of a page without a bridge.
+/// The reply that is used for a page without a bridge.
 pub(in crate::whatsapp) fn no_bridge() -> Value {
     json!({"error": {"kind": "no_bridge"}})
 }
 
-/// Reads an answer. What cannot be read says nothing about what was begun.
+/// Reads a reply. A reply that cannot be read does not tell whether anything was begun.
 fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, PageError> {
     let gone = |reason: String| PageError::Gone { what, reason };
     let unreadable =
@@ -141,8 +141,8 @@ fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, Page
     match serde_json::from_value(reply).map_err(unreadable)? {
         Reply::Ok(answer) => serde_json::from_value(answer).map_err(unreadable),
         Reply::Error(error) => Err(match error {
-            // An error page, or an operator's script that is broken, has begun nothing; but neither
-            // can it be told from a page that is just being loaded.
+            // An error page, or a broken script of the operator, has begun nothing; but it cannot
+            // be told from a page that is just loading.
             BridgeError::NoBridge => gone("no bridge in this page".into()),
             BridgeError::Booting => PageError::Booting { what },
             BridgeError::ContractBroken { missing } => PageError::ContractBroken { what, missing },
@@ -160,8 +160,7 @@ fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, Page
 mod tests {
     use super::*;
 
-    /// Every kind that the bridge may name is one of ours, with the fields that it is declared
-    /// with.
+    /// Every kind that the bridge may name exists here, with the fields that it is declared with.
     #[test]
     fn the_bridge_and_the_gateway_know_the_same_kinds_of_errors() {
         let types = include_str!("../bridge/types.d.ts");
@@ -186,7 +185,7 @@ mod tests {
             );
             kinds.push(kind);
         }
-        // None of ours is left over.
+        // No kind exists here alone.
         let error = serde_json::from_value::<BridgeError>(json!({"kind": ""}))
             .err()
             .expect("no kind")

@@ -1,4 +1,4 @@
-//! Reading by a page: what arrived while nobody listened, and how far ahead it may tell.
+//! Reading messages from a page: those that arrived earlier, and how far ahead it may report.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -9,21 +9,21 @@ use super::{
 };
 use crate::{model::Timestamp, whatsapp::window::Ticket};
 
-/// A page, as far as messages are read from it.
+/// The calls that read messages from a page.
 #[async_trait]
 pub trait PageReading: PageChannel {
-    /// Begins to tell what arrived at or after `since` as
-    /// [`PageEvent::Missed`](super::PageEvent::Missed), also what was told before;
-    /// [`PageEvent::CaughtUp`](super::PageEvent::CaughtUp) follows. One that still goes on is given
-    /// up for this one.
+    /// Begins to report what arrived at or after `since` as
+    /// [`PageEvent::Missed`](super::PageEvent::Missed), including what was reported before;
+    /// [`PageEvent::CaughtUp`](super::PageEvent::CaughtUp) follows. A catch-up that is still
+    /// running is abandoned for the new one.
     async fn catch_up(&self, since: Timestamp) -> Result<(), PageError> {
         ask(self, &CatchUp { since }).await
     }
 
-    /// Says that so many more of the messages that were told,
+    /// Tells the page that `messages` more of the messages that it has reported,
     /// [`PageEvent::Message`](super::PageEvent::Message) and
-    /// [`PageEvent::Missed`](super::PageEvent::Missed) in their order, are recorded: a page tells
-    /// only a few of them ahead.
+    /// [`PageEvent::Missed`](super::PageEvent::Missed) in their order, have been recorded. A page
+    /// reports only a limited number of messages ahead.
     async fn recorded(&self, messages: usize) -> Result<(), PageError>;
 }
 
@@ -37,7 +37,7 @@ impl Question for CatchUp {
     type Answer = ();
 }
 
-/// Names the last message that is recorded.
+/// Names the last message that has been recorded.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(in crate::whatsapp) struct Recorded(pub(in crate::whatsapp) Ticket);

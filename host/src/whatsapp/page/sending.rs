@@ -1,4 +1,5 @@
-//! Sending by a page: who is written to, the messages themselves, and what became of them.
+//! Sending through a page: resolving the recipient, sending a message, and finding out what became
+//! of it.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use super::{
 };
 use crate::model::{AckLevel, Address, Content, MessageId, PhoneNumber, Recipient, content};
 
-/// A page, as far as messages are sent by it.
+/// The calls that send messages through a page.
 #[async_trait]
 pub trait PageSending: PageChannel {
-    /// Looks a number up at WhatsApp. `Ok(None)` is WhatsApp's answer "not on WhatsApp"; a failed
-    /// look-up is an error and says nothing about the number.
+    /// Looks a number up at WhatsApp. `Ok(None)` means that WhatsApp says the number is not
+    /// registered; a failed look-up is an error and says nothing about the number.
     async fn resolve(&self, number: &PhoneNumber) -> Result<Option<Address>, PageError> {
         ask(
             self,
@@ -26,13 +27,13 @@ pub trait PageSending: PageChannel {
         .await
     }
 
-    /// Both forms of a chat's address, as far as this page knows them without asking anybody.
+    /// Both forms of a chat's address, from what the page knows without a network request.
     async fn address(&self, chat: &str) -> Result<Address, PageError> {
         ask(self, &BothForms { chat }).await
     }
 
-    /// Those of the recipients with whom there has been a conversation, as far as this page knows
-    /// without asking anybody.
+    /// The subset of `recipients` with an existing conversation, from what the page knows without a
+    /// network request.
     async fn established(&self, recipients: &[Recipient]) -> Result<Vec<Recipient>, PageError> {
         let chats: Vec<String> = recipients
             .iter()
@@ -46,8 +47,8 @@ pub trait PageSending: PageChannel {
         Ok(known.map(|(recipient, _)| recipient.clone()).collect())
     }
 
-    /// Shows the other side of a chat that somebody types, and ends when that is over. It works as
-    /// long as the page wants to: no send depends on it.
+    /// Shows the recipient that this account is typing, and returns when `how_long` is over. This
+    /// is best effort: no send depends on it.
     async fn typing(&self, chat: &str, how_long: Duration) -> Result<(), PageError> {
         ask(
             self,
@@ -59,26 +60,27 @@ pub trait PageSending: PageChannel {
         .await
     }
 
-    /// Asks for the preview of a message's link, which the phone makes, and keeps it for
-    /// [`PageSending::send`] of the same id. It ends in a few seconds, whatever became of it;
-    /// nobody is sent anything.
+    /// Asks for the preview of the link in a message, which the phone makes, and keeps it for
+    /// [`PageSending::send`] of the same id. Returns within a few seconds, with or without a
+    /// preview; nothing is sent.
     async fn preview(&self, send: &PageSend) -> Result<(), PageError> {
         ask(self, &Preview(send)).await
     }
 
-    /// Puts a message of whatever kind with our own id into the page's queue; `Ok` means the page
-    /// has stored it durably, not that the server has it: that comes as
-    /// [`PageEvent::Send`](super::PageEvent::Send). A kind that the page cannot make is refused.
+    /// Puts a message with our own id into the page's queue. `Ok` means that the page has stored it
+    /// durably, not that the server has it, which [`PageEvent::Send`](super::PageEvent::Send)
+    /// reports. A kind of message that the page cannot make is refused.
     async fn send(&self, send: &PageSend) -> Result<Stored, PageError> {
         ask(self, &NewMessage(send)).await
     }
 
-    /// Looks an own message up by its bare id. None: it never left this profile.
+    /// Looks up a message of this account by its bare id. `None`: it never left this profile.
     async fn find(&self, id: &MessageId, chat: &str) -> Result<Option<Found>, PageError> {
         ask(self, &Find { id, chat }).await
     }
 
-    /// Sends a message again that the page knows but the server never took, under the same id.
+    /// Sends a message again, under the same id, that the page has stored and the server has not
+    /// accepted.
     async fn resend(&self, id: &MessageId, chat: &str) -> Result<(), PageError> {
         ask(self, &Resend { id, chat }).await
     }
@@ -169,48 +171,49 @@ impl Question for Resend<'_> {
     type Answer = ();
 }
 
-/// A message to send, as the bridge gets it.
+/// A message to send, as the bridge receives it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageSend {
-    /// Our own, stored before.
+    /// The id that the gateway made and stored before.
     pub id: MessageId,
-    /// As [`PageSending::resolve`] gave it, or a group's.
+    /// The chat, as [`PageSending::resolve`] returned it, or a group's id.
     pub chat: String,
-    /// What it says.
+    /// The content of the message.
     #[serde(with = "content::bridge")]
     pub content: Content,
-    /// Bare id of the message it answers; it must be in the same chat.
+    /// Bare id of the message that it replies to; that one must be in the same chat.
     pub reply_to: Option<MessageId>,
 }
 
-/// The page has a message in its own database.
+/// A message that the page has stored in its own database.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Stored {
-    /// The chat it really is in: LID or number, as the account has it.
+    /// The chat that the message is actually in: by LID or by number, as the account has it.
     pub address: Address,
-    /// The serialized key, `true_<chat>_<id>`.
+    /// The serialized message key, `true_<chat>_<id>`.
     pub key: String,
-    /// The id was known before: nothing was queued, look at its state.
+    /// The id was known before and nothing was queued; look at the state of that message.
     pub duplicate: bool,
 }
 
-/// An own message found in the page.
+/// A message of this account that was found in the page.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Found {
-    /// Where it is.
+    /// The chat that the message is in.
     pub address: Address,
-    /// The serialized key.
+    /// The serialized message key.
     pub key: String,
-    /// None: the server has not taken it.
+    /// The highest acknowledgement; `None` while the server has not accepted the message.
     #[serde(deserialize_with = "level")]
     pub ack: Option<AckLevel>,
-    /// The page has given up on it (or it was unsent at a reload): it goes nowhere without
+    /// The page has given up on the message, or it was unsent at a reload: it is not sent without
     /// [`PageSending::resend`].
     pub failed: bool,
 }
 
-/// A number that is no level: the server has not taken it.
+/// Reads an acknowledgement level. A number that is no level means that the server has not accepted
+/// the message.
 fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AckLevel>, D::Error> {
     Ok(Option::<i64>::deserialize(deserializer)?.and_then(AckLevel::from_number))
 }

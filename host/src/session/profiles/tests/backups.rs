@@ -1,4 +1,4 @@
-//! Backups: what is in one, what is refused before anything is written, and that a failure leaves
+//! Backups: their contents, what is refused before anything is written, and that a failure leaves
 //! nothing behind.
 
 use std::os::unix::fs::PermissionsExt;
@@ -181,7 +181,7 @@ fn what_is_larger_than_any_profile_or_no_file_at_all_is_refused_before_it_is_cop
         Err(ProfileError::TooLarge { .. })
     ));
 
-    // A hole takes no room where it is, and all of it where it is copied to.
+    // A hole takes no space in the source, but its full size in the copy.
     let named = other.path().join("session-hole");
     login(&named);
     fs::File::create(named.join("Default/hole"))

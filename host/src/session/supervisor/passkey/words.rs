@@ -1,4 +1,4 @@
-//! A ceremony in words: what an operator should know of it, and how it has failed.
+//! The texts about a ceremony: notices for operators, and reasons of failure.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     whatsapp::PasskeyPurpose,
 };
 
-/// What an operator should know.
+/// The notice for operators, if the stage needs one.
 pub(super) fn notice(view: &PasskeyView, client: &str) -> Option<String> {
     let place = format!("GET /v1/sessions/{client}/passkey");
     match (view.stage, view.purpose) {
@@ -25,7 +25,7 @@ pub(super) fn notice(view: &PasskeyView, client: &str) -> Option<String> {
     }
 }
 
-/// A failure in words.
+/// The reason of a failure, as text for people.
 pub(super) fn words(stage: PasskeyStage, reason: &str, step: Duration) -> String {
     let within = format!("within {} s", step.as_secs().min(120));
     match (stage, reason) {

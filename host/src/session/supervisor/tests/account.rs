@@ -1,4 +1,4 @@
-//! Whose account a session is.
+//! The account of a session.
 
 use super::*;
 
@@ -43,7 +43,8 @@ async fn the_journal_knows_whose_account_it_is_before_anything_can_be_sent() {
         .expect("a supervisor");
     assert_eq!(noted(&rig).len(), 2, "it is tried again");
 
-    // The same account is no news, another one is, and so is a new login of nobody knows whom.
+    // The same account is not recorded again; another account is, and so is a new login whose
+    // account is unknown.
     rig.launcher.tell(PageEvent::Status(of("1:7")));
     rig.launcher
         .tell(PageEvent::LoggedOut("by the phone".into()));

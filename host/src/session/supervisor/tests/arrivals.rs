@@ -1,4 +1,4 @@
-//! Messages that arrive, in floods too, and what must not stand behind them.
+//! Messages that arrive, also in floods, and the events that must not wait behind them.
 
 use super::*;
 use crate::{
@@ -102,7 +102,7 @@ async fn an_acknowledgement_is_noted_before_the_messages_that_wait_are_through()
 async fn a_flood_of_acknowledgements_does_not_hold_messages_up() {
     let rig = Rig::ready(ready_status()).await;
     let turn = rig.notes.turns.acquire().await.expect("a turn");
-    // The supervisor waits with the first one.
+    // The supervisor waits in the journal with the first one.
     rig.launcher.tell(message(0));
     rig.launcher.tell(message(1));
     for n in 0..800 {

@@ -1,4 +1,4 @@
-//! Browsers and pages that fail: which failures are retried, and that one browser at most has the
+//! Failures of browsers and pages: which are retried, and that at most one browser uses the
 //! profile.
 
 use std::sync::atomic::AtomicU64;
@@ -21,7 +21,7 @@ async fn a_launch_that_hangs_holds_up_no_other_session() {
         .wait_for(|snapshot| snapshot.launches == 1)
         .await
         .expect("a supervisor");
-    // Its launch has begun and holds the one permit.
+    // Its launch has begun and holds the only permit.
     while starts.available_permits() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -58,7 +58,7 @@ async fn a_browser_that_comes_up_when_its_supervisor_is_gone_is_closed_before_th
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     rig.notes.refuses.store(true, Ordering::Relaxed);
-    // It breaks off while it stops, so the next one rests until it is told to start.
+    // It panics while it stops, so the next supervisor stays idle until it is told to start.
     rig.handle.tell(Command::Stop).await;
     rig.handle.tell(Command::Start).await;
     rig.handle

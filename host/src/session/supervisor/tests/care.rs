@@ -1,4 +1,4 @@
-//! What is looked after while a session is ready: its page, its sends, its memory and its
+//! What is monitored while a session is ready: its page, its sends, its memory and its
 //! restrictions.
 
 use super::*;
@@ -93,7 +93,7 @@ async fn restrictions_are_notices_of_a_session_that_is_ready() {
         .clone();
     assert!(noticed[0].contains("463"), "{noticed:?}");
 
-    // A build of the page that cannot say is none that says no.
+    // A build of the page that cannot tell does not say that there is no lock.
     rig.launcher.tell(PageEvent::Status(PageStatus {
         sync_percent: Some(7),
         ..ready_status()
@@ -106,7 +106,7 @@ async fn restrictions_are_notices_of_a_session_that_is_ready() {
         })
         .await
         .expect("a supervisor");
-    // Taken when the status was dealt with.
+    // This command is processed after the status.
     rig.handle.tell(Command::Start).await;
     assert_eq!(rig.notes.restrictions.lock().expect("lock").len(), 1);
     rig.launcher.tell(PageEvent::Status(PageStatus {

@@ -1,4 +1,4 @@
-//! What was missed while no page listened.
+//! Catching up with messages that no page reported.
 
 use super::*;
 

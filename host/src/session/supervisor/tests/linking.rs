@@ -1,4 +1,4 @@
-//! From a QR or a pairing code to a session that is ready.
+//! From a QR code or a pairing code to a session that is ready.
 
 use super::*;
 use crate::{model::PhoneNumber, whatsapp::PairingCode};

@@ -1,4 +1,4 @@
-//! A journal in memory, which fails where the test wants it.
+//! A journal in memory that fails where the test wants it to.
 
 use std::{
     sync::{
@@ -21,9 +21,9 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct Notes {
-    /// Ids of messages and of sends, in the order in which something of them was noted.
+    /// Ids of messages and of sends, in the order in which they were recorded.
     pub(super) noted: Mutex<Vec<String>>,
-    /// Messages are noted while there is a permit.
+    /// Messages are recorded while a permit is available.
     pub(super) turns: Semaphore,
     pub(super) faults: Mutex<Vec<serde_json::Value>>,
     pub(super) entered: Mutex<Vec<SessionState>>,
@@ -40,7 +40,7 @@ pub(super) struct Notes {
     pub(super) panics: AtomicBool,
     /// Panics at the next transition.
     pub(super) refuses: AtomicBool,
-    /// Does not know what was told.
+    /// Cannot read the time up to which messages were recorded.
     pub(super) unreadable: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! A browser whose page is what the test says it is.
+//! A browser whose page is scripted by the test.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A page that is what the test says it is.
+/// A page that is scripted by the test.
 #[derive(Debug, Default)]
 pub(super) struct ScriptedPage {
     pub(super) contract: Mutex<ContractReport>,
@@ -101,13 +101,13 @@ impl PageReading for ScriptedPage {
 
 impl PageSending for ScriptedPage {}
 
-/// Hands out pages, and the other end of their news.
+/// Launches scripted pages, and keeps the senders of their events.
 #[derive(Debug, Default)]
 pub(super) struct ScriptedLauncher {
     pub(super) page: Arc<ScriptedPage>,
     pub(super) news: Mutex<Vec<mpsc::Sender<PageEvent>>>,
     pub(super) failures: Mutex<Vec<LaunchError>>,
-    /// Launches that hang until they are let go on.
+    /// The number of launches that hang until they are released.
     pub(super) hanging: AtomicU64,
     pub(super) goes_on: Notify,
 }

@@ -1,4 +1,4 @@
-//! Passkey ceremonies as a page tells of them, with their clocks.
+//! Passkey ceremonies as a page reports them, with their timers.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ impl Rig {
         now.passkey.expect("there")
     }
 
-    /// Up to the challenge.
+    /// A session that waits for its challenge to be signed.
     async fn asked() -> Self {
         let rig = rig(vec![]);
         *rig.launcher.page.status.lock().expect("lock") = Some(PageStatus {
@@ -77,8 +77,8 @@ impl Rig {
         });
     }
 
-    /// What the page was told. A health check asks for QR codes when none is shown and no passkey
-    /// is awaited.
+    /// The orders that the page received, without the requests for QR codes that health checks make
+    /// when none is shown and no passkey is awaited.
     fn log(&self) -> Vec<&'static str> {
         let log = self.launcher.page.log.lock().expect("lock").clone();
         let ended = log
@@ -92,7 +92,7 @@ impl Rig {
             .collect()
     }
 
-    /// The orders come from tasks of their own.
+    /// Separate tasks give the orders.
     async fn until_log(&self, wanted: &[&str]) {
         for _ in 0..1000 {
             if self.log() == wanted {
@@ -130,8 +130,8 @@ async fn a_ceremony_goes_by_its_stages_and_holds_qr_codes_back() {
         "a token is for whoever has the link"
     );
 
-    // A minute and more of health checks, codes that go on changing, a batch that ends: nothing of
-    // it matters.
+    // Health checks for over a minute, QR codes that keep changing, and the end of a batch have no
+    // effect.
     rig.qr();
     rig.launcher.tell(PageEvent::QrExhausted);
     tokio::time::sleep(Duration::from_secs(150)).await;
