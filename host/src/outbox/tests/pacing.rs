@@ -1,4 +1,4 @@
-//! How fast a session sends: gaps, budgets, and a pause.
+//! Pacing: gaps, budgets and the pause of a session.
 
 use tokio::time::Instant;
 
@@ -86,7 +86,7 @@ async fn a_budget_is_not_refilled_by_a_restart() {
     gateway.crash().await;
     let gateway = Gateway::with(dir.path(), settings()).await;
     gateway.page(&whatsapp);
-    // The sender has had its turn once what it asks the page first was asked.
+    // Once the page was asked about both messages, the sender is at work.
     let asked = || *whatsapp.asked.lock().expect("lock");
     while asked() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
