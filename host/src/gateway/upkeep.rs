@@ -1,8 +1,9 @@
-//! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session
-//! path cleaned away.
+//! Periodic work: deletes message bodies and old rows, cleans up caches and orphaned profiles in
+//! the session path, counts the queues, and watches the place of the database.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
@@ -19,24 +20,29 @@ use crate::{
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
-/// Bodies are looked at more often than rows: a little each minute disturbs less than much each
-/// hour, and nobody who wants them gone soon means an hour.
+/// Bodies are deleted more often than rows: a little work each minute disturbs less than much each
+/// hour, and an operator with a short `keep_bodies` does not expect an hour's delay.
 const BODIES: Duration = Duration::from_secs(60);
 
-/// Between two looks at whether the database is at its place.
+/// Interval between checks that the database is at its place.
 const PLACE: Duration = Duration::from_secs(5);
 
-/// Between two looks at what waits to be sent, for the metrics.
+/// Interval at which samples of metrics are folded into their counts.
+const SAMPLES: Duration = Duration::from_secs(5);
+
+/// Interval between counts of the queues for the metrics.
 const QUEUES: Duration = Duration::from_secs(15);
 
 pub(super) fn start(
     store: Store,
     config: Arc<Config>,
     sessions: Arc<Registry>,
-) -> [JoinHandle<()>; 4] {
+    metrics: PrometheusHandle,
+) -> [JoinHandle<()>; 5] {
     let (watched, keep) = (store.clone(), Arc::clone(&config));
     let (counted, counting) = (store.clone(), Arc::clone(&sessions));
     [
+        tasks::forever("upkeep.metrics", move || drain(metrics.clone())),
         tasks::forever("upkeep.queues", move || {
             count_queues(counted.clone(), Arc::clone(&counting))
         }),
@@ -50,17 +56,29 @@ pub(super) fn start(
     ]
 }
 
-/// Notices that the database was moved away or is back; what follows from that is the store's.
+/// Folds the samples of the histograms into their counts. Without this each observation stays in
+/// memory until the next scrape, and for ever where nobody scrapes.
+async fn drain(metrics: PrometheusHandle) {
+    let mut clock = interval(SAMPLES);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Notices when the database was moved away or is back. The store acts on it.
 async fn watch_place(store: Store) {
     let mut clock = interval(PLACE);
     loop {
         clock.tick().await;
-        // Said in the log when it changes.
+        // The store logs a change.
         let _ = store.look_at_place();
     }
 }
 
-/// Sets the metric of what waits in each session: nobody counts rows at each change of one.
+/// Sets the metric of the messages in each session's queue. Counting periodically is cheaper than
+/// at each change of a message.
 async fn count_queues(store: Store, sessions: Arc<Registry>) {
     let mut clock = interval(QUEUES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -70,7 +88,7 @@ async fn count_queues(store: Store, sessions: Arc<Registry>) {
         let counts = match store.queue_counts().await {
             Ok(counts) => counts,
             Err(error) => {
-                debug!(%error, "queues cannot be counted");
+                debug!(%error, "the queues cannot be counted");
                 continue;
             }
         };
@@ -110,7 +128,7 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
             Err(reason) => warn!(reason, "the session path was not cleaned"),
         }
         if let Err(error) = sessions.give_up_strays().await {
-            warn!(%error, "what sessions had begun that are not there any more was not ended; it is tried again in an hour");
+            warn!(%error, "messages of deleted sessions were not ended; this is tried again in an hour");
         }
     }
 }
@@ -119,7 +137,7 @@ async fn forget(store: Store, config: Arc<Config>) {
     let mut clock = interval(BODIES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rows_at = Instant::now();
-    // What was deleted before the last stop may still be in the write-ahead log.
+    // The write-ahead log may still contain what was deleted before the last stop.
     let mut in_log = true;
     let (mut kept, mut full) = (Trouble::default(), Trouble::default());
     loop {
@@ -129,7 +147,7 @@ async fn forget(store: Store, config: Arc<Config>) {
             Ok(went) => {
                 in_log |= went;
                 if kept.is_over() {
-                    info!("what is old is forgotten again");
+                    info!("old data is deleted again");
                 }
                 if rows {
                     rows_at = Instant::now() + PERIOD;
@@ -138,7 +156,7 @@ async fn forget(store: Store, config: Arc<Config>) {
             Err(error) => {
                 in_log = true;
                 if kept.is_new(&error) {
-                    warn!(%error, "not all that is old was forgotten; it is tried every minute");
+                    warn!(%error, "not all old data was deleted; this is tried again every minute");
                 }
             }
         }
@@ -149,7 +167,7 @@ async fn forget(store: Store, config: Arc<Config>) {
                     full.is_over();
                 }
                 Err(error) if full.is_new(&error) => {
-                    warn!(%error, "the database's log was not emptied; it is tried every minute")
+                    warn!(%error, "the database's write-ahead log was not emptied; this is tried again every minute")
                 }
                 Err(_) => {}
             }
@@ -157,36 +175,64 @@ async fn forget(store: Store, config: Arc<Config>) {
     }
 }
 
-/// Forgets what is old, in small steps. True: there was something.
+/// Deletes what is older than the configuration keeps, in small steps. Returns whether anything was
+/// deleted.
+///
+/// A step that fails stops no other: what messages say is deleted in time even if some table cannot
+/// be pruned. The first error is returned at the end.
 async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool, StoreError> {
-    let (keep, mut went) = (&config.storage, false);
+    let keep = &config.storage;
+    let mut steps = Steps::default();
+    steps.note(store.redact(before(keep.keep_bodies)).await);
+    steps.note(store.forget_copies(before(keep.keep_bodies)).await);
     if rows {
         let events = before(keep.keep_events);
-        store
-            .prune_paced(Timestamp::now().minus(Duration::from_secs(2 * 86_400)))
-            .await?;
-        went |= store
-            .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
-            .await?;
-        went |= store.prune_inbound(events).await?;
+        let paced = Timestamp::now().minus(Duration::from_secs(2 * 86_400));
+        steps.note(store.prune_paced(paced).await.map(|()| false));
+        steps.note(
+            store
+                .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
+                .await,
+        );
+        steps.note(store.prune_inbound(events).await);
         let given_up = store
             .give_up_deliveries(before(config.delivery.max_age))
-            .await?;
-        if given_up > 0 {
+            .await;
+        if let Ok(deliveries @ 1..) = given_up {
             warn!(
-                deliveries = given_up,
-                "receivers took nothing for longer than [delivery] max_age; what waited for them is dead: wharf deliveries receivers"
+                deliveries,
+                "receivers failed for longer than [delivery] max_age; the deliveries that waited for them are dead letters; see wharf deliveries receivers"
             );
         }
-        went |= store
-            .prune_dead_letters(before(keep.keep_dead_letters))
-            .await?;
-        went |= store.prune_events(events).await?;
+        steps.note(given_up.map(|_| false));
+        steps.note(
+            store
+                .prune_dead_letters(before(keep.keep_dead_letters))
+                .await,
+        );
+        steps.note(store.prune_events(events).await);
     }
-    went |= store.redact(before(keep.keep_bodies)).await?;
-    went |= store.forget_copies(before(keep.keep_bodies)).await?;
-    went |= store.give_back().await?;
-    Ok(went)
+    steps.note(store.give_back().await);
+    steps.failed.map_or(Ok(steps.went), Err)
+}
+
+/// What the steps of one clean-up came to.
+#[derive(Debug, Default)]
+struct Steps {
+    went: bool,
+    /// The first error.
+    failed: Option<StoreError>,
+}
+
+impl Steps {
+    fn note(&mut self, step: Result<bool, StoreError>) {
+        match step {
+            Ok(went) => self.went |= went,
+            Err(error) => {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
 }
 
 fn before(age: Millis) -> Timestamp {
@@ -195,4 +241,62 @@ fn before(age: Millis) -> Timestamp {
             .0
             .saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Address, Content, Envelope, Event, EventId, InboundMessage, MessageId},
+        store::scratch,
+    };
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_pruned_keeps_no_text_alive() {
+        let (_dir, store) = scratch().await;
+        let address = Address {
+            chat: "1@c.us".into(),
+            pn: None,
+            lid: None,
+        };
+        let message = InboundMessage {
+            id: MessageId("3EB0".into()),
+            chat: address.clone(),
+            sender: address,
+            from_me: false,
+            push_name: None,
+            sent_at: Timestamp(1),
+            content: Content::text("hello"),
+            reply_to: None,
+        };
+        let mut config = Config::default();
+        config.storage.keep_bodies = Millis(0);
+        let envelope = Envelope {
+            id: EventId::new("1"),
+            at: Timestamp(1),
+            session: "default".parse().expect("id"),
+            account: None,
+            replayed: false,
+            event: Event::MessageReceived(message),
+        };
+        store.append_event(envelope).await.expect("appended");
+        store
+            .route("deliveries", vec![(1, vec![])])
+            .await
+            .expect("routed");
+        store.spoil("DROP TABLE paced").await;
+
+        assert!(forget_once(&store, &config, true).await.is_err());
+        let events = store.events_after(0, 10).await.expect("read");
+        let bodies: Vec<_> = events
+            .iter()
+            .map(|event| match &event.envelope.event {
+                Event::MessageReceived(message) => message.content.body(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(bodies.iter().all(Option::is_none), "{bodies:?}");
+        // With keep_events at its default an event of 1970 is pruned too.
+        assert!(bodies.len() <= 1);
+    }
 }

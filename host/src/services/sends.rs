@@ -6,38 +6,13 @@ use async_trait::async_trait;
 
 use super::{registry::Registry, view::Restricted};
 use crate::{
-    model::{ClientId, MessageId, Outcome, Priority, Recipient, SessionState, Timestamp},
+    model::{ClientId, Outcome, SessionState},
     outbox::{
-        AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, Requested, SendRequest,
-        StoreError, Until,
+        AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, SendRequest, StoreError,
+        Until,
     },
     session::Snapshot,
 };
-
-/// A send, as a caller wants it.
-#[derive(Debug, Clone)]
-pub struct SendCall {
-    /// By which session.
-    pub client: ClientId,
-    /// To whom.
-    pub to: Recipient,
-    /// What.
-    pub content: Requested,
-    /// Bare id of the message it answers.
-    pub reply_to: Option<MessageId>,
-    /// When; none: now.
-    pub send_at: Option<Timestamp>,
-    /// Not to be begun after.
-    pub expires_at: Option<Timestamp>,
-    /// What goes first.
-    pub priority: Priority,
-    /// Free-form pairs of the caller.
-    pub metadata: Vec<(String, String)>,
-    /// So that a retry is not a second message.
-    pub idempotency: Option<Idempotency>,
-    /// When to answer.
-    pub until: Until,
-}
 
 /// What became of it.
 #[derive(Debug, Clone)]
@@ -81,8 +56,8 @@ pub trait Sends: Send + Sync + Debug + 'static {
         until: Until,
     ) -> Result<Option<SendReply>, SendFailure>;
 
-    /// Accepts a send, and waits for its outcome unless told otherwise.
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
+    /// Accepts a send, and answers as soon as `until` is reached or the time for an answer is over.
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure>;
 }
 
 /// Sends through the outbox.
@@ -145,7 +120,7 @@ impl OutboxSends {
     /// Why a send that somebody waits for cannot begin now.
     async fn refused_now(
         &self,
-        call: &SendCall,
+        request: &SendRequest,
         now: Snapshot,
     ) -> Result<Option<SendFailure>, AcceptError> {
         if now.state != SessionState::Ready {
@@ -156,7 +131,7 @@ impl OutboxSends {
         }
         Ok(self
             .outbox
-            .held_back(&call.client, &call.to)
+            .held_back(&request.client, &request.to)
             .await?
             .map(SendFailure::HeldBack))
     }
@@ -175,30 +150,18 @@ impl Sends for OutboxSends {
         }
     }
 
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure> {
         let handle = self
             .registry
-            .get(&call.client)
-            .ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
+            .get(&request.client)
+            .ok_or_else(|| SendFailure::UnknownClient(request.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
-        if call.until != Until::Accepted
-            && let Some(failure) = self.refused_now(&call, now).await?
+        if until != Until::Accepted
+            && let Some(failure) = self.refused_now(&request, now).await?
         {
             return Err(failure);
         }
-        let request = SendRequest {
-            client: call.client,
-            to: call.to,
-            content: call.content,
-            reply_to: call.reply_to,
-            send_at: call.send_at,
-            expires_at: call.expires_at,
-            priority: call.priority,
-            metadata: call.metadata,
-            idempotency: call.idempotency,
-        };
-        self.reply(self.outbox.accept(request).await, call.until)
-            .await
+        self.reply(self.outbox.accept(request).await, until).await
     }
 }
 
@@ -213,10 +176,10 @@ impl Sends for Restricted<dyn Sends> {
         self.whole.repeated(key, until).await
     }
 
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
-        if !self.view.sees(&call.client) {
-            return Err(SendFailure::UnknownClient(call.client));
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure> {
+        if !self.view.sees(&request.client) {
+            return Err(SendFailure::UnknownClient(request.client));
         }
-        self.whole.send(call).await
+        self.whole.send(request, until).await
     }
 }

@@ -34,8 +34,8 @@ impl Store {
             let metadata: String = row.try_get("metadata")?;
             // Unreadable metadata must not hide the session.
             let metadata = self
-                .aside
-                .readable(
+                .unreadable
+                .ok_or_report(
                     "session_wish",
                     || name(row),
                     serde_json::from_str(&metadata),
@@ -54,7 +54,10 @@ impl Store {
         };
         Ok(rows
             .iter()
-            .filter_map(|row| self.aside.readable("session_wish", || name(row), read(row)))
+            .filter_map(|row| {
+                self.unreadable
+                    .ok_or_report("session_wish", || name(row), read(row))
+            })
             .collect())
     }
 

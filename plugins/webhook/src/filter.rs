@@ -30,10 +30,12 @@ fn names(envelope: &Envelope) -> Vec<&str> {
 
 /// The name under which this target gets this event; none when it does not want it.
 pub(crate) fn event_name<'a>(target: &Target, envelope: &'a Envelope) -> Option<&'a str> {
-    // A pairing code is a credential: a wildcard is no request for it.
-    let wanted = |pattern: &str, name: &str| match envelope.event {
-        Event::Qr(_) => pattern == name,
-        _ => matches(pattern, name),
+    // Whoever has the code can link a phone: a wildcard is no request for it.
+    let is_credential =
+        matches!(envelope.event, Event::Qr(_)) || envelope.kind == "session.pairing_code";
+    let wanted = |pattern: &str, name: &str| match is_credential {
+        true => pattern == name,
+        false => matches(pattern, name),
     };
     names(envelope)
         .into_iter()

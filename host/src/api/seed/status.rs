@@ -18,12 +18,11 @@ use crate::{
             Need::{Nothing, Of},
             Routes,
         },
-        session::find,
+        session::{SessionNow, find},
         time::Time,
-        v1::Passkey,
     },
     config::Scope::Read,
-    model::{Account, ClientId, SessionState},
+    model::{ClientId, SessionState},
     services::{self, Sessions},
     session::ProfileFacts,
     whatsapp::{BrowserReport, ContractReport, PageStatus},
@@ -158,24 +157,10 @@ async fn health(
 pub(in crate::api) struct SessionInfo {
     /// The session.
     client_id: ClientId,
-    /// Where it stands.
-    state: SessionState,
-    /// The same, by the original service's name.
+    #[serde(flatten)]
+    now: SessionNow,
+    /// The state, by the original service's name.
     connection_status: SessionState,
-    /// Whether it can send.
-    is_ready: bool,
-    /// Why it stands there, for people.
-    reason: String,
-    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
-    passkey: Option<Passkey>,
-    /// What an operator should know although nothing is broken, for people.
-    notices: Vec<String>,
-    /// Since when it stands there.
-    since: Time,
-    /// Whether its profile holds a login, as far as is known.
-    linked: bool,
-    /// The WhatsApp account, as far as it is known.
-    account: Option<Account>,
     /// The last state transitions, at most 20, newest first.
     transitions: Vec<Transition>,
     /// Attempts to come back.
@@ -266,15 +251,8 @@ impl SessionInfo {
         };
         Self {
             client_id: client,
-            state: now.state,
+            now: SessionNow::from(&now),
             connection_status: now.state,
-            is_ready: now.state == SessionState::Ready,
-            reason: now.reason,
-            passkey: now.passkey.as_ref().map(Passkey::from),
-            notices: now.notices,
-            since: now.since.into(),
-            linked: now.linked,
-            account: now.account,
             transitions: transitions.into_iter().map(transition).collect(),
             reconnect: Reconnect {
                 attempt: now.attempt,

@@ -17,13 +17,12 @@ use crate::{
         openapi::{Operation, STORE},
         route::{Need::Of, Routes},
         seed::{QrPicture, SessionInfo, picture},
-        session::find,
+        session::{SessionNow, find},
         submit,
         time::Time,
-        v1::Passkey,
     },
     config::Scope::{Admin, Control, Read},
-    model::{Account, ClientId, SessionState},
+    model::ClientId,
     services::{SessionAction, Sessions},
     session::{ProfileFate, Snapshot},
 };
@@ -91,22 +90,8 @@ pub(super) fn routes() -> Routes {
 struct SessionSummary {
     /// Its name.
     id: ClientId,
-    /// Where it stands.
-    state: SessionState,
-    /// Whether it can send.
-    is_ready: bool,
-    /// Why it stands there, for people.
-    reason: String,
-    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
-    passkey: Option<Passkey>,
-    /// What an operator should know although nothing is broken, for people.
-    notices: Vec<String>,
-    /// Since when it stands there.
-    since: Time,
-    /// Whether its profile holds a login, as far as is known.
-    linked: bool,
-    /// The WhatsApp account, as far as it is known.
-    account: Option<Account>,
+    #[serde(flatten)]
+    now: SessionNow,
     /// Failed attempts to come back since it was last well.
     attempt: u32,
     /// When the next attempt begins, if one will.
@@ -117,14 +102,7 @@ impl SessionSummary {
     fn new(id: ClientId, now: Snapshot) -> Self {
         Self {
             id,
-            state: now.state,
-            is_ready: now.state == SessionState::Ready,
-            reason: now.reason,
-            passkey: now.passkey.as_ref().map(Passkey::from),
-            notices: now.notices,
-            since: now.since.into(),
-            linked: now.linked,
-            account: now.account,
+            now: SessionNow::from(&now),
             attempt: now.attempt,
             next_attempt_at: now.next_attempt_at.map(Time),
         }

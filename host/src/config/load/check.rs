@@ -1,5 +1,5 @@
-//! What has to hold of a configuration beyond the types of its values. Everything that is wrong is
-//! named, not only the first.
+//! Checks the rules that the types of single values cannot express. All violations are reported,
+//! not only the first.
 
 use crate::{
     config::{BrowserKind, BrowserMode, Config, Millis},
@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
         .chain([&config.sessions.default_client])
         .collect();
     if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
-        errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
+        errors.push(format!("[sessions] names {one} and {other}, which differ only in upper and lower case; rename one of them"));
     }
     server.check(errors);
     config.api.check_together(errors);
@@ -64,6 +64,22 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
     if config.send.max_length == 0 {
         errors.push("[send] max_length must be at least 1".into());
     }
+    let overrides = config.sessions.session.iter().map(|(id, session)| {
+        let place = format!("[sessions.session.{id}.pacing]");
+        (place, session.pacing.warm_up.as_deref())
+    });
+    let common = Some(config.send.pacing.warm_up.as_slice());
+    errors.extend(
+        [("[send.pacing]".to_owned(), common)]
+            .into_iter()
+            .chain(overrides)
+            .filter(|(_, days)| days.is_some_and(|days| days.contains(&0)))
+            .map(|(place, _)| {
+                format!(
+                    "{place} warm_up must not contain 0, which would mean that no message is sent on that day, and not that there is no limit"
+                )
+            }),
+    );
     if config.delivery.concurrency == 0
         || config.delivery.per_receiver == 0
         || config.delivery.max_attempts == 0

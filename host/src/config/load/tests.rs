@@ -1,4 +1,4 @@
-//! Configurations as text, and what is made of them or said against them.
+//! Loads configurations from text and checks the results and errors.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -156,7 +156,7 @@ fn the_environment_wins_over_the_file_and_a_key_opens_the_door() {
     );
 }
 
-/// A key is not shown; what callers have to show is told by its hash.
+/// Keys cannot be read back, so they are compared by their hashes.
 fn are_keys(config: &Config, right: &[&str]) -> bool {
     config.api.keys.iter().map(Secret::digest).eq(right
         .iter()
@@ -217,6 +217,24 @@ fn keys_of_the_file_are_trimmed_and_refused_by_their_number() {
         error,
         "gateway.toml:2: api.keys: must be a list of keys, each in quotes"
     );
+}
+
+#[test]
+fn a_day_of_the_warm_up_without_any_message_is_refused() {
+    for (text, place) in [
+        ("[send.pacing]\nwarm_up = [0, 50]\n", "[send.pacing]"),
+        (
+            "[sessions.session.shop.pacing]\nwarm_up = [20, 0]\n",
+            "[sessions.session.shop.pacing]",
+        ),
+    ] {
+        let error = with(text, &[]).expect_err("a zero");
+        assert!(
+            error.contains(&format!("{place} warm_up must not contain 0")),
+            "{error}"
+        );
+    }
+    with("[send.pacing]\nwarm_up = [20, 50]\n", &[]).expect("good");
 }
 
 #[test]

@@ -26,13 +26,14 @@ const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_sec
 /// writer, so a busy writer gets fewer steps.
 const REST_FACTOR: u32 = 4;
 
-/// Paces a sequence of write steps, and remembers whether there were any.
-pub(super) struct Walk {
+/// Separates the steps of a pass through the database, so that others can write between them.
+/// Remembers whether there were any steps.
+pub(super) struct Throttle {
     begun: Instant,
     went: bool,
 }
 
-impl Walk {
+impl Throttle {
     pub(super) fn begin() -> Self {
         Self {
             begun: Instant::now(),
@@ -66,12 +67,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn redact(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let mut walk = Walk::begin();
+        let mut throttle = Throttle::begin();
         while self.redact_sends(oldest).await? {
-            walk.rest().await;
+            throttle.rest().await;
         }
-        self.redact_orders(oldest, &mut walk).await?;
-        self.redact_events(oldest, &mut walk).await?;
-        Ok(walk.went())
+        self.redact_orders(oldest, &mut throttle).await?;
+        self.redact_events(oldest, &mut throttle).await?;
+        Ok(throttle.went())
     }
 }

@@ -47,7 +47,7 @@ impl Store {
         .fetch_optional(&mut *self.readers.get().await?)
         .await?;
         // An unreadable row must not prevent news of other messages from being recorded.
-        Ok(row.as_ref().and_then(|row| self.named_aside(row)))
+        Ok(row.as_ref().and_then(|row| self.readable_row(row)))
     }
 
     /// The next messages of a session's queue after a position in it: interactive ones first, then
@@ -302,8 +302,8 @@ impl Store {
                 serde_json::from_str(detail).map(|detail| vec![(kind, detail)])
             };
             let together: Option<Vec<(String, Value)>> =
-                self.aside
-                    .readable("message_history", || message.to_string(), together);
+                self.unreadable
+                    .ok_or_report("message_history", || message.to_string(), together);
             // Shows that there was a step, although it cannot be read.
             let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
             steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow {

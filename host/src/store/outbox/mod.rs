@@ -2,7 +2,6 @@
 
 mod accept;
 mod acks;
-mod aside;
 mod find;
 mod history;
 mod kept;
@@ -11,6 +10,7 @@ mod parked;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::fmt;
 
@@ -88,9 +88,9 @@ pub struct OutboxRow {
     pub message_id: MessageId,
     /// The recipient as requested.
     pub recipient: Recipient,
-    /// The chat within which messages keep their order: the recipient, or the number that is known
-    /// to be behind the recipient's opaque id.
-    pub line: Recipient,
+    /// The queue it belongs to, in which the messages of one chat keep their order. Named by the
+    /// recipient, or by the number that is known to be behind the recipient's opaque id.
+    pub queue: Recipient,
     /// The message.
     pub message: OutboundMessage,
     /// Its state.
@@ -205,7 +205,7 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
             .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
         message_id: MessageId(row.try_get("message_id")?),
         recipient: who("recipient")?,
-        line: who("line")?,
+        queue: who("line")?,
         message: json(row.try_get("message")?)?,
         state: row.try_get("state")?,
         code: code

@@ -81,7 +81,15 @@ fn events_have_the_names_waha_clients_expect() {
 }
 
 #[test]
-fn a_pairing_code_goes_only_where_it_is_asked_for_by_name() {
+fn what_links_a_phone_goes_only_where_it_is_asked_for_by_name() {
+    let code = other("session.pairing_code", r#"{"code":"ABCD-1234"}"#);
+    for wildcard in ["*", "session.*", "session.pairing_cod*"] {
+        assert_eq!(told(&[wildcard], &code), None, "{wildcard}");
+    }
+    assert_eq!(
+        told(&["session.pairing_code"], &code).unwrap()["event"],
+        "session.pairing_code"
+    );
     assert_eq!(told(&["*", "session.*"], &qr()), None);
     assert_eq!(
         told(&["session.qr"], &qr()).unwrap()["payload"],

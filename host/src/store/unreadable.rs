@@ -15,12 +15,12 @@ use super::error::StoreError;
 const NAMED: usize = 10_000;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Aside(Arc<Mutex<HashSet<(&'static str, String)>>>);
+pub(super) struct UnreadableRows(Arc<Mutex<HashSet<(&'static str, String)>>>);
 
-impl Aside {
+impl UnreadableRows {
     /// The value that was read. Returns `None` and reports the row if it could not be read; `row`
     /// identifies it within `table`.
-    pub(super) fn readable<T, E: Into<StoreError>>(
+    pub(super) fn ok_or_report<T, E: Into<StoreError>>(
         &self,
         table: &'static str,
         row: impl FnOnce() -> String,
