@@ -1,13 +1,14 @@
-//! Which addresses are public: what is not known to be is private.
+//! Tells public IP addresses from private ones. An address that is not known to be public counts as
+//! private.
 //!
-//! Only what the IANA registries call globally reachable unicast is public, so a form that nobody
-//! thought of is refused. Addresses that carry an IPv4 address are as public as that one is; the
-//! forms of which nobody can say where they end (Teredo, the local NAT64 prefix, IPv4-compatible)
-//! never are.
+//! Public are only addresses that the IANA registries call globally reachable unicast, so an
+//! unforeseen form is refused. An address that embeds an IPv4 address is as public as that one.
+//! Forms whose destination cannot be told (Teredo, the local NAT64 prefix, IPv4-compatible) are
+//! private.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Anything that is not a public unicast address.
+/// Whether an address is anything but a public unicast address.
 pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_private_v4(ip),

@@ -1,8 +1,9 @@
-//! One attempt: the notifier shapes the call, we make it, the notifier says what the answer means.
+//! One delivery attempt: the notifier shapes the request, the host makes the call, and the notifier
+//! judges the answer.
 //!
-//! Nothing that a person can mend ends a delivery: whatever fails, a plugin too, is tried again
-//! until the attempts or the time are over, and then it is a dead letter that can be delivered
-//! again.
+//! A failure that a person can repair never loses a delivery. Whatever fails, even a plugin, is
+//! tried again until the attempts or the time are used up. Then the delivery is a dead letter,
+//! which can be retried.
 
 use std::time::Duration;
 
@@ -19,23 +20,23 @@ use crate::{
 
 /// The shortest pause between two attempts.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// After failures of the plugin itself; the operator's bound comes on top.
+/// Pauses after failures of the plugin itself. The configured `max_delay` limits them further.
 const PLUGIN_PAUSE: Backoff = Backoff {
     first: FIRST_PAUSE,
     longest: Duration::MAX,
 };
-/// Bytes of a reason that is stored.
+/// Maximum length of a stored reason, in bytes.
 const MAX_REASON: usize = 500;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) update: Update,
     pub(super) seen: Seen,
 }
 
-/// Tries one delivery. `envelope`: its event, or why it cannot be read; none when it is not in the
-/// log any more.
+/// Tries one delivery. `envelope` is its event, or why that cannot be read, or `None` if it is not
+/// in the log any more.
 pub(super) async fn attempt(
     shared: &Shared,
     caller: &Caller,
@@ -53,7 +54,7 @@ pub(super) async fn attempt(
     };
     let Some(envelope) = shared.complete(envelope) else {
         return nothing(Update::Stale(
-            "the code has expired, or the gateway was started anew since it was shown".into(),
+            "the code has expired, or the gateway has restarted since it was shown".into(),
         ));
     };
     if delivery.target.is_empty() {
@@ -90,11 +91,11 @@ pub(super) async fn attempt(
             update: Update::Delivered,
             seen: Seen::Well,
         },
-        // A receiver that answered is there, whatever it thinks of this event.
+        // A receiver that answered is reachable, even if it refuses this event.
         Ok(Judgement::GiveUp(reason)) if matches!(answer, AttemptResult::Answered { .. }) => {
             nothing(dead(reason.into()))
         }
-        // The plugin's words are its own; why no call was made is the gateway's to say.
+        // The plugin's reason may be anything, so the reason why there was no answer comes first.
         Ok(Judgement::GiveUp(reason)) => {
             let reason = bounded(format!("{}; the plugin gave up: {reason}", said(&answer)));
             Done {
@@ -107,8 +108,8 @@ pub(super) async fn attempt(
     }
 }
 
-/// The notifier could not say who is told: it is asked again, and who is told then becomes a
-/// delivery each.
+/// Asks a notifier again that could not name the targets of an event. Each target becomes a
+/// delivery.
 async fn route_again(shared: &Shared, delivery: &Delivery, envelope: Envelope) -> Done {
     let number = delivery.attempt.saturating_add(1);
     let targets = match shared.targets_of(&delivery.plugin, &envelope, number).await {
@@ -142,7 +143,7 @@ fn said(answer: &AttemptResult) -> String {
     }
 }
 
-/// After a failure that is not the receiver's: the plugin's, or our own.
+/// The outcome after a failure of the plugin or of the gateway, not of the receiver.
 pub(super) fn failed(shared: &Shared, number: u32, reason: String) -> Done {
     again(
         shared,
@@ -152,8 +153,8 @@ pub(super) fn failed(shared: &Shared, number: u32, reason: String) -> Done {
     )
 }
 
-/// The wish for a pause within the operator's bounds, and a little later than asked so that
-/// receivers that come back are not met by everything at once.
+/// The outcome after a failure: another attempt after the pause `wish`, or a dead letter if the
+/// attempts are used up.
 fn again(shared: &Shared, number: u32, wish: Duration, reason: String) -> Done {
     let reason = bounded(reason);
     let update = if number >= shared.delivery.max_attempts {
@@ -167,6 +168,8 @@ fn again(shared: &Shared, number: u32, wish: Duration, reason: String) -> Done {
     }
 }
 
+/// When to try again: after `wish`, within the configured bounds, plus up to 10 % at random so that
+/// a receiver that recovers does not get everything at once.
 pub(super) fn later(shared: &Shared, wish: Duration) -> Timestamp {
     let pause = jittered(
         wish.max(FIRST_PAUSE)

@@ -1,15 +1,15 @@
-//! The texts of QR codes and pairing codes. Each is a credential: it is kept here, in memory, for
-//! those who were granted it, and never in the log.
+//! The texts of QR codes and pairing codes. They are credentials, so they are kept here in memory
+//! for notifiers that may see them, and never in the event log.
 //!
-//! Each session keeps its own, as long as they can be used: two sessions that are linked at the
-//! same time do not take the codes from each other. What was told without its text would be worse
-//! than nothing, so an event whose text is gone is told to nobody.
+//! Each session has its own codes, so sessions that are linked at the same time do not displace
+//! each other's. A code event without its text would be useless, so it is not delivered once its
+//! text has expired.
 
 use std::{collections::HashMap, fmt};
 
 use crate::model::{ClientId, Envelope, Event, EventId, Timestamp};
 
-/// Texts kept of one session. A code lives a minute at the most, so a few are plenty.
+/// Maximum number of texts per session. A code lives at most a minute, so a few are enough.
 const KEPT: usize = 8;
 
 struct Code {
@@ -21,7 +21,7 @@ struct Code {
 #[derive(Default)]
 pub(super) struct Credentials(HashMap<ClientId, Vec<Code>>);
 
-/// Never the texts.
+/// Does not print the texts.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
@@ -31,7 +31,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Takes the text out of an event, if it has one.
+    /// Moves the text out of an event, if it has one.
     pub(super) fn take(
         &mut self,
         session: &ClientId,
@@ -61,7 +61,8 @@ impl Credentials {
         }
     }
 
-    /// Puts the text back into its event. None: the event had one, and it can be used no more.
+    /// Puts the text back into its event. Returns `None` if the event had a text that has expired
+    /// or is gone.
     pub(super) fn complete(&self, mut envelope: Envelope, now: Timestamp) -> Option<Envelope> {
         if let Some(text) = envelope.event.credential() {
             let codes = self.0.get(&envelope.session)?;
@@ -130,7 +131,7 @@ mod tests {
             );
             assert_eq!(asked(60_000), None, "nobody can scan it any more");
         }
-        // After a restart, and for a session that never had it.
+        // An id that this session never had, as after a restart.
         assert_eq!(
             credentials.complete(
                 envelope(&sessions[0], "evt_1", qr("", 60_000)),

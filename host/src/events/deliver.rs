@@ -1,9 +1,9 @@
-//! Deliveries: what is due is tried, receiver by receiver, and what came of it is written down
-//! before it is forgotten.
+//! The delivery loop: tries due deliveries, receiver by receiver, and keeps each outcome in memory
+//! until it is committed.
 //!
-//! A row stays pending while it is tried, so the ids that are under way are kept here, each until
-//! its outcome is on the disk. An attempt that panics ends itself alone: its row has lost an
-//! attempt and waits, like any other.
+//! A row stays pending while it is tried, so the ids of current attempts are kept here until their
+//! outcomes are on the disk. An attempt that panics affects no other; it counts as a failed attempt
+//! of its delivery.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,14 +29,14 @@ use crate::{
     tasks::Trouble,
 };
 
-/// The longest sleep between two looks at the table, whatever wakes us.
+/// Maximum time between two queries of the table.
 const IDLE: Duration = Duration::from_secs(30);
-/// Outcomes that wait to be written down before nothing new is begun: what cannot be noted must not
-/// pile up.
+/// With this many unrecorded outcomes nothing new is begun, so that they do not pile up while the
+/// database cannot be written.
 const UNNOTED: usize = 512;
 
-/// Outcomes that are not written down yet and that a look may have to read past, after each call
-/// that ended.
+/// With fewer unrecorded outcomes than this, the table is queried as soon as a call has ended. Each
+/// query has to read past those rows.
 const PAST: usize = 64;
 
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -50,7 +50,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// An attempt under way.
+/// An attempt that is running.
 #[derive(Debug)]
 struct Begun {
     receiver: ReceiverId,
@@ -63,15 +63,15 @@ struct Work {
     caller: Arc<Caller>,
     running: JoinSet<Done>,
     begun: HashMap<task::Id, Begun>,
-    /// Those that are tried, and those whose outcome is not on the disk yet.
+    /// Deliveries that are being tried or whose outcome is not on the disk yet.
     busy: HashMap<String, ReceiverId>,
     tried: Vec<(String, Update)>,
-    /// What is being written down; kept until it is.
+    /// Outcomes that are being recorded; kept until that is done.
     batch: Arc<Vec<(String, Update)>>,
     noting: JoinSet<()>,
     look_at: Instant,
     trouble: Trouble,
-    /// More is due than could be begun.
+    /// Whether more is due than could be begun.
     more: bool,
 }
 
@@ -121,7 +121,7 @@ impl Work {
         }
         if let Err(error) = self.begin_due().await {
             if self.trouble.is_new(&error) {
-                warn!(%error, "deliveries cannot be read; it is tried until they can");
+                warn!(%error, "deliveries cannot be read; it is retried until they can");
             }
             self.look_at = Instant::now() + FIRST_PAUSE;
         } else if self.trouble.is_over() {
@@ -129,7 +129,7 @@ impl Work {
         }
     }
 
-    /// Begins what is due and has room. Says when to look again.
+    /// Begins the due deliveries that the limits allow, and sets when to query again.
     async fn begin_due(&mut self) -> Result<(), StoreError> {
         let mut of_one = HashMap::<&ReceiverId, usize>::new();
         for receiver in self.busy.values() {
@@ -156,7 +156,7 @@ impl Work {
         } else {
             self.shared.store.envelopes(&seqs).await?
         };
-        // Several receivers are told of one event.
+        // Several deliveries may share one event, so only the last use takes it.
         let mut envelope_of = |seq: i64, last: bool| {
             if last {
                 envelopes.remove(&seq)
@@ -208,7 +208,8 @@ impl Work {
         };
         let number = delivery.attempt.saturating_add(1);
         let Done { update, seen } = done.unwrap_or_else(|| {
-            // The words of a panic may quote anything; the panic hook has them.
+            // The panic message may contain anything, so it is not stored; the panic hook has
+            // logged it.
             error!(
                 delivery = delivery.id,
                 plugin = delivery.plugin,
@@ -248,9 +249,9 @@ impl Work {
         metrics::histogram!("wharf_delivery_seconds", "plugin" => plugin, "target" => name)
             .record(at.elapsed().as_secs_f64());
         self.tried.push((delivery.id, update));
-        // The next ones need not wait until this is on the disk, only until half of the room is
-        // free: a look costs the same for one as for several. While much is not written down they
-        // do wait, because each look reads past that.
+        // The next deliveries need not wait until this outcome is on the disk, only until half of
+        // the receiver's calls are free: a query costs the same for one as for several. With many
+        // unrecorded outcomes they do wait, because each query reads past those.
         if self.more
             && left <= self.shared.delivery.per_receiver / 2
             && self.tried.len() + self.batch.len() < PAST
@@ -262,10 +263,11 @@ impl Work {
     fn noted(&mut self, noted: Result<(), JoinError>) {
         let batch = std::mem::take(&mut self.batch);
         if noted.is_err() {
-            // Until it is written down it is not tried again: who had it would get it twice.
+            // A delivery is not tried again before its outcome is recorded, because the receiver
+            // would get it twice.
             error!(
                 deliveries = batch.len(),
-                "writing down what came of deliveries panicked; it is done again"
+                "recording the outcomes of deliveries panicked; it is retried"
             );
             self.noting.spawn(note(
                 Arc::clone(&self.shared),
@@ -290,29 +292,29 @@ impl Work {
     }
 }
 
-/// Writes down what came of attempts, as often as it takes: what is not written would be done
-/// again.
+/// Records the outcomes of attempts, and retries until that succeeds: a delivery without a recorded
+/// outcome would be made again.
 async fn note(shared: Arc<Shared>, batch: Arc<Vec<(String, Update)>>, pause: Duration) {
     sleep(pause).await;
     let mut told = false;
     while let Err(error) = shared.store.attempted(&batch).await {
         if !std::mem::replace(&mut told, true) {
-            warn!(deliveries = batch.len(), %error, "what came of deliveries cannot be written down; they are held until it can");
+            warn!(deliveries = batch.len(), %error, "the outcomes of deliveries cannot be recorded; they are kept in memory until they can");
         }
         sleep(FIRST_PAUSE).await;
     }
 }
 
-/// What waits of one receiver.
+/// The waiting deliveries of one receiver.
 #[derive(Debug, Default)]
 struct Line {
-    /// What could be begun now, the next one last.
+    /// Deliveries that could be begun now, the next one last.
     due: Vec<Delivery>,
-    /// There may be more than was read.
+    /// Whether there may be more than was read.
     cut: bool,
 }
 
-/// What waits, by receiver.
+/// The waiting deliveries, by receiver.
 #[derive(Debug)]
 struct Lines {
     lines: BTreeMap<ReceiverId, Line>,
@@ -320,7 +322,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// `rows` in the order in which they are due, at most `each` of a receiver.
+    /// Groups `rows` by receiver. They are sorted by due time, with at most `each` per receiver.
     fn of(
         rows: Vec<Delivery>,
         each: usize,
@@ -357,8 +359,8 @@ impl Lines {
         all
     }
 
-    /// Takes out what is begun now: of the receiver with the fewest calls first, and of those the
-    /// one that was called longest ago.
+    /// Removes and returns the deliveries to begin now. The receiver with the fewest calls comes
+    /// first, and among equals the one that was called least recently.
     fn choose(&mut self, shared: &Shared) -> Vec<(ReceiverId, Delivery)> {
         let (mut chosen, now, receivers) = (Vec::new(), Instant::now(), shared.receivers());
         let (mut places, more_at) = receivers.places(now);
@@ -369,8 +371,8 @@ impl Lines {
                 self.look_at = self.look_at.min(at);
             }
             if receivers.is_open(id) {
-                // The single call that finds out is made with what was tried least: it says more of
-                // the receiver.
+                // While the circuit breaker is open, the single trial call uses the delivery with
+                // the fewest attempts, because that says more about the receiver.
                 line.due
                     .sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
             }
@@ -399,7 +401,7 @@ impl Lines {
         chosen
     }
 
-    /// Whether more is due than was taken out.
+    /// Whether more is due than was removed.
     fn more(&self) -> bool {
         self.lines
             .values()

@@ -1,5 +1,5 @@
-//! What waits and what is dead, as metrics: looked at now and then, because nobody counts rows at
-//! each change of one.
+//! Metrics of pending and dead deliveries. The rows are counted periodically, because counting them
+//! at each change would be expensive.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 continue;
             }
         };
-        // Who has nothing any more is not among the rows.
+        // Receivers without deliveries are not among the rows, so they are set to 0.
         let mut gone = shown.clone();
         for count in counts {
             let id = ReceiverId {

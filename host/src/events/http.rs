@@ -1,7 +1,8 @@
-//! The one outgoing HTTP client: allow-list, no redirects, no private networks unless granted.
+//! The only outgoing HTTP client. It follows an allow-list, makes no redirects and calls private
+//! networks only if granted.
 //!
-//! Names are checked after they are resolved, and the connection goes to the very addresses that
-//! were checked, so a name that points elsewhere a moment later gains nothing.
+//! Host names are checked after they are resolved, and the connection uses the addresses that were
+//! checked, so changing the DNS record in between has no effect.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,12 +21,12 @@ use tracing::warn;
 use super::{addresses::is_private, limits};
 use crate::plugins::{AttemptResult, HttpGrant, NotifyRequest};
 
-/// Bytes of an answer that are read.
+/// Maximum number of body bytes that are read of an answer.
 const MAX_ANSWER: usize = 64 << 10;
-/// Origins of a plugin whose refusal is told.
+/// Maximum number of refused origins per plugin that are logged.
 const MAX_TOLD: usize = 20;
 
-/// Makes the calls that notifiers shape.
+/// Makes the HTTP calls that notifiers request.
 #[derive(Debug)]
 pub(super) struct Caller {
     public: Client,
@@ -68,8 +69,8 @@ impl Caller {
         })
     }
 
-    /// Makes one call. Everything that is no answer is [`AttemptResult::Unreachable`], with the
-    /// reason.
+    /// Makes one call. If there is no answer, for whatever reason, the result is
+    /// [`AttemptResult::Unreachable`] with the reason.
     pub(super) async fn call(
         &self,
         plugin: &str,
@@ -88,7 +89,7 @@ impl Caller {
         if let Some(fault) = limits::fault(&request) {
             return Err(fault);
         }
-        // The address itself may hold a secret.
+        // The URL may contain a secret, so the error does not quote it.
         let url = Url::parse(&request.url).map_err(|error| {
             format!("the plugin's request has no URL that can be read: {error}")
         })?;
@@ -138,7 +139,8 @@ impl Caller {
     }
 }
 
-/// reqwest hides the cause one level down, and names the URL, which may hold a secret.
+/// The text of the innermost cause of an error. reqwest's own text names the URL, which may contain
+/// a secret.
 fn words(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
@@ -153,7 +155,7 @@ fn words(error: &reqwest::Error) -> String {
     }
 }
 
-/// An address that the grants do not hold, and the line that would.
+/// A URL that the grants do not allow, and the configuration line that would.
 #[derive(Debug, PartialEq, Eq)]
 struct Refused {
     origin: String,
@@ -162,7 +164,7 @@ struct Refused {
 }
 
 fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
-    // Without the port where it is the scheme's own: as one writes it.
+    // Without the default port of the scheme, as people write it.
     let origin = url.origin().ascii_serialization();
     let refused = |why: String, line: String| {
         Err(Refused {
@@ -215,7 +217,7 @@ fn check(url: &Url, allowed: &HttpGrant) -> Result<(), Refused> {
     }
 }
 
-/// An origin as one writes it.
+/// An origin as people write it, without the default port.
 fn plain(origin: &str) -> String {
     Url::parse(origin).map_or_else(
         |_| origin.to_owned(),
@@ -223,8 +225,8 @@ fn plain(origin: &str) -> String {
     )
 }
 
-/// Which refusals the operator was told of: each origin of a plugin once, and of a plugin that asks
-/// for ever new ones only so many.
+/// The refusals that were logged: each origin of a plugin once, and at most [`MAX_TOLD`] per
+/// plugin.
 #[derive(Debug, Default)]
 struct Told(Mutex<BTreeMap<String, BTreeSet<String>>>);
 

@@ -1,4 +1,4 @@
-//! Deliveries as people see them: found, looked at, delivered again, thrown away.
+//! Operations on deliveries for people: list, show, retry and purge.
 
 use super::{Events, Failing, receivers::ReceiverId};
 use crate::{
@@ -6,27 +6,27 @@ use crate::{
     store::{Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, StoreError},
 };
 
-/// A delivery with the event that it tells of.
+/// A delivery with its event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Letter {
     /// The delivery.
     pub delivery: Delivery,
-    /// Its event, without what is a credential; none: it is not in the log any more, or cannot be
-    /// read.
+    /// Its event, without credentials; `None` if it is not in the log any more or cannot be read.
     pub event: Option<Envelope>,
 }
 
-/// A receiver with what waits for it.
+/// A receiver with its deliveries and its failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiverReport {
-    /// The receiver and its deliveries.
+    /// The receiver and the number of its deliveries.
     pub count: DeliveryCount,
-    /// How it fails; none: it does not.
+    /// How it fails; `None` if it does not.
     pub failing: Option<Failing>,
 }
 
 impl Events {
-    /// A page of deliveries, newest first, from `before` on; where the next page begins.
+    /// A page of at most `limit` deliveries that are older than the delivery `before`, newest
+    /// first. Also returns `before` of the next page, or `None` if this is the last one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -41,7 +41,7 @@ impl Events {
         Ok((self.letters(rows).await?, next))
     }
 
-    /// One delivery; none: there is none of that name.
+    /// The delivery with an id, or `None` if there is none.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -50,7 +50,7 @@ impl Events {
         Ok(self.letters(found.into_iter().collect()).await?.pop())
     }
 
-    /// Every receiver that has something waiting or dead, or that fails.
+    /// All receivers that have pending deliveries or dead letters, or that fail.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -86,40 +86,42 @@ impl Events {
         Ok(all)
     }
 
-    /// Makes a dead letter, or a delivery that waits, due now, with all its attempts before it.
-    /// False: it is neither.
+    /// Makes a dead letter or a pending delivery due now, and resets its number of attempts.
+    /// Returns `false` if there is no such delivery or it is neither.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError> {
         let done = self.shared.store.retry_delivery(id).await?;
         self.shared.due.notify_one();
         Ok(done)
     }
 
-    /// As [`Events::retry_delivery`], all dead letters (or, when `filter` says so, all that waits).
-    /// How many.
+    /// As [`Events::retry_delivery`], for all dead letters (or pending deliveries, if `filter` says
+    /// so) that match. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses; what was taken up until then is.
+    /// When the database cannot be written; what was changed until then stays changed.
     pub async fn retry_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
         let done = self.shared.store.retry_deliveries(filter).await;
         self.shared.due.notify_one();
         done
     }
 
-    /// Deletes a dead letter, or a delivery that waits. False: it is neither.
+    /// Deletes a dead letter or a pending delivery. Returns `false` if there is no such delivery or
+    /// it is neither.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError> {
         self.shared.store.purge_delivery(id).await
     }
 
-    /// Deletes all dead letters (or, when `filter` says so, all that waits). How many.
+    /// Deletes all dead letters (or pending deliveries, if `filter` says so) that match. Returns
+    /// their number.
     ///
     /// # Errors
-    /// When the database refuses; what was deleted until then is.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
         self.shared.store.purge_deliveries(filter).await
     }

@@ -1,32 +1,33 @@
-//! What a request of a plugin may be: how large, and with which headers. Looked at before anything
-//! is built of it: the types of the `http` crate panic beyond their own limits, and what a
-//! component says must never do that to the gateway.
+//! Limits on the size and the headers of a plugin's request. They are checked before the request is
+//! built, because the types of the `http` crate panic beyond limits of their own, and a plugin must
+//! not be able to cause that.
 //!
-//! Where a call goes and how it is framed is the gateway's to say, because the grants are judged by
-//! it: with a `Host` of its own a plugin reaches another site behind the same address, and with
-//! framing another request in the same connection. What ends at the receiver (`Authorization`,
-//! `Cookie`, `User-Agent`, `X-Forwarded-For`) is the plugin's: its operator has granted the
-//! receiver.
+//! Only the gateway decides where a call goes and how it is framed, because the grants depend on
+//! that. With a `Host` header of its own, a plugin could reach another site at the same address,
+//! and with framing headers it could smuggle another request into the connection. Headers that
+//! concern only the receiver (`Authorization`, `Cookie`, `User-Agent`, `X-Forwarded-For`) are up to
+//! the plugin, because the operator has granted that receiver.
 
 use reqwest::header::HeaderName;
 
 use crate::plugins::NotifyRequest;
 
-/// Header lines. Receivers take about a hundred.
+/// Maximum number of header lines. Receivers commonly accept about a hundred.
 const MAX_HEADERS: usize = 100;
-/// Bytes of all names and values. Servers commonly refuse more than 8 to 32 KiB.
+/// Maximum number of bytes of all header names and values. Servers commonly refuse more than 8 to
+/// 32 KiB.
 const MAX_HEADER_BYTES: usize = 32 << 10;
-/// Bytes of the address.
+/// Maximum length of the URL in bytes.
 const MAX_URL: usize = 8 << 10;
-/// Bytes of the method.
+/// Maximum length of the method in bytes.
 const MAX_METHOD: usize = 32;
-/// Bytes of the body.
+/// Maximum length of the body in bytes.
 const MAX_BODY: usize = 2 << 20;
 
-/// Bytes of a header's name that are told.
+/// Bytes of a header name that an error message quotes.
 const MAX_TOLD: usize = 64;
 
-/// Headers of the connection and of the framing, and the one that says who is called.
+/// Headers that only the gateway sets: those of the connection and of the framing, and `Host`.
 const OURS: [&str; 10] = [
     "host",
     "content-length",
@@ -41,10 +42,10 @@ const OURS: [&str; 10] = [
 ];
 const OURS_BEGIN: &str = "proxy-";
 
-/// Methods that ask for something else than an answer.
+/// Methods that plugins may not use.
 const NOT_MADE: [&str; 2] = ["CONNECT", "TRACE"];
 
-/// Why a request is not made; none: it is.
+/// Why a request is refused, or `None` if it is allowed.
 pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     let NotifyRequest {
         method,
@@ -68,14 +69,14 @@ pub(super) fn fault(request: &NotifyRequest) -> Option<String> {
     .find(|(_, is, most)| is > most)
     .map(|(what, is, most)| format!("the plugin's request has {is} {what}, and may have {most}"))
     .or_else(|| {
-        NOT_MADE
-            .contains(&&*method.to_ascii_uppercase())
-            .then(|| format!("the plugin's request has the method {method:?}, which is not made"))
+        NOT_MADE.contains(&&*method.to_ascii_uppercase()).then(|| {
+            format!("the plugin's request has the method {method:?}, which is not allowed")
+        })
     })
     .or_else(|| headers.iter().find_map(|(name, _)| header(name)))
 }
 
-/// Why a header of this name is not set; none: it is.
+/// Why a header of this name is refused, or `None` if it is allowed.
 fn header(name: &str) -> Option<String> {
     let told = &name[..name.floor_char_boundary(MAX_TOLD)];
     let small = name.to_ascii_lowercase();

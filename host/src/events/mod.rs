@@ -1,7 +1,7 @@
-//! Events: a durable log, and who is told of it.
+//! Events: a durable log, and the delivery of its events to receivers.
 //!
-//! Appending is all that others wait for. Routing and delivery read the log behind them, from a
-//! durable cursor.
+//! Callers only wait until an event is appended. Routing and delivery follow later and read the log
+//! from a durable cursor.
 
 mod addresses;
 mod attempt;
@@ -42,7 +42,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// A log on `store`, told by `notifiers`.
+    /// Creates the log on `store`. `notifiers` route and deliver its events.
     #[must_use]
     pub fn new(store: Store, notifiers: Arc<dyn Notifiers>, delivery: config::Delivery) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Events {
         }
     }
 
-    /// Makes the envelope of an event that is committed together with something else;
+    /// Makes the envelope of an event that the caller commits together with another change. Call
     /// [`Events::committed`] afterwards.
     #[must_use]
     pub fn prepare(
@@ -72,15 +72,15 @@ impl Events {
         }
     }
 
-    /// Events were committed: they are routed now.
+    /// Wakes routing after prepared events were committed.
     pub fn committed(&self) {
         self.shared.appended.notify_one();
     }
 
-    /// Appends an event. It is on the disk when this returns.
+    /// Appends an event. When this returns, it is on the disk.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn append(
         &self,
         session: &ClientId,
@@ -95,7 +95,8 @@ impl Events {
         Ok(())
     }
 
-    /// Starts routing, delivering and counting; they end with the handles.
+    /// Starts the tasks that route, deliver and count. They run until the returned handles are
+    /// aborted.
     #[must_use]
     pub fn start(&self) -> Vec<JoinHandle<()>> {
         let [routing, delivering, gauging] = [(); 3].map(|()| Arc::clone(&self.shared));

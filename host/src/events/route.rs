@@ -1,8 +1,7 @@
-//! Routing: events become deliveries.
+//! Routing: turns events into deliveries.
 //!
-//! A notifier may remember what it is told here (an opt-out, for one), so no event passes it by.
-//! Where it fails, a delivery without a target is stored in its place, which asks it again, as
-//! often as any delivery is tried.
+//! A notifier may store what it sees here, such as an opt-out, so it has to see every event. If it
+//! fails, a delivery without a target is stored, whose attempts ask it again.
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -23,7 +22,7 @@ use crate::{
 
 /// Events routed at a time.
 const BATCH: u32 = 64;
-/// Events rarely come alone; those of this time are routed together, in one commit.
+/// Events rarely come alone. Those that arrive within this time are routed together, in one commit.
 const GATHER: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -42,7 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(error) => {
                 cursor = None;
                 if trouble.is_new(&error) {
-                    warn!(%error, "events cannot be routed; it is tried until they can");
+                    warn!(%error, "events cannot be routed; it is retried until they can");
                 }
                 tokio::time::sleep(FIRST_PAUSE).await;
             }
@@ -50,7 +49,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Turns the events after the cursor (none: as stored) into deliveries. False: there are no more.
+/// Turns the next events after `cursor` into deliveries; `None` reads the stored cursor. Returns
+/// `false` if there are no more.
 async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, StoreError> {
     let after = match *cursor {
         Some(seq) => seq,
@@ -79,8 +79,8 @@ async fn route_batch(shared: &Shared, cursor: &mut Option<i64>) -> Result<bool, 
     Ok(full)
 }
 
-/// What came from one chat stays in its order: of STOP and START the last counts. All else goes
-/// side by side.
+/// Groups the events. Messages of one chat are routed in order, because the last one of STOP and
+/// START counts. All other events are routed concurrently.
 fn by_chat(events: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
     let (mut chats, mut others) = (
         BTreeMap::<(String, String), Vec<StoredEvent>>::new(),
@@ -110,11 +110,11 @@ async fn in_order(shared: &Shared, events: Vec<StoredEvent>) -> Vec<(i64, Vec<Ne
 }
 
 impl Shared {
-    /// The deliveries that an event gives rise to.
+    /// Asks the interested notifiers for the targets of an event, and returns its deliveries.
     async fn route(&self, envelope: Envelope) -> Vec<NewDelivery> {
         let id = envelope.id.0.clone();
         let Some(envelope) = self.complete(envelope) else {
-            debug!(event = id, "nobody is told of a code that has expired");
+            debug!(event = id, "an expired code is delivered to nobody");
             return Vec::new();
         };
         let mut new = Vec::new();
@@ -123,7 +123,7 @@ impl Shared {
                 plugin: plugin.clone(),
                 target: String::new(),
             };
-            // One that fails again and again is not waited for by the events of all others.
+            // The events of other notifiers do not wait for one that fails repeatedly.
             if self.receivers().is_open(&unnamed) {
                 new.push(self.new_delivery(
                     &plugin,
@@ -131,7 +131,7 @@ impl Shared {
                     Some((
                         0,
                         Timestamp::now(),
-                        "it was not asked yet: it failed before".into(),
+                        "not routed yet: the circuit breaker of the notifier is open".into(),
                     )),
                 ));
                 continue;
@@ -159,7 +159,7 @@ impl Shared {
         new
     }
 
-    /// Whom a notifier wants to tell of an event.
+    /// Asks a notifier for the targets of an event.
     pub(super) async fn targets_of(
         &self,
         plugin: &str,
@@ -172,20 +172,22 @@ impl Shared {
             traceparent: String::new(),
             attempt,
         };
-        // Whatever happens in there costs this event an attempt and no other its turn.
+        // A panic costs this event an attempt and affects no other event.
         let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope))
             .catch_unwind()
             .await;
         match asked {
             Ok(Ok(targets)) => Ok(targets.into_iter().map(String::from).collect()),
             Ok(Err(failure)) => Err(bounded(failure.to_string())),
-            Err(_) => {
-                Err("the gateway panicked while it asked who is told; its log says more".into())
-            }
+            Err(_) => Err(
+                "the gateway panicked while it asked the notifier for targets; its log says more"
+                    .into(),
+            ),
         }
     }
 
-    /// `again`: the attempts so far, when the next one is due, and why.
+    /// Makes a delivery. `again` is the number of attempts so far, when the next one is due, and
+    /// why.
     pub(super) fn new_delivery(
         &self,
         plugin: &str,

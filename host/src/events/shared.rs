@@ -1,6 +1,6 @@
-//! What appending, routing, delivering and counting share.
+//! The state that appending, routing, delivering and counting share.
 //!
-//! It lies below all of them, so that a task never has to know the log it belongs to.
+//! It is a module below all of them, so that they do not depend on each other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,10 +14,10 @@ use crate::{
     store::Store,
 };
 
-/// The name under which the database keeps how far events were routed.
+/// Name of the stored cursor up to which events were routed.
 pub(super) const CURSOR: &str = "deliveries";
 
-/// The event log, its notifiers and what the tasks tell each other.
+/// The event log, its notifiers and the state of the tasks.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) store: Store,
@@ -48,7 +48,7 @@ impl Shared {
         }
     }
 
-    /// Later ids sort after earlier ones, also within a millisecond.
+    /// Makes a new id. Later ids sort after earlier ones, also within a millisecond.
     pub(super) fn next_ulid(&self) -> String {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         // Fails only after 2^80 ids in one millisecond.
@@ -58,7 +58,8 @@ impl Shared {
             .to_ascii_lowercase()
     }
 
-    /// The event as notifiers see it: with its code, if it has one. None: that can be used no more.
+    /// The event as notifiers see it: with its QR or pairing code, if it has one. Returns `None` if
+    /// that has expired or is gone.
     pub(super) fn complete(&self, envelope: Envelope) -> Option<Envelope> {
         self.credentials().complete(envelope, Timestamp::now())
     }

@@ -1,4 +1,4 @@
-//! The way in: template, plugins, commit. No network on this path.
+//! Accepting messages: render the template, ask the plugins, commit. Nothing here uses the network.
 
 use std::time::Duration;
 
@@ -13,80 +13,81 @@ use crate::{
     store::{Accept, Accepted, Idempotency, NewRow, OutboxId, RowState, Step, StoreError},
 };
 
-/// What a caller wants sent.
+/// A message that a caller wants to send.
 #[derive(Debug, Clone)]
 pub struct SendRequest {
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// To whom.
+    /// The recipient.
     pub to: Recipient,
-    /// What.
+    /// The content or the template.
     pub content: Requested,
-    /// Bare id of the message it answers.
+    /// Bare WhatsApp id of the message that it answers.
     pub reply_to: Option<MessageId>,
-    /// When; none: at once, whatever the clock says.
+    /// When to send it; `None` means at once.
     pub send_at: Option<Timestamp>,
-    /// Not to be begun after.
+    /// Sending does not begin after this time.
     pub expires_at: Option<Timestamp>,
-    /// What goes first.
+    /// Its priority in the queue.
     pub priority: Priority,
-    /// Free-form pairs of the caller.
+    /// Free-form key-value pairs of the caller.
     pub metadata: Vec<(String, String)>,
-    /// So that a retry is not a second message.
+    /// Makes a retried request return the same message instead of sending a second one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What a message shall say.
+/// Where the content of a message comes from.
 #[derive(Debug, Clone)]
 pub enum Requested {
-    /// Just this.
+    /// The content itself.
     Content(Content),
-    /// What the template makes of its variables.
+    /// The result of rendering a template.
     Template(RenderRequest),
 }
 
-/// Why nothing was accepted. No row exists then, except for [`AcceptError::InFlight`].
+/// Why a message was not accepted. No row was stored; [`AcceptError::InFlight`] refers to an
+/// earlier one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AcceptError {
-    /// The template gave nothing.
+    /// The template could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderFailure),
-    /// A plugin said no.
+    /// A plugin rejected the message.
     #[error("{}: {}", .0.plugin, .0.reason)]
     Rejected(Rejection),
-    /// A plugin could not be asked for want of room in the gateway: the message is neither allowed
-    /// nor refused.
+    /// A plugin could not be called because the gateway has no capacity left. The message is
+    /// neither allowed nor rejected.
     #[error(transparent)]
     Busy(Busy),
-    /// It is known and cannot be sent by this version.
+    /// This version knows the kind of message but cannot send it.
     #[error("a message of the kind {kind} cannot be sent yet; those that can are {}", Content::sendable().join(", "))]
     KindNotSupported {
         /// As [`Content::kind`] names it.
         kind: &'static str,
     },
-    /// Longer than WhatsApp or the operator allows, in UTF-16 units.
-    #[error("the message has {length} characters, {limit} are allowed")]
+    /// The text is longer than the configured limit, in UTF-16 code units.
+    #[error("the message has {length} characters; at most {limit} are allowed")]
     TooLong {
-        /// Of this message.
+        /// Length of the text.
         length: usize,
-        /// Allowed.
+        /// Maximum length.
         limit: usize,
     },
-    /// The same request under the same key is being sent right now.
+    /// The same request was accepted under this key and has no outcome yet.
     #[error("the request with this Idempotency-Key is still in flight")]
     InFlight(OutboxId),
-    /// The key belongs to another request.
+    /// The key was used for another request.
     #[error("this Idempotency-Key was used for another request; use a new one for a new message")]
     KeyReused,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Outbox {
-    /// The send that was accepted under a key before; none: the key is new. Asked before a request
-    /// is judged: what judges it (the clock, limits, templates, plugins) may say something else
-    /// than it did then.
+    /// The message that was accepted under a key before, or `None` if the key is new. Call it
+    /// before a request is checked, because the clock, limits, templates and plugins may give
+    /// another result than the first time.
     ///
     /// # Errors
     /// [`AcceptError::InFlight`] while it has no outcome, [`AcceptError::KeyReused`] when the key
@@ -98,8 +99,8 @@ impl Outbox {
         }
     }
 
-    /// Takes a send in. When this returns, the send is on the disk under its WhatsApp id. Of two
-    /// under one key that come at once one is stored.
+    /// Accepts a message. When this returns, it is on the disk under its WhatsApp id. If two
+    /// requests with the same key arrive at once, one is stored.
     ///
     /// # Errors
     /// See [`AcceptError`].
@@ -140,14 +141,14 @@ impl Outbox {
             }
             Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy)),
         };
-        // A plugin may have made something else of it.
+        // A plugin may have changed the content.
         fits(&message.content, inner.settings.max_length)?;
         let message_id = MessageId::from_random(rand::random());
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];
         history.extend(verdicts.iter().map(|verdict| judged(verdict, "accept")));
-        // A send for which the phone is asked first waits in the queue, where it holds up its own
-        // chat alone.
+        // A message that needs a link preview waits in the queue, where it holds back only its own
+        // chat.
         let now =
             request.send_at.is_none() && request.expires_at.is_none_or(|at| at > Timestamp::now());
         let at_once = now && !may_have_link(&message.content);
@@ -156,7 +157,7 @@ impl Outbox {
         } else {
             None
         };
-        // No plugin may move it in time, or to somebody else.
+        // Plugins may change neither the time nor the recipient.
         let row = NewRow {
             id: id.clone(),
             client: request.client,
@@ -198,8 +199,8 @@ impl Outbox {
         }
     }
 
-    /// What is known of the recipient, and whether that is what the page will use: then plugins
-    /// need not be asked again.
+    /// The known address of the recipient, and whether it is the one that the page will use. If so,
+    /// the plugins need not be asked again.
     async fn address(
         &self,
         client: &ClientId,
@@ -222,7 +223,7 @@ impl Outbox {
         };
         let Some(row) = self.get(&id).await? else {
             return Err(AcceptError::Store(StoreError::Corrupt(format!(
-                "the send {id} of an Idempotency-Key"
+                "the message {id} of an Idempotency-Key"
             ))));
         };
         match row.state {
@@ -237,7 +238,7 @@ impl Outbox {
     }
 }
 
-/// Refuses what the page would refuse: said at once rather than to a message that was taken in.
+/// Refuses kinds of messages that the page would refuse, before the message is accepted.
 ///
 /// # Errors
 /// [`AcceptError::KindNotSupported`].
@@ -251,8 +252,8 @@ pub fn sendable(content: &Content) -> Result<(), AcceptError> {
     }
 }
 
-/// As [`sendable`], and no longer than `limit` UTF-16 units: whoever wrote it, a caller, a template
-/// or a validator.
+/// As [`sendable`], and also refuses texts of more than `limit` UTF-16 code units, whether a
+/// caller, a template or a validator made them.
 pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
     sendable(content)?;
     let length = content.body().map_or(0, |body| body.encode_utf16().count());
@@ -263,12 +264,13 @@ pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
     }
 }
 
-/// A plugin's verdict as a step of the history; `when` it was asked.
+/// A plugin's verdict as a history step. `when` is `accept` or `dispatch`.
 pub(super) fn judged(verdict: &Verdict, when: &str) -> Step {
     let mut detail = json!(verdict);
     detail["when"] = when.into();
     Step::new("verdict", detail)
 }
 
-/// A send that waited longer than this is judged again when it is begun.
+/// Verdicts of plugins are valid for this long. A message that waited longer is validated again
+/// before it is sent.
 pub(super) const JUDGED_FOR: Duration = Duration::from_secs(60);

@@ -1,8 +1,8 @@
-//! One message to many.
+//! Bulk orders: one message to many recipients.
 //!
-//! The order is stored whole, then its recipients go one by one through the door that every send
-//! goes through, each under a key of its own: a crash in the middle doubles nobody and forgets
-//! nobody.
+//! The order is stored whole. Then its recipients are accepted one by one like any other message,
+//! each under an idempotency key of its own, so that a crash in between neither duplicates nor
+//! loses a message.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,15 +26,15 @@ use crate::{
     tasks::{self, Trouble},
 };
 
-/// Recipients taken in at a time.
+/// Recipients that are accepted at a time.
 const AT_ONCE: u32 = 64;
-/// A look at the table at least so often.
+/// Pause before a failed attempt is repeated.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What all recipients of an order have in common.
+/// The message that all recipients of an order have in common. It is stored as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BulkMessage {
-    /// This text.
+    /// A text.
     pub text: Option<String>,
     /// Ids mentioned in the text.
     #[serde(default)]
@@ -42,45 +42,45 @@ pub struct BulkMessage {
     /// Whether a link of the text may get a preview.
     #[serde(default = "allowed")]
     pub link_preview: bool,
-    /// Or this template.
+    /// A template, instead of a text.
     pub template: Option<String>,
-    /// BCP 47.
+    /// Locale of the template, a BCP 47 tag.
     pub locale: Option<String>,
-    /// Variables of the template; a recipient's own go over them.
+    /// Variables of the template. Those of a recipient override them.
     pub variables: BTreeMap<String, Value>,
-    /// When; none: now.
+    /// When to send it; `None` means at once.
     pub send_at: Option<Timestamp>,
-    /// Not to be begun after.
+    /// Sending does not begin after this time.
     pub expires_at: Option<Timestamp>,
-    /// What goes first.
+    /// Priority of the messages in the queue.
     pub priority: Priority,
-    /// Free-form pairs of the caller.
+    /// Free-form key-value pairs of the caller.
     pub metadata: Vec<(String, String)>,
 }
 
-/// Orders of earlier versions do not say.
+/// Orders of earlier versions lack the field.
 fn allowed() -> bool {
     true
 }
 
-/// An order.
+/// A bulk order to be accepted.
 #[derive(Debug, Clone)]
 pub struct BulkRequest {
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// What.
+    /// The message.
     pub message: BulkMessage,
-    /// To whom, with variables of their own.
+    /// The recipients, each with its own variables.
     pub recipients: Vec<(Recipient, BTreeMap<String, Value>)>,
-    /// So that a retry is not a second order.
+    /// Makes a retried request return the same order instead of creating a second one.
     pub idempotency: Option<Idempotency>,
 }
 
 impl Outbox {
-    /// The order that was taken in under a key before; none: the key is new.
+    /// The id of the order that was accepted under a key before, or `None` if the key is new.
     ///
     /// # Errors
-    /// When the key belongs to another request, or the database cannot be read.
+    /// When the key was used for another request, or the database cannot be read.
     pub async fn repeated_bulk(&self, key: &Idempotency) -> Result<Option<String>, AcceptError> {
         match self.inner.store.known_order(key).await? {
             None | Some(BulkAccept::New) => Ok(None),
@@ -89,10 +89,11 @@ impl Outbox {
         }
     }
 
-    /// Takes an order in; its name. It is on the disk when this returns, with every recipient.
+    /// Accepts an order and returns its id. When this returns, it is on the disk with all
+    /// recipients.
     ///
     /// # Errors
-    /// When there is no such template, the key belongs to another request, or the database fails.
+    /// When there is no such template, the key was used for another request, or the database fails.
     pub async fn bulk(&self, request: BulkRequest) -> Result<String, AcceptError> {
         self.check_template(&request).await?;
         let id = format!(
@@ -123,7 +124,8 @@ impl Outbox {
         }
     }
 
-    /// What is wrong for every recipient is said at once; what is wrong for one is for the report.
+    /// Refuses an unknown template, which is wrong for every recipient. Other template errors
+    /// depend on the recipient and appear in the report.
     async fn check_template(&self, request: &BulkRequest) -> Result<(), RenderFailure> {
         let Some(template) = request.message.template.clone() else {
             return Ok(());
@@ -145,7 +147,7 @@ impl Outbox {
         }
     }
 
-    /// How far an order has come.
+    /// The progress of an order, or `None` if there is no order of that id.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -153,7 +155,7 @@ impl Outbox {
         self.inner.store.bulk(id).await
     }
 
-    /// What became of the recipients from a place on; those in one state only, if asked.
+    /// The recipients of an order from position `from` on, optionally only those in one state.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -170,10 +172,10 @@ impl Outbox {
             .await
     }
 
-    /// Takes back what has not begun of an order; how many recipients that were.
+    /// Cancels the pending recipients and the queued messages of an order. Returns their number.
     ///
     /// # Errors
-    /// When the database fails; the rest goes on.
+    /// When the database fails; the recipients that are not cancelled by then are still sent to.
     pub async fn cancel_bulk(&self, order: &BulkReport) -> Result<u64, StoreError> {
         let mut cancelled = self.inner.store.cancel_pending(order.seq).await?;
         for ids in self.inner.store.bulk_queued(order.seq).await?.chunks(500) {
@@ -184,7 +186,7 @@ impl Outbox {
         Ok(cancelled)
     }
 
-    /// Takes the recipients of orders in, until the handle is aborted.
+    /// Accepts the recipients of orders, until the returned handle is aborted.
     #[must_use]
     pub fn take_orders(&self) -> JoinHandle<()> {
         let outbox = self.clone();
@@ -196,14 +198,14 @@ impl Outbox {
         loop {
             let taken = self.take_some().await;
             if taken.is_ok() && trouble.is_over() {
-                info!("recipients of bulk orders are taken in again");
+                info!("recipients of bulk orders are accepted again");
             }
             match taken {
                 Ok(true) => {}
                 Ok(false) => self.inner.ordered.notified().await,
                 Err(error) => {
                     if trouble.is_new(&error) {
-                        error!(%error, "recipients of a bulk order cannot be taken in; it is tried until they can");
+                        error!(%error, "recipients of a bulk order cannot be accepted; it is retried until they can");
                     }
                     sleep(TICK).await;
                 }
@@ -211,7 +213,7 @@ impl Outbox {
         }
     }
 
-    /// False: there are none.
+    /// Accepts the next recipients. Returns `false` if there are none.
     pub(super) async fn take_some(&self) -> Result<bool, StoreError> {
         let _orders = self.inner.orders.lock().await;
         let pending = self.inner.store.pending(AT_ONCE).await?;
@@ -224,7 +226,8 @@ impl Outbox {
 
     async fn take(&self, recipient: &Pending) -> Result<(), StoreError> {
         let Ok(request) = request(recipient) else {
-            // Its order was written by another version, or is broken; the others go on.
+            // The order was written by another version or is damaged. Other orders are not
+            // affected.
             error!(
                 order = recipient.id,
                 recipient = recipient.place,
@@ -248,12 +251,12 @@ impl Outbox {
         };
         let done = match taken {
             Ok(accepted) => Ok(accepted.id),
-            // Taken in before a crash, and not noted.
+            // It was accepted before a crash that came before that was recorded.
             Err(AcceptError::InFlight(id)) => Ok(id),
-            // Taken in before, and what was stored cannot be read.
+            // It was accepted before, and the stored message cannot be read.
             Err(AcceptError::Store(StoreError::Corrupt(_))) => Err(unreadable()),
             Err(AcceptError::Store(error)) => return Err(error),
-            // Neither allowed nor refused: asked again.
+            // Neither allowed nor rejected, so it is tried again.
             Err(AcceptError::Busy(_) | AcceptError::Render(RenderFailure::Busy(_))) => {
                 return Err(StoreError::Busy);
             }
@@ -265,7 +268,8 @@ impl Outbox {
             .taken_in(recipient.bulk, recipient.place, done.clone())
             .await?;
         match done {
-            // Begun before it could be cancelled: then the report says so.
+            // If its sending has begun already, it cannot be cancelled, and the report shows its
+            // state.
             Ok(id) if !wanted => match self.cancel(&id).await {
                 Err(ChangeError::Store(error)) => Err(error),
                 _ => Ok(()),
@@ -310,7 +314,7 @@ pub(super) fn request(recipient: &Pending) -> Result<SendRequest, StoreError> {
     })
 }
 
-/// The stable name of why a recipient was refused.
+/// The stable code of why a recipient was refused.
 fn code(error: &AcceptError) -> String {
     match error {
         AcceptError::Rejected(rejection) => rejection.code.clone().into(),

@@ -1,8 +1,8 @@
-//! `[send] when_busy = "reject"`: who waits for an outcome is told at once that the send could not
-//! begin now.
+//! `[send] when_busy = "reject"`: a caller that waits for the outcome is refused at once if sending
+//! could not begin now.
 //!
-//! Asked before the send is accepted, so it is an answer about this moment: of two who ask at once
-//! both may be let in, and the second then waits its turn as with `wait`.
+//! This is checked before the message is accepted, so it only reflects that moment: two
+//! simultaneous requests may both pass, and the second message then waits its turn as with `wait`.
 
 use std::time::Duration;
 
@@ -13,18 +13,17 @@ use crate::{
     store::StoreError,
 };
 
-/// Why a send could not begin now.
+/// Why sending could not begin now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldBack {
-    /// For people.
+    /// The reason as text for people.
     pub reason: String,
-    /// Worth another try after so long; none: nobody knows.
+    /// How long to wait before trying again; `None` if that is not known.
     pub retry_after: Option<Duration>,
 }
 
 impl Outbox {
-    /// Why a send to `recipient` is to be refused now. None: it may wait its turn, or there is
-    /// nothing to wait for.
+    /// Why a message to `recipient` is to be refused now, or `None` if it is to be accepted.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -44,7 +43,7 @@ impl Outbox {
         let sending = store.sending(client).await?;
         if sending.paused_at.is_some() {
             return Ok(Some(HeldBack {
-                reason: "the session's sends are paused; resume them first".into(),
+                reason: "sending is paused in this session; resume it first".into(),
                 retry_after: None,
             }));
         }
@@ -58,7 +57,7 @@ impl Outbox {
         let paced = if pacing.counts() {
             until(
                 pace::next(pacing, store, client, sending, now).await?,
-                "the session's pace allows no send",
+                "the session's pacing allows no message",
             )
         } else {
             None

@@ -1,5 +1,5 @@
-//! What a caller may still change: cancel what has not begun, take up again what has not left,
-//! pause a session.
+//! Changes that callers may make: cancel queued messages, retry messages that were not sent, pause
+//! a session.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use crate::{
     store::{Finish, OutboxId, OutboxRow, RowState, Sending, StoreError},
 };
 
-/// Why a send was not changed.
+/// Why a message was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// There is no such send.
+    /// There is no such message.
     #[error("there is no message of that id")]
     Missing,
     /// The message's state does not allow this change.
     #[error("the message is {}", .0.as_str())]
     State(RowState),
-    /// What it said was deleted.
-    #[error("what the message said was deleted")]
+    /// Its content was deleted by retention.
+    #[error("the content of the message was deleted")]
     BodyGone,
-    /// The database cannot be read or refuses.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Outbox {
-    /// Cancels what a session has not begun; how many those were.
+    /// Cancels the queued messages and pending bulk recipients of a session. Returns their number.
     ///
     /// # Errors
     /// When the database fails; the rest stays queued.
@@ -42,16 +42,17 @@ impl Outbox {
             // Together, so that they share their flushes to the disk.
             let all = rows.iter().map(|row| self.inner.cancel(row, reason));
             for done in futures_util::future::join_all(all).await {
-                // One that began meanwhile is not cancelled, and not found again above.
+                // A message whose sending began meanwhile is not cancelled, and is not found again
+                // by the query above.
                 cancelled += u64::from(done?);
             }
         }
     }
 
-    /// Takes back a send that has not begun.
+    /// Cancels a queued message. Returns its new row.
     ///
     /// # Errors
-    /// When there is none, when it has begun or ended, or the database fails.
+    /// When there is no such message, its sending has begun, it has ended, or the database fails.
     pub async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         let row = self.get(id).await?.ok_or(ChangeError::Missing)?;
         let done = self.inner.cancel(&row, "cancelled by the caller").await?;
@@ -63,11 +64,12 @@ impl Outbox {
         }
     }
 
-    /// Puts a send that ended without leaving back into the queue, under the same WhatsApp id.
+    /// Puts a message that was not sent back into the queue, under the same WhatsApp id. Returns
+    /// its new row.
     ///
     /// # Errors
-    /// When there is none, when it was or may have been sent, when what it said was deleted, or the
-    /// database fails.
+    /// When there is no such message, it is in another state (what was or may have been sent is
+    /// never sent again), its content was deleted, or the database fails.
     pub async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError> {
         let done = self.inner.store.retry(id).await?;
         if done {
@@ -82,10 +84,10 @@ impl Outbox {
         }
     }
 
-    /// Pauses the sends of a session, or lets them go on; across restarts.
+    /// Pauses or resumes sending in a session. A pause survives restarts.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn pause(&self, client: &ClientId, pause: bool) -> Result<Sending, StoreError> {
         self.inner.store.pause_sending(client, pause).await?;
         self.inner.accepted.notify_waiters();
@@ -94,7 +96,7 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Cancels a send that has not begun. False: it has.
+    /// Cancels a queued message. Returns `false` if it is not queued any more.
     pub(super) async fn cancel(
         self: &Arc<Self>,
         row: &OutboxRow,

@@ -1,5 +1,5 @@
-//! Claims on sends: whoever gives a send to the page, or asks the page about it, holds a claim on
-//! it meanwhile. So the page is never asked about a send that it is just getting.
+//! Claims on messages: a task that hands a message to the page, or asks the page about it, holds a
+//! claim on it. So the page is never asked about a message that is just being handed to it.
 
 use std::{
     collections::HashSet,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::store::OutboxId;
 
-/// The sends of one sender that are claimed.
+/// The claimed messages of one sender.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims(Arc<Mutex<HashSet<OutboxId>>>);
 
-/// The right to work on a send; given back when dropped.
+/// The exclusive right to work on a message. Dropping it releases the claim.
 #[derive(Debug)]
 pub(super) struct Claim {
     claims: Claims,
@@ -24,12 +24,12 @@ impl Claims {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a send is claimed.
+    /// Whether a message is claimed.
     pub(super) fn has(&self, id: &OutboxId) -> bool {
         self.ids().contains(id)
     }
 
-    /// Claims a send. None: it is claimed, or `most` sends are.
+    /// Claims a message. Returns `None` if it is claimed already, or if `most` messages are.
     pub(super) fn claim(&self, id: &OutboxId, most: usize) -> Option<Claim> {
         let mut ids = self.ids();
         let free = ids.len() < most && ids.insert(id.clone());

@@ -1,10 +1,10 @@
-//! The fast path: a send that nothing holds back is begun in the commit that accepts it, and goes
-//! to its page from there.
+//! The fast path: a message that nothing holds back is marked as being sent in the commit that
+//! accepts it, and goes directly from there to the page.
 //!
-//! It saves two looks at the table and a flush to the disk, which is most of the time before the
-//! page is asked. Whether something holds the send back is found out in that commit, so nothing on
-//! the fast path overtakes the queue; what cannot take it is queued. A send that is lost on the
-//! fast path is found as one that was begun, like after a crash.
+//! It saves two queries and a flush to the disk, which are most of the time until the page gets the
+//! message. Whether something holds a message back is checked in that commit, so no message on the
+//! fast path overtakes the queue; one that cannot take it is queued. If a message is lost on the
+//! fast path, the page is asked about it later, as after a crash.
 
 use std::{
     collections::HashMap,
@@ -19,31 +19,31 @@ use crate::{
     store::{FastPath, OutboxId, OutboxRow},
 };
 
-/// Sends of a session on the fast path at a time. Those after them are queued, where they can be
-/// taken back.
+/// Messages of a session on the fast path at a time. Further ones are queued, where they can be
+/// cancelled.
 const CAPACITY: usize = 16;
 
-/// The fast paths of the sessions whose page takes sends.
+/// The open fast paths, by session.
 #[derive(Debug, Default)]
 pub(super) struct FastPaths(Mutex<HashMap<ClientId, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
-    /// The lease of the session's sender.
+    /// The lease token of the session's sender.
     token: i64,
-    /// From before a send is begun until the page has answered.
+    /// Messages on the fast path, claimed from before their commit until the page has answered.
     claims: Claims,
     begun: mpsc::Sender<Begun>,
 }
 
-/// A send that was begun as it was accepted.
+/// A message whose sending has begun in the commit that accepted it.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) row: OutboxRow,
     _claim: Claim,
 }
 
-/// The right of one send to try the fast path.
+/// The right of one message to try the fast path.
 #[derive(Debug)]
 pub(super) struct Permit {
     pub(super) fast_path: FastPath,
@@ -51,7 +51,7 @@ pub(super) struct Permit {
     begun: mpsc::Sender<Begun>,
 }
 
-/// The end of a fast path at its page; it is closed when this is dropped.
+/// The receiving end of a fast path. Dropping it closes the path.
 #[derive(Debug)]
 pub(super) struct Receiver {
     paths: Arc<FastPaths>,
@@ -64,9 +64,9 @@ impl FastPaths {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the fast path of a session; `token` is that of its sender's lease.
+    /// Opens the fast path of a session. `token` is the lease token of its sender.
     pub(super) fn open(self: &Arc<Self>, client: ClientId, token: i64) -> Receiver {
-        // There are never more than there are claims.
+        // The channel never overflows, because each entry holds one of as many claims.
         let (sender, begun) = mpsc::channel(CAPACITY);
         self.all().insert(
             client.clone(),
@@ -83,7 +83,8 @@ impl FastPaths {
         }
     }
 
-    /// None: the session has no fast path now, or it is full.
+    /// Asks for a place on the fast path. Returns `None` if the session has no fast path now, or it
+    /// is full.
     pub(super) fn permit(&self, client: &ClientId, id: &OutboxId) -> Option<Permit> {
         let paths = self.all();
         let path = paths.get(client)?;
@@ -95,7 +96,8 @@ impl FastPaths {
         })
     }
 
-    /// Whether a send is on the fast path: asked about it now, the page might not have it yet.
+    /// Whether a message is on the fast path. If so, the page must not be asked about it, because
+    /// it may not have it yet.
     pub(super) fn has(&self, client: &ClientId, id: &OutboxId) -> bool {
         self.all()
             .get(client)
@@ -104,8 +106,8 @@ impl FastPaths {
 }
 
 impl Permit {
-    /// Hands a send that was begun to its page. If that is gone, the next one is asked what became
-    /// of it.
+    /// Passes the message on to the sender. If the path was closed meanwhile, the next page is
+    /// asked about the message.
     pub(super) fn go(self, row: OutboxRow) {
         let _ = self.begun.try_send(Begun {
             row,
@@ -115,12 +117,12 @@ impl Permit {
 }
 
 impl Receiver {
-    /// The next send that was begun.
+    /// The next message, or `None` if the path is closed.
     pub(super) async fn next(&mut self) -> Option<Begun> {
         self.begun.recv().await
     }
 
-    /// As [`Receiver::next`], if there is one already.
+    /// As [`Receiver::next`], without waiting.
     #[cfg(test)]
     pub(super) fn try_next(&mut self) -> Option<Begun> {
         self.begun.try_recv().ok()

@@ -1,4 +1,4 @@
-//! The outbox as others hold it, and what its parts share.
+//! [`Outbox`], the handle to the outbox, and the state that its parts share.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,29 +19,30 @@ pub struct Outbox {
     pub(super) inner: Arc<Inner>,
 }
 
-/// What the parts of the outbox share.
+/// State that the parts of the outbox share.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) pipeline: Arc<dyn Pipeline>,
     pub(super) events: Events,
     pub(super) settings: config::Send,
-    /// Of sessions that do not have the common one.
+    /// Pacing of sessions that do not use the common one.
     pub(super) pacings: BTreeMap<ClientId, config::Pacing>,
     pub(super) waiters: Waiters,
     pub(super) fast_paths: Arc<FastPaths>,
-    /// Something may have come into a queue, or may leave it now.
+    /// Wakes the senders: a message may have entered a queue, or may be sent now.
     pub(super) accepted: Notify,
-    /// A bulk order was accepted.
+    /// Wakes the task that accepts recipients of bulk orders.
     pub(super) ordered: Notify,
-    /// Held while recipients of orders are accepted, and while a session gets another account: a
-    /// send that is on its way into the queue would be missed.
+    /// Held while recipients of bulk orders are accepted, and while the account of a session
+    /// changes. Otherwise a message on its way into the queue would not be held.
     pub(super) orders: tokio::sync::Mutex<()>,
 }
 
 impl Outbox {
-    /// An outbox on `store`; `pipeline` decides, `events` are told. `pacings` are those of sessions
-    /// that do not have the common one of `settings`.
+    /// Creates an outbox on `store`. `pipeline` renders and validates messages, and outcomes are
+    /// appended to `events`. `pacings` are those of sessions that do not use the common one of
+    /// `settings`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -74,14 +75,14 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Looked up before, an address is not believed any more.
+    /// Addresses that were looked up before this time are too old to be used.
     pub(super) fn oldest_address(&self) -> Timestamp {
         let ttl =
             i64::try_from(self.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
         Timestamp(Timestamp::now().0.saturating_sub(ttl))
     }
 
-    /// How fast a session sends.
+    /// The pacing of a session.
     pub(super) fn pacing(&self, client: &ClientId) -> &config::Pacing {
         self.pacings.get(client).unwrap_or(&self.settings.pacing)
     }

@@ -1,5 +1,5 @@
-//! What was accepted for the account that a session had before. It does not leave from another one
-//! by itself: it is held until somebody who knows releases or cancels it.
+//! Messages that were accepted for the previous account of a session. They are never sent from
+//! another account by themselves, but held until a person releases or cancels them.
 
 use futures_util::future::join_all;
 use tracing::warn;
@@ -11,17 +11,17 @@ use crate::{
 };
 
 impl Outbox {
-    /// Notes whose account a session is; none: it has a new login, and nobody knows whose. It is
-    /// told before anything can be sent with the account.
+    /// Records the account of a session; `None` means that it has a new login whose account is not
+    /// known yet. Call it before anything can be sent with the account.
     ///
     /// # Errors
-    /// When the database refuses: then nothing may be sent yet.
+    /// When the database cannot be written; then nothing may be sent yet.
     pub async fn note_account(
         &self,
         client: &ClientId,
         account: Option<&Account>,
     ) -> Result<(), StoreError> {
-        // No recipient of an order is on its way into the queue meanwhile.
+        // Meanwhile no recipient of a bulk order can enter the queue.
         let _orders = self.inner.orders.lock().await;
         let previous = self.inner.store.account(client).await?;
         if previous.is_some_and(|previous| !account.is_some_and(|account| account.is(&previous))) {
@@ -53,12 +53,12 @@ impl Outbox {
                 messages,
                 recipients,
             } = held;
-            warn!(%client, messages, recipients, "the session is linked to another account; what was accepted for the one before is held");
+            warn!(%client, messages, recipients, "the session is linked to another account; messages accepted for the previous one are held");
         }
         Ok(())
     }
 
-    /// What is held.
+    /// How much is held.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -66,10 +66,11 @@ impl Outbox {
         self.inner.store.held(client).await
     }
 
-    /// Lets it leave with the account that the session has now; how much that was.
+    /// Releases what is held, to be sent from the session's current account. Returns how much that
+    /// was.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn release_held(&self, client: &ClientId) -> Result<Held, StoreError> {
         let released = self.inner.store.release_held(client).await?;
         self.inner.accepted.notify_waiters();
@@ -77,12 +78,12 @@ impl Outbox {
         Ok(released)
     }
 
-    /// Cancels it; how much that was.
+    /// Cancels what is held. Returns how much that was.
     ///
     /// # Errors
     /// When the database fails; the rest stays held.
     pub async fn cancel_held(&self, client: &ClientId) -> Result<Held, StoreError> {
-        const WHY: &str = "accepted for the account before, and cancelled by the caller";
+        const WHY: &str = "accepted for the previous account, and cancelled by the caller";
         let mut cancelled = Held {
             messages: 0,
             recipients: self.inner.store.cancel_held_recipients(client, WHY).await?,

@@ -1,10 +1,10 @@
-//! Whether a message may have a link, for which the phone is asked for a preview before the message
-//! is begun.
+//! Detects messages that may contain a link. For those the page is asked for a preview before they
+//! are sent.
 
 use crate::model::Content;
 
-/// Whether the page may find a link in a message that wants a preview; what is none costs a
-/// question that is answered at once.
+/// Whether the page may find a link in a message that may have a preview. A false positive only
+/// costs a request that the page answers at once.
 pub(super) fn may_have_link(content: &Content) -> bool {
     let Content::Text(text) = content else {
         return false;
@@ -12,7 +12,7 @@ pub(super) fn may_have_link(content: &Content) -> bool {
     text.preview_links && (text.body.contains("://") || has_domain(&text.body))
 }
 
-/// A dot between a letter or digit and two letters.
+/// Whether there is a dot between a letter or digit and two letters.
 fn has_domain(body: &str) -> bool {
     let behind = |rest: &str| rest.chars().take(2).filter(|c| c.is_alphabetic()).count() == 2;
     body.match_indices('.').any(|(at, dot)| {

@@ -1,12 +1,12 @@
 //! The outbox: accept, persist, send, acknowledge, reconcile.
 //!
-//! SQLite is the only state. A send gets its WhatsApp id and its row before the browser is touched,
-//! so after any crash the question "was it sent?" has an answer: the page is asked for that id.
-//! Memory only wakes those who wait.
+//! The state is in SQLite only; memory only serves to wake callers that wait. A message gets its
+//! WhatsApp id and its row before the browser is touched, so after any crash the page can be asked
+//! whether it has that id.
 //!
-//! A send is accepted (`accept`), and begun and given to the page by its session's `sender`: from
-//! the queue, or on the `fast_path` when nothing holds it back. What follows the page's answer is
-//! the same for both (`sender/answer`).
+//! A message is accepted (`accept`), and the `sender` of its session hands it to the page: from the
+//! queue, or on the `fast_path` if nothing holds it back. What follows the page's answer is the
+//! same for both (`sender/answer`).
 
 mod accept;
 mod bulk;

@@ -1,4 +1,4 @@
-//! What WhatsApp says of own messages: acknowledgements and refusals.
+//! What WhatsApp reports about the gateway's own messages: acknowledgements and refusals.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::{
 };
 
 impl Outbox {
-    /// Takes news of own messages, in their order: a refusal may be told twice, and the first word
-    /// is the one that names its reason.
+    /// Processes news of own messages, in their order. The order matters because a refusal may be
+    /// reported twice, and the first report is the one with the reason.
     ///
     /// # Errors
-    /// When the database refuses; the page will be asked again.
+    /// When the database cannot be written; the page will be asked again.
     pub async fn on_send_news(
         &self,
         client: &ClientId,
@@ -121,7 +121,7 @@ impl Outbox {
         };
         let words = match code {
             None => format!("WhatsApp refused it: {reason}"),
-            // What the page made of the code says nothing beside it.
+            // The page's generic texts add nothing to the code.
             Some(code) if matches!(reason, "ack -1" | "ERROR_UNKNOWN") => {
                 format!("WhatsApp refused it with code {code}")
             }

@@ -1,4 +1,4 @@
-//! How a send ends without an acknowledgement.
+//! Ending messages without an acknowledgement.
 
 use std::sync::Arc;
 
@@ -10,12 +10,14 @@ use crate::{
     store::{Finish, OutboxRow, RowState, Step, StoreError},
 };
 
-/// The states of a send that was begun and is not over: the page may have it.
+/// The states of a message whose sending has begun and that has no final outcome: the page may have
+/// it.
 pub(super) const BEGUN: &[RowState] = &[RowState::Sending, RowState::Unknown];
 
 impl Inner {
-    /// Ends a send without an acknowledgement, and tells everybody. `judged`: what the plugins said
-    /// at this moment. False when it was not in one of the `from` states.
+    /// Ends a message without an acknowledgement, appends the event and wakes its waiters. `judged`
+    /// are the verdicts of the plugins at this moment. Returns `false` if the message was in none
+    /// of the `from` states.
     pub(super) async fn finish(
         self: &Arc<Self>,
         row: &OutboxRow,
@@ -34,7 +36,8 @@ impl Inner {
                 };
                 ("not_sent", code.as_str(), reason.clone(), event)
             }
-            // Not a failure: whoever takes it for one sends the message twice.
+            // This is not reported as a failure, because the caller might then send the message
+            // again.
             Finish::Unknown(reason) | Finish::Lost(reason) => {
                 let for_good = matches!(finish, Finish::Lost(_));
                 let event = Event::report(&MessageUnknown {
@@ -48,8 +51,8 @@ impl Inner {
         };
         let event = self.events.prepare(&row.client, None, event);
         let (inner, id, client) = (Arc::clone(self), row.id.clone(), row.client.clone());
-        // A task of its own: whoever asked may be dropped with its page, and those who wait would
-        // not hear of the commit.
+        // It runs in a task of its own: the calling future may be dropped together with its page,
+        // and then the waiters would not hear of the commit.
         let finishing = tokio::spawn(async move {
             if !inner.store.finish(&id, from, finish, judged, event).await? {
                 return Ok(false);
@@ -65,7 +68,7 @@ impl Inner {
             .unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
     }
 
-    /// Ends a send as unknown for good.
+    /// Ends a message as unknown for good.
     pub(super) async fn lose(
         self: &Arc<Self>,
         row: &OutboxRow,

@@ -1,9 +1,9 @@
-//! Pacing: when a session may send next, so that it looks like a person and its number stays
-//! unharmed.
+//! Pacing: when a session may send its next message. Sending at the pace of a person protects the
+//! number from being blocked.
 //!
-//! Each limit is a sliding window: of a budget of `n` in a time, the `n`th send counted from the
-//! last one has to be that long ago. What was sent is counted in the database, so a restart does
-//! not refill a budget.
+//! Each limit is a sliding window: with a budget of `n` messages per period, the `n`th last message
+//! has to be at least that period ago. Messages are counted in the database, so a restart does not
+//! refill a budget.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::{
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 86_400_000;
 
-/// Whether a send may begin now.
+/// When sending may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Now,
     At(Timestamp),
 }
 
-/// When the next send of a session may begin, whoever it is for.
+/// When a session may begin to send its next message, regardless of the recipient.
 pub(super) async fn next(
     settings: &config::Pacing,
     store: &Store,
@@ -59,7 +59,7 @@ pub(super) async fn strangers(
         && next_cold(settings, store, client, Timestamp::now()).await? == Turn::Now)
 }
 
-/// How long somebody types a text of so many characters.
+/// How long the typing indicator is shown for a text of `characters` characters.
 pub(super) fn typing(settings: &config::Pacing, characters: usize) -> Duration {
     let characters = u32::try_from(characters).unwrap_or(u32::MAX);
     settings
@@ -69,7 +69,7 @@ pub(super) fn typing(settings: &config::Pacing, characters: usize) -> Duration {
         .min(settings.typing_max.duration())
 }
 
-/// When the next send to a stranger may begin.
+/// When the budget for strangers allows the next message to one.
 pub(super) async fn next_cold(
     settings: &config::Pacing,
     store: &Store,
@@ -87,23 +87,23 @@ fn turn(at: Timestamp, now: Timestamp) -> Turn {
     if at <= now { Turn::Now } else { Turn::At(at) }
 }
 
-/// The end of a wait that began at `from`. Never further than the whole wait from now: the clock
-/// may have gone back.
+/// The end of a wait in milliseconds that began at `from`. It is never further away than the whole
+/// wait, because the clock may have been set back.
 fn ends(from: Timestamp, wait: u64, now: Timestamp) -> Timestamp {
     from.plus_millis(wait).min(now.plus_millis(wait))
 }
 
-/// The gap after a send. Its chance part is drawn from the send's own time, so that asking again
-/// does not draw again.
+/// The gap in milliseconds after a message that was sent at `last`. Its random part is derived from
+/// that time, so that every call returns the same gap.
 fn gap(settings: &config::Pacing, last: Timestamp) -> u64 {
     let chance = settings.jitter.0;
-    // Any mixing will do: a person is no generator either.
+    // The quality of the hash does not matter here.
     let drawn = last.0.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
     settings.min_gap.0 + if chance == 0 { 0 } else { drawn % (chance + 1) }
 }
 
-/// What may be sent within a day; none: as much as anybody wants. A session warms up from its first
-/// send on.
+/// The number of messages that may be sent within a day, or `None` without a limit. The warm-up
+/// begins with the session's first message.
 fn day_budget(
     settings: &config::Pacing,
     first_at: Option<Timestamp>,
@@ -117,7 +117,7 @@ fn day_budget(
     limits.into_iter().flatten().min()
 }
 
-/// How long until then.
+/// How long it is from `now` until `at`.
 pub(super) fn left(at: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(at.since(now))
 }

@@ -1,5 +1,5 @@
-//! Questions about sends. What callers were told before it was noted is waited for, so nobody finds
-//! less than was told.
+//! Queries of messages. They wait for acknowledgements that waiters were told of but that are not
+//! committed yet, so that a reader never sees less than another caller was told.
 
 use super::{accept::AcceptError, handle::Outbox};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Outbox {
-    /// One send.
+    /// The message with an id, or `None` if there is none.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -17,15 +17,14 @@ impl Outbox {
         self.inner.store.outbox_row(id).await
     }
 
-    /// What accepting it said.
+    /// A message as the result of accepting it.
     ///
     /// # Errors
-    /// When there is none, or the database cannot be read.
+    /// When there is no such message, or the database cannot be read.
     pub async fn accepted(&self, id: &OutboxId) -> Result<Accepted, AcceptError> {
-        let row = self
-            .get(id)
-            .await?
-            .ok_or_else(|| StoreError::Corrupt(format!("the send {id} of an Idempotency-Key")))?;
+        let row = self.get(id).await?.ok_or_else(|| {
+            StoreError::Corrupt(format!("the message {id} of an Idempotency-Key"))
+        })?;
         Ok(Accepted {
             id: row.id,
             message_id: row.message_id,
@@ -34,7 +33,7 @@ impl Outbox {
         })
     }
 
-    /// Whether a session may send.
+    /// The sending state of a session.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -42,7 +41,7 @@ impl Outbox {
         self.inner.store.sending(client).await
     }
 
-    /// One page of sends, newest first.
+    /// One page of messages, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -51,7 +50,7 @@ impl Outbox {
         self.inner.store.messages(filter).await
     }
 
-    /// The sends that `words` name: an id, or an idempotency key of `scope`.
+    /// The messages that `words` identifies: an id, or an idempotency key of `scope`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -60,7 +59,7 @@ impl Outbox {
         self.inner.store.find_messages(words, scope).await
     }
 
-    /// What happened to a send, oldest first.
+    /// The history of a message, oldest step first.
     ///
     /// # Errors
     /// When the database cannot be read.

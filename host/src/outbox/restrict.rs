@@ -1,9 +1,9 @@
-//! Restrictions of an account: what WhatsApp refuses with 463 and 475 concerns strangers alone, so
-//! only what goes to strangers is held back.
+//! Restrictions of an account. WhatsApp's refusals with the codes 463 and 475 concern strangers
+//! only, so only messages to strangers are held back.
 //!
-//! The page knows when the time lock ends, and it is lifted as soon as the page says so. Of what
-//! has no end that WhatsApp told, strangers are tried again after a day, and a refusal restricts
-//! anew.
+//! The page knows when the time lock ends, and it is lifted as soon as the page says so. If
+//! WhatsApp has not told an end, messages to strangers are tried again after a day, and another
+//! refusal restricts them again.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::{
     whatsapp::TimeLock,
 };
 
-/// Strangers are tried again after so long.
+/// Assumed length of a restriction whose end is not known.
 const TRY_AGAIN: Duration = Duration::from_secs(86_400);
 
 impl Outbox {
-    /// What WhatsApp does not let a session do.
+    /// The restrictions of a session.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -30,10 +30,10 @@ impl Outbox {
         self.inner.store.restrictions(client).await
     }
 
-    /// Takes the page's word on the time lock.
+    /// Records the time lock as the page reports it; `None` means that there is none.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn time_lock(
         &self,
         client: &ClientId,
@@ -53,10 +53,11 @@ impl Outbox {
             .await
     }
 
-    /// Lifts what restricts a session: a person knows better, or the account is another one.
+    /// Lifts all restrictions of a session, because a person asks for it or because the account may
+    /// be another one.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn lift(&self, client: &ClientId) -> Result<(), StoreError> {
         self.inner.lift(client, None, |_| true).await?;
         self.inner.store.lift_unknown(client, None).await?;
@@ -66,7 +67,7 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Notes a restriction; `until` is its end, if WhatsApp said when that is.
+    /// Records a restriction. `until` is its end, if WhatsApp has told it.
     pub(super) async fn restrict(
         &self,
         client: &ClientId,
@@ -93,7 +94,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Lifts those restrictions that are meant.
+    /// Lifts the restrictions for which `meant` returns `true`.
     pub(super) async fn lift(
         &self,
         client: &ClientId,

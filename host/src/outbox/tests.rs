@@ -94,7 +94,7 @@ impl Gateway {
             .send_replace(Some(Arc::<FakeWhatsApp>::clone(whatsapp)));
     }
 
-    /// As SIGKILL: nothing is finished, nothing is told.
+    /// Ends everything as SIGKILL would: nothing is finished.
     async fn crash(self) {
         self.task.abort();
         self.store.close().await;
@@ -124,13 +124,14 @@ impl Gateway {
         self.row(id, |row| row.state == state).await
     }
 
-    /// The page has it.
+    /// Waits until the page has stored the message.
     async fn until_stored(&self, id: &OutboxId) -> OutboxRow {
         self.row(id, |row| row.message_key.is_some()).await
     }
 
     async fn row(&self, id: &OutboxId, wanted: impl Fn(&OutboxRow) -> bool) -> OutboxRow {
-        // Long: some wait for a pause of seconds, on a machine that may have other work.
+        // The limit is generous: some tests wait for a pause of seconds, on a machine that may be
+        // busy.
         for _ in 0..3000 {
             let row = self.outbox.get(id).await.expect("read").expect("there");
             if wanted(&row) {

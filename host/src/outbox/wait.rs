@@ -1,4 +1,4 @@
-//! Waiting for what becomes of a send.
+//! Waiting for the outcome of a message.
 
 use std::time::Duration;
 
@@ -13,18 +13,19 @@ use crate::{
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// It is on the disk.
+    /// The message is on the disk.
     Accepted,
-    /// The page has it in its own database, and sends it as soon as it is connected.
+    /// The page has stored it in its own database, and sends it as soon as it is connected.
     Stored,
-    /// It has an outcome.
+    /// The message has an outcome.
     Sent,
 }
 
 impl Outbox {
-    /// Waits for the outcome, which is none when `until` was reached before. A send that has not
-    /// begun after `limit` is cancelled; one that has is [`Outcome::Unknown`] for now. None: there
-    /// is no such send.
+    /// Waits until `until` is reached or the message has an outcome, and returns its row with the
+    /// outcome, if there is one. If sending has not begun within `limit`, the message is cancelled;
+    /// if it has begun, the outcome is [`Outcome::Unknown`] for now. Returns `None` if there is no
+    /// such message.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,7 +78,7 @@ impl Outbox {
             if reached || outcome.is_some() {
                 return Ok(Some((row, outcome)));
             }
-            // The sender lives as long as the outbox.
+            // This cannot fail: the sender lives as long as the outbox.
             if tokio::time::timeout_at(end, changes.changed())
                 .await
                 .is_ok()
@@ -109,7 +110,7 @@ impl Outbox {
         }
     }
 
-    /// Whether somebody waits for the outcome of a send.
+    /// Whether any caller waits for the outcome of a message.
     #[must_use]
     pub fn outcome_awaited(&self) -> bool {
         self.inner.waiters.outcome_awaited()

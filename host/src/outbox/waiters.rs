@@ -1,6 +1,6 @@
-//! Wakes those who wait for a send. It holds no outcome: those are read from the database. What the
-//! page has stored and what WhatsApp's server has taken is announced here first, because that is
-//! true from that moment, whenever it is noted.
+//! Wakes callers that wait for a message. Outcomes are read from the database, not from here. Two
+//! facts are announced here before they are committed, because they are true from that moment: that
+//! the page has stored a message, and that WhatsApp's server has acknowledged it.
 
 use std::{
     collections::HashMap,
@@ -18,36 +18,36 @@ use crate::{
     whatsapp::Stored,
 };
 
-/// What was announced of a send.
+/// What was announced about a message.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard {
-    /// How often its row has changed.
+    /// Number of changes of its row.
     pub(super) changes: u64,
-    /// The page has it.
+    /// Where the page has stored it, once it has.
     pub(super) stored: Option<Stored>,
-    /// The server has it.
+    /// The acknowledgement of WhatsApp's server, once there is one.
     pub(super) acked: Option<Ack>,
 }
 
-/// To all who wait for one send.
+/// The channel to all who wait for one message.
 #[derive(Debug, Default)]
 struct Channel {
     heard: watch::Sender<Heard>,
-    /// WhatsApp's id of it, as soon as that is known.
+    /// WhatsApp's id of the message, as soon as that is known here.
     message: Option<MessageId>,
 }
 
-/// Those who wait, by send.
+/// The waiting callers, by message.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     channels: Mutex<HashMap<OutboxId, Channel>>,
-    /// Who waits for an outcome.
+    /// Number of callers that wait for an outcome.
     for_outcome: AtomicUsize,
-    /// Held for reading from before an acknowledgement is told until it is noted.
+    /// Held for reading from before an acknowledgement is announced until it is committed.
     noting: RwLock<()>,
 }
 
-/// Somebody waits for an outcome until this is dropped.
+/// Counts a caller that waits for an outcome, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Awaiting<'a>(&'a AtomicUsize);
 
@@ -62,37 +62,37 @@ impl Waiters {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hears all that is announced of that send from now on.
+    /// Subscribes to everything that is announced about a message from now on.
     pub(super) fn of(&self, id: &OutboxId) -> watch::Receiver<Heard> {
         let mut channels = self.channels();
         channels.retain(|_, channel| channel.heard.receiver_count() > 0);
         channels.entry(id.clone()).or_default().heard.subscribe()
     }
 
-    /// Under which id WhatsApp speaks of it.
+    /// Records WhatsApp's id of a message that somebody waits for.
     pub(super) fn named(&self, id: &OutboxId, message: &MessageId) {
         if let Some(channel) = self.channels().get_mut(id) {
             channel.message = Some(message.clone());
         }
     }
 
-    /// Says that somebody waits for an outcome.
+    /// Counts a caller that waits for an outcome.
     pub(super) fn for_outcome(&self) -> Awaiting<'_> {
         self.for_outcome.fetch_add(1, Ordering::AcqRel);
         Awaiting(&self.for_outcome)
     }
 
-    /// Whether somebody waits for an outcome.
+    /// Whether any caller waits for an outcome.
     pub(super) fn outcome_awaited(&self) -> bool {
         self.for_outcome.load(Ordering::Acquire) > 0
     }
 
-    /// Its row has changed.
+    /// Announces that the row of a message has changed.
     pub(super) fn wake(&self, id: &OutboxId) {
         self.tell(id, |heard| heard.changes += 1);
     }
 
-    /// Announces that the page has it; that is being noted.
+    /// Announces that the page has stored a message, while that is being recorded.
     pub(super) fn stored(&self, id: &OutboxId, stored: &Stored) {
         self.tell(id, |heard| heard.stored = Some(stored.clone()));
     }
@@ -118,7 +118,8 @@ impl Waiters {
         Some(noting)
     }
 
-    /// Waits until what was told is noted: whoever heard of it finds it in the database.
+    /// Waits until all announced acknowledgements are committed, so that a caller that heard of one
+    /// finds it in the database.
     pub(super) async fn noted(&self) {
         if self.noting.try_write().is_err() {
             drop(self.noting.write().await);

@@ -1,35 +1,34 @@
-//! Whose account a session is, and what becomes of what it knows and has to do when it is another
-//! one's.
+//! The WhatsApp account of each session, and what happens when a session is linked to another one.
 //!
-//! Pace, acquaintances, addresses and restrictions belong to the account: they are forgotten. What
-//! waits to be sent was accepted for it: it is held (`held = 3`, and orders by `kept`) until
-//! somebody releases or cancels it. All of that is one commit with the new account, so nothing can
-//! leave in between.
+//! Pacing, acquaintances, addresses and restrictions belong to the account, so they are deleted.
+//! Messages that wait to be sent were accepted for the old account, so they are held (`held = 3`;
+//! bulk orders by `kept`) until somebody releases or cancels them. All of that is committed
+//! together with the new account, so nothing can be sent in between.
 
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, events, outbox, script::Script};
 use crate::model::{Account, ClientId, Envelope, Timestamp};
 
-/// What waits to be sent and was accepted for another account.
+/// How much is held because it was accepted for another account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
     /// Messages.
     pub messages: u64,
-    /// Recipients of bulk orders who are not taken in.
+    /// Recipients of bulk orders that are not accepted yet.
     pub recipients: u64,
 }
 
-/// A session was linked to another account than before.
+/// A session that was linked to another account than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relinked {
     /// The account before.
     pub previous: Account,
-    /// What waits and was accepted for it.
+    /// What was accepted for it and is held now.
     pub held: Held,
 }
 
-/// What a session has learned of its account.
+/// Statements that delete what a session has learned about its account.
 const LEARNED: [&str; 6] = [
     "DELETE FROM sending WHERE client = ?",
     "DELETE FROM paced WHERE client = ?",
@@ -39,7 +38,7 @@ const LEARNED: [&str; 6] = [
     "DELETE FROM restriction WHERE client = ?",
 ];
 
-/// Forgets what a session has learned of its account.
+/// Deletes what a session has learned about its account.
 pub(super) async fn unlearn(
     connection: &mut SqliteConnection,
     client: &str,
@@ -53,7 +52,7 @@ pub(super) async fn unlearn(
     Ok(())
 }
 
-/// Holds what waits to be sent for a session.
+/// Holds the queued messages and pending bulk recipients of a session.
 async fn hold(
     connection: &mut SqliteConnection,
     client: &str,
@@ -95,7 +94,7 @@ async fn noted(
 }
 
 impl Store {
-    /// The account of a session, as far as it was ever known.
+    /// The last known account of a session; `None` if it was never known.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -103,13 +102,16 @@ impl Store {
         noted(&mut *self.readers.get().await?, client.as_str()).await
     }
 
-    /// Notes the account of a session; none: it has a new login, and nobody knows whose. When it
-    /// may be another one than before, what waits is held, what was learned is forgotten as soon as
-    /// it is known to be another one, and what `tell` makes is appended. The first account that is
-    /// noted for a session is taken for the one it always had.
+    /// Records the account of a session. `None` means that the session has a new login whose
+    /// account is not known yet.
+    ///
+    /// If the account differs from the recorded one, or may differ, queued messages are held and
+    /// the event that `tell` returns is appended. What was learned about the old account is deleted
+    /// once the new account is known. The first account that is recorded for a session is taken for
+    /// the one that it always had.
     ///
     /// # Errors
-    /// When the database refuses; nothing of it was done then.
+    /// When the database cannot be written; then nothing was changed.
     pub async fn note_account(
         &self,
         client: &ClientId,
@@ -131,7 +133,7 @@ impl Store {
                 if account.is_some() {
                     unlearn(connection, &name).await?;
                 }
-                // No page can be asked any more about what another account has begun.
+                // The page of the new account knows nothing about messages of the old one.
                 let begun = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
                 sqlx::query(begun).bind(&name).execute(&mut *connection).await?;
                 hold(connection, &name, &mut rest).await?;
@@ -148,11 +150,11 @@ impl Store {
         Ok(relinked)
     }
 
-    /// Makes sure that a session which is made anew inherits nothing: what was learned under its
-    /// name is forgotten, and what waits under it is held.
+    /// Makes sure that a newly created session inherits nothing from an earlier one of the same id:
+    /// what was learned is deleted, and what waits to be sent is held.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn begin_anew(&self, client: &ClientId) -> Result<(), StoreError> {
         let name = client.to_string();
         let work = self.writer.write_then(move |connection| {
@@ -177,10 +179,11 @@ impl Store {
         held(&mut *self.readers.get().await?, client.as_str()).await
     }
 
-    /// Lets what is held leave with the account that the session has now; how much that was.
+    /// Releases what is held, to be sent from the session's current account. Returns how much that
+    /// was.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn release_held(&self, client: &ClientId) -> Result<Held, StoreError> {
         let name = client.to_string();
         let work = self.writer.write_then(move |connection| {
@@ -198,10 +201,10 @@ impl Store {
         work.await
     }
 
-    /// Takes the held recipients of a session's orders in no more; how many those were.
+    /// Cancels the pending recipients of a session's held bulk orders. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn cancel_held_recipients(
         &self,
         client: &ClientId,

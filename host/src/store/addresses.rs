@@ -1,5 +1,5 @@
-//! Addresses that were looked up, kept in memory as long as they are few, because every accept asks
-//! for one; the table is what lasts.
+//! Cache of looked-up addresses. Every accepted message needs one, so up to [`KEPT`] of them are
+//! kept in memory in front of the `address` table.
 
 use std::{
     collections::HashMap,
@@ -11,30 +11,31 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{error::StoreError, readers::Readers, unreadable::UnreadableRows};
 use crate::model::{Address, ClientId, InvalidRecipient, PhoneNumber, Timestamp};
 
-/// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
+/// Maximum number of addresses in memory, a few hundred bytes each. Further ones are read from the
+/// table.
 const KEPT: usize = 50_000;
 
-/// What is in the table, as far as it is in memory.
+/// The part of the `address` table that is in memory. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses(Arc<RwLock<Known>>);
 
 #[derive(Debug)]
 struct Known {
     addresses: HashMap<(ClientId, PhoneNumber), (Address, Timestamp)>,
-    /// Nothing else is in the table.
+    /// Whether memory has every row of the table.
     complete: bool,
 }
 
-/// What memory says of a number.
+/// The result of a look-up in memory.
 pub(super) enum Lookup {
-    /// All that is known: its address, or none.
+    /// The final answer: the address, or `None` if there is none recent enough.
     Known(Option<Address>),
-    /// It may be in the table alone.
+    /// Memory cannot tell; the table has to be queried.
     AskTheTable,
 }
 
-/// Forgets what is no JSON: it would fail the statements that look into addresses, and is looked up
-/// anew.
+/// Deletes addresses that are not valid JSON, because statements that extract JSON fields would
+/// fail on them. The addresses are looked up again when they are needed.
 pub(super) async fn drop_broken(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM address WHERE NOT json_valid(address)")
         .execute(connection)
@@ -68,7 +69,7 @@ impl Addresses {
             .await?;
         let mut addresses = HashMap::with_capacity(rows.len());
         let complete = rows.len() < KEPT;
-        // One that cannot be read is looked up anew, and written over then.
+        // An unreadable address is looked up again when it is needed, and overwritten.
         addresses.extend(rows.iter().filter_map(|row| {
             unreadable.ok_or_report(
                 "address",
@@ -91,7 +92,7 @@ impl Addresses {
         }
     }
 
-    /// Those of a session. The table is its caller's.
+    /// Removes a session's addresses from memory. The caller deletes them from the table.
     pub(super) fn forget(&self, client: &ClientId) {
         self.0
             .write()

@@ -1,5 +1,5 @@
-//! Which number is behind which opaque id (`…@lid`), kept in memory as long as they are few,
-//! because every accept by number asks for the id.
+//! Cache that maps phone numbers to opaque ids (`…@lid`). Every message accepted by number needs
+//! the id, so up to [`KEPT`] pairs are kept in memory in front of the `alias` table.
 
 use std::{
     collections::HashMap,
@@ -9,28 +9,30 @@ use std::{
 use super::{error::StoreError, readers::Readers};
 use crate::model::{ClientId, PhoneNumber};
 
-/// An opaque id and the number behind it.
+/// An opaque id and the phone number that it belongs to.
 pub(super) type Pair = (String, PhoneNumber);
 
-/// Ids in memory, about a hundred bytes each. Beyond them the table is asked.
+/// Maximum number of pairs in memory, about a hundred bytes each. Further ones are read from the
+/// table.
 const KEPT: usize = 50_000;
 
-/// The ids behind numbers, as far as they are in memory.
+/// The part of the `alias` table that is in memory. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Aliases(Arc<RwLock<Known>>);
 
 #[derive(Debug)]
 struct Known {
-    /// By session and number.
+    /// Opaque ids by session and number.
     lids: HashMap<(String, String), String>,
-    /// By session and id.
+    /// Numbers by session and opaque id.
     numbers: HashMap<(String, String), String>,
-    /// Nothing else is in the table.
+    /// Whether memory has every row of the table.
     complete: bool,
 }
 
 impl Known {
-    /// Both sides are unique: whoever had one of them before has it no more.
+    /// Adds a pair. Numbers and ids are each unique within a session, so earlier pairs with this
+    /// number or this id are removed.
     fn keep(&mut self, client: String, number: String, lid: String) {
         if let Some(before) = self.numbers.remove(&(client.clone(), lid.clone())) {
             self.lids.remove(&(client.clone(), before));
@@ -68,7 +70,8 @@ impl Aliases {
         Ok(Self(Arc::new(RwLock::new(known))))
     }
 
-    /// None: the table has to be asked. None within: there is none.
+    /// The opaque id of a number. The outer `None` means that the table has to be queried; the
+    /// inner `None` means that no id is known.
     pub(super) fn lid(&self, client: &ClientId, number: &PhoneNumber) -> Option<Option<String>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if known.lids.is_empty() && known.complete {
@@ -81,7 +84,7 @@ impl Aliases {
         (lid.is_some() || known.complete).then_some(lid)
     }
 
-    /// What was learned, once it is committed.
+    /// Adds pairs that were learned. Call it after they are committed.
     pub(super) fn keep(&self, client: &str, pairs: &[Pair]) {
         if pairs.is_empty() {
             return;
@@ -92,7 +95,7 @@ impl Aliases {
         }
     }
 
-    /// Those of a session. The table is its caller's.
+    /// Removes a session's pairs from memory. The caller deletes them from the table.
     pub(super) fn forget(&self, client: &ClientId) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.lids.retain(|(owner, _), _| owner != client.as_str());

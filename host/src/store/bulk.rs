@@ -1,4 +1,5 @@
-//! One message to many: stored whole in one commit, taken in recipient by recipient.
+//! Bulk orders: one message to many recipients. An order is stored whole in one commit; its
+//! recipients are then accepted one by one.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -11,24 +12,24 @@ use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 /// A bulk order to be stored.
 #[derive(Debug, Clone)]
 pub struct NewBulk {
-    /// Its name.
+    /// Its id, `bulk_…`.
     pub id: String,
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// What all have in common, JSON.
+    /// The message that all recipients have in common, as JSON.
     pub wanted: String,
-    /// Who, and variables (a JSON object) of each.
+    /// The recipients, each with its template variables (a JSON object).
     pub recipients: Vec<(Recipient, String)>,
-    /// So that a retry is not a second order.
+    /// Makes a retried request return the same order instead of creating a second one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What became of a bulk order to be stored.
+/// The result of storing a bulk order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BulkAccept {
-    /// Stored now.
+    /// The order was stored.
     New,
-    /// The key was used for the same request before.
+    /// The key was used for the same request before; this is its order.
     Known(String),
     /// The key was used for another request before.
     Reused,
@@ -43,56 +44,57 @@ impl From<Used> for BulkAccept {
     }
 }
 
-/// A recipient who has to be taken in.
+/// A recipient of a bulk order that has to be accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
     /// The order.
     pub bulk: i64,
-    /// The order's name.
+    /// The order's id.
     pub id: String,
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// What all have in common, JSON.
+    /// The message that all recipients have in common, as JSON.
     pub wanted: String,
-    /// Counted from 0.
+    /// Position in the order, from 0.
     pub place: i64,
-    /// To whom.
+    /// The recipient.
     pub recipient: Recipient,
-    /// A JSON object.
+    /// The recipient's template variables, a JSON object.
     pub variables: String,
 }
 
-/// A bulk order and how far it has come.
+/// A bulk order and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkReport {
     /// The order.
     pub seq: i64,
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// Recipients by `pending`, `refused` or the state of their message.
+    /// Number of recipients by state: `pending`, `refused`, `forgotten` (the message was deleted by
+    /// retention) or the state of their message.
     pub counts: Vec<(String, i64)>,
 }
 
-/// What became of one recipient.
+/// One recipient of a bulk order and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkRecipient {
-    /// Counted from 0.
+    /// Position in the order, from 0.
     pub place: i64,
-    /// As it was asked for.
+    /// The recipient as the order names it.
     pub recipient: String,
-    /// Its message, once it is accepted.
+    /// The recipient's message, once it is accepted.
     pub message: Option<OutboxId>,
-    /// `pending`, `refused` or the state of the message.
+    /// `pending`, `refused`, `forgotten` or the state of the message.
     pub state: String,
-    /// Why it was refused or not sent.
+    /// Stable code of why it was refused or not sent.
     pub code: Option<String>,
-    /// For people.
+    /// The same as text for people.
     pub reason: Option<String>,
 }
 
-/// Recipients of the order ?1 with what became of them.
+/// Selects the recipients of the order `?1` with their state.
 macro_rules! recipients {
     ($columns:literal, $rest:literal) => {
         concat!(
@@ -107,7 +109,7 @@ macro_rules! recipients {
 }
 
 impl Store {
-    /// The bulk order that is stored under a key. None: the key is new.
+    /// The bulk order that is stored under a key, or `None` if the key is new.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -117,10 +119,10 @@ impl Store {
             .map(BulkAccept::from))
     }
 
-    /// Stores an order, all of it or nothing.
+    /// Stores an order with all its recipients, or nothing of it.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn create_bulk(&self, new: NewBulk) -> Result<BulkAccept, StoreError> {
         let recipients: Vec<(&Recipient, &str)> = new
             .recipients
@@ -159,7 +161,7 @@ impl Store {
             .await
     }
 
-    /// Recipients who have to be taken in, in order; not those of orders that are held.
+    /// The next recipients to be accepted, in order, at most `limit`. Held orders are left out.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -192,11 +194,11 @@ impl Store {
         }
     }
 
-    /// Notes what became of a recipient: the name of the message, or code and reason of the
-    /// refusal. False: the recipient was cancelled meanwhile.
+    /// Records the outcome for a recipient: the id of its message, or the code and reason of its
+    /// refusal. Returns `false` if the recipient was cancelled meanwhile.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn taken_in(
         &self,
         bulk: i64,
@@ -210,7 +212,7 @@ impl Store {
                     let (code, reason) = refusal.unzip();
                     let sql = "SELECT code IS NULL FROM bulk_recipient WHERE bulk = ? AND place = ?";
                     let wanted: bool = sqlx::query_scalar(sql).bind(bulk).bind(place).fetch_one(&mut *connection).await?;
-                    // A message is named in any case: its state is what is true.
+                    // An accepted message is recorded in any case: its state counts from then on.
                     if wanted || message.is_some() {
                         let sql = "UPDATE bulk_recipient SET outbox_id = ?, code = ?, reason = ? WHERE bulk = ? AND place = ?";
                         sqlx::query(sql).bind(message).bind(code).bind(reason).bind(bulk).bind(place).execute(connection).await?;
@@ -221,20 +223,20 @@ impl Store {
             .await
     }
 
-    /// Takes nobody of an order in any more; how many those were.
+    /// Cancels the pending recipients of an order. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn cancel_pending(&self, bulk: i64) -> Result<u64, StoreError> {
         let sql = "UPDATE bulk_recipient SET code = 'cancelled', reason = 'cancelled by the caller' \
                    WHERE bulk = ? AND outbox_id IS NULL AND code IS NULL";
         self.writer.statement(sqlx::query(sql).bind(bulk)).await
     }
 
-    /// Takes nobody of a session's orders in any more; how many those were.
+    /// Cancels the pending recipients of all orders of a session. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn cancel_pending_of(
         &self,
         client: &ClientId,
@@ -248,7 +250,7 @@ impl Store {
             .await
     }
 
-    /// How far an order has come.
+    /// The progress of an order, or `None` if there is no order of that id.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -271,7 +273,7 @@ impl Store {
         }))
     }
 
-    /// What became of the recipients from a place on; those in one state only, if asked.
+    /// The recipients of an order from position `from` on, optionally only those in one state.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -306,7 +308,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Messages of an order that have not begun.
+    /// The messages of an order that are still queued.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -325,10 +327,10 @@ fn client(row: &SqliteRow) -> Result<ClientId, StoreError> {
         .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))
 }
 
-/// Code and words of a recipient that cannot be read.
+/// The code and the reason for a recipient that cannot be read.
 #[must_use]
 pub fn unreadable() -> (String, String) {
-    ("unreadable".into(), "the gateway cannot read this recipient or its order: written by another version, or broken".into())
+    ("unreadable".into(), "the gateway cannot read this recipient or its bulk order: it was written by another version or is damaged".into())
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {

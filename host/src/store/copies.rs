@@ -1,7 +1,7 @@
-//! A copy of the database beside itself before its tables change: the way back to the version
-//! before.
+//! Copies the database beside itself before a migration, so that an upgrade can be undone.
 //!
-//! It holds what messages say, so it is forgotten when those texts are.
+//! The copy contains message texts, so it is deleted when those texts reach their age
+//! (`forget/copies.rs`).
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use tracing::info;
 use super::error::StoreError;
 use crate::files::Fresh;
 
-/// Copies the database, if it has tables and a step of `steps` is missing in it, to
-/// `<name>.before-<version>` of the first such step.
+/// Copies the database to `<name>.before-<version>`, where `version` is the first migration of
+/// `steps` that the database lacks. Does nothing if it has no tables or lacks no migration.
 pub(super) async fn keep(
     connection: &mut SqliteConnection,
     steps: &Migrator,
@@ -43,11 +43,11 @@ pub(super) async fn keep(
         StoreError::Open {
             path,
             reason: format!(
-                "it cannot be copied before its upgrade from version {newest}, and is left as it is: {reason}"
+                "it cannot be copied before its upgrade from version {newest} and was left unchanged: {reason}"
             ),
         }
     };
-    // SQLite writes into it because it is empty.
+    // `VACUUM INTO` accepts an existing file only while that is empty.
     let draft = Fresh::beside(&target).map_err(|error| wrong(error.to_string()))?;
     let quoted = draft.path().display().to_string().replace('\'', "''");
     sqlx::query(AssertSqlSafe(format!("VACUUM INTO '{quoted}'")))
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::{model::Timestamp, store::Store};
 
-    /// A database as the version before had it, with a send that waits.
+    /// Creates a database with the tables of an earlier version and one session.
     async fn older(path: &Path, newest: i64) {
         let mut steps = sqlx::migrate!("src/store/migrations");
         steps.migrations = steps

@@ -1,5 +1,5 @@
-//! The database as the rest of the gateway has it: opened, upgraded, with what is kept in memory
-//! beside it.
+//! [`Store`], the handle to the database: opens and migrates the file, and owns the writer, the
+//! readers and the caches.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -36,11 +36,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, made with mode 0600 when it is not there, and brings its tables up to date;
-    /// before that it is copied beside itself.
+    /// Opens the database file and migrates its tables. A missing file is created with mode 0600;
+    /// an existing one is copied beside itself before it is migrated.
     ///
     /// # Errors
-    /// When the file cannot be used or was written by a newer gateway.
+    /// [`StoreError::TooNew`] if the file was written by a newer gateway; otherwise if the file
+    /// cannot be used.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let name = path.display().to_string();
         let wrong = |reason: String| StoreError::Open {
@@ -60,8 +61,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(file::BUSY_TIMEOUT);
-        // What is deleted is written over: in the rows' own pages, which are written anyway, and in
-        // pages that become empty.
+        // Overwrites deleted content, both in pages that are written anyway and in pages that
+        // become empty.
         let writing = options
             .clone()
             .pragma("secure_delete", "ON")
@@ -116,7 +117,7 @@ impl Store {
         })
     }
 
-    /// Writes what is waiting and closes the file.
+    /// Commits the queued writes and closes the file.
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
@@ -125,7 +126,7 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
-    /// Does to the rows what another version, or a broken disk, might have done.
+    /// Changes rows as another version of the gateway or a failing disk might have done.
     pub(crate) async fn spoil(&self, sql: &'static str) {
         assert!(
             self.writer

@@ -1,16 +1,16 @@
-//! What the store fails with.
+//! [`StoreError`], the error of everything in the store.
 
 use sqlx::error::DatabaseError;
 
-/// What cannot be stored or read.
+/// Why data cannot be stored or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The file cannot be used.
+    /// The database file cannot be opened, copied or migrated.
     #[error("cannot open the database {path}: {reason}")]
     Open {
         /// The file.
         path: String,
-        /// SQLite's or the system's words.
+        /// The error text of SQLite or of the operating system.
         reason: String,
     },
     /// The file was written by a newer gateway.
@@ -21,15 +21,15 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
-    /// More writes wait than can be done soon, or another program holds the write lock.
+    /// Too many writes are queued, or another program holds the write lock.
     #[error("the database is busy: too many writes are waiting, or another program holds its lock")]
     Busy,
-    /// The file is not at its place any more: what is written would be gone with the process.
+    /// The file is no longer at its path, so new data would be lost when the process ends.
     #[error(
         "the database {path} was moved away or replaced while the gateway runs; put it back, or restart the gateway"
     )]
     Moved {
-        /// Where it was opened.
+        /// The path under which it was opened.
         path: String,
     },
     /// The file system of the database is full.
@@ -37,10 +37,10 @@ pub enum StoreError {
         "the disk is full: the database cannot be written; free space, or move [storage] database"
     )]
     Full,
-    /// SQLite's words.
+    /// Any other database error, as SQLite's text.
     #[error("database: {0}")]
     Database(String),
-    /// What was read is not what was written.
+    /// Stored data cannot be parsed.
     #[error("database: unreadable {0}")]
     Corrupt(String),
 }
@@ -51,7 +51,7 @@ impl StoreError {
     }
 
     pub(super) fn broken_off() -> Self {
-        Self::Database("a write broke off; nothing of its batch is kept".into())
+        Self::Database("a write panicked; its batch was rolled back".into())
     }
 }
 
@@ -67,8 +67,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// `SQLite`'s primary result code, see <https://www.sqlite.org/rescode.html>. None: the error is
-/// not the database's.
+/// `SQLite`'s primary result code (see <https://www.sqlite.org/rescode.html>), or `None` if the
+/// error does not come from the database.
 pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error().and_then(DatabaseError::code)?;
     code.parse::<i32>().ok().map(|code| code & 0xff)
@@ -76,7 +76,7 @@ pub(super) fn primary_code(error: &sqlx::Error) -> Option<i32> {
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        // Its own words may quote what a message says.
+        // serde_json's own text may quote the content of a message.
         Self::Corrupt(format!(
             "JSON: {:?} error in line {}, column {}",
             error.classify(),

@@ -5,12 +5,12 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{NewDelivery, Store, StoreError, Urgency, deliveries, script::Script};
 use crate::model::Envelope;
 
-/// An event with its place in the log.
+/// An event with its sequence number in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
-    /// Its place.
+    /// The sequence number.
     pub seq: i64,
-    /// What happened.
+    /// The event.
     pub envelope: Envelope,
 }
 
@@ -21,7 +21,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
     })
 }
 
-/// Appends an event within a commit of something else, so that neither is there without the other.
+/// Appends an event in the transaction of the change that it reports, so that neither is stored
+/// without the other. Returns its sequence number.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     envelope: &Envelope,
@@ -41,7 +42,7 @@ pub(super) async fn insert(
         .last_insert_rowid())
 }
 
-/// As [`insert`], several in their order.
+/// Adds the appending of several events, in their order, to a script.
 pub(super) fn insert_all<'a>(
     script: &mut Script,
     envelopes: impl IntoIterator<Item = &'a Envelope>,
@@ -60,18 +61,18 @@ pub(super) fn insert_all<'a>(
 }
 
 impl Store {
-    /// Appends an event; returns its place.
+    /// Appends an event and returns its sequence number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn append_event(&self, envelope: Envelope) -> Result<i64, StoreError> {
         self.writer
             .write(move |connection| Box::pin(async move { insert(connection, &envelope).await }))
             .await
     }
 
-    /// Events after a place, in order. Those that cannot be read are left out; fewer than `limit`
-    /// are all there are.
+    /// Events after a sequence number, in order. Unreadable ones are skipped. Fewer than `limit`
+    /// events mean that there are no more.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -105,7 +106,8 @@ impl Store {
         }
     }
 
-    /// How far `name` has come.
+    /// The sequence number up to which the reader `name` has processed the log; 0 if it has not
+    /// begun.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -117,11 +119,11 @@ impl Store {
             .unwrap_or(0))
     }
 
-    /// Moves a cursor over events and stores what each gave rise to, in one commit: a crash neither
-    /// loses nor doubles a delivery.
+    /// Advances a cursor past events and stores their deliveries in one commit, so that a crash
+    /// neither loses nor duplicates a delivery.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn route(
         &self,
         name: &'static str,

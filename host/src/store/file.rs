@@ -1,5 +1,4 @@
-//! The file of the database: made so that it can give space back, and its write-ahead log kept
-//! short.
+//! The database file: its auto-vacuum mode, which lets it shrink, and its write-ahead log.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -10,15 +9,16 @@ use sqlx::{
 };
 use tracing::{info, warn};
 
-/// How long is waited for another program that has the file.
+/// How long to wait for a lock that another program holds.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The write-ahead log is cut to so many bytes when it begins anew; about 4 MiB is what it needs.
+/// Bytes to which SQLite truncates the write-ahead log when it restarts it. The log usually needs
+/// about 4 MiB.
 pub(super) const LOG_LIMIT: &str = "16777216";
-/// As `SQLite` says that a file can give back pages a few at a time.
+/// The value of `PRAGMA auto_vacuum` for a file that can release its free pages a few at a time.
 pub(super) const INCREMENTAL: i64 = 2;
 
-/// Makes the file such that it can give space back. That has to be said before there is a table in
-/// it.
+/// Creates the file in incremental auto-vacuum mode. The mode has to be set before the first table
+/// is created.
 pub(super) async fn found(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     options
         .clone()
@@ -29,9 +29,9 @@ pub(super) async fn found(options: &SqliteConnectOptions) -> Result<(), sqlx::Er
         .await
 }
 
-/// Makes a file of an older gateway such that it can give space back, which takes writing it once
-/// anew. Where that cannot be done it stays as it is: emptied pages are used again, and the file
-/// does not get smaller.
+/// Converts the file of an older gateway to incremental auto-vacuum mode, which takes one `VACUUM`.
+/// If that is not possible, the file stays as it is: free pages are reused, but the file does not
+/// shrink.
 pub(super) async fn convert(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -40,26 +40,26 @@ pub(super) async fn convert(
         return Ok(());
     }
     let bytes = size(path);
-    // Once as a temporary file and once in the write-ahead log.
+    // `VACUUM` needs the space twice: in a temporary file and in the write-ahead log.
     let wanted = bytes.saturating_mul(2);
     if let Some(free) = free(path).filter(|free| *free < wanted) {
         warn!(
             bytes,
             free,
             wanted,
-            "no room to write the database anew; until there is, it does not get smaller"
+            "too little free disk space to rebuild the database; until there is enough, its file cannot shrink"
         );
         return Ok(());
     }
-    info!(bytes, path = %path.display(), "the database is written anew, once, so that it can give space back");
+    info!(bytes, path = %path.display(), "the database is rebuilt once, so that it can return free space to the file system");
     match rewrite(connection).await {
         Ok(()) => info!(
             before = bytes,
             after = size(path),
-            "the database is written anew"
+            "the database was rebuilt"
         ),
         Err(error) => {
-            warn!(%error, "the database could not be written anew; until it is, it does not get smaller")
+            warn!(%error, "the database could not be rebuilt; until it is, its file cannot shrink")
         }
     }
     Ok(())
@@ -86,14 +86,15 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// None: the file system does not tell.
+/// Free bytes of the file system, or `None` if it does not report them.
 fn free(path: &Path) -> Option<u64> {
     let stat = statvfs(path).ok().filter(|stat| stat.blocks() > 0)?;
     Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
-/// Copies the write-ahead log into the file and empties it: what was deleted is in it as it was
-/// before. Must not be within a transaction. False: somebody reads from it, who is not waited for.
+/// Copies the write-ahead log into the database file and truncates it, because the log still
+/// contains what was deleted. Must not run within a transaction. Returns `false` without waiting if
+/// a reader still uses the log.
 pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     sqlx::query("PRAGMA busy_timeout = 0")
         .fetch_all(&mut *connection)

@@ -1,11 +1,11 @@
-//! The keys under which callers repeat a request: one key is one request, found again whatever
-//! became of it.
+//! Idempotency keys: a request that is repeated under the same key finds what the first one stored,
+//! whatever its outcome was.
 //!
-//! What is compared are digests of what was asked for. A caller's request has two: one with its
-//! recipients as they were understood, one with them as they were written. One that agrees is
-//! enough, so another spelling is the same request, and so are the same words that are understood
-//! otherwise today. A row of an earlier version has one digest, made otherwise; it is compared with
-//! what that version would have made of the request.
+//! Requests are compared by digests. A caller's request has two: one with the recipients as they
+//! were parsed, one with the recipients as they were written. One match is enough. So another
+//! spelling of a number is the same request, and the same spelling stays the same request even if
+//! it is parsed differently today. A row of an earlier version has one digest of another form; it
+//! is compared with the digest that the earlier version would have made.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -14,21 +14,22 @@ use super::error::StoreError;
 /// A caller's key for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Whose keys: callers do not see each other's.
+    /// The namespace of the key: callers do not see each other's keys.
     pub scope: String,
-    /// As given.
+    /// The key as the caller gave it.
     pub key: String,
-    /// Digest of the request with its recipients as they are understood.
+    /// Digest of the request with its recipients as they were parsed.
     pub fingerprint: String,
-    /// Digest of the request with its recipients as they were written; none: nobody wrote it.
+    /// Digest of the request with its recipients as they were written; `None` for the gateway's own
+    /// requests.
     pub written: Option<String>,
-    /// Digests that earlier versions of the gateway would have stored for it. They are compared and
-    /// never stored.
+    /// Digests that earlier versions of the gateway would have stored for this request. They are
+    /// compared, never stored.
     pub earlier: Vec<String>,
 }
 
 impl Idempotency {
-    /// A request of the gateway's own, which has one spelling.
+    /// The key of a request that the gateway makes itself. The key serves as the digest.
     #[must_use]
     pub fn own(scope: &str, key: String) -> Self {
         Self {
@@ -53,16 +54,16 @@ impl Idempotency {
     }
 }
 
-/// What a key was used for before.
+/// What a key was used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Used {
-    /// For the same request, which is stored under this name.
+    /// The same request, which is stored under this id.
     Same(String),
-    /// For another request.
+    /// Another request.
     Other,
 }
 
-/// What is stored for a send under a key.
+/// What a message's key was used for, or `None` if the key is new.
 pub(super) async fn send(
     connection: &mut SqliteConnection,
     key: &Idempotency,
@@ -83,7 +84,7 @@ pub(super) async fn send(
     }))
 }
 
-/// What is stored for an order under a key.
+/// What a bulk order's key was used for, or `None` if the key is new.
 pub(super) async fn order(
     connection: &mut SqliteConnection,
     key: &Idempotency,

@@ -1,4 +1,4 @@
-//! Which messages were told, and until when all of them were.
+//! Which inbound messages were reported as events, and up to which time that is complete.
 
 use sqlx::SqliteConnection;
 
@@ -6,12 +6,12 @@ use super::{Store, StoreError, aliases::Pair, events, pacing, recipients, script
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
 impl Store {
-    /// Appends the events of messages that arrived in one session, in their order, unless a message
-    /// was told before or is one of the outbox; all in one commit with the note that they were
-    /// told. How many were new.
+    /// Appends the events of messages that arrived in one session, in their order, and records the
+    /// messages as reported in the same commit. Messages that were reported before and the
+    /// gateway's own messages are skipped. Returns the number of new messages.
     ///
     /// # Errors
-    /// When the database refuses. One that it cannot store does not take its neighbours with it.
+    /// When the database cannot store a message. The others are stored all the same.
     pub async fn append_inbound(
         &self,
         arrived: Vec<(MessageId, Envelope)>,
@@ -67,7 +67,7 @@ impl Store {
         Ok(appended)
     }
 
-    /// The last moment at which every message of the account was told.
+    /// The time up to which every message of the account was reported.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -85,10 +85,10 @@ impl Store {
             .map(Timestamp))
     }
 
-    /// Notes that every message of the account from before `at` was told.
+    /// Records that every message of the account from before `at` was reported.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn all_told(
         &self,
         client: &ClientId,
@@ -108,8 +108,8 @@ impl Store {
     }
 }
 
-/// Those of the messages that were not told, each once, in their order. By their place, not by
-/// their id: what SQLite makes of an odd text is not to be compared with it.
+/// The messages that were not reported yet, each once, in their order. They are matched by
+/// position, not by id, because SQLite may change unusual texts such as those with a NUL character.
 async fn untold<'a>(
     connection: &mut SqliteConnection,
     client: &str,
@@ -131,7 +131,8 @@ async fn untold<'a>(
         .collect())
 }
 
-/// Who is no stranger any more: a number, or a chat by its LID while its number is not known.
+/// Who is no longer a stranger after this message: a number, or a LID while its number is not
+/// known.
 fn sender(envelope: &Envelope) -> Option<String> {
     let Event::MessageReceived(message) = &envelope.event else {
         return None;
@@ -143,7 +144,7 @@ fn sender(envelope: &Envelope) -> Option<String> {
         .or_else(|| message.chat.lid.clone())
 }
 
-/// Whose opaque ids a message tells.
+/// The pairs of opaque id and number that a message reveals.
 fn pairs(envelope: &Envelope) -> Vec<Pair> {
     let Event::MessageReceived(message) = &envelope.event else {
         return vec![];
@@ -154,7 +155,8 @@ fn pairs(envelope: &Envelope) -> Vec<Pair> {
         .collect()
 }
 
-/// An account's number stays when its other form becomes known later.
+/// The key of an account. The number comes first, so that the key stays the same when the LID
+/// becomes known later.
 fn name(account: &Account) -> &str {
     account
         .pn

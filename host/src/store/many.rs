@@ -1,12 +1,12 @@
-//! Inserting many rows at once.
+//! Multi-row `INSERT` statements.
 //!
-//! A statement has one of a few numbers of rows: its text is prepared once and kept, and there are
-//! few texts however many rows come together. Half the work of the same rows as one JSON array.
+//! A statement has one of a few fixed numbers of rows, so there are few different texts, and each
+//! is prepared once and cached. This costs half as much as passing the rows as one JSON array.
 
-/// Rows in one statement.
+/// Possible numbers of rows in one statement.
 const SIZES: [usize; 12] = [64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
 
-/// Splits rows into pieces of those sizes.
+/// Splits rows into pieces of these sizes.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
@@ -16,8 +16,8 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Adds `INSERT INTO …` (`head`) with so many of `row`, a bracket of placeholders; the values are
-/// to be bound in their order. Nothing, for no rows.
+/// Appends an `INSERT` statement to `sql`: `head` (`INSERT INTO …`) and `rows` times `row`, a tuple
+/// of placeholders whose values are bound in order. Appends nothing for no rows.
 pub(super) fn insert(sql: &mut String, head: &str, row: &str, rows: usize) {
     if rows == 0 {
         return;

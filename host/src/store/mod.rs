@@ -1,8 +1,8 @@
-//! SQLite: the only place that knows SQL.
+//! Everything that is stored in SQLite. No other room contains SQL.
 //!
-//! One connection writes, in batches: commits that arrive together share one flush to the disk, so
-//! `synchronous = FULL` costs little. Readers have their own connections and never wait for the
-//! writer.
+//! One connection does all writes, in batches: writes that arrive together share one commit and one
+//! flush to the disk, so `synchronous = FULL` costs little. Readers have connections of their own
+//! and never wait for the writer.
 
 mod accounts;
 mod addresses;
@@ -70,7 +70,7 @@ pub(crate) async fn scratch() -> (tempfile::TempDir, Store) {
     (dir, store)
 }
 
-/// Keeps every other connection from writing until what this returns is awaited.
+/// Holds the write lock of the database until the returned future is awaited.
 #[cfg(test)]
 pub(crate) async fn hold(path: &Path) -> impl Future<Output = ()> {
     let mut connection = SqliteConnectOptions::new()

@@ -1,4 +1,4 @@
-//! What pacing counts.
+//! What pacing needs: which messages were sent when, and who is an acquaintance.
 
 use std::collections::HashSet;
 
@@ -7,20 +7,20 @@ use sqlx::{Row, SqliteConnection};
 use super::{Store, StoreError, outbox, script::Script};
 use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
-/// Whether a session may send.
+/// The sending state of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sending {
-    /// Since when it is paused by hand.
+    /// Since when it is paused by a person, if it is.
     pub paused_at: Option<Timestamp>,
-    /// Its first send.
+    /// When it began to send its first message.
     pub first_at: Option<Timestamp>,
-    /// WhatsApp lets it write to nobody new.
+    /// Whether WhatsApp does not let it write to strangers.
     pub restricted: bool,
-    /// Sends to strangers are out of the queue.
+    /// Whether messages to strangers are parked.
     pub parked: bool,
 }
 
-/// Counts a send that begins.
+/// Adds the counting of a message whose sending begins to a script.
 pub(super) fn count(
     script: &mut Script,
     client: &str,
@@ -40,8 +40,8 @@ pub(super) fn count(
     script.bind(now)
 }
 
-/// Notes who is no stranger, by numbers and by chats: a chat whose number is known is known by
-/// that.
+/// Adds acquaintances, given by number or opaque id. An id whose number is known is stored by that
+/// number. Messages that were parked for them return to the queue.
 pub(super) async fn know(
     connection: &mut SqliteConnection,
     client: &str,
@@ -64,7 +64,7 @@ pub(super) async fn know(
 }
 
 impl Store {
-    /// Whether a session may send, and since when it does.
+    /// The sending state of a session.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -72,8 +72,8 @@ impl Store {
         self.look(client).await.map(|(sending, _)| sending)
     }
 
-    /// As [`Store::sending`]; and the chats in which sends were begun that the page may or may not
-    /// have.
+    /// As [`Store::sending`], together with the chats that have a message of which it is not known
+    /// whether the page has it.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -102,7 +102,7 @@ impl Store {
             parked: row.try_get("parked")?,
         };
         let in_doubt: Vec<String> = serde_json::from_str(row.try_get("in_doubt")?)?;
-        // One that is no recipient is none that a send could wait for.
+        // No message can wait for a chat whose name cannot be parsed.
         let line = |text: &String| {
             let read = text
                 .parse()
@@ -113,12 +113,12 @@ impl Store {
         Ok((sending, in_doubt.iter().filter_map(line).collect()))
     }
 
-    /// Pauses the sends of a session, or lets them go on. It holds across restarts.
+    /// Pauses or resumes sending in a session. A pause survives restarts.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn pause_sending(&self, client: &ClientId, pause: bool) -> Result<(), StoreError> {
-        // Paused twice is paused since the first time.
+        // A second pause keeps the time of the first.
         let sql = "INSERT INTO sending (client, paused_at) VALUES (?1, ?2)
                    ON CONFLICT (client) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))";
         self.writer
@@ -131,8 +131,8 @@ impl Store {
             .map(drop)
     }
 
-    /// When the session began the `nth` send counted from its last one, which is 1; of those to
-    /// strangers only, if `cold`.
+    /// When the session began to send its `nth` message, counted backwards from 1 for the latest.
+    /// `cold` counts only messages to strangers.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -155,8 +155,8 @@ impl Store {
         Ok(at.map(Timestamp))
     }
 
-    /// Whether somebody has had a message of the session, or wrote to it. A group is nobody new:
-    /// this account is in it.
+    /// Whether a recipient is an acquaintance: they have received a message of the session or
+    /// written to it. A group always is, because the account is a member.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -178,10 +178,10 @@ impl Store {
             .await?)
     }
 
-    /// Notes people whom the session has a chat with.
+    /// Adds acquaintances of a session.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn know(&self, client: &ClientId, who: Vec<Recipient>) -> Result<(), StoreError> {
         let client = client.to_string();
         self.writer
@@ -194,10 +194,10 @@ impl Store {
             .await
     }
 
-    /// Forgets counts from before `oldest`.
+    /// Deletes counts from before `oldest`.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
         self.writer
             .statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0))

@@ -1,6 +1,6 @@
-//! Whether the database is still the file that was opened. One that was moved away or deleted goes
-//! on being written, and is gone when the process ends: whatever was accepted meanwhile would be
-//! lost.
+//! Detects that the database file was moved or replaced while it is open. SQLite would go on
+//! writing to the old file. The next start would not find that data, so no messages are accepted
+//! meanwhile.
 
 use std::{
     fs, io,
@@ -32,7 +32,7 @@ fn file(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Place {
-    /// Of a file that was just opened.
+    /// Remembers the identity of the file that was just opened.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         Ok(Self(Arc::new(Opened {
@@ -42,7 +42,7 @@ impl Place {
         })))
     }
 
-    /// As the last look found it.
+    /// Returns what the last [`Place::look`] found.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if self.0.moved.load(Ordering::Relaxed) {
             Err(StoreError::Moved {
@@ -53,11 +53,11 @@ impl Place {
         }
     }
 
-    /// Looks at the place; a change is logged.
+    /// Checks the path. A change is logged.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         let moved = match file(&self.0.path) {
             Ok(there) => there != self.0.file,
-            // Any other error says nothing of the file: SQLite has it open.
+            // Any other error does not mean that the file is gone.
             Err(error) => matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
@@ -65,9 +65,9 @@ impl Place {
         };
         if self.0.moved.swap(moved, Ordering::Relaxed) != moved {
             if moved {
-                error!(path = %self.0.path.display(), "the database was moved away or replaced while the gateway runs; no sends are accepted until it is back");
+                error!(path = %self.0.path.display(), "the database was moved away or replaced while the gateway runs; no messages are accepted until it is back");
             } else {
-                info!(path = %self.0.path.display(), "the database is at its place again");
+                info!(path = %self.0.path.display(), "the database is back at its path");
             }
         }
         self.check()

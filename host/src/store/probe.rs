@@ -1,4 +1,4 @@
-//! Whether the database can be written now, and where the next start looks for it.
+//! Health check: whether the database can be written, and is where the next start looks for it.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::time::timeout;
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
-/// A writer that is well has written one row by then.
+/// A healthy writer has committed one row within this time.
 const PROBE: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Whether the database takes writes, and is where the next start looks for it.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when the writer has not written one row within two seconds,
-    /// [`StoreError::Full`], [`StoreError::Moved`]; whatever else the database says.
+    /// [`StoreError::Busy`] if one row is not committed within two seconds, [`StoreError::Full`],
+    /// [`StoreError::Moved`], or any other error of the database.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.look_at_place()?;
         let sql =
@@ -29,16 +29,16 @@ impl Store {
         written.unwrap_or(Err(StoreError::Busy)).map(drop)
     }
 
-    /// Whether the database is where the next start looks for it. A change is logged, and refuses
-    /// or allows sends.
+    /// Checks that the database is where the next start looks for it. If it is not, no messages are
+    /// accepted until a later check succeeds. A change is logged.
     ///
     /// # Errors
-    /// [`StoreError::Moved`].
+    /// [`StoreError::Moved`] if it is not.
     pub fn look_at_place(&self) -> Result<(), StoreError> {
         self.place.look()
     }
 
-    /// Resolves when nothing can be written any more, for good.
+    /// Resolves when the writer has ended, after which nothing can be written.
     pub async fn ended(&self) {
         self.writer.ended().await;
     }

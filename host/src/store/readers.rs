@@ -1,15 +1,15 @@
-//! The reading connections.
+//! The pool of reading connections.
 //!
-//! Not sqlx's own pool: that asks a connection whether it lives before it is lent and again when it
-//! comes back, two trips to another thread beside the one of the query. A file that is open does
-//! not go away.
+//! This is not sqlx's pool, because that pings a connection when it is taken and again when it is
+//! returned, which costs two more trips to the database thread per query. A connection to an open
+//! file does not need that.
 
 use deadpool::unmanaged::{Object, Pool};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::error::StoreError;
 
-/// Queries that run at a time.
+/// Number of connections, and so of queries at a time.
 const READERS: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -24,16 +24,16 @@ impl Readers {
         Ok(Self(Pool::from(connections)))
     }
 
-    /// A connection, as soon as one is free.
+    /// Waits for a free connection.
     pub(super) async fn get(&self) -> Result<Object<SqliteConnection>, StoreError> {
         self.0.get().await.map_err(|_| StoreError::closed())
     }
 
-    /// Closes them as they become free; nobody gets one any more.
+    /// Closes each connection as it becomes free, then the pool.
     pub(super) async fn close(&self) {
         for _ in 0..READERS {
             if let Ok(connection) = self.0.remove().await {
-                // Whatever it says, the connection is gone.
+                // The connection is gone even if closing it fails.
                 let _ = connection.close().await;
             }
         }

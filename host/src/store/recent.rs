@@ -1,17 +1,17 @@
-//! What plugins have read lately.
+//! Cache of values that plugins have read.
 //!
-//! A validator asks for the same few keys at every send, mostly for one that is not there, so
-//! answers are kept in memory. A key that is being written is not kept from before the write to its
-//! end: what is kept was read while nobody wrote.
+//! A validator reads the same few keys for every message, and most often one that does not exist,
+//! so results are cached. A key is not cached while a write of it is under way, so a cached value
+//! was read while nobody wrote.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Keys that are kept; when there are more, all are read anew.
+/// Maximum number of cached keys. When it is reached, the cache is cleared.
 const KEPT: usize = 20_000;
-/// Larger values are read each time.
+/// Maximum size of a cached value in bytes. Larger values are read each time.
 const MAX_KEPT: usize = 1 << 10;
 
 /// A value as it is in the table.
@@ -33,22 +33,22 @@ pub(super) struct Place {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// None: not read yet. None within: it is not there.
+    /// The cached result: `None` if the key was not read yet, `Some(None)` if it does not exist.
     value: Option<Option<Value>>,
-    /// Writes that have begun and not ended.
+    /// Number of writes under way.
     writing: u32,
-    /// Writes that have begun.
+    /// Number of writes that were begun.
     writes: u64,
 }
 
-/// What a read found out before it asked the table.
+/// The result of a look-up in the cache.
 pub(super) enum Found {
     Kept(Option<Value>),
-    /// To be read.
+    /// Not cached. Pass `Since` to [`Recent::keep`] after reading the table.
     Unknown(Since),
 }
 
-/// Says whether a write has come between.
+/// State of the cache before a read. It shows whether a write was begun meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Since {
     age: u64,
@@ -58,16 +58,16 @@ pub(super) struct Since {
 #[derive(Debug, Default)]
 struct Slots {
     map: HashMap<Place, Slot>,
-    /// How often slots were given up, with what they knew of writes.
+    /// How often slots were discarded together with their counts of writes.
     age: u64,
 }
 
 impl Slots {
-    /// Gives slots up when there are too many. True: it did.
+    /// Discards slots if there are too many. Returns whether it did.
     fn make_room(&mut self) -> bool {
         let full = self.map.len() >= KEPT;
         if full {
-            // What is being written stays, or its end would not be seen.
+            // Slots of writes under way stay, because [`Recent::written`] has to find them.
             self.map.retain(|_, slot| slot.writing > 0);
             self.age += 1;
         }
@@ -106,7 +106,7 @@ impl Recent {
         }
     }
 
-    /// Keeps what the table said, unless somebody may have begun to write since.
+    /// Caches the result of a read, unless a write may have begun since.
     pub(super) fn keep(&self, place: Place, since: Since, value: Option<&Value>) {
         if value.is_some_and(|value| value.bytes.len() > MAX_KEPT) {
             return;
@@ -124,8 +124,8 @@ impl Recent {
         }
     }
 
-    /// A write begins. Unless [`Recent::written`] follows, the key is never kept again: who gave up
-    /// waiting for a write does not know when it is done.
+    /// Records that a write begins. If [`Recent::written`] does not follow, the key is never cached
+    /// again, because a caller that stopped waiting does not know when its write is done.
     pub(super) fn writing(&self, place: &Place) {
         let mut slots = self.slots();
         slots.make_room();
@@ -135,7 +135,7 @@ impl Recent {
         slot.writes += 1;
     }
 
-    /// A write has ended, done or not.
+    /// Records that a write has ended, successful or not.
     pub(super) fn written(&self, place: &Place) {
         if let Some(slot) = self.slots().map.get_mut(place) {
             slot.writing = slot.writing.saturating_sub(1);

@@ -1,21 +1,21 @@
-//! What is known of recipients: their addresses, and which number is behind which opaque id
-//! (`…@lid`), as far as WhatsApp has said so.
+//! What is known about recipients: their addresses, and which number is behind which opaque id
+//! (`…@lid`).
 //!
-//! A number and its id are one chat from the moment that this is known: what was accepted for the
-//! id moves to the chat of the number, where all keep the order in which they were accepted, and
-//! who is known by one is known by both.
+//! A number and its opaque id are one chat as soon as WhatsApp has told that they belong together.
+//! Messages accepted for the id then move to the chat of the number, where all messages keep the
+//! order of acceptance. An acquaintance by one form is one by both.
 
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing};
 use crate::model::{Address, ClientId, PhoneNumber, Recipient, Timestamp};
 
-/// What an address says of both.
+/// The opaque id and the number of an address, if it has both.
 pub(super) fn pair(address: &Address) -> Option<Pair> {
     Some((address.lid.clone()?, address.number()?))
 }
 
-/// Notes which number is behind which id, and makes one chat of two where that is news.
+/// Records which number is behind which opaque id, and merges the two chats of each new pair.
 pub(super) async fn learn(
     connection: &mut SqliteConnection,
     client: &str,
@@ -37,7 +37,7 @@ pub(super) async fn learn(
         .filter_map(|place| pairs.get(usize::try_from(*place).ok()?))
     {
         let number = number.digits();
-        // A number that has changed hands is nobody else's any more.
+        // `OR REPLACE` removes the earlier id of a number that now belongs to somebody else.
         let sql = "INSERT OR REPLACE INTO alias (client, lid, number) VALUES (?, ?, ?)";
         sqlx::query(sql)
             .bind(client)
@@ -63,7 +63,8 @@ pub(super) async fn learn(
         {
             pacing::know(connection, client, &[number.to_owned()]).await?;
         }
-        // Of two chats of which one is known, what is parked in the other is parked no more.
+        // If the number is an acquaintance, messages that were parked for the id return to the
+        // queue.
         let sql = "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ? AND line = ?)";
         if sqlx::query_scalar(sql)
             .bind(client)
@@ -77,8 +78,8 @@ pub(super) async fn learn(
     Ok(())
 }
 
-/// WhatsApp has another form of a number that was asked for (Brazil's ninth digit, Mexico's 1):
-/// that is whose chat it is.
+/// Moves messages from the chat of a number as requested to the chat of WhatsApp's canonical form
+/// of it (Brazil's ninth digit, Mexico's 1).
 pub(super) async fn renumber(
     connection: &mut SqliteConnection,
     client: &str,
@@ -105,7 +106,7 @@ pub(super) async fn renumber(
 }
 
 impl Store {
-    /// An address that was looked up since `oldest`.
+    /// The cached address of a number, unless it was looked up before `oldest`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -138,10 +139,10 @@ impl Store {
         }))
     }
 
-    /// Remembers an address, and who is behind its opaque id.
+    /// Caches an address, and records the number behind its opaque id.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn cache_address(
         &self,
         client: &ClientId,
@@ -177,10 +178,10 @@ impl Store {
         Ok(())
     }
 
-    /// Notes the number behind an opaque id, if an address says both.
+    /// Records the number behind an opaque id, if the address has both.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn learn(&self, client: &ClientId, address: &Address) -> Result<(), StoreError> {
         let Some(pair) = pair(address) else {
             return Ok(());
@@ -196,8 +197,8 @@ impl Store {
         Ok(())
     }
 
-    /// What is known of a recipient without asking WhatsApp: an opaque id with the number behind
-    /// it, a number with its id.
+    /// The address of a recipient as far as it is known without asking WhatsApp: an opaque id with
+    /// its number, a number with its opaque id.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,12 +1,11 @@
-//! What WhatsApp does not let sessions do. A change is committed together with the event that tells
-//! of it.
+//! Restrictions that WhatsApp has put on sessions. A change is committed together with its event.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Store, StoreError, events};
 use crate::model::{ClientId, Envelope, Restriction, RestrictionKind, Timestamp};
 
-/// An end that is pushed back by less than this is not written again.
+/// An assumed end that moves by less than this, in milliseconds, is not written again.
 const FINE: i64 = 3_600_000;
 
 fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
@@ -21,8 +20,8 @@ fn read(row: &SqliteRow) -> Result<Restriction, StoreError> {
 }
 
 impl Store {
-    /// What a session is not allowed to do. A restriction of a kind that this version does not know
-    /// still holds strangers back, and is not among them.
+    /// The restrictions of a session. One of a kind that this version does not know is not
+    /// returned, but still holds messages to strangers back.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -47,11 +46,11 @@ impl Store {
             .collect())
     }
 
-    /// Lifts the restrictions of a kind that this version does not know; those that are over by
-    /// `now`, or all.
+    /// Lifts restrictions of kinds that this version does not know: those that end by `now`, or all
+    /// if that is `None`. No event is appended.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn lift_unknown(
         &self,
         client: &ClientId,
@@ -70,12 +69,12 @@ impl Store {
         self.writer.statement(delete).await.map(drop)
     }
 
-    /// Notes a restriction, or that it goes on. When it is new, what `tell` makes is appended; true
-    /// then. An end that WhatsApp told is `known` and kept as it is; one that we suppose only ever
-    /// moves on.
+    /// Records a restriction, or that it continues. If it is new, appends the event that `tell`
+    /// makes and returns `true`. An end that WhatsApp has told (`known`) always replaces the stored
+    /// one; an assumed end only ever moves it to a later time.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn restrict(
         &self,
         client: &ClientId,
@@ -107,10 +106,10 @@ impl Store {
             .await
     }
 
-    /// Notes the end of a restriction, with its event. False: it did not hold.
+    /// Ends a restriction and appends its event. Returns `false` if there was no such restriction.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn lift(
         &self,
         client: &ClientId,

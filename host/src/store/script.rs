@@ -1,8 +1,8 @@
-//! Statements that go to the database's thread together, with all their arguments: a trip there and
-//! back costs more than most of them.
+//! Several statements that are sent to the database thread together with their arguments, because a
+//! trip there and back costs more than most statements.
 //!
-//! Each text is prepared once and kept, so texts are to be few: what differs from call to call is
-//! an argument.
+//! Each distinct text is prepared once and cached, so there should be few of them: whatever differs
+//! between calls has to be an argument.
 
 use sqlx::{
     Arguments, AssertSqlSafe, Encode, Execute, Sqlite, SqliteConnection, Type, query::Query,
@@ -22,7 +22,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// A script of one statement.
+    /// Makes a script of one statement.
     ///
     /// # Errors
     /// When an argument cannot be encoded.
@@ -37,14 +37,14 @@ impl Script {
         })
     }
 
-    /// Adds a statement, whose placeholders are `?`, bound in their order over all statements.
+    /// Adds a statement. Its placeholders are `?` and are bound in order across all statements.
     pub(super) fn add(&mut self, sql: &'static str) {
         self.sql.push_str(sql);
         self.sql.push_str("; ");
         self.statements += 1;
     }
 
-    /// The next argument.
+    /// Binds the next argument.
     pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(
         &mut self,
         value: T,
@@ -58,24 +58,24 @@ impl Script {
         self.statements == 0
     }
 
-    /// Whether it is a single statement, which SQLite does whole or not at all.
+    /// Whether it is a single statement, which SQLite executes completely or not at all.
     pub(super) fn is_single(&self) -> bool {
         self.statements == 1
     }
 
-    /// Runs it, in one text between `before` and `behind`. How many rows it changed, which is right
-    /// for a single statement between nothing alone: SQLite counts the rows of a statement before
-    /// again for one like `BEGIN`.
+    /// Runs the script as one text, between `before` and `behind`. Returns the number of changed
+    /// rows, which is only correct for a single statement with empty `before` and `behind`: for
+    /// statements such as `BEGIN`, SQLite repeats the count of the previous statement.
     ///
     /// # Errors
-    /// When a statement fails; those before it are done.
+    /// When a statement fails; those before it have taken effect.
     pub(super) async fn run(
         self,
         connection: &mut SqliteConnection,
         before: &str,
         behind: &str,
     ) -> Result<u64, sqlx::Error> {
-        // Constants of the callers.
+        // Safe: all texts are constants of the callers.
         let sql = AssertSqlSafe([before, &self.sql, behind].concat());
         Ok(sqlx::query_with(sql, self.arguments)
             .execute(connection)

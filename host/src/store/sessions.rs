@@ -5,43 +5,44 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{Store, StoreError, events};
 use crate::model::{Account, ClientId, Envelope, SessionState, Timestamp, Transition};
 
-/// Transitions and health checks kept per session.
+/// Maximum number of transitions, and of health checks, that are kept per session.
 const KEPT: i64 = 500;
 
 /// A session as it was last recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Whose.
+    /// The session's id.
     pub client: ClientId,
-    /// Where it stood.
+    /// Its state.
     pub state: SessionState,
-    /// Why.
+    /// Why it is in this state.
     pub reason: String,
-    /// Since when.
+    /// Since when it is in this state.
     pub since: Timestamp,
-    /// Its profile holds a login.
+    /// Whether its browser profile holds a login.
     pub linked: bool,
-    /// The account, when it was known.
+    /// The account, if it was ever known.
     pub account: Option<Account>,
 }
 
 /// A recorded health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthRow {
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
-    /// All was well.
+    /// Whether the session was healthy.
     pub ok: bool,
-    /// A JSON object.
+    /// Details as a JSON object.
     pub detail: String,
 }
 
 impl Store {
-    /// Records a transition, where the session stands now, and the event of it, in one commit. An
-    /// account that is known is changed by [`Store::note_account`] alone.
+    /// Records a transition, the new state of the session and the event of it in one commit.
+    /// `account` is stored only if none is recorded yet; only [`Store::note_account`] changes a
+    /// recorded account.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn record_transition(
         &self,
         transition: &Transition,
@@ -86,7 +87,7 @@ impl Store {
             .await
     }
 
-    /// The session as it was last recorded.
+    /// The session as it was last recorded, or `None` if it was never recorded.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -99,7 +100,7 @@ impl Store {
         .await?;
         row.map(|row| {
             let account: Option<String> = row.try_get("account")?;
-            // What cannot be read must not hide whether there is a login.
+            // An unreadable column must not hide whether there is a login.
             let name = || client.to_string();
             let account = account.and_then(|text| {
                 self.unreadable
@@ -156,7 +157,7 @@ impl Store {
     /// Records a health check.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn record_health(&self, client: &ClientId, row: HealthRow) -> Result<(), StoreError> {
         let client = client.clone();
         self.writer

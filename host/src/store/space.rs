@@ -1,5 +1,5 @@
-//! Giving space back: pages that nothing is in any more leave the file, a few at a time, and the
-//! write-ahead log is emptied.
+//! Returning disk space: free pages are released from the database file a few at a time, and the
+//! write-ahead log is truncated.
 
 use super::{
     Store, StoreError,
@@ -7,15 +7,15 @@ use super::{
     forget::Throttle,
 };
 
-/// Empty pages (of 4 KiB) that stay in the file: what is written next takes them.
+/// Free pages (of 4 KiB) that stay in the file for the next writes.
 const RESERVE: i64 = 256;
 
 impl Store {
-    /// Gives pages that nothing is in back to the file system, in small steps. True: there were
-    /// some.
+    /// Releases free pages to the file system in small steps. Returns whether there were any to
+    /// release.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn give_back(&self) -> Result<bool, StoreError> {
         let mut throttle = Throttle::begin();
         if mode(&mut *self.readers.get().await?).await? != INCREMENTAL {
@@ -26,7 +26,7 @@ impl Store {
             self.give_some_back().await?;
             throttle.rest().await;
             let left = self.empty_pages().await?;
-            // Others may empty more than is given back; the next call sees to those.
+            // Others may free more pages than a step releases; the next call handles those.
             if left >= empty {
                 break;
             }
@@ -35,11 +35,11 @@ impl Store {
         Ok(throttle.went())
     }
 
-    /// One step.
+    /// Runs one step.
     pub(super) async fn give_some_back(&self) -> Result<(), StoreError> {
         let work = self.writer.write_deferrable(|connection| {
             Box::pin(async move {
-                // It does a page with each row that is asked for.
+                // The pragma releases one page for each row that is fetched.
                 sqlx::query("PRAGMA incremental_vacuum(64)")
                     .fetch_all(connection)
                     .await?;
@@ -55,14 +55,14 @@ impl Store {
             .await?)
     }
 
-    /// Empties the write-ahead log, which holds what was deleted until it is written over. False:
-    /// not now.
+    /// Truncates the write-ahead log, which still contains deleted data. Returns `false` if a
+    /// reader still uses the log.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
-        // Most of it is copied beside the writer; what is left costs the writer a moment between
-        // two transactions.
+        // Most of the log is copied here, beside the writer; only the rest has to be copied by the
+        // writer between two transactions.
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
             .fetch_all(&mut *self.readers.get().await?)
             .await?;

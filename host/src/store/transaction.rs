@@ -1,30 +1,30 @@
-//! The state of a batch's transaction, and of the savepoint of the job that runs in it.
+//! Tracks the transaction of a batch and the savepoint of the job that runs in it.
 //!
-//! What has to be said before a job (`BEGIN`, `SAVEPOINT`) goes in one text with the job's first
-//! statement: each trip to sqlx's thread and back costs more than most statements.
+//! `BEGIN` and `SAVEPOINT` go to SQLite in one text with the job's first statement, because each
+//! trip to sqlx's thread and back costs more than most statements.
 
 use sqlx::SqliteConnection;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     NotBegun,
-    /// There is no savepoint yet.
+    /// Begun, without a savepoint.
     Begun,
-    /// Nothing was done since the savepoint.
+    /// Nothing was executed since the savepoint.
     Clean,
-    /// What was done since the savepoint is to be kept.
+    /// Statements were executed since the savepoint.
     Used,
 }
 
 #[derive(Debug)]
 pub(super) struct Transaction {
     state: State,
-    /// It is for one job alone, which needs no savepoint: undoing it is a rollback.
+    /// Whether it is for a single job, which needs no savepoint: it is undone by a rollback.
     single: bool,
 }
 
 impl Transaction {
-    /// A transaction for so many jobs; nothing is said to SQLite yet.
+    /// Creates the state of a transaction for `jobs` jobs. Nothing is sent to SQLite yet.
     pub(super) fn of(jobs: usize) -> Self {
         Self {
             state: State::NotBegun,
@@ -36,8 +36,8 @@ impl Transaction {
         self.single
     }
 
-    /// To be run with the next statement, or before it. What is done from there on can be undone by
-    /// itself.
+    /// SQL to run with the next statement or before it. It keeps what was done so far;
+    /// [`Transaction::undo`] undoes only what follows.
     pub(super) fn opening(&mut self) -> &'static str {
         match std::mem::replace(&mut self.state, State::Used) {
             State::NotBegun if self.single => "BEGIN IMMEDIATE; ",
@@ -48,8 +48,8 @@ impl Transaction {
         }
     }
 
-    /// To be run before the next statement, which needs no undoing: SQLite does it whole or not at
-    /// all.
+    /// SQL to run before a single statement, which needs no savepoint because SQLite executes it
+    /// completely or not at all.
     pub(super) fn keeping(&mut self) -> &'static str {
         match self.state {
             State::NotBegun => {
@@ -82,15 +82,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Notes that it was committed: [`COMMIT`] has gone with the last statement.
+    /// Records that [`COMMIT`] was executed together with the last statement.
     pub(super) fn committed(&mut self) {
         self.state = State::NotBegun;
     }
 
-    /// Commits, if there is something to commit and that was not done with the last job.
+    /// Commits, unless there is nothing to commit or the last job has included the commit.
     ///
     /// # Errors
-    /// When SQLite refuses; nobody knows then what is kept.
+    /// When SQLite cannot commit; then it is unknown what was committed.
     pub(super) async fn commit(
         &mut self,
         connection: &mut SqliteConnection,
@@ -103,10 +103,10 @@ impl Transaction {
     }
 }
 
-/// Ends a transaction; may go in one text with the last statement of the last job.
+/// Ends a transaction. May be part of one text with the last statement of the last job.
 pub(super) const COMMIT: &str = "COMMIT";
 
-/// Runs a statement that takes nothing and gives nothing.
+/// Runs a statement without arguments and results. Does nothing if it is empty.
 pub(super) async fn execute(
     connection: &mut SqliteConnection,
     sql: &'static str,

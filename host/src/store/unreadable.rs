@@ -1,5 +1,5 @@
-//! Rows that cannot be read: written by another version, or broken. Whoever reads several rows
-//! leaves those out and goes on; each is named once, in the log and in a metric.
+//! Rows that cannot be read because they were written by another version or are damaged. Queries of
+//! several rows skip them. Each is reported once, in the log and in a metric.
 
 use std::{
     collections::HashSet,
@@ -10,15 +10,16 @@ use tracing::error;
 
 use super::error::StoreError;
 
-/// Rows that are named; of more, the metric alone tells.
+/// Maximum number of rows that are remembered as reported. Further ones are neither logged nor
+/// counted.
 const NAMED: usize = 10_000;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnreadableRows(Arc<Mutex<HashSet<(&'static str, String)>>>);
 
 impl UnreadableRows {
-    /// What was read. None: it could not be, and that is named; `row` is the row's name in its
-    /// table.
+    /// The value that was read. Returns `None` and reports the row if it could not be read; `row`
+    /// identifies it within `table`.
     pub(super) fn ok_or_report<T, E: Into<StoreError>>(
         &self,
         table: &'static str,
@@ -38,7 +39,7 @@ impl UnreadableRows {
         let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < NAMED && named.insert((table, row.clone())) {
             metrics::counter!("wharf_unreadable_rows_total", "table" => table).increment(1);
-            error!(table, row, %reason, "a row of the database cannot be read: written by another version, or broken; it is left out");
+            error!(table, row, %reason, "a database row cannot be read and is skipped: it was written by another version or is damaged");
         }
     }
 }
@@ -286,7 +287,7 @@ mod tests {
                 known,
                 "{number}"
             );
-            // A statement that looks into addresses.
+            // A statement that extracts JSON fields from addresses.
             assert_eq!(
                 store.knows(&client(), &number.clone().into()).await,
                 Ok(false)

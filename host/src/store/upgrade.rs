@@ -1,4 +1,4 @@
-//! A database of an earlier version, as its gateway wrote it, opened by this one.
+//! Upgrade test: opens a database that an earlier version of the gateway has written.
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 

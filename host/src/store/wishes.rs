@@ -1,26 +1,25 @@
-//! What people want of sessions: which shall run, and which exist because somebody made them
-//! through the API.
+//! Desired state of sessions: which are to run, and which were created through the API.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Store, StoreError, accounts};
 use crate::model::ClientId;
 
-/// What is wanted of one session.
+/// The desired state of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionWish {
-    /// Which.
+    /// The session's id.
     pub client: ClientId,
-    /// It shall run.
+    /// Whether it is to run.
     pub wanted: bool,
-    /// Made through the API; false: named in the configuration.
+    /// Whether it was created through the API; `false` if it is named in the configuration.
     pub made: bool,
-    /// Pairs that its events carry.
+    /// Key-value pairs that its events carry.
     pub metadata: Vec<(String, String)>,
 }
 
 impl Store {
-    /// Every wish, by client id.
+    /// The desired states of all sessions, in the order of their ids.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -33,7 +32,7 @@ impl Store {
         let read = |row: &SqliteRow| {
             let client: String = row.try_get("client")?;
             let metadata: String = row.try_get("metadata")?;
-            // A session is not lost with its pairs.
+            // Unreadable metadata must not hide the session.
             let metadata = self
                 .unreadable
                 .ok_or_report(
@@ -62,10 +61,10 @@ impl Store {
             .collect())
     }
 
-    /// Notes a wish; of one that is known only `wanted` changes.
+    /// Stores a desired state. If the session is known already, only `wanted` is changed.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn wish_session(&self, wish: SessionWish) -> Result<(), StoreError> {
         let metadata = serde_json::to_string(&wish.metadata)?;
         let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, ?, ?)
@@ -82,11 +81,11 @@ impl Store {
             .map(drop)
     }
 
-    /// Forgets a session: its wish, state and history, and what it has learned of its account. Its
-    /// sends and events keep their own time.
+    /// Deletes a session: its desired state, state and history, and what it has learned about its
+    /// account. Its messages and events stay until their own retention time has passed.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn forget_session(&self, client: &ClientId) -> Result<(), StoreError> {
         let (owner, client) = (client, client.to_string());
         let work = self.writer.write(move |connection| {

@@ -1,10 +1,10 @@
-//! What is known of each receiver: its calls under way, and whether it takes what it is told.
+//! The state of each receiver: its calls under way, and whether it accepts its deliveries.
 //!
-//! One receiver is never to delay another. So each has a bounded number of calls (`per_receiver`);
-//! the places that all share are only held while a call is young, because a receiver that hangs
-//! would hold them until the time-out; and one that fails again and again is asked by one call at a
-//! time, with pauses between (a circuit breaker). What waits for it meanwhile uses up none of its
-//! attempts.
+//! One receiver must never delay another. So each has a bounded number of concurrent calls
+//! (`per_receiver`). The shared limit of calls counts only young ones, because a receiver that
+//! hangs would use it up until the time-out. A receiver that fails repeatedly gets one call at a
+//! time, with pauses in between (a circuit breaker); deliveries that wait for it meanwhile use up
+//! no attempts.
 
 #[cfg(test)]
 mod tests;
@@ -19,76 +19,77 @@ use tracing::{info, warn};
 
 use crate::model::{Backoff, Timestamp};
 
-/// A call older than this holds no place of those that all receivers share.
+/// A call older than this does not count towards the shared limit.
 const YOUNG: Duration = Duration::from_secs(1);
-/// So many different deliveries that failed one after the other open the circuit. One event that a
-/// receiver does not like is no reason to keep the others from it.
+/// The circuit breaker opens after failures of this many different deliveries without a success.
+/// One event that a receiver refuses is no reason to hold back the others.
 const OPENS_AT: usize = 5;
-/// So many failures in a row are told to the operator.
+/// After this many failures in a row a warning is logged.
 const TOLD_AT: u32 = 3;
-/// The pause before the next single call while the circuit is open.
+/// The pause before the next single call while the circuit breaker is open.
 const PAUSE: Backoff = Backoff {
     first: Duration::from_secs(2),
     longest: Duration::from_secs(30),
 };
-/// Receivers that metrics name; their names are the plugins' words, and there is no end of words.
+/// Maximum number of receivers with metrics of their own. Plugins choose the names, so their number
+/// is not bounded.
 const NAMED: usize = 200;
 
-/// A receiver: the notifier, and its name for it. The name is empty for events of which the
-/// notifier has not yet said who is told.
+/// A receiver: the notifier plugin and its name for the receiver. The name is empty for events
+/// whose targets the notifier has not named yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ReceiverId {
     pub(super) plugin: String,
     pub(super) target: String,
 }
 
-/// What an attempt says of its receiver.
+/// What an attempt shows about its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It took the delivery.
+    /// It accepted the delivery.
     Well,
-    /// It did not, for this reason.
+    /// It did not accept it, for this reason.
     Failed(String),
-    /// Nothing: it was not asked, or refused this one event for good.
+    /// Nothing, because it was not called or refused only this event for good.
     Nothing,
 }
 
 /// A receiver that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failing {
-    /// Its first failure since it last took something.
+    /// Time of the first failure since its last success.
     pub since: Timestamp,
-    /// Failures in a row.
+    /// Number of failures in a row.
     pub failures: u32,
-    /// The last one.
+    /// Reason of the last failure.
     pub reason: String,
-    /// Whether the circuit is open: one call at a time, with pauses.
+    /// Whether the circuit breaker is open, so that it gets one call at a time, with pauses.
     pub open: bool,
 }
 
 #[derive(Debug)]
 struct Trouble {
     failing: Failing,
-    /// Different deliveries that failed, as far as they count.
+    /// Different deliveries that failed, at most [`OPENS_AT`].
     deliveries: HashSet<String>,
-    /// When the next single call may be made; none: the circuit is closed.
+    /// When the next single call may be made; `None` while the circuit breaker is closed.
     next: Option<Instant>,
-    /// Single calls that failed since the circuit opened.
+    /// Number of single calls that failed since the circuit breaker opened.
     single_calls: u32,
-    /// The operator was told.
+    /// Whether the failures were logged.
     told: bool,
 }
 
 #[derive(Debug, Default)]
 struct Receiver {
-    /// When the call of each delivery began.
+    /// Calls under way: when the call of each delivery began.
     calls: HashMap<String, Instant>,
-    /// The turn in which it was last called.
+    /// Number of the turn in which it was last called.
     turn: u64,
     trouble: Option<Trouble>,
-    /// The operator was told of dead letters, since it last took something.
+    /// Whether a dead letter was logged since its last success.
     gave_up: bool,
-    /// Whether metrics have its name.
+    /// Whether it has metrics of its own.
     named: bool,
 }
 
@@ -102,14 +103,14 @@ pub(super) struct Receivers {
     known: HashMap<ReceiverId, Receiver>,
 }
 
-/// What can be begun for a receiver now.
+/// The calls that a receiver may get now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
-    /// Calls.
+    /// Number of calls that may be begun now.
     pub(super) calls: usize,
-    /// When there will be more by itself.
+    /// When more will be allowed without a call ending.
     pub(super) more_at: Option<Instant>,
-    /// By this the one is found that waits longest for its turn: calls under way, then the turn of
+    /// Sort key by which the next receiver is chosen: number of calls under way, then the turn of
     /// the last call.
     pub(super) order: (usize, u64),
 }
@@ -125,7 +126,8 @@ impl Receivers {
         }
     }
 
-    /// Calls that can be begun now, whomever they go to; and when there will be more by itself.
+    /// The number of calls that the shared limit allows now, and when it will allow more without a
+    /// call ending.
     pub(super) fn places(&self, now: Instant) -> (usize, Option<Instant>) {
         let young = || {
             self.known
@@ -165,8 +167,8 @@ impl Receivers {
         }
     }
 
-    /// Events of which it is not known who is told are asked about one by one: what a notifier
-    /// remembers of them, such as an opt-out, it remembers in their order.
+    /// Maximum number of concurrent calls of a receiver. A notifier is asked for missing targets
+    /// one event at a time, so that it learns of opt-outs in their order.
     fn most(&self, id: &ReceiverId) -> usize {
         if id.target.is_empty() {
             1
@@ -183,8 +185,8 @@ impl Receivers {
         receiver.calls.insert(delivery.to_owned(), now);
     }
 
-    /// A call has ended; `dead`: its delivery was given up. Returns the name of the receiver for
-    /// metrics.
+    /// Records that a call has ended. `dead` is the reason if its delivery was given up. Returns
+    /// the receiver's name for metrics.
     pub(super) fn end(
         &mut self,
         id: &ReceiverId,
@@ -217,29 +219,29 @@ impl Receivers {
         name
     }
 
-    /// Its calls under way.
+    /// Number of calls under way.
     pub(super) fn calls(&self, id: &ReceiverId) -> usize {
         self.known
             .get(id)
             .map_or(0, |receiver| receiver.calls.len())
     }
 
-    /// No call is under way: whoever made them is gone.
+    /// Forgets all calls under way, because the task that made them is gone.
     pub(super) fn forget_calls(&mut self) {
         self.known
             .values_mut()
             .for_each(|receiver| receiver.calls.clear());
     }
 
-    /// A notifier was asked who is told, outside of any delivery.
+    /// Records that a notifier was asked for targets while an event was routed.
     pub(super) fn routed(&mut self, id: &ReceiverId, event: &str, seen: Seen) {
-        // The notifiers that are well need no record of it.
+        // A success needs no record if there is none of a failure.
         if seen != Seen::Well || self.known.contains_key(id) {
             self.end(id, event, seen, None, Instant::now());
         }
     }
 
-    /// Whether calls are kept from it for now.
+    /// Whether the circuit breaker of a receiver is open.
     pub(super) fn is_open(&self, id: &ReceiverId) -> bool {
         self.known
             .get(id)
@@ -247,7 +249,7 @@ impl Receivers {
             .is_some_and(|trouble| trouble.next.is_some())
     }
 
-    /// Whether metrics name it.
+    /// Whether a receiver has metrics of its own.
     pub(super) fn is_named(&mut self, id: &ReceiverId) -> bool {
         self.known
             .get(id)
@@ -255,7 +257,7 @@ impl Receivers {
             && self.receiver(id).named
     }
 
-    /// Those that fail.
+    /// The receivers that fail.
     pub(super) fn failing(&self) -> HashMap<ReceiverId, Failing> {
         let failing = |trouble: &Trouble| Failing {
             open: trouble.next.is_some(),
@@ -292,7 +294,7 @@ impl Receiver {
                 receiver = id.target,
                 failures = failing.failures,
                 since = failing.since.rfc3339(),
-                "a receiver takes its deliveries again"
+                "a receiver accepts its deliveries again"
             );
         }
     }
@@ -315,7 +317,7 @@ impl Receiver {
         if trouble.deliveries.len() < OPENS_AT {
             trouble.deliveries.insert(delivery.to_owned());
         }
-        // Calls that were under way when it opened say nothing new.
+        // Calls that were under way when the circuit breaker opened say nothing new.
         if trouble.deliveries.len() >= OPENS_AT && trouble.next.is_none_or(|next| next <= now) {
             trouble.next = Some(now + PAUSE.pause(trouble.single_calls));
             trouble.single_calls = trouble.single_calls.saturating_add(1);
@@ -328,14 +330,14 @@ impl Receiver {
             warn!(
                 plugin,
                 reason,
-                "a notifier fails to say who is told; its events wait and it is asked again. Mend the plugin or its configuration: wharf deliveries receivers"
+                "a notifier fails to name the targets of events; the events wait and it is asked again. Fix the plugin or its configuration: wharf deliveries receivers"
             );
         } else {
             warn!(
                 plugin,
                 receiver = target,
                 reason,
-                "a receiver does not take its deliveries; they wait and are tried again. Mend the receiver or its entry in gateway.toml: wharf deliveries receivers"
+                "a receiver does not accept its deliveries; they wait and are tried again. Fix the receiver or its entry in gateway.toml: wharf deliveries receivers"
             );
         }
     }
@@ -354,7 +356,7 @@ impl Receiver {
             receiver = id.target,
             delivery,
             reason,
-            "deliveries of a receiver are given up and kept as dead letters. Once it is mended: wharf deliveries retry {again}"
+            "deliveries to a receiver are given up and kept as dead letters. Once it works again: wharf deliveries retry {again}"
         );
     }
 }

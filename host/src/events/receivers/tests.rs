@@ -1,4 +1,4 @@
-//! Rooms, circuits and names of receivers, at a clock that the test moves.
+//! Limits, circuit breakers and names of receivers, with a clock that the test moves.
 
 use super::*;
 

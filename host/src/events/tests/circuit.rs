@@ -1,4 +1,4 @@
-//! Receivers that hang, are slow, or were away, beside one that is well.
+//! Receivers that hang, are slow or were down, beside one that works.
 
 use super::{receiver::Manner, *};
 
@@ -20,7 +20,7 @@ async fn receivers_that_hang_delay_nobody() {
         .iter()
         .map(|(name, url)| (name.as_str(), url.as_str()))
         .collect();
-    // More of them than there are places.
+    // More of them than the shared limit allows calls.
     let house = House::of(
         Teller::to(&targets),
         config::Delivery {
@@ -50,7 +50,7 @@ async fn receivers_that_hang_delay_nobody() {
             slow.calls().len()
         );
     }
-    // Each once, and the slow one is not taken for a dead one.
+    // Each is delivered once, and the slow receiver does not count as failing.
     let once: std::collections::BTreeSet<_> = ok.calls().into_iter().collect();
     assert_eq!((once.len(), ok.calls().len()), (120, 120));
     until("what takes nine seconds", async || {
@@ -104,7 +104,8 @@ async fn what_waited_for_a_receiver_reaches_it_once_it_is_back_and_delays_nobody
         ),
         ("away", 300, 0)
     );
-    // What is not tried uses up no attempts, and nobody knocks all the time.
+    // Deliveries that are not tried use up no attempts, and the receiver is not called all the
+    // time.
     assert!(away.calls().len() < 20, "{} calls", away.calls().len());
     away.now(Manner::Says(200));
     house.tell("e.last").await;
@@ -139,8 +140,8 @@ async fn the_next_one_is_due_on_time_without_anybody_knocking() {
     receiver.now(Manner::Says(200));
     let begun = Instant::now();
     house.until_state(DeliveryState::Delivered, 1).await;
-    // The wish is none, and the shortest pause a second: never at once, never at the end of an idle
-    // time.
+    // The notifier asks for no pause, and the shortest pause is a second. So the retry comes
+    // neither at once nor only after the idle time.
     assert!(
         begun.elapsed() > Duration::from_millis(500) && begun.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -1,4 +1,4 @@
-//! What goes wrong in an attempt, and around it.
+//! Faults during an attempt and around it.
 
 use super::{receiver::Manner, *};
 
@@ -40,7 +40,7 @@ async fn a_panic_costs_its_own_delivery_an_attempt_and_nothing_else() {
         "what else was in flight was sent once"
     );
     assert!(most < 20 + 30, "{most} attempts in a few seconds");
-    // The operator mends it.
+    // The operator repairs it.
     of(&house.teller.targets)[0].1 = ok.url();
     of(&house.teller.panics).clear();
     until("what panicked", async || {
@@ -88,7 +88,7 @@ async fn what_came_of_a_call_is_not_forgotten_while_the_database_cannot_be_writt
     let house = House::of(Teller::to(&[("ok", &ok.url())]), settings()).await;
     house.tell("e").await;
     until("a call", async || (ok.calls().len() == 1).then_some(())).await;
-    // Longer than the writer is patient.
+    // Longer than the writer waits for a lock.
     let held = crate::store::hold(&house.path).await;
     until("its answer", async || (ok.taken().len() == 1).then_some(())).await;
     tokio::time::sleep(Duration::from_secs(7)).await;

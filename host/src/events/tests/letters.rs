@@ -1,4 +1,4 @@
-//! Dead letters: found, delivered again, thrown away.
+//! Dead letters: listed, retried and purged.
 
 use super::{receiver::Manner, *};
 

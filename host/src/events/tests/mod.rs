@@ -1,5 +1,5 @@
-//! Routing and delivering on a real database, to receivers that are really called; the notifier is
-//! this file's.
+//! Routing and delivery with a real database and real receivers; the notifier is the one of this
+//! file.
 
 mod circuit;
 mod faults;
@@ -24,18 +24,18 @@ use crate::plugins::{
     TargetName,
 };
 
-/// A notifier: who is told, at which address, and what goes wrong.
+/// A notifier with configurable targets and failures.
 #[derive(Debug, Default)]
 struct Teller {
-    /// Targets, and where they are called.
+    /// The targets with their URLs.
     targets: Mutex<Vec<(String, String)>>,
-    /// The request for these panics.
+    /// Targets for which `request` panics.
     panics: Mutex<Vec<String>>,
-    /// So often `route` fails for an event that says so.
+    /// How often `route` still fails, by kind of event.
     deaf: Mutex<HashMap<String, u32>>,
-    /// So often it fails for whatever event.
+    /// How often `route` still fails for any event.
     fails: Mutex<u32>,
-    /// The attempts it was asked about, by event and by delivery.
+    /// The attempts that it saw, by kind of event (`route`) or id of the delivery (`request`).
     asked: Mutex<Vec<(String, u32)>>,
 }
 
@@ -140,13 +140,13 @@ impl Notifiers for Teller {
         Ok(match attempt {
             AttemptResult::Answered { status: 200, .. } => Judgement::Delivered,
             AttemptResult::Answered { status: 410, .. } => Judgement::GiveUp("gone".into()),
-            // As often as we like: the host has bounds of its own.
+            // Without a pause, because the host enforces its own.
             _ => Judgement::RetryAfter(Duration::ZERO),
         })
     }
 }
 
-/// Everything that runs.
+/// A running event log with its store and notifier.
 struct House {
     events: Events,
     store: Store,
@@ -179,7 +179,7 @@ impl House {
         }
     }
 
-    /// Tells an event of this kind.
+    /// Appends an event of this kind.
     async fn tell(&self, kind: &str) {
         let event = Event::Other {
             kind: kind.into(),
@@ -220,7 +220,7 @@ fn settings() -> config::Delivery {
     config::Delivery::default()
 }
 
-/// Asks every 10 ms, for 20 s.
+/// Asks every 10 ms, for at most 20 s.
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(20);
     loop {

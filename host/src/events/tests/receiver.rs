@@ -1,4 +1,4 @@
-//! A receiver of deliveries: a real server that hangs, refuses or takes them. The tests of the
+//! A receiver of deliveries: a real server that hangs, refuses or accepts them. The tests of the
 //! plugin host use it too.
 
 use std::{
@@ -17,7 +17,7 @@ fn of<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
     all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How it answers.
+/// How the receiver answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Manner {
     /// With this status.
@@ -91,7 +91,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// One call a connection.
+/// Serves one call per connection.
 async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut text = Vec::new();
     let body = loop {

@@ -1,4 +1,4 @@
-//! A notifier that fails to say who is told.
+//! A notifier that fails to name targets.
 
 use super::{receiver::Manner, *};
 
@@ -91,7 +91,7 @@ async fn a_notifier_that_fails_again_and_again_is_not_waited_for_and_misses_noth
     .await;
     let once: std::collections::BTreeSet<_> = receiver.calls().into_iter().collect();
     assert_eq!((once.len(), receiver.calls().len()), (40, 40));
-    // Those that were not asked about have lost no attempt by that.
+    // Events that were not routed at first have lost no attempt.
     let last: Vec<u32> = of(&house.teller.asked)
         .iter()
         .filter(|(kind, _)| kind == "e.39")
@@ -104,7 +104,7 @@ async fn a_notifier_that_fails_again_and_again_is_not_waited_for_and_misses_noth
 async fn a_notifier_that_is_not_loaded_keeps_its_deliveries_waiting() {
     let receiver = Receiver::that(Manner::Says(200)).await;
     let house = House::of(Teller::to(&[("one", &receiver.url())]), settings()).await;
-    // As a target that was taken out of the configuration: the plugin calls it invalid input.
+    // As with a target that was removed from the configuration: the notifier's `request` fails.
     receiver.now(Manner::Says(503));
     house.tell("e").await;
     until("a call", async || {

@@ -1,8 +1,8 @@
-//! What follows an answer of the page: the one place where it is decided, for sends from the queue,
-//! for those on the fast path and for those that the page is asked about later.
+//! Decides what follows an answer of the page, for messages from the queue, for those on the fast
+//! path and for those that the page is asked about later.
 //!
-//! Nothing here is done, only decided; `follow` does it. Nothing that may have left is ever sent
-//! again but by the page itself, under the id that it has.
+//! This module only decides; `follow` carries it out. A message that may have been sent is never
+//! sent again, except by the page itself under the same id.
 
 use crate::{
     model::{AckLevel, Address, FailureCode},
@@ -10,41 +10,40 @@ use crate::{
     whatsapp::{Found, PageError, Stored},
 };
 
-/// A page that is being loaded is asked again after so many milliseconds, unless it is replaced
-/// before.
+/// Pause in milliseconds before a page that is still loading gets the message again.
 const BOOT_PAUSE: u64 = 500;
 
-/// What is to be done with a send that was begun.
+/// What to do with a message whose sending has begun.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Next {
-    /// The page has it: note where. `had_it`: before it was given now, so it is asked what became
-    /// of it.
+    /// The page has it: record where. `had_it` means that the page had it before, so it is asked
+    /// about the outcome.
     Note { stored: Stored, had_it: bool },
-    /// WhatsApp's server has it.
+    /// WhatsApp's server has acknowledged it.
     Acknowledge(Address, AckLevel),
-    /// It has an outcome.
+    /// It ends with this outcome.
     Finish(Finish),
-    /// The page has never had it: it goes back into the queue, to be tried again after so many
+    /// The page has never had it: put it back into the queue, to be tried again after `pause`
     /// milliseconds.
     Requeue { pause: u64, reason: String },
-    /// The page has it and has given up: it is to send it again itself, under the same id.
+    /// The page has it but failed to send it: let the page send it again under the same id.
     Resend(Found),
-    /// The page may or may not have it. It is asked about it later, and nothing of its chat may
-    /// overtake it meanwhile.
+    /// The page may or may not have it: ask later. Meanwhile no other message of its chat may
+    /// overtake it.
     AskLater {
         error: PageError,
         what: &'static str,
     },
 }
 
-/// What follows the answer to a send that was given to the page.
+/// What follows the answer to a message that was handed to the page.
 pub(super) fn after_send(answer: Result<Stored, PageError>) -> Next {
     match answer {
         Ok(stored) => Next::Note {
             had_it: stored.duplicate,
             stored,
         },
-        // Nothing was begun in the page.
+        // The page has not begun anything.
         Err(
             error @ (PageError::Refused { .. }
             | PageError::ContractBroken { .. }
@@ -64,45 +63,46 @@ pub(super) fn after_send(answer: Result<Stored, PageError>) -> Next {
         },
         Err(error) => Next::AskLater {
             error,
-            what: "a send broke off; the page will be asked for its id",
+            what: "sending a message was interrupted; the page will be asked for its id",
         },
     }
 }
 
-/// What follows the answer to the question whether the page has a send. `noted`: where the page had
-/// put it is known.
+/// What follows the answer to the question whether the page has a message. `noted` means that the
+/// page had stored it before.
 pub(super) fn after_find(noted: bool, answer: Result<Option<Found>, PageError>) -> Next {
     match answer {
         Ok(Some(found)) => match found.ack {
             Some(level) => Next::Acknowledge(found.address, level),
             None if found.failed => Next::Resend(found),
-            // In the page's own queue.
+            // It is in the page's own queue.
             None => note(found),
         },
-        Ok(None) if noted => {
-            Next::Finish(Finish::Unknown("the page has lost its memory of it".into()))
-        }
-        // The page stores a message before it sends it: what it does not know has never left.
+        Ok(None) if noted => Next::Finish(Finish::Unknown(
+            "the page no longer knows the message".into(),
+        )),
+        // The page stores a message before it sends it, so a message that it does not know was
+        // never sent.
         Ok(None) => Next::Requeue {
             pause: 0,
-            reason: "the page has never had it".into(),
+            reason: "the page has never had the message".into(),
         },
         Err(error) => Next::AskLater {
             error,
-            what: "the page cannot be asked about a send yet",
+            what: "the page cannot be asked about a message yet",
         },
     }
 }
 
-/// What follows the answer to the order to send again what the page has given up.
+/// What follows the answer to the request to send again what the page failed to send.
 pub(super) fn after_resend(found: Found, answer: Result<(), PageError>) -> Next {
     match answer {
         Ok(()) => note(found),
-        // Nobody can tell now whether it was sent. Sending it under another id could double it.
+        // It cannot be told whether it was sent. Sending it under another id could duplicate it.
         Err(PageError::Refused { reason, .. }) => Next::Finish(Finish::Unknown(reason)),
         Err(error) => Next::AskLater {
             error,
-            what: "cannot be sent again yet",
+            what: "a message cannot be sent again yet",
         },
     }
 }

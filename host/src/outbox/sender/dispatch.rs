@@ -1,6 +1,6 @@
-//! The last questions before a send is begun: where to, and whether it may still leave. Plugins are
-//! asked again when time has passed or when the address is another than the one that they have
-//! judged.
+//! The last checks before a message is sent: its address, and whether it may still be sent. Plugins
+//! are asked again if time has passed or if the address differs from the one that they have
+//! validated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,30 +15,30 @@ use crate::{
     whatsapp::{PageError, PageSending},
 };
 
-/// A look-up that failed is tried again after so long.
+/// Pause in milliseconds before a failed look-up is tried again.
 const LOOKUP_PAUSE: u64 = 3_000;
 
-/// What became of a look-up.
+/// The result of looking up an address.
 pub(super) enum Resolved {
     Address(Address),
-    /// It is no number of WhatsApp's; the send has ended.
+    /// The number has no WhatsApp account, or the page cannot look it up; the message has ended.
     Ended,
-    /// No answer; the send waits.
+    /// There was no answer; the message waits.
     Later,
 }
 
-/// What the plugins say of a row that waited.
+/// The decision of the plugins on a message that waited.
 pub(super) enum Judged {
     Allowed(Box<OutboundMessage>, Vec<Step>),
-    /// It was refused; the send has ended.
+    /// It was rejected; the message has ended.
     Ended,
-    /// A plugin could not be asked; the send waits.
+    /// A plugin could not be asked; the message waits.
     Later,
 }
 
 impl Sender {
-    /// Quiet hours and caps judge the moment of sending, not that of the request; and whoever
-    /// judged an address judges the one that is used.
+    /// Validates a message again if that is necessary: quiet hours and limits apply to the time of
+    /// sending, not to that of the request, and plugins have to see the address that is used.
     pub(super) async fn still_allowed(
         &self,
         row: &OutboxRow,
@@ -60,7 +60,7 @@ impl Sender {
             attempt: 2,
         };
         let (decision, verdicts) = match self.inner.pipeline.validate(&subject, message).await {
-            // No plugin may move it to somebody else.
+            // Plugins may not change the recipient.
             Decision::Allow(message, verdicts) => (Ok(OutboundMessage { to, ..message }), verdicts),
             Decision::Reject(rejection, verdicts) => (Err(rejection), verdicts),
             Decision::Busy(busy, _) => {
@@ -80,10 +80,10 @@ impl Sender {
             .map(|verdict| judged(verdict, "dispatch"))
             .collect();
         let refused = match decision {
-            // A plugin may have made something else of it.
+            // A plugin may have changed the content.
             Ok(message) => match fits(&message.content, self.inner.settings.max_length) {
                 Ok(()) => return Ok(Judged::Allowed(Box::new(message), steps)),
-                Err(error) => format!("what a plugin made of it cannot be sent: {error}"),
+                Err(error) => format!("the message as a plugin changed it cannot be sent: {error}"),
             },
             Err(rejection) => format!(
                 "{} ({}): {}",
@@ -145,7 +145,7 @@ impl Sender {
                     .await?;
                 Ok(Resolved::Ended)
             }
-            // No answer is not the answer "no".
+            // A missing answer does not mean that the number has no account.
             Err(error) => {
                 debug!(client = %self.client, id = %row.id, %error, "the look-up failed; tried again later");
                 store
@@ -160,8 +160,9 @@ impl Sender {
         }
     }
 
-    /// A chat by its id needs no look-up. The number behind an opaque id is worth a question all
-    /// the same: plugins judge by it, and what goes to that number is in the same chat.
+    /// The address of a chat that is given by its id, which needs no look-up. The page is still
+    /// asked for the number behind an opaque id, because plugins decide by it and because messages
+    /// to that number belong to the same chat.
     async fn known(
         &self,
         page: &Arc<dyn PageSending>,
@@ -186,7 +187,7 @@ impl Sender {
             }
             Ok(_) => Ok(address),
             Err(error) => {
-                debug!(client = %self.client, id = %row.id, %error, "the page cannot say whose id this is");
+                debug!(client = %self.client, id = %row.id, %error, "the page cannot tell the number behind this id");
                 Ok(address)
             }
         }

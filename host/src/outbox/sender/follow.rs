@@ -1,4 +1,4 @@
-//! Doing what follows an answer of the page.
+//! Carries out what follows an answer of the page.
 
 use std::sync::Arc;
 
@@ -16,9 +16,10 @@ use crate::{
 };
 
 impl Sender {
-    /// Does what follows an answer of the page about a send that was begun. `urgency`: how soon the
-    /// page's word is noted, which is now when others wait for it. False: the send has to wait, or
-    /// the page may have it; nothing of its chat may overtake it.
+    /// Carries out what follows an answer of the page about a message whose sending has begun.
+    /// `urgency` is how soon the page's answer is recorded: `Now` if others wait for it. Returns
+    /// `false` if the message has to wait or the page may have it, so that no other message of its
+    /// chat may overtake it.
     pub(super) async fn follow(
         &self,
         page: &Arc<dyn PageSending>,
@@ -60,7 +61,7 @@ impl Sender {
                     return Ok(true);
                 }
                 Next::Finish(finish) => {
-                    // One that is unknown already becomes no more unknown.
+                    // A message of unknown outcome does not become unknown again.
                     let from = if matches!(finish, Finish::Unknown(_)) {
                         &[RowState::Sending]
                     } else {
@@ -88,7 +89,7 @@ impl Sender {
         }
     }
 
-    /// Was it sent? The page knows the id, or has never had it.
+    /// Finds out from the page whether a message was sent.
     pub(super) async fn reconcile(
         &self,
         page: &Arc<dyn PageSending>,
@@ -98,7 +99,7 @@ impl Sender {
         self.follow(page, row, next, Urgency::Now).await.map(drop)
     }
 
-    /// Asks the page for a send; what follows from its answer.
+    /// Asks the page for a message and decides what follows from the answer.
     async fn find(&self, page: &Arc<dyn PageSending>, row: &OutboxRow) -> Next {
         if row.profile_gone {
             return Next::Finish(Finish::Lost(
@@ -112,7 +113,7 @@ impl Sender {
     }
 }
 
-/// The chat that a send went to, or goes to.
+/// The chat that a message was or will be sent to.
 fn chat(row: &OutboxRow) -> &str {
     row.chat.as_deref().unwrap_or(&row.message.to.chat)
 }

@@ -1,4 +1,4 @@
-//! Beginning rows and giving them to the page, from the queue and on the fast path.
+//! Marks messages as being sent and hands them to the page, from the queue and on the fast path.
 
 use std::{
     collections::HashSet,
@@ -27,20 +27,20 @@ use crate::{
     whatsapp::{PageSend, PageSending},
 };
 
-/// Chats that are sent to at a time. The page has one thread: more would only wait in it.
+/// Chats that are sent to at a time. The page has only one thread, so more would not be faster.
 const CHATS: usize = 4;
 
-/// What giving some chats' rows to the page came to.
+/// The result of handing messages of some chats to the page.
 #[derive(Default)]
 pub(super) struct Given {
-    /// The chats that have to wait, or of which the page may have a row: nothing in them may be
+    /// Chats that have to wait, or of which the page may have a message: nothing of them may be
     /// sent now.
     pub(super) held: Vec<Recipient>,
-    /// Something left the queue.
+    /// Whether something left the queue.
     pub(super) left: bool,
 }
 
-/// A row that was begun and is to be given to the page.
+/// A message that is marked as being sent and has to be handed to the page.
 struct Beginning {
     row: OutboxRow,
     send: PageSend,
@@ -48,7 +48,7 @@ struct Beginning {
 }
 
 impl Sender {
-    /// Sends the rows of some chats, each chat's in order.
+    /// Sends messages of some chats, each chat's in order. `counted` is how pacing counts them.
     pub(super) async fn send(
         &self,
         page: &Arc<dyn PageSending>,
@@ -58,8 +58,8 @@ impl Sender {
         let preparing =
             stream::iter(chats.into_iter().map(|rows| self.prepare(page, rows))).buffered(CHATS);
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
-        // Two chats that turn out to be one keep the order of acceptance: the later one goes with
-        // the next pass.
+        // If two chats turn out to be one, the later one waits for the next pass, to keep the order
+        // of acceptance.
         let mut queues = HashSet::new();
         for chat in &mut chats {
             if chat.queues.iter().any(|queue| queues.contains(queue)) {
@@ -71,7 +71,7 @@ impl Sender {
         if counted.is_some() {
             self.type_first(page, &chats).await;
         }
-        // All at once, so that they share a commit.
+        // All begin at once, so that they share a commit.
         let beginning = chats.into_iter().map(|chat| async move {
             let prepared = chat.rows.len();
             let begun = join_all(
@@ -84,7 +84,7 @@ impl Sender {
                 .into_iter()
                 .filter_map(Result::transpose)
                 .collect::<Result<Vec<_>, _>>()?;
-            // One that was cancelled meanwhile has left the queue as well.
+            // A message that was cancelled meanwhile has left the queue as well.
             let left = chat.ended || prepared > 0;
             Ok::<_, StoreError>((chat.queues, chat.waits, left, rows))
         });
@@ -109,8 +109,8 @@ impl Sender {
         Ok(given)
     }
 
-    /// Begins a row: from here on the page may have it. None: it is not in the queue any more, or
-    /// somebody else sends for this session now.
+    /// Marks a message as being sent: from here on the page may have it. Returns `None` if it is
+    /// not in the queue any more, or if another sender has taken the lease.
     async fn begin(
         &self,
         ready: Ready,
@@ -156,8 +156,8 @@ impl Sender {
         }
     }
 
-    /// Gives the page what was begun in a chat, one after the other. False: one of them has to
-    /// wait, or the page may have it; those after it are in the queue again.
+    /// Hands the messages of a chat to the page, one after the other. Returns `false` if one of
+    /// them has to wait or the page may have it; those after it are back in the queue.
     async fn deliver(
         &self,
         page: &Arc<dyn PageSending>,
@@ -169,7 +169,7 @@ impl Sender {
                 self.put_back(
                     &row,
                     Timestamp(0),
-                    "it waits for the one before it in this chat",
+                    "it waits for the message before it in this chat",
                 )
                 .await?;
             } else {
@@ -179,7 +179,7 @@ impl Sender {
         Ok(!held)
     }
 
-    /// Gives a send that was begun to the page, and does what follows from its answer. See
+    /// Hands a message to the page and carries out what follows from the answer. See
     /// [`Sender::follow`].
     async fn give(
         &self,
@@ -192,12 +192,12 @@ impl Sender {
         self.follow(page, row, after_send(answer), urgency).await
     }
 
-    /// From here on sends may take the fast path.
+    /// Opens the fast path for messages of this session.
     pub(in crate::outbox) fn open_fast_path(&self) -> Receiver {
         self.inner.fast_paths.open(self.client.clone(), self.token)
     }
 
-    /// Gives the page what was begun as it was accepted. Each is the only one of its chat.
+    /// Hands messages on the fast path to the page as they arrive. There is at most one per chat.
     pub(super) async fn serve_fast_path(
         &self,
         page: &Arc<dyn PageSending>,
@@ -215,8 +215,8 @@ impl Sender {
         }
     }
 
-    /// Gives the page one send of the fast path. Nothing of its chat waits for it to be noted, so
-    /// that is deferrable; it is found done by whatever is written next.
+    /// Hands one message on the fast path to the page. Recording the answer is deferrable, because
+    /// nothing of the chat waits for it; but it is done before anything that is written next.
     pub(in crate::outbox) async fn give_begun(
         &self,
         page: &Arc<dyn PageSending>,

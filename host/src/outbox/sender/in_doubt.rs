@@ -1,10 +1,9 @@
-//! Sends in doubt: they were begun, and the page is asked for their ids to find out what became of
-//! them.
+//! Messages in doubt: their sending has begun without a known outcome, and the page is asked for
+//! their ids to find it out.
 //!
-//! This goes on beside the queue, which never waits for it. A send whose outcome is unknown is
-//! asked about with pauses that grow with its age; one of which nobody could tell for `[send]
-//! give_up_after` is unknown for good. Should WhatsApp acknowledge it after that, it counts as sent
-//! all the same.
+//! This happens beside the queue, which never waits for it. The page is asked about a message of
+//! unknown outcome with pauses that grow with its age. After `[send] give_up_after` it is unknown
+//! for good. If WhatsApp acknowledges it later, it still becomes sent.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -22,29 +21,32 @@ use crate::{
     whatsapp::PageSending,
 };
 
-/// A look at the table so often.
+/// How often the table is checked.
 const TICK: Duration = Duration::from_secs(1);
-/// Sends that broke off in the page are asked about so often; their chats wait.
+/// How often the page is asked about messages that it may or may not have. Their chats wait for the
+/// answer.
 const ASK_SOON: Duration = Duration::from_secs(2);
-/// The shortest and the longest pause between two questions about a send of unknown outcome, in
+/// Minimum and maximum pause between two questions about a message of unknown outcome, in
 /// milliseconds.
 const PAUSES: (u64, u64) = (30_000, 3_600_000);
-/// In between, a question comes when it has been unknown for so much longer, as a part of its age.
+/// Between these limits, the pause is the message's age divided by this.
 const GROWTH: u64 = 4;
-/// Chats asked about at a time. The page has one thread: more would only wait in it.
+/// Chats that the page is asked about at a time. The page has only one thread, so more would not be
+/// faster.
 const AT_ONCE: usize = 4;
 
-/// When a send that has been unknown for `age` milliseconds is asked about again, from now.
+/// Milliseconds from now until the page is asked again about a message that has been unknown for
+/// `age` milliseconds.
 fn pause(age: u64) -> u64 {
     (age / GROWTH).clamp(PAUSES.0, PAUSES.1)
 }
 
 impl Outbox {
-    /// Ends what was begun by a login that has ended, or by a session that is gone: no page can be
-    /// asked about it any more. How many those were.
+    /// Ends messages whose sending was begun by a login that has ended or by a session that was
+    /// deleted, because no page can be asked about them any more. Returns their number.
     ///
     /// # Errors
-    /// When the database fails; the rest is ended when it is tried again.
+    /// When the database fails; calling it again ends the rest.
     pub async fn login_ended(&self, client: &ClientId, why: &str) -> Result<u64, StoreError> {
         let (mut ended, mut after) = (0, 0);
         loop {
@@ -59,11 +61,11 @@ impl Outbox {
         Ok(ended)
     }
 
-    /// Ends what is in doubt for `[send] give_up_after` and was begun by a session that is none of
-    /// `there`: nobody asks about it. How many those were.
+    /// Ends messages that have been in doubt for `[send] give_up_after` and belong to none of the
+    /// sessions `there`, because no page is asked about them. Returns their number.
     ///
     /// # Errors
-    /// When the database fails; the rest is ended when it is tried again.
+    /// When the database fails; calling it again ends the rest.
     pub async fn give_up_strays(&self, there: &[ClientId]) -> Result<u64, StoreError> {
         let (limit, mut ended) = (self.inner.settings.give_up_after.0, 0);
         for client in self
@@ -96,8 +98,8 @@ impl Outbox {
 }
 
 impl Sender {
-    /// Holds back the chats of which a new page may have to send something again: until they are
-    /// settled nothing of them may pass that.
+    /// Holds back the chats in which a new page may have to send something again. Until that is
+    /// settled, no other message of these chats may overtake it.
     pub(super) async fn unsettle(&self) -> Result<(), StoreError> {
         let (mut chats, mut after) = (HashSet::new(), 0);
         loop {
@@ -114,8 +116,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Finds out what became of sends, until it is dropped with its page. `settled` hears when
-    /// those are settled that were begun before this page was there.
+    /// Finds out the outcome of messages, until it is dropped together with its page. `settled` is
+    /// notified once the messages are settled whose sending began before this page existed.
     pub(super) async fn find_out(
         &self,
         page: &Arc<dyn PageSending>,
@@ -134,8 +136,8 @@ impl Sender {
         }
     }
 
-    /// Finds out what became of those that were begun before this page was there, whenever they
-    /// were asked about last.
+    /// Asks the page about the messages whose sending began before this page existed, regardless of
+    /// when they were last asked about.
     pub(in crate::outbox) async fn settle(
         &self,
         page: &Arc<dyn PageSending>,
@@ -146,8 +148,9 @@ impl Sender {
         Ok(())
     }
 
-    /// Rows that were begun and not acknowledged in time: nobody knows, so the caller is told just
-    /// that, and the page is asked. `ask_soon`: also about those that it may or may not have.
+    /// Marks messages that were not acknowledged in time as unknown, and asks the page about them
+    /// and about those that are due. `ask_soon` also asks about messages that the page may or may
+    /// not have.
     pub(in crate::outbox) async fn overdue(
         &self,
         page: &Arc<dyn PageSending>,
@@ -188,7 +191,8 @@ impl Sender {
         self.each(Doubtful::Due(Timestamp::now()), look).await
     }
 
-    /// Does something with the sends that were begun and that nobody works on, a few at a time.
+    /// Calls `what` for each selected message that no other task works on, for a few chats at a
+    /// time.
     async fn each<F: Future<Output = Result<(), StoreError>>>(
         &self,
         which: Doubtful,
@@ -202,7 +206,8 @@ impl Sender {
             };
             after = last.seq;
             let whole = rows.len() < DOUBTS;
-            // One chat's go one after the other: those that are sent again keep their order.
+            // Messages of one chat are handled one after the other, so that those that are sent
+            // again keep their order.
             let mut chats: Vec<Vec<OutboxRow>> = Vec::new();
             for row in rows {
                 match chats
@@ -221,8 +226,8 @@ impl Sender {
         }
     }
 
-    /// Does something with the sends of one chat, one after the other; `whole`: there are no more
-    /// of it.
+    /// Calls `what` for the messages of one chat, one after the other. `whole` means that there are
+    /// no further pages, so the chat is settled afterwards.
     async fn chat<F: Future<Output = Result<(), StoreError>>>(
         &self,
         rows: Vec<OutboxRow>,
@@ -240,7 +245,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Does something with a send that was begun, unless somebody works on it.
+    /// Calls `what` for a message, unless another task works on it.
     async fn alone<F: Future<Output = Result<(), StoreError>>>(
         &self,
         row: OutboxRow,
@@ -252,7 +257,7 @@ impl Sender {
         if self.inner.fast_paths.has(&self.client, &row.id) {
             return Ok(());
         }
-        // As it is now that nobody else works on it.
+        // Read again, because it may have changed before it was claimed.
         if let Some(row) = self
             .inner
             .store
@@ -266,7 +271,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Asks about a send; when nobody could tell for long enough, it ends.
+    /// Asks the page about a message. If its outcome has been unknown for `[send] give_up_after`,
+    /// it ends.
     async fn ask(&self, page: &Arc<dyn PageSending>, row: OutboxRow) -> Result<(), StoreError> {
         self.reconcile(page, &row).await?;
         let (now, limit) = (Timestamp::now(), self.inner.settings.give_up_after);
@@ -275,7 +281,7 @@ impl Sender {
             return Ok(());
         }
         if age >= limit.0 {
-            // Does nothing to one of which the page could tell.
+            // Has no effect if the page's answer has given it another state.
             return self
                 .inner
                 .lose(

@@ -1,10 +1,10 @@
-//! One task per session: sends its rows in order, and finds out what became of those that were
-//! begun before.
+//! One task per session: sends its messages in order, and finds out the outcome of those whose
+//! sending began before.
 //!
-//! `run` is its loop, `pass` a pass over the queue, `prepare` and `dispatch` what is asked before a
-//! send is begun, `give` how it gets into the page. `answer` decides what follows the page's
-//! answer, to a send as to a question about one, and `follow` does it; `in_doubt` chooses the sends
-//! that the page is asked about.
+//! `run` is its loop and `pass` a pass over the queue. `prepare` and `dispatch` do the checks
+//! before a message is sent, and `give` hands it to the page. `answer` decides what follows the
+//! page's answer, both to a message and to a question about one, and `follow` carries it out.
+//! `in_doubt` chooses the messages that the page is asked about.
 
 mod answer;
 mod dispatch;

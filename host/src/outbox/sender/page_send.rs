@@ -1,11 +1,11 @@
-//! The form in which the page takes a message.
+//! The form in which the page accepts a message.
 
 use crate::{
     model::{MessageId, OutboundMessage},
     whatsapp::PageSend,
 };
 
-/// What the page is told to send: `message`, under the id that was made for it.
+/// Converts `message` into a request to the page, under the id that was made for it.
 pub(super) fn page_send(id: &MessageId, message: &OutboundMessage) -> PageSend {
     PageSend {
         id: id.clone(),

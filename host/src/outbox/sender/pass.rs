@@ -1,9 +1,9 @@
-//! A pass over the queue: the next rows that nothing holds back are sent.
+//! A pass over the queue, which sends the next messages that nothing holds back.
 //!
-//! A chat's rows go one after the other, each when the page has stored the one before, so they keep
-//! their order; some chats go at a time, and their rows are begun in one commit. Acknowledgements
-//! are not waited for here. A row that has to wait, or that the page may or may not have, holds
-//! back those after it in the same chat, and no other chat.
+//! The messages of a chat go one after the other, each after the page has stored the previous one,
+//! so they keep their order. Several chats go at a time, and their messages are marked as being
+//! sent in one commit. Acknowledgements are not waited for here. A message that has to wait, or
+//! that the page may or may not have, holds back the later ones of its chat, and no other chat.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,34 +21,34 @@ use crate::{
     whatsapp::PageSending,
 };
 
-/// Rows of the queue read at a time. An interactive message waits for so many bulk ones at the
-/// most.
+/// Rows of the queue that are read at a time. So an interactive message waits for at most this many
+/// bulk messages.
 const PASS: u32 = 16;
-/// No row is told to wait longer, in milliseconds. One that seems to be was written before the
-/// clock went back.
+/// Longest pause before a retry, in milliseconds. A longer one was written before the clock was set
+/// back, and is ignored.
 const LONGEST_PAUSE: u64 = 60_000;
 
-/// How far a pass over the queue has come.
+/// The result of a pass over the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::outbox) enum Progress {
     /// Something was sent; there may be more.
     More,
-    /// There is nothing that may be sent now.
+    /// Nothing more may be sent now.
     Idle,
-    /// The pace lets the next one go then.
+    /// Pacing allows the next message at this time.
     Until(Instant),
-    /// Somebody else has taken over the sending of this session.
+    /// Another sender has taken the lease of this session.
     LeaseLost,
 }
 
-/// Whether a row waits for its next try.
+/// Whether a message waits for its next try.
 fn pauses(row: &OutboxRow) -> bool {
     let left = row.retry_at.since(Timestamp::now());
     left > 0 && left <= LONGEST_PAUSE
 }
 
 impl Sender {
-    /// Sends the next rows of the queue that nothing holds back.
+    /// Sends the next messages of the queue that nothing holds back.
     pub(in crate::outbox) async fn pass(
         &self,
         page: &Arc<dyn PageSending>,
@@ -59,7 +59,8 @@ impl Sender {
         if rows.is_empty() {
             return Ok(Progress::Idle);
         }
-        // Set before the look: whoever ends a send after the look sees it and wakes the queue.
+        // Set before the query, so that a task that ends a message after the query sees it and
+        // wakes the queue.
         self.queue_waits.store(true, Ordering::Release);
         let (sending, mut waiting) = store.look(&self.client).await?;
         drop(reading);
@@ -95,7 +96,7 @@ impl Sender {
             let mut parked = Vec::new();
             for row in rows {
                 let cold = strangers.contains(&row.queue);
-                // Left in the queue, it would overtake the one that is parked.
+                // If it stayed in the queue, it would overtake an earlier message that is parked.
                 let behind = first
                     .get(&(row.queue.clone(), row.priority))
                     .is_some_and(|seq| *seq < row.seq);
@@ -163,7 +164,7 @@ impl Sender {
         }
     }
 
-    /// When the pace lets the next send go; none: now.
+    /// When pacing allows the next message; `None` means now.
     async fn turn(&self, sending: Sending) -> Result<Option<Instant>, StoreError> {
         let now = Timestamp::now();
         Ok(
@@ -174,8 +175,8 @@ impl Sender {
         )
     }
 
-    /// Which of the recipients are strangers. A chat that is older than the gateway is known to the
-    /// page alone.
+    /// The recipients of `rows` that are strangers. Chats that are older than the gateway's
+    /// database are known only to the page, so it is asked about them.
     async fn strangers(
         &self,
         page: &Arc<dyn PageSending>,
@@ -193,9 +194,9 @@ impl Sender {
             return Ok(strangers);
         }
         let asked: Vec<Recipient> = strangers.iter().cloned().collect();
-        // A recipient of whom the page cannot tell stays a stranger.
+        // If the page cannot answer, the recipients stay strangers.
         let known = page.established(&asked).await.unwrap_or_else(|error| {
-            debug!(client = %self.client, %error, "the page cannot say whom it has a chat with");
+            debug!(client = %self.client, %error, "the page cannot tell which recipients it has a chat with");
             vec![]
         });
         if !known.is_empty() {

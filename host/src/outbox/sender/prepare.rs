@@ -1,4 +1,4 @@
-//! What is found out before rows are begun: which of a chat's may be sent now, and where to.
+//! Checks before messages are sent: which messages of a chat may be sent now, and to which address.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::{
     whatsapp::{PageSend, PageSending},
 };
 
-/// What of a chat may be sent now.
+/// The messages of a chat that may be sent now.
 pub(super) struct Prepared {
-    /// Whose chat it is. Two, when the look-up has just found out that an opaque id and a number
-    /// are one.
+    /// The chat. There are two if the look-up has just found out that an opaque id and a number are
+    /// one chat.
     pub(super) queues: Vec<Recipient>,
-    /// There is more that has to wait.
+    /// Whether further messages have to wait.
     pub(super) waits: bool,
-    /// One of its rows has ended.
+    /// Whether one of the messages has ended.
     pub(super) ended: bool,
     pub(super) rows: Vec<Ready>,
 }
 
-/// A row that may be sent now, in the form that it goes in.
+/// A message that may be sent now, with the request to the page.
 pub(super) struct Ready {
     pub(super) row: OutboxRow,
     pub(super) judged: Vec<Step>,
@@ -37,7 +37,7 @@ pub(super) struct Ready {
 }
 
 impl Sender {
-    /// Finds out what of a chat's rows may be sent now, and where to.
+    /// Finds out which messages of a chat may be sent now, and to which address.
     pub(super) async fn prepare(
         &self,
         page: &Arc<dyn PageSending>,
@@ -54,8 +54,8 @@ impl Sender {
             rows: Vec::with_capacity(rows.len()),
         };
         for row in rows {
-            // Whoever asks the page about it just now will see that it is queued, and give the
-            // claim back.
+            // A task that has claimed it to ask the page about it will see that it is queued, and
+            // release the claim.
             let Some(claim) = self.claims.claim(&row.id, usize::MAX) else {
                 prepared.waits = true;
                 break;
@@ -108,8 +108,8 @@ impl Sender {
         Ok(prepared)
     }
 
-    /// Shows the recipients that somebody types, as long as it would take. It is a courtesy: no
-    /// send fails by it.
+    /// Shows the typing indicator to the recipients for as long as a person would type. No message
+    /// fails if that does not work.
     pub(super) async fn type_first(&self, page: &Arc<dyn PageSending>, chats: &[Prepared]) {
         for Ready { row, send, .. } in chats.iter().flat_map(|chat| &chat.rows) {
             let characters = row
@@ -122,7 +122,7 @@ impl Sender {
                 continue;
             }
             if let Err(error) = page.typing(&send.chat, how_long).await {
-                debug!(client = %self.client, id = %row.id, %error, "nobody was shown typing");
+                debug!(client = %self.client, id = %row.id, %error, "the typing indicator was not shown");
             }
         }
     }

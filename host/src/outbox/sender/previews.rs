@@ -1,6 +1,5 @@
-//! Previews of links are asked for before a message is begun: the phone makes them, it may be off,
-//! and whoever waits for it must wait alone. Until the page has answered, the message holds back
-//! its own chat and no other.
+//! Link previews, which are requested before a message is sent. The phone makes them, and it may be
+//! off, so a message that waits for its preview holds back its own chat and no other.
 
 use std::{
     collections::HashMap,
@@ -18,18 +17,18 @@ use crate::{
     whatsapp::PageSending,
 };
 
-/// Previews asked for at a time.
+/// Previews that are requested at a time.
 const AT_ONCE: usize = 8;
-/// Messages whose preview was answered and that have not been begun since are forgotten when there
-/// are more: they are asked about again.
+/// Maximum number of messages that are remembered. When it is reached, those whose preview was
+/// answered are forgotten; if they are still to be sent, it is requested again.
 const KEPT: usize = 256;
 
-/// What the sender of a session knows of previews, for the page that it works with.
+/// The preview requests of a sender to its current page.
 #[derive(Debug, Default)]
 pub(super) struct Previews {
-    /// Whether the page has answered.
+    /// Whether the page has answered, by message.
     asked: Arc<Mutex<HashMap<OutboxId, bool>>>,
-    /// Aborted when dropped.
+    /// The tasks of the requests; aborted when dropped.
     asking: Mutex<JoinSet<()>>,
 }
 
@@ -38,13 +37,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Previews {
-    /// Another page knows nothing of what the one before was asked.
+    /// Forgets all requests, because a new page knows nothing of those to the previous one.
     pub(super) fn forget(&self) {
         lock(&self.asking).abort_all();
         lock(&self.asked).clear();
     }
 
-    /// Whether a message has to wait for its preview, which is asked for.
+    /// Whether a message has to wait for its preview. Requests the preview if that was not done
+    /// yet.
     pub(super) fn holds(
         &self,
         inner: &Arc<Inner>,
@@ -75,9 +75,9 @@ impl Previews {
         let mut asking = lock(&self.asking);
         while asking.try_join_next().is_some() {}
         asking.spawn(async move {
-            // Whatever becomes of it, the message goes.
+            // The message is sent even if there is no preview.
             if let Err(error) = page.preview(&send).await {
-                debug!(%id, %error, "the page was asked for a preview in vain");
+                debug!(%id, %error, "the page could not get a link preview");
             }
             if let Some(answered) = lock(&asked).get_mut(&id) {
                 *answered = true;

@@ -1,5 +1,4 @@
-//! The loop of a sender: waits for a page, works with it, and takes its lease again when that is
-//! lost.
+//! The loop of a sender: waits for a page, works with it, and takes the lease again if it was lost.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,11 +21,12 @@ use crate::{
     whatsapp::PageSending,
 };
 
-/// The queue is looked at so often at least: rows become due, and acknowledgements stay away.
+/// Maximum time between two checks of the queue and of deadlines.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Outbox {
-    /// Sends the rows of a session while it has a page; ends when the session does.
+    /// Starts the sender of a session. It sends while the session has a page, and ends when `pages`
+    /// is closed.
     pub fn attach(
         &self,
         client: ClientId,
@@ -50,8 +50,8 @@ async fn run(
         if sender.has_lost_lease() {
             metrics::counter!("wharf_leases_lost_total", "session" => client.to_string())
                 .increment(1);
-            error!(%client, "somebody else has taken over the sending of this session in the database; it is taken back");
-            // Whoever it is does the same; two that do it all the time would do nothing else.
+            error!(%client, "another process has taken the lease for sending in this session; it is taken back");
+            // The other process does the same. Without a pause the two would do nothing else.
             sleep(LEASE_PAUSE).await;
             sender = Sender::lease(Arc::clone(&inner), client.clone()).await;
         }
@@ -67,29 +67,29 @@ async fn run(
                     () = sleep(TICK) => {
                         if let Err(error) = sender.clock().await {
                             if late.is_new(&error) {
-                                error!(client = %sender.client, %error, "sends whose deadline is over cannot be ended");
+                                error!(client = %sender.client, %error, "messages past their deadline cannot be ended");
                             }
                         } else if late.is_over() {
-                            info!(client = %sender.client, "sends whose deadline is over are ended again");
+                            info!(client = %sender.client, "messages past their deadline are ended again");
                         }
                     }
                 }
             }
             Some(page) => {
                 let gone = async {
-                    // An error: the session has ended.
+                    // An error means that the session has ended.
                     let _ = pages.changed().await;
                 };
                 let began = Instant::now();
                 tokio::select! {
                     result = sender.work(&page) => {
                         if let Err(error) = result {
-                            // After work that went well for so long it is another trouble.
+                            // After this long without an error it counts as a new one.
                             if began.elapsed() > 10 * TICK {
                                 stopped.is_over();
                             }
                             if stopped.is_new(&error) {
-                                error!(client = %sender.client, %error, "the outbox stops; it tries to go on every moment");
+                                error!(client = %sender.client, %error, "sending has stopped because of an error; it is retried every second");
                             }
                             sleep(TICK).await;
                         }
@@ -105,8 +105,8 @@ async fn run(
 }
 
 impl Sender {
-    /// Works with one page until it is replaced. Being dropped in the middle is as good as a crash:
-    /// the rows tell.
+    /// Works with one page until it is replaced. The future may be dropped at any point: as after a
+    /// crash, the rows say what was begun.
     async fn work(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         self.previews.forget();
         self.unsettle().await?;
@@ -125,7 +125,7 @@ impl Sender {
         }
     }
 
-    /// Works off the queue, and what the clock brings about, until the lease is lost.
+    /// Processes the queue and the timers until the lease is lost.
     async fn work_queue(&self, page: &Arc<dyn PageSending>) -> Result<(), StoreError> {
         let (mut look, mut clock) = (Instant::now() + TICK, Instant::now());
         loop {
@@ -145,7 +145,8 @@ impl Sender {
             };
             tokio::select! {
                 () = accepted => {}
-                // Not `sleep`: accepts may come so often that it would never end.
+                // An absolute time, because messages may be accepted so often that a `sleep` would
+                // never end.
                 () = sleep_until(turn) => {
                     if Instant::now() >= look {
                         look = Instant::now() + TICK;

@@ -1,4 +1,4 @@
-//! The sender of one session: what its parts share.
+//! The sender of one session, and the state that its parts share.
 
 use std::{
     collections::HashSet,
@@ -21,33 +21,34 @@ use crate::{
     tasks::Trouble,
 };
 
-/// The pause before a lease that could not be taken, or was lost, is taken again.
+/// Pause before a lease that was lost or could not be taken is taken again.
 pub(super) const LEASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends for one session, as long as it holds the lease.
+/// Sends the messages of one session as long as it holds the lease.
 pub(in crate::outbox) struct Sender {
     pub(super) inner: Arc<Inner>,
     pub(super) client: ClientId,
     pub(super) pacing: config::Pacing,
-    /// That of the lease.
+    /// The lease token.
     pub(super) token: i64,
-    /// The queue was looked at and was not empty: what is in it may wait for a send on the fast
-    /// path, or one that the page is asked about.
+    /// Set when the queue was read and was not empty: its messages may wait for one on the fast
+    /// path, or for one that the page is asked about.
     pub(super) queue_waits: AtomicBool,
     pub(super) previews: Previews,
-    /// What the page is being given from the queue, or asked about.
+    /// Messages that are being handed to the page from the queue, or that the page is being asked
+    /// about.
     pub(super) claims: Claims,
-    /// Held while the queue is read, and while a row is put back into it: one that came back in
-    /// between would be overtaken by those after it.
+    /// Held while the queue is read and while a message is put back into it. A message that came
+    /// back in between would be overtaken by later ones.
     pub(super) reading: Mutex<()>,
     /// See [`Sender::unsettled`].
     pub(super) unsettled: std::sync::Mutex<HashSet<Recipient>>,
-    /// Somebody else sends for this session now.
+    /// Whether another sender has taken the lease of this session.
     pub(super) lease_lost: AtomicBool,
 }
 
 impl Sender {
-    /// Takes over the sending of a session.
+    /// Takes the lease of a session. Retries until that succeeds.
     pub(in crate::outbox) async fn lease(inner: Arc<Inner>, client: ClientId) -> Self {
         let mut trouble = Trouble::default();
         loop {
@@ -68,7 +69,7 @@ impl Sender {
                     };
                 }
                 Err(error) if trouble.is_new(&error) => {
-                    error!(%client, %error, "the lease of the session's outbox cannot be taken; it is tried until it can")
+                    error!(%client, %error, "the lease for sending in this session cannot be taken; it is retried until it can")
                 }
                 Err(_) => {}
             }
@@ -76,7 +77,7 @@ impl Sender {
         }
     }
 
-    /// Puts a row back into the queue, in its old place; it is tried again at `retry_at`.
+    /// Puts a message back into the queue, at its old position. It is tried again at `retry_at`.
     pub(super) async fn put_back(
         &self,
         row: &OutboxRow,
@@ -87,16 +88,16 @@ impl Sender {
         self.inner.store.requeue(&row.id, retry_at, reason).await
     }
 
-    /// Chats that wait until the page was asked what became of those that were begun before it was
-    /// there.
+    /// Chats that wait until the page was asked about their messages whose sending began before the
+    /// page existed.
     pub(super) fn unsettled(&self) -> MutexGuard<'_, HashSet<Recipient>> {
         self.unsettled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the queue looked at again, if something in it may have waited for a send that is not
-    /// being worked on any more.
+    /// Wakes the queue if something in it may have waited for a message that is no longer being
+    /// worked on.
     pub(super) fn wake_queue(&self) {
         if self.queue_waits.swap(false, Ordering::AcqRel) {
             self.inner.accepted.notify_waiters();

@@ -1,4 +1,4 @@
-//! What the clock alone brings about: times that have come, deadlines that are over.
+//! Timers: scheduled messages that become due, deadlines that pass, and restrictions that end.
 
 use super::state::Sender;
 use crate::{
@@ -7,13 +7,14 @@ use crate::{
     store::{Finish, OutboxRow, RowState, StoreError},
 };
 
-/// Sends to strangers that come back into the queue at a time, when any number may go.
+/// Parked messages that return to the queue at a time if there is no budget for strangers.
 const UNPARKED: u32 = 500;
-/// As many, when a budget says how many may go.
+/// The same if there is a budget for strangers.
 const UNPARKED_BY_BUDGET: u32 = 16;
 
 impl Sender {
-    /// What the clock alone brings about: times that have come, deadlines that are over.
+    /// Handles what depends on the time alone: scheduled messages that are due, deadlines that have
+    /// passed, and strangers who may be written to again.
     pub(in crate::outbox) async fn clock(&self) -> Result<(), StoreError> {
         let (store, now) = (&self.inner.store, Timestamp::now());
         if store.has_ripe(now).await? {
@@ -25,7 +26,8 @@ impl Sender {
         self.readmit_strangers(now).await
     }
 
-    /// Lets sends to strangers back into the queue that may go now.
+    /// Lifts restrictions that have ended, and puts parked messages that may be sent now back into
+    /// the queue.
     async fn readmit_strangers(&self, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.inner.store;
         let mut sending = store.sending(&self.client).await?;
@@ -51,7 +53,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Ends a send whose deadline is over.
+    /// Ends a message whose deadline has passed.
     pub(super) async fn expire(&self, row: &OutboxRow) -> Result<(), StoreError> {
         let at = row.expires_at.map(Timestamp::rfc3339).unwrap_or_default();
         let finish = Finish::NotSent(

@@ -1,8 +1,9 @@
-//! Whatever the page answers to a send, it comes to the same from the queue and on the fast path.
+//! Any answer of the page has the same consequences for a message from the queue and for one on the
+//! fast path.
 
 use super::{in_doubt::still, *};
 
-/// What can be seen of a send and of what was told of it.
+/// What can be observed of a message and of its events.
 type Seen = (
     RowState,
     Option<FailureCode>,
@@ -19,8 +20,9 @@ enum Path {
     Fast,
 }
 
-/// Sends one message, which the page answers with `refusal` or takes; `death` befalls it meanwhile.
-/// What is seen at once, and when the page was asked about what is in doubt.
+/// Sends one message, which the page refuses with `refusal` or accepts; the page may die of `death`
+/// meanwhile. Returns what is observed directly afterwards, and after the page was asked about
+/// messages in doubt.
 async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [Seen; 2] {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
@@ -63,7 +65,7 @@ async fn sent(path: Path, refusal: Option<PageError>, death: Option<Death>) -> [
     sender.settle(&page).await.expect("asked");
     let later = seen(&store, &outbox, &accepted.id).await;
     store.close().await;
-    // Each has ids of its own.
+    // Each run has ids of its own.
     [at_once, later].map(|seen| {
         (
             seen.0,

@@ -1,4 +1,4 @@
-//! One message to many.
+//! Bulk orders.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ async fn every_recipient_is_taken_in_once_whatever_breaks_off() {
         .expect("stored");
     assert_eq!(counts(&report(&gateway, &id).await), [("pending", 150)]);
     assert_eq!(gateway.outbox.take_some().await, Ok(true));
-    // As a crash between the accept of some and the note of it.
+    // As after a crash between accepting some recipients and recording that.
     let order_seq = report(&gateway, &id).await.seq;
     accept_two_without_a_note(&gateway, order_seq).await;
     gateway.crash().await;
@@ -132,7 +132,7 @@ async fn every_recipient_is_taken_in_once_whatever_breaks_off() {
     );
 }
 
-/// Accepts two recipients as the outbox does, without noting it.
+/// Accepts two recipients as the outbox does, without recording it.
 async fn accept_two_without_a_note(gateway: &Gateway, order: i64) {
     let pending = gateway.store.pending(2).await.expect("pending");
     assert!(pending.len() == 2 && pending.iter().all(|recipient| recipient.bulk == order));
@@ -165,7 +165,7 @@ async fn an_order_that_is_cancelled_takes_nobody_in_any_more() {
         Ok(99)
     );
     assert_eq!(gateway.outbox.take_some().await, Ok(false));
-    // One that was on its way in when the order was cancelled.
+    // A recipient that was being accepted when the order was cancelled.
     let late = gateway
         .outbox
         .accept(request("late", None))

@@ -1,4 +1,4 @@
-//! A page of WhatsApp that does what the test wants of it.
+//! A fake page of WhatsApp that tests can control.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,42 +19,42 @@ use crate::{
     },
 };
 
-/// WhatsApp as far as the outbox sees it. It outlives the gateways of a test.
+/// WhatsApp as the outbox sees it. It outlives the gateways of a test.
 #[derive(Debug, Default)]
 pub(super) struct FakeWhatsApp {
-    /// Ids the page's database knows, with how often they were transmitted.
+    /// Ids that the page's database knows, with the number of times they were transmitted.
     pub(super) known: Mutex<HashMap<MessageId, u32>>,
     pub(super) looked_up: Mutex<u32>,
     pub(super) asked: Mutex<u32>,
-    /// The page dies after it has stored a message, or before it is told of one.
+    /// When the page dies, if it does: before or after it stores a message.
     pub(super) dies: Mutex<Option<Death>>,
     pub(super) unknown_number: bool,
-    /// Ids in the order the page got them.
+    /// Ids in the order in which the page got them.
     pub(super) order: Mutex<Vec<MessageId>>,
-    /// Numbers whose look-up fails for now.
+    /// Numbers whose look-up fails.
     pub(super) lookups_fail: Mutex<HashSet<String>>,
-    /// Numbers it has had a conversation with.
+    /// Numbers that the page has a chat with.
     pub(super) established: HashSet<String>,
-    /// Who was shown typing, and for how long.
+    /// The chats that were shown the typing indicator, and for how long.
     pub(super) typed: Mutex<Vec<(String, Duration)>>,
-    /// It cannot be asked about messages.
+    /// Whether questions about messages fail.
     pub(super) mute: AtomicBool,
-    /// What it got, in order.
+    /// The requests that it got, in order.
     pub(super) got: Mutex<Vec<PageSend>>,
     /// Groups that this account is in.
     pub(super) groups: HashSet<String>,
     /// Messages whose preview was asked for.
     pub(super) previews: Mutex<Vec<MessageId>>,
-    /// Previews do not come until it is on.
+    /// While set, previews wait for `phone_on`.
     pub(super) phone_off: AtomicBool,
     pub(super) phone_on: Notify,
-    /// It does not answer when it is asked about a message.
+    /// Whether it never answers questions about messages.
     pub(super) hangs: bool,
-    /// It has forgotten each message when it is asked about it.
+    /// Whether it answers that it knows no message.
     pub(super) keeps_to_itself: bool,
-    /// The server has taken none of its messages.
+    /// Whether the server has acknowledged none of its messages.
     pub(super) unsent: AtomicBool,
-    /// What it answers to the next message, which it does not store.
+    /// The error with which it refuses the next message.
     pub(super) refuses: Mutex<Option<PageError>>,
     pub(super) unanswered: Unanswered,
 }

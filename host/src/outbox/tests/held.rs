@@ -1,4 +1,4 @@
-//! A session that gets another account.
+//! Sessions that are linked to another account.
 
 use super::*;
 use crate::{
@@ -15,7 +15,7 @@ fn account(pn: &str, lid: &str) -> Account {
     }
 }
 
-/// As the session's supervisor does at its first transition.
+/// Records a transition as the session's supervisor does.
 async fn appears(gateway: &Gateway) {
     let (before, after) = (SessionState::Disconnected, SessionState::Loading);
     let step = Transition {
@@ -107,7 +107,7 @@ async fn what_waits_for_the_account_before_does_not_leave_from_another() {
         .expect("accepted");
     let order = outbox.bulk(bulk()).await.expect("stored");
 
-    // The same account by another of its names, and more of it.
+    // The same account, by one of its two ids.
     noted(&gateway, Some(&account("1", ""))).await;
     noted(&gateway, Some(&account("", "77"))).await;
     assert_eq!(outbox.held(&client()).await, Ok(Held::default()));
@@ -124,7 +124,7 @@ async fn what_waits_for_the_account_before_does_not_leave_from_another() {
         Some("session.relinked")
     );
 
-    // New ones leave, past those that are held.
+    // New messages are sent, past those that are held.
     let whatsapp = Arc::new(FakeWhatsApp::default());
     gateway.page(&whatsapp);
     while Timestamp::now() <= soon {
@@ -213,7 +213,7 @@ async fn what_is_held_can_be_cancelled_as_a_whole_or_one_by_one() {
         .await
         .expect("accepted");
     outbox.bulk(bulk()).await.expect("stored");
-    // A new login of nobody knows whom: it may be another account.
+    // A new login whose account is not known: it may be another one.
     noted(&gateway, None).await;
     assert_eq!(
         outbox.cancel(&first.id).await.expect("cancelled").state,
@@ -254,7 +254,8 @@ async fn another_account_inherits_nothing() {
             ..FakeWhatsApp::default()
         });
         gateway.page(&whatsapp);
-        // An upgrade does not know whose the session was; the first login is taken for that.
+        // After an upgrade the account of the session is not known, so the first one that is
+        // recorded is taken for it.
         let waits = gateway.outbox.accept(SendRequest {
             send_at: Some(Timestamp::now().plus_millis(600_000)),
             ..request("waits", None)

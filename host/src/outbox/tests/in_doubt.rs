@@ -1,4 +1,4 @@
-//! What was begun and not acknowledged, and who may send for a session.
+//! Messages that were begun and not acknowledged, and the lease for sending in a session.
 
 use super::*;
 use crate::outbox::sender::{Progress, Sender};
@@ -18,7 +18,7 @@ fn quick(give_up_after: u64) -> config::Send {
     }
 }
 
-/// The store and the outbox without a task that sends.
+/// The store, the outbox and a sender that is moved by the test.
 pub(super) async fn still(dir: &Path, settings: config::Send) -> (Store, Outbox, Sender) {
     let store = Store::open(&dir.join("wharf.db")).await.expect("store");
     let events = Events::new(store.clone(), Arc::new(Words), config::Delivery::default());
@@ -47,7 +47,7 @@ async fn what_the_page_has_forgotten_is_unknown_for_good_and_then_subject_to_ret
         .await
         .expect("accepted");
     gateway.until_stored(&accepted.id).await;
-    // Another page, which knows nothing of it.
+    // Another page, which knows nothing of the message.
     let fresh = Arc::new(FakeWhatsApp::default());
     gateway.page(&fresh);
     let row = gateway
@@ -86,7 +86,7 @@ async fn what_the_page_has_forgotten_is_unknown_for_good_and_then_subject_to_ret
     let gateway = Gateway::with(dir.path(), quick(200)).await;
     gateway.page(&fresh);
 
-    // WhatsApp's own word is taken all the same.
+    // An acknowledgement of WhatsApp still counts.
     gateway.ack(&accepted.message_id, AckLevel::Server).await;
     gateway.until(&accepted.id, RowState::Sent).await;
 
@@ -226,7 +226,7 @@ async fn a_doubt_is_asked_about_with_pauses() {
         RowState::Unknown
     );
     assert_eq!(*whatsapp.asked.lock().expect("lock"), 1);
-    // A page that has just come may know more.
+    // A new page may know more.
     sender.settle(&page).await.expect("asked");
     assert_eq!(*whatsapp.asked.lock().expect("lock"), 2);
     store.close().await;
@@ -237,7 +237,7 @@ async fn a_lease_that_is_lost_is_taken_back_and_nothing_stays_behind() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
     let page: Arc<dyn PageSending> = Arc::new(FakeWhatsApp::default());
-    // As another gateway would take it.
+    // Takes the lease as another gateway would.
     store.lease(&client()).await.expect("taken");
     let first = outbox
         .accept(request("first", None))

@@ -1,9 +1,9 @@
-//! The outbox against a model of WhatsApp, through random interleavings of what can happen to it.
+//! Tests the outbox against a model of WhatsApp, with random sequences of events.
 //!
-//! The sender is moved step by step, so that a crash falls between any two of them. Afterwards time
-//! is let pass until nothing is open, and three things must hold: no row is lost, each recipient
-//! has each sent message once and no other, and the messages of a chat came in the order of
-//! acceptance.
+//! The sender is moved step by step, so that a crash can fall between any two steps. Afterwards
+//! time passes until no message is open. Then three things must hold: no row is lost, each
+//! recipient has each sent message once and no other, and the messages of a chat arrived in the
+//! order of acceptance.
 
 mod story;
 mod world;
@@ -48,7 +48,7 @@ struct Run {
     fast_path: Option<fast_path::Receiver>,
     told: Vec<Told>,
     keys: HashMap<u8, OutboxId>,
-    /// Refused or taken up again: they come when they come.
+    /// Messages that were refused or retried, whose order is not checked.
     out_of_turn: HashSet<MessageId>,
 }
 
@@ -270,7 +270,7 @@ impl Run {
             .expect("noted");
     }
 
-    /// Nothing fails any more; time passes until nothing is open.
+    /// Lets time pass without failures until no message is open.
     async fn quiet(&mut self) {
         self.world.state().lookups_fail = false;
         self.outbox.lift(&client()).await.expect("lifted");
@@ -369,7 +369,7 @@ impl Run {
 }
 
 proptest! {
-    // PROPTEST_CASES asks for more.
+    // PROPTEST_CASES overrides the number of cases.
     #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").map_or(48, |cases| cases.parse().expect("a number")), ..ProptestConfig::default() })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! How fast a session sends: gaps, budgets, and a pause.
+//! Pacing: gaps, budgets and the pause of a session.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What the phone is asked for holds up its own chat and nobody else.
+//! A message that waits for its preview holds back its own chat and no other.
 
 use super::{queue::until_stored, *};
 

@@ -1,4 +1,4 @@
-//! Who goes when: chats, priorities, times and deadlines; and what a caller may still change.
+//! The order of messages (chats, priorities, times, deadlines), and what a caller may still change.
 
 use super::*;
 use crate::{model::Priority, whatsapp::TimeLock};

@@ -1,4 +1,5 @@
-//! Numbers, opaque ids and groups: who is whom, and what that does to order, strangers and plugins.
+//! Numbers, opaque ids and groups: which belong together, and the effect on order, strangers and
+//! plugins.
 
 use super::{queue::until_stored, *};
 
@@ -56,7 +57,7 @@ async fn two_queues_that_turn_out_to_be_one_go_in_the_order_of_acceptance() {
         [NUMBER; 4]
     );
 
-    // The look-up of the number fails: what goes to the id waits behind it.
+    // The look-up of the number fails, so later messages to the id wait behind it.
     let whatsapp = Arc::new(FakeWhatsApp::default());
     whatsapp
         .lookups_fail
@@ -154,7 +155,7 @@ async fn plugins_judge_the_address_that_is_used() {
         whatsapp.got.lock().expect("lock").is_empty(),
         "it left before it was judged"
     );
-    // From now on it is known, and said at once.
+    // Now the address is known, so the message is rejected at once.
     let again = gateway
         .outbox
         .accept(SendRequest {
@@ -199,7 +200,7 @@ async fn a_group_is_written_to_by_its_id_or_refused_as_none() {
 async fn a_number_that_whatsapp_writes_otherwise_is_the_same_chat() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;
-    // As in Brazil, where a ninth digit is asked for and not used.
+    // As in Brazil, where callers write a ninth digit that WhatsApp does not use.
     let (asked, canonical) = ("5511987654321", "551187654321");
     let address = Address {
         chat: "88@lid".into(),

@@ -1,4 +1,4 @@
-//! What callers ask for: what is taken in once, reaches the page whole, or is refused.
+//! Requests of callers: they are accepted once, reach the page unchanged, or are refused.
 
 use super::{words::poll, *};
 use crate::{model::Location, plugins::RenderRequest};

@@ -1,5 +1,5 @@
-//! A send from its acceptance to its acknowledgement, through crashes and lost profiles: it leaves
-//! once or not at all.
+//! Messages from their acceptance to their acknowledgement, through crashes and lost profiles: each
+//! is sent once or not at all.
 
 use std::collections::HashMap;
 
@@ -98,7 +98,8 @@ async fn what_a_lost_profile_has_begun_is_unknown_and_never_sent_again() {
     for told in [true, false] {
         let dir = tempfile::tempdir().expect("tempdir");
         let whatsapp = Arc::new(FakeWhatsApp::default());
-        // Untold, the page at least has confirmed that it had the message.
+        // If the gateway is not told of the loss, the page has at least confirmed that it had the
+        // message.
         *whatsapp.dies.lock().expect("lock") = told.then_some(Death::AfterStoring);
         let gateway = Gateway::start(dir.path()).await;
         let accepted = gateway

@@ -1,4 +1,4 @@
-//! What WhatsApp restricts, and whom that concerns.
+//! Restrictions of WhatsApp, and which recipients they concern.
 
 use super::{queue::until_stored, *};
 use crate::{
@@ -26,7 +26,7 @@ async fn accept(gateway: &Gateway, digits: &str) -> Accepted {
 
 async fn refused(gateway: &Gateway, accepted: &Accepted, code: u32) -> OutboxRow {
     gateway.until(&accepted.id, RowState::Sending).await;
-    // The page tells it twice: the message bears the code, the result of the send does not.
+    // The page reports it twice: the message has the code, the result of the send does not.
     let news = [Some(code), None].map(|code| {
         let what = SendProgress::Refused {
             code,
@@ -82,7 +82,7 @@ async fn kinds(gateway: &Gateway) -> Vec<RestrictionKind> {
         .collect()
 }
 
-/// A gateway whose session knows one recipient.
+/// A gateway whose session has one acquaintance.
 async fn acquainted(dir: &Path, whatsapp: &Arc<FakeWhatsApp>) -> Gateway {
     let gateway = Gateway::start(dir).await;
     gateway.page(whatsapp);
@@ -192,7 +192,7 @@ async fn who_writes_is_no_stranger_any_more_and_what_waited_for_them_goes_in_its
                 .await,
             Ok(1)
         );
-        // A row says that it has begun before the page has it.
+        // The state `sending` is set before the page has the message.
         until_stored(&whatsapp, 3).await;
         let order = whatsapp.order.lock().expect("lock").clone();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What cannot be read or asked about now stops nothing else, and is not taken for an answer.
+//! Unreadable rows and plugins without capacity stop nothing else, and are not taken for an answer.
 
 use super::*;
 
@@ -110,7 +110,7 @@ async fn a_recipient_whose_message_cannot_be_read_stops_no_order() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;
     let id = gateway.outbox.bulk(order("hello")).await.expect("stored");
-    // As a crash between the accept of one and the note of it.
+    // As after a crash between accepting a recipient and recording that.
     let pending = gateway.store.pending(1).await.expect("pending");
     gateway
         .outbox
@@ -152,7 +152,7 @@ async fn a_want_of_room_neither_allows_nor_ends_a_send() {
         .await
         .expect("cancelled");
 
-    // At the moment of sending, once: it waits and goes.
+    // There is no capacity once at the time of sending: the message waits and is sent.
     let at = Timestamp::now().plus_millis(50);
     let accepted = gateway
         .outbox

@@ -1,4 +1,5 @@
-//! Plugins for these tests: they judge messages by their text, render templates, and notify nobody.
+//! Plugins for these tests. They validate messages by their text, render templates, and notify
+//! nobody.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,10 +13,10 @@ use crate::{
     },
 };
 
-/// There was no room for the text "no room later", once.
+/// Set once the text "no room later" was refused for want of capacity.
 pub(super) static NO_ROOM: AtomicBool = AtomicBool::new(false);
 
-/// Rejects texts that say so, and tells nobody of anything.
+/// Rejects texts that ask for it, and notifies nobody.
 #[derive(Debug)]
 pub(super) struct Words;
 

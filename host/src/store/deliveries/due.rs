@@ -1,7 +1,7 @@
-//! What is to be delivered, receiver by receiver.
+//! Pending deliveries, receiver by receiver.
 //!
-//! Never in the order of time alone: a receiver that is down would have the oldest rows and stand
-//! before all others. Each receiver has a queue of its own, and a look costs the same however long
+//! Reading them by time alone would let a receiver that is down block all others, because it has
+//! the oldest rows. So each receiver has a queue of its own. A query costs the same however long
 //! the queues are.
 
 use std::collections::HashMap;
@@ -15,14 +15,14 @@ use crate::{
 };
 
 impl Store {
-    /// The beginning of each receiver's queue: up to `each` pending deliveries, what is due longest
-    /// first. The receivers come in no particular order.
+    /// The beginning of each receiver's queue: up to `each` pending deliveries per receiver. The
+    /// result is sorted by due time.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn delivery_lines(&self, each: u32) -> Result<Vec<Delivery>, StoreError> {
-        // One step of `receiver` finds the next one in the index, so that rows behind the first of
-        // each are not read.
+        // Each step of `receiver` seeks the next receiver in the index, so that only one row of
+        // each is read here.
         let sql = select!(
             "(WITH RECURSIVE receiver (row) AS (
                 SELECT (SELECT rowid FROM delivery WHERE state = 'pending' ORDER BY plugin, target LIMIT 1)
@@ -43,7 +43,7 @@ impl Store {
             .bind(each)
             .fetch_all(&mut *self.readers.get().await?)
             .await?;
-        // One that cannot be read keeps no other from its receiver.
+        // An unreadable delivery does not block the others.
         let mut lines: Vec<_> = rows
             .iter()
             .filter_map(|row| {
@@ -54,13 +54,13 @@ impl Store {
                 )
             })
             .collect();
-        // Within a receiver, the event that came first goes first where two are due at the same
-        // moment.
+        // Deliveries that are due at the same time go in the order of their events.
         lines.sort_by_key(|delivery| (delivery.next_at, delivery.event_seq));
         Ok(lines)
     }
 
-    /// Events by their places, each as it is or why it cannot be read; one that is gone is missing.
+    /// Events by sequence number. An unreadable event has the reason instead; a deleted one is
+    /// absent.
     ///
     /// # Errors
     /// When the database cannot be read.

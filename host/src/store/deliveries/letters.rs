@@ -1,8 +1,7 @@
-//! Taking up again, throwing away, giving up: what becomes of deliveries by a person's word or by
-//! their age.
+//! Retrying, purging and expiring deliveries, on request or because of their age.
 //!
-//! In steps, because a receiver that was down for days may have a hundred thousand: others write in
-//! between.
+//! The work is done in small steps, so that other writes run in between: a receiver that was down
+//! for days may have a hundred thousand deliveries.
 
 use std::time::Duration;
 
@@ -14,9 +13,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Rows of one step.
+/// Rows per step.
 const STEP: u64 = 500;
-/// Between two steps.
+/// Pause between two steps.
 const REST: Duration = Duration::from_millis(5);
 
 macro_rules! meant {
@@ -26,11 +25,11 @@ macro_rules! meant {
 }
 
 impl Store {
-    /// Makes one delivery due now, with all its attempts before it: a dead letter, or one that
-    /// waits. False: it is neither.
+    /// Makes a dead letter or a pending delivery due now, and resets its number of attempts.
+    /// Returns `false` if there is no such delivery or it is neither.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn retry_delivery(&self, id: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE delivery SET state = 'pending', attempt = 0, next_at = ?1, waits_since = ?1, updated_at = ?1 \
                    WHERE id = ?2 AND state IN ('dead', 'pending')";
@@ -45,13 +44,14 @@ impl Store {
             == 1)
     }
 
-    /// As [`Store::retry_delivery`], all that `filter` means; its state is `dead`, unless it says
-    /// `pending`. How many.
+    /// As [`Store::retry_delivery`], for all deliveries that match `filter`. Without the state
+    /// `pending`, it selects dead letters. Pending deliveries that are due already are left as they
+    /// are. Returns the number of deliveries that were changed.
     ///
     /// # Errors
-    /// When the database refuses; what was taken up until then is.
+    /// When the database cannot be written; what was changed until then stays changed.
     pub async fn retry_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
-        // What is due already is left as it is: each step finds others.
+        // The condition excludes changed rows, so each step finds others.
         let sql = match filter.state {
             Some(DeliveryState::Pending) => concat!(
                 "UPDATE delivery SET attempt = 0, next_at = ?5, waits_since = ?5, updated_at = ?5 WHERE id IN ",
@@ -69,10 +69,11 @@ impl Store {
         self.in_steps(sql, filter, Timestamp::now()).await
     }
 
-    /// Deletes one dead letter, or one that waits. False: it is neither.
+    /// Deletes a dead letter or a pending delivery. Returns `false` if there is no such delivery or
+    /// it is neither.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn purge_delivery(&self, id: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM delivery WHERE id = ? AND state IN ('dead', 'pending')";
         Ok(self
@@ -82,10 +83,11 @@ impl Store {
             == 1)
     }
 
-    /// Deletes all that `filter` means; its state is `dead`, unless it says `pending`. How many.
+    /// Deletes all deliveries that match `filter`. Without the state `pending`, it selects dead
+    /// letters. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses; what was deleted until then is.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn purge_deliveries(&self, filter: &DeliveryFilter) -> Result<u64, StoreError> {
         let sql = match filter.state {
             Some(DeliveryState::Pending) => concat!(
@@ -104,14 +106,14 @@ impl Store {
         self.in_steps(sql, filter, Timestamp::now()).await
     }
 
-    /// Gives up what waits since before `oldest`: a receiver that never comes back does not fill
-    /// the disk. How many.
+    /// Turns deliveries that have been pending since before `oldest` into dead letters, so that a
+    /// receiver that never comes back does not fill the disk. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses; what was given up until then is.
+    /// When the database cannot be written; what was given up until then stays so.
     pub async fn give_up_deliveries(&self, oldest: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE delivery SET state = 'dead', updated_at = ?1, \
-                   reason = 'it waited longer than [delivery] max_age; last: ' || coalesce(reason, 'it was not tried') \
+                   reason = 'it waited longer than [delivery] max_age; last error: ' || coalesce(reason, 'none, it was never tried') \
                    WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_line WHERE state = 'pending' AND waits_since < ?2 LIMIT ?3)";
         let mut all = 0;
         loop {
@@ -128,10 +130,10 @@ impl Store {
         }
     }
 
-    /// Forgets dead letters that were given up before `oldest`. True: there were some.
+    /// Deletes dead letters that were given up before `oldest`. Returns whether there were any.
     ///
     /// # Errors
-    /// When the database refuses; what was forgotten until then stays forgotten.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn prune_dead_letters(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_dead WHERE state = 'dead' AND updated_at < ? LIMIT ?)";
         let mut any = false;

@@ -1,7 +1,7 @@
-//! Finding deliveries for people: newest first, in pages.
+//! Listing deliveries for people: in pages, newest first.
 //!
-//! Dead letters have an index of their own. For the other states a page looks at a bounded number
-//! of rows, so it may be short or empty and still name a next one.
+//! Dead letters have an index of their own. For the other states a page examines a bounded number
+//! of rows, so it may be short or even empty although there is a next page.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -11,21 +11,21 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Rows one page looks at.
+/// Rows that one page examines at most.
 const LOOKED_AT: u32 = 100_000;
 
-/// Which deliveries are meant; what is none does not matter.
+/// Selects deliveries. A field that is `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Of this notifier.
+    /// The notifier plugin.
     pub plugin: Option<String>,
-    /// To this receiver, as the notifier calls it.
+    /// The receiver, by the notifier's name for it.
     pub target: Option<String>,
-    /// In this state.
+    /// The state.
     pub state: Option<DeliveryState>,
-    /// Made then or later.
+    /// Created at this time or later.
     pub since: Option<Timestamp>,
-    /// Made before.
+    /// Created before this time.
     pub until: Option<Timestamp>,
 }
 
@@ -34,25 +34,25 @@ pub struct DeliveryFilter {
 pub struct DeliveryPage {
     /// Newest first.
     pub rows: Vec<Delivery>,
-    /// Where the next page begins; none: this was the last.
+    /// `before` of the next page; `None` if this is the last one.
     pub next: Option<String>,
 }
 
-/// How many deliveries of a receiver are in a state.
+/// Number of pending and dead deliveries of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryCount {
     /// The notifier.
     pub plugin: String,
     /// Its name for the receiver.
     pub target: String,
-    /// To be tried at their time.
+    /// Deliveries that are still to be tried.
     pub pending: u64,
     /// Dead letters.
     pub dead: u64,
 }
 
 impl Store {
-    /// One page of deliveries, from `before` on.
+    /// One page of at most `limit` deliveries that are older than the delivery `before`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -73,8 +73,8 @@ impl Store {
                 .fetch_optional(&mut *self.readers.get().await?)
                 .await?
         };
-        // Left to itself, SQLite would walk through all rows in the order of the answer until it
-        // has seen enough dead ones.
+        // Without `INDEXED BY`, SQLite would scan all rows in the order of the result until it has
+        // found enough dead ones.
         let sql = if dead {
             select!(
                 "delivery INDEXED BY delivery_dead WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) AND ?2 IS ?2 AND ?3 IS ?3 AND (?4 IS NULL OR plugin = ?4) ",
@@ -114,7 +114,7 @@ impl Store {
         Ok(DeliveryPage { rows, next })
     }
 
-    /// One delivery; none: there is none of that name.
+    /// The delivery with an id, or `None` if there is none.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -126,7 +126,7 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// How much waits and how much is dead, by receiver; those with neither are left out.
+    /// Pending and dead deliveries by receiver. Receivers with neither are left out.
     ///
     /// # Errors
     /// When the database cannot be read.

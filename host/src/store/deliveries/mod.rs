@@ -1,4 +1,4 @@
-//! Deliveries: one row per event and target.
+//! Deliveries of events: one row per event and target.
 
 mod due;
 mod letters;
@@ -15,24 +15,24 @@ pub use self::list::{DeliveryCount, DeliveryFilter, DeliveryPage};
 use super::{Store, StoreError, script::Script};
 use crate::model::Timestamp;
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// To be tried at its time.
+    /// Still to be tried.
     Pending,
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered,
-    /// A dead letter: given up; it stays until somebody delivers it again or purges it, or until
-    /// its time is over.
+    /// A dead letter: it was given up. It stays until it is retried or purged, or until the
+    /// retention time of dead letters has passed.
     Dead,
-    /// Ended untold: what it would tell is true no more, such as a QR that can be scanned.
+    /// Ended without being delivered, because its event is out of date, such as an expired QR code.
     Stale,
 }
 
 impl DeliveryState {
-    /// Its name in the API and in the table.
+    /// The name in the API and in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,53 +47,53 @@ impl DeliveryState {
 /// A delivery to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Its name.
+    /// Its id, `dlv_…`.
     pub id: String,
-    /// The notifier.
+    /// The notifier plugin.
     pub plugin: String,
-    /// The notifier's name for the receiver; empty while it could not say who is told.
+    /// The notifier's name for the receiver; empty until the notifier could name its targets.
     pub target: String,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub attempt: u32,
-    /// When it is to be tried, and why not now; none: now.
+    /// When it is tried next, and why it is not due now; `None` if it is.
     pub again: Option<(Timestamp, String)>,
 }
 
 /// One delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its name.
+    /// Its id, `dlv_…`.
     pub id: String,
-    /// The event's place in the log.
+    /// Sequence number of the event in the log.
     pub event_seq: i64,
-    /// The notifier.
+    /// The notifier plugin.
     pub plugin: String,
-    /// The notifier's name for the receiver; empty while it could not say who is told.
+    /// The notifier's name for the receiver; empty until the notifier could name its targets.
     pub target: String,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
-    /// Attempts so far, since it was last taken up.
+    /// Number of attempts since it was created or last retried by request.
     pub attempt: u32,
-    /// When it is tried again.
+    /// When it is tried next.
     pub next_at: Timestamp,
-    /// Why it failed last.
+    /// Why the last attempt failed.
     pub reason: Option<String>,
-    /// When the event became a delivery.
+    /// When it was created.
     pub made_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// What an attempt made of a delivery.
+/// The outcome of a delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered,
-    /// Again then, for this reason.
+    /// Try again at this time, for this reason.
     Retry(Timestamp, String),
-    /// Never, for this reason.
+    /// Never again, for this reason.
     Dead(String),
-    /// Never, because it is true no more, for this reason.
+    /// Never again, because the event is out of date, for this reason.
     Stale(String),
 }
 
@@ -119,7 +119,7 @@ fn read(row: &SqliteRow) -> Result<Delivery, StoreError> {
     })
 }
 
-/// Stores what events (by their places) gave rise to.
+/// Stores the deliveries of events, which are given by sequence number.
 pub(super) fn insert_all(
     script: &mut Script,
     events: &[(i64, Vec<NewDelivery>)],
@@ -157,10 +157,10 @@ pub(super) fn insert_all(
 }
 
 impl Store {
-    /// Notes attempts, each of another delivery.
+    /// Records the outcomes of attempts, each of another delivery.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn attempted(&self, attempts: &[(String, Update)]) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let columns = |(id, update): &(String, Update)| match update {

@@ -1,4 +1,4 @@
-//! Lines of deliveries: fair, and as quick with many as with few.
+//! The queues of deliveries: each receiver is read from its own beginning.
 
 use crate::{
     model::{Envelope, Event, EventId, Timestamp},

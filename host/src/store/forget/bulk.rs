@@ -1,4 +1,4 @@
-//! Bulk orders: what they say, then they themselves.
+//! Retention of bulk orders: first their texts are deleted, later the orders.
 
 use super::{STEP, Throttle};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Store {
-    /// Deletes the texts and variables of orders from before `oldest` whose recipients are all
-    /// taken in: the messages have their own.
+    /// Deletes the texts and variables of orders from before `oldest` that have no pending
+    /// recipients. The messages have copies of their own.
     pub(super) async fn redact_orders(
         &self,
         oldest: Timestamp,
@@ -32,7 +32,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets orders from before `oldest` whose messages are all forgotten.
+    /// Deletes orders from before `oldest` whose messages are all deleted.
     pub(super) async fn prune_orders(
         &self,
         oldest: Timestamp,
@@ -58,7 +58,7 @@ impl Store {
         Ok(())
     }
 
-    /// Does something with the recipients of an order, some at a time.
+    /// Runs `sql` on the recipients of an order, a range of positions at a time.
     async fn each_recipient(
         &self,
         sql: &'static str,

@@ -1,5 +1,5 @@
-//! Copies of the database from before an upgrade: they hold what messages say, so they go when
-//! those texts do.
+//! Retention of database copies from before an upgrade: they contain message texts, so they are
+//! deleted when those texts reach their age.
 
 use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
 
@@ -11,10 +11,11 @@ use crate::{
 };
 
 impl Store {
-    /// Deletes copies from before an upgrade that were made before `oldest`. True: there were some.
+    /// Deletes copies from before an upgrade that were made before `oldest`. Returns whether there
+    /// were any.
     ///
     /// # Errors
-    /// When the folder cannot be read or a copy not be deleted.
+    /// When the folder cannot be read or a copy cannot be deleted.
     pub async fn forget_copies(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let path = Arc::clone(&self.path);
         let done = tokio::task::spawn_blocking(move || forget(&path, oldest))
@@ -57,7 +58,7 @@ fn forget(path: &Path, oldest: Timestamp) -> io::Result<bool> {
             .as_millis();
         if i64::try_from(made).unwrap_or(i64::MAX) < oldest.0 {
             fs::remove_file(entry.path())?;
-            warn!(copy = %entry.path().display(), "the copy from before an upgrade is deleted: what messages in it say has reached its age");
+            warn!(copy = %entry.path().display(), "the copy from before an upgrade is deleted, because the message texts in it are older than [storage] keep_bodies");
             went = true;
         }
     }

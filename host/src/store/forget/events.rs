@@ -1,4 +1,5 @@
-//! Events: what their messages say, then they themselves with their deliveries.
+//! Retention of events: first their message contents are deleted, later the events with their
+//! deliveries.
 
 use super::{STEP, Throttle, list};
 use crate::{
@@ -6,12 +7,12 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Events looked at at a time.
+/// Events examined per query.
 const LOOKED_AT: i64 = 1000;
 
 impl Store {
-    /// Deletes what the messages of events from before `oldest` say, unless a delivery of the event
-    /// is still to be made.
+    /// Deletes the message contents of events from before `oldest`, except of events with pending
+    /// deliveries.
     pub(super) async fn redact_events(
         &self,
         oldest: Timestamp,
@@ -19,7 +20,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let find = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
                     AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
-        // Wherever an event has what a message says, and only there.
+        // `json_replace` changes these fields only where they exist.
         let change = "UPDATE event SET body = 0, envelope = CASE WHEN json_valid(envelope) \
                       THEN json_replace(envelope, '$.event.content', json(?1), '$.event.message.content', json(?1)) ELSE '{}' END \
                       WHERE seq IN (SELECT value FROM json_each(?2)) \
@@ -44,14 +45,15 @@ impl Store {
         }
     }
 
-    /// Forgets events from before `oldest` that nobody waits for, with their deliveries. Dead
-    /// letters keep their event. True: there was something.
+    /// Deletes events from before `oldest` that are routed and have neither pending deliveries nor
+    /// dead letters. Their other deliveries are deleted with them. Returns whether anything was
+    /// deleted.
     ///
     /// # Errors
-    /// When the database refuses; what was forgotten until then stays forgotten.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn prune_events(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        // Nothing says which are the oldest but their place: the log is read from its beginning, as
-        // far as it is old.
+        // There is no index by time, so the log is read from its beginning until a page has no old
+        // events.
         let find = "SELECT seq, at < ?1, NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state NOT IN ('delivered', 'stale')) \
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
         let (mut throttle, mut after) = (Throttle::begin(), 0);
@@ -91,10 +93,11 @@ impl Store {
         work.await
     }
 
-    /// Forgets which messages were told before `oldest`. True: there was something.
+    /// Deletes the records of inbound messages that were reported before `oldest`. Returns whether
+    /// anything was deleted.
     ///
     /// # Errors
-    /// When the database refuses; what was forgotten until then stays forgotten.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn prune_inbound(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
         let mut throttle = Throttle::begin();

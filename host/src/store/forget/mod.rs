@@ -1,8 +1,8 @@
-//! Forgetting: first what messages say, later what is known of them. Always in small steps, so that
-//! no send waits for it.
+//! Retention: deletes message contents first and the records of messages later. The work is done in
+//! small steps, so that no message waits for it.
 //!
-//! What is to go is looked for by readers, and goes by the writer, who checks it again: a row may
-//! have changed meanwhile.
+//! Readers find the rows to delete; the writer deletes them and checks them again, because a row
+//! may have changed meanwhile.
 
 mod bulk;
 mod copies;
@@ -18,15 +18,16 @@ use tokio::time::{Instant, sleep};
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
-/// Rows of one step; between two steps others write.
+/// Rows per step. Other writes run between two steps.
 const STEP: u16 = 100;
-/// Between two steps at least, and at most.
+/// Minimum and maximum pause between two steps.
 const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
-/// How many times as long as the step before took. That includes its wait for the writer: who is
-/// busy is asked less.
+/// The pause is this many times as long as the previous step took. That includes the wait for the
+/// writer, so a busy writer gets fewer steps.
 const REST_FACTOR: u32 = 4;
 
-/// Keeps steps through the database apart, so that others can write between them.
+/// Separates the steps of a pass through the database, so that others can write between them.
+/// Remembers whether there were any steps.
 pub(super) struct Throttle {
     begun: Instant,
     went: bool,
@@ -40,31 +41,31 @@ impl Throttle {
         }
     }
 
-    /// After a step that changed something: lets others write.
+    /// Pauses after a step, so that others can write.
     pub(super) async fn rest(&mut self) {
         self.went = true;
         sleep((self.begun.elapsed() * REST_FACTOR).clamp(REST.0, REST.1)).await;
         self.begun = Instant::now();
     }
 
-    /// Whether there was a step.
+    /// Whether there was any step.
     pub(super) fn went(&self) -> bool {
         self.went
     }
 }
 
-/// Places in a table as a JSON array, which is how a statement takes many.
+/// Sequence numbers as a JSON array, the form in which a statement takes several values.
 fn list(seqs: &[i64]) -> Result<String, StoreError> {
     Ok(serde_json::to_string(seqs)?)
 }
 
 impl Store {
-    /// Deletes what messages say that ended, and events that happened, before `oldest`: texts of
-    /// sends, of bulk orders whose recipients are all taken in, and of events that wait for no
-    /// delivery. True: there was something.
+    /// Deletes the contents of messages that ended before `oldest`, of bulk orders from before then
+    /// that have no pending recipients, and of events from before then that have no pending
+    /// deliveries. Returns whether anything was deleted.
     ///
     /// # Errors
-    /// When the database refuses; what was deleted until then stays deleted.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn redact(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let mut throttle = Throttle::begin();
         while self.redact_sends(oldest).await? {

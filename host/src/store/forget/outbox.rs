@@ -1,4 +1,5 @@
-//! Sends: their texts, then they themselves with their history and keys.
+//! Retention of outgoing messages: first their contents are deleted, later the messages with their
+//! history and idempotency keys.
 
 use super::{STEP, Throttle, list};
 use crate::{
@@ -6,14 +7,15 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// States that a send does not leave any more; as in the index `outbox_done`.
+/// Condition of messages whose state is final. Must be the same as in the index `outbox_done`.
 macro_rules! over {
     () => {
         "(state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1))"
     };
 }
 impl Store {
-    /// Deletes the texts of some sends that were over before `oldest`. False: there are none.
+    /// Deletes the contents of some messages that ended before `oldest`. Returns `false` if there
+    /// were none.
     pub(in crate::store) async fn redact_sends(
         &self,
         oldest: Timestamp,
@@ -30,17 +32,18 @@ impl Store {
             > 0)
     }
 
-    /// Forgets sends that were over before `rows`, with their history, and keys older than `keys`;
-    /// a send that a key names stays as long as the key. True: there was something.
+    /// Deletes idempotency keys older than `keys`, and messages that ended before `rows` with their
+    /// history. A message stays as long as a key refers to it. Also deletes bulk orders older than
+    /// `rows` whose messages are all deleted. Returns whether anything was deleted.
     ///
     /// # Errors
-    /// When the database refuses; what was forgotten until then stays forgotten.
+    /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn prune_outbox(&self, rows: Timestamp, keys: Timestamp) -> Result<bool, StoreError> {
         let mut throttle = Throttle::begin();
         while self.prune_keys(keys).await? {
             throttle.rest().await;
         }
-        // The texts of the oldest are gone as a rule.
+        // The contents of the oldest messages are usually deleted already.
         for redacted in [true, false] {
             self.prune_sends(rows, redacted, &mut throttle).await?;
         }
@@ -88,7 +91,7 @@ impl Store {
         }
     }
 
-    /// Those of them that are still over and that no key names.
+    /// Deletes those of the messages that are still final and that no idempotency key refers to.
     async fn forget_sends(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
         let still = concat!(
             "SELECT seq FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) AND +",

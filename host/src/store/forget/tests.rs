@@ -1,4 +1,4 @@
-//! Forgetting, on a database in a folder of its own whose files are searched for what must be gone.
+//! Retention, tested on a database whose files are searched for texts that must be gone.
 
 mod file;
 mod prune;
@@ -95,7 +95,7 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
         .expect(sql)
 }
 
-/// As the sender does it: the row is written three times, and grows.
+/// Sends a message as the sender does, which rewrites the row and lets it grow.
 async fn begin(store: &Store, token: i64, name: &str) {
     let row = get(store, name).await;
     let to = Address {
@@ -224,7 +224,7 @@ async fn receive(store: &Store, name: &str, text: &str) {
     );
 }
 
-/// Routes every event there is; those named `pending…` to a receiver.
+/// Routes all events. Those whose id contains `pending` get a delivery.
 async fn route(store: &Store) {
     let events = store.events_after(0, 10_000).await.expect("read");
     let new = events.iter().map(|event| {
@@ -244,7 +244,7 @@ async fn route(store: &Store) {
         .expect("routed");
 }
 
-/// The words that begin with `body-` anywhere in the database's files.
+/// All words that begin with `body-` anywhere in the database's files.
 fn bodies(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for file in ["wharf.db", "wharf.db-wal"] {
@@ -272,7 +272,7 @@ async fn settle(store: &Store) {
     assert_eq!(store.empty_log().await, Ok(true), "nobody reads");
 }
 
-/// `number` sends that ended, each with a text of so many bytes.
+/// Stores `number` messages that have ended, each with a text of `bytes` bytes.
 async fn ended(store: &Store, number: usize, bytes: usize) {
     let text = "body-x ".repeat(bytes / 7);
     let names: Vec<String> = (0..number).map(|n| format!("out_{n}")).collect();

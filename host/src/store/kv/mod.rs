@@ -1,4 +1,4 @@
-//! The plugins' key-value storage.
+//! Key-value storage of the plugins.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use crate::{
 
 const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 1 << 20;
-/// Keys in one list.
+/// Maximum number of keys in one list.
 const MAX_LIST: u32 = 1000;
 const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(key, 1, length(?4)) = ?4 \
                     AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
@@ -122,9 +122,9 @@ impl KvStore for Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>, KvError> {
-        // SQLite compares text by bytes; LIKE would fold case and know wildcards. A range of keys,
-        // so that no others are looked at: what follows a prefix sorts before as many of the last
-        // character.
+        // `LIKE` would ignore case and has wildcards. Instead the keys are a range of the index,
+        // because SQLite compares text by bytes: every key with this prefix sorts before the prefix
+        // followed by the highest characters.
         let last = format!("{prefix}{}", "\u{10FFFF}".repeat(MAX_KEY / 4));
         let rows = sqlx::query_scalar(LIST)
             .bind(&space.plugin)
@@ -141,7 +141,7 @@ impl KvStore for Store {
 }
 
 impl Store {
-    /// What the table has, expired or not.
+    /// The value in the table, expired or not.
     async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
         let query = sqlx::query(sql)
@@ -169,7 +169,8 @@ enum Written {
     Full,
 }
 
-/// Expired keys that go with a write. Each write makes at most one, so they do not pile up.
+/// Expired keys that each write deletes at most. A write adds at most one key, so expired keys do
+/// not pile up.
 const SWEPT: u32 = 16;
 const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
 const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
@@ -178,8 +179,8 @@ const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key I
 const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
                      SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
 
-/// Costs the same whatever the namespace holds: it looks at one key, at the namespace's sum, and at
-/// the first of what has expired.
+/// Writes a value. The cost does not depend on the size of the namespace: the function reads one
+/// key, the namespace's total and the first expired keys.
 async fn set(
     connection: &mut SqliteConnection,
     space: &KvSpace,
@@ -196,7 +197,7 @@ async fn set(
         .bind(key)
         .fetch_optional(&mut *connection)
         .await?;
-    // One that has expired is not there, and still takes its room.
+    // An expired key counts as missing, but its size still counts until it is deleted.
     let (version, size) = match found {
         Some((_, size, Some(at))) if at <= now => (None, size),
         Some((version, size, _)) => (Some(version), size),
@@ -218,7 +219,7 @@ async fn set(
         if used.unwrap_or(0).saturating_sub(size).saturating_add(added) <= quota {
             break;
         }
-        // Expired keys take no room from others.
+        // Expired keys are deleted before a write is refused for want of space.
         if sweep(connection, space, now).await? == 0 {
             return Ok(Written::Full);
         }
@@ -235,7 +236,7 @@ async fn set(
     Ok(Written::Yes)
 }
 
-/// Deletes some expired keys of a namespace; how many.
+/// Deletes some expired keys of a namespace. Returns their number.
 async fn sweep(
     connection: &mut SqliteConnection,
     space: &KvSpace,

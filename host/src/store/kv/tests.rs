@@ -1,4 +1,4 @@
-//! Versions, quotas and ends of values, and what a write costs.
+//! Versions, quotas and expiry of values, and the cost of a write.
 
 use super::*;
 use crate::store::scratch;
@@ -57,7 +57,7 @@ async fn values_have_versions_quotas_and_an_end() {
     assert_eq!(store.get(&mine, "gone").await, Ok(None));
 }
 
-/// Steps of SQLite's virtual machine that a write takes.
+/// Number of steps of SQLite's virtual machine that a write takes.
 async fn steps(connection: &mut SqliteConnection, space: &KvSpace, key: &str, value: &[u8]) -> u64 {
     use std::sync::{
         Arc,
@@ -113,7 +113,7 @@ async fn a_write_costs_the_same_whatever_the_namespace_holds() {
         steps(&mut connection, &mine, "new/1", b"22").await,
     );
     fill(101, 50_000, "NULL").await.expect("filled");
-    // Far in the future: none of them is looked at.
+    // They expire far in the future, so none of them is examined.
     fill(50_001, 80_000, "9000000000000").await.expect("filled");
     let many = (
         steps(&mut connection, &mine, "new/2", b"1").await,
@@ -124,7 +124,7 @@ async fn a_write_costs_the_same_whatever_the_namespace_holds() {
         many.0 <= few.0 + 20 && many.1 <= few.1 + 20,
         "{few:?} steps with 100 keys, {many:?} with 80,000"
     );
-    // And no statement of it walks through the namespace.
+    // No statement of a write may scan the namespace.
     for sql in [FIND, USED, SWEEP, WRITE, LIST] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
@@ -194,7 +194,7 @@ async fn the_sum_of_a_namespace_is_right_whatever_is_done_to_it() {
 async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
     let (_dir, store) = scratch().await;
     let mine = space(None, 1 << 20);
-    // More than one write sweeps away.
+    // More keys than one write deletes.
     for n in 0..40 {
         store
             .set(

@@ -1,9 +1,10 @@
-//! The commit point of sends, many at a time.
+//! Stores accepted messages, many in one batch. Their commit is the point from which a message is
+//! accepted.
 //!
-//! A batch costs a handful of statements however many callers it serves, and fewer trips to the
-//! database's thread: the first statement takes the beginning of the transaction with it, the last
-//! one its commit. A row that cannot be stored does not take its neighbours with it: the batch is
-//! undone to a savepoint and its rows are stored one by one.
+//! A batch costs a handful of statements however many callers it serves. The first statement's text
+//! includes the beginning of the transaction and the last one's its commit, which saves trips to
+//! the database thread. If a row cannot be stored, the batch is rolled back to a savepoint and its
+//! rows are stored one by one, so that the others are not lost.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -25,44 +26,46 @@ use crate::{
     },
 };
 
-/// A send to be stored.
+/// A message to be stored.
 #[derive(Debug, Clone)]
 pub struct NewRow {
-    /// Its name.
+    /// Its id, `out_…`.
     pub id: OutboxId,
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// Made by us.
+    /// WhatsApp's id of the message, made by the gateway.
     pub message_id: MessageId,
-    /// To whom.
+    /// The recipient as requested.
     pub recipient: Recipient,
-    /// What; its `send_at` is when.
+    /// The content and the time of sending (`send_at`).
     pub message: OutboundMessage,
-    /// What goes first.
+    /// Its priority in the queue.
     pub priority: Priority,
-    /// Not to be begun after.
+    /// Sending does not begin after this time.
     pub expires_at: Option<Timestamp>,
-    /// So that a retry is not a second message.
+    /// Makes a retried request return the same message instead of sending a second one.
     pub idempotency: Option<Idempotency>,
-    /// How it came here, oldest first.
+    /// Its history so far, oldest step first.
     pub history: Vec<Step>,
-    /// Begun at once, if nothing holds it back: its address is known.
+    /// Set if sending may begin in the same commit, provided that nothing holds the message back.
+    /// Its address has to be known.
     pub fast_path: Option<FastPath>,
 }
 
-/// How a send begins in the commit that stores it.
+/// Lets sending begin in the commit that stores the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FastPath {
-    /// The lease of the sender that will give it to the page.
+    /// The lease token of the sender that will hand the message to the page.
     pub token: i64,
 }
 
-/// What became of a send to be stored.
+/// The result of storing a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accept {
-    /// Stored now.
+    /// The message was stored.
     New,
-    /// Stored and begun now, in this row: from here on the page may have it.
+    /// The message was stored as this row and its sending has begun: from here on the page may have
+    /// it.
     Begun(Box<OutboxRow>),
     /// The key was used for the same request before.
     Known(OutboxId),
@@ -79,21 +82,21 @@ impl From<Used> for Accept {
     }
 }
 
-/// As [`Accept`], with the row.
+/// An accepted message, as its caller is told of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {
-    /// The send's name.
+    /// The message's id, `out_…`.
     pub id: OutboxId,
-    /// WhatsApp's id.
+    /// WhatsApp's id of the message.
     pub message_id: MessageId,
-    /// Where it stands.
+    /// Its state.
     pub state: RowState,
-    /// It was accepted under the same key before.
+    /// Whether it was accepted under the same key before.
     pub known: bool,
 }
 
-/// Stores the sends of a batch, its last work, and commits it if it can with the last statement;
-/// the answers are in the order of the rows.
+/// Stores the messages of a batch, which are its last work, and commits with the last statement
+/// where possible. The answers are in the order of the rows.
 pub(in crate::store) async fn all(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -103,7 +106,7 @@ pub(in crate::store) async fn all(
         Ok(answers) => return answers.into_iter().map(Ok).collect(),
         Err(error) => error,
     };
-    // No row is to blame for a full disk, nor for a transaction that is not there any more.
+    // A full disk or a transaction that SQLite has ended is not the fault of a single row.
     let undone = transaction.undo(connection).await;
     if rows.len() == 1 || error == StoreError::Full || undone.is_err() {
         return vec![Err(error); rows.len()];
@@ -112,7 +115,7 @@ pub(in crate::store) async fn all(
     for row in rows {
         let stored = together(connection, transaction, std::slice::from_ref(row), false).await;
         if stored.is_err() {
-            // Fails when the transaction is gone; the first reason is the one to tell.
+            // Fails if the transaction is gone; the first error is the one to report.
             let _ = transaction.undo(connection).await;
         }
         answers.push(stored.and_then(|mut one| {
@@ -123,8 +126,8 @@ pub(in crate::store) async fn all(
     answers
 }
 
-/// All rows or none. `last`: nothing comes after them in the transaction, so the commit may go with
-/// them.
+/// Stores all rows or none. `last` says that nothing follows in the transaction, so that the commit
+/// may be part of the last statement.
 async fn together(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -160,13 +163,14 @@ async fn together(
     Ok(answers)
 }
 
-/// A statement with what is to be said before it, once.
+/// Prefixes the first statement with the pending `opening` of the transaction.
 fn opened(opening: &mut &'static str, sql: &str) -> AssertSqlSafe<String> {
-    // Constants of the callers.
+    // Safe: both texts are constants of the callers.
     AssertSqlSafe([std::mem::take(opening), sql].concat())
 }
 
-/// Takes the keys of the rows; whose key was taken before is told so.
+/// Reserves the idempotency keys of the rows. A row whose key was used before is answered with what
+/// the key was used for.
 async fn keys(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -213,13 +217,13 @@ async fn keys(
     Ok(answers)
 }
 
-/// A send with the chat that it belongs to.
+/// A message with the chat in whose order it is sent.
 type Queued<'a> = (&'a NewRow, Recipient);
-/// The same with the lease and the step of one that begins at once.
+/// The same, with the lease token and the history step if its sending begins at once.
 type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
-/// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp
-/// has made of the number that was asked for. A group has its own.
+/// Finds the chat of each message: for an opaque id, that of the number behind it; for a number,
+/// that of WhatsApp's canonical form of it. A group is a chat of its own.
 async fn with_queues<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -258,13 +262,13 @@ async fn with_queues<'a>(
     Ok(rows.into_iter().map(|row| (row, queue(row))).collect())
 }
 
-/// What holds back the sends of a session.
+/// What prevents messages of a session from being sent at once.
 struct Held {
-    /// The lease of its sender.
+    /// The current lease token of its sender.
     token: Option<i64>,
-    /// All of them.
+    /// Whether all messages are held back.
     all: bool,
-    /// Those of these chats, because the page may or may not have one before.
+    /// Chats that are held back, because the page may or may not have an earlier message of them.
     queues: HashSet<String>,
 }
 
@@ -290,8 +294,8 @@ async fn held(
     })
 }
 
-/// Which of the rows begin at once: those that may, and before which nothing of their session
-/// waits.
+/// Finds the rows whose sending begins at once: they have a [`FastPath`], and nothing of their
+/// session waits before them.
 async fn clear(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -312,7 +316,7 @@ async fn clear(
             .fast_path
             .is_some_and(|fast_path| session.token == Some(fast_path.token))
             && not_before(row) <= now;
-        // The next one of that chat waits for this one.
+        // A second message to the same chat has to wait for the first.
         let begins = may && !session.all && session.queues.insert(queue.to_string());
         session.all |= !begins && not_before(row) <= now;
         clear.push(begins);
@@ -330,8 +334,8 @@ fn not_before(row: &NewRow) -> i64 {
     row.message.send_at.map_or(0, |at| at.0)
 }
 
-/// The rows and how they came here, with the commit behind the last ones if they are the `last`
-/// work; returns those that `begin`.
+/// Inserts the rows with their history; the last statement includes the commit if they are the
+/// `last` work. Returns the row of each message whose sending begins, in order.
 async fn messages<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
@@ -417,8 +421,8 @@ async fn messages<'a>(
                 .bind(*kind)
                 .bind(detail.as_str());
         }
-        // Nobody else writes: their places follow each other. The table of their history has no
-        // places.
+        // There is no other writer, so the sequence numbers are consecutive. The history table is
+        // `WITHOUT ROWID` and does not change the last row id.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
         begun.extend((first..).zip(piece).map(|(seq, (row, queue, begins))| {

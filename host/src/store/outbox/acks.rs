@@ -1,5 +1,5 @@
-//! Acknowledgements. They come in swarms, so those that came together are noted together: a
-//! statement for each table, however many there are.
+//! Recording of acknowledgements. They arrive in bursts, so those that arrive together are recorded
+//! together, with one statement per table.
 
 use std::collections::HashMap;
 
@@ -16,21 +16,21 @@ use crate::{
     store::{Store, StoreError, events, pacing, script::Script, unreadable::UnreadableRows},
 };
 
-/// An acknowledgement.
+/// An acknowledgement of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// Of which message.
+    /// WhatsApp's id of the message.
     pub id: MessageId,
-    /// In which chat.
+    /// The chat it is in.
     pub address: Address,
-    /// How far it has come.
+    /// How far the message has come.
     pub level: AckLevel,
-    /// When that was heard.
+    /// When the gateway heard of it.
     pub at: Timestamp,
 }
 
 impl OutboxRow {
-    /// Takes an acknowledgement in.
+    /// Applies an acknowledgement to the row.
     pub fn acknowledge(&mut self, ack: &Ack) {
         let chat = &ack.address.chat;
         self.message_key
@@ -46,12 +46,13 @@ impl OutboxRow {
 }
 
 impl Store {
-    /// Notes acknowledgements, in their order, and appends the events that `tell` makes of each and
-    /// the row before it, in one commit. Levels only rise: what is no news is left out. Returns the
-    /// rows as each of the others found them.
+    /// Records acknowledgements, in their order, and in the same commit appends the events that
+    /// `tell` makes of each acknowledgement and the row before it. Levels only rise: an
+    /// acknowledgement that does not raise the level is ignored. Returns, for each of the others,
+    /// the row as it was before.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn acknowledge(
         &self,
         client: &ClientId,
@@ -111,7 +112,8 @@ impl Store {
     }
 }
 
-/// The begun sends that the acknowledgements name, and whether their recipients are known.
+/// The messages that the acknowledgements refer to, if their sending has begun, and whether their
+/// recipients are acquaintances.
 async fn named(
     connection: &mut SqliteConnection,
     client: &ClientId,
@@ -143,7 +145,7 @@ async fn named(
         .collect())
 }
 
-/// Writes the rows as they are now.
+/// Adds an update that writes the rows as they are now.
 fn keep<'a>(
     script: &mut Script,
     rows: impl Iterator<Item = &'a OutboxRow>,

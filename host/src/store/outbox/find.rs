@@ -1,4 +1,5 @@
-//! Finding sends: one by its names, the next in the queue, those in doubt; and counting them.
+//! Queries of outgoing messages: by id, the next ones in the queue, those without a known outcome;
+//! and counts of them.
 
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -11,11 +12,12 @@ use crate::{
     store::{Idempotency, Store, StoreError, idempotency},
 };
 
-/// No row is asked about later. One that seems to be was written before the clock went back.
+/// Longest possible delay in milliseconds until a message of unknown outcome is asked about again.
+/// A later time was written before the clock was set back, and is ignored.
 const LONGEST_DOUBT: u64 = 3_600_000;
 
 impl Store {
-    /// One send.
+    /// The message with an id, or `None` if there is none.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -27,7 +29,8 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The send with that WhatsApp id, once it was begun.
+    /// The message with a WhatsApp id, if its sending has begun. An unreadable row counts as
+    /// missing.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -43,12 +46,13 @@ impl Store {
         .bind(&id.0)
         .fetch_optional(&mut *self.readers.get().await?)
         .await?;
-        // News of one that cannot be read must not keep news of the others from being noted.
+        // An unreadable row must not prevent news of other messages from being recorded.
         Ok(row.as_ref().and_then(|row| self.readable_row(row)))
     }
 
-    /// The next sends of a session's queue after a place in it: interactive ones first, then in the
-    /// order of acceptance. Those whose time has not come are not in the queue.
+    /// The next messages of a session's queue after a position in it: interactive ones first, then
+    /// in the order of acceptance. Messages that are held, such as scheduled ones, are not in the
+    /// queue.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -70,19 +74,19 @@ impl Store {
                 .bind(limit)
                 .fetch_all(&mut *self.readers.get().await?)
                 .await?;
-            // With one that is set aside there is room for another.
+            // Rows that were set aside make room for others.
             if let Some(rows) = self.all_readable(&rows).await? {
                 return Ok(rows);
             }
         }
     }
 
-    /// Sends that have not begun, due or not; at most 500.
+    /// Queued messages of a session, due or not; at most 500. Empty only if there are none.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn queued(&self, client: &ClientId) -> Result<Vec<OutboxRow>, StoreError> {
-        // One after the other: each has an index of its own.
+        // One query per value of `held`, because each has a partial index of its own.
         for sql in [
             select!(
                 "WHERE client = ? AND state = 'queued' AND held = 0 ORDER BY priority, seq LIMIT 500"
@@ -112,7 +116,7 @@ impl Store {
         Ok(vec![])
     }
 
-    /// Queued sends whose deadline is over; at most 500.
+    /// Queued messages whose deadline has passed; at most 500.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -132,7 +136,7 @@ impl Store {
         self.readable(&rows).await
     }
 
-    /// Whether a send waits for its time, and it has come.
+    /// Whether the time of a scheduled message, of any session, has come.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -144,8 +148,8 @@ impl Store {
             .await?)
     }
 
-    /// Sends that were begun and have no outcome, or one that may still be found out, after a
-    /// place; oldest first, at most 200.
+    /// Messages whose sending has begun and whose outcome is missing or unknown but may still be
+    /// found out. Oldest first, after the sequence number `after`, at most [`DOUBTS`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -174,7 +178,8 @@ impl Store {
         self.readable(&rows).await
     }
 
-    /// Whose sends were begun and have no outcome, or one that may still be found out.
+    /// Sessions with messages whose sending has begun and whose outcome is missing or may still be
+    /// found out.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -191,7 +196,8 @@ impl Store {
         clients.iter().map(read).collect()
     }
 
-    /// How many sends were begun before `oldest` and have no outcome yet.
+    /// Number of messages whose sending began before `oldest` and whose outcome is missing or may
+    /// still be found out.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -209,7 +215,7 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// How many sends have no outcome.
+    /// Number of messages that are queued, being sent or of unknown outcome.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -223,13 +229,13 @@ impl Store {
             .await?)
     }
 
-    /// How many sends have no outcome, by session and place: see [`QUEUE_PLACES`]. What is unknown
-    /// for good has ended.
+    /// Number of messages without an outcome, by session and by one of [`QUEUE_PLACES`]. A message
+    /// that is unknown for good has ended and does not count.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn queue_counts(&self) -> Result<Vec<(String, &'static str, u64)>, StoreError> {
-        // Each part has an index of its own.
+        // Each part uses a partial index of its own.
         let sql = "SELECT client, 0 AS place, count(*) AS n FROM outbox INDEXED BY outbox_queue WHERE state = 'queued' AND held = 0 GROUP BY client UNION ALL
                    SELECT client, 1, count(*) FROM outbox INDEXED BY outbox_held WHERE state = 'queued' AND held = 1 GROUP BY client UNION ALL
                    SELECT client, 2, count(*) FROM outbox INDEXED BY outbox_parked WHERE state = 'queued' AND held = 2 GROUP BY client UNION ALL
@@ -263,7 +269,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// The send that is stored under a key. None: the key is new.
+    /// The message that is stored under a key, or `None` if the key is new.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -273,7 +279,7 @@ impl Store {
             .map(Accept::from))
     }
 
-    /// The steps of a send, oldest first.
+    /// The history of a message, oldest step first. `message` is its sequence number.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -298,7 +304,7 @@ impl Store {
             let together: Option<Vec<(String, Value)>> =
                 self.unreadable
                     .ok_or_report("message_history", || message.to_string(), together);
-            // It says that there was something.
+            // Shows that there was a step, although it cannot be read.
             let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
             steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow {
                 at,

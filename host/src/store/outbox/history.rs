@@ -1,7 +1,9 @@
-//! What happened to a send, step by step. A step is written in the commit of what it tells of.
+//! The history of messages, step by step. A step is written in the commit of the change that it
+//! records.
 //!
-//! Steps of one commit are one row of the table, without a kind and with all of them: most sends
-//! are accepted with a verdict or two, and a row less for each is a tenth of the work.
+//! Several steps of one commit share one row, which has an empty kind and all steps in `detail`.
+//! Most messages are accepted together with one or two verdicts, and a separate row for each would
+//! add a tenth to the work.
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -17,14 +19,14 @@ pub struct Step {
     /// `accepted`, `verdict`, `held`, `released`, `sending`, `requeued`, `unknown`, `not_sent`,
     /// `sent`, `ack` or `retried`.
     pub kind: &'static str,
-    /// A JSON object; never the message's body.
+    /// Details as a JSON object; never the message's text.
     pub detail: Value,
 }
 
-/// A step that was written.
+/// A recorded step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRow {
-    /// When.
+    /// When it was recorded.
     pub at: Timestamp,
     /// As in [`Step`].
     pub kind: String,
@@ -33,20 +35,19 @@ pub struct HistoryRow {
 }
 
 impl Step {
-    /// A step.
+    /// Creates a step.
     #[must_use]
     pub fn new(kind: &'static str, detail: Value) -> Self {
         Self { kind, detail }
     }
 
-    /// From here on the page may have it, in that chat.
+    /// The step of a message whose sending begins: from here on the page may have it in `chat`.
     pub(super) fn begun(attempt: i64, chat: &str) -> Self {
         Self::new("sending", json!({"attempt": attempt, "chat": chat}))
     }
 }
 
-/// Writes a step. A step like the one before (a look-up that fails again and again) is not written
-/// twice.
+/// Writes a step, unless it equals the last one, as with a look-up that fails repeatedly.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
     message: i64,
@@ -66,7 +67,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// The kind and the detail of the row of some steps.
+/// The columns `kind` and `detail` of a row that holds these steps.
 pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreError> {
     Ok(match steps {
         [step] => (step.kind, serde_json::to_string(&step.detail)?),
@@ -82,8 +83,8 @@ pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreErro
     })
 }
 
-/// Writes steps of several messages (by their places), each message's in their order and each
-/// message once, in one statement.
+/// Adds one statement that writes steps of several messages, given by sequence number. A message
+/// may occur only once.
 pub(super) fn note_all(
     script: &mut Script,
     messages: &[(i64, Vec<Step>)],

@@ -1,5 +1,5 @@
-//! Sends that were accepted for another account than the session has now: out of the queue (`held =
-//! 3`) until somebody releases or cancels them. Nothing waits for them.
+//! Messages that were accepted for another account than the session has now. They are out of the
+//! queue (`held = 3`) until somebody releases or cancels them, and nothing waits for them.
 
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -14,14 +14,14 @@ use crate::{
     store::{Store, StoreError, script::Script},
 };
 
-/// Takes everything out of the queue that waits for a session, whatever it waits for.
+/// Holds all queued messages of a session, whatever else holds them back.
 pub(in crate::store) async fn hold_all(
     connection: &mut SqliteConnection,
     client: &str,
     rest: &mut Script,
 ) -> Result<(), StoreError> {
     let mut held = Vec::new();
-    // One after the other: each has an index of its own.
+    // One statement per value of `held`, because each has a partial index of its own.
     for sql in [
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 0 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 2 RETURNING seq",
@@ -41,7 +41,8 @@ pub(in crate::store) async fn hold_all(
     )
 }
 
-/// Puts what is held for a session back, each to where it would wait now.
+/// Releases the held messages of a session. Those whose time has not come stay scheduled, the
+/// others enter the queue.
 pub(in crate::store) async fn release_all(
     connection: &mut SqliteConnection,
     client: &str,
@@ -71,7 +72,7 @@ fn note(rest: &mut Script, messages: Vec<i64>, step: &Step) -> Result<(), StoreE
 }
 
 impl Store {
-    /// Sends that are held because they were accepted for another account; at most 500.
+    /// Messages that are held because they were accepted for another account; at most 500.
     ///
     /// # Errors
     /// When the database cannot be read.

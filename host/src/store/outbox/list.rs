@@ -1,7 +1,8 @@
-//! Finding sends for people: newest first, in pages.
+//! Listing messages for people: in pages, newest first.
 //!
-//! No index serves these filters, because each would cost every accept; instead a page looks at a
-//! bounded number of rows. A page may therefore be short or empty and still name a next one.
+//! No index serves these filters, because each index would make every accept slower. Instead a page
+//! examines a bounded number of rows, so it may be short or even empty although there is a next
+//! page.
 
 use sqlx::Row;
 
@@ -11,41 +12,42 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Rows one page looks at.
+/// Sequence numbers that one page covers at most.
 const LOOKED_AT: i64 = 100_000;
 
-/// Which sends are wanted; what is none does not matter.
+/// Selects messages. A field that is `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// Of this session.
+    /// The session.
     pub client: Option<ClientId>,
-    /// In this state.
+    /// The state.
     pub state: Option<RowState>,
-    /// To this recipient, under whichever of the forms by which they are known.
+    /// The recipient, in any form that is known to be the same.
     pub to: Option<Recipient>,
-    /// Accepted then or later.
+    /// Accepted at this time or later.
     pub since: Option<Timestamp>,
-    /// Accepted before.
+    /// Accepted before this time.
     pub until: Option<Timestamp>,
-    /// Before this place; none: from the newest on.
+    /// Only messages with a smaller sequence number; `None` starts with the newest.
     pub before: Option<i64>,
-    /// Rows of a page.
+    /// Rows of a page at most.
     pub limit: u32,
 }
 
-/// A page of sends.
+/// A page of messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     /// Newest first.
     pub rows: Vec<OutboxRow>,
-    /// Sends of the page that cannot be read: written by another version, or broken.
+    /// Messages of the page that cannot be read because they were written by another version or are
+    /// damaged.
     pub unreadable: Vec<OutboxId>,
-    /// [`Filter::before`] of the next page; none: this was the last.
+    /// [`Filter::before`] of the next page; `None` if this is the last one.
     pub next: Option<i64>,
 }
 
 impl Store {
-    /// One page of sends.
+    /// One page of messages.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -84,7 +86,7 @@ impl Store {
                 None => unreadable.push(OutboxId(row.try_get("id")?)),
             }
         }
-        // Places begin at 1.
+        // Sequence numbers begin at 1.
         Ok(Listed {
             rows: read,
             unreadable,
@@ -92,8 +94,9 @@ impl Store {
         })
     }
 
-    /// The sends that `words` name: an id of ours, one of WhatsApp's (bare or as a key), or an
-    /// idempotency key of `scope`.
+    /// The messages that `words` identifies, newest first, at most 50. It is an id of the gateway,
+    /// an id of WhatsApp (bare or within a message key), or an idempotency key of `scope`. A
+    /// scheduled message is not found by its WhatsApp id.
     ///
     /// # Errors
     /// When the database cannot be read.

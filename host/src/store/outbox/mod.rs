@@ -1,4 +1,4 @@
-//! Rows of the outbox: what they are, and how one is read.
+//! The outbox table: its rows and the queries on them.
 
 mod accept;
 mod acks;
@@ -33,7 +33,7 @@ use crate::model::{
     Recipient, Timestamp,
 };
 
-/// Names one accepted send: `out_` and a lower-case ULID.
+/// Identifies an accepted message: `out_` and a lower-case ULID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct OutboxId(pub String);
@@ -44,20 +44,20 @@ impl fmt::Display for OutboxId {
     }
 }
 
-/// Where a send stands.
+/// The state of an accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "TEXT", rename_all = "snake_case")]
 pub enum RowState {
-    /// Committed; the page has not been touched for it.
+    /// Accepted and stored; sending has not begun.
     Queued,
-    /// The page has been asked, or is about to be.
+    /// The message was handed to the page, or is about to be.
     Sending,
-    /// It may have left; being found out.
+    /// It may or may not have been sent; the gateway tries to find out.
     Unknown,
-    /// WhatsApp's server has it.
+    /// WhatsApp's server has acknowledged it.
     Sent,
-    /// It will not leave.
+    /// It was not sent and will not be.
     NotSent,
 }
 
@@ -75,49 +75,49 @@ impl RowState {
     }
 }
 
-/// One accepted send.
+/// The outbox row of an accepted message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRow {
-    /// Order of acceptance.
+    /// Sequence number, in the order of acceptance.
     pub seq: i64,
-    /// Its name.
+    /// Its id, `out_…`.
     pub id: OutboxId,
-    /// By which session.
+    /// The session that sends it.
     pub client: ClientId,
-    /// WhatsApp's id of the message, made before anything else.
+    /// WhatsApp's id of the message, made by the gateway when it accepted the message.
     pub message_id: MessageId,
-    /// To whom, as it was asked for.
+    /// The recipient as requested.
     pub recipient: Recipient,
-    /// Whose chat it belongs to, within which sends keep their order: the recipient, or the number
-    /// that is known to be behind their opaque id.
+    /// The queue it belongs to, in which the messages of one chat keep their order. Named by the
+    /// recipient, or by the number that is known to be behind the recipient's opaque id.
     pub queue: Recipient,
-    /// What.
+    /// The message.
     pub message: OutboundMessage,
-    /// Where it stands.
+    /// Its state.
     pub state: RowState,
-    /// Why it was not sent.
+    /// Stable code of why it was not sent.
     pub code: Option<FailureCode>,
-    /// For people.
+    /// The same as text for people; also why the outcome is unknown.
     pub reason: Option<String>,
-    /// The chat it went to.
+    /// WhatsApp's id of the chat that it was handed to the page for.
     pub chat: Option<String>,
-    /// The serialized key.
+    /// WhatsApp's serialized message key, once the page has stored the message.
     pub message_key: Option<String>,
-    /// WhatsApp's number of the last acknowledgement; 0: none.
+    /// WhatsApp's number of the highest acknowledgement; 0 if there is none.
     pub ack: i64,
-    /// What goes first.
+    /// Its priority in the queue.
     pub priority: Priority,
-    /// How often it was begun.
+    /// How often its sending has begun.
     pub attempt: i64,
-    /// A queued one that failed for the moment is tried again then; 0: never failed. One of unknown
-    /// outcome is asked about then.
+    /// When a queued message that failed for the moment is tried again (0 means at once), or when
+    /// the page is asked next about a message of unknown outcome.
     pub retry_at: Timestamp,
-    /// Not to be begun after.
+    /// Sending does not begin after this time.
     pub expires_at: Option<Timestamp>,
-    /// Nobody is asked about it any more: the profile that began it is gone, or it was asked about
-    /// for long enough.
+    /// The page is not asked about it any more, because the browser profile that sent it is gone or
+    /// because it was asked for long enough.
     pub profile_gone: bool,
-    /// What it said was deleted.
+    /// Its content was deleted by retention.
     pub redacted: bool,
     /// When it was accepted.
     pub created_at: Timestamp,
@@ -154,27 +154,28 @@ impl OutboxRow {
     }
 }
 
-/// How a send ends.
+/// How a message ends without an acknowledgement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finish {
-    /// With an outcome that stays.
+    /// It was not sent. This is final.
     NotSent(FailureCode, String),
-    /// Nobody knows yet.
+    /// The outcome is unknown; the page is asked about it.
     Unknown(String),
-    /// Nobody will know any more, and nobody is asked.
+    /// The outcome is unknown for good; the page is not asked any more.
     Lost(String),
 }
 
-/// Which of the sends that were begun are meant.
+/// Selects messages whose sending has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubtful {
-    /// Each that has no outcome, or one that may still be found out.
+    /// All whose outcome is missing or may still be found out.
     All,
-    /// Of those whose outcome is unknown only the ones that are to be asked about by then.
+    /// As `All`, but of those of unknown outcome only the ones that are due to be asked about by
+    /// this time.
     Due(Timestamp),
 }
 
-/// Rows of a page of doubtful sends.
+/// Rows that [`Store::begun`](super::Store::begun) returns at most.
 pub const DOUBTS: usize = 200;
 macro_rules! select {
     ($(also $column:literal;)? $($rest:literal),+) => {
@@ -225,11 +226,11 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
     })
 }
 
-/// Where a send without an outcome can be: in the queue, not due yet, held by a restriction, a
-/// budget or another account, with the page, or with an outcome that is being found out.
+/// Places of messages without an outcome, as metrics name them: in the queue, scheduled, held (by a
+/// restriction, a budget or a change of account), being sent, or of unknown outcome.
 pub const QUEUE_PLACES: [&str; 5] = ["waiting", "scheduled", "held", "sending", "unknown"];
 
-/// Puts what was set aside back to where it is looked at: this version may be able to read it.
+/// Puts rows that were set aside back, because this version may be able to read them.
 pub(super) async fn look_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE outbox SET held = held - 4 WHERE held >= 4")
         .execute(connection)

@@ -1,6 +1,6 @@
-//! Sends to strangers while none may go: they are out of the queue (`held = 2`), so that a look at
-//! the queue costs the same however many of them wait. They come back in the order in which they
-//! were accepted.
+//! Messages to strangers that wait while no stranger may be written to. They are out of the queue
+//! (`held = 2`), so that reading the queue costs the same however many of them wait. They return in
+//! the order of acceptance.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,11 +14,11 @@ use crate::{
 };
 
 impl Store {
-    /// Takes sends out of the queue, by their places. Those whose recipient has become known
-    /// meanwhile stay in it.
+    /// Parks messages, given by sequence number. Those whose recipient has become an acquaintance
+    /// meanwhile stay in the queue.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn park(
         &self,
         client: &ClientId,
@@ -44,10 +44,10 @@ impl Store {
             .await
     }
 
-    /// Puts the first parked sends of a session back into the queue.
+    /// Puts the first `limit` parked messages of a session back into the queue.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn unpark(&self, client: &ClientId, limit: u32) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET held = 0 WHERE seq IN (SELECT seq FROM outbox WHERE client = ? AND state = 'queued' AND held = 2
                    ORDER BY priority, seq LIMIT ?)";
@@ -57,7 +57,7 @@ impl Store {
             .map(drop)
     }
 
-    /// The first parked send of each of the chats, for each priority.
+    /// The sequence number of the first parked message of each of the chats, by priority.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -87,8 +87,8 @@ impl Store {
     }
 }
 
-/// The recipient of this chat is no stranger any more: what was parked for them is in the queue
-/// again.
+/// Puts the parked messages of a chat back into the queue, because its recipient is no longer a
+/// stranger.
 pub(in crate::store) async fn unpark_known(
     connection: &mut SqliteConnection,
     client: &str,

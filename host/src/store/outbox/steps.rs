@@ -1,5 +1,5 @@
-//! What moves a send on. Every step is one guarded update, so that it happens once whoever asks for
-//! it, and carries its step of the history and its event in the same commit.
+//! State changes of messages. Every change is one guarded update, so that it happens once even if
+//! it is requested twice. Its history step and its event are part of the same commit.
 
 use serde_json::json;
 
@@ -12,42 +12,44 @@ use crate::{
     store::{Store, StoreError, Urgency, events, pacing, script::Script},
 };
 
-/// How a send begins.
+/// With what the sending of a message begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begin {
-    /// The sender's lease.
+    /// The sender's lease token.
     pub token: i64,
-    /// Counted for pacing: true, to a stranger; false, to somebody known. None: not counted.
+    /// How pacing counts the message: `Some(true)` as one to a stranger, `Some(false)` as one to an
+    /// acquaintance, `None` not at all.
     pub counted: Option<bool>,
 }
 
-/// What became of a send that was to begin.
+/// The result of beginning to send a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// From here on the page may have it.
+    /// It has begun: from here on the page may have the message.
     Yes,
-    /// It is not in the queue any more: it was cancelled, or held back.
+    /// The message is not in the queue any more: it was cancelled or held.
     NotQueued,
-    /// Somebody else sends for this session now.
+    /// Another sender has taken the lease of this session.
     LeaseLost,
 }
 
 impl Store {
-    /// The commit point of a send: on the disk when this returns. Of many at once with one key, one
-    /// is stored.
+    /// Stores a message. It is on the disk when this returns. If several requests with one
+    /// idempotency key arrive at once, one is stored.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too many writes wait; [`StoreError::Moved`]; when the database
-    /// refuses.
+    /// [`StoreError::Busy`] if too many writes are queued, [`StoreError::Moved`] if the file is not
+    /// at its path, or when the database cannot be written.
     pub async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         self.place.check()?;
         self.writer.accept(row).await
     }
 
-    /// Takes over the sending of a session; whoever did it before can change nothing any more.
+    /// Takes the lease for sending in a session and returns its token. A sender with an earlier
+    /// token cannot begin to send any more.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn lease(&self, client: &ClientId) -> Result<i64, StoreError> {
         let client = client.to_string();
         self.writer
@@ -60,11 +62,11 @@ impl Store {
             .await
     }
 
-    /// Begins a send: from here on the page may have it. `judged`: what the plugins said at this
-    /// moment.
+    /// Marks a message as being sent: from here on the page may have it. `judged` are the verdicts
+    /// of the plugins at this moment.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn begin_send(
         &self,
         row: &OutboxRow,
@@ -104,10 +106,11 @@ impl Store {
             .await
     }
 
-    /// Notes that what was begun until now was begun by a profile that is gone.
+    /// Records that the browser profile from which the messages were sent whose sending has begun
+    /// is gone.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn profile_gone(&self, client: &ClientId) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET profile_gone = 1 WHERE client = ? AND state IN ('sending', 'unknown') AND profile_gone = 0";
         self.writer
@@ -116,12 +119,12 @@ impl Store {
             .map(drop)
     }
 
-    /// Puts a send back into the queue, in its old place: the page has never had it. It is tried
-    /// again at `retry_at`. One that another login has begun stays what it is: it would leave from
-    /// another account.
+    /// Puts a message that the page has never had back into the queue, at its old position. It is
+    /// tried again at `retry_at`. A message whose sending was begun by an earlier login keeps its
+    /// state, because it would be sent from another account.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn requeue(
         &self,
         id: &OutboxId,
@@ -142,10 +145,11 @@ impl Store {
             .await
     }
 
-    /// Notes when a send of unknown outcome is to be asked about again, by its place.
+    /// Records when the page is to be asked again about a message of unknown outcome, given by
+    /// sequence number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn ask_again(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET retry_at = ? WHERE seq = ? AND state = 'unknown'";
         self.writer
@@ -154,10 +158,10 @@ impl Store {
             .map(drop)
     }
 
-    /// Lets the sends into the queue whose time has come.
+    /// Moves scheduled messages, of all sessions, whose time has come into the queue.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         let sql =
             "UPDATE outbox SET held = 0 WHERE state = 'queued' AND held = 1 AND not_before <= ?";
@@ -167,10 +171,10 @@ impl Store {
             .map(drop)
     }
 
-    /// Notes where the page has put a message.
+    /// Records in which chat and under which key the page has stored a message.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn stored_as(
         &self,
         id: &OutboxId,
@@ -186,12 +190,12 @@ impl Store {
         self.writer.script(script, urgency).await
     }
 
-    /// Ends a send without an acknowledgement, if it is in one of the `from` states, and appends
-    /// the event of that in the same commit. `judged`: what the plugins said at this moment. False
-    /// when it was in none of the states.
+    /// Ends a message without an acknowledgement if it is in one of the `from` states, and appends
+    /// its event in the same commit. `judged` are the verdicts of the plugins at this moment.
+    /// Returns `false` if it is in none of the states.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn finish(
         &self,
         id: &OutboxId,
@@ -211,8 +215,8 @@ impl Store {
                 Box::pin(async move {
                     let mut rest = Script::default();
                     let allowed = |state| from.contains(&state);
-                    // One is lost once; one that is beginning to be unknown may be asked about at
-                    // once.
+                    // A message is lost only once. One that has just become unknown may be asked
+                    // about at once.
                     let sql = "UPDATE outbox SET state = ?1, code = ?2, reason = ?3, updated_at = ?4, profile_gone = profile_gone OR ?9, \
                                retry_at = iif(?1 = 'unknown', 0, retry_at) WHERE id = ?5 AND \
                                ((state = 'queued' AND ?6) OR (state = 'sending' AND ?7) OR (state = 'unknown' AND ?8 AND NOT (?9 AND profile_gone))) \
@@ -244,12 +248,12 @@ impl Store {
             .await
     }
 
-    /// Puts a send that ended without leaving back into the queue, at once and without a deadline.
-    /// False when it has not ended so, because what was sent or may have been is never sent again,
-    /// and when nobody knows any more what it said.
+    /// Puts a message that was not sent back into the queue, to be sent at once and without a
+    /// deadline. Returns `false` if the message is in another state, because what was or may have
+    /// been sent is never sent again, or if its content was deleted.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn retry(&self, id: &OutboxId) -> Result<bool, StoreError> {
         let id = id.clone();
         self.writer

@@ -1,7 +1,7 @@
-//! Rows of the outbox that cannot be read: written by another version, or broken. They are named,
-//! and taken out of the queue and of what the page is asked about (4 is added to `held`, which
-//! keeps why a row was held before), so that nothing waits for them. Each start looks at them
-//! again: after an upgrade they may be readable.
+//! Outbox rows that cannot be read because they were written by another version or are damaged.
+//! They are reported and set aside: 4 is added to `held`, which preserves the reason for which a
+//! row was held before. Such a row is neither sent nor asked about, and nothing waits for it. Each
+//! start puts the rows back, because they may be readable after an upgrade.
 
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Store {
-    /// The rows that can be read; the others are set aside.
+    /// Returns the rows that can be read, and sets the others aside.
     pub(super) async fn readable(&self, rows: &[SqliteRow]) -> Result<Vec<OutboxRow>, StoreError> {
         let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
@@ -30,8 +30,8 @@ impl Store {
         Ok(good)
     }
 
-    /// As [`Store::readable`]. None: some were set aside, so that others may be found in their
-    /// places.
+    /// As [`Store::readable`], but returns `None` if rows were set aside. The caller then repeats
+    /// its query, because other rows may take their places.
     pub(super) async fn all_readable(
         &self,
         rows: &[SqliteRow],
@@ -40,7 +40,7 @@ impl Store {
         Ok((good.len() == rows.len()).then_some(good))
     }
 
-    /// A row. None: it cannot be read, and that is named.
+    /// Reads a row. Returns `None` and reports the row if it cannot be read.
     pub(super) fn readable_row(&self, row: &SqliteRow) -> Option<OutboxRow> {
         self.unreadable.ok_or_report(
             "outbox",
@@ -49,11 +49,11 @@ impl Store {
         )
     }
 
-    /// Ends the queued sends of a session that cannot be read, without an event: nobody can say
-    /// what they were. How many those were.
+    /// Cancels the queued messages of a session that cannot be read. There is no event, because
+    /// their content is unknown. Returns their number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub async fn cancel_unreadable(
         &self,
         client: &ClientId,
@@ -120,7 +120,7 @@ mod tests {
         for n in 0..40 {
             accepted(&store, &format!("out_{n:02}"), "4915123456789").await;
         }
-        // All but one: more than are looked at at a time.
+        // All but one, which is more than one query returns.
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram') WHERE id <> 'out_39'").await;
         for _ in 0..2 {
             assert_eq!(
@@ -165,7 +165,7 @@ mod tests {
             "one that is asked for by name is told"
         );
 
-        // Of the version that wrote them.
+        // Some become readable, as after an upgrade.
         store.spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text') WHERE id < 'out_10'").await;
         store.close().await;
         let store = Store::open(&path).await.expect("store");

@@ -1,9 +1,10 @@
-//! A batch: one transaction for what was asked for at a time, and one flush to the disk.
+//! A batch: one transaction, and one flush to the disk, for all requests that are taken from the
+//! queue at a time.
 //!
-//! A job that fails takes no neighbour with it: it is undone to its savepoint, and the transaction
-//! goes on. Sends are stored last, together. The last work takes the commit with it where it can;
-//! answers are given after the commit. What SQLite cannot have done by the job's own fault (a full
-//! disk, an I/O error, a lock) fails the batch, with that reason.
+//! A failed job does not affect the others: it is rolled back to its savepoint, and the transaction
+//! continues. Messages are stored last, together. The last work includes the commit where possible,
+//! and replies are sent after the commit. An error that is not the job's own fault (a full disk, an
+//! I/O error, a lock) fails the whole batch.
 
 use std::collections::VecDeque;
 
@@ -21,10 +22,10 @@ use crate::store::{
     transaction::{COMMIT, Transaction, execute},
 };
 
-/// What is left to be done of a batch.
+/// The remaining work of a batch.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// Who wants the write-ahead log emptied.
+    /// Requests to truncate the write-ahead log.
     empty_log: Vec<Answer<bool>>,
     jobs: VecDeque<Job>,
     sends: Vec<(NewRow, Answer<Accept>)>,
@@ -43,18 +44,19 @@ impl Batch {
         batch
     }
 
-    /// Does the work and commits it; adds the replies that are to be given then. What was not begun
-    /// when it fails stays in the batch.
+    /// Does the work and commits it. Adds to `replies` what has to be sent afterwards. Work that
+    /// was not begun when the batch fails stays in the batch.
     ///
     /// # Errors
-    /// When nothing was committed.
+    /// When the transaction failed. Then nothing was committed, unless the commit itself failed
+    /// with an unknown result.
     pub(super) async fn commit(
         &mut self,
         connection: &mut WriteConnection,
         replies: &mut Vec<Reply>,
     ) -> Result<(), StoreError> {
         for answer in self.empty_log.drain(..) {
-            // The asker may be gone.
+            // The receiver may be gone.
             let _ = answer.send(empty_log(connection).await);
         }
         if self.jobs.is_empty() && self.sends.is_empty() {
@@ -67,7 +69,7 @@ impl Batch {
         result
     }
 
-    /// Answers what was not begun.
+    /// Answers the work that was not begun.
     pub(super) fn refuse(self, error: &StoreError) {
         for job in self.jobs {
             job.refuse(error.clone());
@@ -119,8 +121,8 @@ async fn empty_log(connection: &mut WriteConnection) -> Result<bool, StoreError>
     Ok(file::empty_log(connection.get().await?).await?)
 }
 
-/// Runs a script. One that fails by its own fault is alone in it; the asker of one that fails
-/// otherwise hears with the others why the batch was not committed.
+/// Runs a script. If it fails through its own fault, only its caller gets an error. Otherwise its
+/// caller, like all others, is told why the batch was not committed.
 async fn run_script(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -133,7 +135,7 @@ async fn run_script(
     let done = if !single {
         run_with_commit(connection, transaction.opening(), script, last).await
     } else if transaction.is_single() {
-        // It is a transaction by itself.
+        // A single statement is a transaction by itself.
         script.run(connection, "", "").await
     } else {
         match execute(connection, transaction.keeping()).await {
@@ -162,7 +164,7 @@ async fn run_script(
     Ok(())
 }
 
-/// Runs what steps have left to be run, or undoes what they have done.
+/// Runs the statements that a `Steps` job has left for the end, or undoes the job if it failed.
 async fn run_rest(
     connection: &mut SqliteConnection,
     transaction: &mut Transaction,
@@ -194,16 +196,16 @@ async fn run_rest(
     };
     let told = failure.clone();
     replies.push(Box::new(move |_| reply(Err(told))));
-    // How much SQLite has undone by itself depends on the statement: nothing of it is relied on.
+    // On a full disk SQLite may have rolled back the statement or the transaction, so nothing is
+    // relied on.
     if failure == StoreError::Full {
         return Err(failure);
     }
-    // There is nothing to go back to when SQLite has ended the transaction: the first reason says
-    // why.
+    // The rollback fails if SQLite has ended the transaction; the first error says why.
     transaction.undo(connection).await.map_err(|_| failure)
 }
 
-/// Runs a script, with the commit behind it when it is the last work of the batch.
+/// Runs a script, followed by the commit if it is the last work of the batch.
 async fn run_with_commit(
     connection: &mut SqliteConnection,
     opening: &str,
@@ -215,9 +217,8 @@ async fn run_with_commit(
         .await
 }
 
-/// Whether `SQLite` has undone the statement that failed and nothing else: the statement itself is
-/// to blame, and the transaction goes on. A full disk, an I/O error or a lock concern the whole
-/// batch.
+/// Whether the failed statement itself is to blame, so that `SQLite` has undone only that statement
+/// and the transaction can continue. A full disk, an I/O error or a lock concerns the whole batch.
 fn is_own_fault(error: &sqlx::Error) -> bool {
     /// `ERROR`, `TOOBIG`, `CONSTRAINT`, `MISMATCH` and `RANGE`, see
     /// <https://www.sqlite.org/rescode.html>.

@@ -1,6 +1,6 @@
-//! The one connection that writes. It is thrown away after a failure, because nobody knows then how
-//! far SQLite has ended the transaction by itself, and made anew for the next batch: so the gateway
-//! writes again as soon as a full disk has room.
+//! The writing connection. It is discarded after a failed batch, because SQLite may have rolled
+//! back parts of the transaction, and reopened for the next batch. So writing resumes as soon as a
+//! full disk has space again.
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tracing::error;
@@ -15,7 +15,7 @@ pub(super) struct WriteConnection {
 }
 
 impl WriteConnection {
-    /// `open` was made of `options`, and is to the file of `place`.
+    /// `open` was opened with `options` and is connected to the file of `place`.
     pub(super) fn new(options: SqliteConnectOptions, open: SqliteConnection, place: Place) -> Self {
         Self {
             options,
@@ -24,15 +24,16 @@ impl WriteConnection {
         }
     }
 
-    /// The connection.
+    /// Returns the connection, and reopens it if it was closed.
     ///
     /// # Errors
-    /// When it has to be made anew and another file is at the place by now, or it cannot be opened.
+    /// [`StoreError::Moved`] if it has to be reopened and another file is at the path, or when it
+    /// cannot be opened.
     pub(super) async fn get(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         let connection = match self.open.take() {
             Some(connection) => connection,
             None => {
-                // Another file at that place would get what belongs to this one.
+                // Otherwise another file at that path would get the data of this one.
                 self.place.look()?;
                 self.options.connect().await?
             }
@@ -40,12 +41,12 @@ impl WriteConnection {
         Ok(self.open.insert(connection))
     }
 
-    /// Closes it. A transaction that is open is rolled back by that.
+    /// Closes the connection, which rolls back an open transaction.
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.open.take()
             && let Err(error) = connection.close().await
         {
-            error!(%error, "the connection that writes did not close");
+            error!(%error, "the write connection was not closed cleanly");
         }
     }
 }

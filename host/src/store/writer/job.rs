@@ -1,9 +1,9 @@
-//! What the writer is asked for.
+//! The requests that the writer takes.
 //!
-//! Work has three shapes, because each saves what costs most in its place. A [`Script`] is known
-//! before it begins and takes one trip to the database's thread. Steps read first and decide by
-//! what they find, at a trip for each statement. Sends come in floods and are stored together, with
-//! a statement for each table however many they are.
+//! There are three kinds of work, each made for its main cost. A [`Script`] consists of statements
+//! that are known beforehand and takes one trip to the database thread. [`Steps`] read first and
+//! decide by the result, which takes one trip per statement. Accepted messages arrive in bursts and
+//! are stored together, with one statement per table however many they are.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -15,37 +15,37 @@ use crate::store::{
     script::Script,
 };
 
-/// How soon a job has to be committed.
+/// How soon a job is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// Somebody waits for it: in the next batch.
+    /// In the next batch, because somebody waits for it.
     Now,
-    /// Nobody waits for it, but what is urgent must find it done: it runs first in the next batch.
+    /// First in the next batch. Nobody waits for it, but urgent jobs have to find it done.
     FirstDeferrable,
-    /// Nobody waits for it: it waits some milliseconds for others to share a commit with.
+    /// Within some milliseconds, to share a commit with others, because nobody waits for it.
     Deferrable,
 }
 
-/// Where the result of a job goes.
+/// Channel for the result of a job.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-/// Answers a job, once it is known whether its batch was committed.
+/// Answers a job. Takes whether its batch was committed.
 pub(super) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What the writer is asked for.
+/// A request to the writer.
 pub(super) enum Request {
     Job(Job, Urgency),
-    /// A send to be stored.
+    /// Store an accepted message.
     Accept(Box<NewRow>, Answer<Accept>),
-    /// The write-ahead log to be emptied, which is done between two transactions.
+    /// Truncate the write-ahead log, which happens between two transactions.
     EmptyLog(Answer<bool>),
 }
 
-/// Work for a transaction.
+/// Work within a transaction.
 pub(super) enum Job {
-    /// Statements that are known before they run, all or none of them. The answer is how many rows
-    /// a single one changed.
+    /// Statements that are known beforehand; either all or none take effect. The answer is the
+    /// number of rows that a single statement changed.
     Script(Script, Answer<u64>),
-    /// Statements that depend on what is read first.
+    /// Statements that depend on what was read before.
     Steps(Box<dyn Steps>),
 }
 
@@ -68,23 +68,23 @@ impl Job {
     }
 }
 
-/// The answer to a job, given when its batch has ended: the result, or why the batch was not
-/// committed.
+/// Makes the reply to a job: its result, or why its batch was not committed.
 pub(super) fn reply<T: Send + 'static>(answer: Answer<T>, result: Result<T, StoreError>) -> Reply {
     Box::new(move |committed| {
-        // The asker may be gone; the work is done all the same.
+        // The receiver may be gone; the work is done all the same.
         let _ = answer.send(result.and_then(|value| committed.map(|()| value)));
     })
 }
 
-/// What steps came to.
+/// The outcome of running [`Steps`].
 pub(super) struct Done {
-    /// The statements that are left to be run, or why what was done is to be undone.
+    /// The statements that are left to be run, or the error because of which the job has to be
+    /// undone.
     pub(super) rest: Result<Script, StoreError>,
     pub(super) reply: Reply,
 }
 
-/// A job whose statements depend on each other, whatever its result is.
+/// A job whose statements depend on what it reads. The trait hides the type of its result.
 pub(super) trait Steps: Send {
     fn run(self: Box<Self>, connection: &mut SqliteConnection) -> BoxFuture<'_, Done>;
 
@@ -92,7 +92,7 @@ pub(super) trait Steps: Send {
     fn refuse(self: Box<Self>, error: StoreError);
 }
 
-/// Steps with the one who waits for their result.
+/// A closure that does the work, with the channel for its result.
 pub(super) struct Asked<T, F> {
     pub(super) work: F,
     pub(super) answer: Answer<T>,
@@ -122,7 +122,7 @@ where
     }
 
     fn refuse(self: Box<Self>, error: StoreError) {
-        // The asker may be gone.
+        // The receiver may be gone.
         let _ = self.answer.send(Err(error));
     }
 }

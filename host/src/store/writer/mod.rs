@@ -1,9 +1,9 @@
-//! The one writer, and group commit.
+//! The single writer, which commits in groups.
 //!
-//! Whoever writes sends a request to a thread of its own, which commits together what has queued up
-//! meanwhile. `queue` decides what goes into the next batch, `batch` is its transaction,
-//! `connection` what it runs on, `job` the shapes of work. Transactions and savepoints are plain
-//! statements: those of sqlx make its thread wait until each was heard of.
+//! All writes are requests to one thread, which commits together what has queued up during the last
+//! commit. `queue` decides what goes into the next batch, `batch` is its transaction, `connection`
+//! the connection, `job` the kinds of work. Transactions and savepoints are plain statements,
+//! because sqlx's own ones make its thread wait for an answer to each.
 
 mod batch;
 mod connection;
@@ -34,13 +34,13 @@ use super::{
     script::{Script, Statement},
 };
 
-/// Asks the thread that writes. Cheap to clone.
+/// Handle to the writer thread. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
-    /// None: the writer is closed.
+    /// `None` once the writer is closed.
     requests: Arc<Mutex<Option<mpsc::Sender<Request>>>>,
     sender: mpsc::WeakSender<Request>,
-    /// True when the thread has done its last work; closed when it broke off.
+    /// `true` once the thread has finished; closed without that if it panicked.
     over: watch::Receiver<bool>,
 }
 
@@ -51,10 +51,11 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `connection` was made of `options`, and is to the file of `place`.
+    /// Starts the thread. `connection` was opened with `options` and is connected to the file of
+    /// `place`.
     ///
     /// # Errors
-    /// When the system has no room for a thread.
+    /// When the thread or its runtime cannot be created.
     pub(super) fn start(
         options: SqliteConnectOptions,
         connection: SqliteConnection,
@@ -74,7 +75,7 @@ impl Writer {
                     inbox,
                     askers,
                 ));
-                // Fails when nobody waits for the end.
+                // Fails if nobody waits for the end.
                 let _ = end.send(true);
             })?;
         Ok(Self {
@@ -84,10 +85,10 @@ impl Writer {
         })
     }
 
-    /// Runs `work` inside the next transaction; returns when that is on the disk.
+    /// Runs `work` in the next transaction, and returns once that is on the disk.
     ///
     /// # Errors
-    /// What the work fails with, which undoes it; or why its batch was not committed.
+    /// The error of the work, which is then undone, or the reason why its batch was not committed.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -104,7 +105,7 @@ impl Writer {
         .await
     }
 
-    /// As [`Writer::write`], for what nobody waits for.
+    /// As [`Writer::write`], for work that may be deferred.
     ///
     /// # Errors
     /// As [`Writer::write`].
@@ -124,8 +125,8 @@ impl Writer {
         .await
     }
 
-    /// As [`Writer::write`], for work that leaves the last of its statements to be run with the
-    /// commit.
+    /// As [`Writer::write`], for work that returns its last statements as a script, which is run
+    /// together with the commit.
     ///
     /// # Errors
     /// As [`Writer::write`].
@@ -158,17 +159,17 @@ impl Writer {
         .await
     }
 
-    /// Runs statements inside one of the next transactions, all or none; returns when that is on
-    /// the disk.
+    /// Runs a script in one of the next transactions, all of it or nothing, and returns once that
+    /// is on the disk.
     ///
     /// # Errors
-    /// When a statement fails, or why the batch was not committed.
+    /// The error of a statement, or the reason why the batch was not committed.
     pub(super) async fn script(&self, script: Script, urgency: Urgency) -> Result<(), StoreError> {
         self.run(script, urgency).await.map(drop)
     }
 
-    /// Runs one statement inside the next transaction; how many rows it changed. Returns when that
-    /// is on the disk.
+    /// Runs one statement in the next transaction. Returns the number of changed rows once that is
+    /// on the disk.
     ///
     /// # Errors
     /// As [`Writer::script`].
@@ -176,7 +177,7 @@ impl Writer {
         self.run(Script::of(statement)?, Urgency::Now).await
     }
 
-    /// As [`Writer::statement`], for what nobody waits for.
+    /// As [`Writer::statement`], for a statement that may be deferred.
     ///
     /// # Errors
     /// As [`Writer::script`].
@@ -193,10 +194,10 @@ impl Writer {
             .await
     }
 
-    /// Stores a send, together with those that are in the same batch.
+    /// Stores an accepted message, together with the others of its batch.
     ///
     /// # Errors
-    /// Why it, or its batch, was not committed.
+    /// Why it or its batch was not committed.
     pub(super) async fn accept(&self, row: NewRow) -> Result<Accept, StoreError> {
         let (answer, result) = oneshot::channel();
         self.ask(Request::Accept(Box::new(row), answer), result)
@@ -206,7 +207,7 @@ impl Writer {
     /// See [`super::file::empty_log`].
     ///
     /// # Errors
-    /// When the database refuses.
+    /// When the database cannot be written.
     pub(super) async fn empty_log(&self) -> Result<bool, StoreError> {
         let (answer, result) = oneshot::channel();
         self.ask(Request::EmptyLog(answer), result).await
@@ -222,7 +223,7 @@ impl Writer {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::closed(),
         })?;
-        // Nobody answers when the work panicked, or when the writer has ended meanwhile.
+        // There is no answer if the work panicked or the writer has ended meanwhile.
         result.await.unwrap_or_else(|_| {
             Err(if self.sender.upgrade().is_some() {
                 StoreError::broken_off()
@@ -232,16 +233,16 @@ impl Writer {
         })
     }
 
-    /// Resolves when the thread that writes has ended: nothing is written any more.
+    /// Resolves when the writer thread has ended, after which nothing is written any more.
     pub(super) async fn ended(&self) {
         let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
-    /// Does what is queued and ends.
+    /// Finishes the queued work and ends the thread.
     pub(super) async fn close(&self) {
         self.requests.lock().await.take();
         if self.over.clone().wait_for(|over| *over).await.is_err() {
-            error!("the writer of the database ended badly");
+            error!("the database's writer thread has panicked");
         }
     }
 }

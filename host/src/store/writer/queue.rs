@@ -1,9 +1,8 @@
-//! The queue of the writer: what goes into the next batch.
+//! The writer's queue, which decides what goes into the next batch.
 //!
-//! Whatever has queued up while the last batch was committed goes into the next one. A job that
-//! nobody waits for is held back for some milliseconds, because a commit of its own costs more than
-//! the job; whoever waits does not wait for it, unless there is so much to commit that it makes no
-//! difference.
+//! Requests that queue up while a batch is committed form the next one. Deferrable jobs wait some
+//! milliseconds longer, because a commit of their own would cost more than the job. Urgent requests
+//! do not wait for them, unless so many are committed that it makes no difference.
 
 use std::{mem, time::Duration};
 
@@ -14,19 +13,19 @@ use tokio::{
 
 use super::job::{Request, Urgency};
 
-/// Requests that may wait before more are refused.
+/// Maximum number of queued requests; further ones are refused as busy.
 pub(super) const CAPACITY: usize = 4096;
-/// Requests in one batch.
+/// Requests that are taken from the channel at a time.
 const BATCH: usize = 256;
-/// How long deferrable jobs wait for others.
+/// How long deferrable jobs wait at most.
 const LINGER: Duration = Duration::from_millis(10);
-/// Up to this many urgent requests are committed without the deferrable ones.
+/// Up to this many urgent requests are committed without deferrable ones.
 pub(super) const FEW: usize = 4;
 
 pub(super) struct Queue {
     inbox: mpsc::Receiver<Request>,
     deferred: Vec<Request>,
-    /// When the deferred ones are committed at the latest.
+    /// When the deferred requests are committed at the latest.
     deadline: Instant,
 }
 
@@ -39,7 +38,7 @@ impl Queue {
         }
     }
 
-    /// The next batch. None: there will be no more.
+    /// The next batch, or `None` if all senders are gone and nothing is left.
     pub(super) async fn next(&mut self) -> Option<Vec<Request>> {
         loop {
             let mut urgent = Vec::with_capacity(BATCH);
@@ -87,7 +86,7 @@ mod tests {
         Request::Job(Job::Script(script, oneshot::channel().0), urgency)
     }
 
-    /// The next batch, each request by its urgency.
+    /// The urgencies of the requests in the next batch.
     async fn next(queue: &mut Queue) -> Vec<Urgency> {
         queue
             .next()

@@ -1,4 +1,4 @@
-//! What becomes of a batch when something in it fails.
+//! What happens to a batch when something in it fails.
 
 use futures_util::future::BoxFuture;
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -11,7 +11,7 @@ use crate::store::scratch;
 async fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
     let (_dir, store) = scratch().await;
     let limit = async |connection: &mut SqliteConnection| {
-        // The limit is the connection's, and a connection that has failed is not used again.
+        // The limit belongs to the connection, and a connection is not used again after a failure.
         sqlx::query("PRAGMA max_page_count = 1")
             .execute(connection)
             .await?;
@@ -37,7 +37,7 @@ async fn a_full_disk_is_named_and_writing_goes_on_when_there_is_room() {
     assert_eq!(large().await, Ok(()));
 }
 
-/// Asked while the writer is busy: one batch.
+/// Makes the requests while the writer is busy, so that they form one batch.
 async fn together<T>(store: &crate::store::Store, all: impl Future<Output = T>) -> T {
     let ((begun, is_begun), (end, ended)) = (oneshot::channel(), oneshot::channel());
     let busy = store.writer.write(move |_| {
@@ -79,7 +79,7 @@ async fn a_statement_that_fails_takes_no_neighbour_with_it() {
         "{results:?}"
     );
     assert_eq!(count(&store).await, 3);
-    // Alone as among others, and the connection is kept.
+    // The same if it is alone; the connection is kept.
     assert!(insert(&store, "alone").await.is_err());
     assert_eq!(insert(&store, "after").await, Ok(1));
 }
@@ -140,7 +140,7 @@ async fn a_lock_that_another_program_holds_is_named_as_busy() {
     assert_eq!(insert(&store, "held up").await, Ok(1));
 }
 
-/// A script that stores a row for each of the keys.
+/// A script that stores one row per key.
 fn rows(keys: &[&'static str]) -> Script {
     let mut script = Script::default();
     for key in keys {
@@ -197,7 +197,8 @@ async fn statements_that_belong_together_are_done_all_or_none() {
             .await,
         Ok(())
     );
-    // What work leaves to be done with the commit goes with it, alone as among others.
+    // A script that work leaves for the commit fails or succeeds with that work, whether it is
+    // alone or among others.
     let leaves = |key| {
         store
             .writer

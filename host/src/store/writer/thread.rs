@@ -1,7 +1,7 @@
-//! The thread that writes: takes one batch after the other, commits it and gives the answers.
+//! The writer thread: takes one batch after the other, commits it and sends the replies.
 //!
-//! It is a thread of its own, because each statement is a trip to sqlx's thread and back, and on
-//! the way back it would wait behind whatever else the runtime has to do.
+//! It is a thread of its own, because each statement is a trip to sqlx's thread and back, and the
+//! way back would have to wait for other tasks of the main runtime.
 
 use std::panic::AssertUnwindSafe;
 
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{store::error::StoreError, tasks::Trouble};
 
-/// Commits what comes in until nobody can ask any more. Work that panics costs its batch and the
-/// connection.
+/// Commits batches until the queue is closed. If work panics, its batch fails and the connection is
+/// reopened.
 pub(super) async fn run(
     mut connection: WriteConnection,
     inbox: mpsc::Receiver<Request>,
@@ -48,8 +48,8 @@ pub(super) async fn run(
                 .for_each(|reply: Reply| reply(outcome.clone()))
         };
         if many {
-            // From within the runtime: waking one of its tasks from another thread costs more than
-            // a task of its own.
+            // Replies are sent from within the main runtime, because waking several of its tasks
+            // from another thread costs more than spawning a task.
             askers.spawn(async move { answer() });
         } else {
             answer();
@@ -63,13 +63,12 @@ pub(super) async fn run(
 
 fn log(result: &Result<(), StoreError>, trouble: &mut Trouble) {
     match result {
-        // Whoever asked for a write is told of an error of the database, and says it with what was
-        // to be written.
+        // Callers get this error and log it together with what they wanted to write.
         Err(error @ StoreError::Database(_)) => {
             debug!(%error, "a batch of writes was not committed")
         }
         Err(error) if trouble.is_new(error) => {
-            error!(%error, "a batch of writes was not committed; more of the same cause are not told")
+            error!(%error, "a batch of writes was not committed; further failures with the same cause are not logged")
         }
         Ok(()) if trouble.is_over() => info!("writes are committed again"),
         _ => {}

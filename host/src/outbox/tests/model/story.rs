@@ -1,4 +1,4 @@
-//! What can happen to the outbox, drawn at random.
+//! Random events that can happen to the outbox.
 
 use proptest::prelude::*;
 
@@ -6,20 +6,20 @@ use crate::outbox::tests::fake::Death;
 
 #[derive(Debug, Clone)]
 pub(super) enum Happens {
-    /// To a chat, as a bulk message or not, perhaps under a key that is used again.
+    /// A message is accepted, perhaps under a key that is used again.
     Accept {
         chat: u8,
         bulk: bool,
         key: Option<u8>,
     },
-    /// The sender sends what it can.
+    /// The sender makes a pass over the queue.
     Pass,
-    /// The next one on the fast path is given to the page, or lost before.
+    /// The next message on the fast path is handed to the page, or lost before that.
     Given { lost: bool },
-    /// The page sends the first of its queue and the server takes it; the gateway may miss the
-    /// news.
+    /// The page sends the first message of its queue and the server acknowledges it; the gateway
+    /// may miss that.
     Ack { missed: bool },
-    /// The server refuses the first of the page's queue.
+    /// The server refuses the first message of the page's queue; the gateway may miss that.
     Nack { missed: bool },
     /// Acknowledgements are overdue.
     Timeout,
@@ -27,24 +27,26 @@ pub(super) enum Happens {
     Crash,
     /// The page dies at the next message.
     PageDies(Death),
-    /// The answer to the next message is lost, though the page lives on; it may have the message.
+    /// The answer to the next message is lost although the page lives on. The page may have stored
+    /// the message.
     AnswerLost { stored: bool },
-    /// The page refuses the next message before it stores it, for good or because it is being
-    /// loaded.
+    /// The page refuses the next message before it stores it, for good or because it is still
+    /// loading.
     Refuses { for_good: bool },
-    /// A new page in place of the one before.
+    /// A new page replaces the current one.
     NewPage,
-    /// The caller takes one back.
+    /// The caller cancels a message.
     Cancel(usize),
-    /// The caller takes one up again that has failed.
+    /// The caller retries a message.
     Retry(usize),
-    /// Numbers cannot be looked up, or can again.
+    /// Look-ups of numbers begin or cease to fail.
     LookupsFail(bool),
-    /// WhatsApp lets the account write to nobody new, or does again.
+    /// WhatsApp restricts messages to strangers, or lifts that.
     Locked(bool),
-    /// Somebody writes.
+    /// A person writes to the session.
     Writes(u8),
-    /// The sender looks at the clock, and lets back into the line who may be written to again.
+    /// The sender handles its timers, which puts parked messages back into the queue if they may be
+    /// sent.
     Clock,
 }
 

@@ -1,4 +1,4 @@
-//! WhatsApp as the model has it: a page with a queue, and what recipients have.
+//! The model of WhatsApp: a page with a queue, and the messages that recipients have received.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// WhatsApp with one page at a time. What the page has stored outlives it, its queue does not.
+/// WhatsApp with one page at a time. Messages that the page has stored outlive it; its queue does
+/// not.
 #[derive(Debug, Default)]
 pub(super) struct World(Mutex<State>, pub(super) Unanswered);
 
@@ -24,12 +25,12 @@ pub(super) struct World(Mutex<State>, pub(super) Unanswered);
 pub(super) struct State {
     stored: HashMap<MessageId, String>,
     pub(super) queue: Vec<MessageId>,
-    /// What recipients have, in the order of arrival.
+    /// Messages that recipients have received, in the order of arrival.
     pub(super) arrived: Vec<MessageId>,
     pub(super) dies: Option<Death>,
-    /// The next answer is lost, after it has stored the message or before.
+    /// Whether the next answer is lost: after storing the message (`true`) or before (`false`).
     pub(super) loses: Option<bool>,
-    /// What it says to the next message, which it does not store.
+    /// The error with which it refuses the next message.
     pub(super) refuses: Option<PageError>,
     pub(super) dead: bool,
     pub(super) lookups_fail: bool,

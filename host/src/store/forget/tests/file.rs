@@ -1,4 +1,4 @@
-//! The database's files get smaller, and hold nothing of what is forgotten.
+//! The database's files shrink, and contain nothing that was deleted.
 
 use futures_util::future::join;
 use sqlx::{Connection, SqliteConnection};
@@ -21,7 +21,7 @@ async fn the_file_gets_smaller_in_steps() {
     assert_eq!(store.give_back().await, Ok(false), "every page is in use");
     store.redact(future()).await.expect("redacted");
     let empty = store.empty_pages().await.expect("read");
-    // Within the writer's transaction, beside the work of others.
+    // Runs in the same transaction as other work.
     let (given, accepted) = join(store.give_some_back(), store.accept(row("new", "x"))).await;
     assert_eq!((given, accepted), (Ok(()), Ok(Accept::New)));
     let step = empty - store.empty_pages().await.expect("read");

@@ -1,4 +1,4 @@
-//! Messages and events go as a whole when they are old, and finding them is cheap.
+//! Old messages and events are deleted completely, and finding them is cheap.
 
 use sqlx::Row;
 

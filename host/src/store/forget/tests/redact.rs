@@ -1,4 +1,4 @@
-//! What messages say goes; what is known of them stays.
+//! Message contents are deleted; everything else about the messages stays.
 
 use futures_util::future::join;
 
@@ -15,7 +15,7 @@ async fn what_a_message_said_goes_and_what_is_known_of_it_stays() {
             .await
             .expect("stored");
     }
-    // Longer than a page of the file.
+    // Longer than a page of the database file.
     store
         .accept(row("long", &"body-long ".repeat(2000)))
         .await
@@ -254,7 +254,7 @@ async fn a_send_that_comes_in_between_is_stored_before_the_next_step() {
         .await
     };
     for n in 1..=9_i64 {
-        // Asked for while the step is under way.
+        // The message is accepted while the step is under way.
         let name = format!("new_{n}");
         let (more, accepted) =
             join(store.redact_sends(future()), store.accept(row(&name, "x"))).await;

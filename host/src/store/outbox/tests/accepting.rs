@@ -1,4 +1,4 @@
-//! What is stored of many sends at once, and what is known again by its idempotency key.
+//! Storing many messages at once, and recognising requests by their idempotency keys.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use super::*;
 async fn a_row_that_cannot_be_stored_does_not_take_its_neighbours_with_it() {
     let (_dir, store) = scratch().await;
     store.accept(row("out_7")).await.expect("stored");
-    // The eighth of these has an id that is taken.
+    // The eighth of these has an id that exists already.
     let names: Vec<String> = (0..100).map(|number| format!("out_{number}")).collect();
     let answers = join_all(names.iter().map(|name| store.accept(row(name)))).await;
     for (name, answer) in names.iter().zip(&answers) {

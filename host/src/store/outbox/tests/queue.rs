@@ -1,5 +1,4 @@
-//! The queue of a session: its order, how it is counted, and that no query of the sender looks at
-//! every row.
+//! The queue of a session: its order, its counts, and that no query of the sender scans every row.
 
 use super::*;
 
