@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Written {
             type Value = Written;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, such as \"+49 151 23456789\", or a whole number")
+                f.write_str("a string, such as \"+49 151 23456789\", or a whole number")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
