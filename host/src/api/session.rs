@@ -1,4 +1,4 @@
-//! The session that a call is about, as it is now.
+//! Look-up of the session that a call concerns.
 
 use super::error::ApiError;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     session::Snapshot,
 };
 
-/// A session that has to be there: `unknown_client` otherwise.
+/// The present state of a session that must exist; otherwise the error `unknown_client`.
 pub(super) fn find(sessions: &dyn Sessions, client: &ClientId) -> Result<Snapshot, ApiError> {
     Ok(sessions
         .get(client)

@@ -107,7 +107,10 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
         ),
         (
             r#"{"to": "1", "text": "x", "metadata": {"a": 1}}"#,
-            words("invalid_body", "metadata.a must be a string; it is a number"),
+            words(
+                "invalid_body",
+                "metadata.a must be a string; it is a number",
+            ),
         ),
         (
             r#"{"to": "1", "text": "x", "metadata": []}"#,
@@ -122,10 +125,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
         ),
         (
             r#"{"to": "1", "text": "x", "sendat": 1}"#,
-            words(
-                "invalid_body",
-                "sendat is unknown; did you mean sendAt?",
-            ),
+            words("invalid_body", "sendat is unknown; did you mean sendAt?"),
         ),
         (
             r#"{"to": "1", "sticker": {}}"#,
