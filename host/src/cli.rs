@@ -1,4 +1,4 @@
-//! The command line.
+//! The arguments of the command line.
 
 use std::{
     env,
@@ -13,181 +13,189 @@ use crate::{config::Scope, model::ClientId};
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
 pub struct Cli {
-    /// The configuration file. Default: the first that is there of gateway.toml in the working
-    /// directory, /etc/wharf/gateway.toml, and ../share/wharf/gateway.toml beside the folder of
-    /// this program.
+    /// The configuration file. Default: the first that exists of gateway.toml in the working
+    /// directory, /etc/wharf/gateway.toml, and, if this program is in a folder called bin,
+    /// ../share/wharf/gateway.toml relative to it.
     #[arg(long, short, global = true, env = "WHARF_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command. Without one the gateway is started.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What `wharf` can do.
+/// The commands of `wharf`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Start the gateway (what happens when nothing is said).
+    /// Start the gateway. This is the default if no command is given.
     Run,
-    /// Check the configuration and load the plugins, without starting anything.
+    /// Check the configuration and load the plugins, without starting the gateway.
     Check,
-    /// Look at everything a gateway needs and say what to do about what is wrong.
+    /// Examine everything that a gateway needs, and say how to fix each problem.
     Doctor {
-        /// Do not open WhatsApp Web in a browser. It is not opened anyway while the gateway runs.
+        /// Do not open WhatsApp Web in a browser. While the gateway runs, it is not opened in any
+        /// case.
         #[arg(long)]
         offline: bool,
     },
-    /// Ask the running gateway whether it accepts sends: one line, and exit status 0 or 1.
+    /// Ask the running gateway whether it accepts messages. Prints one line; the exit status is 0
+    /// if it does, otherwise 1.
     Health {
-        /// Ask only whether it answers at all.
+        /// Ask only whether the gateway answers at all.
         #[arg(long)]
         live: bool,
     },
-    /// Print the OpenAPI document of this version, which a running gateway answers at
-    /// /openapi.json.
+    /// Print the OpenAPI document of this version. A running gateway provides it at /openapi.json.
     Openapi,
-    /// API keys.
+    /// Create API keys.
     #[command(subcommand)]
     Keys(Keys),
-    /// Profiles: the logins on the disk.
+    /// List, back up, restore, adopt and set aside profiles, which contain the logins of the
+    /// sessions.
     #[command(subcommand)]
     Profile(Profile),
-    /// Deliveries of events: what waits for its receiver, and what was given up. Asks the running
-    /// gateway.
+    /// List, retry and delete deliveries of events: those that wait for their receiver, and dead
+    /// letters. Asks the running gateway.
     #[command(subcommand)]
     Deliveries(Deliveries),
 }
 
-/// What can be done with keys.
+/// Commands about API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Keys {
-    /// Make a new key: shown once, with what belongs into the configuration. Without a name it may
-    /// do everything.
+    /// Create a new key. It is shown once, with the lines for the configuration. A key without a
+    /// name may do everything.
     New {
-        /// What logs and refusals call it; it then may do what its scopes say.
+        /// The name of the key in logs and error messages. A key with a name may do what its scopes
+        /// allow.
         #[arg(long)]
         name: Option<String>,
-        /// What it may do: read, send, control, admin, with commas between. Default with a name:
-        /// read,send.
+        /// What the key may do: read, send, control, admin, separated by commas. Default with a
+        /// name: read,send.
         #[arg(long, value_delimiter = ',', requires = "name")]
         scopes: Vec<Scope>,
-        /// Client ids of the sessions it may see, with commas between. Default: all.
+        /// Client ids of the sessions that the key is for, separated by commas. Default: all
+        /// sessions.
         #[arg(long, value_delimiter = ',', requires = "name")]
         sessions: Vec<ClientId>,
     },
 }
 
-/// What can be done with profiles. A session's browser must not run meanwhile.
+/// What can be done with profiles. The browser of the session must not run meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Profile {
-    /// Show the profiles, and those set aside.
+    /// List the profiles, and those that were set aside.
     List,
-    /// Write the profile of a stopped session into one file (.tar.gz). The file is a login: keep it
-    /// as a secret.
+    /// Write the profile of a stopped session into one file (.tar.gz). The file contains the login,
+    /// so keep it secret.
     Backup {
-        /// Whose.
+        /// The client id of the session.
         client: ClientId,
-        /// A file that is not there yet.
+        /// The file to create. It must not exist yet.
         file: PathBuf,
     },
-    /// Make a profile from a backup.
+    /// Create a profile from a backup.
     Restore {
-        /// Whose; there must be no profile of that name.
+        /// The client id of the session. It must not have a profile yet.
         client: ClientId,
-        /// What `backup` wrote.
+        /// The file that `backup` has written.
         file: PathBuf,
     },
-    /// Copy a login of whatsapp-web.js (LocalAuth), so that no QR has to be scanned.
+    /// Copy a login of whatsapp-web.js (LocalAuth), so that no QR code has to be scanned.
     Adopt {
-        /// Its folder: `.wwebjs_auth`, or `session-<id>` below it.
+        /// The folder of the login: `.wwebjs_auth`, or `session-<id>` in it.
         dir: PathBuf,
-        /// Whose it becomes. Default: the id in the folder's name.
+        /// The client id of the new profile. Default: the id in the folder's name; for a folder
+        /// without one, the default client.
         #[arg(long)]
         client: Option<ClientId>,
     },
-    /// Set a profile aside; its session begins anew.
+    /// Set a profile aside. Its session then starts without a login.
     Quarantine {
-        /// Whose.
+        /// The client id of the session.
         client: ClientId,
     },
-    /// Put a profile back that was set aside.
+    /// Put back a profile that was set aside.
     BringBack {
-        /// As `list` shows it.
+        /// The name that `list` shows.
         name: String,
     },
 }
 
-/// What can be done with deliveries. The gateway must run; `WHARF_API_KEY` is one of its keys,
-/// where it asks for one.
+/// What can be done with deliveries. The gateway must run. If it requires a key, `WHARF_API_KEY`
+/// must be one of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Deliveries {
-    /// Show the receivers: what waits for each, what is dead, and how it fails.
+    /// List the receivers, each with its waiting deliveries, its dead letters, and why it fails.
     Receivers,
-    /// Show deliveries, newest first.
+    /// List deliveries, newest first.
     List {
-        /// Which.
+        /// Which deliveries.
         #[command(flatten)]
         which: Which,
-        /// pending, delivered, dead or stale.
+        /// The state of the deliveries: pending, delivered, dead or stale.
         #[arg(long, default_value = "dead")]
         state: String,
-        /// At most so many.
+        /// The most deliveries to list.
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
     /// Show one delivery.
     Show {
-        /// As `list` shows it.
+        /// The id that `list` shows.
         id: String,
     },
-    /// Deliver again: one, or all that is meant, with all attempts before it.
+    /// Deliver again, with the full number of attempts: one delivery, or all that the options
+    /// select.
     Retry {
-        /// As `list` shows it.
+        /// The id that `list` shows.
         #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
         id: Option<String>,
-        /// Which.
+        /// Which deliveries.
         #[command(flatten)]
         which: Which,
-        /// dead, or pending: what waits is tried now.
+        /// The state of the deliveries: dead, or pending to try waiting deliveries now.
         #[arg(long, default_value = "dead")]
         state: String,
     },
-    /// Delete for good: one, or all that is meant.
+    /// Delete permanently: one delivery, or all that the options select.
     Purge {
-        /// As `list` shows it.
+        /// The id that `list` shows.
         #[arg(required_unless_present_any = ["plugin", "target", "since", "until"], conflicts_with_all = ["plugin", "target", "since", "until"])]
         id: Option<String>,
-        /// Which.
+        /// Which deliveries.
         #[command(flatten)]
         which: Which,
-        /// dead, or pending: what waits is not delivered any more.
+        /// The state of the deliveries: dead, or pending to delete waiting deliveries, which are
+        /// then not delivered.
         #[arg(long, default_value = "dead")]
         state: String,
     },
 }
 
-/// Which deliveries.
+/// Selects deliveries; every option that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Which {
-    /// Of this notifier.
+    /// Only deliveries of this notifier.
     #[arg(long)]
     pub plugin: Option<String>,
-    /// To this receiver, as the notifier's configuration names it.
+    /// Only deliveries to this receiver, by its name in the configuration of the notifier.
     #[arg(long)]
     pub target: Option<String>,
-    /// Made then or later: 2026-01-31T09:00:00Z, or milliseconds since 1970.
+    /// Only deliveries created at this time or later: 2026-01-31T09:00:00Z, or milliseconds since
+    /// the Unix epoch.
     #[arg(long)]
     pub since: Option<String>,
-    /// Made before.
+    /// Only deliveries created before this time.
     #[arg(long)]
     pub until: Option<String>,
 }
 
-/// The configuration of a gateway that is installed for a whole machine.
+/// The configuration file of a gateway that is installed for the whole machine.
 pub const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
 
 impl Cli {
-    /// The file to read: the one that was named, or the first that exists of the working
-    /// directory's, the machine's, and the one that was installed with this program.
+    /// The file to read: `--config` if it is set. Otherwise the first file that exists of the one
+    /// in the working directory, the machine's, and the one that was installed with this program.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {
         let program = env::current_exe().ok();
@@ -199,10 +207,10 @@ impl Cli {
     }
 }
 
-/// Where a file is looked for that nobody named, in order.
+/// The files that are searched when `--config` is not set, in order.
 ///
-/// The machine's goes before the installed one: that one is replaced by updates, and a copy of it
-/// in `/etc` is what the operator has changed.
+/// The machine's file precedes the installed one, which updates replace: operators edit a copy of
+/// it in `/etc`.
 fn unnamed(program: Option<&Path>) -> Vec<PathBuf> {
     let prefix = program
         .and_then(Path::parent)
@@ -236,7 +244,7 @@ mod tests {
                 "/opt/w/share/wharf/gateway.toml"
             ]
         );
-        // What cargo has built is not installed.
+        // A program that cargo has built is not installed.
         assert_eq!(
             all(Some("/src/wharf/target/debug/wharf")),
             ["gateway.toml", "/etc/wharf/gateway.toml"]

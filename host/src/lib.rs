@@ -1,7 +1,7 @@
 //! Wharf: a self-hosted WhatsApp gateway where extensions dock.
 //!
-//! The binary `wharf` is the product; this library is the same code, split off so that benches and
-//! tests reach it.
+//! The product is the binary `wharf`. Its code is a library so that benchmarks and tests can call
+//! it.
 
 pub mod api;
 pub mod browser;
@@ -25,7 +25,8 @@ pub mod whatsapp;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Few arenas, and freed pages go back within a second: what a start needs is not kept for ever.
+/// Settings of jemalloc: two arenas, and unused memory is returned to the system after a second, so
+/// that the memory needed during the start is not kept for ever.
 #[cfg(feature = "jemalloc")]
 #[allow(
     non_upper_case_globals,

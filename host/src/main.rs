@@ -1,4 +1,4 @@
-//! The command line of the gateway.
+//! The binary `wharf`: parses the command line and runs one command.
 
 use std::{
     fmt::Display,
@@ -23,10 +23,11 @@ use wharf::{
 };
 
 fn main() -> ExitCode {
-    // Whatever is made from here on, by SQLite and Chromium too, is for the user that runs the
-    // gateway alone.
+    // Files created from here on, also those of SQLite and Chromium, are accessible only to the
+    // user that runs the gateway.
     umask(Mode::from_bits_truncate(0o077));
-    // Before anything else: the guard of a Chromium is this program too, and must stay small.
+    // Checked before anything else: the guard process of a Chromium is this program too, and must
+    // stay small.
     let mut args = std::env::args_os().skip(1);
     if args.next().is_some_and(|word| word == "guard") {
         return browser::guard::main(args);
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         Ok((config, sources)) => (config, Arc::new(sources)),
         Err(errors) => {
             complain(format_args!("The configuration is wrong:\n{errors}"));
-            // The health check of a container knows 0 and 1; other statuses are reserved.
+            // A container's health check may exit only with 0 or 1; other statuses are reserved.
             return ExitCode::from(if matches!(cli.command, Some(Command::Health { .. })) {
                 1
             } else {
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),
     };
-    // Blocking tasks that are still reading a profile are not worth waiting for.
+    // Does not wait for blocking tasks, which may still be reading a profile.
     runtime.shutdown_background();
     done
 }
@@ -102,24 +103,25 @@ async fn run(config: Config, sources: Arc<Sources>) -> ExitCode {
     let code = tokio::select! {
         () = signals.stop() => ExitCode::SUCCESS,
         part = gateway.failed() => {
-            error!(part, "a part of the gateway has ended that it cannot go on without; it stops, to be started anew");
-            complain(format_args!("{part} has ended, without which the gateway cannot go on; it stops, to be started anew"));
+            error!(part, "an essential part of the gateway has ended; the gateway stops, so that it can be restarted");
+            complain(format_args!("{part}, an essential part of the gateway, has ended; the gateway stops, so that it can be restarted"));
             ExitCode::FAILURE
         }
     };
     tokio::select! {
         () = gateway.stop() => code,
-        // Ctrl-C again: at once. The guards close the browsers. Another signal is none: the end of
-        // a terminal, or of a systemd service with `SendSIGHUP`, brings several at a time.
+        // A second Ctrl-C ends the process at once; the guards then close the browsers. No other
+        // signal does this: the end of a terminal, or of a systemd service with `SendSIGHUP`, sends
+        // several signals together.
         _ = signals.interrupt.recv() => ExitCode::FAILURE,
     }
 }
 
-/// What ends the gateway in order.
+/// The signals that stop the gateway gracefully.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// None: it was started by `nohup`, to outlive its terminal.
+    /// `None` when the process was started by `nohup` to outlive its terminal.
     hangup: Option<Signal>,
 }
 
@@ -152,28 +154,29 @@ impl Signals {
     }
 }
 
-/// Whether whoever started this process had it ignore SIGHUP: the lowest bit of the signals that
-/// the kernel says it ignores.
+/// Whether this process was started with SIGHUP ignored. SIGHUP is the lowest bit of the mask of
+/// ignored signals in `/proc/self/stat`.
 fn ignores_hangup() -> bool {
     Process::myself()
         .and_then(|process| process.stat())
         .is_ok_and(|stat| stat.sigignore & 1 == 1)
 }
 
-/// Said in the log, and whatever its level on standard error too.
+/// Reports a failed start in the log and, because the log's level may hide it, on standard error
+/// too.
 fn not_started(why: impl Display) -> ExitCode {
     error!(error = %why, "the gateway did not start");
     complain(format_args!("the gateway did not start: {why}"));
     ExitCode::FAILURE
 }
 
-/// A line for whoever started this. That nobody reads it is no reason to panic, as `println!`
-/// would.
+/// Writes a line to standard output. Ignores errors: a closed pipe is no reason to panic, as
+/// `println!` would.
 fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// The same on standard error.
+/// Writes a line to standard error and ignores errors.
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -225,7 +228,8 @@ fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {
     }
 }
 
-/// 256 random bits. Only the hash goes into the file; the key is shown this once.
+/// Makes a key of 256 random bits and prints it together with its configuration entry. The
+/// configuration contains only the hash, so the key is shown only this once.
 fn new_key(name: Option<&str>, scopes: &[Scope], sessions: &[ClientId]) {
     let key = hex::encode(rand::random::<[u8; 32]>());
     let hash = hex::encode(Sha256::digest(&key));

@@ -1,13 +1,13 @@
-//! QR codes as pictures: PNG, SVG, and blocks for a terminal.
+//! Renders QR codes as PNG, as SVG and as block characters for a terminal.
 
 use qrcode::{Color, EcLevel, QrCode, render::svg, render::unicode};
 
-/// Pixels a module.
+/// Width of a module in pixels.
 const SCALE: usize = 6;
-/// Modules of white around it, which scanners need.
+/// Width of the white border in modules; scanners need it.
 const QUIET: usize = 4;
 
-/// A text that does not fit into a QR.
+/// The text does not fit into a QR code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the text is too long for a QR code")]
 pub struct TooLong;
@@ -16,7 +16,7 @@ fn code(text: &str) -> Result<QrCode, TooLong> {
     QrCode::with_error_correction_level(text, EcLevel::L).map_err(|_| TooLong)
 }
 
-/// As PNG.
+/// Renders a text as PNG.
 ///
 /// # Errors
 /// When the text is too long.
@@ -44,7 +44,7 @@ pub fn png(text: &str) -> Result<Vec<u8>, TooLong> {
     let size = u32::try_from(side).map_err(|_| TooLong)?;
     let mut encoder = png::Encoder::new(&mut bytes, size, size);
     encoder.set_color(png::ColorType::Grayscale);
-    // Writing into memory fails only for sizes that no QR has.
+    // Writing to memory fails only for dimensions that no QR code has.
     let written = encoder.write_header().and_then(|mut writer| {
         writer
             .write_image_data(&pixels)
@@ -54,7 +54,7 @@ pub fn png(text: &str) -> Result<Vec<u8>, TooLong> {
     Ok(bytes)
 }
 
-/// As SVG.
+/// Renders a text as SVG, at least 256 pixels wide.
 ///
 /// # Errors
 /// When the text is too long.
@@ -65,7 +65,7 @@ pub fn svg(text: &str) -> Result<String, TooLong> {
         .build())
 }
 
-/// As half blocks for a terminal with a dark background.
+/// Renders a text as half blocks for a terminal with a dark background.
 ///
 /// # Errors
 /// When the text is too long.
@@ -81,7 +81,7 @@ pub fn terminal(text: &str) -> Result<String, TooLong> {
 mod tests {
     use super::*;
 
-    /// The shape of what WhatsApp shows.
+    /// A text of the form that WhatsApp uses.
     const TEXT: &str = "2@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==,BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB=,CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC=,DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD=,1";
 
     #[test]

@@ -1,8 +1,9 @@
-//! Tasks that run as long as the gateway, or as long as what they serve. Each has a name and an
-//! owner: one that panics, or ends before its time, is said by name, counted, and begun anew.
+//! Tasks that run as long as the gateway, or as long as what they serve. Each task has a name and
+//! an owner. A task that panics, or that ends although it must not, is logged by its name, counted
+//! and restarted.
 //!
-//! What such a task does lies in the database, so that to begin anew is as good as a restart of the
-//! gateway for it.
+//! The state of such a task is in the database, so a restart of the task is as good as a restart of
+//! the gateway.
 
 use std::{fmt::Display, future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -10,10 +11,10 @@ use futures_util::FutureExt;
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::error;
 
-/// Before a task is begun anew.
+/// The pause before a task is restarted.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a task until the handle is aborted.
+/// Spawns a task that runs until its handle is aborted. It is restarted when it panics or ends.
 pub fn forever<F, Fut>(name: &'static str, begin: F) -> JoinHandle<()>
 where
     F: FnMut() -> Fut + Send + 'static,
@@ -22,7 +23,7 @@ where
     tokio::spawn(run(name, false, begin))
 }
 
-/// Runs a task until it ends.
+/// Spawns a task that runs until it ends. It is restarted only when it panics.
 pub fn until_done<F, Fut>(name: &'static str, begin: F) -> JoinHandle<()>
 where
     F: FnMut() -> Fut + Send + 'static,
@@ -47,27 +48,27 @@ where
     }
 }
 
-/// What came of it; none: it panicked.
+/// Awaits a future. Returns `None` if it panics.
 pub async fn unless_panics<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-/// Says that a task is begun anew.
+/// Logs and counts the restart of a task.
 pub fn begins_anew(name: &'static str, why: &str) {
     metrics::counter!("wharf_task_restarts_total", "task" => name).increment(1);
     error!(
         task = name,
-        why, "a task of the gateway broke off; it begins anew"
+        why, "a task of the gateway failed and is restarted"
     );
 }
 
-/// The trouble of a loop that tries again: a cause is worth a line of the log when it begins, and
-/// none for each try.
+/// Remembers why a loop that retries fails, so that each cause is logged once and not at each
+/// attempt.
 #[derive(Debug, Default)]
 pub struct Trouble(Option<String>);
 
 impl Trouble {
-    /// Whether this cause is another than the last try's.
+    /// Records a failure. Returns whether its cause differs from that of the previous attempt.
     pub fn is_new(&mut self, cause: &impl Display) -> bool {
         let cause = cause.to_string();
         let known = self.0.as_ref() == Some(&cause);
@@ -75,7 +76,7 @@ impl Trouble {
         !known
     }
 
-    /// Whether there was trouble, which is over now.
+    /// Records a success. Returns whether the previous attempt failed.
     pub fn is_over(&mut self) -> bool {
         self.0.take().is_some()
     }

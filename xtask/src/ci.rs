@@ -44,17 +44,7 @@ pub(crate) fn run() -> Result<()> {
     ])
     .env("RUSTDOCFLAGS", "-D warnings");
     cargo::watched("documentation", &mut doc)?;
-    if project::on_path("cargo-deny").is_some() {
-        step::loud(
-            "cargo deny",
-            project::cargo().args(["deny", "check"]),
-            Duration::from_secs(300),
-        )?;
-    } else {
-        eprintln!(
-            "  cargo-deny is not installed: licences, advisories and sources were not checked"
-        );
-    }
+    tools::deny()?;
     js::run()?;
     test::run()?;
     eprintln!("  all of it: {} s", started.elapsed().as_secs());

@@ -5,22 +5,12 @@ use std::{env, path::Path, process::Command, time::Duration};
 
 use anyhow::{Result, bail};
 
+use self::places::{BROWSERS, SHELLS};
 use crate::{cargo, packages, plugins, project, step};
 
-/// Where `[browser] executable` is searched when it is not given; the gateway has the same list.
-const BROWSERS: [&str; 6] = [
-    "/usr/lib/chromium/chromium",
-    "/usr/lib/chromium-browser/chromium-browser",
-    "/opt/google/chrome/chrome",
-    "/usr/lib64/chromium-browser/chromium-browser",
-    "/usr/bin/chromium",
-    "/usr/bin/google-chrome",
-];
-
-const SHELLS: [&str; 2] = [
-    "/usr/lib/chromium/chromium-headless-shell",
-    "/usr/bin/chromium-headless-shell",
-];
+/// The same list that the gateway has.
+#[path = "../../host/src/browser/places.rs"]
+mod places;
 
 const FAKETIME: [&str; 2] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",

@@ -10,30 +10,78 @@ use crate::{project, step};
 /// Looks for dependencies that nothing names. Installed in about two minutes on two cores.
 const MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 
+/// Checks licences, sources and what may not be in the tree. Installed in about two minutes on two
+/// cores.
+const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+
 /// Runs cargo-machete on the workspace; says so where it is missing and cannot be had.
 ///
 /// # Errors
 /// When it finds something.
 pub(crate) fn machete() -> Result<()> {
-    match installed(MACHETE) {
-        Ok(program) => step::quiet(
-            "cargo machete",
-            Command::new(program).current_dir(project::root()),
-            Duration::from_secs(120),
-        ),
-        Err(error) => {
-            let last = error
-                .to_string()
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .to_owned();
-            eprintln!(
-                "  cargo-machete could not be installed ({last}): unused dependencies were not looked for"
-            );
-            Ok(())
-        }
+    let Some(program) = available(MACHETE, "unused dependencies") else {
+        return Ok(());
+    };
+    step::quiet(
+        "cargo machete",
+        Command::new(program).current_dir(project::root()),
+        Duration::from_secs(120),
+    )
+}
+
+/// Runs cargo-deny on the workspace; says so where it is missing and cannot be had, and where the
+/// database of advisories cannot be reached.
+///
+/// # Errors
+/// When it finds something.
+pub(crate) fn deny() -> Result<()> {
+    let Some(program) = available(DENY, "licences, sources and advisories") else {
+        return Ok(());
+    };
+    let deny = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command
+            .current_dir(project::root())
+            .arg("--workspace")
+            .args(args);
+        command
+    };
+    let limit = Duration::from_secs(300);
+    step::quiet(
+        "cargo deny: bans, licences, sources",
+        &mut deny(&["check", "bans", "licenses", "sources"]),
+        limit,
+    )?;
+    if step::quiet(
+        "cargo deny: database of advisories",
+        &mut deny(&["fetch", "db"]),
+        limit,
+    )
+    .is_err()
+    {
+        eprintln!("  the database of advisories cannot be reached: advisories were not checked");
+        return Ok(());
     }
+    step::quiet(
+        "cargo deny: advisories",
+        &mut deny(&["check", "advisories"]),
+        limit,
+    )
+}
+
+/// The program, installed where it was missing. None: it cannot be had, and that is said with what
+/// was not looked at.
+fn available(tool: (&str, &str), what: &str) -> Option<PathBuf> {
+    installed(tool)
+        .inspect_err(|error| {
+            let error = error.to_string();
+            let last = error.lines().last().unwrap_or_default();
+            eprintln!(
+                "  {} could not be installed ({last}): {what} were not checked",
+                tool.0
+            );
+        })
+        .ok()
 }
 
 /// The program at this very version. Each version has a folder of its own, so a new one is

@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 use super::once::{Asked, digest};
 use crate::{
     model::{Contact, Content, Location, Region, Text, Timestamp},
-    outbox::{BulkMessage, BulkRequest, Requested},
-    services::SendCall,
+    outbox::{BulkMessage, BulkRequest, Requested, SendRequest},
 };
 
 impl Asked {
     /// The digests under which earlier versions may have stored this send. There are two if it has
     /// a `sendAt`, because they dropped a `sendAt` that had just passed. `call` is the parsed
     /// request, with its times as given.
-    pub(super) fn earlier_send(&self, region: Option<Region>, call: &SendCall) -> Vec<String> {
+    pub(super) fn earlier_send(&self, region: Option<Region>, call: &SendRequest) -> Vec<String> {
         let content = match &call.content {
             Requested::Content(content) => match earlier_content(content) {
                 Some(content) => content,
@@ -132,7 +131,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::{model::Priority, outbox::Until};
+    use crate::model::Priority;
 
     #[test]
     fn rows_of_earlier_versions_are_found_by_the_digests_those_made() {
@@ -144,7 +143,7 @@ mod tests {
                 .as_bytes(),
         )
         .expect("an object");
-        let call = SendCall {
+        let call = SendRequest {
             client: "default".parse().expect("id"),
             to: "4915123456789".parse().expect("number"),
             content: Requested::Content(Content::text("hi")),
@@ -154,7 +153,6 @@ mod tests {
             priority: Priority::Interactive,
             metadata: vec![("a".into(), "b".into())],
             idempotency: None,
-            until: Until::Sent,
         };
         // The text that the last version with one digest has hashed.
         let stored = |send_at: &str| {
@@ -169,7 +167,7 @@ mod tests {
             asked.earlier_send("DE".parse().ok(), &call),
             [stored("4070941200000"), stored("null")]
         );
-        let soon = SendCall {
+        let soon = SendRequest {
             send_at: None,
             ..call
         };

@@ -52,6 +52,20 @@ pub(super) struct Call {
     pub(super) operations: Vec<Operation>,
 }
 
+impl Call {
+    /// Without verbs, and with a small body.
+    fn new(method: Method, path: &'static str, need: Need, operations: Vec<Operation>) -> Self {
+        Self {
+            method,
+            path,
+            need,
+            verbs: vec![],
+            max_body: MAX_BODY,
+            operations,
+        }
+    }
+}
+
 /// Calls with their handlers.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
@@ -71,18 +85,8 @@ impl Routes {
         handler: impl Handler<T, App> + Described<D>,
         operation: Operation,
     ) -> Self {
-        let operations = vec![of(&handler, operation)];
-        self.add(
-            Call {
-                method: Method::GET,
-                path,
-                need,
-                verbs: vec![],
-                max_body: MAX_BODY,
-                operations,
-            },
-            routing::get(handler),
-        )
+        let call = Call::new(Method::GET, path, need, vec![of(&handler, operation)]);
+        self.add(call, routing::get(handler))
     }
 
     pub(super) fn post<T: 'static, D>(
@@ -92,18 +96,8 @@ impl Routes {
         handler: impl Handler<T, App> + Described<D>,
         operation: Operation,
     ) -> Self {
-        let operations = vec![of(&handler, operation)];
-        self.add(
-            Call {
-                method: Method::POST,
-                path,
-                need,
-                verbs: vec![],
-                max_body: MAX_BODY,
-                operations,
-            },
-            routing::post(handler),
-        )
+        let call = Call::new(Method::POST, path, need, vec![of(&handler, operation)]);
+        self.add(call, routing::post(handler))
     }
 
     /// A call that accepts a large body.
@@ -114,18 +108,11 @@ impl Routes {
         handler: impl Handler<T, App> + Described<D>,
         operation: Operation,
     ) -> Self {
-        let operations = vec![of(&handler, operation)];
-        self.add(
-            Call {
-                method: Method::POST,
-                path,
-                need,
-                verbs: vec![],
-                max_body: MAX_LARGE_BODY,
-                operations,
-            },
-            routing::post(handler),
-        )
+        let call = Call {
+            max_body: MAX_LARGE_BODY,
+            ..Call::new(Method::POST, path, need, vec![of(&handler, operation)])
+        };
+        self.add(call, routing::post(handler))
     }
 
     /// A path that ends in `{verb}`, one of the actions `A`. `operations` describe the actions in
@@ -141,17 +128,11 @@ impl Routes {
             .into_iter()
             .map(|operation| of(&handler, operation))
             .collect();
-        self.add(
-            Call {
-                method: Method::POST,
-                path,
-                need,
-                verbs: A::names().collect(),
-                max_body: MAX_BODY,
-                operations,
-            },
-            routing::post(handler),
-        )
+        let call = Call {
+            verbs: A::names().collect(),
+            ..Call::new(Method::POST, path, need, operations)
+        };
+        self.add(call, routing::post(handler))
     }
 
     pub(super) fn delete<T: 'static, D>(
@@ -161,18 +142,8 @@ impl Routes {
         handler: impl Handler<T, App> + Described<D>,
         operation: Operation,
     ) -> Self {
-        let operations = vec![of(&handler, operation)];
-        self.add(
-            Call {
-                method: Method::DELETE,
-                path,
-                need,
-                verbs: vec![],
-                max_body: MAX_BODY,
-                operations,
-            },
-            routing::delete(handler),
-        )
+        let call = Call::new(Method::DELETE, path, need, vec![of(&handler, operation)]);
+        self.add(call, routing::delete(handler))
     }
 
     pub(super) fn merge(mut self, other: Self) -> Self {

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     model::Timestamp,
-    outbox::{AcceptError, Accepted, Until},
-    services::{SendCall, SendFailure, SendReply, Sends},
+    outbox::{AcceptError, Accepted, SendRequest, Until},
+    services::{SendFailure, SendReply, Sends},
 };
 
 /// The most pairs of `metadata`, and the most bytes of one name or value.
@@ -134,7 +134,7 @@ impl Submission {
     pub(super) async fn answer(
         &self,
         asked: impl FnOnce() -> Option<Asked>,
-        call: Result<SendCall, ApiError>,
+        call: Result<SendRequest, ApiError>,
         waits: impl Fn(Until) -> Until,
     ) -> Result<SendReply, ApiError> {
         let mut key = None;
@@ -161,13 +161,12 @@ impl Submission {
         }
         let mut call = call?;
         call.send_at = times(call.send_at, call.expires_at)?;
-        call.until = waits(if call.send_at.is_some() {
-            Until::Accepted
-        } else {
-            Until::Sent
-        });
         call.idempotency = key;
-        Ok(self.sends.send(call).await?)
+        let until = match call.send_at {
+            Some(_) => Until::Accepted,
+            None => Until::Sent,
+        };
+        Ok(self.sends.send(call, waits(until)).await?)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{BrowserError, LaunchOptions};
+use super::{
+    BrowserError, LaunchOptions,
+    places::{BROWSERS, SHELLS},
+};
 use crate::config::BrowserKind;
 
 /// Features that cost memory or talk to the network and serve nobody here.
@@ -40,21 +43,6 @@ const SWITCHES: [&str; 25] = [
     "--in-process-gpu",
 ];
 const ENABLED_FEATURES: &str = "--enable-features=NetworkServiceInProcess2";
-
-/// The full browser, where Debian and others put it. The `/usr/bin/chromium` of Debian is a script
-/// that adds switches.
-const BROWSERS: [&str; 6] = [
-    "/usr/lib/chromium/chromium",
-    "/usr/lib/chromium-browser/chromium-browser",
-    "/opt/google/chrome/chrome",
-    "/usr/lib64/chromium-browser/chromium-browser",
-    "/usr/bin/chromium",
-    "/usr/bin/google-chrome",
-];
-const SHELLS: [&str; 2] = [
-    "/usr/lib/chromium/chromium-headless-shell",
-    "/usr/bin/chromium-headless-shell",
-];
 
 /// The Chromium to start, and of which kind it is.
 ///

@@ -9,6 +9,7 @@ pub mod guard;
 mod launch;
 mod lock;
 mod options;
+mod places;
 mod process;
 mod shared;
 mod tab;

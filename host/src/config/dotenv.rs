@@ -1,18 +1,18 @@
-//! `.env` as Node's dotenv reads it: people bring the file they have from there, so every value
-//! must come out the same.
+//! Parses `.env` as Node's dotenv does: operators bring the file from there, so every value must be
+//! the same.
 //!
-//! Nothing is expanded: a `$` is a `$`. Where dotenv would pass over a line in silence, or would
-//! keep a quote that is not closed, the line is refused by its number; never with what it holds,
-//! which may be a secret.
+//! Nothing is expanded: a `$` is a `$`. A line that dotenv would skip silently, or whose open quote
+//! it would keep, is an error with the number of the line. The error never contains the line
+//! itself, which may be a secret.
 
-/// A line that is not understood: its number from 1, and why.
+/// An invalid line: its number, from 1, and the reason.
 pub(super) type BadLine = (usize, &'static str);
 
 const FORM: &str = "is not of the form NAME=value";
 const QUOTE: &str =
     "the quote that begins the value is not closed, or something other than a comment follows it";
 
-/// The pairs in their order; of a name that occurs twice the last one counts.
+/// Returns the pairs in the order of the file; if a name occurs twice, the last one counts.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, BadLine> {
     let text = text
         .strip_prefix('\u{feff}')
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, BadLine> {
     }
 }
 
-/// One pair at the beginning of the text, and what comes after it.
+/// Parses the pair at the beginning of a text. Returns it with the rest of the text.
 fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
     let text = text
         .strip_prefix("export")
@@ -47,7 +47,7 @@ fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
         .unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let spaced = rest.trim_start_matches(blank);
-    // `NAME: value` is dotenv's other form.
+    // dotenv also accepts `NAME: value`.
     let value = spaced.strip_prefix('=').or_else(|| {
         rest.strip_prefix(':')
             .filter(|rest| rest.starts_with(blank))
@@ -59,8 +59,8 @@ fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
     match value.chars().next().filter(|first| "'\"`".contains(*first)) {
         Some(quote) => {
             let (held, after) = quoted(&value[1..], quote).ok_or(QUOTE)?;
-            // Only these two are read within double quotes; an escaped quote keeps its backslash,
-            // as in dotenv.
+            // Double quotes allow only these two escapes; an escaped quote keeps its backslash, as
+            // in dotenv.
             let held = if quote == '"' {
                 held.replace("\\n", "\n").replace("\\r", "\r")
             } else {
@@ -79,8 +79,9 @@ fn pair(text: &str) -> Result<(&str, String, &str), &'static str> {
     }
 }
 
-/// What stands within quotes, over as many lines as it takes. The first quote without a backslash
-/// ends it; where none fits, one with a backslash does: `'C:\'` is a whole value.
+/// Splits the text after an opening quote into the value, which may have several lines, and what
+/// follows the closing quote. The first quote without a backslash closes the value. If none fits, a
+/// quote with a backslash does: `'C:\'` is a whole value.
 fn quoted(text: &str, quote: char) -> Option<(&str, &str)> {
     let mut escaped = Vec::new();
     let mut first = None;
@@ -119,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// `cases/env.json` was written with the values that dotenv 16 gives.
+    /// The values in `cases/env.json` are those of dotenv 16.
     #[test]
     fn every_value_is_the_one_that_dotenv_gives() {
         let cases: Value =

@@ -1,5 +1,5 @@
-//! `[server]` and `[api]`: where the gateway listens, how much of whose time and room it gives, and
-//! who may call.
+//! `[server]` and `[api]`: where the gateway listens, the limits of its connections, and who may
+//! call.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -7,39 +7,41 @@ use serde::Deserialize;
 
 use super::{ByteSize, Millis};
 
-/// Bytes of the largest body that any call takes; `large_bodies` has room for one.
+/// Maximum size in bytes of a request body of any call. `large_bodies` must have room for one.
 pub const MAX_LARGE_BODY: usize = 16 << 20;
 
-/// `[server]`: where the gateway listens.
+/// `[server]`: where the gateway listens, and the limits of its connections.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Default 127.0.0.1. Any other address needs at least one API key. Environment: `HOST`.
+    /// The address to listen on. Default 127.0.0.1. Any other address needs at least one API key.
+    /// Environment: `HOST`.
     pub host: IpAddr,
-    /// Default 3001; 0 picks a free one. Environment: `PORT`.
+    /// The port to listen on. Default 3001; 0 lets the system choose a free one. Environment:
+    /// `PORT`.
     pub port: u16,
-    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`: what links
-    /// to the passkey helper name. Default: the address where it listens, which works on this
-    /// machine only unless `host` says otherwise. Environment: `PUBLIC_URL`.
+    /// The address at which people reach the gateway, e.g. `https://wharf.example.org`; links to
+    /// the passkey helper begin with it. Default: the address where the gateway listens, which
+    /// works on this machine only unless `host` says otherwise. Environment: `PUBLIC_URL`.
     pub public_url: Option<String>,
-    /// How long a shutdown may take before the rest is cut off. Default 30s.
+    /// How long a shutdown may take before the rest is aborted. Default 30s.
     pub shutdown: Millis,
-    /// How long a request's header may take, from its first byte or from the connection. Default
-    /// 10s.
+    /// How long a request's header may take, from its first byte or from the start of the
+    /// connection. Default 10s.
     pub header_timeout: Millis,
     /// How long a connection may wait for its next request. Default 75s.
     pub idle_timeout: Millis,
-    /// How long a request's body may take, beside the time that its bytes need at `body_rate`.
-    /// Default 30s.
+    /// How long a request's body may take, in addition to the time that its bytes need at
+    /// `body_rate`. Default 30s.
     pub body_timeout: Millis,
-    /// Bytes a second that a body comes at least, once `body_timeout` is over. Default 16KiB.
+    /// Minimum rate of a body after `body_timeout`, in bytes per second. Default 16KiB.
     pub body_rate: ByteSize,
-    /// How long a caller may take nothing of its answer. Default 30s.
+    /// How long a caller may read nothing of its response. Default 30s.
     pub answer_timeout: Millis,
-    /// Connections at a time, a few for probes not counted; fewer where the system gives fewer
-    /// descriptors. Default 4096.
+    /// Maximum number of connections, not counting a few that are reserved for probes; fewer if the
+    /// system allows fewer descriptors. Default 4096.
     pub max_connections: usize,
-    /// Memory for bodies over 64 KiB, all of them together; the others wait their turn. Default
+    /// Memory for all request bodies over 64 KiB together; bodies that find no room wait. Default
     /// 64MiB.
     pub large_bodies: ByteSize,
 }
@@ -95,25 +97,25 @@ impl Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// API keys, each at least 16 characters; better their hash: `sha256:<64 hex>`. Environment:
-    /// `WHARF_API_KEY` adds one. They may do everything.
+    /// API keys, each at least 16 characters, or better their hashes: `sha256:<64 hex>`. They may
+    /// do everything. Environment: `WHARF_API_KEY` adds one.
     pub keys: Vec<Secret>,
-    /// `[[api.key]]`: keys that may do some things.
+    /// `[[api.key]]`: keys with limited permissions.
     pub key: Vec<Key>,
-    /// Origins that may call from a browser. Default none.
+    /// Origins whose web pages may call the API. Default none.
     pub cors_origins: Vec<String>,
-    /// Whether `/metrics` needs no key. Default false.
+    /// Whether `/metrics` is available without a key. Default false.
     pub open_metrics: bool,
 }
 
 impl Api {
-    /// Whether callers have to show a key.
+    /// Whether callers must authenticate with a key.
     #[must_use]
     pub fn has_keys(&self) -> bool {
         !(self.keys.is_empty() && self.key.is_empty())
     }
 
-    /// Each key by itself.
+    /// Checks each key of the file by itself.
     pub(super) fn check(&self, errors: &mut Vec<String>) {
         for (n, key) in self.keys.iter().enumerate() {
             errors.extend(
@@ -158,7 +160,7 @@ impl Api {
         }
     }
 
-    /// All of them, with the one of the environment.
+    /// Checks that no key occurs twice, including the one from the environment.
     pub(super) fn check_together(&self, errors: &mut Vec<String>) {
         let mut digests: Vec<[u8; 32]> = self
             .keys
@@ -168,22 +170,22 @@ impl Api {
             .collect();
         digests.sort_unstable();
         if digests.windows(2).any(|pair| pair[0] == pair[1]) {
-            errors.push("[api]: one key occurs twice, so what it may do is not clear; make another with `wharf keys new`".into());
+            errors.push("[api]: one key occurs twice, so its permissions are ambiguous; make another one with `wharf keys new`".into());
         }
     }
 }
 
-/// `[[api.key]]`: a key that may do some things.
+/// `[[api.key]]`: a key with limited permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// What logs and refusals call it.
+    /// The name of the key in logs and error messages.
     pub name: String,
-    /// The key, at least 16 characters; better its hash: `sha256:<64 hex>`.
+    /// The key, at least 16 characters, or better its hash: `sha256:<64 hex>`.
     pub key: Secret,
-    /// What it may do: `read`, `send`, `control`, `admin`. None of them includes another.
+    /// What the key may do: `read`, `send`, `control`, `admin`. No scope includes another.
     pub scopes: Vec<Scope>,
-    /// Client ids of the sessions it may see and change, `*` for all. Default `["*"]`.
+    /// Client ids of the sessions that the key may access, or `*` for all. Default `["*"]`.
     #[serde(default = "all_sessions")]
     pub sessions: Vec<String>,
 }
@@ -192,24 +194,24 @@ fn all_sessions() -> Vec<String> {
     vec!["*".into()]
 }
 
-/// What a key may do.
+/// A permission of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Look.
+    /// Read sessions and messages.
     Read,
-    /// Send, take back and take up again.
+    /// Send, cancel and retry messages.
     Send,
-    /// Make, link, start, stop and pause sessions, and deliver again.
+    /// Create, link, start, stop and pause sessions, and retry deliveries.
     Control,
-    /// What destroys, and what is for all.
+    /// Destructive calls, and calls that concern all sessions.
     Admin,
 }
 
 impl Scope {
     const NAMES: &str = "read, send, control, admin";
 
-    /// Its name in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -228,11 +230,11 @@ impl FromStr for Scope {
         let all = [Self::Read, Self::Send, Self::Control, Self::Admin];
         all.into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| format!("{text:?} is no scope; there are {}", Self::NAMES))
+            .ok_or_else(|| format!("unknown scope {text:?}; expected one of {}", Self::NAMES))
     }
 }
 
-/// A key or its hash. It is never shown.
+/// An API key or its hash. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(String);
@@ -244,8 +246,8 @@ impl From<String> for Secret {
 }
 
 impl Secret {
-    /// Of a text, without the white space around it: mounted secrets end in a line break, which no
-    /// header can carry.
+    /// Removes surrounding white space: mounted secrets end in a line break, which no header can
+    /// contain.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.trim().to_owned())
@@ -265,7 +267,7 @@ impl Secret {
         }
     }
 
-    /// Why it is no key; the key itself is never repeated.
+    /// Why this is not a valid key, or `None`. The text never contains the key itself.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let is_good = match self.0.strip_prefix("sha256:") {
             Some(hash) => hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()),

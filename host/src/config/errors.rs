@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, all of it at once.
+//! The errors of a configuration.
 
 use std::fmt;
 
-/// Everything that is wrong, one line each.
+/// All errors of a configuration, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub(super) Vec<String>);
 

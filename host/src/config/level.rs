@@ -1,25 +1,25 @@
-//! How much is logged: a level under any of its usual names, or a tracing filter.
+//! The log level: a level by any of its usual names, or a filter of `tracing`.
 //!
-//! For tracing a word that is no level is the name of a target, so `LOG_LEVEL=warning` would log
-//! nothing at all. Here a word by itself is a level or a mistake; a target always has its level
-//! behind `=`.
+//! `tracing` takes a word that is not a level for the name of a target, so `LOG_LEVEL=warning`
+//! would log nothing at all. Here a single word is a level or an error, and a target is always
+//! followed by `=` and its level.
 
 use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-/// What can be said instead.
+/// The accepted forms, for error messages.
 pub(super) const LEVELS: &str = "error, warn, info, debug, trace or off (warning, fatal, verbose, silly, http and silent are understood), or a tracing \
                                  filter such as \"info,wharf::outbox=debug\"";
 
-/// A level or a filter, in tracing's words.
+/// A level or a filter, in the syntax of `tracing`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LogLevel(String);
 
 impl LogLevel {
-    /// As tracing reads it.
+    /// The text for `tracing`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,7 +43,7 @@ impl FromStr for LogLevel {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text:?} must be {LEVELS}");
-        // A filter of spans has commas of its own; tracing judges it as a whole.
+        // A filter with spans may contain commas inside brackets; `tracing` checks it as a whole.
         let filter = if text.contains('[') {
             text.trim().to_owned()
         } else {
@@ -73,7 +73,7 @@ impl TryFrom<String> for LogLevel {
     }
 }
 
-/// tracing takes any text for a target, one with a space too.
+/// A valid target, or `None`: `tracing` would accept any text, even with spaces.
 fn target(name: &str) -> Option<&str> {
     let name = name.trim();
     let is_path = name
@@ -82,12 +82,13 @@ fn target(name: &str) -> Option<&str> {
     (is_path && !name.is_empty()).then_some(name)
 }
 
-/// The names of tracing, and those of the loggers of Node, from which people come.
+/// The level with this name in `tracing` or in the usual loggers of Node.
 fn level(word: &str) -> Option<&'static str> {
     Some(match word.trim().to_ascii_lowercase().as_str() {
         "error" | "fatal" => "error",
         "warn" | "warning" => "warn",
-        // `http` is between info and verbose; calls are not logged one by one.
+        // In Node's loggers, `http` is between info and verbose; the gateway does not log single
+        // calls.
         "info" | "http" => "info",
         "debug" | "verbose" => "debug",
         "trace" | "silly" => "trace",

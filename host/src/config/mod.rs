@@ -1,8 +1,8 @@
-//! `gateway.toml` and the environment, checked and typed.
+//! Reads `gateway.toml` and the environment into checked, typed values.
 //!
-//! Every section is a plain struct with its defaults; rooms take their section and never see a
-//! file. Unknown keys are errors: a misspelt limit that is silently ignored is worse than a refusal
-//! to start.
+//! Every section is a plain struct with its defaults; each room receives its section and never sees
+//! a file. Unknown keys are errors: a misspelt limit that is silently ignored is worse than a
+//! refusal to start.
 
 mod dotenv;
 mod edge;
@@ -66,7 +66,7 @@ mod tests {
         );
     }
 
-    /// Every commented line is what it says: taken in together, they are the defaults and parse.
+    /// Removing the comment marks of all keys gives a file that parses and has the defaults.
     #[test]
     fn the_commented_keys_are_real() {
         let start = FILE.split("[[plugin]]").next().unwrap_or(FILE);

@@ -1,5 +1,5 @@
-//! The sections of `gateway.toml` with their defaults: the whole, and what is about the gateway
-//! itself. Sessions and sends have files of their own.
+//! The whole configuration, and the sections about the gateway itself. The sections about sessions
+//! and sending have files of their own.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Api, Browser, ByteSize, LogLevel, Millis, Send, Server, Sessions, WhatsApp};
 
-/// Everything the gateway can be told.
+/// The whole configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -46,7 +46,7 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How log lines look.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -55,7 +55,7 @@ pub enum LogFormat {
     Auto,
     /// For people.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -65,15 +65,15 @@ pub enum LogFormat {
 pub struct Storage {
     /// The SQLite file. Default `wharf.db` inside the session path.
     pub database: Option<PathBuf>,
-    /// How long the texts of messages are kept once a message has ended, and of events once they
-    /// are told; not longer than `keep_messages`. Default 7d; 0s: as soon as nobody needs them.
+    /// How long message texts are kept after a message has ended, and in events after they were
+    /// delivered; not longer than `keep_messages`. Default 7d; 0s deletes them as soon as nothing
+    /// needs them.
     pub keep_bodies: Millis,
-    /// How long sends that have ended are kept, with their history. Default 90d.
+    /// How long messages that have ended are kept, with their history. Default 90d.
     pub keep_messages: Millis,
     /// How long events are kept. Default 7d.
     pub keep_events: Millis,
-    /// How long a dead letter is kept, and with it its event, from the moment it was given up.
-    /// Default 90d.
+    /// How long a dead letter and its event are kept, from the time it was given up. Default 90d.
     pub keep_dead_letters: Millis,
     /// How long an idempotency key is remembered. Default 24h.
     pub keep_idempotency: Millis,
@@ -93,23 +93,24 @@ impl Default for Storage {
     }
 }
 
-/// `[delivery]`: how notifications are sent.
+/// `[delivery]`: how events are delivered.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Delivery {
-    /// One HTTP call. Default 10s.
+    /// Time limit of one HTTP call. Default 10s.
     pub timeout: Millis,
-    /// Calls at the same time, those to which no answer has come for more than a second not
-    /// counted. Default 32.
+    /// Maximum number of simultaneous calls, not counting those without an answer for more than a
+    /// second. Default 32.
     pub concurrency: usize,
-    /// Calls to one receiver at the same time, however long they take. Default 8.
+    /// Maximum number of simultaneous calls to one receiver, however long they take. Default 8.
     pub per_receiver: usize,
-    /// Attempts before the dead letters, whatever a plugin says. Default 100.
+    /// Maximum number of attempts before a delivery becomes a dead letter, whatever a plugin
+    /// decides. Default 100.
     pub max_attempts: u32,
-    /// Longest wait between attempts. Default 1h.
+    /// Longest pause between attempts. Default 1h.
     pub max_delay: Millis,
-    /// How long an event waits for its receiver before it is a dead letter, tried or not. Default
-    /// 3d.
+    /// How long a delivery waits for its receiver before it becomes a dead letter, even if it was
+    /// never attempted. Default 3d.
     pub max_age: Millis,
 }
 
@@ -130,11 +131,11 @@ impl Default for Delivery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plugins {
-    /// Where the `.wasm` files lie; sub-folders are not searched. Default `./plugins`.
+    /// The folder with the `.wasm` files; subfolders are not searched. Default `./plugins`.
     pub dir: PathBuf,
-    /// Compiled code is kept here. Default `cache/plugins` inside the session path.
+    /// The folder for compiled plugins. Default `cache/plugins` inside the session path.
     pub cache: Option<PathBuf>,
-    /// How long reading, compiling and checking one plugin may take, each. Default `2m`.
+    /// Time limit for each of reading, compiling and checking one plugin. Default `2m`.
     pub load_timeout: Millis,
 }
 
@@ -148,40 +149,39 @@ impl Default for Plugins {
     }
 }
 
-/// `[[plugin]]`: one enabled plugin; the order of the entries is the order of the pipeline.
+/// `[[plugin]]`: one plugin; the order of the entries is the order of the pipeline.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
-    /// Must equal the name the plugin gives itself.
+    /// The name that the plugin declares for itself.
     pub name: String,
-    /// A file name inside `[plugins].dir`. Default `<name with '-' as '_'>.wasm`, or `<name>.wasm`
-    /// where that exists.
+    /// File name inside `[plugins].dir`. Default `<name with '-' as '_'>.wasm`, or `<name>.wasm` if
+    /// that exists.
     #[serde(default)]
     pub file: Option<String>,
-    /// Pin: the file's SHA-256, 64 hex digits.
+    /// The SHA-256 that the file must have, 64 hex digits. Default: not checked.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// Default true; false leaves the entry out.
+    /// Whether the plugin is loaded; false ignores the entry. Default true.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Default true: a plugin that cannot be loaded stops the start.
+    /// Whether the gateway refuses to start when the plugin cannot be loaded. Default true.
     #[serde(default = "yes")]
     pub required: bool,
-    /// Client ids it works for, `*` for all. Default `["*"]`.
+    /// Client ids of the sessions that it works for, or `*` for all. Default `["*"]`.
     #[serde(default = "all_sessions")]
     pub sessions: Vec<String>,
-    /// Default `enforce`.
+    /// Whether its verdicts are applied. Default `enforce`.
     #[serde(default)]
     pub mode: PluginMode,
-    /// What becomes of a send when the plugin itself fails. Default `reject`.
+    /// What happens to a message when the plugin itself fails. Default `reject`.
     #[serde(default)]
     pub on_error: OnError,
     /// Whether a validator may change a message. Default false.
     #[serde(default)]
     pub may_modify: bool,
-    /// Whether what it writes to its standard error, the words of a panic included, goes to the
-    /// log. They may quote messages. Default false: of a panic only the place in the source is
-    /// told.
+    /// Whether its standard error output, including panic messages, goes to the log. It may quote
+    /// messages. Default false: only the source location of a panic is logged.
     #[serde(default)]
     pub log_stderr: bool,
     /// Wall-clock limit of one call. Default 2s.
@@ -193,10 +193,10 @@ pub struct Plugin {
     /// Memory limit of one call. Default 32MiB.
     #[serde(default = "plugin_memory")]
     pub memory: ByteSize,
-    /// What it may reach. Default nothing.
+    /// The capabilities granted to it. Default none.
     #[serde(default)]
     pub grants: Grants,
-    /// Handed to the plugin after a check against its own schema.
+    /// Configuration of the plugin, which is validated against the plugin's own schema.
     #[serde(default)]
     pub config: toml::Table,
 }
@@ -221,44 +221,44 @@ fn plugin_memory() -> ByteSize {
     ByteSize(32 << 20)
 }
 
-/// Whether a plugin's word counts.
+/// Whether a plugin's verdicts are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginMode {
-    /// It counts.
+    /// Its verdicts are applied.
     #[default]
     Enforce,
-    /// It is asked and logged, and changes nothing.
+    /// It is called and its verdicts are logged, but not applied.
     Monitor,
 }
 
-/// What becomes of a send when a plugin itself fails.
+/// What happens to a message when a plugin itself fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
-    /// It is refused.
+    /// The message is refused.
     #[default]
     Reject,
-    /// It goes on as if the plugin had allowed it.
+    /// The message continues as if the plugin had allowed it.
     Allow,
 }
 
-/// What a plugin may reach.
+/// The capabilities granted to a plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
-    /// `scheme://host[:port]` the host may call for it. Nothing else is ever called.
+    /// Origins, `scheme://host[:port]`, that the host may call for it. Nothing else is ever called.
     pub http: Vec<String>,
-    /// Whether those hosts may lie in private networks. Default false.
+    /// Whether those origins may be in private networks. Default false.
     pub http_private: bool,
-    /// Key-value storage, and how much. Default none.
+    /// Size of its key-value storage. Default none.
     pub kv: Option<ByteSize>,
-    /// Whether the kv namespace is one for all sessions. Default false: one per session.
+    /// Whether all sessions share one storage. Default false: one for each session.
     pub kv_shared: bool,
     /// Environment variables it may read, by name: `["HMAC_KEY"]`.
     pub secrets: Vec<String>,
-    /// Whether it sees QR texts. Default false.
+    /// Whether it receives QR texts and pairing codes. Default false.
     pub qr: bool,
-    /// Whether it sees message bodies in events. Default true.
+    /// Whether it receives message texts in events. Default true.
     pub bodies: Option<bool>,
 }

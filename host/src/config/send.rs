@@ -1,4 +1,4 @@
-//! How messages leave: limits, times and the pace.
+//! `[send]`: limits, times and pacing of messages.
 
 use serde::Deserialize;
 
@@ -13,45 +13,45 @@ pub struct Send {
     /// Region (ISO 3166, e.g. `DE`) whose national numbers are accepted with a leading 0. Default
     /// none.
     pub default_region: Option<String>,
-    /// UTF-16 units of a message. Default 4096.
+    /// Maximum length of a message, in UTF-16 units. Default 4096.
     pub max_length: usize,
     /// How long to wait for the server's acknowledgement before the outcome is unknown. Default
     /// 60s.
     pub ack_timeout: Millis,
-    /// How long the page is asked about a send of unknown outcome, from when it became unknown;
-    /// then it is unknown for good. Default 24h.
+    /// How long the gateway asks the page about a message whose outcome is unknown, from the time
+    /// it became unknown. Afterwards the outcome is unknown permanently. Default 24h.
     pub give_up_after: Millis,
-    /// How long a looked-up number is believed. Default 24h.
+    /// How long a looked-up phone number is cached. Default 24h.
     pub address_ttl: Millis,
-    /// When the pace, a pause or a restriction holds a send back for which somebody waits. Default
-    /// `wait`.
+    /// What happens to a message that pacing, a pause or a restriction holds back while its caller
+    /// waits. Default `wait`.
     pub when_busy: WhenBusy,
     /// `[send.pacing]`
     pub pacing: Pacing,
 }
 
-/// `[send.pacing]`: how fast each session sends. What is over the pace waits its turn. Default: as
-/// fast as it goes.
+/// `[send.pacing]`: how fast each session sends. Messages above the limits wait. Default: no
+/// limits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pacing {
-    /// Messages within a minute; 0: any number.
+    /// Maximum number of messages per minute; 0: unlimited.
     pub per_minute: u32,
-    /// Messages within 24 hours; 0: any number.
+    /// Maximum number of messages per 24 hours; 0: unlimited.
     pub per_day: u32,
-    /// Between the beginnings of two sends.
+    /// Minimum time between the beginnings of two sends.
     pub min_gap: Millis,
-    /// Up to so much more, by chance.
+    /// Maximum random time that is added to `min_gap`.
     pub jitter: Millis,
-    /// Messages within 24 hours to people who have neither had a message of the session nor written
-    /// to it; 0: any number.
+    /// Maximum number of messages per 24 hours to strangers: people who have neither received a
+    /// message from the session nor written to it; 0: unlimited.
     pub cold_per_day: u32,
-    /// For every character so long, the recipient is shown that somebody types; 0: not at all.
+    /// How long the recipient is shown "typing…" for each character of the text; 0: not at all.
     pub typing: Millis,
-    /// At most so long. Default 10s.
+    /// Maximum time that "typing…" is shown. Default 10s.
     pub typing_max: Millis,
-    /// Messages on the first, the second, … day of a session that sends: `[20, 50, 100]`.
-    /// Afterwards `per_day` alone holds.
+    /// Maximum number of messages in the first, second, … 24 hours after a session's first message:
+    /// `[20, 50, 100]`. Afterwards only `per_day` applies.
     pub warm_up: Vec<u32>,
 }
 
@@ -71,7 +71,7 @@ impl Default for Pacing {
 }
 
 impl Pacing {
-    /// Whether sends go one at a time and are counted.
+    /// Whether any limit is set, so that messages are sent one at a time and counted.
     #[must_use]
     pub fn counts(&self) -> bool {
         Self {
@@ -81,7 +81,7 @@ impl Pacing {
     }
 }
 
-/// `[sessions.session.<id>.pacing]`: what differs from `[send.pacing]`.
+/// `[sessions.session.<id>.pacing]`: overrides keys of `[send.pacing]` for one session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the keys of `Pacing`")]
@@ -97,7 +97,7 @@ pub struct PacingOverride {
 }
 
 impl PacingOverride {
-    /// What is not said is as in `common`.
+    /// Applies the overrides to `common`.
     #[must_use]
     pub fn over(&self, common: &Pacing) -> Pacing {
         Pacing {
@@ -116,14 +116,14 @@ impl PacingOverride {
     }
 }
 
-/// What becomes of a send that somebody waits for and that could not begin at once.
+/// What happens to a message that cannot be sent immediately while its caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenBusy {
-    /// It waits its turn, as long as `timeout`.
+    /// It stays queued, and the caller waits up to `timeout`.
     #[default]
     Wait,
-    /// It is refused, with the time after which it is worth another try.
+    /// It is refused, with the time after which the caller should try again.
     Reject,
 }
 

@@ -1,4 +1,4 @@
-//! What a login lives in: WhatsApp Web, the browser and the sessions themselves.
+//! `[whatsapp]`, `[browser]` and `[sessions]`.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -11,21 +11,21 @@ use crate::model::ClientId;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WhatsApp {
-    /// Default `https://web.whatsapp.com/`.
+    /// The address of WhatsApp Web. Default `https://web.whatsapp.com/`.
     pub url: String,
-    /// A bridge script to use instead of the built-in one, to mend a break before a release.
+    /// A bridge script that replaces the built-in one, to repair the bridge before a release does.
     pub bridge_script: Option<PathBuf>,
-    /// How long a page may take to boot to a QR or a login. Default 60s.
+    /// How long a page may take until it shows a QR code or a login. Default 60s.
     pub boot_timeout: Millis,
     /// How long the first sync may take. Default 5m.
     pub sync_timeout: Millis,
     /// How long one call into the page may take. Default 20s.
     pub call_timeout: Millis,
-    /// How long a passkey's challenge may wait for its answer; WhatsApp's own limit holds where it
-    /// is shorter. Default 10m.
+    /// How long a passkey's challenge may wait for its answer; a shorter limit of WhatsApp's takes
+    /// precedence. Default 10m.
     pub passkey_timeout: Millis,
-    /// How long the phone, the person who compares the code, and the end of the linking may each
-    /// take after that. The page itself gives up after 120s. Default 130s.
+    /// Time limit for each of the steps after that: the phone's answer, the comparison of the code,
+    /// and the end of the linking. The page itself gives up after 120s. Default 130s.
     pub passkey_step: Millis,
 }
 
@@ -47,13 +47,15 @@ impl Default for WhatsApp {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Browser {
-    /// The Chromium binary. Default: searched in the usual places. Environment: `CHROMIUM`.
+    /// The Chromium executable. Default: searched for in the usual places. Environment: `CHROMIUM`.
     pub executable: Option<PathBuf>,
-    /// Default `auto`: the headless shell where it is installed, the full browser elsewhere.
+    /// Which Chromium is used. Default `auto`: the headless shell if it is installed, otherwise the
+    /// full browser.
     pub kind: BrowserKind,
-    /// Default `isolated`: a browser for each session.
+    /// How sessions are distributed over browsers. Default `isolated`: one browser for each
+    /// session.
     pub mode: BrowserMode,
-    /// More command-line switches, e.g. `["--proxy-server=…"]`.
+    /// Additional command-line switches, e.g. `["--proxy-server=…"]`.
     pub args: Vec<String>,
     /// The user agent. Default: the browser's own, without `Headless`.
     pub user_agent: Option<String>,
@@ -63,34 +65,34 @@ pub struct Browser {
     pub close_grace: Option<Millis>,
 }
 
-/// How many sessions live in one browser. A session changes its mode with the next start, without a
-/// new QR.
+/// How sessions are distributed over browsers. A session adopts a changed mode at its next start,
+/// without a new QR code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BrowserMode {
-    /// One each: what happens to one browser happens to one session.
+    /// One browser for each session: a failure of one browser affects one session only.
     #[default]
     Isolated,
-    /// All in one full browser: a further session costs about half as much memory. When that
-    /// browser dies they all start anew, and they share `args` and `user_agent`.
+    /// All sessions in one full browser: each further session needs about half as much memory. When
+    /// the browser dies, all sessions are restarted, and all share `args` and `user_agent`.
     Shared,
 }
 
-/// Which Chromium.
+/// Which Chromium is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrowserKind {
-    /// The headless shell where it is installed, else the full browser without a window. A profile
-    /// made with one is good for the other.
+    /// The headless shell if it is installed, otherwise the full browser without a window. Both can
+    /// use the same profile.
     #[default]
     Auto,
-    /// The full browser without a window (new headless): about twice the memory of the shell, and
-    /// what a page can ask of a browser is there.
+    /// The full browser without a window (new headless): about twice the memory of the shell, with
+    /// all features that a page can expect of a browser.
     Headless,
     /// `chromium-headless-shell`: about half the memory; no `window.chrome`, no list of plugins, no
     /// profile lock of its own (the gateway has one).
     HeadlessShell,
-    /// With a window; needs a display.
+    /// The full browser with a window; needs a display.
     Headful,
 }
 
@@ -98,42 +100,44 @@ pub enum BrowserKind {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
-    /// Where profiles live: `<path>/.wwebjs_auth/session-<id>`. Default `./whatsapp-session`.
-    /// Environment: `SESSION_PATH`.
+    /// The session path. Profiles are in `<path>/.wwebjs_auth/session-<id>`. Default
+    /// `./whatsapp-session`. Environment: `SESSION_PATH`.
     pub path: PathBuf,
     /// The client id of calls that name none. Default `default`. Environment: `CLIENT_ID`.
     pub default_client: ClientId,
     /// Further sessions. The default client always exists.
     pub session: BTreeMap<ClientId, Session>,
-    /// Attempts before `max_reconnect_exceeded`. Default 5.
+    /// Number of attempts before `max_reconnect_exceeded`. Default 5.
     pub max_attempts: u32,
-    /// Wait before the first attempt. Default 5s.
+    /// Pause before the first attempt. Default 5s.
     pub first_delay: Millis,
-    /// Wait before the second attempt; doubles from there. Default 30s.
+    /// Pause before the second attempt; doubles with each further one. Default 30s.
     pub retry_delay: Millis,
-    /// Longest wait. Default 5m.
+    /// Longest pause between attempts. Default 5m.
     pub max_delay: Millis,
-    /// Wait between attempts once they are used up; 0 stops for good. Default 30m.
+    /// Pause between attempts after `max_attempts`; 0 makes no further attempt. Default 30m.
     pub slow_delay: Millis,
-    /// Ready for so long resets the attempts. Default 60s.
+    /// How long a session must be ready before the count of attempts is reset. Default 60s.
     pub stable_after: Millis,
-    /// Between health checks. Default 60s.
+    /// Interval between health checks. Default 60s.
     pub health_interval: Millis,
-    /// A lost socket is not reported for so long, because the page mends it. Default 3s.
+    /// How long a lost connection of the page is not reported, because the page usually restores
+    /// it. Default 3s.
     pub offline_grace: Millis,
-    /// The page may try so long to connect again before its browser is started anew. Default 5m.
+    /// How long the page may try to reconnect before its browser is restarted. Default 5m.
     pub mend_timeout: Millis,
-    /// Sends without any acknowledgement for so long, though the session is ready, mark it degraded
-    /// and load its page anew; 0 never. Default 2m.
+    /// How long a ready session may have unacknowledged messages before it is marked degraded and
+    /// its page is reloaded; 0 never. Default 2m.
     pub ack_watchdog: Millis,
-    /// Over so much private memory of its browser the page is loaded anew at a quiet moment; 0B
-    /// never. Default 1GiB.
+    /// Private memory of the browser above which the page is reloaded at a quiet moment; 0B never.
+    /// Default 1GiB.
     pub memory_soft: ByteSize,
-    /// Over so much the browser is started anew at once; 0B never. Default 2GiB.
+    /// Private memory above which the browser is restarted immediately; 0B never. Default 2GiB.
     pub memory_hard: ByteSize,
-    /// QR codes shown before the session waits for a person. Default 60.
+    /// Number of QR codes that are shown before the session waits for a person. Default 60.
     pub qr_limit: u32,
-    /// After the phone unlinked us. Default `auto`: show a new QR.
+    /// What happens after the account was unlinked on the phone. Default `auto`: show a new QR
+    /// code.
     pub relink: Relink,
 }
 
@@ -170,19 +174,19 @@ fn default_client() -> ClientId {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Session {
-    /// Pairs that every event of the session carries.
+    /// Key-value pairs that are added to every event of the session.
     pub metadata: BTreeMap<String, String>,
-    /// How fast it sends, where that differs from `[send.pacing]`.
+    /// Overrides of `[send.pacing]` for the session.
     pub pacing: PacingOverride,
 }
 
-/// After the phone unlinked us.
+/// What happens after the account was unlinked on the phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Relink {
-    /// Show a new QR.
+    /// Show a new QR code.
     #[default]
     Auto,
-    /// Wait for `reconnect`.
+    /// Do nothing until somebody calls `reconnect`.
     Manual,
 }

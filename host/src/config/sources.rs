@@ -1,4 +1,5 @@
-//! Where configuration comes from: a file, the environment, and a `.env` of the working directory.
+//! The sources of the configuration: a file, the environment, and a `.env` in the working
+//! directory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,24 +21,26 @@ pub(super) const READ: [&str; 8] = [
     "WHARF_API_KEY",
 ];
 
-/// Where configuration comes from.
+/// The sources of the configuration: a file, the environment, and a `.env` in the working
+/// directory.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The file; it must exist.
+    /// The configuration file, which must exist; `None` uses the defaults.
     pub file: Option<PathBuf>,
     /// Environment variables; see [`Sources::environment`].
     pub variables: BTreeMap<String, String>,
-    /// Variables whose value is not UTF-8. Only one that is read is a fault.
+    /// Names of variables whose value is not UTF-8. This is an error only for variables that are
+    /// read.
     pub unreadable: BTreeSet<String>,
-    /// The `.env` that was read.
+    /// The `.env` that was read, if one exists.
     pub dotenv: Option<PathBuf>,
 }
 
 impl Sources {
-    /// The process's environment, over a `.env` file in the working directory.
+    /// Reads the process's environment, which overrides a `.env` file in the working directory.
     ///
     /// # Errors
-    /// When there is a `.env` that cannot be read, or a line of it that is not understood.
+    /// When a `.env` exists but cannot be read, or has an invalid line.
     pub fn environment(file: Option<PathBuf>) -> Result<Self, ConfigErrors> {
         let dotenv = PathBuf::from(".env");
         let mut sources = Self {
@@ -58,8 +61,8 @@ impl Sources {
         Ok(sources)
     }
 
-    /// One variable, without white space around it: a mounted secret ends in a line end, which no
-    /// header can carry and no receiver signs with. An empty one counts as not set.
+    /// One variable, without surrounding white space: a mounted secret ends in a line break, which
+    /// no header can contain and no receiver signs with. An empty variable counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables
@@ -68,7 +71,8 @@ impl Sources {
             .filter(|value| !value.is_empty())
     }
 
-    /// The names among `wanted`, and those that override the file, that are set.
+    /// The names of the variables that are set, among those that override the file and those in
+    /// `wanted`.
     #[must_use]
     pub fn names_set<'a>(&self, wanted: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         READ.into_iter()
@@ -78,7 +82,7 @@ impl Sources {
     }
 }
 
-/// None: there is no such file. The words of an error never hold what a line does, which may be a
+/// Reads a `.env` file; `None` if it does not exist. Errors never quote a line, which may be a
 /// secret.
 fn read(path: &Path) -> Result<Option<Vec<(String, String)>>, ConfigErrors> {
     let name = path.display();

@@ -1,8 +1,8 @@
 //! Durations and sizes as people write them: `"250ms"`, `"1h 30m"`, `"32MiB"`.
 //!
-//! What they accept is what their libraries do, within bounds: a duration has whole milliseconds
-//! and no unit that is longer than a day; a size ends in `B` and has a binary unit, because `MB` is
-//! a million bytes to some people and a mebibyte to others.
+//! The libraries define what is accepted, with these restrictions: a duration has whole
+//! milliseconds and no unit longer than a day; a size ends in `B` and has a binary unit, because
+//! `MB` is a million bytes to some people and a mebibyte to others.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -15,13 +15,13 @@ use serde::{Deserialize, Deserializer, de};
 pub struct Millis(pub u64);
 
 impl Millis {
-    /// So many seconds.
+    /// A duration of whole seconds.
     #[must_use]
     pub const fn secs(seconds: u64) -> Self {
         Self(seconds * 1000)
     }
 
-    /// As the standard type.
+    /// Converts to the standard type.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.0)
@@ -38,7 +38,7 @@ impl FromStr for Millis {
             )
         };
         let span: Span = text.trim().parse().map_err(|_| wrong())?;
-        // Refuses months and years, which have no length of their own.
+        // Refuses months and years, whose lengths vary.
         let duration = span
             .to_duration(SpanRelativeTo::days_are_24_hours())
             .map_err(|_| wrong())?;
@@ -141,7 +141,7 @@ mod tests {
                 }
             }
         }
-        // Twenty thousand years are the most of a duration.
+        // The longest duration is about twenty thousand years.
         for (text, hours) in [
             ("36500d", 36_500 * 24),
             ("7304484d", 7_304_484 * 24),

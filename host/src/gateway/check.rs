@@ -1,5 +1,5 @@
-//! `wharf check`: the configuration and the plugins, as a start would take them, without starting
-//! anything.
+//! `wharf check`: validates the configuration and loads the plugins as a start would, without
+//! starting anything.
 
 use std::{
     path::{self, Path},
@@ -15,7 +15,8 @@ use crate::{
     plugins::{KvError, KvSpace, KvStore, LoadError, PluginReport},
 };
 
-/// Where the configuration came from, and where what it names lies: a line each, with whole paths.
+/// Lists where the configuration came from and which paths it uses: one line each, with absolute
+/// paths.
 #[must_use]
 pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
@@ -69,10 +70,10 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     lines
 }
 
-/// Loads the plugins as a start would, and says what became of each.
+/// Loads the plugins as a start would, and reports the state of each.
 ///
 /// # Errors
-/// As a start: a required plugin that cannot be loaded.
+/// When a required plugin cannot be loaded, as at a start.
 pub async fn plugins(
     config: &Config,
     sources: Arc<Sources>,
@@ -81,7 +82,7 @@ pub async fn plugins(
     Ok(host.reports().to_vec())
 }
 
-/// One plugin in a line: name, version, what became of it, and its file.
+/// One plugin as a line: name, version, state and file.
 #[must_use]
 pub fn line(report: &PluginReport) -> String {
     let version = if report.version.is_empty() {
@@ -95,7 +96,7 @@ pub fn line(report: &PluginReport) -> String {
     )
 }
 
-/// A check keeps nothing.
+/// Plugin storage for a check: stores nothing and refuses every call.
 #[derive(Debug)]
 struct NoKv;
 

@@ -1,4 +1,4 @@
-//! `wharf deliveries …`: what an operator does with deliveries of the running gateway.
+//! `wharf deliveries …`: shows and changes the deliveries of the running gateway.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -9,13 +9,13 @@ use crate::{
     config::{Config, Sources},
 };
 
-/// Rows asked for at a time, the most that the API gives.
+/// Deliveries requested per call; the API's maximum.
 const PAGE: usize = 200;
 
-/// Does it; returns the lines to show.
+/// Runs a command and returns the lines to show.
 ///
 /// # Errors
-/// Words that say what to do.
+/// A message for the operator that says what to do.
 pub async fn run(
     config: &Config,
     sources: &Sources,
@@ -27,12 +27,12 @@ pub async fn run(
         Ok(status) if status.is_success() => {}
         Ok(status) => {
             return Err(format!(
-                "something answers at {base}, but not as this gateway ({status}); look at [server] port"
+                "another program answers at {base} ({status}); check [server] port"
             ));
         }
         Err(_) => {
             return Err(format!(
-                "no gateway answers at {base}: deliveries are shown and changed by the gateway while it runs. Start it, or look at [server] host and port"
+                "no gateway answers at {base}: this command works through the running gateway. Start it, or check [server] host and port"
             ));
         }
     }
@@ -41,7 +41,7 @@ pub async fn run(
             let all = call(&gateway, Method::GET, "/v1/deliveries/receivers", &[]).await?;
             let lines: Vec<String> = array(&all["receivers"]).iter().map(receiver).collect();
             Ok(if lines.is_empty() {
-                vec!["nothing waits, and nothing is dead".into()]
+                vec!["no deliveries are waiting, and there are no dead letters".into()]
             } else {
                 lines
             })
@@ -147,7 +147,7 @@ fn query<'a>(which: &'a Which, state: &'a str) -> Vec<(&'static str, &'a str)> {
     all
 }
 
-/// The path of one delivery. Ids are letters, digits and `_`; anything else finds nothing.
+/// The path of one delivery. Ids consist of letters, digits and `_`; other characters are removed.
 fn one(id: &str, verb: &str) -> String {
     let clean: String = id
         .chars()
@@ -172,7 +172,7 @@ async fn call(
         return Ok(body);
     }
     if status == StatusCode::UNAUTHORIZED {
-        return Err("the gateway asks for an API key: set WHARF_API_KEY to one of its keys".into());
+        return Err("the gateway requires an API key: set WHARF_API_KEY to one of its keys".into());
     }
     Err(body["detail"]
         .as_str()
@@ -188,11 +188,11 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// A receiver by its notifier and its name.
+/// Names a receiver as `<notifier>/<target>`.
 fn name(value: &Value) -> String {
     match value["target"].as_str() {
         Some(target) => format!("{}/{target}", text(&value["plugin"])),
-        None => format!("{} (not known yet who is told)", text(&value["plugin"])),
+        None => format!("{} (receiver not known yet)", text(&value["plugin"])),
     }
 }
 
@@ -219,7 +219,7 @@ fn receiver(value: &Value) -> String {
 fn delivery(value: &Value) -> String {
     let event = &value["event"];
     let about = if event.is_null() {
-        "an event that is gone".to_owned()
+        "an event that was deleted".to_owned()
     } else {
         format!(
             "{} of {} at {}",
@@ -285,7 +285,7 @@ mod tests {
         let value = json!({"id": "dlv_2", "plugin": "number-policy", "target": null, "state": "pending", "attempt": 1, "reason": null, "event": null});
         assert_eq!(
             delivery(&value),
-            "dlv_2 pending number-policy (not known yet who is told), an event that is gone, 1 attempts"
+            "dlv_2 pending number-policy (receiver not known yet), an event that was deleted, 1 attempts"
         );
         let failing = json!({"since": "2026-01-31T09:00:00.000Z", "failures": 7, "reason": "no answer within 10s"});
         let value = json!({"plugin": "webhook", "target": "crm", "pending": 40, "dead": 2, "failing": failing});

@@ -1,5 +1,5 @@
-//! `wharf health`: asks the gateway that runs on this configuration whether it is well, for
-//! supervisors that probe by running a command, such as the health check of a container.
+//! `wharf health`: asks the gateway that runs on this configuration for its health, for supervisors
+//! that probe with a command, such as a container's health check.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::local::LocalGateway;
 use crate::config::{Config, Sources};
 
-/// Asks `/readyz`, or `/livez` when `live`; returns the line to show.
+/// Requests `/readyz`, or `/livez` if `live` is set, and returns the line to show.
 ///
 /// # Errors
-/// The line to show when no gateway answers, when another program does, or when the gateway accepts
-/// no sends.
+/// The line to show when no gateway answers, when another program answers, or when the gateway does
+/// not accept messages.
 pub async fn run(config: &Config, sources: &Sources, live: bool) -> Result<String, String> {
     if config.server.port == 0 {
-        return Err("[server] port = 0 lets the system choose a port, so it is not known where the gateway listens; set a port".into());
+        return Err("[server] port = 0 lets the system choose a port, so this command cannot know where the gateway listens; set a port".into());
     }
     let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
     let (path, good) = if live {
@@ -27,7 +27,7 @@ pub async fn run(config: &Config, sources: &Sources, live: bool) -> Result<Strin
         let why = if error.is_timeout() {
             "it took too long"
         } else {
-            "nobody listens there, or the connection broke off"
+            "nothing listens there, or the connection was lost"
         };
         format!("no gateway answers at {base}: {why}")
     })?;
@@ -44,7 +44,7 @@ fn verdict(base: &str, good: &str, status: StatusCode, said: &Value) -> Result<S
         (Some(code), Some(problem)) => Err(format!("not {good}: {base}: {code}: {problem}")),
         (Some(code), None) => Err(format!("not {good}: {base}: {code}")),
         (None, _) => Err(format!(
-            "something answers at {base}, but not as this gateway ({status}); look at [server] port"
+            "another program answers at {base} ({status}); check [server] port"
         )),
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         let said = verdict(base, "alive", StatusCode::NOT_FOUND, &Value::Null)
             .expect_err("another program");
         assert!(
-            said.contains("not as this gateway (404 Not Found)"),
+            said.contains("another program answers at http://127.0.0.1:3001 (404 Not Found)"),
             "{said}"
         );
     }

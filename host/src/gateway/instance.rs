@@ -1,9 +1,9 @@
-//! One gateway to a session path, and one to a database.
+//! Locks that ensure that only one gateway uses a session path, and only one a database.
 //!
-//! Two of them would take each other's sends away, drive two browsers on one login and migrate a
-//! database in use. So a start takes a lock on both before it opens anything. The kernel gives a
-//! lock back when its process ends, however it ends, so none is ever stale; only the files remain.
-//! They name the process, for people.
+//! Two gateways would take over each other's messages, drive two browsers on one login and migrate
+//! a database in use. So a start takes both locks before it opens anything. The kernel releases a
+//! lock when its process ends in any way, so no lock is ever stale; only the files remain. They
+//! contain the process id and the host name, for people.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -17,50 +17,51 @@ use tokio::time::{Instant, sleep};
 
 use crate::files;
 
-/// The lock of a session path.
+/// File name of the lock of a session path.
 const PATH_LOCK: &str = "gateway.lock";
-/// What is added to the name of a database for its lock.
+/// Suffix of the lock file of a database.
 const DATABASE_LOCK: &str = ".lock";
-/// A gateway that is about to end, or a look at who holds the lock, is waited for so long.
+/// How long a start waits for a lock: another gateway may be ending, or a command may be checking
+/// who holds the lock.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
-/// Bytes of a lock file that are read.
+/// The most bytes that are read from a lock file.
 const NAME: u64 = 256;
 
 /// Why the locks were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceError {
-    /// Another gateway has one of them.
+    /// Another gateway holds one of the locks.
     #[error(
         "another gateway uses the {what} {place}: {holder}; stop that one first, or give this one a [sessions] path and a [storage] database of its own"
     )]
     Taken {
         /// `session path` or `database`.
         what: &'static str,
-        /// Which.
+        /// The path that is in use.
         place: PathBuf,
-        /// The process, as far as it is known.
+        /// The process that holds the lock, as far as it is known.
         holder: String,
     },
-    /// The system refused.
+    /// The system refused the lock.
     #[error("the lock {place} cannot be taken: {error}")]
     Io {
         /// The lock's file.
         place: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: io::Error,
     },
 }
 
-/// The right to a session path and a database; given back when dropped.
+/// The exclusive use of a session path and a database, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Instance {
     _locks: [File; 2],
 }
 
 impl Instance {
-    /// Takes both locks, or none. The session path must be there; the folder of the database is
-    /// made where it is missing.
+    /// Takes both locks, or none. The session path must exist; the folder of the database is
+    /// created if it is missing.
     pub(super) async fn take(root: &Path, database: &Path) -> Result<Self, InstanceError> {
         let path = lock("session path", root, &root.join(PATH_LOCK)).await?;
         let file = beside(database).map_err(|error| InstanceError::Io {
@@ -73,7 +74,8 @@ impl Instance {
     }
 }
 
-/// The gateway that uses a session path now; none: there is none. It leaves no trace.
+/// The process that holds the lock of a session path; `None` if no gateway uses it. Does not change
+/// the lock file.
 pub(super) fn holder(root: &Path) -> Option<String> {
     let file = files::open(&root.join(PATH_LOCK)).ok()?;
     match file.try_lock_shared() {
@@ -82,7 +84,7 @@ pub(super) fn holder(root: &Path) -> Option<String> {
     }
 }
 
-/// The lock of a database lies beside the file itself, wherever a link to it may be.
+/// The lock file of a database. It is beside the file that a link leads to.
 fn beside(database: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = database
         .parent()
@@ -130,11 +132,11 @@ fn named(file: File) -> String {
     let mut text = String::new();
     match file.take(NAME).read_to_string(&mut text) {
         Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => "a process that has not named itself".to_owned(),
+        _ => "an unknown process".to_owned(),
     }
 }
 
-/// Containers that share a folder have process numbers of their own.
+/// The host name: containers that share a folder have separate process ids.
 fn machine() -> String {
     gethostname().map_or_else(
         |_| "this machine".to_owned(),
@@ -172,7 +174,7 @@ mod tests {
             .to_string();
         assert!(same.contains("database") && same.contains(&me), "{same}");
         assert_eq!(holder(&two), None, "both or none");
-        // By another name.
+        // The same database through a link.
         fs::write(&database, "").expect("there");
         std::os::unix::fs::symlink(&database, dir.path().join("link.db")).expect("linked");
         assert!(

@@ -1,4 +1,4 @@
-//! Where sessions' news goes: the database, the outbox, the event log.
+//! Implements the sessions' [`Journal`] with the store, the outbox and the event log.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ pub(super) struct GatewayJournal {
     store: Store,
     outbox: Outbox,
     events: Events,
-    /// What of a session cannot be recorded, and why.
+    /// What cannot be recorded, by session and kind of record, with the last cause.
     troubles: Mutex<HashMap<(ClientId, &'static str), Trouble>>,
 }
 
@@ -38,8 +38,8 @@ impl GatewayJournal {
         }
     }
 
-    /// A database that refuses stops no session. It is said once for each cause: on a full disk a
-    /// page tells the same messages again and again.
+    /// Logs a failure to record something. A session does not stop because of it. Each cause is
+    /// logged once: on a full disk, a page reports the same messages again and again.
     fn said<T>(&self, client: &ClientId, what: &'static str, result: Result<T, StoreError>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client.clone(), what);
@@ -51,7 +51,7 @@ impl GatewayJournal {
             }
             Err(error) => {
                 if troubles.entry(key).or_default().is_new(&error) {
-                    error!(%client, %error, "{what} was not recorded; while the cause lasts, it is not told again");
+                    error!(%client, %error, "{what} was not recorded; this is not logged again while the cause lasts");
                 }
             }
         }
@@ -84,7 +84,7 @@ impl Journal for GatewayJournal {
                     .login_ended(client, "the login ended before WhatsApp acknowledged it")
                     .await,
             );
-            // They were of that account.
+            // The restrictions concerned the account whose login has ended.
             self.said(
                 client,
                 "the end of its restrictions",
@@ -172,7 +172,7 @@ impl Journal for GatewayJournal {
             .told_until(client, account)
             .await
             .map_err(|error| {
-                error!(%client, %error, "it is not known what was told; asked again soon");
+                error!(%client, %error, "cannot read which messages were already reported; will try again soon");
                 Unread
             })
     }
@@ -180,7 +180,7 @@ impl Journal for GatewayJournal {
     async fn all_told(&self, client: &ClientId, account: &Account, at: Timestamp) {
         self.said(
             client,
-            "what was told",
+            "the time until which messages were reported",
             self.store.all_told(client, account, at).await,
         );
     }
@@ -219,7 +219,7 @@ impl Journal for GatewayJournal {
 
     async fn held(&self, client: &ClientId) -> u64 {
         let held = self.outbox.held(client).await.unwrap_or_else(|error| {
-            error!(%client, %error, "it is not known what is held");
+            error!(%client, %error, "cannot read how many messages are held");
             Held::default()
         });
         held.messages.saturating_add(held.recipients)
@@ -230,7 +230,7 @@ impl Journal for GatewayJournal {
             .restrictions(client)
             .await
             .unwrap_or_else(|error| {
-                error!(%client, %error, "it is not known what WhatsApp restricts");
+                error!(%client, %error, "cannot read the restrictions of the account");
                 vec![]
             })
     }

@@ -1,5 +1,5 @@
-//! The gateway that runs on this configuration, as a command of the same configuration speaks to
-//! it: over its own API. Whoever changed its database beside it would change it behind its back.
+//! Client of the gateway that is running on the same configuration. Commands use its API, because
+//! another process must not change its database.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use crate::config::{Config, Sources};
 
-/// Longer than any answer to a command takes.
+/// Time limit of a call; longer than any answer takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `/readyz` answers within two seconds even while the database is locked; a busy machine needs
-/// some more.
+/// Time limit of a probe: `/readyz` answers within two seconds even while the database is locked,
+/// and a busy machine needs some more.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct LocalGateway {
@@ -35,17 +35,18 @@ impl LocalGateway {
         })
     }
 
-    /// `http://host:port`
+    /// The base URL, `http://host:port`.
     pub(super) fn base(&self) -> &str {
         &self.base
     }
 
-    /// Whether anything answers there.
+    /// Requests `/livez` and returns the status. Fails if nothing answers.
     pub(super) async fn alive(&self) -> Result<StatusCode, reqwest::Error> {
         Ok(self.probe("/livez").await?.status())
     }
 
-    /// Asks a path that needs no key. The key is not shown: it may be another program.
+    /// Requests a path that requires no key, without sending the key: another program may be
+    /// listening there.
     pub(super) async fn probe(&self, path: &str) -> Result<Response, reqwest::Error> {
         self.client
             .get(format!("{}{path}", self.base))
@@ -54,7 +55,7 @@ impl LocalGateway {
             .await
     }
 
-    /// Calls it, with the key where there is one.
+    /// Calls the API, with the key from `WHARF_API_KEY` if it is set.
     pub(super) async fn call(
         &self,
         method: Method,

@@ -1,5 +1,5 @@
-//! The composition root: builds the parts, wires them, starts and stops them. The only place that
-//! knows every room.
+//! The composition root: builds the parts of the gateway, connects them, starts and stops them. No
+//! other room knows all rooms.
 
 pub mod check;
 pub mod deliveries;
@@ -52,38 +52,39 @@ use crate::{
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The session directory.
+    /// The session path cannot be created or written.
     #[error("the session path {path} cannot be used: {error}")]
     SessionPath {
         /// The directory.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         error: io::Error,
     },
-    /// Something that is ours alone stands open to others.
+    /// Other users can read or change something that must be private.
     #[error(transparent)]
     Exposed(#[from] Exposed),
-    /// Another gateway is there.
+    /// Another gateway uses the session path or the database.
     #[error(transparent)]
     Instance(#[from] InstanceError),
-    /// The database.
+    /// The database cannot be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A plugin.
+    /// A required plugin cannot be loaded.
     #[error(transparent)]
     Plugins(#[from] LoadError),
-    /// The port.
+    /// The address cannot be bound.
     #[error(
         "cannot listen on {address}: {error}; is another gateway running, or set [server] port"
     )]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// The system's words.
+        /// The system's error.
         error: io::Error,
     },
-    /// This program's own path, needed to start the guard of Chromium.
-    #[error("the path of this program cannot be found out: {0}")]
+    /// The path of this program, which is needed to start the guard of Chromium, cannot be
+    /// determined.
+    #[error("the path of this program cannot be determined: {0}")]
     CurrentExe(io::Error),
 }
 
@@ -97,21 +98,21 @@ pub struct Gateway {
     server: JoinHandle<io::Result<()>>,
     tasks: Vec<JoinHandle<()>>,
     budget: Duration,
-    /// Given back last of all.
+    /// Released after everything else has stopped.
     instance: Instance,
 }
 
 impl Gateway {
-    /// Starts everything. Sessions come up in the background: the API answers at once.
+    /// Starts all parts. Sessions start in the background: the API answers at once.
     ///
     /// # Errors
-    /// See [`StartError`]; nothing is left running then.
+    /// See [`StartError`].
     pub async fn start(
         config: Config,
         sources: Arc<Sources>,
         metrics: PrometheusHandle,
     ) -> Result<Self, StartError> {
-        // First, so that whatever counts descriptors counts those there will be.
+        // Must come first: other parts compute their limits from the number of descriptors.
         api::raise_descriptor_limit();
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
@@ -120,7 +121,8 @@ impl Gateway {
             .database
             .clone()
             .unwrap_or_else(|| root.join("wharf.db"));
-        // Before anything is made in it: a folder that is refused is left as it is.
+        // Must come before anything is created in the folder: a folder that is refused stays
+        // unchanged.
         places::check(&root, &database)?;
         session::prepare_root(&root).map_err(|error| StartError::SessionPath {
             path: root.clone(),
@@ -204,14 +206,14 @@ impl Gateway {
         })
     }
 
-    /// Where the API listens.
+    /// The address on which the API listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resolves when a part has ended without which the gateway cannot serve: the API's server, or
-    /// the writer of the database. Everything else is begun anew by its owner.
+    /// Resolves with the name of an essential part that has ended: the API's server, or the writer
+    /// of the database. All other parts are restarted by their owners.
     pub async fn failed(&mut self) -> &'static str {
         tokio::select! {
             _ = &mut self.server => "the API's server",
@@ -219,15 +221,15 @@ impl Gateway {
         }
     }
 
-    /// Stops in order and within the budget: no new calls, what is in flight ends, browsers close
-    /// cleanly (so that logins are flushed), the database is closed. What is cut off here is found
-    /// out after the next start.
+    /// Stops the gateway in order, with time limits: refuses new calls, waits for those in flight,
+    /// closes the browsers cleanly (so that logins are flushed) and closes the database. The
+    /// outcome of a message that this interrupts is determined after the next start.
     pub async fn stop(self) {
         info!(budget = ?self.budget, "stopping");
         self.stop.cancel();
         let mut server = self.server;
         if !server.is_finished() && timeout(self.budget / 2, &mut server).await.is_err() {
-            warn!("calls that are still in flight are cut off");
+            warn!("calls that are still in flight are aborted");
             server.abort();
         }
         let sessions = self.sessions.all();
@@ -237,7 +239,7 @@ impl Gateway {
                 .map(|session| session.tell(Command::Shutdown)),
         );
         if timeout(self.budget / 2, closing).await.is_err() {
-            warn!("a browser did not close in time; its guard goes on closing it");
+            warn!("a browser did not close in time; its guard continues to close it");
         }
         for task in &self.tasks {
             task.abort();
@@ -248,7 +250,7 @@ impl Gateway {
     }
 }
 
-/// What the API's handlers call.
+/// Builds the services that the API's handlers call.
 fn services(
     config: &Config,
     sessions: &Arc<Registry>,
@@ -285,7 +287,7 @@ fn services(
     }
 }
 
-/// A QR is about to be shown although a login lies there.
+/// Warns if a session is about to show a QR although an unused login exists.
 fn point_out_login(config: &Config) {
     let client = &config.sessions.default_client;
     if let Some(login) = session::profiles::unadopted(&config.sessions.path, client) {
@@ -299,7 +301,7 @@ fn point_out_login(config: &Config) {
     }
 }
 
-/// Where people find the helper pages: where they are told, or where we listen.
+/// The address of the passkey helper pages: `[server] public_url`, or where the API listens.
 fn helper_address(config: &Config, listens: SocketAddr) -> HelperAddress {
     if let Some(url) = &config.server.public_url {
         return HelperAddress {
@@ -319,7 +321,7 @@ fn helper_address(config: &Config, listens: SocketAddr) -> HelperAddress {
     }
 }
 
-/// The paces of the sessions that have one of their own.
+/// The pacing of each session that overrides `[send.pacing]`.
 fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
     let own = config
         .sessions
@@ -348,8 +350,8 @@ async fn load_plugins(
     Ok(Arc::new(host))
 }
 
-/// The profile of a session, looked at before a browser is started on it. A full disk may have room
-/// again later; the rest a person mends.
+/// Checks the profile of a session before a browser starts on it. A full disk is a temporary
+/// failure; any other problem has to be solved by the operator.
 fn usable_profile(root: &Path, client: &ClientId) -> Result<PathBuf, LaunchError> {
     session::check_profile(root, client).map_err(|problem| match problem {
         ProfileProblem::NoSpace { .. } => LaunchError::Failed(problem.to_string()),

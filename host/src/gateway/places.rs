@@ -1,7 +1,7 @@
-//! Before anything is opened: whether what the gateway keeps is its own, and nobody else's to
-//! change.
+//! Checks, before anything is opened, that only the gateway's user can read and change what the
+//! gateway stores.
 //!
-//! The cache of compiled plugins is looked at by the plugin host, and a profile once more before a
+//! The plugin host checks the cache of compiled plugins, and a profile is checked again before a
 //! browser starts on it.
 
 use std::{
@@ -16,7 +16,7 @@ use crate::{
     session,
 };
 
-/// What lies in a session path that is nothing else.
+/// Names that occur in a folder that is used only as a session path.
 const OURS: [&str; 6] = [
     ".quarantine",
     ".wwebjs_auth",
@@ -26,11 +26,12 @@ const OURS: [&str; 6] = [
     "lost+found",
 ];
 
-/// Looks at the session path, as far as it is there, and at the database. Modes that let others in
-/// are taken back.
+/// Checks the session path, as far as it exists, and the database. Permissions of other users are
+/// removed.
 ///
 /// # Errors
-/// The first that a stranger could read or replace.
+/// The first file or folder that another user could read or replace and that cannot be made
+/// private.
 pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     let names = database_names(database);
     if root.exists() && is_ours_alone(root, &names) {
@@ -48,8 +49,8 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     files::private_file("lock of the session path", &root.join("gateway.lock"))?;
     session::close_profiles(root);
 
-    // The database itself may be a link to a volume; what lies beside it lies beside the file it
-    // leads to.
+    // The database itself may be a link to a volume. The files that belong to it are beside the
+    // link's target.
     let real = database
         .canonicalize()
         .unwrap_or_else(|_| database.to_owned());
@@ -70,8 +71,8 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
     Ok(())
 }
 
-/// The database and what SQLite and the gateway put beside it: `-wal`, `-shm`, `-journal`, `.lock`,
-/// `.before-<version>`.
+/// The name of the database, which the names of its files begin with. SQLite and the gateway add
+/// `-wal`, `-shm`, `-journal`, `.lock` and `.before-<version>`.
 struct Names(String);
 
 impl Names {
@@ -106,9 +107,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A folder for us alone. One in which others may put things and replace none of ours (sticky),
-/// such as a tmpfs that was mounted without a mode, is warned of: each login in it is looked at by
-/// itself.
+/// Makes a folder private. A folder in which others may create files but not replace ours (sticky),
+/// such as a tmpfs that was mounted without a mode, only causes a warning: each login in it is
+/// checked by itself.
 fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
     let is_shared = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
     if is_shared {
@@ -118,8 +119,8 @@ fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
     }
 }
 
-/// A folder that has other things in it, the root of a project for example, is not the gateway's to
-/// close to readers.
+/// Whether a folder contains nothing but the gateway's files. Any other folder, the root of a
+/// project for example, must stay readable for other users.
 fn is_ours_alone(root: &Path, database: &Names) -> bool {
     let ours = |name: &OsStr| OURS.iter().any(|known| name == *known) || database.belongs(name);
     entries(root)

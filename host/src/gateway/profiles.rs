@@ -1,4 +1,4 @@
-//! `wharf profile …`: what an operator does with profiles while their sessions are stopped.
+//! `wharf profile …`: manages profiles while their sessions are stopped.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::{
     session::profiles::{self, ListedProfile, Login, ProfileError, Quarantined},
 };
 
-/// Does it; returns the lines to show.
+/// Runs a command and returns the lines to show.
 ///
 /// # Errors
-/// See [`ProfileError`]; its words say what to do.
+/// See [`ProfileError`]; its message says what to do.
 pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileError> {
     let root = config.sessions.path.as_path();
     Ok(match command {
@@ -26,7 +26,7 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
                     done.files,
                     size(done.bytes)
                 ),
-                "Whoever has this file can use the account: keep it as you keep a password.".into(),
+                "Anyone who has this file can use the account: protect it like a password.".into(),
             ]
         }
         Profile::Restore { client, file } => {
@@ -41,7 +41,7 @@ pub fn run(config: &Config, command: &Profile) -> Result<Vec<String>, ProfileErr
                 profiles::adopt(root, dir, client.as_ref(), &config.sessions.default_client)?;
             vec![
                 format!("session {}: {} files copied from {} to {}", done.client, done.files, done.source.display(), done.path.display()),
-                "Do not start the old program on this login again: WhatsApp lets the newer browser win.".into(),
+                "Do not start the old program on this login again: WhatsApp disconnects the older of two browsers.".into(),
             ]
         }
         Profile::Quarantine { client } => {
@@ -105,7 +105,7 @@ fn quarantined(aside: &Quarantined) -> String {
     )
 }
 
-/// For people: one figure behind the point is enough.
+/// A size in MiB with one decimal place.
 fn size(bytes: u64) -> String {
     let mib = bytes.saturating_mul(10) / (1 << 20);
     format!("{}.{} MiB", mib / 10, mib % 10)

@@ -1,5 +1,5 @@
-//! Shows QR codes, pairing codes and what a passkey needs to whoever sits at the terminal. Never
-//! into a log file: they are credentials, or lead to one.
+//! Shows QR codes, pairing codes and the steps of a passkey ceremony on the terminal. They are
+//! never written to a log file, because they are credentials or lead to one.
 
 use std::io::{IsTerminal, Write, stdout};
 
@@ -39,7 +39,7 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
         if pairing != typed {
             if let Some(pairing) = &pairing {
                 let (code, life) = (&pairing.code, pairing.expires_at.rfc3339());
-                // A closed terminal is no reason to stop.
+                // Errors are ignored: a closed terminal is no reason to stop.
                 let _ = writeln!(
                     stdout(),
                     "\n    {code}\n\nType this in WhatsApp (Linked devices, Link with phone number) for session {client}; it is valid until {life}.\n"
@@ -51,7 +51,7 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
             let words = match (&passkey, &asked) {
                 (Some(view), _) => words(view, &helper, Timestamp::now()),
                 (None, Some(before)) if before.is_pending() => {
-                    past.map(|reason| format!("the passkey's part is over: {reason}"))
+                    past.map(|reason| format!("the passkey request has ended: {reason}"))
                 }
                 (None, _) => None,
             };
@@ -66,7 +66,7 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
                     .as_ref()
                     .map(|code| code.expires_at.rfc3339())
                     .unwrap_or_default();
-                // A closed terminal is no reason to stop.
+                // Errors are ignored: a closed terminal is no reason to stop.
                 let _ = writeln!(
                     stdout(),
                     "\n{picture}\nScan this with WhatsApp (Linked devices) for session {client}; it is valid until {life}.\n"
@@ -80,7 +80,7 @@ async fn tell(client: ClientId, mut snapshot: watch::Receiver<Snapshot>, helper:
     }
 }
 
-/// What a person has to do about a passkey now. None: nothing yet.
+/// What a person has to do about a passkey now; `None` if there is nothing to do yet.
 fn words(view: &PasskeyView, helper: &HelperAddress, now: Timestamp) -> Option<String> {
     let clock = |end: Timestamp| {
         let seconds = end.since(now) / 1000;
@@ -134,9 +134,9 @@ fn words(view: &PasskeyView, helper: &HelperAddress, now: Timestamp) -> Option<S
             Some("passkey accepted, WhatsApp completes the linking".to_owned())
         }
         PasskeyStage::Failed if view.again => Some(format!(
-            "{reason}; whoever signs within {left} may still begin anew\n\n    {link}\n"
+            "{reason}; to start again, sign within {left} at\n\n    {link}\n"
         )),
-        PasskeyStage::Failed => Some(format!("the passkey came to nothing: {reason}")),
+        PasskeyStage::Failed => Some(format!("the passkey request has failed: {reason}")),
     }
 }
 
@@ -187,12 +187,12 @@ mod tests {
         );
         assert!(said(PasskeyStage::Phone, &away).contains("keep WhatsApp open there (9:41)"));
         let late = PasskeyStage::Failed;
-        assert!(said(late, &away).contains("came to nothing"));
+        assert!(said(late, &away).contains("has failed"));
         let mut late = view(late);
         late.again = true;
         assert!(
             words(&late, &away, Timestamp(0))
-                .is_some_and(|text| text.contains("within 9:41 may still begin anew"))
+                .is_some_and(|text| text.contains("to start again, sign within 9:41 at"))
         );
         assert_eq!(
             words(&view(PasskeyStage::Asked), &away, Timestamp(0)),

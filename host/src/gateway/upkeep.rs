@@ -1,5 +1,5 @@
-//! What is done by the clock: bodies and old rows are forgotten, caches and orphans of the session
-//! path cleaned away.
+//! Periodic work: deletes message bodies and old rows, cleans up caches and orphaned profiles in
+//! the session path, counts the queues, and watches the place of the database.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use crate::{
 };
 
 const PERIOD: Duration = Duration::from_secs(3600);
-/// Bodies are looked at more often than rows: a little each minute disturbs less than much each
-/// hour, and nobody who wants them gone soon means an hour.
+/// Bodies are deleted more often than rows: a little work each minute disturbs less than much each
+/// hour, and an operator with a short `keep_bodies` does not expect an hour's delay.
 const BODIES: Duration = Duration::from_secs(60);
 
-/// Between two looks at whether the database is at its place.
+/// Interval between checks that the database is at its place.
 const PLACE: Duration = Duration::from_secs(5);
 
-/// Between two looks at what waits to be sent, for the metrics.
+/// Interval between counts of the queues for the metrics.
 const QUEUES: Duration = Duration::from_secs(15);
 
 pub(super) fn start(
@@ -50,17 +50,18 @@ pub(super) fn start(
     ]
 }
 
-/// Notices that the database was moved away or is back; what follows from that is the store's.
+/// Notices when the database was moved away or is back. The store acts on it.
 async fn watch_place(store: Store) {
     let mut clock = interval(PLACE);
     loop {
         clock.tick().await;
-        // Said in the log when it changes.
+        // The store logs a change.
         let _ = store.look_at_place();
     }
 }
 
-/// Sets the metric of what waits in each session: nobody counts rows at each change of one.
+/// Sets the metric of the messages in each session's queue. Counting periodically is cheaper than
+/// at each change of a message.
 async fn count_queues(store: Store, sessions: Arc<Registry>) {
     let mut clock = interval(QUEUES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -70,7 +71,7 @@ async fn count_queues(store: Store, sessions: Arc<Registry>) {
         let counts = match store.queue_counts().await {
             Ok(counts) => counts,
             Err(error) => {
-                debug!(%error, "queues cannot be counted");
+                debug!(%error, "the queues cannot be counted");
                 continue;
             }
         };
@@ -110,7 +111,7 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
             Err(reason) => warn!(reason, "the session path was not cleaned"),
         }
         if let Err(error) = sessions.give_up_strays().await {
-            warn!(%error, "what sessions had begun that are not there any more was not ended; it is tried again in an hour");
+            warn!(%error, "messages of deleted sessions were not ended; this is tried again in an hour");
         }
     }
 }
@@ -119,7 +120,7 @@ async fn forget(store: Store, config: Arc<Config>) {
     let mut clock = interval(BODIES);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rows_at = Instant::now();
-    // What was deleted before the last stop may still be in the write-ahead log.
+    // The write-ahead log may still contain what was deleted before the last stop.
     let mut in_log = true;
     let (mut kept, mut full) = (Trouble::default(), Trouble::default());
     loop {
@@ -129,7 +130,7 @@ async fn forget(store: Store, config: Arc<Config>) {
             Ok(went) => {
                 in_log |= went;
                 if kept.is_over() {
-                    info!("what is old is forgotten again");
+                    info!("old data is deleted again");
                 }
                 if rows {
                     rows_at = Instant::now() + PERIOD;
@@ -138,7 +139,7 @@ async fn forget(store: Store, config: Arc<Config>) {
             Err(error) => {
                 in_log = true;
                 if kept.is_new(&error) {
-                    warn!(%error, "not all that is old was forgotten; it is tried every minute");
+                    warn!(%error, "not all old data was deleted; this is tried again every minute");
                 }
             }
         }
@@ -149,7 +150,7 @@ async fn forget(store: Store, config: Arc<Config>) {
                     full.is_over();
                 }
                 Err(error) if full.is_new(&error) => {
-                    warn!(%error, "the database's log was not emptied; it is tried every minute")
+                    warn!(%error, "the database's write-ahead log was not emptied; this is tried again every minute")
                 }
                 Err(_) => {}
             }
@@ -157,7 +158,8 @@ async fn forget(store: Store, config: Arc<Config>) {
     }
 }
 
-/// Forgets what is old, in small steps. True: there was something.
+/// Deletes what is older than the configuration keeps, in small steps. Returns whether anything was
+/// deleted.
 async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool, StoreError> {
     let (keep, mut went) = (&config.storage, false);
     if rows {
@@ -175,7 +177,7 @@ async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool,
         if given_up > 0 {
             warn!(
                 deliveries = given_up,
-                "receivers took nothing for longer than [delivery] max_age; what waited for them is dead: wharf deliveries receivers"
+                "receivers failed for longer than [delivery] max_age; the deliveries that waited for them are dead letters; see wharf deliveries receivers"
             );
         }
         went |= store

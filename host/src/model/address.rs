@@ -1,4 +1,4 @@
-//! Where a message goes or comes from, in WhatsApp's own ids.
+//! The address of a chat or a person, in WhatsApp's own ids.
 //!
 //! WhatsApp is moving from phone numbers (`…@c.us`) to opaque ids (`…@lid`), so an [`Address`]
 //! carries both forms as far as they are known.
@@ -20,7 +20,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of a phone number nobody has looked up yet.
+    /// The address of a phone number before it is looked up.
     #[must_use]
     pub fn of_number(number: &PhoneNumber) -> Self {
         let wid = format!("{number}@c.us");
@@ -31,7 +31,7 @@ impl Address {
         }
     }
 
-    /// What is known of a recipient before anybody is asked.
+    /// What is known about a recipient before it is looked up.
     #[must_use]
     pub fn of(recipient: &Recipient) -> Self {
         match recipient {

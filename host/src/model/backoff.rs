@@ -1,22 +1,22 @@
-//! Exponential back-off: how long to wait before something that failed is tried again.
+//! Exponential back-off: how long to wait before a failed operation is retried.
 //!
-//! Functions of the number of failures, which the caller keeps (in the database, for a delivery),
-//! and no loop: libraries for this drive the attempts themselves. The arithmetic that must not
-//! overflow is the standard library's.
+//! These are functions of the number of failures, which the caller keeps (in the database, for a
+//! delivery), because the libraries for back-off run the attempts themselves. The standard library
+//! does the arithmetic without overflow.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 /// A pause that doubles with each failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
-    /// After the first failure.
+    /// The pause after the first failure.
     pub first: Duration,
-    /// No pause is longer.
+    /// The longest pause.
     pub longest: Duration,
 }
 
 impl Backoff {
-    /// The pause after so many further failures than the first.
+    /// The pause after the first failure and `further` more.
     #[must_use]
     pub fn pause(self, further: u32) -> Duration {
         self.first
@@ -25,8 +25,8 @@ impl Backoff {
     }
 }
 
-/// The pause times a random factor of this range, so that those who failed together do not come
-/// back together.
+/// Multiplies the pause by a random factor of this range, so that operations that failed together
+/// are not retried together.
 #[must_use]
 pub fn jittered(pause: Duration, factors: RangeInclusive<f64>) -> Duration {
     Duration::try_from_secs_f64(pause.as_secs_f64() * rand::random_range(factors)).unwrap_or(pause)

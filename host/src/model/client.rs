@@ -1,12 +1,12 @@
-//! The operator-chosen name of one linked WhatsApp account.
+//! The operator's name for one linked WhatsApp account.
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Names one WhatsApp login. 1 to 64 characters of `A-Z a-z 0-9 _ -`: it becomes a folder name
-/// (`session-<id>`) and a path segment of the API, so nothing else is let in.
+/// The name of one WhatsApp login: 1 to 64 characters of `A-Z a-z 0-9 _ -`. No other character is
+/// allowed, because the name is also a folder name (`session-<id>`) and a path segment of the API.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[schemars(inline, extend("pattern" = "^[A-Za-z0-9_-]{1,64}$"))]
 pub struct ClientId(Arc<str>);
 
-/// Why a client id was refused.
+/// An invalid client id, cut to 80 characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("client id {0:?} must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")]
 pub struct InvalidClientId(String);
@@ -26,14 +26,14 @@ impl ClientId {
         &self.0
     }
 
-    /// Whether a person, or a file system that does not tell upper case from lower, takes one for
-    /// the other.
+    /// Whether the two are equal if upper and lower case are not distinguished, as people and some
+    /// file systems do.
     #[must_use]
     pub fn is_taken_for(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 
-    /// Two of them that differ in case only.
+    /// Finds two ids that differ only in upper and lower case.
     #[must_use]
     pub fn differ_in_case_only<'a>(ids: &[&'a Self]) -> Option<(&'a Self, &'a Self)> {
         let mut seen: BTreeMap<String, &Self> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Messages, as the gateway and its plugins speak of them. Their serde form is the stored one.
+//! Messages as the gateway and its plugins exchange them. Their serde form is the stored one.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,27 +10,27 @@ use super::{
     time::Timestamp,
 };
 
-/// A message that wants to leave.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboundMessage {
     /// The recipient.
     pub to: Address,
-    /// What it says.
+    /// The content.
     #[serde(with = "content::stored")]
     pub content: Content,
-    /// The message it answers.
+    /// The message that it replies to.
     #[serde(default)]
     pub reply_to: Option<MessageId>,
-    /// When the caller wants it sent; none means now.
+    /// When to send it; `None` for now.
     #[serde(default)]
     pub send_at: Option<Timestamp>,
-    /// Free-form pairs from the API caller.
+    /// Free-form key-value pairs from the caller.
     #[serde(default)]
     pub metadata: Vec<(String, String)>,
 }
 
-/// What goes first when several messages wait. Within a chat the order of acceptance holds among
-/// those of one priority.
+/// Which of several waiting messages is sent first. Within a chat, messages of the same priority
+/// are sent in the order of acceptance.
 #[derive(
     Debug,
     Clone,
@@ -47,15 +47,15 @@ pub struct OutboundMessage {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Somebody waits for it.
+    /// Somebody waits for the message.
     #[default]
     Interactive,
-    /// One of many; after every interactive one.
+    /// One of many messages; sent after every interactive one.
     Bulk,
 }
 
 impl Priority {
-    /// Its place in the line: lower goes first.
+    /// The number in the database: lower numbers are sent first.
     #[must_use]
     pub fn number(self) -> i64 {
         match self {
@@ -75,29 +75,30 @@ impl Priority {
     }
 }
 
-/// A message that arrived, or that was typed on the phone of this account.
+/// A message that arrived, or that was written on another device of this account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InboundMessage {
-    /// Bare id.
+    /// The bare id.
     pub id: MessageId,
     /// The chat it is in.
     pub chat: Address,
-    /// Who wrote it (in a group not the chat).
+    /// Who wrote it; in a group this is not the chat.
     pub sender: Address,
-    /// Typed on the phone or another device of this account.
+    /// Whether it was written on the phone or another device of this account.
     pub from_me: bool,
     /// The name the sender gives themselves.
     pub push_name: Option<String>,
-    /// The server's time of the message.
+    /// The time that WhatsApp's server gave the message.
     pub sent_at: Timestamp,
-    /// What it says.
+    /// The content.
     #[serde(with = "content::stored")]
     pub content: Content,
-    /// The message it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
 }
 
-/// How far a sent message has come. Ordered: a level implies those before it.
+/// The acknowledgement level of a sent message. The levels are ordered: each implies those before
+/// it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -114,7 +115,7 @@ pub enum AckLevel {
 }
 
 impl AckLevel {
-    /// From WhatsApp's number; none for "not acknowledged" and for failures.
+    /// The level for WhatsApp's number; `None` for "not acknowledged" and for failures.
     #[must_use]
     pub fn from_number(number: i64) -> Option<Self> {
         match number {

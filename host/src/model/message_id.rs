@@ -5,22 +5,22 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The bare id of a WhatsApp message (`3EB0…`), never the serialized key: keys change with the
-/// address form.
+/// The bare id of a WhatsApp message (`3EB0…`), never the serialized key, which changes with the
+/// form of the address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
 
 impl MessageId {
-    /// An id of the shape WhatsApp Web makes itself: `3EB0` and 18 upper-case hex digits. Receivers
-    /// infer the sender's platform from that shape, so no other is used.
+    /// Makes an id of the form that WhatsApp Web itself uses: `3EB0` and 18 upper-case hex digits.
+    /// Receivers infer the sender's platform from this form, so the gateway uses no other.
     #[must_use]
     pub fn from_random(random: [u8; 9]) -> Self {
         Self(format!("3EB0{}", hex::encode_upper(random)))
     }
 
-    /// The id that a caller writes: bare, or within a serialized key (`false_77@lid_3EB0…`), which
-    /// is what events say. None: the text is neither.
+    /// Parses the id that a caller writes: bare, or within a serialized key (`false_77@lid_3EB0…`),
+    /// which is the form in events. `None` if the text is neither.
     #[must_use]
     pub fn written(text: &str) -> Option<Self> {
         let key = text

@@ -1,8 +1,8 @@
-//! The plain vocabulary of the gateway: names, addresses, messages, outcomes, events, states.
+//! The shared vocabulary of the gateway: names, addresses, messages, outcomes, events, states.
 //!
-//! Nothing here does I/O or knows a library of another room, so every room can speak it. Values are
-//! parsed once at the border and cannot be wrong afterwards: a `ClientId` is a safe folder name, a
-//! `Recipient` is international digits or the id of a chat.
+//! Nothing here does I/O or depends on another room, so every room can use it. Values are parsed
+//! once, where they enter the gateway, and are valid afterwards: a `ClientId` is a safe folder
+//! name, a `Recipient` is international digits or the id of a chat.
 
 mod address;
 mod backoff;

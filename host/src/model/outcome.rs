@@ -1,11 +1,11 @@
-//! How a send ended: three outcomes, never two.
+//! The outcome of a send: sent, not sent, or unknown.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// The end of one send, as far as it is known.
+/// The outcome of one send, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -18,46 +18,47 @@ pub enum Outcome {
         /// When the server's acknowledgement was seen.
         at: Timestamp,
     },
-    /// It did not leave and will not.
+    /// It was not sent and will not be.
     NotSent {
-        /// Why, for programs.
+        /// The reason, for programs.
         code: FailureCode,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// It may have left. The caller must not retry blindly: the gateway finds out by the message
-    /// id.
+    /// It may have been sent. The caller must not retry blindly: the gateway determines the outcome
+    /// by the message id.
     Unknown {
-        /// What happened meanwhile.
+        /// Why the outcome is unknown.
         reason: String,
     },
 }
 
-/// The closed set of reasons for "not sent".
+/// The reasons why a message was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The number has no WhatsApp account.
     NotOnWhatsapp,
-    /// A plugin stopped it at the moment of sending.
+    /// A plugin rejected it at the time of sending.
     Rejected,
-    /// The caller's or the message's time ran out before it was begun.
+    /// Sending did not begin within the time that its caller waits.
     NotSentInTime,
-    /// Its `expiresAt` passed before it was begun.
+    /// Its `expiresAt` passed before sending began.
     Expired,
-    /// Taken back by the caller before it was begun.
+    /// The caller cancelled it before sending began.
     Cancelled,
-    /// WhatsApp's server refused it (the nack code is in the reason).
+    /// WhatsApp's server refused it; the reason contains the server's error code.
     RefusedByWhatsapp,
-    /// WhatsApp lets this account write to nobody new for a while (463, 475).
+    /// WhatsApp does not let this account write to strangers for a while (463, 475).
     Restricted,
     /// The recipient is blocked by this account.
     Blocked,
-    /// The message it answers is not in the chat, or may not be answered.
+    /// The message that it replies to is not in the chat, or cannot be replied to.
     QuoteNotFound,
-    /// This account has no such chat: it is in no group of that id.
+    /// The account has no such chat: it is not a member of the group.
     ChatNotFound,
-    /// The page could not make the message (contract broken, bad content).
+    /// The page could not create the message: a part of WhatsApp Web is missing, or the content is
+    /// invalid.
     PageError,
 }
 

@@ -1,15 +1,14 @@
-//! Regions, by their ISO 3166 code: how the people of one write their numbers, as Google's
-//! libphonenumber knows it.
+//! Regions by their ISO 3166 code, with the numbering plans of Google's libphonenumber.
 
 use std::{fmt, str::FromStr};
 
 use phonenumber::{country, metadata::DATABASE};
 
-/// A region with telephones.
+/// A region that has a numbering plan.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Region(country::Id);
 
-/// There is no such region, or it has no telephones.
+/// The text is not the code of a region, or the region has no numbering plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a region is written as two letters of ISO 3166, such as DE")]
 pub struct UnknownRegion;
@@ -43,8 +42,7 @@ impl fmt::Debug for Region {
 }
 
 impl Region {
-    /// What its numbers begin with where people write them internationally; 0 where it is not
-    /// known.
+    /// The region's calling code, e.g. 49; 0 if it is not known.
     #[must_use]
     pub fn calling_code(self) -> u16 {
         DATABASE
@@ -56,8 +54,8 @@ impl Region {
         self.0
     }
 
-    /// How many of the digits are what people of this region dial before a foreign number; none:
-    /// they are no such number.
+    /// The length of the region's exit code at the beginning of the digits; `None` if they do not
+    /// begin with it.
     pub(super) fn exit_code(self, digits: &str) -> Option<usize> {
         let prefix = DATABASE.by_id(self.0.as_ref())?.international_prefix()?;
         prefix

@@ -1,23 +1,23 @@
-//! What WhatsApp does not let an account do for a while. Both kinds concern people the account has
-//! no chat with.
+//! Temporary restrictions that WhatsApp imposes on an account. Both kinds concern strangers: people
+//! with whom the account has no chat.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// Which one.
+/// The kind of restriction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestrictionKind {
-    /// Nobody new may be written to for a while (463).
+    /// The account may not write to strangers for a while (463).
     ReachOutTimeLock,
-    /// This month's number of new chats is used up (475).
+    /// The account has started as many new chats as it may in this month (475).
     NewChatLimit,
 }
 
 impl RestrictionKind {
-    /// The kind that a refusal with WhatsApp's code means.
+    /// The kind for WhatsApp's error code.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {
         match code {
@@ -27,7 +27,7 @@ impl RestrictionKind {
         }
     }
 
-    /// WhatsApp's code.
+    /// WhatsApp's error code.
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
@@ -54,13 +54,13 @@ impl RestrictionKind {
     }
 }
 
-/// A restriction that holds.
+/// A restriction that applies now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restriction {
-    /// Which one.
+    /// The kind of restriction.
     pub kind: RestrictionKind,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// When it ends; where WhatsApp does not say so, when strangers are tried again.
+    /// When it ends. If WhatsApp does not say so, when messages to strangers are tried again.
     pub until: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! The states of a session, by the names the API has always used.
+//! The states of a session. Their names in the API are those of the service that Wharf replaces.
 
 use std::{fmt, str::FromStr};
 
@@ -7,32 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientId, Timestamp};
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
-    /// No browser, or the phone unlinked us, or stopped by hand.
+    /// No browser is running: the session was stopped, nobody scanned its QR codes, or its account
+    /// was unlinked on the phone or is banned for a while.
     Disconnected,
-    /// Chromium is starting, the page opening, WhatsApp Web booting.
+    /// Chromium is starting, the page is opening, or WhatsApp Web is booting.
     Loading,
-    /// A QR can be scanned now.
+    /// A QR code can be scanned.
     QrReady,
-    /// Linked; the first sync runs.
+    /// The account is linked, and its first synchronisation is running.
     Authenticated,
-    /// Proven able to send.
+    /// The session can send messages.
     Ready,
-    /// Waiting for the next attempt.
+    /// The session is waiting for the next attempt.
     Reconnecting,
     /// The login was refused or revoked.
     AuthFailure,
-    /// Broken for a reason a retry cannot mend.
+    /// The session failed for a reason that a retry cannot solve.
     Error,
-    /// The attempts are used up.
+    /// All attempts have failed.
     MaxReconnectExceeded,
 }
 
 impl SessionState {
-    /// Every state, in the order of the documentation.
+    /// All states, in the order of the documentation.
     pub const ALL: [Self; 9] = [
         Self::Disconnected,
         Self::Loading,
@@ -75,22 +76,22 @@ impl FromStr for SessionState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
-            .ok_or_else(|| format!("no session state is called {text:?}"))
+            .ok_or_else(|| format!("unknown session state {text:?}"))
     }
 }
 
-/// One step of a session from state to state.
+/// One change of a session's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
-    /// Whose.
+    /// The session.
     pub client: ClientId,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// From.
+    /// The state before.
     pub before: SessionState,
-    /// To.
+    /// The state after.
     pub after: SessionState,
-    /// Why, for people and without secrets.
+    /// The reason, for people; contains no secrets.
     pub reason: String,
 }

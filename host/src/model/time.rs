@@ -1,5 +1,5 @@
-//! Milliseconds since the Unix epoch, UTC: the one form of time that is stored and handed to
-//! plugins.
+//! Points in time, as milliseconds since the Unix epoch, UTC: the only form that is stored and
+//! passed to plugins.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The wall clock of this machine.
+    /// The current time by the clock of this machine.
     #[must_use]
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// RFC 3339 with milliseconds and `Z`, as the REST answers show it: `2026-01-31T09:00:00.000Z`.
+    /// Formats as RFC 3339 with milliseconds and `Z`, as in REST responses:
+    /// `2026-01-31T09:00:00.000Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
         jiff::Timestamp::from_millisecond(self.0)
@@ -28,13 +29,13 @@ impl Timestamp {
             .to_string()
     }
 
-    /// Milliseconds from `earlier` to `self`; 0 when the clock went back.
+    /// Milliseconds from `earlier` to `self`; 0 if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
 
-    /// This instant moved back.
+    /// This time, moved back by a duration.
     #[must_use]
     pub fn minus(self, time: std::time::Duration) -> Self {
         Self(
@@ -43,7 +44,7 @@ impl Timestamp {
         )
     }
 
-    /// This instant moved by `millis`.
+    /// This time, moved forward by `millis`.
     #[must_use]
     pub fn plus_millis(self, millis: u64) -> Self {
         Self(

@@ -2,7 +2,6 @@
 //! start again.
 
 mod answers;
-mod aside;
 mod bulk;
 mod fake;
 mod held;
@@ -15,6 +14,7 @@ mod recipients;
 mod requests;
 mod sends;
 mod strangers;
+mod unreadable;
 mod words;
 
 use std::{

@@ -30,7 +30,7 @@ pub use self::{
     passkeys::{HelperAddress, PasskeyFailure, Passkeys, SessionPasskeys},
     registry::{Registry, SessionAction, SessionFailure},
     sending::{OutboxSending, SendingControl},
-    sends::{OutboxSends, SendCall, SendFailure, SendReply, Sends},
+    sends::{OutboxSends, SendFailure, SendReply, Sends},
     sessions::{HealthCheck, RegistrySessions, SessionInfo, Sessions},
     view::{Restricted, View},
 };

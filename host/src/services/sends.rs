@@ -6,38 +6,13 @@ use async_trait::async_trait;
 
 use super::{registry::Registry, view::Restricted};
 use crate::{
-    model::{ClientId, MessageId, Outcome, Priority, Recipient, SessionState, Timestamp},
+    model::{ClientId, Outcome, SessionState},
     outbox::{
-        AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, Requested, SendRequest,
-        StoreError, Until,
+        AcceptError, Accepted, HeldBack, Idempotency, Outbox, OutboxRow, SendRequest, StoreError,
+        Until,
     },
     session::Snapshot,
 };
-
-/// A message that a caller wants to send.
-#[derive(Debug, Clone)]
-pub struct SendCall {
-    /// The session that sends it.
-    pub client: ClientId,
-    /// The recipient.
-    pub to: Recipient,
-    /// The content, or the template to render.
-    pub content: Requested,
-    /// The bare id of the message to reply to.
-    pub reply_to: Option<MessageId>,
-    /// When to send it; none means now.
-    pub send_at: Option<Timestamp>,
-    /// Sending does not begin after this time.
-    pub expires_at: Option<Timestamp>,
-    /// Its priority in the queue.
-    pub priority: Priority,
-    /// The caller's free-form pairs.
-    pub metadata: Vec<(String, String)>,
-    /// The idempotency key, which keeps a repeated request from creating a second message.
-    pub idempotency: Option<Idempotency>,
-    /// The stage to wait for before replying.
-    pub until: Until,
-}
 
 /// The reply to a send.
 #[derive(Debug, Clone)]
@@ -82,8 +57,9 @@ pub trait Sends: Send + Sync + Debug + 'static {
         until: Until,
     ) -> Result<Option<SendReply>, SendFailure>;
 
-    /// Accepts a message and waits until it has reached the stage `call.until`.
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure>;
+    /// Accepts a message, and replies when it has reached the stage `until` or the time limit is
+    /// over.
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure>;
 }
 
 /// Sends through the outbox.
@@ -146,7 +122,7 @@ impl OutboxSends {
     /// Why a message whose caller waits cannot be sent now; none when it can.
     async fn refused_now(
         &self,
-        call: &SendCall,
+        request: &SendRequest,
         now: Snapshot,
     ) -> Result<Option<SendFailure>, AcceptError> {
         if now.state != SessionState::Ready {
@@ -157,7 +133,7 @@ impl OutboxSends {
         }
         Ok(self
             .outbox
-            .held_back(&call.client, &call.to)
+            .held_back(&request.client, &request.to)
             .await?
             .map(SendFailure::HeldBack))
     }
@@ -176,30 +152,18 @@ impl Sends for OutboxSends {
         }
     }
 
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure> {
         let handle = self
             .registry
-            .get(&call.client)
-            .ok_or_else(|| SendFailure::UnknownClient(call.client.clone()))?;
+            .get(&request.client)
+            .ok_or_else(|| SendFailure::UnknownClient(request.client.clone()))?;
         let now = handle.snapshot().borrow().clone();
-        if call.until != Until::Accepted
-            && let Some(failure) = self.refused_now(&call, now).await?
+        if until != Until::Accepted
+            && let Some(failure) = self.refused_now(&request, now).await?
         {
             return Err(failure);
         }
-        let request = SendRequest {
-            client: call.client,
-            to: call.to,
-            content: call.content,
-            reply_to: call.reply_to,
-            send_at: call.send_at,
-            expires_at: call.expires_at,
-            priority: call.priority,
-            metadata: call.metadata,
-            idempotency: call.idempotency,
-        };
-        self.reply(self.outbox.accept(request).await, call.until)
-            .await
+        self.reply(self.outbox.accept(request).await, until).await
     }
 }
 
@@ -214,10 +178,10 @@ impl Sends for Restricted<dyn Sends> {
         self.whole.repeated(key, until).await
     }
 
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
-        if !self.view.sees(&call.client) {
-            return Err(SendFailure::UnknownClient(call.client));
+    async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure> {
+        if !self.view.sees(&request.client) {
+            return Err(SendFailure::UnknownClient(request.client));
         }
-        self.whole.send(call).await
+        self.whole.send(request, until).await
     }
 }

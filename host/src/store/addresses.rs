@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{aside::Aside, error::StoreError, readers::Readers};
+use super::{error::StoreError, readers::Readers, unreadable::UnreadableRows};
 use crate::model::{Address, ClientId, InvalidRecipient, PhoneNumber, Timestamp};
 
 /// Addresses in memory, a few hundred bytes each. Beyond them the table is asked.
@@ -57,7 +57,10 @@ fn read(row: &SqliteRow) -> Result<Entry, StoreError> {
 }
 
 impl Addresses {
-    pub(super) async fn load(readers: &Readers, aside: &Aside) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        readers: &Readers,
+        unreadable: &UnreadableRows,
+    ) -> Result<Self, StoreError> {
         let limit = i64::try_from(KEPT).unwrap_or(i64::MAX);
         let rows = sqlx::query("SELECT client, number, address, at FROM address LIMIT ?")
             .bind(limit)
@@ -67,7 +70,7 @@ impl Addresses {
         let complete = rows.len() < KEPT;
         // One that cannot be read is looked up anew, and written over then.
         addresses.extend(rows.iter().filter_map(|row| {
-            aside.readable(
+            unreadable.ok_or_report(
                 "address",
                 || row.try_get("number").unwrap_or_default(),
                 read(row),

@@ -174,7 +174,7 @@ impl Store {
             let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
             for row in &rows {
                 let (bulk, place): (i64, i64) = (row.try_get("bulk")?, row.try_get("place")?);
-                match self.aside.readable(
+                match self.unreadable.ok_or_report(
                     "bulk_recipient",
                     || format!("{bulk}/{place}"),
                     pending(row),

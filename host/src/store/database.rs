@@ -11,13 +11,13 @@ use sqlx::{
 use super::{
     addresses::{self, Addresses},
     aliases::Aliases,
-    aside::Aside,
     copies,
     error::StoreError,
     file, outbox,
     place::Place,
     readers::Readers,
     recent::Recent,
+    unreadable::UnreadableRows,
     writer::Writer,
 };
 use crate::files;
@@ -31,7 +31,7 @@ pub struct Store {
     pub(super) addresses: Addresses,
     pub(super) aliases: Aliases,
     pub(super) recent: Recent,
-    pub(super) aside: Aside,
+    pub(super) unreadable: UnreadableRows,
     pub(super) place: Place,
 }
 
@@ -98,8 +98,8 @@ impl Store {
         let readers = Readers::open(&options)
             .await
             .map_err(|error| wrong(error.to_string()))?;
-        let aside = Aside::default();
-        let addresses = Addresses::load(&readers, &aside).await?;
+        let unreadable = UnreadableRows::default();
+        let addresses = Addresses::load(&readers, &unreadable).await?;
         let aliases = Aliases::load(&readers).await?;
         let place = Place::of(path).map_err(|error| wrong(error.to_string()))?;
         let writer = Writer::start(writing, connection, place.clone())
@@ -111,7 +111,7 @@ impl Store {
             addresses,
             aliases,
             recent: Recent::default(),
-            aside,
+            unreadable,
             place,
         })
     }

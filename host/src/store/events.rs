@@ -90,10 +90,11 @@ impl Store {
                     .await?;
             for row in &rows {
                 after = row.try_get("seq")?;
-                events.extend(
-                    self.aside
-                        .readable("event", || after.to_string(), read(row)),
-                );
+                events.extend(self.unreadable.ok_or_report(
+                    "event",
+                    || after.to_string(),
+                    read(row),
+                ));
                 if events.len() == wanted {
                     return Ok(events);
                 }

@@ -7,7 +7,6 @@
 mod accounts;
 mod addresses;
 mod aliases;
-mod aside;
 mod bulk;
 mod copies;
 mod database;
@@ -32,6 +31,7 @@ mod script;
 mod sessions;
 mod space;
 mod transaction;
+mod unreadable;
 #[cfg(test)]
 mod upgrade;
 mod wishes;

@@ -107,7 +107,8 @@ impl Store {
             let read = text
                 .parse()
                 .map_err(|error: InvalidRecipient| StoreError::Corrupt(error.to_string()));
-            self.aside.readable("outbox", || text.clone(), read)
+            self.unreadable
+                .ok_or_report("outbox", || text.clone(), read)
         };
         Ok((sending, in_doubt.iter().filter_map(line).collect()))
     }

@@ -130,7 +130,7 @@ impl Store {
         .fetch_optional(&mut *self.readers.get().await?)
         .await?;
         Ok(text.and_then(|text| {
-            self.aside.readable(
+            self.unreadable.ok_or_report(
                 "address",
                 || number.to_string(),
                 serde_json::from_str(&text),

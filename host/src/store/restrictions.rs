@@ -40,7 +40,10 @@ impl Store {
         };
         Ok(rows
             .iter()
-            .filter_map(|row| self.aside.readable("restriction", || name(row), read(row)))
+            .filter_map(|row| {
+                self.unreadable
+                    .ok_or_report("restriction", || name(row), read(row))
+            })
             .collect())
     }
 

@@ -102,14 +102,14 @@ impl Store {
             // What cannot be read must not hide whether there is a login.
             let name = || client.to_string();
             let account = account.and_then(|text| {
-                self.aside
-                    .readable("session", name, serde_json::from_str(&text))
+                self.unreadable
+                    .ok_or_report("session", name, serde_json::from_str(&text))
             });
             Ok(SessionRow {
                 client: client.clone(),
                 state: self
-                    .aside
-                    .readable("session", name, state(&row, "state"))
+                    .unreadable
+                    .ok_or_report("session", name, state(&row, "state"))
                     .unwrap_or(SessionState::Disconnected),
                 reason: row.try_get("reason")?,
                 since: Timestamp(row.try_get("since")?),
@@ -147,8 +147,8 @@ impl Store {
         Ok(rows
             .iter()
             .filter_map(|row| {
-                self.aside
-                    .readable("transition", || name(row), transition(row))
+                self.unreadable
+                    .ok_or_report("transition", || name(row), transition(row))
             })
             .collect())
     }

@@ -4,7 +4,7 @@
 use super::{
     Store, StoreError,
     file::{INCREMENTAL, mode},
-    forget::Walk,
+    forget::Throttle,
 };
 
 /// Empty pages (of 4 KiB) that stay in the file: what is written next takes them.
@@ -17,14 +17,14 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn give_back(&self) -> Result<bool, StoreError> {
-        let mut walk = Walk::begin();
+        let mut throttle = Throttle::begin();
         if mode(&mut *self.readers.get().await?).await? != INCREMENTAL {
             return Ok(false);
         }
         let mut empty = self.empty_pages().await?;
         while empty > RESERVE {
             self.give_some_back().await?;
-            walk.rest().await;
+            throttle.rest().await;
             let left = self.empty_pages().await?;
             // Others may empty more than is given back; the next call sees to those.
             if left >= empty {
@@ -32,7 +32,7 @@ impl Store {
             }
             empty = left;
         }
-        Ok(walk.went())
+        Ok(throttle.went())
     }
 
     /// One step.

@@ -48,7 +48,7 @@ async fn a_database_of_version_9_is_carried_over_whole() {
     assert!(
         listed
             .iter()
-            .all(|row| row.recipient.number().is_some() && row.line == row.recipient)
+            .all(|row| row.recipient.number().is_some() && row.queue == row.recipient)
     );
     let waits = listed
         .iter()

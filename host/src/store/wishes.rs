@@ -35,8 +35,8 @@ impl Store {
             let metadata: String = row.try_get("metadata")?;
             // A session is not lost with its pairs.
             let metadata = self
-                .aside
-                .readable(
+                .unreadable
+                .ok_or_report(
                     "session_wish",
                     || name(row),
                     serde_json::from_str(&metadata),
@@ -55,7 +55,10 @@ impl Store {
         };
         Ok(rows
             .iter()
-            .filter_map(|row| self.aside.readable("session_wish", || name(row), read(row)))
+            .filter_map(|row| {
+                self.unreadable
+                    .ok_or_report("session_wish", || name(row), read(row))
+            })
             .collect())
     }
 

@@ -1,8 +1,9 @@
-//! Lines of plugins in the JSON log: what a guest gave as fields comes as an object, not as text
-//! with JSON in it.
+//! Log lines of plugins in the JSON log: the fields that a plugin has given are written as an
+//! object, not as a string of JSON.
 //!
-//! `tracing` has no fields of fields, so the event carries the object as text and it is put in
-//! here. It stays below `fields`, where it cannot pass for the gateway's own `level` or `plugin`.
+//! `tracing` has no nested fields, so an event carries the object as text, and this module replaces
+//! the text with the object. The object stays below `fields`, where it cannot be mistaken for the
+//! gateway's own `level` or `plugin`.
 
 use std::fmt;
 
@@ -13,10 +14,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// The target of the events that are a guest's lines.
+/// The target of the events that are log lines of plugins.
 const TARGET: &str = "plugin";
 
-/// A JSON format that knows guests' lines.
+/// A JSON format that writes the `fields` of plugins' log lines as an object.
 #[derive(Debug)]
 pub(super) struct WithGuests<F>(pub(super) F);
 

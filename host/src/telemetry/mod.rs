@@ -1,9 +1,9 @@
-//! Logs and metrics.
+//! Installs logging and metrics.
 //!
-//! Nothing that is a secret, a message or a QR is ever handed to a log line of ours; here the form
-//! is decided, and whose lines are logged at all. Libraries log what passes through them: frames of
-//! the page with QR texts and messages, headers, bodies. So whatever the level, below `warn` only
-//! our own targets are open, and no filter opens another.
+//! The gateway never passes secrets, messages or QR texts to its own log lines. This module decides
+//! the format of the log and whose lines are written. Libraries log what passes through them:
+//! frames of the page with QR texts and messages, headers, bodies. So below `warn` only the
+//! gateway's own targets are logged, whatever filter the operator sets.
 
 mod guests;
 mod names;
@@ -22,12 +22,13 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat, LogLevel};
 
-/// The crates and targets that are logged at any level: the gateway, and what plugins say through
-/// it.
+/// The crates and targets that are logged at any level: the gateway's own, and `plugin` for what
+/// plugins log.
 const OURS: [&str; 2] = ["wharf", "plugin"];
 
-/// Never logged: it warns of CDP messages that are newer than itself, with parts of them, and calls
-/// the end of each connection an error. What that means for a session is told by the session.
+/// Targets that are never logged: chromiumoxide quotes parts of CDP messages that it does not know,
+/// and logs the end of each connection as an error. The session reports what a lost connection
+/// means for it.
 const SILENT: [&str; 4] = [
     "chromiumoxide",
     "chromiumoxide_cdp",
@@ -35,15 +36,16 @@ const SILENT: [&str; 4] = [
     "chromiumoxide_types",
 ];
 
-/// Installs the log for this process, on standard output. Called once; later calls change nothing.
+/// Installs the subscriber that logs to standard output. Later calls in the same process have no
+/// effect.
 pub fn start_log(log: &Log) {
     let pretty = match log.format {
         LogFormat::Auto => stdout().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    // A line that cannot be written is not told of on standard error: after a hang-up that is gone
-    // too, and to write there would be a panic.
+    // A failure to write a line is not reported on standard error: after a hang-up that is closed
+    // too, and writing to it would panic.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false);
     let lines = if pretty {
         lines.compact().with_target(false).boxed()
@@ -55,17 +57,17 @@ pub fn start_log(log: &Log) {
             .map_event_format(guests::WithGuests)
             .boxed()
     };
-    // Fails when a test has installed one already.
+    // Fails if a test has already installed a subscriber.
     let _ = tracing_subscriber::registry()
         .with(lines.with_filter(filter(&log.level)))
         .try_init();
 }
 
-/// What the operator wants to see, as far as it is open.
+/// The operator's filter, restricted to the targets that may be logged.
 fn filter<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(
     level: &LogLevel,
 ) -> impl Filter<S> + use<S> {
-    // The configuration has parsed it before.
+    // The configuration has already validated the filter.
     EnvFilter::new(level.as_str()).and(filter_fn(is_open))
 }
 
@@ -74,13 +76,13 @@ fn is_open(meta: &Metadata<'_>) -> bool {
     OURS.contains(&name) || (*meta.level() <= Level::WARN && !SILENT.contains(&name))
 }
 
-/// Installs the metrics recorder; what it returns renders the text of `/metrics`. Called once: a
-/// second recorder is made but records nothing.
+/// Installs the metrics recorder and returns the handle that renders the text of `/metrics`. Later
+/// calls in the same process return the handle of a recorder that records nothing.
 #[must_use]
 pub fn start_metrics() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
-    // Fails when there is one already, in tests.
+    // Fails if a recorder is already installed, as in tests.
     let _ = metrics::set_global_recorder(recorder);
     names::describe();
     handle

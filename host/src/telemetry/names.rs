@@ -1,8 +1,8 @@
-//! The names of all metrics, with what each says: the HELP lines of `/metrics`, and the table of
+//! The name, kind and meaning of each metric: the HELP lines of `/metrics`, and the table in
 //! docs/operations.md.
 //!
-//! A metric that is recorded anywhere and is not here has no HELP line; a test reads the sources
-//! for such.
+//! A metric that is missing here would have no HELP line, so a test compares this list with the
+//! metrics that the sources record.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
@@ -10,7 +10,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram};
 enum Kind {
     Counter,
     Gauge,
-    /// Shown as a summary with quantiles.
+    /// A histogram, which is exported as a summary with quantiles.
     Summary,
 }
 use Kind::{Counter, Gauge, Summary};
@@ -19,12 +19,12 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_sends_total",
         Counter,
-        "Messages that came to an end, by outcome.",
+        "Messages that have ended, by outcome.",
     ),
     (
         "wharf_send_seconds",
         Summary,
-        "Seconds from the acceptance of a message until WhatsApp's server had it.",
+        "Seconds from the acceptance of a message until WhatsApp's server acknowledged it.",
     ),
     (
         "wharf_queue_messages",
@@ -34,7 +34,7 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_leases_lost_total",
         Counter,
-        "Times that something else took over the sending of a session, by session.",
+        "Times that a session's sender lost its lease to another one, by session.",
     ),
     (
         "wharf_messages_received_total",
@@ -55,7 +55,7 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_deliveries_pending",
         Gauge,
-        "Deliveries that wait for their receiver, by plugin and target.",
+        "Deliveries that are waiting, by plugin and target.",
     ),
     (
         "wharf_dead_letters",
@@ -65,12 +65,12 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_receiver_failing",
         Gauge,
-        "1 while a receiver takes nothing, by plugin and target.",
+        "1 while deliveries to a receiver fail, by plugin and target.",
     ),
     (
         "wharf_plugin_calls_total",
         Counter,
-        "Calls of plugins, by plugin, function and outcome: ok, failed (an error, or what it may not), trapped, over_cpu, over_memory, timed_out, busy or host.",
+        "Calls of plugins, by plugin, function and outcome: ok, failed (an error, or an answer that is not allowed), trapped, over_cpu, over_memory, timed_out, busy or host.",
     ),
     (
         "wharf_plugin_call_seconds",
@@ -80,7 +80,7 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_plugin_verdicts_total",
         Counter,
-        "What validators said of messages, by plugin, mode (enforce or monitor) and verdict: allow, reject, modify, with monitor would_reject and would_modify, or how the call failed.",
+        "Verdicts of validators on messages, by plugin, mode (enforce or monitor) and verdict: allow, reject, modify, with monitor would_reject and would_modify, or how the call failed.",
     ),
     (
         "wharf_session_ready",
@@ -90,12 +90,12 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_session_transitions_total",
         Counter,
-        "Changes of a session's state, by session and the state after it.",
+        "Changes of a session's state, by session and new state.",
     ),
     (
         "wharf_health_checks_total",
         Counter,
-        "Health checks of a session, by session and whether all was well.",
+        "Health checks of a session, by session and whether they succeeded.",
     ),
     (
         "wharf_bridge_faults_total",
@@ -110,11 +110,11 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_task_restarts_total",
         Counter,
-        "Tasks of the gateway that broke off and were begun anew, by task.",
+        "Restarts of the gateway's tasks after failures, by task.",
     ),
 ];
 
-/// Tells the recorder what each metric means.
+/// Registers the description of each metric with the recorder.
 pub(super) fn describe() {
     for (name, kind, help) in METRICS {
         match kind {
@@ -138,8 +138,8 @@ mod tests {
             .collect()
     }
 
-    /// What the sources hand to the `metrics` macros, and the constants that end in a unit of a
-    /// metric.
+    /// Collects the names that the sources pass to the `metrics` macros, and those in lists of
+    /// names that begin with `in [("wharf_`.
     fn recorded(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let path = entry.path();

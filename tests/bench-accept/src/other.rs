@@ -8,10 +8,11 @@ use sqlx::SqlitePool;
 use wharf::{
     model::{Address, MessageId, OutboundMessage, Timestamp},
     outbox::{
-        AcceptError, Accepted, Idempotency, OutboxId, Requested, RowState, StoreError, Until,
+        AcceptError, Accepted, Idempotency, OutboxId, Requested, RowState, SendRequest, StoreError,
+        Until,
     },
     plugins::{Decision, KvError, KvSpace, KvStore, Pipeline, PluginHost, Subject},
-    services::{SendCall, SendFailure, SendReply, Sends},
+    services::{SendFailure, SendReply, Sends},
 };
 
 /// The plugins' key-value storage where there is no database.
@@ -73,7 +74,7 @@ async fn store(
     pool: &SqlitePool,
     id: &OutboxId,
     message_id: &MessageId,
-    call: &SendCall,
+    call: &SendRequest,
     message: &OutboundMessage,
     verdicts: &Value,
 ) -> Result<(), sqlx::Error> {
@@ -115,7 +116,7 @@ impl Sends for Other {
         Ok(None)
     }
 
-    async fn send(&self, call: SendCall) -> Result<SendReply, SendFailure> {
+    async fn send(&self, call: SendRequest, _: Until) -> Result<SendReply, SendFailure> {
         let id = OutboxId(format!("out_{:032x}", rand::random::<u128>()));
         let message_id = MessageId::from_random(rand::random());
         let subject = Subject {

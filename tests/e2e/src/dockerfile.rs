@@ -154,7 +154,7 @@ fn logical_lines(text: &str) -> Vec<String> {
 #[must_use]
 pub fn railway(text: &str) -> String {
     let mut out = String::from(
-        "# Made of the Dockerfile by `cargo xtask image --write`: what Railway refuses is left out. Change that file.\n\n",
+        "# Generated from the Dockerfile by `cargo xtask image --write`, without what Railway refuses. Do not edit.\n\n",
     );
     let body = text.find("FROM ").map_or(text, |at| &text[at..]);
     for line in body.lines() {

@@ -34,9 +34,9 @@ use crate::{
     },
     config::Scope::Send,
     model::{Content, MessageId, Outcome, Priority},
-    outbox::{Accepted, OutboxId, Requested, RowState, Until},
+    outbox::{Accepted, OutboxId, Requested, RowState, SendRequest, Until},
     plugins::RenderRequest,
-    services::{SendCall, SendReply},
+    services::SendReply,
 };
 
 pub(super) fn routes() -> Routes {
@@ -51,7 +51,7 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SeedSendRequest")]
-struct SendRequest {
+struct SendFields {
     /// The recipient: a phone number or the id of a chat.
     number: Option<Written>,
     /// The text. Either this or `template` is required.
@@ -174,7 +174,7 @@ async fn send(
     State(bodies): State<Arc<Bodies>>,
     submission: Submission,
     Params(query): Params<ClientQuery>,
-    JsonBody(body, _): JsonBody<SendRequest>,
+    JsonBody(body, _): JsonBody<SendFields>,
 ) -> Result<SendAnswer, ApiError> {
     let call = bodies
         .apart(body.len(), || parse(submission.defaults(), &query, &body))
@@ -249,8 +249,8 @@ fn refused(fault: &Fault) -> ApiError {
     )
 }
 
-fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCall, ApiError> {
-    let wanted: SendRequest = object::from_slice(body).map_err(|fault| refused(&fault))?;
+fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendRequest, ApiError> {
+    let wanted: SendFields = object::from_slice(body).map_err(|fault| refused(&fault))?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let missing = || {
         ApiError::new(
@@ -308,7 +308,7 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCa
         (None, _) => query.client(defaults)?,
     };
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
-    Ok(SendCall {
+    Ok(SendRequest {
         client,
         to,
         content,
@@ -321,6 +321,5 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendCa
         priority: wanted.priority.unwrap_or_default(),
         metadata: vec![],
         idempotency: None,
-        until: Until::Sent,
     })
 }

@@ -18,12 +18,11 @@ use crate::{
             Need::{Nothing, Of},
             Routes,
         },
-        session::find,
+        session::{SessionNow, find},
         time::Time,
-        v1::Passkey,
     },
     config::Scope::Read,
-    model::{Account, ClientId, SessionState},
+    model::{ClientId, SessionState},
     services::{self, Sessions},
     session::ProfileFacts,
     whatsapp::{BrowserReport, ContractReport, PageStatus},
@@ -157,24 +156,10 @@ async fn health(
 pub(in crate::api) struct SessionInfo {
     /// The session.
     client_id: ClientId,
-    /// Its state.
-    state: SessionState,
-    /// The same as `state`, under the original service's name.
+    #[serde(flatten)]
+    now: SessionNow,
+    /// The state, under the original service's name.
     connection_status: SessionState,
-    /// Whether it can send.
-    is_ready: bool,
-    /// The reason for its state, for people.
-    reason: String,
-    /// The passkey that WhatsApp asks for, or why the last ceremony failed.
-    passkey: Option<Passkey>,
-    /// Notices for the operator that are not errors, for people.
-    notices: Vec<String>,
-    /// Since when it is in this state.
-    since: Time,
-    /// Whether its profile holds a login, as far as is known.
-    linked: bool,
-    /// The WhatsApp account, as far as it is known.
-    account: Option<Account>,
     /// The last state transitions, at most 20, newest first.
     transitions: Vec<Transition>,
     /// Its attempts to reconnect.
@@ -265,15 +250,8 @@ impl SessionInfo {
         };
         Self {
             client_id: client,
-            state: now.state,
+            now: SessionNow::from(&now),
             connection_status: now.state,
-            is_ready: now.state == SessionState::Ready,
-            reason: now.reason,
-            passkey: now.passkey.as_ref().map(Passkey::from),
-            notices: now.notices,
-            since: now.since.into(),
-            linked: now.linked,
-            account: now.account,
             transitions: transitions.into_iter().map(transition).collect(),
             reconnect: Reconnect {
                 attempt: now.attempt,

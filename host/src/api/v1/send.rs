@@ -29,9 +29,9 @@ use crate::{
     },
     config::Scope::Send,
     model::{CallFields, ClientId, MessageId, Outcome, Priority},
-    outbox::{Accepted, OutboxId, RowState, Until},
+    outbox::{Accepted, OutboxId, RowState, SendRequest, Until},
     plugins::RenderRequest,
-    services::{SendCall, SendReply},
+    services::SendReply,
 };
 
 pub(super) fn routes() -> Routes {
@@ -46,7 +46,7 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SendRequest")]
-struct SendRequest {
+struct SendFields {
     /// The recipient: a phone number or the id of a chat.
     to: Written,
     /// The text of a text message.
@@ -80,16 +80,16 @@ struct SendRequest {
     metadata: BTreeMap<String, String>,
 }
 
-/// The schema of the body: the fields of [`SendRequest`] and those of the other kinds.
+/// The schema of the body: the fields of [`SendFields`] and those of the other kinds.
 struct SendBody;
 
 impl JsonSchema for SendBody {
     fn schema_name() -> Cow<'static, str> {
-        SendRequest::schema_name()
+        SendFields::schema_name()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = SendRequest::json_schema(generator);
+        let mut schema = SendFields::json_schema(generator);
         let kinds = CallFields::schemas(generator);
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
             properties.extend(
@@ -231,8 +231,8 @@ async fn send(
     }
 }
 
-fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall, ApiError> {
-    let (wanted, kinds): (SendRequest, _) = content::read(body)?;
+fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendRequest, ApiError> {
+    let (wanted, kinds): (SendFields, _) = content::read(body)?;
     let to = recipient::read(defaults.region, wanted.to.text())?;
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
     let said = Said {
@@ -247,7 +247,7 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall,
     let content = content::requested(defaults.region, said)?;
     let metadata = submit::metadata(wanted.metadata)?;
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
-    Ok(SendCall {
+    Ok(SendRequest {
         client,
         to,
         content,
@@ -257,6 +257,5 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendCall,
         priority: wanted.priority,
         metadata,
         idempotency: None,
-        until: Until::Sent,
     })
 }

@@ -17,13 +17,12 @@ use crate::{
         openapi::{Operation, STORE},
         route::{Need::Of, Routes},
         seed::{QrPicture, SessionInfo, picture},
-        session::find,
+        session::{SessionNow, find},
         submit,
         time::Time,
-        v1::Passkey,
     },
     config::Scope::{Admin, Control, Read},
-    model::{Account, ClientId, SessionState},
+    model::ClientId,
     services::{SessionAction, Sessions},
     session::{ProfileFate, Snapshot},
 };
@@ -91,22 +90,8 @@ pub(super) fn routes() -> Routes {
 struct SessionSummary {
     /// Its id.
     id: ClientId,
-    /// Its state.
-    state: SessionState,
-    /// Whether it can send.
-    is_ready: bool,
-    /// The reason for its state, for people.
-    reason: String,
-    /// The passkey that WhatsApp asks for, or why the last ceremony failed.
-    passkey: Option<Passkey>,
-    /// Notices for the operator that are not errors, for people.
-    notices: Vec<String>,
-    /// Since when it is in this state.
-    since: Time,
-    /// Whether its profile holds a login, as far as is known.
-    linked: bool,
-    /// The WhatsApp account, as far as it is known.
-    account: Option<Account>,
+    #[serde(flatten)]
+    now: SessionNow,
     /// Failed attempts to reconnect since it was last ready.
     attempt: u32,
     /// When the next attempt begins, if one is scheduled.
@@ -117,14 +102,7 @@ impl SessionSummary {
     fn new(id: ClientId, now: Snapshot) -> Self {
         Self {
             id,
-            state: now.state,
-            is_ready: now.state == SessionState::Ready,
-            reason: now.reason,
-            passkey: now.passkey.as_ref().map(Passkey::from),
-            notices: now.notices,
-            since: now.since.into(),
-            linked: now.linked,
-            account: now.account,
+            now: SessionNow::from(&now),
             attempt: now.attempt,
             next_attempt_at: now.next_attempt_at.map(Time),
         }

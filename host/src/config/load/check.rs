@@ -1,5 +1,5 @@
-//! What has to hold of a configuration beyond the types of its values. Everything that is wrong is
-//! named, not only the first.
+//! Checks the rules that the types of single values cannot express. All violations are reported,
+//! not only the first.
 
 use crate::{
     config::{BrowserKind, BrowserMode, Config, Millis},
@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
         .chain([&config.sessions.default_client])
         .collect();
     if let Some((one, other)) = ClientId::differ_in_case_only(&named) {
-        errors.push(format!("[sessions] names {one} and {other}, which differ in upper and lower case only; one session has one name"));
+        errors.push(format!("[sessions] names {one} and {other}, which differ only in upper and lower case; rename one of them"));
     }
     server.check(errors);
     config.api.check_together(errors);

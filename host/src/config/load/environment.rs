@@ -1,8 +1,8 @@
-//! What the environment says wins over the file.
+//! Environment variables override the file.
 
 use crate::config::{Config, Secret, Sources, level, sources};
 
-/// Variables that are read and are not UTF-8. Others are nobody's business here.
+/// Reports variables that are not UTF-8, if the gateway reads them. Others do not matter.
 pub(super) fn readable(config: &Config, sources: &Sources, errors: &mut Vec<String>) {
     let secrets = config
         .plugin
@@ -22,8 +22,8 @@ pub(super) fn readable(config: &Config, sources: &Sources, errors: &mut Vec<Stri
     );
 }
 
-/// The variables of the original service, and those that let a platform start the gateway without a
-/// file.
+/// Applies the variables of the service that Wharf replaces, and those that let a platform start
+/// the gateway without a file.
 pub(super) fn override_by_environment(
     config: &mut Config,
     sources: &Sources,

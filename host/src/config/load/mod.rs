@@ -1,7 +1,7 @@
-//! From file and environment to a checked [`Config`].
+//! Builds a checked [`Config`] from the file and the environment.
 //!
-//! What is wrong is said with file, line and key, and with what would be right; checks that need
-//! the whole configuration are reported together.
+//! An error names the file, the line and the key, and says what is accepted. Violations of rules
+//! that concern the whole configuration are reported together.
 
 mod check;
 mod environment;
@@ -19,7 +19,7 @@ use super::{Config, ConfigErrors, Sources};
 /// Reads and checks the configuration.
 ///
 /// # Errors
-/// Names everything that is wrong.
+/// A file that cannot be read or parsed, or else all violated rules.
 pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     let mut errors = Vec::new();
     let mut config = match &sources.file {
@@ -49,7 +49,7 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
         let line = error.span().map_or(1, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1
         });
-        // What was found may be a key, and would be repeated.
+        // The parser's message may repeat an API key, so it is replaced.
         let words = match key.as_deref() {
             Some(key) if key.starts_with("api.keys") => "must be a list of keys, each in quotes",
             Some(key) if key.starts_with("api.key[") && key.ends_with("].key") => {
@@ -70,9 +70,9 @@ fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
     })
 }
 
-/// What is relative in a file is relative to the folder of that file, also the defaults: a line
-/// that is taken in with its default changes nothing, and the gateway finds its logins from
-/// wherever it is started.
+/// Makes the file's relative paths relative to the folder of the file, also the defaults: enabling
+/// a commented line with its default must not change anything, and the gateway finds its logins
+/// from whichever directory it is started.
 fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors: &mut Vec<String>) {
     let Some(folder) = file
         .parent()
@@ -101,8 +101,8 @@ fn relative_to_file(config: &mut Config, file: &Path, sources: &Sources, errors:
     {
         *path = folder.join(path.strip_prefix(".").unwrap_or(path));
     }
-    // It was the working directory once: logins and messages that lie there must not be passed over
-    // in silence.
+    // Earlier versions used the working directory: logins and messages there must not be ignored
+    // silently.
     let mut left = Vec::new();
     if sources.get("SESSION_PATH").is_none() && profiles.join(".wwebjs_auth").is_dir() {
         left.push(("[sessions] path", &profiles, &config.sessions.path));

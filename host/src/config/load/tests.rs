@@ -1,4 +1,4 @@
-//! Configurations as text, and what is made of them or said against them.
+//! Loads configurations from text and checks the results and errors.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -156,7 +156,7 @@ fn the_environment_wins_over_the_file_and_a_key_opens_the_door() {
     );
 }
 
-/// A key is not shown; what callers have to show is told by its hash.
+/// Keys cannot be read back, so they are compared by their hashes.
 fn are_keys(config: &Config, right: &[&str]) -> bool {
     config.api.keys.iter().map(Secret::digest).eq(right
         .iter()

@@ -1,13 +1,13 @@
-//! What was seen, and what to do about it.
+//! The result of one check of the doctor.
 
 use std::fmt;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was seen.
+    /// What was found.
     pub seen: String,
-    /// What to do; none: all is well.
+    /// What to do about it; `None` when nothing is wrong.
     pub advice: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Memory, user, Chromium.
+//! Checks the machine: memory, the user, and Chromium.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use procfs::{Current, Meminfo};
 use super::finding::Finding;
 use crate::{browser, config::Config};
 
-/// Bytes that a session's browser takes, with the page of a busy account in it.
+/// Memory in bytes that the browser of one session needs with the page of a busy account.
 const SESSION: u64 = 350 << 20;
 
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
@@ -44,11 +44,11 @@ fn memory(config: &Config) -> Finding {
             "{} MiB of memory are available for {sessions} session(s)",
             free >> 20
         )),
-        None => Finding::good("how much memory is available cannot be read here"),
+        None => Finding::good("the available memory cannot be determined on this system"),
     }
 }
 
-/// `MemAvailable` of the kernel, in bytes.
+/// Available memory in bytes: the kernel's `MemAvailable`.
 fn available() -> Option<u64> {
     Meminfo::current().ok()?.mem_available
 }
@@ -69,7 +69,7 @@ fn sandbox() -> Finding {
         )
     {
         return Finding::look(
-            "this system forbids the user namespaces that Chromium's sandbox is made of",
+            "this system forbids user namespaces, which Chromium's sandbox needs",
             "install Chromium from the distribution's package, which brings an AppArmor profile or a setuid helper",
         );
     }
@@ -80,7 +80,7 @@ async fn version(path: &Path) -> Finding {
     match browser::version(path).await {
         Ok(said) => Finding::good(format!("{}: {said}", path.display())),
         Err(error) => {
-            let advice = "start it by hand to see what it lacks; install it anew, or name another one in [browser] executable";
+            let advice = "start it by hand to see what is missing; reinstall it, or set [browser] executable to another one";
             Finding::look(error.to_string(), advice)
         }
     }

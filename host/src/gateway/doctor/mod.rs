@@ -1,8 +1,8 @@
-//! `wharf doctor`: looks at everything a gateway needs and says what to do about what is wrong.
+//! `wharf doctor`: checks everything that a gateway needs, and says how to solve each problem.
 //!
-//! It changes nothing and disturbs nobody: where a gateway runs on this configuration it is asked
-//! through its own API; only where none runs is a browser started, on a profile of its own that is
-//! thrown away.
+//! The doctor does not disturb a running gateway. If one runs on this configuration, the doctor
+//! asks it through its API. Only if none is running does the doctor start a browser, on a temporary
+//! profile.
 
 mod finding;
 mod machine;
@@ -19,8 +19,9 @@ use crate::{
     plugins::PluginState,
 };
 
-/// Looks at everything; `tell` hears each finding when it is there. True: nothing has to be done.
-/// `open_page`: WhatsApp Web is opened in a browser, unless a gateway runs.
+/// Runs all checks and passes each finding to `tell` as soon as it is known. Returns true if
+/// nothing has to be done. With `open_page`, WhatsApp Web is opened in a browser, unless a gateway
+/// is running.
 pub async fn examine(
     config: &Config,
     sources: Arc<Sources>,
@@ -48,14 +49,15 @@ pub async fn examine(
     well
 }
 
-/// A gateway that uses the session path and does not answer: it must not be disturbed either.
+/// Reports a gateway that holds the session path but does not answer. It must not be disturbed
+/// either, so no browser is started.
 fn silent(config: &Config) -> Option<Vec<Finding>> {
     let (path, port) = (config.sessions.path.display(), config.server.port);
     let seen = format!(
-        "a gateway uses the session path {path} ({}), and none answers on port {port}",
+        "a gateway uses the session path {path} ({}), but none answers on port {port}",
         instance::holder(&config.sessions.path)?
     );
-    let advice = "it listens elsewhere, is just starting, or hangs: look at its log; no second one starts beside it";
+    let advice = "it listens elsewhere, is still starting, or hangs: look at its log; a second gateway cannot be started on the same session path";
     Some(vec![Finding::look(seen, advice)])
 }
 
@@ -69,13 +71,13 @@ async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
                     check::line(report),
                     "the gateway starts without it; see its [[plugin]] entry and its README",
                 ),
-                // One that nobody has enabled is no fault.
+                // A plugin that is not enabled is not a problem.
                 _ => Finding::good(check::line(report)),
             })
             .collect(),
         Err(error) => vec![Finding::look(
             error.to_string(),
-            "the gateway does not start: mend the plugin or its [[plugin]] entry",
+            "the gateway does not start: repair the plugin or its [[plugin]] entry",
         )],
     }
 }

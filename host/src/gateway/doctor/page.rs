@@ -1,5 +1,5 @@
-//! WhatsApp Web itself, where no gateway runs: opened in a browser as a session would, as far as a
-//! stranger gets.
+//! Checks WhatsApp Web if no gateway is running: opens it in a browser as a session would, up to
+//! the QR code.
 
 use tokio::time::{Instant, timeout_at};
 
@@ -11,7 +11,8 @@ use crate::{
     whatsapp::{ChromiumLauncher, LaunchError, Launched, Launcher, PageEvent},
 };
 
-/// What a page that waits for a scan must have; the rest of it is loaded after the link.
+/// The capabilities that a page needs until it is linked; the modules of the others are loaded only
+/// afterwards.
 const BEFORE_THE_LINK: [&str; 3] = ["link", "refresh_qr", "status"];
 
 pub(super) async fn examine(config: &Config) -> Finding {
@@ -19,8 +20,8 @@ pub(super) async fn examine(config: &Config) -> Finding {
         Ok(root) => root,
         Err(error) => {
             return Finding::look(
-                format!("no folder for a profile can be made: {error}"),
-                "make room where TMPDIR points to",
+                format!("cannot create a temporary folder for a profile: {error}"),
+                "free space in the folder for temporary files, or set TMPDIR to another one",
             );
         }
     };
@@ -38,7 +39,7 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
         Ok(guard) => guard,
         Err(error) => {
             return Finding::look(
-                format!("the path of this program: {error}"),
+                format!("the path of this program cannot be determined: {error}"),
                 "start it by its full path",
             );
         }
@@ -63,7 +64,7 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
         Err(error) => {
             return Finding::look(
                 error.to_string(),
-                "no session can start until this is mended",
+                "no session can start until this is solved",
             );
         }
     };
@@ -85,8 +86,8 @@ async fn open(config: &Config, root: &std::path::Path) -> Finding {
         Ok(report) => report,
         Err(error) => {
             return Finding::look(
-                format!("{url} was opened, and it is not WhatsApp Web: {error}"),
-                "look at [whatsapp] url",
+                format!("{url} was opened, but it is not WhatsApp Web: {error}"),
+                "check [whatsapp] url",
             );
         }
     };

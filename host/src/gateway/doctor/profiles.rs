@@ -1,5 +1,5 @@
-//! The session path and the profile of every session that the configuration names, and of those
-//! that lie there besides.
+//! Checks the session path, and the profiles of all sessions: those that the configuration names,
+//! and those found in the session path.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -24,7 +24,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => {
             return vec![Finding::look(
                 error.to_string(),
-                "give it to the user that runs the gateway",
+                "make the user that runs the gateway its owner",
             )];
         }
     };
@@ -32,7 +32,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     clients.insert(config.sessions.default_client.clone());
     clients.extend(listed.iter().filter_map(|profile| profile.client.clone()));
     let confused = ClientId::differ_in_case_only(&clients.iter().collect::<Vec<_>>()).map(|(one, other)| {
-        let advice = "some file systems take their profiles for one: keep one, and link the other account under another name";
+        let advice = "on some file systems their profiles are the same folder: keep one, and link the other account under another name";
         Finding::look(format!("sessions {one} and {other} differ in upper and lower case only"), advice)
     });
     let mut findings: Vec<Finding> = clients
@@ -51,7 +51,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
                     Some(profile) => match profile.login {
                         Login::Held => "its profile holds a login",
                         Login::Possible => {
-                            "its profile may hold a login: whether it does is seen when it starts"
+                            "its profile may hold a login: the start will show whether it does"
                         }
                         Login::Absent => "its profile holds no login: it will show a QR",
                     },
@@ -75,7 +75,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What takes that login over for a session.
+/// The commands that let a session use that login.
 fn adoption(root: &Path, client: &ClientId, login: &Path) -> String {
     let aside = if session::profile_dir(root, client).exists() {
         format!("wharf profile quarantine {client}, then ")

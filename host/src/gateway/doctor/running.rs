@@ -1,5 +1,5 @@
-//! A gateway that runs on this configuration: its sessions, and what of the contract with the page
-//! they are on holds.
+//! Checks a gateway that is running on this configuration: its sessions, its receivers, and which
+//! parts of the contract with WhatsApp Web its pages keep.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -10,16 +10,16 @@ use crate::{
     gateway::local::LocalGateway,
 };
 
-/// None: no gateway answers.
+/// Checks the running gateway. Returns `None` if no gateway answers.
 pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Finding>> {
     let gateway = LocalGateway::of(config, sources).ok()?;
     let base = gateway.base();
     let alive = gateway.alive().await.ok()?;
     if !alive.is_success() {
-        let seen = format!("something answers at {base}, but not as this gateway ({alive})");
+        let seen = format!("another program answers at {base} ({alive})");
         return Some(vec![Finding::look(
             seen,
-            "another program has the port: end it, or set [server] port",
+            "stop that program, or set [server] port",
         )]);
     }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
@@ -29,7 +29,7 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     {
         let said: Value = answer.json().await.unwrap_or_default();
         let seen = format!(
-            "it accepts no sends now: {}",
+            "it does not accept messages at the moment: {}",
             said["problems"][0]
                 .as_str()
                 .unwrap_or("it does not say why")
@@ -47,8 +47,8 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     match get("/v1/sessions").await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             findings.push(Finding::look(
-                "it asks for an API key",
-                "set WHARF_API_KEY to one of the keys, to see the sessions as well",
+                "it requires an API key",
+                "set WHARF_API_KEY to one of its keys to check the sessions too",
             ));
         }
         Ok(answer) => {
@@ -82,7 +82,7 @@ pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Fi
     Some(findings)
 }
 
-/// A receiver of events that needs somebody; none: it does not.
+/// Reports a receiver of events that fails or has dead letters; `None` for any other.
 fn receiver(report: &Value) -> Option<Finding> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let name = report["target"].as_str().map_or_else(
@@ -92,14 +92,14 @@ fn receiver(report: &Value) -> Option<Finding> {
     let failing = &report["failing"];
     if !failing.is_null() {
         let seen = format!(
-            "receiver {name}: takes nothing since {}: {}; {} wait",
+            "receiver {name}: failing since {}: {}; {} waiting",
             text(&failing["since"]),
             text(&failing["reason"]),
             report["pending"]
         );
         return Some(Finding::look(
             seen,
-            "mend it, or its entry in gateway.toml; what waits goes out by itself",
+            "repair the receiver or its entry in gateway.toml; what is waiting is then delivered automatically",
         ));
     }
     let dead = report["dead"].as_u64().filter(|dead| *dead > 0)?;
@@ -110,7 +110,7 @@ fn receiver(report: &Value) -> Option<Finding> {
     ))
 }
 
-/// Rows of the database that the gateway has set aside, by its metrics.
+/// Reports the unreadable rows of the database, from the gateway's metrics.
 fn unreadable(metrics: &str) -> Option<Finding> {
     let rows = metrics.lines().filter_map(|line| {
         line.strip_prefix("wharf_unreadable_rows_total{table=\"")?
@@ -123,19 +123,19 @@ fn unreadable(metrics: &str) -> Option<Finding> {
     (!named.is_empty()).then(|| {
         Finding::look(
             seen,
-            "they were written by another version, or are broken; its log names them",
+            "they were written by another version or are corrupt; the gateway's log names them",
         )
     })
 }
 
-/// What a session says of itself.
+/// Reports the state of a session, its notices, and the contract with its page.
 fn session(id: &str, info: &Value) -> Vec<Finding> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (state, reason) = (text(&info["state"]), text(&info["reason"]));
     let seen = format!("session {id}: {state} ({reason})");
     let advice = match state.as_str() {
         "ready" | "loading" | "authenticated" => None,
-        "reconnecting" => Some("it tries again by itself; the reason says why it has to"),
+        "reconnecting" => Some("it tries again by itself; the reason says what has failed"),
         "qr_ready"
             if info["passkey"]["stage"]
                 .as_str()
@@ -147,7 +147,7 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
         }
         "qr_ready" => Some("scan the QR: GET /v1/sessions/<id>/qr, or link by phone number"),
         "error" | "auth_failure" | "max_reconnect_exceeded" => {
-            Some("mend what the reason says, then POST /v1/sessions/<id>/reconnect")
+            Some("solve what the reason says, then POST /v1/sessions/<id>/reconnect")
         }
         _ => Some("POST /v1/sessions/<id>/start starts it"),
     };
@@ -158,7 +158,7 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
     for notice in info["notices"].as_array().into_iter().flatten() {
         findings.push(Finding::look(
             format!("session {id}: {}", text(notice)),
-            "it stays ready; docs/sessions.md says what a notice means",
+            "the session stays ready; docs/sessions.md explains the notices",
         ));
     }
     let contract = &info["whatsapp"]["contract"];
@@ -186,16 +186,16 @@ fn session(id: &str, info: &Value) -> Vec<Finding> {
     }
     if contract["loader"] == "import" {
         let seen = format!(
-            "session {id}: WhatsApp Web {version} has another module map than the builds known so far; modules are imported by name"
+            "session {id}: WhatsApp Web {version} has a module map that no known build has; modules are imported by name"
         );
         findings.push(Finding::look(
             seen,
-            "it works; tell the makers of the gateway, so that the next release knows this build",
+            "it works; report this build to the developers of the gateway, so that the next release knows it",
         ));
     }
     for renamed in contract["renamed"].as_array().into_iter().flatten() {
         let now = renamed["now"].as_str().map_or_else(
-            || "is nowhere to be found".to_owned(),
+            || "cannot be found".to_owned(),
             |name| format!("is called {name:?}"),
         );
         let seen = format!(
@@ -258,7 +258,7 @@ mod tests {
                 .contains("2.3000.1 lacks WAWebMsgReply.canReplyMsg: answers to messages is lost"),
             "{said:?}"
         );
-        assert!(said[3].contains("another module map"), "{said:?}");
+        assert!(said[3].contains("no known build has"), "{said:?}");
         assert!(
             said[4].contains("\"_serialized\" of MsgKey is called \"$1\""),
             "{said:?}"
@@ -273,7 +273,7 @@ mod tests {
             receiver(&json!({"plugin": "webhook", "target": target, "pending": pending, "dead": dead, "failing": failing})).map(|it| it.to_string())
         };
         let one = said(json!("crm"), 40, 2, &failing).expect("it fails");
-        assert!(one.contains("webhook/crm: takes nothing since 2026-01-31T09:00:00.000Z: no answer within 10s; 40 wait"), "{one}");
+        assert!(one.contains("webhook/crm: failing since 2026-01-31T09:00:00.000Z: no answer within 10s; 40 waiting"), "{one}");
         let one = said(Value::Null, 0, 2, &Value::Null).expect("letters");
         assert!(
             one.contains("receiver webhook: 2 dead letters")

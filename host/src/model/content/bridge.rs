@@ -1,23 +1,23 @@
-//! The form of a content at the bridge: the fields of its kind with the kind's name, to the page
-//! and from it.
+//! The form in which contents pass between the gateway and the bridge script: the fields of the
+//! kind, with the kind's name.
 //!
-//! It has no version of its own: the script that reads and writes it is a part of the gateway.
+//! The form has no version, because the script that reads and writes it is a part of the gateway.
 
 use serde::Serializer;
 use serde_json::Value;
 
 use super::{Content, OtherContent};
 
-/// Writes a content for the page; for `#[serde(serialize_with)]`.
+/// Serializes a content for the page; for `#[serde(serialize_with)]`.
 ///
 /// # Errors
-/// Those of the serializer.
+/// When the serializer fails.
 pub(crate) fn serialize<S: Serializer>(content: &Content, to: S) -> Result<S::Ok, S::Error> {
     content.to_bridge(to)
 }
 
-/// Reads a content that the page tells. What cannot be read is [`Content::Other`], by the name that
-/// it has.
+/// Reads a content that the page reports. A content that cannot be read becomes [`Content::Other`]
+/// with the kind's name.
 #[must_use]
 pub(crate) fn read(mut content: Value) -> Content {
     let kind = match content.get_mut("kind").map(Value::take) {

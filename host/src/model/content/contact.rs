@@ -9,9 +9,9 @@ use super::{
 };
 use crate::model::region::Region;
 
-/// Bytes of a contact card.
+/// Maximum size of a contact card in bytes.
 const MAX_VCARD: usize = 64 << 10;
-/// Bytes of the name that is shown.
+/// Maximum length of the name in bytes.
 const MAX_NAME: usize = 1000;
 
 const INVALID_CONTACT: ContentCode = ContentCode::new("invalid_contact", "Invalid contact");
@@ -21,7 +21,7 @@ const INVALID_CONTACT: ContentCode = ContentCode::new("invalid_contact", "Invali
 pub struct Contact {
     /// The name shown in the chat.
     pub display_name: String,
-    /// The card itself: the text of a vCard.
+    /// The card: the text of a vCard.
     pub vcard: String,
 }
 
@@ -67,7 +67,7 @@ struct Bridge {
     vcard: String,
 }
 
-/// A contact card as a caller writes and reads it.
+/// A contact card.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Contact")]
@@ -101,7 +101,7 @@ impl Asked<Contact> for ContactFields {
         }
         vcard::check(&vcard).map_err(|why| {
             wrong(format!(
-                "contact.vcard is no card that a phone can open: {why}"
+                "contact.vcard is not a card that a phone can open: {why}"
             ))
         })?;
         Ok(Contact {

@@ -1,4 +1,4 @@
-//! A message taken back.
+//! The deletion of a message.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 use super::kind::{Kind, NotYet, drop_default, forms};
 use crate::model::message_id::MessageId;
 
-/// A message taken back.
+/// The deletion of a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delete {
-    /// The message that goes.
+    /// The message that is deleted.
     pub target: MessageId,
-    /// For everyone in the chat; otherwise on the devices of this account only.
+    /// Whether it is deleted for everyone in the chat, or only on the devices of this account.
     pub for_everyone: bool,
 }
 
@@ -25,7 +25,7 @@ impl Kind for Delete {
     }
 
     fn conceal(&mut self) {
-        // No person wrote any of it.
+        // Contains nothing that a person wrote.
         let Self {
             target: _,
             for_everyone: _,
@@ -62,12 +62,12 @@ struct Bridge {
     for_everyone: bool,
 }
 
-/// A deletion as a caller reads it.
+/// A deletion in responses.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownDelete {
-    /// The message that goes.
+    /// The message that is deleted.
     pub message_id: MessageId,
-    /// For everyone in the chat; otherwise on the devices of this account only.
+    /// Whether it is deleted for everyone in the chat, or only on the devices of this account.
     pub for_everyone: bool,
 }

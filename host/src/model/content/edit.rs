@@ -1,4 +1,4 @@
-//! Another text for a message.
+//! A new text for a message that was already sent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,12 +9,12 @@ use super::{
 };
 use crate::model::message_id::MessageId;
 
-/// Another text for a message.
+/// A new text for a message that was already sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Edit {
     /// The message that is changed.
     pub target: MessageId,
-    /// What it says from now on.
+    /// The new text.
     pub text: Text,
 }
 
@@ -61,13 +61,13 @@ struct Bridge {
     text: Text,
 }
 
-/// An edit as a caller reads it.
+/// An edit in responses.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownEdit {
     /// The message that is changed.
     pub message_id: MessageId,
-    /// What it says from now on; its fields stand beside the id.
+    /// The new text; its fields are beside the id.
     #[serde(flatten)]
     pub text: ShownText,
 }

@@ -1,9 +1,9 @@
 //! What each kind of content defines, so that no other file needs a list of kinds.
 //!
-//! A kind has one file, with its type, its limits and four forms: in the database, to and from the
-//! bridge, as a caller writes it, and as a caller reads it. The forms are types of their own, most
-//! of them serde's "remote" derive: the compiler compares their fields with those of the kind, and
-//! renaming a field of one form leaves the others as they are.
+//! Each kind has one file, with its type, its limits and its four forms: in the database, at the
+//! bridge, in requests, and in responses. The forms are separate types, most of them made by
+//! serde's "remote" derive: the compiler compares their fields with those of the kind, and renaming
+//! a field of one form leaves the others unchanged.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,27 +15,27 @@ use crate::model::{message_id::MessageId, region::Region};
 
 /// A kind of content.
 pub trait Kind: Clone + PartialEq + Sized {
-    /// What a caller writes to send one. [`NotYet`] makes it a kind that this version cannot send.
+    /// The form in requests. [`NotYet`] marks a kind that this version cannot send.
     type Asked: Asked<Self>;
-    /// What a caller reads of one.
+    /// The form in responses.
     type Shown: Serialize;
     /// The version of the stored form that is written.
     const STORED: u32;
 
-    /// The text a person reads first, which limits and policies look at. None: the kind has no such
-    /// text, or it is absent.
+    /// The text that a person reads first, to which limits and policies apply. `None` if the kind
+    /// has no such text, or it is absent.
     fn body(&self) -> Option<&str>;
 
-    /// Removes everything that a person wrote, and keeps what the message needs to be recognised as
-    /// what it is. Plugins without the `bodies` grant get what is left, and `Debug` shows it.
+    /// Removes everything that a person wrote, and keeps what is needed to recognise the kind of
+    /// message. Plugins without the `bodies` grant receive the rest, and `Debug` shows it.
     fn conceal(&mut self);
 
-    /// For callers.
+    /// Converts to the form in responses.
     fn shown(&self) -> Self::Shown;
 
-    /// Makes two spellings of one request the same, in what a caller wrote: removes what says no
-    /// more than its absence. Digests of requests depend on it, so it never changes for a field
-    /// that callers may have sent.
+    /// Normalises the fields of a request by removing those that say no more than their absence.
+    /// Digests of requests depend on the result, so this must never change for a field that callers
+    /// may have sent.
     fn tidy(fields: &mut Map<String, Value>) {
         let _ = fields;
     }
@@ -43,30 +43,30 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// Writes the stored form of [`Kind::STORED`].
     ///
     /// # Errors
-    /// Those of the serializer.
+    /// When the serializer fails.
     fn store<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
 
-    /// Reads a stored form of any version that this one knows.
+    /// Reads a stored form of any version that this kind knows.
     ///
     /// # Errors
-    /// When the version is a newer one, or the form cannot be read.
+    /// When the version is unknown, or the form cannot be read.
     fn restore<'de, D: Deserializer<'de>>(version: u32, from: D) -> Result<Self, D::Error>;
 
-    /// Writes the form that the bridge gets.
+    /// Writes the form for the bridge.
     ///
     /// # Errors
-    /// Those of the serializer.
+    /// When the serializer fails.
     fn to_bridge<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
 
-    /// Reads what the bridge tells.
+    /// Reads the form from the bridge.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the form cannot be read.
     fn from_bridge<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
 }
 
-/// The forms of a kind in the database, the newest version first, and at the bridge: the names of
-/// "remote" types.
+/// Implements the methods of [`Kind`] for the stored form and the bridge's form, given as "remote"
+/// types. The versions of the stored form are listed with the newest first.
 macro_rules! forms {
     (stored: $now:literal => $form:ident $(, $before:literal => $old:ident)*; bridge: $bridge:ident) => {
         const STORED: u32 = $now;
@@ -100,7 +100,7 @@ pub(super) fn newer<E: serde::de::Error>(version: u32) -> E {
     ))
 }
 
-/// `Debug` of forms that hold what a person wrote: their name and nothing else.
+/// Implements `Debug` for forms that contain what a person wrote: it shows only their type's name.
 macro_rules! opaque {
     ($($Form:ident),+) => {
         $(impl std::fmt::Debug for $Form {
@@ -112,22 +112,22 @@ macro_rules! opaque {
 }
 pub(super) use opaque;
 
-/// What a caller writes to send one of a kind; unknown fields are refused.
+/// The form of a kind in requests; unknown fields are refused.
 pub trait Asked<K>: for<'de> Deserialize<'de> + JsonSchema {
     /// Whether this version can send the kind.
     const CAN_BE_SENT: bool = true;
-    /// The codes of [`Asked::check`].
+    /// The error codes that [`Asked::check`] returns.
     const CODES: &'static [ContentCode];
 
-    /// Checks what was written and makes a content of it. `region` completes national phone
+    /// Validates the request and converts it to a content. `region` completes national phone
     /// numbers.
     ///
     /// # Errors
-    /// When it breaks a limit of the kind.
+    /// When it violates a limit of the kind.
     fn check(self, region: Option<Region>) -> Result<K, InvalidContent>;
 }
 
-/// What a caller can write of a kind that this version cannot send: nothing.
+/// The form in requests of a kind that this version cannot send; it has no values.
 #[derive(Debug, Clone, Copy)]
 pub enum NotYet {}
 
@@ -160,12 +160,12 @@ impl<K> Asked<K> for NotYet {
     }
 }
 
-/// A code under which what a caller wrote of a content is refused.
+/// An error code for an invalid content in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentCode {
-    /// For programs, `snake_case`.
+    /// The code for programs, in `snake_case`.
     pub name: &'static str,
-    /// The same in words.
+    /// The meaning for people.
     pub title: &'static str,
 }
 
@@ -182,7 +182,7 @@ impl ContentCode {
     }
 }
 
-/// Why what a caller wrote is no content.
+/// Why a content in a request is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidContent {
@@ -192,14 +192,14 @@ pub struct InvalidContent {
     pub message: String,
 }
 
-/// A message that is named by something else than its id.
+/// The code for a reference to a message that is not a message id.
 pub const INVALID_TARGET: ContentCode =
     ContentCode::new("invalid_message_id", "Invalid message id");
 
-/// The message that a caller names.
+/// Parses a reference to a message in a request.
 ///
 /// # Errors
-/// When the text is neither a bare id nor a key.
+/// When the text is neither a bare message id nor a key.
 pub fn target(text: &str) -> Result<MessageId, InvalidContent> {
     let message =
         "a message is named by its WhatsApp id (3EB0…), or by its key (false_77@lid_3EB0…)";
@@ -213,8 +213,8 @@ pub(super) fn drop_default(fields: &mut Map<String, Value>, name: &str, default:
     }
 }
 
-/// Shows a content by its name, the length of its text and its concealed form: what a person wrote
-/// is never in a log.
+/// Formats a content for `Debug`: its name, the length of its text and its concealed form. What a
+/// person wrote never appears in a log.
 pub(super) fn debug<K: Kind>(name: &str, kind: &K, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut concealed = kind.clone();
     concealed.conceal();

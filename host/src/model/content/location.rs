@@ -1,4 +1,4 @@
-//! A point on the map.
+//! A geographic location.
 
 use schemars::JsonSchema;
 use serde::{
@@ -10,19 +10,19 @@ use serde_json::{Map, Value, json};
 use super::kind::{Asked, ContentCode, InvalidContent, Kind, forms, opaque};
 use crate::model::region::Region;
 
-/// Bytes of the name.
+/// Maximum length of the name in bytes.
 const MAX_NAME: usize = 1000;
 
 const INVALID_LOCATION: ContentCode = ContentCode::new("invalid_location", "Invalid location");
 
-/// A point on the map.
+/// A geographic location.
 #[derive(Clone, PartialEq)]
 pub struct Location {
-    /// Degrees, −90 to 90.
+    /// Latitude in degrees, −90 to 90.
     pub latitude: f64,
-    /// Degrees, −180 to 180.
+    /// Longitude in degrees, −180 to 180.
     pub longitude: f64,
-    /// Shown beside the pin.
+    /// The name shown beside the pin.
     pub name: Option<String>,
 }
 
@@ -85,20 +85,20 @@ struct Bridge {
     name: Option<String>,
 }
 
-/// A point on the map as a caller writes and reads it.
+/// A geographic location.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Location")]
 pub struct LocationFields {
-    /// Degrees, −90 to 90.
+    /// Latitude in degrees, −90 to 90.
     #[serde(deserialize_with = "latitude")]
     #[schemars(range(min = -90, max = 90))]
     latitude: f64,
-    /// Degrees, −180 to 180.
+    /// Longitude in degrees, −180 to 180.
     #[serde(deserialize_with = "longitude")]
     #[schemars(range(min = -180, max = 180))]
     longitude: f64,
-    /// Shown beside the pin; at most 1000 bytes.
+    /// The name shown beside the pin; at most 1000 bytes.
     #[schemars(length(max = 1000))]
     name: Option<String>,
 }
@@ -111,7 +111,7 @@ fn longitude<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error
     degrees(deserializer, "a number from -180 to 180")
 }
 
-/// The range is looked at with the rest of the place.
+/// Reads any number; [`Asked::check`] checks the range.
 fn degrees<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result<f64, D::Error> {
     let wrong = || Error::invalid_value(Unexpected::Other("another value"), &expected);
     Value::deserialize(deserializer)?.as_f64().ok_or_else(wrong)

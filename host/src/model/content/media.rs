@@ -1,4 +1,4 @@
-//! A file, by reference: bytes are never part of a content.
+//! A media file, by reference: a content never contains the bytes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,20 +18,20 @@ pub enum MediaKind {
     Sticker,
 }
 
-/// A file by reference.
+/// A media file, by reference.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Media {
-    /// What it is shown as.
+    /// How the file is shown.
     pub kind: MediaKind,
-    /// E.g. `image/png`.
+    /// The MIME type, e.g. `image/png`.
     pub mime_type: String,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub size_bytes: u64,
     /// SHA-256 of the file; empty when it is not known.
     pub sha256: Vec<u8>,
-    /// Name shown to the recipient.
+    /// The file name shown to the recipient.
     pub file_name: Option<String>,
-    /// Text under the file.
+    /// The text under the file.
     pub caption: Option<String>,
 }
 
@@ -76,7 +76,7 @@ opaque!(ShownMedia);
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Media")]
 struct Stored1 {
-    // `kind` is the content's own.
+    // `kind` is already the name of the content's kind.
     #[serde(rename = "media_kind")]
     kind: MediaKind,
     mime_type: String,
@@ -104,18 +104,18 @@ struct Bridge {
     caption: Option<String>,
 }
 
-/// A file as a caller reads it.
+/// A media file in responses.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownMedia {
-    /// What it is shown as.
+    /// How the file is shown.
     pub kind: MediaKind,
-    /// E.g. `image/png`.
+    /// The MIME type, e.g. `image/png`.
     pub mime_type: String,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub size_bytes: u64,
-    /// Name shown to the recipient.
+    /// The file name shown to the recipient.
     pub file_name: Option<String>,
-    /// Text under the file.
+    /// The text under the file.
     pub caption: Option<String>,
 }

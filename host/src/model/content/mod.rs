@@ -1,14 +1,15 @@
-//! What a message says: one closed type, and the only list of its kinds.
+//! The content of a message: one closed type, and the only list of its kinds.
 //!
-//! Everything that has to be known of a kind stands in the kind's own file, as its [`Kind`]:
-//! limits, the text that policies look at, what is concealed, whether it can be sent, and its
-//! forms. The list below gives each kind its name and its place in [`Content`]; what else needs all
-//! kinds is derived from it, so that a kind which lacks something does not compile.
+//! Everything about a kind is in the kind's own file, as its [`Kind`]: limits, the text that
+//! policies see, what is concealed, whether it can be sent, and its forms. The list below gives
+//! each kind its name and its variant of [`Content`]. Whatever else needs all kinds is derived from
+//! the list, so a kind that lacks something does not compile.
 //!
-//! A content has three forms, which change independently of each other. The stored one (`stored`)
-//! has a version in each row. The bridge's (`bridge`) has the version of the script that comes with
-//! the gateway. The API's, [`Kind::Asked`] and [`Kind::Shown`], has that of the API. `Content`
-//! itself has none, so that none can be taken for another.
+//! A content has three forms, which change independently of each other. The stored form (`stored`)
+//! has a version in each row. The bridge's form (`bridge`) belongs to the script that comes with
+//! the gateway. The API's forms, [`Kind::Asked`] and [`Kind::Shown`], belong to the version of the
+//! API. `Content` itself implements no serialization, so that no form can be used in place of
+//! another.
 
 pub(crate) mod bridge;
 mod contact;
@@ -45,7 +46,7 @@ pub use text::{ShownText, Text, TextFields, mention};
 
 use super::region::Region;
 
-/// Makes [`Content`], [`CallFields`] and everything else that knows all kinds.
+/// Defines [`Content`], [`CallFields`] and everything else that needs all kinds.
 macro_rules! kinds {
     (
         in_the_call { $($call:tt)* }
@@ -54,7 +55,7 @@ macro_rules! kinds {
     ) => {
         kinds! { @content $($call)* $($(#[$doc])* $name => $Variant($Kind),)+ $($hidden)* }
 
-        /// Those fields of a call that are named as the kinds are.
+        /// The fields of a request that are named like the kinds.
         #[derive(Default, Deserialize)]
         #[serde(default)]
         pub struct CallFields {
@@ -62,28 +63,27 @@ macro_rules! kinds {
         }
 
         impl CallFields {
-            /// Names of the fields: of those that can be written, or of those whose kind this
-            /// version cannot send yet.
+            /// The names of the fields whose kind this version can send, or of those whose kind it
+            /// cannot send yet.
             #[must_use]
             pub fn names(can_be_sent: bool) -> Vec<&'static str> {
                 let all = [$((stringify!($name), self::can_be_sent::<$Kind>())),+];
                 all.into_iter().filter(|(_, can)| *can == can_be_sent).map(|(name, _)| name).collect()
             }
 
-            /// The schemas of the fields whose kind this version can send, by their names.
+            /// The schemas of the fields whose kind this version can send, with the fields' names.
             pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
                 let all = [$((stringify!($name), self::can_be_sent::<$Kind>(), described::<<$Kind as Kind>::Asked>(generator))),+];
                 all.into_iter().filter(|(_, can, _)| *can).map(|(name, _, schema)| (name, schema)).collect()
             }
 
-            /// The contents that were written, checked, each with the name of its field.
+            /// Validates the fields that are set. Returns each content with the name of its field.
             pub fn contents(self, region: Option<Region>) -> impl Iterator<Item = (&'static str, Result<Content, InvalidContent>)> {
                 let all = [$((stringify!($name), self.$name.map(|asked| asked.check(region).map(Content::$Variant)))),+];
                 all.into_iter().filter_map(|(name, content)| Some((name, content?)))
             }
 
-            /// Makes two spellings of one request the same, in what was written into the field of
-            /// that name.
+            /// Normalises the value of the field with that name; see [`Kind::tidy`].
             pub fn tidy(name: &str, fields: &mut Map<String, Value>) {
                 match name {
                     $(stringify!($name) => <$Kind as Kind>::tidy(fields),)+
@@ -93,34 +93,34 @@ macro_rules! kinds {
         }
     };
     (@content $($(#[$doc:meta])* $name:ident => $Variant:ident($Kind:ident),)+) => {
-        /// What a message says: the one vocabulary from the API through plugins and the outbox to
-        /// the bridge, and back.
+        /// The content of a message: the type that the API, the plugins, the outbox and the bridge
+        /// share.
         #[derive(Clone, PartialEq)]
         pub enum Content {
             $($(#[$doc])* $Variant($Kind),)+
         }
 
         impl Content {
-            /// Names of all kinds.
+            /// The names of all kinds.
             #[must_use]
             pub fn kinds() -> Vec<&'static str> {
                 vec![$(stringify!($name)),+]
             }
 
-            /// Names of the kinds that this version can send.
+            /// The names of the kinds that this version can send.
             #[must_use]
             pub fn sendable() -> Vec<&'static str> {
                 let all = [$((stringify!($name), can_be_sent::<$Kind>())),+];
                 all.into_iter().filter(|(_, can)| *can).map(|(name, _)| name).collect()
             }
 
-            /// The codes under which contents are refused that callers wrote.
+            /// The error codes for invalid contents in requests.
             #[must_use]
             pub fn codes() -> Vec<ContentCode> {
                 [$(<<$Kind as Kind>::Asked as Asked<$Kind>>::CODES,)+ &[INVALID_TARGET]].concat()
             }
 
-            /// The kind's name: in the API, in the database and to the bridge.
+            /// The name of the kind in the API, in the database and at the bridge.
             #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -128,7 +128,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether this version can send it.
+            /// Whether this version can send this kind.
             #[must_use]
             pub fn can_be_sent(&self) -> bool {
                 match self {
@@ -136,8 +136,8 @@ macro_rules! kinds {
                 }
             }
 
-            /// The text a person reads first: the body, a caption, a poll's question, or what an
-            /// edit makes of it. Limits and bans of words look at it.
+            /// The text that a person reads first: a body, a caption, a poll's question, or the new
+            /// text of an edit. Limits and word filters apply to it.
             #[must_use]
             pub fn body(&self) -> Option<&str> {
                 match self {
@@ -145,17 +145,17 @@ macro_rules! kinds {
                 }
             }
 
-            /// Removes everything that a person wrote.
+            /// Removes everything that a person wrote; see [`Kind::conceal`].
             pub fn conceal(&mut self) {
                 match self {
                     $(Self::$Variant(kind) => kind.conceal(),)+
                 }
             }
 
-            /// What a caller reads of it, without the name of the kind.
+            /// The form in responses, without the name of the kind.
             ///
             /// # Errors
-            /// When a part of it is no JSON.
+            /// When a part of it cannot be written as JSON.
             pub fn shown(&self) -> Result<Value, serde_json::Error> {
                 match self {
                     $(Self::$Variant(kind) => serde_json::to_value(kind.shown()),)+
@@ -208,16 +208,16 @@ macro_rules! kinds {
 }
 
 kinds! {
-    // Its fields stand in a call beside the other ones.
+    // The fields of this kind are directly in a request.
     in_the_call {
         /// Text, with mentions.
         text => Text(Text),
     }
-    // A call has a field of the kind's name.
+    // A request has a field with the name of each of these kinds.
     in_a_field {
-        /// A file, by reference.
+        /// A media file, by reference.
         media => Media(Media),
-        /// A point on the map.
+        /// A geographic location.
         location => Location(Location),
         /// A contact card.
         contact => Contact(Contact),
@@ -225,20 +225,20 @@ kinds! {
         poll => Poll(Poll),
         /// An emoji on a message.
         reaction => Reaction(Reaction),
-        /// Another text for a message.
+        /// A new text for a message that was already sent.
         edit => Edit(Edit),
-        /// A message taken back.
+        /// The deletion of a message.
         delete => Delete(Delete),
     }
-    // No call has it.
+    // No request can contain these kinds.
     in_no_call {
-        /// Anything this version does not model.
+        /// A kind that this version does not model.
         other => Other(OtherContent),
     }
 }
 
 impl Content {
-    /// A plain text.
+    /// A text without mentions.
     #[must_use]
     pub fn text(body: impl Into<String>) -> Self {
         Self::Text(Text {
@@ -248,7 +248,8 @@ impl Content {
         })
     }
 
-    /// What is left of a content whose time is over; the message may still be looked up.
+    /// Replaces a content that was deleted because of its age; the message itself can still be
+    /// looked up.
     #[must_use]
     pub fn redacted() -> Self {
         Self::Other(OtherContent {
@@ -264,7 +265,7 @@ impl fmt::Debug for CallFields {
     }
 }
 
-/// A form with the name of its kind, and with its version where it has one of its own.
+/// A form with the name of its kind, and with its version if the form has one.
 #[derive(Serialize)]
 struct Tagged<F: Serialize> {
     kind: &'static str,
@@ -290,7 +291,7 @@ impl<K: Kind> Serialize for BridgeForm<'_, K> {
     }
 }
 
-/// The schema of a type with its description beside the reference.
+/// The schema of a type, with the description repeated beside the reference.
 fn described<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<T>();
     if let Some(description) = T::json_schema(generator).get("description").cloned() {

@@ -1,15 +1,15 @@
-//! What this version does not model, by WhatsApp's own name for it.
+//! A content whose kind this version does not model, with WhatsApp's own name for it.
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, NotYet, forms};
 
-/// A content kind this version does not model.
+/// A content whose kind this version does not model.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OtherContent {
     /// WhatsApp's own type name, e.g. `multi_vcard`.
     pub kind: String,
-    /// A JSON object.
+    /// The content as a JSON object.
     pub json: String,
 }
 
@@ -36,7 +36,7 @@ impl Kind for OtherContent {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "OtherContent")]
 struct Stored1 {
-    // `kind` is the content's own.
+    // `kind` is already the name of the content's kind.
     #[serde(rename = "type")]
     kind: String,
     json: String,
@@ -50,7 +50,7 @@ struct Bridge {
     json: String,
 }
 
-/// Such a content as a caller reads it.
+/// Such a content in responses.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownOther {
     /// WhatsApp's own type name.

@@ -8,11 +8,11 @@ use super::kind::{Kind, NotYet, drop_default, forms, opaque};
 /// A question with options to choose from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Poll {
-    /// What is asked.
+    /// The question.
     pub question: String,
-    /// What can be chosen, in order.
+    /// The options, in order.
     pub options: Vec<String>,
-    /// How many of them one person may choose; 0: any number.
+    /// How many options one person may choose; 0: any number.
     pub selectable: u32,
 }
 
@@ -68,13 +68,13 @@ struct Bridge {
     selectable: u32,
 }
 
-/// A poll as a caller reads it.
+/// A poll in responses.
 #[derive(Clone, Serialize)]
 pub struct ShownPoll {
-    /// What is asked.
+    /// The question.
     pub question: String,
-    /// What can be chosen, in order.
+    /// The options, in order.
     pub options: Vec<String>,
-    /// How many of them one person may choose; 0: any number.
+    /// How many options one person may choose; 0: any number.
     pub selectable: u32,
 }

@@ -1,16 +1,16 @@
-//! An emoji on a message.
+//! A reaction: an emoji on a message.
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, NotYet, forms, opaque};
 use crate::model::message_id::MessageId;
 
-/// An emoji on a message.
+/// A reaction: an emoji on a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reaction {
-    /// The message reacted to.
+    /// The message that the reaction is on.
     pub target: MessageId,
-    /// One emoji; empty: the reaction is taken back.
+    /// One emoji; empty if the reaction is removed.
     pub emoji: String,
 }
 
@@ -52,12 +52,12 @@ struct Bridge {
     emoji: String,
 }
 
-/// A reaction as a caller reads it.
+/// A reaction in responses.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownReaction {
-    /// The message reacted to.
+    /// The message that the reaction is on.
     pub message_id: MessageId,
-    /// One emoji; empty: the reaction is taken back.
+    /// One emoji; empty if the reaction is removed.
     pub emoji: String,
 }

@@ -1,13 +1,13 @@
-//! The form of a content in the database: the fields of its kind, with the kind's name and the
-//! version of that form.
+//! The form of contents in the database: the fields of the kind, with the kind's name and the
+//! version of the form.
 //!
-//! For `#[serde(with)]`: messages and events are stored as JSON, and a content is a part of them.
+//! The functions are for `#[serde(with)]`: messages and events are stored as JSON, and contents are
+//! parts of them.
 //!
-//! A version is raised when a field goes or means something else, and the one before stays
-//! readable. A new field raises nothing: readers pass over fields that they do not know, and give
-//! those that are missing a default. Rows from before there were versions have version 1. A kind or
-//! version that is not known is an error, and the row stays where it is until a gateway that knows
-//! it looks at it.
+//! The version is raised when a field is removed or changes its meaning, and the earlier version
+//! stays readable. A new field does not raise the version: readers ignore unknown fields and give
+//! missing ones a default. Rows from before there were versions have version 1. An unknown kind or
+//! version is an error, and the row stays where it is until a gateway that knows it reads it.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 use serde_json::{Map, Value};
@@ -17,18 +17,18 @@ use super::Content;
 /// [`Content::redacted`] as it is stored, for statements that write it into many rows.
 pub(crate) const REDACTED: &str = r#"{"kind":"other","v":1,"type":"redacted","json":"{}"}"#;
 
-/// The version of rows that have none.
+/// The version of rows without a version.
 const FIRST: u32 = 1;
 
-/// Writes a content.
+/// Serializes a content.
 ///
 /// # Errors
-/// Those of the serializer.
+/// When the serializer fails.
 pub(crate) fn serialize<S: Serializer>(content: &Content, to: S) -> Result<S::Ok, S::Error> {
     content.store(to)
 }
 
-/// Reads a content.
+/// Deserializes a content.
 ///
 /// # Errors
 /// When its kind or version is not known, or its fields cannot be read.

@@ -1,12 +1,11 @@
-//! What holds for every kind, and the forms of each as they were promised.
+//! Tests that apply to every kind, and the published forms of each kind.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
 
-/// One content of each kind, in the order of the list, with a secret wherever a person wrote
-/// something.
+/// One content of each kind, in the order of the list. The word "secret" marks what a person wrote.
 pub(crate) fn every_kind() -> Vec<Content> {
     let target = || crate::model::MessageId("3EB0AA".into());
     let text = Text {
@@ -68,7 +67,7 @@ struct Case {
     stored: Value,
     bridge: Value,
     shown: Value,
-    /// Stored forms of earlier versions, the first ones without a number.
+    /// Stored forms of earlier versions; those of the first have no version number.
     earlier: Vec<Value>,
 }
 
@@ -78,7 +77,7 @@ fn stored(content: &Content) -> String {
     String::from_utf8(text).expect("text")
 }
 
-/// Through text, as in the database: a name used twice would be seen only there.
+/// Reads from text, as from the database: only that finds a repeated name.
 fn restored(form: &Value) -> Result<Content, serde_json::Error> {
     stored::deserialize(&mut serde_json::Deserializer::from_str(&form.to_string()))
 }
@@ -127,7 +126,7 @@ fn rows_of_other_versions_are_read_as_far_as_they_are_understood() {
             preview_links,
         })
     };
-    // Of an earlier one, which did not know all fields; of a newer one, which knows more.
+    // Rows of an earlier version lack fields, and those of a newer one have more.
     assert_eq!(
         restored(&json!({"kind": "text", "body": "hi"})).expect("read"),
         text(false)
@@ -140,7 +139,7 @@ fn rows_of_other_versions_are_read_as_far_as_they_are_understood() {
     );
     let newer = json!({"kind": "text", "v": 1, "body": "hi", "mentions": [], "preview_links": true, "colour": {"kind": "red"}});
     assert_eq!(restored(&newer).expect("read"), text(true));
-    // What would be misread is not read.
+    // A form that would be misread is an error.
     for form in [
         json!({"kind": "hologram", "v": 1, "body": "hi"}),
         json!({"kind": "text", "v": 2, "body": "hi"}),
@@ -233,7 +232,8 @@ fn what_can_be_sent_is_what_a_caller_can_write() {
     assert_eq!(codes, known, "callers decide by them");
 }
 
-/// A kind whose stored form has changed once: `words` was called `text`, and nothing was loud.
+/// A kind whose stored form has changed once: in version 1, `words` was called `text` and `loud`
+/// did not exist.
 #[derive(Clone, PartialEq)]
 struct Note {
     words: String,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::kind::{Asked, ContentCode, InvalidContent, Kind, drop_default, forms, opaque};
 use crate::model::{recipient::Recipient, region::Region};
 
-/// Mentions of one text.
+/// Maximum number of mentions in one text.
 const MAX_MENTIONS: usize = 50;
 
 const TOO_MANY_MENTIONS: ContentCode = ContentCode::new("too_many_mentions", "Too many mentions");
@@ -18,11 +18,11 @@ const MENTION_NOT_IN_TEXT: ContentCode =
 /// Text with mentions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text {
-    /// At most 4096 UTF-16 units when it comes from the API.
+    /// The text. A request may have at most `[send] max_length` UTF-16 units.
     pub body: String,
-    /// Ids mentioned in the body as `@<user>`.
+    /// Ids of the people who are mentioned in the body as `@<user>`.
     pub mentions: Vec<String>,
-    /// Whether a link may get a preview.
+    /// Whether a link may have a preview.
     pub preview_links: bool,
 }
 
@@ -79,29 +79,28 @@ pub(super) struct Bridge {
     preview_links: bool,
 }
 
-/// A text as a caller writes it. In a call it has no object of its own: its fields are beside the
-/// call's other ones.
+/// A text in requests. It has no object of its own: its fields are directly in the request.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TextFields {
-    /// The body.
+    /// The text.
     pub text: String,
-    /// Phone numbers or ids of people, each of whom stands in the text as `@<user>`; at most 50.
+    /// Phone numbers or ids of people; at most 50. Each must occur in the text as `@<user>`.
     #[serde(default)]
     pub mentions: Vec<String>,
-    /// Whether a link may get a preview; true unless said otherwise.
+    /// Whether a link may have a preview. Default true.
     pub link_preview: Option<bool>,
 }
 
-/// A text as a caller reads it.
+/// A text in responses.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownText {
-    /// The body.
+    /// The text.
     pub text: String,
     /// Ids of the people who are mentioned.
     pub mentions: Vec<String>,
-    /// Whether a link may get a preview.
+    /// Whether a link may have a preview.
     pub link_preview: bool,
 }
 
@@ -109,7 +108,7 @@ impl Asked<Text> for TextFields {
     const CODES: &'static [ContentCode] =
         &[TOO_MANY_MENTIONS, INVALID_MENTION, MENTION_NOT_IN_TEXT];
 
-    /// A text whose mentions stand in it.
+    /// Refuses mentions that do not occur in the text.
     fn check(self, region: Option<Region>) -> Result<Text, InvalidContent> {
         let Self {
             text: body,
@@ -118,7 +117,7 @@ impl Asked<Text> for TextFields {
         } = self;
         if mentions.len() > MAX_MENTIONS {
             let message = format!(
-                "a text may have {MAX_MENTIONS} mentions; these are {}",
+                "a text may have at most {MAX_MENTIONS} mentions, but this one has {}",
                 mentions.len()
             );
             return Err(TOO_MANY_MENTIONS.because(message));
@@ -129,7 +128,7 @@ impl Asked<Text> for TextFields {
             let (user, server) = mentioned(written, region).map_err(wrong)?;
             if !stands_in(&body, &user) {
                 let message = format!(
-                    "mentions[{place}] must stand in the text as @{user}, where its name is to be shown"
+                    "mentions[{place}] must occur in the text as @{user}, where the name is to be shown"
                 );
                 return Err(MENTION_NOT_IN_TEXT.because(message));
             }
@@ -146,7 +145,8 @@ impl Asked<Text> for TextFields {
     }
 }
 
-/// The id of a person whom a caller mentions. None: the text is not understood, or names a group.
+/// The id of a person who is mentioned in a request. `None` if the text cannot be read or names a
+/// group.
 #[must_use]
 pub fn mention(written: &str, region: Option<Region>) -> Option<String> {
     mentioned(written, region)
@@ -154,7 +154,7 @@ pub fn mention(written: &str, region: Option<Region>) -> Option<String> {
         .map(|(user, server)| format!("{user}@{server}"))
 }
 
-/// User and server of a person whom a caller mentions.
+/// User and server of a person who is mentioned in a request.
 fn mentioned(written: &str, region: Option<Region>) -> Result<(String, &'static str), String> {
     let wrong = |error| {
         format!(
@@ -170,7 +170,7 @@ fn mentioned(written: &str, region: Option<Region>) -> Result<(String, &'static 
     }
 }
 
-/// Whether `@user` is in the text, and not only as the beginning of a longer number.
+/// Whether `@user` occurs in the text, and not only as the beginning of a longer number.
 fn stands_in(body: &str, user: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_digit());
     body.split('@')

@@ -1,13 +1,12 @@
-//! Whether a contact card is one that a phone opens: its frame and its name, not each of its
-//! properties.
+//! Checks whether a phone can open a contact card: its first and last line, its version and its
+//! name, but not its other properties.
 //!
-//! WhatsApp passes on whatever text it is given, so a card that is broken is found by its
-//! recipient. The crates that read cards mend what they can and do not say what they found missing;
-//! a phone does not mend.
+//! WhatsApp forwards any text, so only the recipient would notice a broken card. The crates that
+//! read cards repair what they can and do not report what was missing; a phone repairs nothing.
 
 use std::collections::BTreeMap;
 
-/// Says what is missing, or stands there twice.
+/// Returns what is missing or occurs twice.
 pub(super) fn check(card: &str) -> Result<(), String> {
     let lines = lines(card);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -54,7 +53,7 @@ pub(super) fn check(card: &str) -> Result<(), String> {
             advice(card)
         ));
     }
-    // vCard 4.0 has a name in each of several languages.
+    // vCard 4.0 allows several FN lines, one for each language.
     let is_new = lines
         .iter()
         .any(|line| part(line) == "VERSION" && line.ends_with("4.0"));
@@ -67,9 +66,8 @@ pub(super) fn check(card: &str) -> Result<(), String> {
     }
 }
 
-/// The lines of a card, those that were folded in one piece: a line that begins with a blank goes
-/// on with the one before it, and in vCard 2.1 one whose quoted-printable text ends with `=` goes
-/// on with the next.
+/// The lines of a card, unfolded: a line that begins with a blank continues the one before it, and
+/// in vCard 2.1 a quoted-printable line that ends with `=` is continued by the next one.
 fn lines(card: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut goes_on = false;
@@ -93,15 +91,15 @@ fn lines(card: &str) -> Vec<String> {
     lines
 }
 
-/// What stands before the value.
+/// The part of a line before the value.
 fn head(line: &str) -> &str {
     line.split_once(':').map_or(line, |(head, _)| head)
 }
 
-/// What a line is of the parts that are looked for.
+/// Which of the checked lines this is; empty for any other.
 fn part(line: &str) -> &'static str {
     let is = |name: &str| {
-        // `item1.FN;CHARSET=UTF-8:Ada` is a FN.
+        // `item1.FN;CHARSET=UTF-8:Ada` is an FN line.
         let own = head(line).split(';').next().unwrap_or_default();
         line.contains(':')
             && own
@@ -124,7 +122,7 @@ fn says_something(line: &str) -> bool {
         .is_some_and(|(_, value)| value.contains(|c: char| !c.is_whitespace() && c != ';'))
 }
 
-/// What it may come from.
+/// The likely cause, as the end of an error message.
 fn advice(card: &str) -> &'static str {
     if card.contains("\\n") {
         "; it has the two characters \\n where a line should end: the text was escaped twice"
@@ -153,7 +151,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Case {
         vcard: String,
-        /// What the refusal says; none: it is a card.
+        /// A part of the error message; `None` if the card is valid.
         refused: Option<String>,
     }
 

@@ -1,4 +1,4 @@
-//! Whose account an event or a session belongs to.
+//! The account that an event or a session belongs to.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// `…@c.us`.
+    /// The phone-number form, `…@c.us`.
     pub pn: Option<String>,
-    /// `…@lid`.
+    /// The opaque form, `…@lid`.
     pub lid: Option<String>,
     /// The name the account gives itself.
     pub push_name: Option<String>,
 }
 
 impl Account {
-    /// Whether both are the same account: a number or an opaque id that both have is the same. Two
-    /// of which neither has what the other has are taken for different ones.
+    /// Whether both are the same account: they have the same number or the same opaque id. Two
+    /// accounts without a form in common count as different ones.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         // `49151…:12@c.us` is a device of `49151…@c.us`.
@@ -29,7 +29,7 @@ impl Account {
         same(user(&self.pn), user(&other.pn)) || same(user(&self.lid), user(&other.lid))
     }
 
-    /// The account with what only an earlier look at it knew.
+    /// Fills in what is missing from what was known of the account earlier.
     #[must_use]
     pub fn over(&self, earlier: Self) -> Self {
         let this = self.clone();

@@ -1,7 +1,8 @@
-//! Events: what the log keeps and notifiers are told.
+//! Events: what the event log stores and notifiers receive.
 //!
-//! [`Event`] has the events that the gateway itself or its contract with plugins looks into. All
-//! others are [reports](Report): a struct with a name, which nothing but its author has to know.
+//! [`Event`] has variants for the events whose content the gateway itself or its contract with
+//! plugins uses. All others are [reports](Report): named structs that only their author has to
+//! know.
 
 mod account;
 mod report;
@@ -15,14 +16,14 @@ use super::{
     Timestamp,
 };
 
-/// `evt_` and a lower-case ULID: the deduplication key of an event, the same for every delivery
-/// attempt.
+/// The id of an event: `evt_` and a lower-case ULID. Receivers recognise repeated deliveries by it,
+/// because it is the same for every attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(pub String);
 
 impl EventId {
-    /// A fresh id; later ids sort after earlier ones.
+    /// Makes the id from a ULID; later ids sort after earlier ones.
     #[must_use]
     pub fn new(ulid: &str) -> Self {
         Self(format!("evt_{}", ulid.to_ascii_lowercase()))
@@ -33,15 +34,15 @@ impl EventId {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
-    /// Deduplication key.
+    /// The id, by which receivers recognise repeated deliveries.
     pub id: EventId,
     /// When it happened, as far as the gateway knows.
     pub at: Timestamp,
-    /// Whose.
+    /// The session that it concerns.
     pub session: ClientId,
-    /// The account, when known.
+    /// The session's account, if known.
     pub account: Option<Account>,
-    /// Found again after an outage rather than seen live.
+    /// Whether it was found after an outage rather than seen live.
     #[serde(default)]
     pub replayed: bool,
     /// What happened.
@@ -52,74 +53,75 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// A session moved from state to state.
+    /// A session changed its state.
     SessionState {
-        /// From.
+        /// The state before.
         before: SessionState,
-        /// To.
+        /// The state after.
         after: SessionState,
-        /// Why.
+        /// The reason, for people.
         reason: Option<String>,
     },
-    /// A QR can be scanned. A credential: delivered only where granted, and its text is not kept in
-    /// the log.
+    /// A QR code can be scanned. It is a credential: delivered only to plugins with the grant, and
+    /// its text is not stored in the event log.
     Qr {
-        /// The text of the QR.
+        /// The text of the QR code.
         code: String,
-        /// After this it is dead.
+        /// When it becomes invalid.
         expires_at: Timestamp,
-        /// 1 for the first of this linking.
+        /// The number of the code within this linking, from 1.
         attempt: u32,
     },
-    /// A code can be typed on the phone to link it. A credential, treated as a QR's text is.
+    /// A pairing code can be typed on the phone to link it. It is a credential and treated like the
+    /// text of a QR code.
     PairingCode {
         /// The code, `ABCD-EFGH`.
         code: String,
-        /// After this it is dead.
+        /// When it becomes invalid.
         expires_at: Timestamp,
-        /// 1 for the first since QR codes were shown.
+        /// The number of the code since QR codes were shown, from 1.
         attempt: u32,
     },
-    /// WhatsApp's server took a message.
+    /// WhatsApp's server acknowledged a message.
     MessageSent {
-        /// Its id.
+        /// The message's id.
         id: MessageId,
-        /// What was sent.
+        /// The message.
         message: OutboundMessage,
     },
-    /// A message will not leave.
+    /// A message was not sent and will not be.
     MessageFailed {
-        /// Its id.
+        /// The message's id.
         id: MessageId,
-        /// Gateway error code, `snake_case`.
+        /// The gateway's error code, in `snake_case`.
         code: String,
-        /// For people.
+        /// The reason, for people.
         reason: String,
-        /// What was to be sent.
+        /// The message.
         message: OutboundMessage,
     },
-    /// A sent message came further.
+    /// A sent message reached a higher level of acknowledgement.
     MessageAck {
-        /// Its id.
+        /// The message's id.
         id: MessageId,
-        /// Its chat.
+        /// The message's chat.
         chat: Address,
-        /// How far.
+        /// The level.
         level: AckLevel,
     },
     /// A message arrived.
     MessageReceived(InboundMessage),
     /// A [`Report`], or an event of a newer version.
     Other {
-        /// Dotted name.
+        /// The dotted name of the event.
         kind: String,
-        /// A JSON object.
+        /// The payload as a JSON object.
         json: String,
     },
 }
 
 impl Event {
-    /// An event with a payload of its own.
+    /// Makes an event from a report.
     #[must_use]
     pub fn report<R: Report>(report: &R) -> Self {
         debug_assert!(
@@ -127,15 +129,15 @@ impl Event {
             "{} is not in the list of reports",
             R::KIND
         );
-        // The payloads are structs of texts and numbers, which can always be written.
+        // Serialization cannot fail: the payloads are structs of texts and numbers.
         Self::Other {
             kind: R::KIND.to_owned(),
             json: serde_json::to_string(report).unwrap_or_else(|_| "{}".to_owned()),
         }
     }
 
-    /// The text that would link another device: delivered only where granted, and never written
-    /// down.
+    /// The text with which another device could be linked. It is delivered only to plugins with the
+    /// grant, and never stored.
     #[must_use]
     pub fn credential(&mut self) -> Option<&mut String> {
         match self {
@@ -144,13 +146,13 @@ impl Event {
         }
     }
 
-    /// Whether it has one.
+    /// Whether the event contains such a text.
     #[must_use]
     pub fn is_credential(&self) -> bool {
         matches!(self, Self::Qr { .. } | Self::PairingCode { .. })
     }
 
-    /// Whether it has what a message says, which is deleted before the event is.
+    /// Whether the event contains a message, whose text is deleted before the event is.
     #[must_use]
     pub fn has_message(&self) -> bool {
         matches!(
@@ -159,7 +161,7 @@ impl Event {
         )
     }
 
-    /// Dotted name, e.g. `message.ack`; filters match on it.
+    /// The dotted name, e.g. `message.ack`; filters match it.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {

@@ -1,8 +1,7 @@
-//! Events with a payload of their own. To add one: its struct and its name here, and the place that
-//! reports it.
+//! Events with a payload of their own. A new one needs its struct and its name here, and the code
+//! that reports it.
 //!
-//! Receivers get the payload as the JSON object it is written as; the field names are part of the
-//! API.
+//! Receivers get the payload as this JSON object, so the field names are part of the API.
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -12,13 +11,14 @@ use super::{
     Account,
 };
 
-/// The payload of an event that only its author and its receivers look into.
+/// The payload of an event whose content only its author and its receivers use.
 pub trait Report: Serialize {
-    /// Dotted name of the event, e.g. `session.notices`; filters match on it. In [`REPORTS`], too.
+    /// The dotted name of the event, e.g. `session.notices`; filters match it. It must be in
+    /// [`REPORTS`].
     const KIND: &'static str;
 }
 
-/// The names of all reports. A passkey's is defined with the ceremony, in `session`.
+/// The names of all reports. `session` defines the one about passkeys.
 pub const REPORTS: [&str; 6] = [
     BridgeFault::KIND,
     MessageUnknown::KIND,
@@ -28,18 +28,18 @@ pub const REPORTS: [&str; 6] = [
     RestrictionChanged::KIND,
 ];
 
-/// Something went wrong inside the bridge script of a page, or could not be read of what it
-/// reports.
+/// An error occurred inside the bridge script of a page, or a part of the script's reports could
+/// not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookBridgeFault")]
 pub struct BridgeFault {
-    /// The part of the bridge.
+    /// The part of the bridge script.
     pub place: String,
     /// The kind of error, e.g. `TypeError`; never its message, which could quote a chat.
     pub error: String,
-    /// Faults of this place and kind since `since`.
+    /// Number of faults of this place and kind since `since`.
     pub count: u64,
-    /// The first of them. RFC 3339, UTC.
+    /// When the first of them occurred. RFC 3339, UTC.
     #[serde(serialize_with = "rfc3339")]
     #[schemars(with = "String")]
     pub since: Timestamp,
@@ -49,17 +49,17 @@ impl Report for BridgeFault {
     const KIND: &'static str = "bridge.fault";
 }
 
-/// Nobody knows whether a message has left; it is not a failure.
+/// It is unknown whether a message was sent. This is not a failure.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookUnknown")]
 pub struct MessageUnknown {
     /// The WhatsApp id of the message.
     pub id: MessageId,
-    /// Why nobody knows.
+    /// Why the outcome is unknown.
     pub reason: String,
     /// The chat it was for.
     pub to: Address,
-    /// False: the gateway is finding out. True: nobody is asked any more.
+    /// False while the gateway is determining the outcome; true if the outcome stays unknown.
     #[serde(rename = "final")]
     pub is_final: bool,
 }
@@ -68,11 +68,11 @@ impl Report for MessageUnknown {
     const KIND: &'static str = "message.unknown";
 }
 
-/// What an operator should know about a session has changed.
+/// The notices for the operator of a session have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookNotices")]
 pub struct SessionNotices {
-    /// All notices that hold now; empty when there are none any more.
+    /// All current notices; empty if there are none any more.
     pub notices: Vec<String>,
 }
 
@@ -80,25 +80,25 @@ impl Report for SessionNotices {
     const KIND: &'static str = "session.notices";
 }
 
-/// A session was linked to another account than before. What was accepted for the earlier account
-/// is held.
+/// A session was linked to a different account. Messages that were accepted for the previous
+/// account are held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookRelinked")]
 pub struct Relinked {
-    /// The account before.
+    /// The previous account.
     pub previous: Account,
-    /// The account now, if it is known.
+    /// The new account, if it is known.
     pub account: Option<Account>,
-    /// How much is held.
+    /// How many messages are held.
     pub held: HeldCounts,
 }
 
-/// How much is held because it was accepted for another account.
+/// How many messages are held because they were accepted for another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HeldCounts {
-    /// Messages.
+    /// Number of messages.
     pub messages: u64,
-    /// Recipients of bulk orders.
+    /// Number of recipients of bulk orders.
     pub recipients: u64,
 }
 
@@ -106,20 +106,21 @@ impl Report for Relinked {
     const KIND: &'static str = "session.relinked";
 }
 
-/// WhatsApp restricts an account, or a restriction has ended.
+/// WhatsApp has restricted an account, or a restriction has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookRestriction")]
 pub struct RestrictionChanged {
-    /// Which restriction.
+    /// The kind of restriction.
     pub kind: RestrictionKind,
     /// WhatsApp's code: 463 or 475.
     pub code: u32,
-    /// Whether it holds now.
+    /// Whether the restriction applies now.
     pub active: bool,
     /// When it began. Milliseconds since the Unix epoch.
     #[schemars(with = "i64")]
     pub since: Timestamp,
-    /// When it ends or is tried again. Milliseconds since the Unix epoch.
+    /// When it ends, or when messages to strangers are tried again. Milliseconds since the Unix
+    /// epoch.
     #[schemars(with = "i64")]
     pub until: Timestamp,
 }
@@ -128,7 +129,7 @@ impl Report for RestrictionChanged {
     const KIND: &'static str = "session.restriction";
 }
 
-/// A pairing code as notifiers get it: the contract with plugins has no type of its own for it. A
+/// A pairing code for notifiers; the contract with plugins has no type of its own for it. It is a
 /// credential.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -136,11 +137,11 @@ impl Report for RestrictionChanged {
 pub struct PairingCodeShown {
     /// The code, `ABCD-EFGH`.
     pub code: String,
-    /// After this it cannot be typed any more. RFC 3339, UTC.
+    /// When the code becomes invalid. RFC 3339, UTC.
     #[serde(serialize_with = "rfc3339")]
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
-    /// 1 for the first since QR codes were shown.
+    /// The number of the code since QR codes were shown, from 1.
     pub attempt: u32,
 }
 

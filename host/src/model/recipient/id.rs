@@ -1,14 +1,15 @@
-//! WhatsApp's own ids, `user@server`: the server says what an id is, so it is read first.
+//! Parses WhatsApp's own ids, `user@server`. The server determines the kind of id.
 
 use std::{fmt, str::FromStr};
 
 use super::{invalid::InvalidRecipient, number::PhoneNumber};
 
-/// Longest user part of a group's id: a number of 16 digits, a dash and a time.
+/// Maximum length of the user part of a group's id: a number of 16 digits, a dash and a time.
 const LONGEST: usize = 31;
-/// Digits of an opaque id; those seen have 15.
+/// Maximum number of digits of an opaque id; known ones have 15.
 const LONGEST_LID: usize = 20;
-/// Digits of a group's id, or of its time in the older form; those seen have 18 and 10.
+/// Minimum number of digits of a group's id, or of its time in the older form; known ones have 18
+/// and 10.
 const SHORTEST_GROUP: usize = 10;
 
 /// A chat that is addressed by its id: a person's opaque id `…@lid`, or a group `…@g.us`.
@@ -16,13 +17,13 @@ const SHORTEST_GROUP: usize = 10;
 pub struct ChatId(String);
 
 impl ChatId {
-    /// As WhatsApp writes it.
+    /// The id as WhatsApp writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a group.
+    /// Whether the chat is a group.
     #[must_use]
     pub fn is_group(&self) -> bool {
         self.0.ends_with("@g.us")
@@ -41,7 +42,9 @@ impl FromStr for ChatId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match read(text)? {
             Id::Chat(chat) => Ok(chat),
-            Id::Number(_) => Err(InvalidRecipient::because("a number is no chat's id")),
+            Id::Number(_) => Err(InvalidRecipient::because(
+                "a phone number is not the id of a chat",
+            )),
         }
     }
 }
@@ -52,19 +55,19 @@ fn digits(text: &str) -> bool {
 
 fn wrong(kind: &str, form: &str) -> InvalidRecipient {
     InvalidRecipient::because(format!(
-        "the part before @ is not that of {kind}, which is written {form}"
+        "the part before @ is not valid in {kind}, which has the form {form}"
     ))
 }
 
-/// What an id names.
+/// A parsed id.
 pub(super) enum Id {
-    /// A person by their number.
+    /// A person, by their phone number.
     Number(PhoneNumber),
-    /// A person by their opaque id, or a group.
+    /// A person, by their opaque id, or a group.
     Chat(ChatId),
 }
 
-/// Reads an id, `user@server`.
+/// Parses an id, `user@server`.
 pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
     let (user, server) = text.split_once('@').unwrap_or((text, ""));
     let server = server.to_ascii_lowercase();
@@ -119,13 +122,13 @@ pub(super) fn read(text: &str) -> Result<Id, InvalidRecipient> {
         _ => {
             let server: String = server.chars().take(40).collect();
             Err(InvalidRecipient::because(format!(
-                "there is no kind of chat whose id ends with @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
+                "unknown kind of id, @{server:?}; ids end with @c.us or @s.whatsapp.net (a phone number), @lid (a person) or @g.us (a group)"
             )))
         }
     }
 }
 
-/// Without the device that `:12` names: a message goes to all devices of a person.
+/// Removes the device part (`:12`): a message goes to all devices of a person.
 fn of_person(user: &str) -> &str {
     match user.split_once(':') {
         Some((user, device)) if digits(device) => user,

@@ -1,18 +1,17 @@
-//! Why a text names nobody who can be written to.
+//! Why a text is not a recipient.
 
-/// Why a text names no recipient; the words name the part that is wrong and say what would be
-/// right.
+/// Why a text is not a recipient. The message names the wrong part and says what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRecipient {
-    /// It is not understood.
+    /// The text cannot be parsed.
     #[error("{0}")]
     NotUnderstood(String),
-    /// It is understood, and cannot be written to yet.
+    /// The text is valid, but this version cannot send to this kind of chat.
     #[error(
         "{what} cannot be written to yet; a phone number, a person's id (…@lid) and a group's id (…@g.us) can"
     )]
     NotSupported {
-        /// What it is.
+        /// The kind of chat.
         what: &'static str,
     },
 }

@@ -1,7 +1,7 @@
-//! Who a message goes to: a phone number, or a chat by its id.
+//! The recipient of a message: a phone number, or a chat by its id.
 //!
-//! A text is understood whole or refused with the part that was not understood: whatever is dropped
-//! in between had a meaning, and what is left is somebody else's number.
+//! A text is parsed completely or refused, naming the part that is wrong: a part that is ignored
+//! had a meaning, and what is left is somebody else's number.
 
 mod id;
 mod invalid;
@@ -21,22 +21,22 @@ pub use number::PhoneNumber;
 use self::id::Id;
 use super::Region;
 
-/// The recipient of a message, as it was asked for.
+/// The recipient of a message, as the caller gave it.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(into = "String", try_from = "String")]
 #[schemars(inline)]
 pub enum Recipient {
-    /// Whose chat has to be looked up.
+    /// A phone number, whose chat has to be looked up.
     Number(PhoneNumber),
-    /// A person by their opaque id, or a group.
+    /// A person, by their opaque id, or a group.
     Chat(ChatId),
 }
 
 impl Recipient {
-    /// Reads what a caller wrote: a number as people write it (a leading `0` is completed by
-    /// `region`), or an id of WhatsApp's, which its server tells apart.
+    /// Parses a caller's text: a number as people write it (`region` completes a leading `0`), or
+    /// one of WhatsApp's ids.
     ///
     /// # Errors
     /// See [`InvalidRecipient`].
@@ -48,7 +48,7 @@ impl Recipient {
         }
     }
 
-    /// The number, if it was asked for by number.
+    /// The number, if the recipient was given by number.
     #[must_use]
     pub fn number(&self) -> Option<&PhoneNumber> {
         match self {
@@ -57,13 +57,13 @@ impl Recipient {
         }
     }
 
-    /// Whether it is a group.
+    /// Whether the recipient is a group.
     #[must_use]
     pub fn is_group(&self) -> bool {
         matches!(self, Self::Chat(chat) if chat.is_group())
     }
 
-    /// Whether it is a person known by their opaque id alone.
+    /// Whether the recipient is a person of whom only the opaque id is known.
     #[must_use]
     pub fn is_lid(&self) -> bool {
         matches!(self, Self::Chat(chat) if !chat.is_group())
@@ -95,7 +95,7 @@ impl fmt::Display for Recipient {
     }
 }
 
-/// The reverse of `Display`, and nothing more: callers' texts are for [`Recipient::read`].
+/// The reverse of `Display` only; [`Recipient::read`] parses callers' texts.
 impl FromStr for Recipient {
     type Err = InvalidRecipient;
 

@@ -1,7 +1,7 @@
-//! Phone numbers, as people write them.
+//! Parses phone numbers as people write them.
 //!
-//! The library that knows the world's numbering plans reads zeros and exit codes. It is not asked
-//! whether a number exists: that is WhatsApp's answer, and it knows numbers that no plan has.
+//! A library with the world's numbering plans interprets leading zeros and exit codes. It does not
+//! decide whether a number exists: WhatsApp does, and knows numbers that no plan contains.
 
 use std::{fmt, str::FromStr};
 
@@ -20,19 +20,19 @@ use crate::model::Region;
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads a number as people write it: digits with spaces, dashes, dots and brackets between
-    /// them and a plus in front, or behind one of the prefixes `tel:`, `whatsapp:` and
-    /// `https://wa.me/`. `00` stands for the plus; a single leading `0` is national and completed
-    /// by `region`; a zero that belongs to no international number is left out.
+    /// Parses a number as people write it: digits with spaces, dashes, dots and brackets between
+    /// them, an optional plus in front, and an optional prefix `tel:`, `whatsapp:` or
+    /// `https://wa.me/`. `00` is read as the plus; a single leading `0` is national and completed
+    /// by `region`; a zero that does not belong to the international number is removed.
     ///
     /// # Errors
-    /// [`InvalidRecipient::NotUnderstood`], naming the part.
+    /// [`InvalidRecipient::NotUnderstood`], which names the wrong part.
     pub fn read(text: &str, region: Option<Region>) -> Result<Self, InvalidRecipient> {
         let written = scan::scan(scan::bare(text)?)?;
         let digits = zero::international(&written, region)?;
         if digits.len() > 16 {
             let words = format!(
-                "a phone number has at most 16 digits, this one has {}; one number at a time can be given",
+                "a phone number has at most 16 digits, but this one has {}; give one number at a time",
                 digits.len()
             );
             return Err(InvalidRecipient::because(words));
@@ -40,7 +40,7 @@ impl PhoneNumber {
         digits.parse()
     }
 
-    /// The digits, without plus.
+    /// The digits, without a plus.
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.0
@@ -53,7 +53,7 @@ impl fmt::Display for PhoneNumber {
     }
 }
 
-/// Digits and nothing else, as they are stored.
+/// Accepts digits only, the form in which numbers are stored.
 impl FromStr for PhoneNumber {
     type Err = InvalidRecipient;
 

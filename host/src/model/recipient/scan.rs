@@ -1,22 +1,22 @@
-//! What of a written number is formatting. A character that is neither a digit nor formatting is
-//! refused by name.
+//! Separates the digits of a written number from its formatting. Any other character is an error
+//! that names it.
 
 use super::invalid::InvalidRecipient;
 
-/// The digits of a number, and what was said about them.
+/// The digits of a number, and what its formatting said about them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) digits: String,
-    /// A plus stood in front.
+    /// Whether a plus preceded the number.
     pub(super) plus: bool,
-    /// Place of a zero that stood in brackets of its own, behind other digits.
+    /// Index in `digits` of a zero that was alone in brackets after other digits.
     pub(super) bracketed_zero: Option<usize>,
 }
 
-/// Prefixes that people paste, by name; what follows is the number.
+/// Prefixes that people paste before a number.
 const PREFIXES: [&str; 4] = ["tel:", "whatsapp:", "https://wa.me/", "http://wa.me/"];
 
-/// The text without a prefix that is known.
+/// Removes a known prefix.
 pub(super) fn bare(text: &str) -> Result<&str, InvalidRecipient> {
     let text = text.trim();
     let prefix = PREFIXES.iter().find(|prefix| {
@@ -29,13 +29,13 @@ pub(super) fn bare(text: &str) -> Result<&str, InvalidRecipient> {
     let rest = text[prefix.len()..].trim_end_matches('/');
     match rest.find([';', '?', '#', '&', '/']) {
         Some(_) => Err(InvalidRecipient::because(format!(
-            "behind {prefix} stands more than a number; give the number alone"
+            "{prefix} is followed by more than a number; give only the number"
         ))),
         None => Ok(rest),
     }
 }
 
-/// Digits of scripts in which people write numbers, by the first of each.
+/// The zeros of the scripts in which people write numbers; the other nine digits follow each zero.
 const ZEROS: [char; 6] = ['0', '٠', '۰', '०', '০', '０'];
 
 fn digit(c: char) -> Option<char> {
@@ -53,7 +53,7 @@ fn is_dash(c: char) -> bool {
     )
 }
 
-/// Spaces of every sort within a line, and marks that nobody sees.
+/// Spaces of all kinds within a line, and invisible marks.
 fn is_space(c: char) -> bool {
     let mark = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}');
     mark || (c.is_whitespace()
@@ -65,14 +65,14 @@ fn is_space(c: char) -> bool {
 
 pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
     let mut written = Written::default();
-    // Where the digits began that stand in the bracket that is open.
+    // Index of the first digit inside the open bracket.
     let mut bracket = None;
     for c in text.chars() {
         match c {
             '+' | '＋' if written.digits.is_empty() && !written.plus => written.plus = true,
             '+' | '＋' => {
                 return Err(InvalidRecipient::because(
-                    "a plus stands only in front of a number; one number at a time can be given",
+                    "a plus is allowed only in front of the number; give one number at a time",
                 ));
             }
             '(' | '（' => bracket = Some(written.digits.len()),
@@ -90,12 +90,12 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
     }
     if written.digits.is_empty() {
         return Err(InvalidRecipient::because(
-            "there is no digit in it; a phone number is written internationally, such as +49 151 23456789",
+            "it contains no digit; write a phone number internationally, such as +49 151 23456789",
         ));
     }
     if is_decimal(text) {
         return Err(InvalidRecipient::because(
-            "it is written as a decimal number; a phone number is written without a decimal point",
+            "it is a decimal number; write a phone number without a decimal point",
         ));
     }
     Ok(written)
@@ -104,24 +104,25 @@ pub(super) fn scan(text: &str) -> Result<Written, InvalidRecipient> {
 fn unknown(c: char) -> InvalidRecipient {
     let what = match c {
         '/' | ',' | ';' | '\n' | '\r' => {
-            "which parts one number from another: one number at a time can be given".to_owned()
+            "which separates two numbers: give one number at a time".to_owned()
         }
         '#' | '*' => {
-            "which belongs to an extension or a service code: those cannot be written to".to_owned()
-        }
-        c if c.is_alphabetic() => {
-            "which is a letter: a number is digits, and an extension cannot be written to"
+            "which belongs to an extension or a service code: messages cannot be sent to those"
                 .to_owned()
         }
-        _ => "which belongs to no phone number".to_owned(),
+        c if c.is_alphabetic() => {
+            "which is a letter: a number has only digits, and extensions are not supported"
+                .to_owned()
+        }
+        _ => "which is not part of a phone number".to_owned(),
     };
     InvalidRecipient::because(format!(
-        "it has {c:?} in it, {what}; write it such as +49 151 23456789"
+        "it contains {c:?}, {what}; write it like +49 151 23456789"
     ))
 }
 
-/// Digits, one point, digits, and nothing else: what programs make of a number that they take for
-/// an amount. A national number with its zero is none.
+/// Whether the text is only digits, one point and digits: programs write a number in this way if
+/// they take it for an amount. A text with a leading zero is a national number instead.
 fn is_decimal(text: &str) -> bool {
     let all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     !text.starts_with('0')

@@ -47,7 +47,7 @@ fn numbers_are_read_as_people_write_them() {
             ("tel:+49-151-23456789", "4915123456789"),
             ("whatsapp:+4915123456789", "4915123456789"),
             ("https://wa.me/4915123456789", "4915123456789"),
-            // Not real ones, and WhatsApp's to say so.
+            // These do not exist, but only WhatsApp decides that.
             ("+5215512345678", "5215512345678"),
             ("+999123456", "999123456"),
         ],
@@ -156,7 +156,7 @@ fn a_zero_behind_the_calling_code_is_the_countrys_own_affair() {
             ("+225 07 18 13 99 12", "2250718139912"),
             ("+242 05 686 1234", "242056861234"),
             ("+241 01 23 45 67", "24101234567"),
-            // As they stand: nobody said that they begin with a calling code.
+            // These are unchanged, because nothing says that they begin with a calling code.
             ("490151234567", "490151234567"),
             ("10203040", "10203040"),
         ],

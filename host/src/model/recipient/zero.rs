@@ -1,12 +1,13 @@
-//! Which zeros of a number are dialled at home and go, and which are part of it: a property of each
-//! country's plan.
+//! Decides which zeros of a number are trunk prefixes, which are dialled only within the country
+//! and removed here, and which belong to the number. The numbering plan of each country determines
+//! this.
 
 use phonenumber::PhoneNumber;
 
 use super::{invalid::InvalidRecipient, scan::Written};
 use crate::model::Region;
 
-/// The international digits of what was written.
+/// Converts a written number to its international digits.
 pub(super) fn international(
     written: &Written,
     region: Option<Region>,
@@ -22,7 +23,7 @@ pub(super) fn international(
     let skipped = match (region, digits.starts_with("00")) {
         (None, true) => Some(2),
         (None, false) => {
-            let words = "it begins with 0, which is national; write it internationally, such as +49 151 23456789 ([send] default_region completes the numbers of one region)";
+            let words = "it begins with 0, so it is a national number; write it internationally, such as +49 151 23456789 ([send] default_region completes the national numbers of one region)";
             return Err(InvalidRecipient::because(words));
         }
         (Some(region), exits) => exit_code(region, digits, exits)?,
@@ -37,9 +38,10 @@ pub(super) fn international(
     }
 }
 
-/// Length of what is dialled before a foreign number. Nobody's number begins with 00, so people
-/// write it everywhere; where the region's own code says something else of the same digits, only a
-/// reading that gives a real number is taken.
+/// The length of the exit code, which is dialled before a foreign number; `None` if there is none.
+/// No phone number begins with 00, so people use 00 as the exit code everywhere. If the region's
+/// own exit code gives a different reading of the same digits, only a reading that gives a valid
+/// number is accepted.
 fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>, InvalidRecipient> {
     let own = region.exit_code(digits);
     let (Some(own), true) = (own.filter(|length| *length != 2), exits) else {
@@ -52,7 +54,7 @@ fn exit_code(region: Region, digits: &str, exits: bool) -> Result<Option<usize>,
         (true, false) => Ok(Some(own)),
         (false, true) => Ok(Some(2)),
         _ => Err(InvalidRecipient::because(format!(
-            "what it begins with can be read in two ways in {region}; write it with a plus, such as +49 151 23456789"
+            "its beginning has two meanings in {region}; write it with a plus, such as +49 151 23456789"
         ))),
     }
 }
@@ -65,7 +67,8 @@ fn digits_of(number: &PhoneNumber) -> String {
     format!("{}{}", number.code().value(), number.national())
 }
 
-/// A number that begins with a calling code; `sure`: somebody said so.
+/// Completes a number that begins with a calling code. `sure` says whether the text showed that it
+/// does, by a plus or an exit code.
 fn abroad(
     digits: &str,
     bracketed_zero: Option<usize>,
@@ -73,7 +76,7 @@ fn abroad(
 ) -> Result<String, InvalidRecipient> {
     if digits.starts_with('0') {
         return Err(InvalidRecipient::because(
-            "no calling code begins with 0; write it such as +49 151 23456789",
+            "no calling code begins with 0; write it like +49 151 23456789",
         ));
     }
     let understood = || read(None, &format!("+{digits}"));
@@ -84,15 +87,15 @@ fn abroad(
         };
         if number.code().value().to_string().len() != place {
             return Err(InvalidRecipient::because(
-                "a zero in brackets stands only behind the calling code, such as +49 (0)151 23456789",
+                "a zero in brackets is allowed only after the calling code, such as +49 (0)151 23456789",
             ));
         }
-        // Some countries keep it: there the number is real with its zero, and is none without.
+        // Some countries keep this zero: there the number is valid only with it.
         let kept = digits_of(&number) == digits && number.is_valid();
         return Ok(if kept { digits.to_owned() } else { without });
     }
-    // Without a plus, digits are taken as they are; only a zero behind a calling code is worth a
-    // question.
+    // Without a plus, digits are used unchanged; the library is asked only about a zero after the
+    // calling code.
     if sure
         && digits.bytes().skip(1).take(3).any(|digit| digit == b'0')
         && let Some(number) = understood()
@@ -110,16 +113,16 @@ fn abroad(
     Ok(digits.to_owned())
 }
 
-/// A number as it is dialled within a region.
+/// Completes a number that is written as it is dialled within its region.
 fn at_home(digits: &str, region: Region) -> Result<String, InvalidRecipient> {
     let number = read(Some(region), digits).filter(|number| {
-        // Either the zero is what is dialled at home and nothing else was changed, or the plan has
-        // just this number.
+        // Either the zero is the trunk prefix and nothing else was changed, or the numbering plan
+        // contains exactly this number.
         format!("0{}", number.national()) == digits || number.is_valid()
     });
     number.as_ref().map(digits_of).ok_or_else(|| {
         InvalidRecipient::because(format!(
-            "it begins with 0 and is no national number of {region}; write it internationally, such as +49 151 23456789"
+            "it begins with 0 but is not a national number of {region}; write it internationally, such as +49 151 23456789"
         ))
     })
 }

@@ -60,13 +60,13 @@ impl Sender {
         let mut chats: Vec<Prepared> = preparing.try_collect().await?;
         // Two chats that turn out to be one keep the order of acceptance: the later one goes with
         // the next pass.
-        let mut lines = HashSet::new();
+        let mut queues = HashSet::new();
         for chat in &mut chats {
-            if chat.lines.iter().any(|line| lines.contains(line)) {
+            if chat.queues.iter().any(|queue| queues.contains(queue)) {
                 chat.waits = true;
                 chat.rows.clear();
             }
-            lines.extend(chat.lines.iter().cloned());
+            queues.extend(chat.queues.iter().cloned());
         }
         if counted.is_some() {
             self.type_first(page, &chats).await;
@@ -86,24 +86,24 @@ impl Sender {
                 .collect::<Result<Vec<_>, _>>()?;
             // One that was cancelled meanwhile has left the queue as well.
             let left = chat.ended || prepared > 0;
-            Ok::<_, StoreError>((chat.lines, chat.waits, left, rows))
+            Ok::<_, StoreError>((chat.queues, chat.waits, left, rows))
         });
         let begun = join_all(beginning)
             .await
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
         let delivering = stream::iter(begun.into_iter().map(
-            |(lines, waits, left, rows)| async move {
+            |(queues, waits, left, rows)| async move {
                 let done = self.deliver(page, rows).await?;
-                Ok::<_, StoreError>((lines, waits || !done, left))
+                Ok::<_, StoreError>((queues, waits || !done, left))
             },
         ));
         let chats: Vec<(Vec<Recipient>, bool, bool)> =
             delivering.buffered(CHATS).try_collect().await?;
         let mut given = Given::default();
-        for (lines, held, left) in chats {
+        for (queues, held, left) in chats {
             given.left |= left && !held;
-            given.held.extend(lines.into_iter().filter(|_| held));
+            given.held.extend(queues.into_iter().filter(|_| held));
         }
         given.left &= !self.has_lost_lease();
         Ok(given)

@@ -108,7 +108,7 @@ impl Sender {
                 .await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
-            chats.extend(rows.into_iter().map(|row| row.line));
+            chats.extend(rows.into_iter().map(|row| row.queue));
         }
         *self.unsettled() = chats;
         Ok(())
@@ -207,7 +207,7 @@ impl Sender {
             for row in rows {
                 match chats
                     .iter_mut()
-                    .find(|chat| chat.first().is_some_and(|first| first.line == row.line))
+                    .find(|chat| chat.first().is_some_and(|first| first.queue == row.queue))
                 {
                     Some(chat) => chat.push(row),
                     None => chats.push(vec![row]),
@@ -229,7 +229,7 @@ impl Sender {
         whole: bool,
         what: &impl Fn(OutboxRow) -> F,
     ) -> Result<(), StoreError> {
-        let chat = rows.first().map(|row| row.line.clone());
+        let chat = rows.first().map(|row| row.queue.clone());
         for row in rows {
             self.alone(row, what).await?;
         }

@@ -94,27 +94,27 @@ impl Sender {
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
             let mut parked = Vec::new();
             for row in rows {
-                let cold = strangers.contains(&row.line);
+                let cold = strangers.contains(&row.queue);
                 // Left in the queue, it would overtake the one that is parked.
                 let behind = first
-                    .get(&(row.line.clone(), row.priority))
+                    .get(&(row.queue.clone(), row.priority))
                     .is_some_and(|seq| *seq < row.seq);
                 if cold && (!strangers_may || behind) {
-                    waiting.insert(row.line.clone());
+                    waiting.insert(row.queue.clone());
                     parked.push(row.seq);
                     continue;
                 }
-                if waiting.contains(&row.line) {
+                if waiting.contains(&row.queue) {
                     continue;
                 }
                 if pauses(&row) {
-                    waiting.insert(row.line.clone());
+                    waiting.insert(row.queue.clone());
                     continue;
                 }
                 if !pacing.counts() {
                     match together
                         .iter_mut()
-                        .find(|chat| chat.first().is_some_and(|first| first.line == row.line))
+                        .find(|chat| chat.first().is_some_and(|first| first.queue == row.queue))
                     {
                         Some(chat) => chat.push(row),
                         None => together.push(vec![row]),
@@ -185,8 +185,8 @@ impl Sender {
         let store = &self.inner.store;
         let mut strangers = HashSet::new();
         for row in rows {
-            if !strangers.contains(&row.line) && !store.knows(&self.client, &row.line).await? {
-                strangers.insert(row.line.clone());
+            if !strangers.contains(&row.queue) && !store.knows(&self.client, &row.queue).await? {
+                strangers.insert(row.queue.clone());
             }
         }
         if strangers.is_empty() || !(sending.restricted || self.pacing.cold_per_day > 0) {

@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Prepared {
     /// Whose chat it is. Two, when the look-up has just found out that an opaque id and a number
     /// are one.
-    pub(super) lines: Vec<Recipient>,
+    pub(super) queues: Vec<Recipient>,
     /// There is more that has to wait.
     pub(super) waits: bool,
     /// One of its rows has ended.
@@ -43,12 +43,12 @@ impl Sender {
         page: &Arc<dyn PageSending>,
         rows: Vec<OutboxRow>,
     ) -> Result<Prepared, StoreError> {
-        let line = rows
+        let queue = rows
             .first()
-            .map(|row| row.line.clone())
+            .map(|row| row.queue.clone())
             .ok_or_else(|| StoreError::Corrupt("a chat without rows".into()))?;
         let mut prepared = Prepared {
-            lines: vec![line],
+            queues: vec![queue],
             waits: false,
             ended: false,
             rows: Vec::with_capacity(rows.len()),
@@ -76,11 +76,11 @@ impl Sender {
                     break;
                 }
             };
-            prepared.lines.extend(
+            prepared.queues.extend(
                 address
                     .number()
                     .map(Recipient::Number)
-                    .filter(|line| !prepared.lines.contains(line)),
+                    .filter(|queue| !prepared.queues.contains(queue)),
             );
             let (message, judged) = match self.still_allowed(&row, address).await? {
                 Judged::Allowed(message, judged) => (*message, judged),

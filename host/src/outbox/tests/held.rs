@@ -127,7 +127,9 @@ async fn what_waits_for_the_account_before_does_not_leave_from_another() {
     // New ones leave, past those that are held.
     let whatsapp = Arc::new(FakeWhatsApp::default());
     gateway.page(&whatsapp);
-    tokio::time::sleep(Duration::from_millis(1300)).await;
+    while Timestamp::now() <= soon {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(
         outbox.take_some().await,
         Ok(false),

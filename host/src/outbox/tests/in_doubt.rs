@@ -71,13 +71,20 @@ async fn what_the_page_has_forgotten_is_unknown_for_good_and_then_subject_to_ret
         (last.kind.as_str(), &last.detail["final"]),
         ("unknown", &serde_json::json!(true))
     );
+    gateway.crash().await;
+    let (store, _, sender) = still(dir.path(), quick(200)).await;
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&fresh);
     let asked = *fresh.asked.lock().expect("lock");
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    sender.settle(&page).await.expect("asked");
+    sender.overdue(&page, true).await.expect("looked");
     assert_eq!(
         *fresh.asked.lock().expect("lock"),
         asked,
         "it is asked about for ever"
     );
+    store.close().await;
+    let gateway = Gateway::with(dir.path(), quick(200)).await;
+    gateway.page(&fresh);
 
     // WhatsApp's own word is taken all the same.
     gateway.ack(&accepted.message_id, AckLevel::Server).await;

@@ -3,9 +3,11 @@
 use tokio::time::Instant;
 
 use super::{
+    in_doubt::still,
     queue::{to, until_stored},
     *,
 };
+use crate::outbox::sender::Progress;
 
 fn paced(pacing: config::Pacing) -> config::Send {
     config::Send {
@@ -84,15 +86,12 @@ async fn a_budget_is_not_refilled_by_a_restart() {
     .await;
     until_stored(&whatsapp, 2).await;
     gateway.crash().await;
-    let gateway = Gateway::with(dir.path(), settings()).await;
-    gateway.page(&whatsapp);
-    // The sender has had its turn once what it asks the page first was asked.
-    let asked = || *whatsapp.asked.lock().expect("lock");
-    while asked() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (store, _, sender) = still(dir.path(), settings()).await;
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    sender.settle(&page).await.expect("asked");
+    assert!(matches!(sender.pass(&page).await, Ok(Progress::Until(_))));
     assert_eq!(whatsapp.order.lock().expect("lock").len(), 2);
+    store.close().await;
 }
 
 #[tokio::test]
@@ -120,39 +119,30 @@ async fn strangers_have_a_budget_of_their_own() {
 #[tokio::test]
 async fn a_paused_session_sends_nothing_until_it_goes_on_also_across_a_restart() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let gateway = Gateway::start(dir.path()).await;
-    let paused = gateway
-        .outbox
-        .pause(&client(), true)
-        .await
-        .expect("paused")
-        .paused_at;
+    let (store, outbox, _) = still(dir.path(), config::Send::default()).await;
+    let pause = async |outbox: &Outbox, wanted| {
+        outbox
+            .pause(&client(), wanted)
+            .await
+            .expect("noted")
+            .paused_at
+    };
+    let paused = pause(&outbox, true).await;
     assert!(paused.is_some());
-    gateway.crash().await;
-    let gateway = Gateway::start(dir.path()).await;
+    store.close().await;
+
+    let (store, outbox, sender) = still(dir.path(), config::Send::default()).await;
     let whatsapp = Arc::new(FakeWhatsApp::default());
-    gateway.page(&whatsapp);
-    accept_to(&gateway, &["4915100000001"]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let accepted = outbox
+        .accept(to("4915100000001", "hello"))
+        .await
+        .expect("accepted");
+    assert!(matches!(sender.pass(&page).await, Ok(Progress::Idle)));
     assert!(whatsapp.order.lock().expect("lock").is_empty());
-    assert_eq!(
-        gateway
-            .outbox
-            .pause(&client(), true)
-            .await
-            .expect("paused")
-            .paused_at,
-        paused,
-        "since the first time"
-    );
-    assert_eq!(
-        gateway
-            .outbox
-            .pause(&client(), false)
-            .await
-            .expect("goes on")
-            .paused_at,
-        None
-    );
-    until_stored(&whatsapp, 1).await;
+    assert_eq!(pause(&outbox, true).await, paused, "since the first time");
+    assert_eq!(pause(&outbox, false).await, None);
+    sender.pass(&page).await.expect("passed");
+    assert_eq!(*whatsapp.order.lock().expect("lock"), [accepted.message_id]);
+    store.close().await;
 }

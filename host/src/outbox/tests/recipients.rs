@@ -17,21 +17,21 @@ async fn accept(gateway: &Gateway, to: &str, text: &str) -> Accepted {
         .expect("accepted")
 }
 
-async fn lines(gateway: &Gateway, all: &[&Accepted]) -> Vec<String> {
-    let mut lines = Vec::new();
+async fn queues(gateway: &Gateway, all: &[&Accepted]) -> Vec<String> {
+    let mut queues = Vec::new();
     for accepted in all {
-        lines.push(
+        queues.push(
             gateway
                 .outbox
                 .get(&accepted.id)
                 .await
                 .expect("read")
                 .expect("there")
-                .line
+                .queue
                 .to_string(),
         );
     }
-    lines
+    queues
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn two_queues_that_turn_out_to_be_one_go_in_the_order_of_acceptance() {
     let second = accept(&gateway, NUMBER, "second").await;
     let third = accept(&gateway, LID, "third").await;
     assert_eq!(
-        lines(&gateway, &[&first, &second, &third]).await,
+        queues(&gateway, &[&first, &second, &third]).await,
         [LID, NUMBER, LID]
     );
     gateway
@@ -52,7 +52,7 @@ async fn two_queues_that_turn_out_to_be_one_go_in_the_order_of_acceptance() {
         .expect("learned");
     let fourth = accept(&gateway, LID, "fourth").await;
     assert_eq!(
-        lines(&gateway, &[&first, &second, &third, &fourth]).await,
+        queues(&gateway, &[&first, &second, &third, &fourth]).await,
         [NUMBER; 4]
     );
 
@@ -104,7 +104,7 @@ async fn what_is_taken_up_again_stands_in_the_line_of_who_it_is_known_to_be() {
         .retry(&ended.id)
         .await
         .expect("taken up again");
-    assert_eq!(lines(&gateway, &[&ended]).await, [NUMBER]);
+    assert_eq!(queues(&gateway, &[&ended]).await, [NUMBER]);
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn the_page_is_asked_whose_an_id_is_and_who_is_known_by_one_form_is_known_
     gateway.page(&whatsapp);
     let row = gateway.until_stored(&accepted.id).await;
     assert_eq!(
-        (row.line.to_string().as_str(), row.message.to),
+        (row.queue.to_string().as_str(), row.message.to),
         (NUMBER, chat())
     );
     assert_eq!(
@@ -177,7 +177,7 @@ async fn a_group_is_written_to_by_its_id_or_refused_as_none() {
     let nowhere = accept(&gateway, "120363000000000000@g.us", "hello nobody").await;
     gateway.page(&whatsapp);
     assert_eq!(
-        gateway.until_stored(&there.id).await.line.to_string(),
+        gateway.until_stored(&there.id).await.queue.to_string(),
         GROUP
     );
     assert_eq!(
@@ -216,7 +216,7 @@ async fn a_number_that_whatsapp_writes_otherwise_is_the_same_chat() {
     let by_id = accept(&gateway, "88@lid", "by id").await;
     let short = accept(&gateway, canonical, "short").await;
     assert_eq!(
-        lines(&gateway, &[&before, &after, &by_id, &short]).await,
+        queues(&gateway, &[&before, &after, &by_id, &short]).await,
         [canonical; 4]
     );
     gateway

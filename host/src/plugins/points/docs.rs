@@ -30,7 +30,7 @@ fn settings(point: &Point) -> String {
 
 fn for_plugins_page() -> String {
     let mut table = String::from(
-        "| extension point | world | trait | since | decides | settings of its own |\n|---|---|---|---|---|---|\n",
+        "| extension point | world | trait | since | decides | specific settings |\n|---|---|---|---|---|---|\n",
     );
     for point in ALL {
         let Point {

@@ -23,7 +23,7 @@ pub(in crate::plugins) const POINT: Point = Point {
     interface: "event-notification",
     world: "notifier",
     sdk_trait: "Notifier",
-    decides: "who is told of an event: which targets it goes to, what the HTTP call looks like, what its answer means",
+    decides: "who is notified of an event: names the targets, builds the HTTP request for each, and interprets the answer",
     since: "0.1.0",
     settings: &[
         Setting::Http,

@@ -23,7 +23,7 @@ pub(in crate::plugins) const POINT: Point = Point {
     interface: "message-templating",
     world: "templater",
     sdk_trait: "Templater",
-    decides: "what a message says: renders a named template from typed variables",
+    decides: "what a message says: renders a named template with typed variables",
     since: "0.1.0",
     settings: &[],
     find: |component| Ok(Arc::new(message_templating::GuestIndices::new(component)?)),

@@ -30,7 +30,7 @@ pub(in crate::plugins) const POINT: Point = Point {
     interface: "send-validation",
     world: "validator",
     sdk_trait: "Validator",
-    decides: "whether an outbound message may leave: allow it, reject it with code and reason, or (if the operator allows it) change it",
+    decides: "whether a message may be sent: allows it, rejects it with a code and a reason, or (if the operator allows it) changes it",
     since: "0.1.0",
     settings: &[Setting::Mode, Setting::OnError, Setting::MayModify],
     find: |component| Ok(Arc::new(send_validation::GuestIndices::new(component)?)),

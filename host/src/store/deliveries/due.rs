@@ -47,7 +47,7 @@ impl Store {
         let mut lines: Vec<_> = rows
             .iter()
             .filter_map(|row| {
-                self.aside.readable(
+                self.unreadable.ok_or_report(
                     "delivery",
                     || row.try_get("id").unwrap_or_default(),
                     read(row),

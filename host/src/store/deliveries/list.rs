@@ -107,8 +107,8 @@ impl Store {
         let rows = rows
             .iter()
             .filter_map(|row| {
-                self.aside
-                    .readable("delivery", || id(row).unwrap_or_default(), read(row))
+                self.unreadable
+                    .ok_or_report("delivery", || id(row).unwrap_or_default(), read(row))
             })
             .collect();
         Ok(DeliveryPage { rows, next })

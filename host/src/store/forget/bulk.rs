@@ -1,6 +1,6 @@
 //! Bulk orders: what they say, then they themselves.
 
-use super::{STEP, Walk};
+use super::{STEP, Throttle};
 use crate::{
     model::Timestamp,
     store::{Store, StoreError},
@@ -12,7 +12,7 @@ impl Store {
     pub(super) async fn redact_orders(
         &self,
         oldest: Timestamp,
-        walk: &mut Walk,
+        throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
         let find = "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r \
                     WHERE r.bulk = bulk.seq AND r.outbox_id IS NULL AND r.code IS NULL) LIMIT 1";
@@ -22,12 +22,12 @@ impl Store {
             .await?
         {
             let variables = "UPDATE bulk_recipient SET variables = '{}' WHERE bulk = ? AND place BETWEEN ? AND ? AND variables <> '{}'";
-            self.each_recipient(variables, order, walk).await?;
+            self.each_recipient(variables, order, throttle).await?;
             let wanted = "UPDATE bulk SET redacted = 1, \
                           wanted = CASE WHEN json_valid(wanted) \
                           THEN json_replace(wanted, '$.text', NULL, '$.variables', json('{}'), '$.mentions', json('[]')) ELSE '{}' END WHERE seq = ?";
             self.with_order(wanted, order).await?;
-            walk.rest().await;
+            throttle.rest().await;
         }
         Ok(())
     }
@@ -36,7 +36,7 @@ impl Store {
     pub(super) async fn prune_orders(
         &self,
         oldest: Timestamp,
-        walk: &mut Walk,
+        throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
         let find = "SELECT seq FROM bulk WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r LEFT JOIN outbox o ON o.id = r.outbox_id \
                     WHERE r.bulk = bulk.seq AND (o.id IS NOT NULL OR (r.outbox_id IS NULL AND r.code IS NULL))) LIMIT 1";
@@ -48,12 +48,12 @@ impl Store {
             self.each_recipient(
                 "DELETE FROM bulk_recipient WHERE bulk = ? AND place BETWEEN ? AND ?",
                 order,
-                walk,
+                throttle,
             )
             .await?;
             self.with_order("DELETE FROM bulk WHERE seq = ?", order)
                 .await?;
-            walk.rest().await;
+            throttle.rest().await;
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Store {
         &self,
         sql: &'static str,
         order: i64,
-        walk: &mut Walk,
+        throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
         let last = sqlx::query_scalar("SELECT max(place) FROM bulk_recipient WHERE bulk = ?")
             .bind(order)
@@ -79,7 +79,7 @@ impl Store {
                         .bind(from + i64::from(STEP) - 1),
                 )
                 .await?;
-            walk.rest().await;
+            throttle.rest().await;
             from += i64::from(STEP);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Events: what their messages say, then they themselves with their deliveries.
 
-use super::{STEP, Walk, list};
+use super::{STEP, Throttle, list};
 use crate::{
     model::{Timestamp, content::stored::REDACTED},
     store::{Store, StoreError},
@@ -15,7 +15,7 @@ impl Store {
     pub(super) async fn redact_events(
         &self,
         oldest: Timestamp,
-        walk: &mut Walk,
+        throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
         let find = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
                     AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
@@ -40,7 +40,7 @@ impl Store {
             self.writer
                 .statement_deferrable(sqlx::query(change).bind(REDACTED).bind(seqs))
                 .await?;
-            walk.rest().await;
+            throttle.rest().await;
         }
     }
 
@@ -54,7 +54,7 @@ impl Store {
         // far as it is old.
         let find = "SELECT seq, at < ?1, NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state NOT IN ('delivered', 'stale')) \
                     FROM event WHERE seq > ?2 AND seq <= (SELECT coalesce(min(seq), 0) FROM cursor) ORDER BY seq LIMIT ?3";
-        let (mut walk, mut after) = (Walk::begin(), 0);
+        let (mut throttle, mut after) = (Throttle::begin(), 0);
         loop {
             let looked_at: Vec<(i64, bool, bool)> = sqlx::query_as(find)
                 .bind(oldest.0)
@@ -64,7 +64,7 @@ impl Store {
                 .await?;
             after = looked_at.last().map_or(after, |(seq, ..)| *seq);
             if !looked_at.iter().any(|(_, old, _)| *old) {
-                return Ok(walk.went());
+                return Ok(throttle.went());
             }
             let free: Vec<i64> = looked_at
                 .iter()
@@ -73,7 +73,7 @@ impl Store {
                 .collect();
             for seqs in free.chunks(usize::from(STEP)) {
                 self.forget_events(list(seqs)?).await?;
-                walk.rest().await;
+                throttle.rest().await;
             }
         }
     }
@@ -97,7 +97,7 @@ impl Store {
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_inbound(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         let sql = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
-        let mut walk = Walk::begin();
+        let mut throttle = Throttle::begin();
         loop {
             if self
                 .writer
@@ -105,9 +105,9 @@ impl Store {
                 .await?
                 == 0
             {
-                return Ok(walk.went());
+                return Ok(throttle.went());
             }
-            walk.rest().await;
+            throttle.rest().await;
         }
     }
 }

@@ -26,13 +26,13 @@ const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_sec
 /// busy is asked less.
 const REST_FACTOR: u32 = 4;
 
-/// A walk through the database, a step at a time.
-pub(super) struct Walk {
+/// Keeps steps through the database apart, so that others can write between them.
+pub(super) struct Throttle {
     begun: Instant,
     went: bool,
 }
 
-impl Walk {
+impl Throttle {
     pub(super) fn begin() -> Self {
         Self {
             begun: Instant::now(),
@@ -66,12 +66,12 @@ impl Store {
     /// # Errors
     /// When the database refuses; what was deleted until then stays deleted.
     pub async fn redact(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let mut walk = Walk::begin();
+        let mut throttle = Throttle::begin();
         while self.redact_sends(oldest).await? {
-            walk.rest().await;
+            throttle.rest().await;
         }
-        self.redact_orders(oldest, &mut walk).await?;
-        self.redact_events(oldest, &mut walk).await?;
-        Ok(walk.went())
+        self.redact_orders(oldest, &mut throttle).await?;
+        self.redact_events(oldest, &mut throttle).await?;
+        Ok(throttle.went())
     }
 }

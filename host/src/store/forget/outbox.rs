@@ -1,6 +1,6 @@
 //! Sends: their texts, then they themselves with their history and keys.
 
-use super::{STEP, Walk, list};
+use super::{STEP, Throttle, list};
 use crate::{
     model::{Timestamp, content::stored::REDACTED},
     store::{Store, StoreError},
@@ -36,16 +36,16 @@ impl Store {
     /// # Errors
     /// When the database refuses; what was forgotten until then stays forgotten.
     pub async fn prune_outbox(&self, rows: Timestamp, keys: Timestamp) -> Result<bool, StoreError> {
-        let mut walk = Walk::begin();
+        let mut throttle = Throttle::begin();
         while self.prune_keys(keys).await? {
-            walk.rest().await;
+            throttle.rest().await;
         }
         // The texts of the oldest are gone as a rule.
         for redacted in [true, false] {
-            self.prune_sends(rows, redacted, &mut walk).await?;
+            self.prune_sends(rows, redacted, &mut throttle).await?;
         }
-        self.prune_orders(rows, &mut walk).await?;
-        Ok(walk.went())
+        self.prune_orders(rows, &mut throttle).await?;
+        Ok(throttle.went())
     }
 
     async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
@@ -61,7 +61,7 @@ impl Store {
         &self,
         oldest: Timestamp,
         redacted: bool,
-        walk: &mut Walk,
+        throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
         let find = concat!(
             "SELECT updated_at, seq FROM outbox WHERE redacted = ? AND ",
@@ -84,7 +84,7 @@ impl Store {
             after = *last;
             self.forget_sends(found.iter().map(|(_, seq)| *seq).collect())
                 .await?;
-            walk.rest().await;
+            throttle.rest().await;
         }
     }
 

@@ -140,7 +140,7 @@ async fn together(
         .filter(|(_, answer)| **answer == Accept::New)
         .map(|(row, _)| row)
         .collect();
-    let new = in_line(connection, &mut opening, new).await?;
+    let new = with_queues(connection, &mut opening, new).await?;
     if !new.is_empty() {
         let begin = clear(connection, &mut opening, &new, now).await?;
         let begun = messages(connection, &mut opening, &new, &begin, now, last).await?;
@@ -214,17 +214,17 @@ async fn keys(
 }
 
 /// A send with the chat that it belongs to.
-type InLine<'a> = (&'a NewRow, Recipient);
+type Queued<'a> = (&'a NewRow, Recipient);
 /// The same with the lease and the step of one that begins at once.
 type Placed<'a> = (&'a NewRow, &'a Recipient, Option<(i64, Step)>);
 
 /// Which chat each belongs to: that of the number behind an opaque id, or of the one that WhatsApp
 /// has made of the number that was asked for. A group has its own.
-async fn in_line<'a>(
+async fn with_queues<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
     rows: Vec<&'a NewRow>,
-) -> Result<Vec<InLine<'a>>, StoreError> {
+) -> Result<Vec<Queued<'a>>, StoreError> {
     let lids: Vec<(&ClientId, &Recipient)> = rows
         .iter()
         .filter(|row| row.recipient.is_lid())
@@ -244,7 +244,7 @@ async fn in_line<'a>(
             known.insert((client, lid), number);
         }
     }
-    let line = |row: &NewRow| match &row.recipient {
+    let queue = |row: &NewRow| match &row.recipient {
         Recipient::Chat(chat) => known
             .get(&(row.client.to_string(), chat.to_string()))
             .unwrap_or(&row.recipient)
@@ -255,7 +255,7 @@ async fn in_line<'a>(
             .number()
             .map_or_else(|| row.recipient.clone(), Recipient::Number),
     };
-    Ok(rows.into_iter().map(|row| (row, line(row))).collect())
+    Ok(rows.into_iter().map(|row| (row, queue(row))).collect())
 }
 
 /// What holds back the sends of a session.
@@ -265,7 +265,7 @@ struct Held {
     /// All of them.
     all: bool,
     /// Those of these chats, because the page may or may not have one before.
-    lines: HashSet<String>,
+    queues: HashSet<String>,
 }
 
 async fn held(
@@ -286,7 +286,7 @@ async fn held(
     Ok(Held {
         token: row.try_get("token")?,
         all: row.try_get("held")?,
-        lines: serde_json::from_str(row.try_get("in_doubt")?)?,
+        queues: serde_json::from_str(row.try_get("in_doubt")?)?,
     })
 }
 
@@ -295,7 +295,7 @@ async fn held(
 async fn clear(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
-    rows: &[InLine<'_>],
+    rows: &[Queued<'_>],
     now: i64,
 ) -> Result<Vec<bool>, StoreError> {
     if rows.iter().all(|(row, _)| row.fast_path.is_none()) {
@@ -303,7 +303,7 @@ async fn clear(
     }
     let mut sessions: HashMap<&ClientId, Held> = HashMap::new();
     let mut clear = Vec::with_capacity(rows.len());
-    for (row, line) in rows {
+    for (row, queue) in rows {
         let session = match sessions.entry(&row.client) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(held(connection, opening, &row.client).await?),
@@ -313,7 +313,7 @@ async fn clear(
             .is_some_and(|fast_path| session.token == Some(fast_path.token))
             && not_before(row) <= now;
         // The next one of that chat waits for this one.
-        let begins = may && !session.all && session.lines.insert(line.to_string());
+        let begins = may && !session.all && session.queues.insert(queue.to_string());
         session.all |= !begins && not_before(row) <= now;
         clear.push(begins);
     }
@@ -335,15 +335,15 @@ fn not_before(row: &NewRow) -> i64 {
 async fn messages<'a>(
     connection: &mut SqliteConnection,
     opening: &mut &'static str,
-    rows: &'a [InLine<'a>],
+    rows: &'a [Queued<'a>],
     begin: &[bool],
     now: i64,
     last: bool,
 ) -> Result<Vec<Option<OutboxRow>>, StoreError> {
-    let with_step = |((row, line), begins): (&'a InLine<'a>, &bool)| {
+    let with_step = |((row, queue), begins): (&'a Queued<'a>, &bool)| {
         (
             *row,
-            line,
+            queue,
             row.fast_path
                 .filter(|_| *begins)
                 .map(|fast_path| (fast_path.token, Step::begun(1, &row.message.to.chat))),
@@ -383,13 +383,13 @@ async fn messages<'a>(
             sql.push_str(COMMIT);
         }
         let mut insert = sqlx::query(AssertSqlSafe(sql));
-        for (row, line, begins) in piece {
+        for (row, queue, begins) in piece {
             insert = insert
                 .bind(&row.id.0)
                 .bind(row.client.as_str())
                 .bind(&row.message_id.0)
                 .bind(row.recipient.to_string())
-                .bind(line.to_string());
+                .bind(queue.to_string());
             if !none_begins {
                 let (state, token) = begins.as_ref().map_or((RowState::Queued, 0), |(token, _)| {
                     (RowState::Sending, *token)
@@ -421,23 +421,23 @@ async fn messages<'a>(
         // places.
         let after = insert.execute(&mut *connection).await?.last_insert_rowid() + 1;
         let first = after - i64::try_from(piece.len()).unwrap_or(0);
-        begun.extend((first..).zip(piece).map(|(seq, (row, line, begins))| {
+        begun.extend((first..).zip(piece).map(|(seq, (row, queue, begins))| {
             begins
                 .as_ref()
-                .map(|_| as_begun(row, line, seq, Timestamp(now)))
+                .map(|_| as_begun(row, queue, seq, Timestamp(now)))
         }));
     }
     Ok(begun)
 }
 
-fn as_begun(row: &NewRow, line: &Recipient, seq: i64, now: Timestamp) -> OutboxRow {
+fn as_begun(row: &NewRow, queue: &Recipient, seq: i64, now: Timestamp) -> OutboxRow {
     OutboxRow {
         seq,
         id: row.id.clone(),
         client: row.client.clone(),
         message_id: row.message_id.clone(),
         recipient: row.recipient.clone(),
-        line: line.clone(),
+        queue: queue.clone(),
         message: row.message.clone(),
         state: RowState::Sending,
         code: None,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{AckLevel, Address, ClientId, Envelope, MessageId, Timestamp},
-    store::{Store, StoreError, aside::Aside, events, pacing, script::Script},
+    store::{Store, StoreError, events, pacing, script::Script, unreadable::UnreadableRows},
 };
 
 /// An acknowledgement.
@@ -58,12 +58,12 @@ impl Store {
         acks: Vec<Ack>,
         tell: impl Fn(&OutboxRow, &Ack) -> Vec<Envelope> + Send + 'static,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let (client, aside) = (client.clone(), self.aside.clone());
+        let (client, unreadable) = (client.clone(), self.unreadable.clone());
         self.writer
             .write_then(move |connection| {
                 Box::pin(async move {
                     let mut rest = Script::default();
-                    let mut rows = named(connection, &client, &acks, &aside).await?;
+                    let mut rows = named(connection, &client, &acks, &unreadable).await?;
                     let mut before = Vec::with_capacity(acks.len());
                     let (mut events, mut new, mut steps) =
                         (Vec::new(), Vec::new(), HashMap::<i64, Vec<Step>>::new());
@@ -87,7 +87,7 @@ impl Store {
                                 json!({"chat": row.chat, "messageKey": row.message_key}),
                             ));
                             if !*known {
-                                new.push(row.line.to_string());
+                                new.push(row.queue.to_string());
                             }
                         }
                         steps.push(Step::new("ack", json!({"level": ack.level})));
@@ -116,7 +116,7 @@ async fn named(
     connection: &mut SqliteConnection,
     client: &ClientId,
     acks: &[Ack],
-    aside: &Aside,
+    unreadable: &UnreadableRows,
 ) -> Result<HashMap<MessageId, (OutboxRow, bool)>, StoreError> {
     let ids: Vec<&MessageId> = acks.iter().map(|ack| &ack.id).collect();
     let sql = select!(
@@ -134,7 +134,7 @@ async fn named(
     Ok(rows
         .iter()
         .filter_map(|row| {
-            aside.readable(
+            unreadable.ok_or_report(
                 "outbox",
                 || row.try_get("id").unwrap_or_default(),
                 found(row),

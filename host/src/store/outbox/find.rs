@@ -44,7 +44,7 @@ impl Store {
         .fetch_optional(&mut *self.readers.get().await?)
         .await?;
         // News of one that cannot be read must not keep news of the others from being noted.
-        Ok(row.as_ref().and_then(|row| self.named_aside(row)))
+        Ok(row.as_ref().and_then(|row| self.readable_row(row)))
     }
 
     /// The next sends of a session's queue after a place in it: interactive ones first, then in the
@@ -296,8 +296,8 @@ impl Store {
                 serde_json::from_str(detail).map(|detail| vec![(kind, detail)])
             };
             let together: Option<Vec<(String, Value)>> =
-                self.aside
-                    .readable("message_history", || message.to_string(), together);
+                self.unreadable
+                    .ok_or_report("message_history", || message.to_string(), together);
             // It says that there was something.
             let together = together.unwrap_or_else(|| vec![("unreadable".into(), json!({}))]);
             steps.extend(together.into_iter().map(|(kind, detail)| HistoryRow {

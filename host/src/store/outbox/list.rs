@@ -79,7 +79,7 @@ impl Store {
         };
         let (mut read, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
-            match self.named_aside(row) {
+            match self.readable_row(row) {
                 Some(row) => read.push(row),
                 None => unreadable.push(OutboxId(row.try_get("id")?)),
             }
@@ -118,7 +118,7 @@ impl Store {
             .await?;
         Ok(rows
             .iter()
-            .filter_map(|row| self.named_aside(row))
+            .filter_map(|row| self.readable_row(row))
             .collect())
     }
 }

@@ -2,7 +2,6 @@
 
 mod accept;
 mod acks;
-mod aside;
 mod find;
 mod history;
 mod kept;
@@ -11,6 +10,7 @@ mod parked;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::fmt;
 
@@ -90,7 +90,7 @@ pub struct OutboxRow {
     pub recipient: Recipient,
     /// Whose chat it belongs to, within which sends keep their order: the recipient, or the number
     /// that is known to be behind their opaque id.
-    pub line: Recipient,
+    pub queue: Recipient,
     /// What.
     pub message: OutboundMessage,
     /// Where it stands.
@@ -204,7 +204,7 @@ fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
             .map_err(|_| StoreError::Corrupt(format!("client id {client:?}")))?,
         message_id: MessageId(row.try_get("message_id")?),
         recipient: who("recipient")?,
-        line: who("line")?,
+        queue: who("line")?,
         message: json(row.try_get("message")?)?,
         state: row.try_get("state")?,
         code: code

@@ -80,8 +80,8 @@ impl Store {
             Ok::<_, StoreError>(((line, Priority::from_number(priority)), seq))
         };
         let read = |row: (String, i64, i64)| {
-            self.aside
-                .readable("outbox", || row.0.clone(), read(row.clone()))
+            self.unreadable
+                .ok_or_report("outbox", || row.0.clone(), read(row.clone()))
         };
         Ok(rows.into_iter().filter_map(read).collect())
     }

@@ -81,8 +81,8 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     refused(&gateway, &get("/passkey/pk_0", &frame), 403, "cross_site").await?;
     held(
         Area::Auth,
-        "without keys: pictures, scripts, frames, forms and links of a page of another site (`Sec-Fetch-Site: cross-site`)",
-        "403 `cross_site`, but for a link to the passkey helper, which is for people; another port of this machine is the same site",
+        "without configured keys: images, scripts, frames, forms and links of a page of another site (`Sec-Fetch-Site: cross-site`)",
+        "403 `cross_site`, except for a link to the passkey helper, which people open; another port of this machine is the same site",
     )?;
 
     for sign in [
@@ -102,8 +102,8 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     }
     held(
         Area::Auth,
-        "without keys: a request that a reverse proxy passed on",
-        "403 `proxy_without_api_keys`, with what to set",
+        "without configured keys: a request through a reverse proxy",
+        "403 `proxy_without_api_keys`; the answer says what to configure",
     )?;
 
     let twice = format!("GET {STATUS} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n");
@@ -121,7 +121,7 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     held(
         Area::Auth,
         "two `Host` or two `Origin` headers",
-        "400 `ambiguous_request`, with keys and without",
+        "400 `ambiguous_request`, with and without configured keys",
     )?;
     let absolute = format!("GET http://evil.example{STATUS} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     refused(&gateway, &absolute, 403, "host_not_loopback").await?;
@@ -129,7 +129,7 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     refused(&gateway, &rebound, 403, "host_not_loopback").await?;
     held(
         Area::Auth,
-        "without keys: another host's name, in `Host` (a rebound DNS name) or in the request's first line",
+        "without configured keys: the name of another host in `Host` (DNS rebinding) or in the request line",
         "403 `host_not_loopback`",
     )?;
 
@@ -167,8 +167,8 @@ async fn without_keys_no_page_and_no_proxy_speaks_for_others() -> Result<()> {
     }
     held(
         Area::Auth,
-        "`OPTIONS` of a page that may not call",
-        "refused as every other call; only the preflight of an origin in `cors_origins` is answered without a key",
+        "`OPTIONS` from a web page that may not call",
+        "refused like every other call; only preflight requests from an origin in `cors_origins` are answered without a key",
     )
 }
 
@@ -209,8 +209,8 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     );
     held(
         Area::Auth,
-        "with keys: none, a wrong one, another scheme, `OPTIONS`",
-        "401, `/livez`, `/readyz` and `/health` excepted",
+        "with configured keys: a request with no key, a wrong key or another authorization scheme, or `OPTIONS`",
+        "401, except for the calls that need no key",
     )?;
 
     for more in [
@@ -235,8 +235,8 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     );
     held(
         Area::Auth,
-        "with keys: two of them, or one in the address",
-        "400 `several_api_keys`; 401 `api_key_in_address`; no key is in an answer or in the log",
+        "with configured keys: a request with two keys, or with a key in the address",
+        "400 `several_api_keys`, or 401 `api_key_in_address`; no answer and no log line contains a key",
     )?;
 
     let key = format!("X-Api-Key: {KEY}\r\n");
@@ -270,8 +270,8 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     }
     held(
         Area::Auth,
-        "a request id that is long, has blanks or comes twice",
-        "it is not used; a new one takes its place",
+        "an `X-Request-Id` that is too long, has a space or a character that is not ASCII, or occurs twice",
+        "the gateway uses a new id instead",
     )?;
 
     let large = exchange(
@@ -289,7 +289,7 @@ async fn with_keys_one_is_shown_once_and_in_a_header() -> Result<()> {
     ensure!(status(&exchange(&gateway, &get(STATUS, &format!("{key}{many}"))).await?) == 431);
     held(
         Area::Auth,
-        "a header over 64 KiB, or more than 100 header lines",
+        "a request header of more than 64 KiB or more than 100 lines",
         "431, and the connection is closed",
     )
 }
@@ -338,8 +338,8 @@ async fn one_request_is_not_taken_for_two() -> Result<()> {
     ensure!(status(&space) != 200, "{space}");
     held(
         Area::Auth,
-        "a request hidden behind another: `Content-Length` beside `Transfer-Encoding`, two lengths, odd encodings, folded header lines",
-        "400, or one answer and the connection is closed",
+        "request smuggling: `Content-Length` with `Transfer-Encoding`, two lengths, unusual encodings, folded header lines",
+        "400, or one answer after which the connection is closed",
     )?;
     // Well-formed ones may follow each other.
     let mut wire = Wire::open(&gateway).await?;

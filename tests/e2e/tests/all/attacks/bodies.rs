@@ -67,8 +67,8 @@ async fn a_body_that_stalls_or_never_ends_is_refused() -> Result<()> {
     ensure!(answer.is_empty() || status(&answer) == 408, "{answer}");
     held(
         Area::Bodies,
-        "a body that comes steadily, but slower than `body_rate`",
-        "it is read for `body_timeout`, and no longer",
+        "a body that arrives steadily, but slower than `body_rate`",
+        "the gateway reads it for `body_timeout` plus the time that the received bytes take at `body_rate`, and no longer",
     )?;
 
     for (path, most) in [
@@ -101,8 +101,8 @@ async fn a_body_that_stalls_or_never_ends_is_refused() -> Result<()> {
     }
     held(
         Area::Bodies,
-        "a body that never ends, or says that it is larger than its call takes",
-        "413 `body_too_large`: 1 MiB, of a bulk order 16 MiB; the rest is not read",
+        "a body that never ends, or that declares a length above the limit of its call",
+        "413 `body_too_large` above 1 MiB, for a bulk order above 16 MiB; the rest is not read",
     )
 }
 
@@ -136,8 +136,8 @@ async fn who_shows_no_key_is_refused_before_the_body_is_asked_for() -> Result<()
     api::answer(request).await?.expect(401)?;
     held(
         Area::Bodies,
-        "16 MB without a key, or with a wrong one",
-        "401, and not a byte of the body is asked for; the answer arrives although the body was on its way",
+        "a body of 16 MB without a key or with a wrong key",
+        "401 before the body is requested; the caller receives the answer even if it is already sending the body",
     )
 }
 
@@ -203,7 +203,7 @@ async fn eight_bulk_bodies_hold_up_no_probe() -> Result<()> {
     );
     held(
         Area::Bodies,
-        "eight bulk orders of 16 MB at once",
-        "`/livez` is answered while all eight are under way: they are read as `large_bodies` has room, and taken apart on threads that answer nobody",
+        "eight bulk orders of 16 MB at the same time",
+        "`/livez` is answered meanwhile: the bodies are read when `large_bodies` has room, and parsed on threads that serve no connections",
     )
 }

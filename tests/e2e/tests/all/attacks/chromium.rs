@@ -51,7 +51,7 @@ async fn a_browser_that_never_answers_is_named() -> Result<()> {
     held(
         Area::Files,
         "a Chromium that never answers `--version`",
-        "ended after `launch_timeout`, 15 s at most; the session says so and tries again, the gateway serves on",
+        "the gateway ends it after `launch_timeout`, 15 s at most; the session reports this and tries again, and the API keeps answering",
     )
 }
 
@@ -74,7 +74,7 @@ async fn a_browser_that_talks_without_an_end_costs_no_memory() -> Result<()> {
     gateway.stop(SOON).await?;
     held(
         Area::Files,
-        "a Chromium whose standard error is one line without an end",
-        "2 KiB of a line are kept; the launch ends after `launch_timeout`, and its memory does not grow",
+        "a Chromium that writes one endless line to standard error",
+        "the gateway keeps 2 KiB of a line, so its memory does not grow; the launch ends after `launch_timeout`",
     )
 }

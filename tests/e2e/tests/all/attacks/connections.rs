@@ -67,8 +67,8 @@ async fn silent_connections_keep_nobody_out() -> Result<()> {
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     held(
         Area::Connections,
-        "1,300 connections without a key, silent, with half a header or resting, where 1,000 may be open",
-        "the oldest of them are closed, those without a whole header first; probes and calls with a key are answered at once",
+        "1,300 connections without a key, silent, with half a header or idle, when 1,000 may be open",
+        "the gateway closes the oldest of them, first those without a complete header; it answers probes and calls with a key at once",
     )
 }
 
@@ -98,7 +98,7 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
     );
     held(
         Area::Connections,
-        "a header that comes a byte at a time",
+        "a request header that is sent one byte at a time",
         "the connection is closed after `header_timeout`, however steadily the bytes come",
     )?;
 
@@ -106,8 +106,8 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
     ensure!(silent.rest().await?.is_empty());
     held(
         Area::Connections,
-        "a connection on which nothing is ever said",
-        "it is closed after `header_timeout`, without an answer",
+        "a connection on which nothing is sent",
+        "the connection is closed after `header_timeout`, without an answer",
     )?;
 
     let mut resting = Wire::open(&gateway).await?;
@@ -122,8 +122,8 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
     ensure!(resting.rest().await?.is_empty());
     held(
         Area::Connections,
-        "a connection that rests after its answer",
-        "it may for `idle_timeout`, then it is closed",
+        "a connection that stays idle after its answer",
+        "the connection is closed after `idle_timeout`",
     )?;
 
     // What a stop waits for is what is being answered, not who might ask.
@@ -194,8 +194,8 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
     .await?;
     held(
         Area::Connections,
-        "as many calls with a key under way as connections may be open",
-        "none is cut off; other calls get 503 `too_many_connections` with `Retry-After`, and probes and metrics are answered on connections kept for them",
+        "as many calls with a key in progress as connections may be open",
+        "none of them is cut off; other calls get 503 `too_many_connections` with `Retry-After`; probes and metrics are answered on connections that are reserved for them",
     )
 }
 
@@ -215,7 +215,7 @@ async fn an_answer_that_nobody_takes_is_cut_off() -> Result<()> {
     ensure!(cut.await.is_ok(), "it is waited for for ever");
     held(
         Area::Connections,
-        "a caller that asks on and reads no answer",
+        "a caller that keeps sending requests and reads no answer",
         "the connection is closed after `answer_timeout`",
     )
 }
@@ -259,7 +259,7 @@ async fn without_a_descriptor_left_accepting_goes_on() -> Result<()> {
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     held(
         Area::Connections,
-        "more silent connections than there are descriptors",
-        "accepting goes on as they are closed, oldest first; it is said once a minute",
+        "more silent connections than the system gives file descriptors",
+        "the gateway closes them, the oldest first, and continues to accept connections; it logs the shortage once a minute",
     )
 }

@@ -102,8 +102,8 @@ async fn what_stands_open_is_closed_at_the_start() -> Result<()> {
     logged(&gateway, &["session path", "stood open", "777"])?;
     held(
         Area::Files,
-        "session path, logins, cache and database that every user may write (0777, 0666)",
-        "closed at the start (0700, 0600), each named in the log; what SQLite adds to them is 0600 too",
+        "session path, logins, cache and database that every user can write (0777, 0666)",
+        "the gateway makes them private at the start (0700, 0600) and names each in the log; the files that SQLite adds are 0600 too",
     )
 }
 
@@ -138,8 +138,8 @@ async fn a_session_path_of_somebody_else_is_refused() -> Result<()> {
     drop(house);
     held(
         Area::Files,
-        "a session path that belongs to somebody else",
-        "the start is refused with the path and what is wrong with it, before anything is written there",
+        "a session path that belongs to another user",
+        "the gateway does not start and writes nothing there; the error names the path and what is wrong with it",
     )
 }
 
@@ -181,7 +181,7 @@ async fn pipes_links_and_folders_in_the_place_of_locks_and_the_database_are_refu
     held(
         Area::Files,
         "a named pipe, a link or a folder in the place of a lock or of the database",
-        "the start is refused at once by name; nothing is waited for or written through it",
+        "the gateway does not start and names it at once; it does not wait for it and does not write through it",
     )
 }
 
@@ -239,8 +239,8 @@ async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
     );
     held(
         Area::Files,
-        "links in the place of a backup and of its draft",
-        "the draft is made new under a random name, and nothing that is there is overwritten or followed",
+        "links in the place of a backup and of its temporary file",
+        "the temporary file gets a random name; no existing file is overwritten, and no link is followed",
     )
 }
 
@@ -297,7 +297,7 @@ async fn client_ids_that_differ_in_case_only_are_one() -> Result<()> {
     logged(&gateway, &["upper and lower case", "Sales", "sales"])?;
     held(
         Area::Files,
-        "two client ids that differ in upper and lower case only",
-        "the configuration is refused, and `POST /v1/sessions` is 409 `session_exists`, both with the names; two of an older database go on, with a warning",
+        "two client ids that differ only in upper and lower case",
+        "the configuration is refused, and `POST /v1/sessions` answers 409 `session_exists`, both with the names; two such sessions in an older database continue with a warning",
     )
 }

@@ -102,8 +102,8 @@ async fn a_reason_of_two_megabytes_is_a_line_of_a_kilobyte() -> Result<()> {
     ensure!(log < 32 << 10, "{log} bytes of log");
     held(
         Area::Guests,
-        "A plugin gives 1.9 MB with control characters as the code and reason of a refusal, and as its error",
-        "the answer, the row and the log have a snake_case code and one escaped line of at most 1 KiB",
+        "a plugin returns 1.9 MB with control characters as the code and reason of a rejection, and as its error",
+        "the answer, the database row and the log have a `snake_case` code and one escaped line of at most 1 KiB",
     )
 }
 
@@ -151,8 +151,8 @@ async fn lines_of_the_log_cannot_be_forged() -> Result<()> {
     }
     held(
         Area::Guests,
-        "A plugin logs line ends, colours, right-to-left marks, and fields called level and plugin",
-        "one line, escaped, under the plugin's name; its fields are an object of their own",
+        "a plugin logs line ends, colours, right-to-left marks, and fields called `level` and `plugin`",
+        "the log has one escaped line under the plugin's name; the plugin's fields are in an object of their own",
     )
 }
 
@@ -180,8 +180,8 @@ async fn a_flood_of_log_lines_is_cut() -> Result<()> {
     );
     held(
         Area::Guests,
-        "A plugin writes 1,000 log lines of 1.5 KB in one call",
-        "16 KiB of them are written, and one line says how many were dropped",
+        "a plugin writes 1,000 log lines of 1.5 KB in one call",
+        "16 KiB of them are logged, and one line says how many were dropped",
     )
 }
 
@@ -226,8 +226,8 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
     );
     held(
         Area::Guests,
-        "A plugin panics with the text of the message",
-        "the log has the plugin, the call and the place in its source, and not the words; with log_stderr = true it has them, escaped",
+        "a plugin panics with the text of the message",
+        "the log has the plugin, the call and the place in the plugin's source, but not the text; with `log_stderr = true` it has the text, escaped",
     )
 }
 
@@ -282,7 +282,7 @@ async fn a_call_goes_where_it_was_granted_and_is_framed_by_the_gateway() -> Resu
     }
     held(
         Area::Guests,
-        "A notifier sets Host, Transfer-Encoding or Connection on its call",
+        "a notifier sets `Host`, `Transfer-Encoding` or `Connection` on its call",
         "no call is made; the dead letter names the header",
     )
 }
@@ -318,7 +318,7 @@ async fn a_private_address_is_known_in_every_form() -> Result<()> {
     }
     held(
         Area::Guests,
-        "A notifier calls a private address, written as a number, in octal, as a name, or inside an IPv6 address, without http_private",
+        "a notifier calls a private address without `http_private`: as a number, in octal, as a name, or inside an IPv6 address",
         "no connection is made; the dead letter says that the address is in a private network",
     )
 }
@@ -367,8 +367,8 @@ async fn an_origin_that_is_not_granted_is_told_with_the_line_to_add() -> Result<
     );
     held(
         Area::Guests,
-        "A notifier calls an origin that it was not granted, with a secret in the address",
-        "no call is made; the log says once which line of gateway.toml would grant it, without the address; the dead letter has the reason",
+        "a notifier calls an origin that is not granted, with a secret in the address",
+        "no call is made; the log says once which line of `gateway.toml` would grant the origin, and does not contain the address; the dead letter has the reason",
     )
 }
 

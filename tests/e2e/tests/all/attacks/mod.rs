@@ -47,8 +47,8 @@ impl Area {
     fn title(self) -> &'static str {
         match self {
             Self::Connections => "Connections",
-            Self::Bodies => "Bodies",
-            Self::Auth => "Who gets in",
+            Self::Bodies => "Request bodies",
+            Self::Auth => "Authentication and access",
             Self::Files => "Files",
             Self::Guests => "Plugins",
             Self::Receivers => "Receivers of webhooks",
@@ -56,7 +56,7 @@ impl Area {
     }
 }
 
-const HEAD: &str = "# What was tried against it, and held\n\nMade by the tests below `tests/e2e/tests/all/attacks`: each row is tried against the running gateway whenever the tests run, and a row that no test has just seen fails them. `WHARF_WRITE_DOCS=1` writes the page anew.\n";
+const HEAD: &str = "# Attacks\n\nThe tests in `tests/e2e/tests/all/attacks` write this page. Each row is an attack that a test makes against the running gateway, and the result that the test has seen. A row whose test is missing or sees another result fails the tests. `WHARF_WRITE_DOCS=1` writes the page again.\n";
 
 static PAGE: Mutex<()> = Mutex::new(());
 
@@ -73,7 +73,7 @@ fn rows(text: &str) -> BTreeMap<(Area, String), String> {
         } else if let Some((tried, held)) = line
             .strip_prefix("| ")
             .and_then(|line| line.strip_suffix(" |")?.split_once(" | "))
-            && tried != "tried"
+            && tried != "attack"
         {
             rows.insert((area, tried.to_owned()), held.to_owned());
         }
@@ -89,7 +89,7 @@ fn page(rows: &BTreeMap<(Area, String), String>) -> String {
             .filter(|((of, _), _)| *of == area)
             .map(|((_, tried), held)| format!("| {tried} | {held} |\n"));
         text += &format!(
-            "\n## {}\n\n| tried | what happened |\n|---|---|\n{}",
+            "\n## {}\n\n| attack | result |\n|---|---|\n{}",
             area.title(),
             of_it.collect::<String>()
         );

@@ -53,8 +53,8 @@ async fn a_cache_that_is_shared_on_purpose_is_refused() -> Result<()> {
     logged(&gateway, &["cache of compiled plugins", "stood open"])?;
     held(
         Area::Files,
-        "a cache of compiled plugins that every user may write",
-        "closed at the start; one that is shared on purpose (sticky, such as /tmp) is refused",
+        "a cache of compiled plugins that every user can write",
+        "the gateway makes it private at the start; if it is shared on purpose (sticky, such as /tmp), the gateway does not start",
     )
 }
 
@@ -134,8 +134,8 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     forbids(&gateway).await?;
     held(
         Area::Files,
-        "compiled code of a pinned plugin, replaced in the cache by that of another",
-        "its tag is wrong: thrown away, said in the log, and compiled anew from the pinned file",
+        "compiled code of a pinned plugin that was replaced in the cache by the code of another plugin",
+        "the code has a wrong tag, so the gateway discards it, logs this, and compiles the pinned file again",
     )
 }
 
@@ -168,8 +168,8 @@ async fn a_plugin_file_that_is_none_is_refused_by_what_it_is() -> Result<()> {
     }
     held(
         Area::Files,
-        "a named pipe, a device, a circle of links, a folder, or a file of a tebibyte called `.wasm`",
-        "the plugin is refused at once, by what it is; 64 MiB are the most that is read",
+        "a named pipe, a device, a loop of links, a folder, or a file of 1 TiB in the place of a `.wasm` file",
+        "the plugin is refused at once, and the error says what was found; at most 64 MiB are read",
     )
 }
 
@@ -213,8 +213,8 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
     )?;
     held(
         Area::Files,
-        "a plugin of 100,000 functions",
-        "refused by name before it is compiled; 80,000 are the most",
+        "a plugin with 100,000 functions",
+        "the plugin is refused by name before it is compiled; at most 80,000 functions are allowed",
     )?;
 
     let house = House::build(with_plugins(
@@ -238,7 +238,7 @@ async fn a_component_that_takes_too_long_to_compile_is_refused_by_name() -> Resu
     held(
         Area::Files,
         "a plugin that takes longer to compile than `[plugins] load_timeout`",
-        "refused by name, and the process ends at once, whatever still works on it",
+        "the plugin is refused by name, and the process ends at once, although the compilation is still running",
     )
 }
 
@@ -260,6 +260,6 @@ async fn a_config_schema_of_doubled_references_is_refused() -> Result<()> {
     held(
         Area::Files,
         "a plugin whose config schema doubles its references forty times",
-        "refused by name before a reference is followed",
+        "the plugin is refused by name before its references are expanded",
     )
 }

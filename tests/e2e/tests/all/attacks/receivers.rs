@@ -242,33 +242,33 @@ async fn a_receiver_that_means_harm_costs_a_bounded_call_and_no_other_receiver()
     gateway.stop(BOOT).await?;
     held(
         Area::Receivers,
-        "a redirect to a server inside",
-        "it is not followed; the delivery is tried again",
+        "a redirect to an internal server",
+        "the redirect is not followed; the delivery is tried again",
     )?;
     held(
         Area::Receivers,
-        "a header of the answer without an end",
+        "an answer with an endless header",
         "the call ends; the delivery is tried again",
     )?;
     held(
         Area::Receivers,
-        "an answer that is no HTTP",
+        "an answer that is not HTTP",
         "the call ends; the delivery is tried again",
     )?;
     held(
         Area::Receivers,
-        "no answer, or one byte at a time",
-        "`[delivery] timeout` ends the call, however much came; the delivery is tried again",
+        "no answer, or an answer that is sent one byte at a time",
+        "`[delivery] timeout` ends the call, however much was received; the delivery is tried again",
     )?;
     held(
         Area::Receivers,
-        "a body of the answer of 100 GB",
-        "64 KiB are read, then the connection is closed; the status counts",
+        "an answer with a body of 100 GB",
+        "the gateway reads 64 KiB and closes the connection; the status of the answer decides",
     )?;
     held(
         Area::Receivers,
-        "all of these at once, beside a receiver that answers",
-        "it gets each event",
+        "all of these at the same time, beside a receiver that works",
+        "the receiver that works gets each event",
     )
 }
 
@@ -297,7 +297,7 @@ async fn a_target_inside_is_not_called_without_the_grant() -> Result<()> {
     gateway.stop(BOOT).await?;
     held(
         Area::Receivers,
-        "a target on this machine, by address, name and four other spellings",
-        "without `http_private` no connection is made, and the reason says so",
+        "a target on this machine, by address, by name and in three other spellings",
+        "without `http_private` no connection is made, and the reason of the delivery says so",
     )
 }

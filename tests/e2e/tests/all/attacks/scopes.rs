@@ -171,8 +171,8 @@ async fn a_key_does_what_its_scopes_say() -> Result<()> {
     );
     held(
         Area::Auth,
-        "a key with scopes, for every other scope's calls",
-        "403 `scope_missing`, with the scope that is needed and the key's name",
+        "a key with scopes, used for the calls of every other scope",
+        "403 `scope_missing`, with the required scope and the name of the key",
     )
 }
 
@@ -394,7 +394,7 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
     );
     held(
         Area::Auth,
-        "a key of named sessions, for others: in the path, as `clientId`, as the default, by a message's or an order's id, in lists",
-        "404, as for one that does not exist; lists have its own alone; what is about all sessions is 403",
+        "a key for some sessions, used for another session: in the path, as `clientId`, as the default, by the id of a message or a bulk order, in lists",
+        "404, as for a session that does not exist; lists contain only the sessions of the key; calls about all sessions get 403",
     )
 }

@@ -96,17 +96,12 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         .await?
         .expect(202)?
         .json;
-    // The sender looks at the line at every accept; the second would be sent behind the first.
     send_async(api, None, &json!({"to": NUMBER, "text": "and this"}))
         .await?
         .expect(202)?;
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    ensure!(
-        house.arrived("after the pause") == 0,
-        "a paused session sends"
-    );
     let id = accepted["id"].as_str().unwrap_or_default();
     ensure!(whole(api, id).await?["state"] == "queued");
+    let resumed = jiff::Timestamp::now();
     ensure!(
         api.post_nothing(&format!("{sending}/resume"))
             .await?
@@ -118,6 +113,18 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         Ok((house.arrived("after the pause") == 1 && house.arrived("and this") == 1).then_some(()))
     })
     .await?;
+    let message = whole(api, id).await?;
+    let begun = message["history"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|step| step["what"] == "sending")
+        .and_then(|step| step["at"].as_str()?.parse::<jiff::Timestamp>().ok());
+    // Times of the gateway have whole milliseconds.
+    ensure!(
+        begun.is_some_and(|at| at.as_millisecond() >= resumed.as_millisecond()),
+        "a paused session sends: {message}"
+    );
     ensure!(
         api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(),
         "nothing is counted without pacing"

@@ -16,7 +16,7 @@ impl Store {
     pub(super) async fn readable(&self, rows: &[SqliteRow]) -> Result<Vec<OutboxRow>, StoreError> {
         let (mut good, mut bad) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
-            match self.named_aside(row) {
+            match self.readable_row(row) {
                 Some(row) => good.push(row),
                 None => bad.push(row.try_get::<i64, _>("seq")?),
             }
@@ -41,8 +41,8 @@ impl Store {
     }
 
     /// A row. None: it cannot be read, and that is named.
-    pub(super) fn named_aside(&self, row: &SqliteRow) -> Option<OutboxRow> {
-        self.aside.readable(
+    pub(super) fn readable_row(&self, row: &SqliteRow) -> Option<OutboxRow> {
+        self.unreadable.ok_or_report(
             "outbox",
             || row.try_get("id").unwrap_or_default(),
             read(row),

@@ -14,12 +14,12 @@ use super::error::StoreError;
 const NAMED: usize = 10_000;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Aside(Arc<Mutex<HashSet<(&'static str, String)>>>);
+pub(super) struct UnreadableRows(Arc<Mutex<HashSet<(&'static str, String)>>>);
 
-impl Aside {
+impl UnreadableRows {
     /// What was read. None: it could not be, and that is named; `row` is the row's name in its
     /// table.
-    pub(super) fn readable<T, E: Into<StoreError>>(
+    pub(super) fn ok_or_report<T, E: Into<StoreError>>(
         &self,
         table: &'static str,
         row: impl FnOnce() -> String,
