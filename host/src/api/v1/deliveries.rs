@@ -215,7 +215,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
     let (which, filter) = read(which)?;
     if which.limit.is_some() || which.cursor.is_some() {
         return wrong(format!(
-            "limit and cursor are of a list; to {verb} takes all that is meant"
+            "limit and cursor are for lists only: {verb} applies to all selected deliveries"
         ));
     }
     if !matches!(
@@ -223,7 +223,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
         None | Some(DeliveryState::Dead | DeliveryState::Pending)
     ) {
         return wrong(format!(
-            "state must be dead or pending: nothing else can be told to {verb}"
+            "state must be dead or pending: {verb} applies to no other deliveries"
         ));
     }
     let any = filter.plugin.is_some()
@@ -234,7 +234,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
         Ok(filter)
     } else {
         wrong(format!(
-            "say which are to {verb}: by plugin, target, since or until"
+            "{verb} requires at least one of plugin, target, since and until"
         ))
     }
 }
@@ -409,7 +409,7 @@ async fn changed(
     }
     let state = letter.ok_or_else(not_found)?.delivery.state;
     let detail = format!(
-        "the delivery cannot be told to {verb}: it is {}, and only what waits or is dead can",
+        "cannot {verb} the delivery: it is {}; expected pending or dead",
         state.as_str()
     );
     Err(ApiError::new(Code::WrongState, detail).with("state", state.as_str()))
@@ -439,8 +439,7 @@ async fn purge_all(
 ) -> Result<Json<Purged>, ApiError> {
     let filter = chosen(which, "purge")?;
     if filter.state.is_none() {
-        let detail =
-            "say state=dead or state=pending as well: what is purged is delivered to nobody";
+        let detail = "state=dead or state=pending is required, because purged deliveries are lost";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     }
     let purged = deliveries.purge_all(&filter).await?;

@@ -383,22 +383,24 @@ fn unchanged(error: ChangeError, verb: &str) -> ApiError {
         ChangeError::Store(error) => return error.into(),
         ChangeError::BodyGone => {
             let detail = format!(
-                "the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)"
+                "cannot {verb} the message: its content was deleted at the end of its retention time ([storage] keep_bodies)"
             );
             return ApiError::new(Code::BodyGone, detail);
         }
         ChangeError::State(state) => state,
     };
     let why = match state {
-        RowState::Unknown => "it may have been sent, and the gateway is finding out by its id",
+        RowState::Unknown => {
+            "it may have been sent, and the gateway is determining the outcome by its id"
+        }
         RowState::Sent => "it was sent",
-        RowState::Sending => "it has begun",
+        RowState::Sending => "it is being sent",
         RowState::Queued => "it waits to be sent",
         RowState::NotSent => "it has ended without being sent",
     };
     ApiError::new(
         Code::WrongState,
-        format!("the message cannot be told to {verb}: {why}"),
+        format!("cannot {verb} the message: {why}"),
     )
     .with("state", state.as_str())
 }
@@ -459,7 +461,7 @@ async fn purge(
     Params(purge): Params<Purge>,
 ) -> Result<Json<Purged>, ApiError> {
     let (Some(id), Some(RowState::Queued)) = (purge.session, purge.state) else {
-        let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
+        let detail = "?state=queued&session=<id> is required: only queued messages can be purged, of one session at a time";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     };
     let client = session(&*sessions, &id)?;
