@@ -1,22 +1,22 @@
-//! What every call into a plugin carries, and how every call can fail.
+//! The context of every call into a plugin, and the error that every call can return.
 
 use std::fmt;
 
-/// What every call carries.
+/// The context of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallContext {
     /// The operator-chosen name of the linked WhatsApp account.
     pub session: String,
     /// Unique per call.
     pub call_id: String,
-    /// What the call is about (outbox id, delivery id): the same on every attempt.
+    /// The outbox id or delivery id that the call concerns; the same on every attempt.
     pub subject_id: String,
     /// W3C `traceparent`, to forward on outgoing requests; may be empty.
     pub traceparent: String,
-    /// Wall clock at the call, milliseconds since the Unix epoch. Prefer it to the system clock: a
-    /// call can then be replayed.
+    /// The time of the call, in milliseconds since the Unix epoch. Prefer it to the system clock,
+    /// so that a call can be replayed.
     pub now: u64,
-    /// 1 for the first try.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// Wall-clock budget left when the call started, in milliseconds.
     pub budget_ms: u32,

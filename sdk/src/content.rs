@@ -1,12 +1,12 @@
-//! What a message says: its kinds, each laid out once. In wasm the same list makes what turns them
-//! into the types that are generated of the contract, and back.
+//! The content of a message: one type for each kind. In wasm, the same definitions also produce the
+//! conversions to and from the types that are generated from the contract.
 
 use crate::{MessageId, Wid};
 
 #[cfg(target_family = "wasm")]
 use crate::glue::core::wharf::plugin::messages as wit;
 
-/// A type whose fields have the names that they have in the contract.
+/// Defines a struct whose fields have the same names as in the contract.
 macro_rules! record {
     ($(#[$about:meta])* $Name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$about])*
@@ -30,8 +30,8 @@ macro_rules! record {
     };
 }
 
-/// A type of cases that have the names that they have in the contract, with or without something in
-/// them.
+/// Defines an enum whose variants have the same names as in the contract, each with or without a
+/// value.
 macro_rules! cases {
     ($(#[$about:meta])* $Name:ident { $($(#[$doc:meta])* $Case:ident $(($value:ident: $type:ty))?,)+ }) => {
         $(#[$about])*
@@ -65,7 +65,7 @@ record! {
     Text {
         /// The text.
         body: String,
-        /// Ids mentioned in the body as `@<user>`.
+        /// Ids of the people mentioned in the body as `@<user>`.
         mentions: Vec<Wid>,
         /// Whether a link may get a preview.
         preview_links: bool,
@@ -73,7 +73,7 @@ record! {
 }
 
 cases! {
-    /// What a media file is shown as.
+    /// The kind of a media file.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[expect(missing_docs, reason = "the names say it")]
     MediaKind {
@@ -87,20 +87,20 @@ cases! {
 }
 
 record! {
-    /// A file by reference: bytes never cross the plugin boundary.
+    /// A file by reference: plugins never get its bytes.
     #[derive(Debug, Clone, PartialEq, Eq)]
     Media {
-        /// What it is shown as.
+        /// The kind of the file.
         kind: MediaKind,
-        /// E.g. `image/png`.
+        /// The media type, e.g. `image/png`.
         mime_type: String,
-        /// Size of the file.
+        /// The size of the file in bytes.
         size_bytes: u64,
         /// SHA-256 of the file; empty when not known.
         sha256: Vec<u8>,
-        /// Name shown to the recipient.
+        /// The name shown to the recipient.
         file_name: Option<String>,
-        /// Text under the file.
+        /// The text under the file.
         caption: Option<String>,
     }
 }
@@ -113,7 +113,7 @@ record! {
         latitude: f64,
         /// Degrees, −180 to 180.
         longitude: f64,
-        /// Shown beside the pin.
+        /// The name shown beside the pin.
         name: Option<String>,
     }
 }
@@ -130,65 +130,66 @@ record! {
 }
 
 record! {
-    /// A question with options to choose from.
+    /// A poll.
     #[derive(Debug, Clone, PartialEq, Eq)]
     Poll {
-        /// What is asked.
+        /// The question.
         question: String,
-        /// What can be chosen, in order.
+        /// The options, in order.
         options: Vec<String>,
-        /// How many of them one person may choose; 0: any number.
+        /// How many options one person may choose; 0 means any number.
         selectable: u32,
     }
 }
 
 record! {
-    /// An emoji on a message.
+    /// An emoji reaction to a message.
     #[derive(Debug, Clone, PartialEq, Eq)]
     Reaction {
-        /// The message reacted to.
+        /// The message that is reacted to.
         target: MessageId,
-        /// One emoji; empty: the reaction is taken back.
+        /// One emoji; empty when the reaction is removed.
         emoji: String,
     }
 }
 
 record! {
-    /// Another text for a message.
+    /// A new text for an earlier message.
     #[derive(Debug, Clone, PartialEq, Eq)]
     Edit {
-        /// The message that is changed.
+        /// The message that is edited.
         target: MessageId,
-        /// What it says from now on.
+        /// The new text.
         text: Text,
     }
 }
 
 record! {
-    /// A message taken back.
+    /// The deletion of a message.
     #[derive(Debug, Clone, PartialEq, Eq)]
     Delete {
-        /// The message that goes.
+        /// The message that is deleted.
         target: MessageId,
-        /// For everyone in the chat; otherwise on the devices of this account only.
+        /// Whether it is deleted for everyone in the chat, and not only on the devices of this
+        /// account.
         for_everyone: bool,
     }
 }
 
 record! {
-    /// A content kind this version does not model.
+    /// A kind of content that this version does not model.
     #[derive(Debug, Clone, PartialEq, Eq)]
     OtherContent {
         /// WhatsApp's own type name, e.g. `multi_vcard`.
         kind: String,
-        /// A JSON object.
+        /// WhatsApp's data of it, as a JSON object.
         json: String,
     }
 }
 
 cases! {
-    /// What a message says. The gateway cannot send every kind yet; a validator is asked about
-    /// those that it can, a notifier may be told of any.
+    /// The content of a message. The gateway cannot send every kind yet: a validator gets only the
+    /// kinds that it can send, a notifier may get any.
     #[derive(Debug, Clone, PartialEq)]
     Content {
         /// Text, with mentions.
@@ -199,13 +200,13 @@ cases! {
         Location(location: Location),
         /// A contact card.
         Contact(contact: Contact),
-        /// A question with options to choose from.
+        /// A poll.
         Poll(poll: Poll),
-        /// An emoji on a message.
+        /// An emoji reaction to a message.
         Reaction(reaction: Reaction),
-        /// Another text for a message.
+        /// A new text for an earlier message.
         Edit(edit: Edit),
-        /// A message taken back.
+        /// The deletion of a message.
         Delete(delete: Delete),
         /// Anything else.
         Other(other: OtherContent),
@@ -222,8 +223,8 @@ impl Content {
         })
     }
 
-    /// The text a person reads first: the body, a caption, a poll's question, or what an edit makes
-    /// of it.
+    /// The main text of the message: the body, the caption, the question of a poll, or the new text
+    /// of an edit.
     #[must_use]
     pub fn body(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! Events, as notifiers get them.
+//! The events that notifiers get.
 
 use crate::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp};
 
@@ -34,7 +34,7 @@ impl SessionState {
         Self::MaxReconnectExceeded,
     ];
 
-    /// The name the gateway's API uses, `snake_case`.
+    /// The name of the state in the gateway's API, in `snake_case`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ pub struct SessionChange {
     pub reason: Option<String>,
 }
 
-/// A pairing code is a credential: delivered only with the `qr` grant.
+/// A QR code that links a session. It is a credential: delivered only with the `qr` grant.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QrCode {
     /// The text of the QR code.
@@ -93,7 +93,7 @@ pub struct Sent {
 pub struct Failure {
     /// The id of the message, if it had one already.
     pub id: Option<MessageId>,
-    /// Gateway error code, `snake_case`.
+    /// The gateway's error code, in `snake_case`.
     pub code: String,
     /// A description for people.
     pub reason: String,
@@ -101,7 +101,8 @@ pub struct Failure {
     pub message: OutboundMessage,
 }
 
-/// How far a sent message has come. The levels are ordered: each implies those before it.
+/// How far a sent message has been acknowledged. The levels are ordered: each implies those before
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum AckLevel {
@@ -111,7 +112,7 @@ pub enum AckLevel {
     Played,
 }
 
-/// A sent message reached a further level.
+/// A sent message reached a further level of acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
     /// The id of the message.
@@ -122,12 +123,12 @@ pub struct Ack {
     pub level: AckLevel,
 }
 
-/// An event this version does not model.
+/// An event that this version does not model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherEvent {
     /// The dotted name of the event.
     pub kind: String,
-    /// A JSON object.
+    /// The data of the event, as a JSON object.
     pub json: String,
 }
 
@@ -150,25 +151,26 @@ pub enum Event {
     Other(OtherEvent),
 }
 
-/// The account an event belongs to, as far as it is known.
+/// The account that an event belongs to, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
     /// The phone number, as `…@c.us`.
     pub pn: Option<String>,
     /// The opaque id, as `…@lid`.
     pub lid: Option<String>,
-    /// The name the account gives itself.
+    /// The name that the account gives itself.
     pub push_name: Option<String>,
 }
 
-/// One event with what is needed to route it.
+/// An event with the information needed to route it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
-    /// Deduplication key; the same for every attempt.
+    /// The id of the event, the same for every attempt. Receivers can use it to recognise
+    /// repetitions.
     pub id: String,
     /// When it happened.
     pub at: Timestamp,
-    /// Dotted name, e.g. `message.ack`; filters match on it.
+    /// The dotted name of the event, e.g. `message.ack`. Filters match on it.
     pub kind: String,
     /// The account, if it is known.
     pub account: Option<Account>,
@@ -176,7 +178,7 @@ pub struct Envelope {
     pub metadata: Vec<(String, String)>,
     /// The version of the gateway.
     pub gateway: String,
-    /// Whether it was found after an outage, and not seen when it happened.
+    /// Whether the event was found after an outage and not observed when it happened.
     pub replayed: bool,
     /// What happened.
     pub event: Event,

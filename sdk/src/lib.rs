@@ -15,9 +15,9 @@ pub mod testing;
 #[doc(hidden)]
 pub mod glue;
 
-/// The extension points, each a file with its trait, its types and the code that answers the host.
-/// A module is called as the point is in [`export!`]; a new point is one more line here, and its
-/// names below.
+/// The extension points. Each module has the trait of a point, its types and the code that answers
+/// the host's calls, and is named as the point is in [`export!`]. A new point is one more line
+/// here, and its names below.
 #[doc(hidden)]
 pub mod points {
     pub mod notifier;
@@ -40,8 +40,8 @@ pub use points::templater::{
 };
 pub use points::validator::{Rejection, Validator, Verdict};
 
-/// What plugins name: all that the extension points take and give, the services of the host, and
-/// what is needed to read a configuration and to make a request body.
+/// Everything that plugins usually need: the types of the extension points, the host's functions,
+/// and what is needed to read a configuration and to build a request body.
 pub mod prelude {
     pub use crate::{
         Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues,
@@ -55,7 +55,7 @@ pub mod prelude {
     pub use serde_json::json;
 }
 
-/// Makes a component of a plugin: `export!(MyPlugin: validator, notifier)`.
+/// Exports a plugin as a component: `export!(MyPlugin: validator, notifier)`.
 ///
 /// The names after the colon are the [extension points](crate#extension-points) that the component
 /// exports. Nothing else is exported. Natively it only checks that the traits are implemented, so

@@ -1,16 +1,17 @@
-//! The vocabulary of WhatsApp messages.
+//! Messages and addresses of WhatsApp.
 
 use crate::Content;
 
-/// `15551234567@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, `status@broadcast`.
+/// A WhatsApp id: `15551234567@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, `status@broadcast`.
 pub type Wid = String;
-/// The bare id (`3EB0…`), never the serialized key: keys change with the address form.
+/// The bare id of a message (`3EB0…`), never its serialized key, because the key depends on the
+/// form of the chat's address.
 pub type MessageId = String;
 /// Milliseconds since the Unix epoch, UTC.
 pub type Timestamp = u64;
 
-/// Who or where, in both forms when both are known: WhatsApp is moving from phone numbers (`pn`) to
-/// opaque ids (`lid`).
+/// The address of a person or a chat. It has both forms when both are known, because WhatsApp is
+/// moving from phone numbers (`pn`) to opaque ids (`lid`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Address {
     /// The chat.
@@ -45,23 +46,23 @@ impl Address {
     }
 }
 
-/// A message that wants to leave.
+/// A message to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboundMessage {
     /// The recipient.
     pub to: Address,
-    /// What it says.
+    /// Its content.
     pub content: Content,
-    /// The message it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
-    /// When the caller wants it sent; none means now.
+    /// When the caller wants it to be sent; none means now.
     pub send_at: Option<Timestamp>,
     /// Free-form pairs from the API caller, e.g. a campaign id.
     pub metadata: Vec<(String, String)>,
 }
 
 impl OutboundMessage {
-    /// A message with nothing but recipient and content.
+    /// A message with only a recipient and a content.
     #[must_use]
     pub fn new(to: Address, content: Content) -> Self {
         Self {
@@ -77,20 +78,20 @@ impl OutboundMessage {
 /// A message that arrived, or that was typed on another device of this account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboundMessage {
-    /// Bare id.
+    /// The bare id.
     pub id: MessageId,
     /// The chat it is in.
     pub chat: Address,
-    /// Who wrote it (in a group not the chat).
+    /// The author; in a group this differs from the chat.
     pub sender: Address,
-    /// Typed on the phone or another device of this account.
+    /// Whether it was written on the phone or on another device of this account.
     pub from_me: bool,
-    /// The name the sender gives themselves.
+    /// The name that the sender gives themselves.
     pub push_name: Option<String>,
-    /// The server's time of the message.
+    /// The time of the message on WhatsApp's server.
     pub sent_at: Timestamp,
-    /// What it says. Without the `bodies` grant everything in it that a person wrote is empty.
+    /// Its content. Without the `bodies` grant, everything in it that a person wrote is empty.
     pub content: Content,
-    /// The message it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
 }

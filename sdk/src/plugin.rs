@@ -1,8 +1,7 @@
-//! The life of a plugin: what it says of itself, and how its configuration becomes a value.
+//! The description of a plugin and the parsing of its configuration.
 //!
-//! Configuration is parsed into the plugin's own type before the plugin sees it, and every
-//! complaint carries a JSON Pointer, so that an operator reads `/quiet_hours/0/from: …` and not a
-//! line number.
+//! The configuration is parsed into the plugin's own type, and every issue has a JSON Pointer, so
+//! that an operator reads `/quiet_hours/0/from: …` and not a line number.
 
 use std::fmt::Write as _;
 
@@ -11,36 +10,36 @@ use serde_path_to_error::Segment;
 
 /// A plugin of one or more extension points.
 pub trait Plugin: Sized + Send + Sync + 'static {
-    /// What the plugin says of itself. Read with every capability refused.
+    /// The description of the plugin. The host reads it with every capability refused.
     const INFO: Info;
 
-    /// The `[plugin.config]` table; [`NoConfig`] when there is none. A key that it does not read is
-    /// refused.
+    /// The type of the `[plugin.config]` table; [`NoConfig`] when the plugin has no configuration.
+    /// A key that the type does not read is refused.
     type Config: DeserializeOwned;
 
-    /// Makes the plugin of its configuration. Called once per instance, and an instance serves one
-    /// call by default: parse nothing large here.
+    /// Creates the plugin from its configuration. Called once for each instance, and an instance
+    /// serves a single call, so nothing expensive should happen here.
     ///
     /// # Errors
-    /// Everything that is wrong with the configuration, not only the first thing.
+    /// All issues of the configuration, not only the first one.
     fn new(config: Self::Config) -> Result<Self, ConfigIssues>;
 }
 
-/// What a plugin says of itself.
+/// The description of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {
-    /// Kebab-case, unique within one gateway.
+    /// The name in kebab-case, unique within one gateway.
     pub name: &'static str,
     /// The plugin's own semantic version.
     pub version: &'static str,
-    /// One sentence.
+    /// A description of one sentence.
     pub description: &'static str,
-    /// JSON Schema (2020-12) of the `config` table; without one the plugin's own type is all that
-    /// checks it.
+    /// The JSON Schema (2020-12) of the `config` table. Without one, only the plugin's own type
+    /// checks the configuration.
     pub config_schema: Option<&'static str>,
-    /// Event types a notifier wants (`message.received`, `session.*`, `*`), in which `*` stands for
-    /// any characters; others are never delivered.
+    /// The events that a notifier wants (`message.received`, `session.*`, `*`); `*` stands for any
+    /// characters. Other events are never delivered.
     pub events: &'static [&'static str],
 }
 
@@ -64,7 +63,7 @@ impl Info {
         self
     }
 
-    /// Sets the event types a notifier wants.
+    /// Sets the events that a notifier wants.
     #[must_use]
     pub const fn events(mut self, events: &'static [&'static str]) -> Self {
         self.events = events;
@@ -77,27 +76,27 @@ impl Info {
 #[serde(deny_unknown_fields)]
 pub struct NoConfig {}
 
-/// One thing that is wrong with a configuration.
+/// One issue of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigIssue {
-    /// JSON Pointer into the config; empty for the whole.
+    /// A JSON Pointer into the configuration; empty for the whole.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
-/// Everything that is wrong with a configuration.
+/// The issues of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConfigIssues(Vec<ConfigIssue>);
 
 impl ConfigIssues {
-    /// None so far.
+    /// No issues.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Just one.
+    /// A single issue.
     #[must_use]
     pub fn one(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![ConfigIssue {
@@ -106,8 +105,8 @@ impl ConfigIssues {
         }])
     }
 
-    /// Adds one. `path` is a JSON Pointer; see [`ConfigIssues::pointer`] for keys an operator
-    /// chose.
+    /// Adds an issue. `path` is a JSON Pointer; see [`ConfigIssues::pointer`] for keys that an
+    /// operator has chosen.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(ConfigIssue {
             path: path.into(),
@@ -115,7 +114,7 @@ impl ConfigIssues {
         });
     }
 
-    /// A JSON Pointer from its unescaped parts.
+    /// A JSON Pointer made from unescaped parts.
     #[must_use]
     pub fn pointer<S: AsRef<str>>(parts: &[S]) -> String {
         parts.iter().fold(String::new(), |mut pointer, part| {
@@ -149,12 +148,12 @@ impl ConfigIssues {
     }
 }
 
-/// Makes a plugin of configuration text, exactly as a component does. A key that nothing reads is
-/// an issue as well, whether or not the type says `deny_unknown_fields`: an operator's misspelt key
-/// must not be passed over.
+/// Creates a plugin from a configuration text, exactly as a component does. A key that nothing
+/// reads is an issue as well, with or without `deny_unknown_fields`: a misspelt key must not be
+/// ignored.
 ///
 /// # Errors
-/// What is wrong with the configuration.
+/// The issues of the configuration.
 pub fn configure<P: Plugin>(config: &str) -> Result<P, ConfigIssues> {
     let mut issues = ConfigIssues::new();
     let text = &mut serde_json::Deserializer::from_str(config);

@@ -1,7 +1,7 @@
-//! An in-memory host for unit tests of plugins; exists natively only, needs no wasm runtime.
+//! An in-memory host for unit tests of plugins. It exists natively only and needs no wasm runtime.
 //!
-//! A [`Host`] serves the thread that made it until it is dropped, so every test has its own.
-//! Without one, capabilities answer as an operator's empty grants do.
+//! A [`Host`] serves the thread that created it until it is dropped, so every test has its own.
+//! Without a host, every capability is refused, as with empty grants.
 //!
 //! ```
 //! use wharf_plugin::{kv, testing::Host};
@@ -48,24 +48,25 @@ struct Stored {
 /// One captured log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much it matters.
+    /// The level.
     pub level: Level,
-    /// What was said.
+    /// The message.
     pub message: String,
-    /// With these fields.
+    /// The fields.
     pub fields: Vec<(String, String)>,
 }
 
-/// The host of this thread: everything granted, all storage empty, 2026-01-15 12:00 UTC.
+/// The host of this thread. At first `kv` is granted and empty, there are no secrets, and the time
+/// is 2026-01-15 12:00 UTC.
 #[derive(Debug)]
 pub struct Host {
     calls: Cell<u64>,
-    // The state is the thread's; the handle must not leave it.
+    // The state belongs to the thread, so the handle must not leave it.
     _thread: PhantomData<*const ()>,
 }
 
 impl Host {
-    /// Puts a fresh host in place of what this thread had.
+    /// Creates a fresh host, which replaces the thread's present one.
     #[must_use]
     #[expect(
         clippy::new_without_default,
@@ -88,12 +89,13 @@ impl Host {
         }
     }
 
-    /// Sets the clock, milliseconds since the Unix epoch. Time stands still otherwise.
+    /// Sets the clock, in milliseconds since the Unix epoch. The clock does not advance by itself.
     pub fn set_now(&self, now: u64) {
         with(|state| state.now = now);
     }
 
-    /// The context of a call about `subject_id` in session `default`, first attempt, now.
+    /// The context of a call about `subject_id` in the session `default`: the first attempt, at the
+    /// present time.
     #[must_use]
     pub fn call(&self, subject_id: &str) -> CallContext {
         self.calls.set(self.calls.get() + 1);
@@ -113,12 +115,12 @@ impl Host {
         with(|state| state.secrets.insert(name.into(), value.into()));
     }
 
-    /// Takes the `kv` grant away, or gives it back.
+    /// Revokes or restores the `kv` grant.
     pub fn grant_kv(&self, granted: bool) {
         with(|state| state.kv_granted = granted);
     }
 
-    /// Lets keys and values take at most this many bytes together.
+    /// Limits keys and values to this many bytes in total.
     pub fn set_kv_quota(&self, bytes: usize) {
         with(|state| state.quota = Some(bytes));
     }
@@ -128,7 +130,7 @@ impl Host {
         with(|state| state.write(key, value, None));
     }
 
-    /// What a key holds.
+    /// The value of a key.
     #[must_use]
     pub fn kv(&self, key: &str) -> Option<Vec<u8>> {
         with(|state| state.read(key).map(|entry| entry.value)).flatten()
@@ -140,7 +142,7 @@ impl Host {
         with(|state| state.keys()).unwrap_or_default()
     }
 
-    /// What was logged so far.
+    /// The log lines so far.
     #[must_use]
     pub fn logs(&self) -> Vec<LogLine> {
         with(|state| state.logs.clone()).unwrap_or_default()
@@ -153,10 +155,10 @@ impl Drop for Host {
     }
 }
 
-/// Makes a plugin of a configuration, as a component does.
+/// Creates a plugin from a configuration, as a component does.
 ///
 /// # Errors
-/// What is wrong with the configuration.
+/// The issues of the configuration.
 #[expect(clippy::needless_pass_by_value, reason = "called with json!({…})")]
 pub fn configure<P: Plugin>(config: serde_json::Value) -> Result<P, Vec<ConfigIssue>> {
     crate::configure(&config.to_string()).map_err(crate::ConfigIssues::into_vec)
@@ -210,7 +212,7 @@ impl State {
     }
 }
 
-/// What [`crate::host`] calls natively.
+/// The native backend of [`crate::host`].
 pub(crate) mod backend {
     use super::{KEY_BYTES, LogLine, State, VALUE_BYTES, with};
     use crate::{

@@ -1,4 +1,4 @@
-//! A whole notifier that names nothing but the prelude.
+//! Tests of the notifier example, which uses nothing but the prelude.
 
 use wharf_plugin::{
     prelude::*,

@@ -1,4 +1,5 @@
-//! The smallest whole plugin: short, the same in the README, and testable without wasm.
+//! Tests of the smallest complete plugin: it is short, the README shows it unchanged, and it can be
+//! tested without wasm.
 
 use wharf_plugin::{
     Address, Content, OutboundMessage, Validator, Verdict,

@@ -1,5 +1,5 @@
-//! What handlers share. A handler takes the parts that it uses, as [`axum::extract::State`] of
-//! their own.
+//! The router's state. A handler extracts the parts that it uses, each as its own
+//! [`axum::extract::State`].
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,17 +15,17 @@ use crate::{
     },
 };
 
-/// Calls of helper pages a minute, all of them together. A page that is open makes 30.
+/// The most calls to helper pages per minute, of all pages together. An open page makes 30.
 const HELPER_CALLS: u32 = 600;
 
-/// The state of the router. Cheap to clone: each request does.
+/// The state of the router. Cheap to clone, because every request clones it.
 #[derive(Debug, Clone)]
 pub(super) struct App {
     services: Arc<Services>,
     parts: Arc<Parts>,
 }
 
-/// What is the same for every caller.
+/// The parts that are the same for every API key.
 #[derive(Debug)]
 struct Parts {
     defaults: Arc<Defaults>,
@@ -36,10 +36,10 @@ struct Parts {
     document: Arc<Document>,
 }
 
-/// What calls mean that do not say it.
+/// Values for what a call leaves out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Defaults {
-    /// The session of calls that name none.
+    /// The session of calls that name no session.
     pub(super) client: ClientId,
     /// The region that completes national numbers.
     pub(super) region: Option<Region>,
@@ -50,7 +50,7 @@ pub(super) struct Defaults {
 pub(super) struct Started(Instant);
 
 impl Started {
-    /// Seconds since then.
+    /// Seconds since the gateway started.
     pub(super) fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }
@@ -65,7 +65,7 @@ impl App {
     ) -> Self {
         let defaults = Defaults {
             client: config.sessions.default_client.clone(),
-            // It was checked when the configuration was read.
+            // The configuration has checked it, so it always parses.
             region: config
                 .send
                 .default_region
@@ -86,7 +86,7 @@ impl App {
         }
     }
 
-    /// The same for a key that does not see everything.
+    /// The same state for a restricted key.
     pub(super) fn restricted(&self, view: &View) -> Self {
         Self {
             services: Arc::new(self.services.restricted(view)),

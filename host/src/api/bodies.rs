@@ -1,10 +1,9 @@
-//! Large bodies: how many at a time, and where they are read.
+//! Memory and CPU limits for large request bodies.
 //!
-//! A bulk order may have 16 MiB. Eight of them, taken apart by the threads that answer everybody,
-//! keep every other call waiting for seconds, probes included. So a body over 64 KiB waits until
-//! there is memory for it before its first byte is asked for, the memory stays counted for as long
-//! as anybody holds the bytes, and it is taken apart on a thread that answers nobody. A caller
-//! without a key never comes so far.
+//! A bulk order may have 16 MiB. If eight of them were parsed on the async worker threads, every
+//! other call would wait for seconds, probes included. So a body over 64 KiB is not read until the
+//! memory budget has room for it, the budget counts it as long as its bytes are held, and it is
+//! parsed outside the async workers. Unauthenticated callers are refused before this point.
 
 use std::{future::poll_fn, num::NonZero, pin::Pin, sync::Arc, time::Duration};
 
@@ -22,22 +21,22 @@ use tokio::{
 
 use super::error::{ApiError, Code};
 
-/// From here on a body is large.
+/// Bytes above which a body is large.
 const LARGE: usize = 64 << 10;
-/// How long a large body waits for room.
+/// How long a large body waits for memory.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What a caller is told to wait before the next attempt.
+/// The `Retry-After` of a refusal for lack of memory, in seconds.
 const RETRY_AFTER: u64 = 5;
 
-/// Room for large bodies, and turns at taking them apart.
+/// The memory budget of large bodies, and the limit of those parsed at a time.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    /// Bytes.
+    /// The memory budget: one permit per byte.
     room: Arc<Semaphore>,
     turns: Semaphore,
 }
 
-/// Bytes with the room they take.
+/// A body with its share of the memory budget.
 struct Held {
     bytes: Vec<u8>,
     _room: OwnedSemaphorePermit,
@@ -50,7 +49,7 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Bodies {
-    /// With room for so many bytes.
+    /// `room` is the memory budget in bytes.
     pub(super) fn new(room: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let room = usize::try_from(room)
@@ -62,11 +61,12 @@ impl Bodies {
         }
     }
 
-    /// Reads the body of a call that may have `most` bytes, if it is large; small ones are left to
-    /// whoever wants them.
+    /// Reads a large body of at most `most` bytes into memory. A small body is left for the handler
+    /// to read.
     ///
     /// # Errors
-    /// When it is larger, when there is no room for it in time, or when it breaks off.
+    /// If the body is larger than `most`, if there is no memory for it within 30 seconds, or if it
+    /// breaks off.
     pub(super) async fn receive(&self, request: Request, most: usize) -> Result<Request, ApiError> {
         let size = request.body().size_hint();
         let is_small = size.upper().is_some_and(|upper| upper <= LARGE as u64);
@@ -101,7 +101,7 @@ impl Bodies {
             }
             bytes.extend_from_slice(&data);
         }
-        // A body that did not say its size may be smaller than what was kept for it.
+        // A body without a declared size may be smaller than the memory reserved for it.
         drop(permit.split(room.saturating_sub(bytes.len())));
         Ok(Request::from_parts(
             parts,
@@ -112,7 +112,8 @@ impl Bodies {
         ))
     }
 
-    /// Does work on so many bytes where it keeps nobody waiting.
+    /// Does work on a body of this many bytes; if it is large, without blocking other tasks of this
+    /// thread.
     pub(super) async fn apart<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
         if bytes <= LARGE || Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
             return work();

@@ -1,5 +1,5 @@
-//! What a message says, as callers write it and read it: a field for each kind. What the fields are
-//! and which values they may have is known by the kinds themselves.
+//! The content of a message in requests and responses: one field for each kind. The kinds
+//! themselves define the fields and the values they may have.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::{
     services::SendFailure,
 };
 
-/// The fields of a call of which exactly one is given.
+/// The content fields of a call, of which exactly one must be given.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) text: Option<TextFields>,
@@ -25,7 +25,7 @@ pub(super) struct Said {
     pub(super) kinds: CallFields,
 }
 
-/// The codes of the kinds are in the table of codes as well, which a test compares with them.
+/// The table of codes contains the codes of the kinds as well; a test compares the two.
 impl From<InvalidContent> for ApiError {
     fn from(InvalidContent { code, message }: InvalidContent) -> Self {
         Self::new(
@@ -35,20 +35,20 @@ impl From<InvalidContent> for ApiError {
     }
 }
 
-/// Reads the body of a call: its fields `T`, and beside them those that say what the message is.
+/// Reads the body of a call: the fields of `T`, and the content fields beside them.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<(T, CallFields), ApiError> {
     object::from_slice_in_two(body, &CallFields::names(true))
         .map_err(|fault| not_yet(body).unwrap_or_else(|| fault.into()))
 }
 
-/// Refuses a body with a kind that cannot be sent by this version, whatever else it says: nothing
-/// that could be mended in the call would help.
+/// The error for a body with a kind that this version cannot send. It takes precedence over other
+/// faults of the body, because correcting those would not help.
 fn not_yet(body: &[u8]) -> Option<ApiError> {
     given(body, &CallFields::names(false))
         .map(|kind| SendFailure::from(AcceptError::KindNotSupported { kind }).into())
 }
 
-/// As [`not_yet`], for an order: it knows fewer kinds.
+/// As [`not_yet`], for a bulk order, which supports fewer kinds.
 pub(super) fn not_to_many(body: &[u8]) -> Option<ApiError> {
     let kind =
         given(body, &CallFields::names(true)).or_else(|| given(body, &CallFields::names(false)))?;
@@ -58,7 +58,7 @@ pub(super) fn not_to_many(body: &[u8]) -> Option<ApiError> {
     Some(ApiError::new(Code::KindNotSupported, message))
 }
 
-/// The first of `kinds` that a body has a field of.
+/// The first of `kinds` for which the body has a field.
 fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
     let fields: BTreeMap<String, IgnoredAny> = object::from_slice(body).ok()?;
     kinds
@@ -67,7 +67,7 @@ fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
         .find(|kind| fields.contains_key(*kind))
 }
 
-/// What shall be sent: the one field that is given, checked.
+/// The content to be sent: the one field that is given, checked.
 pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
     let text = said
         .text
@@ -101,7 +101,7 @@ pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested,
     }
 }
 
-/// The fields of a text, from a call that has others too.
+/// The fields of a text message, taken from those of a call.
 pub(super) fn text(
     text: Option<String>,
     mentions: Option<Vec<String>>,
@@ -123,25 +123,25 @@ pub(super) fn text(
     }))
 }
 
-/// A text whose mentions stand in it.
+/// Checks a text and resolves its mentions.
 pub(super) fn words(region: Option<Region>, text: TextFields) -> Result<Text, ApiError> {
     Ok(text.check(region)?)
 }
 
-/// The id of whom is mentioned; none: it is not understood.
+/// The id of a mentioned person; none when the mention cannot be read.
 pub(super) fn mention(region: Option<Region>, text: &str) -> Option<String> {
     crate::model::mention(text, region)
 }
 
-/// The bare id of a message that a caller names: it may be written as a key (`false_77@lid_3EB0…`),
-/// which is what events say.
+/// The bare id of a message. Callers may also give its key (`false_77@lid_3EB0…`), which is what
+/// events contain.
 pub(super) fn bare(text: &str) -> Result<MessageId, ApiError> {
     Ok(crate::model::target(text)?)
 }
 
-/// What a message says, in the fields of a call.
+/// The content of a message as it is shown to callers, with its `kind`.
 pub(super) fn shape(content: &Content) -> Value {
-    // Of what callers are shown everything is JSON.
+    // Every shown content can be serialized.
     let shown = content.shown().unwrap_or_default();
     let mut said = match content {
         Content::Text(_) => shown,

@@ -1,7 +1,7 @@
-//! Requests whose `Idempotency-Key` was stored by an earlier version of the gateway, which kept one
-//! digest: of the request as the clock and the default region had made it. Needed for as long as
-//! such keys are remembered (`[storage] keep_idempotency`, and bulk orders as long as they are
-//! kept).
+//! Digests of requests as earlier versions of the gateway stored them with an `Idempotency-Key`.
+//! Those versions stored one digest: of the request after the clock and the default region had been
+//! applied. This is needed for as long as such keys are remembered (`[storage] keep_idempotency`;
+//! those of bulk orders as long as the orders are kept).
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Asked {
-    /// The digests under which earlier versions would have stored this send: `sendAt` counted as
-    /// none when it had just passed. `call` is the request as it is understood, with its times as
-    /// given.
+    /// The digests under which earlier versions may have stored this send. There are two if it has
+    /// a `sendAt`, because they dropped a `sendAt` that had just passed. `call` is the parsed
+    /// request, with its times as given.
     pub(super) fn earlier_send(&self, region: Option<Region>, call: &SendRequest) -> Vec<String> {
         let content = match &call.content {
             Requested::Content(content) => match earlier_content(content) {
@@ -78,8 +78,8 @@ impl Asked {
     }
 }
 
-/// A content as it stood in those digests, which know no other kinds than these. It never changes,
-/// whatever becomes of the forms of today.
+/// The content as it was serialized for those digests, which covered these kinds only. It must
+/// never change, even if the present serialization does.
 fn earlier_content(content: &Content) -> Option<Value> {
     match content {
         Content::Text(Text {
@@ -104,8 +104,8 @@ fn earlier_content(content: &Content) -> Option<Value> {
     }
 }
 
-/// How earlier versions read a recipient: by its digits alone; a region's calling code completed
-/// national numbers.
+/// The recipient as earlier versions read it: its digits only, with the calling code of the region
+/// added to national numbers.
 fn earlier_digits(region: Option<Region>, written: &str) -> Option<String> {
     let digits: String = written.chars().filter(char::is_ascii_digit).collect();
     let digits = match region.map(Region::calling_code) {
@@ -154,7 +154,7 @@ mod tests {
             metadata: vec![("a".into(), "b".into())],
             idempotency: None,
         };
-        // As it was written into the digest by the last version that kept one digest.
+        // The text that the last version with one digest has hashed.
         let stored = |send_at: &str| {
             let content = r#"{"kind":"text","body":"hi","mentions":[],"preview_links":true}"#;
             let content: Value = serde_json::from_str(content).expect("json");

@@ -1,5 +1,5 @@
-//! What is wrong with a body or a query, in the API's own words: which field, what it must be, what
-//! it is.
+//! The error type of parsing a body or a query. It says which field is wrong, what was expected and
+//! what was found.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,27 +7,27 @@ use serde::de::{Expected, Unexpected};
 
 use super::error::{ApiError, Code};
 
-/// Characters of a name that are repeated to its caller.
+/// The most characters of a caller's field name that an error repeats.
 const SHOWN: usize = 80;
-/// Steps of a place that are named.
+/// The most steps of a path that an error names.
 const STEPS: usize = 10;
 
-/// What is wrong with what a caller wrote.
+/// A fault in a body or a query.
 #[derive(Debug)]
 pub(super) struct Fault(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
-    /// From the inside out.
+    /// The path of the fault, innermost step first.
     path: Vec<Step>,
-    /// What is said of it, behind its name.
+    /// The message after the path.
     words: String,
-    /// The names that are known where one is not.
+    /// For an unknown field: the names that are accepted in its place.
     known: &'static [&'static str],
 }
 
-/// What calls distinguish by a code.
+/// The kinds of faults that have different error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Wrong,
@@ -51,12 +51,12 @@ impl Fault {
         }))
     }
 
-    /// Of all of it.
+    /// A fault of the whole value.
     pub(super) fn whole(words: impl Into<String>) -> Self {
         Self::new(Kind::Wrong, vec![], words)
     }
 
-    /// A name that stands twice in one object.
+    /// A name that is given twice in one object.
     pub(super) fn twice(name: &str) -> Self {
         Self::new(
             Kind::Twice,
@@ -70,7 +70,7 @@ impl Fault {
         self
     }
 
-    /// A field that is not known, said with those names that are known beside it.
+    /// Adds names to those that an unknown field of the outermost object could have had.
     pub(super) fn beside(mut self, others: &[&'static str]) -> Self {
         if self.0.kind == Kind::Unknown
             && let [Step::Name(name)] = self.0.path.as_slice()
@@ -85,7 +85,8 @@ impl Fault {
         self
     }
 
-    /// The place of the fault, as `location.latitude` or `recipients[3].to`; none: it is the whole.
+    /// The path of the fault, such as `location.latitude` or `recipients[3].to`; none when it
+    /// concerns the whole value.
     fn place(&self) -> Option<String> {
         let mut place = String::new();
         for step in self.0.path.iter().rev().take(STEPS) {
@@ -103,7 +104,7 @@ impl Fault {
         Some(place).filter(|place| !place.is_empty())
     }
 
-    /// The whole sentence; `what` is what was read.
+    /// The message; `what` names the value that was read, for a fault of the whole.
     pub(super) fn says(&self, what: &str) -> String {
         format!(
             "{} {}",
@@ -112,27 +113,27 @@ impl Fault {
         )
     }
 
-    /// It is no JSON object at all.
+    /// Whether the fault concerns the whole body: it is not a JSON object.
     pub(super) fn is_of_whole(&self) -> bool {
         self.0.path.is_empty()
     }
 
-    /// A name that is not known stands there.
+    /// Whether it is an unknown name.
     pub(super) fn is_unknown(&self) -> bool {
         self.0.kind == Kind::Unknown
     }
 
-    /// A name stands twice in one object.
+    /// Whether it is a name given twice in one object.
     pub(super) fn is_twice(&self) -> bool {
         self.0.kind == Kind::Twice
     }
 
-    /// It is in a field of the outermost object.
+    /// Whether it is in this field of the outermost object.
     pub(super) fn is_within(&self, field: &str) -> bool {
         matches!(self.0.path.last(), Some(Step::Name(name)) if name == field)
     }
 
-    /// It says of a query's parameter.
+    /// The API error for a fault in a query.
     pub(super) fn of_query(&self) -> ApiError {
         let code = match self.0.kind {
             Kind::Unknown => Code::UnknownParameter,
@@ -142,7 +143,8 @@ impl Fault {
         self.refuse(code, "the query", "parameter")
     }
 
-    /// It says of a body; `code` is that of the call, except for a field that stands there twice.
+    /// The API error for a fault in a body. `code` is the code that the call uses, except for a
+    /// field that is given twice.
     pub(super) fn of_body(&self, code: Code) -> ApiError {
         match self.0.kind {
             Kind::Twice => self.refuse(Code::DuplicateField, "the body", "field"),
@@ -172,7 +174,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A name as it was written, if it is one that can be read.
+/// A name fit for a message: as it is if it is short and plain, otherwise quoted, escaped and cut.
 pub(super) fn shown(name: &str) -> Cow<'_, str> {
     let plain = !name.is_empty()
         && name.len() <= SHOWN
@@ -189,7 +191,8 @@ pub(super) fn shown(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Which names there are, the nearest to `name` first.
+/// The message for an unknown name: the most similar known name, if any is close, and all known
+/// names.
 pub(super) fn known(name: &str, known: &[&str]) -> String {
     let cut: String = name.chars().take(SHOWN).collect();
     let nearest = known
@@ -205,11 +208,11 @@ pub(super) fn known(name: &str, known: &[&str]) -> String {
         .filter(|(distance, known)| *distance * 2 < known.len())
         .map(|(_, known)| format!("did you mean {known}? "));
     let all = if known.is_empty() {
-        "there are none".to_owned()
+        "none is accepted".to_owned()
     } else {
-        format!("there are {}", known.join(", "))
+        format!("expected one of {}", known.join(", "))
     };
-    format!("is not known here; {}{all}", meant.unwrap_or_default())
+    format!("is unknown; {}{all}", meant.unwrap_or_default())
 }
 
 impl serde::de::Error for Fault {

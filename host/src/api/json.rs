@@ -1,8 +1,9 @@
-//! JSON as its caller wrote it: numbers keep their digits, and a name stands once in an object.
+//! A JSON parser that keeps what the caller wrote: numbers keep their digits, and a name may occur
+//! only once in an object.
 //!
-//! serde's own readers take the last of two equal names and make floating-point numbers of digits.
-//! So the text is checked by `serde_json` and cut here: the cutting can rely on it, and decides
-//! nothing about what JSON is.
+//! serde's own deserializers take the last of two equal names and convert large numbers to floating
+//! point. So `serde_json` validates the text, and this module only splits it into values: it can
+//! rely on valid JSON and makes no decision of its own about what JSON is.
 
 use std::borrow::Cow;
 
@@ -10,24 +11,24 @@ use serde_json::value::RawValue;
 
 use super::fault::Fault;
 
-/// Objects and lists within each other.
+/// The deepest nesting of objects and arrays.
 const DEEPEST: usize = 64;
 
-/// One value.
+/// One JSON value.
 #[derive(Clone)]
 pub(super) enum Json<'a> {
     Null,
     Bool(bool),
-    /// Its digits, as they stand in the text.
+    /// The number as it is written in the text.
     Number(&'a str),
     Text(Cow<'a, str>),
-    /// The value of a query's parameter: a text, of which numbers and truth values can be read.
+    /// The value of a query parameter: a string from which numbers and booleans can also be read.
     Word(Cow<'a, str>),
     List(Vec<Self>),
     Object(Vec<(Cow<'a, str>, Self)>),
 }
 
-/// Reads a body; a byte order mark before it is no part of it.
+/// Parses a body. A leading byte order mark is ignored.
 pub(super) fn parse(body: &[u8]) -> Result<Json<'_>, Fault> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     if body.trim_ascii().is_empty() {
@@ -48,14 +49,14 @@ pub(super) fn parse(body: &[u8]) -> Result<Json<'_>, Fault> {
     .value(0)
 }
 
-/// What is left of a text that was found to be JSON.
+/// A position in a text that is valid JSON.
 struct Cut<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Cut<'a> {
-    /// The next byte that says something; 0 at the end.
+    /// The next byte that is not whitespace; 0 at the end.
     fn peek(&mut self) -> u8 {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         self.at += rest
@@ -135,7 +136,7 @@ impl<'a> Cut<'a> {
         Ok(Json::Object(fields))
     }
 
-    /// A text in quotes, without them.
+    /// The content of a quoted string, unescaped.
     fn quoted(&mut self) -> Result<Cow<'a, str>, Fault> {
         let rest = self
             .text
@@ -158,16 +159,16 @@ impl<'a> Cut<'a> {
         let read = rest
             .get(..=end)
             .and_then(|quoted| serde_json::from_str(quoted).ok());
-        read.map(Cow::Owned).ok_or_else(|| Fault::whole("has a text with half of a surrogate pair (\\ud800 to \\udfff), which is no character"))
+        read.map(Cow::Owned).ok_or_else(|| Fault::whole("has a string with half of a surrogate pair (\\ud800 to \\udfff), which is not a character"))
     }
 }
 
-/// The text was found to be JSON, so this is never said.
+/// Never returned for valid JSON, which the text is.
 fn broken() -> Fault {
     Fault::whole("is not JSON")
 }
 
-/// Which of two equal names is meant nobody knows.
+/// Refuses two equal names: it is not clear which of the two values is meant.
 fn once(fields: &[(Cow<'_, str>, Json<'_>)]) -> Result<(), Fault> {
     let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_ref()).collect();
     names.sort_unstable();

@@ -1,8 +1,8 @@
-//! REST: handlers parse, call one method of a service, and shape the answer. The only place that
-//! knows HTTP status codes.
+//! The REST API. A handler parses a request, calls one method of a service and shapes the response.
+//! Only this module knows HTTP status codes.
 //!
-//! A handler's file has all of its call: path, method, what a caller needs, the request and the
-//! answer as types.
+//! A handler's file defines its call completely: path, method, required scope, and the types of
+//! request and response.
 
 mod access;
 mod app;
@@ -62,20 +62,23 @@ pub fn document() -> String {
     openapi::document(&calls).to_string()
 }
 
-/// All routes over `services`; `helper` is where people reach helper pages.
+/// The router of all calls over `services`. `helper` is the public address of helper pages.
 pub fn router(services: Services, config: &Config, helper: HelperAddress) -> Router {
     let access = Access::new(&config.api, &helper.base);
     let app = App::new(services, config, helper, Document::new(document));
     let (routes, calls) = routes::all().split();
     let paths = Paths::new(calls.iter());
     let guard = Arc::new(Guard::new(access, &app, &routes, calls));
-    // One layer: each layer of a router of its own is a box more to be cloned for every request.
+    // One combined layer, because every separate layer of a router is one more box that each
+    // request clones.
     let inside = ServiceBuilder::new()
-        // What the guard says on every answer, it says of a panic too.
+        // The panic handler is inside the guard, so the response to a panic gets the guard's
+        // headers too.
         .layer(middleware::from_fn_with_state(guard, access::guard))
         .layer(CatchPanicLayer::custom(ApiError::panicked))
         .layer(DefaultBodyLimit::max(MAX_BODY));
-    // Around the whole router: it says which methods a path takes outside of its own layers.
+    // Around the whole router, because axum adds the `Allow` header of a 405 outside the router's
+    // own layers.
     let around = ServiceBuilder::new()
         .map_request(access::bounded_id)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))

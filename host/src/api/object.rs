@@ -1,9 +1,9 @@
-//! Bodies and queries as typed values, in the API's own words.
+//! A serde deserializer for bodies and queries, whose errors are worded in terms of the API.
 //!
-//! The one place that turns what a caller wrote into what a handler takes. serde knows by which
-//! method a field asks for its value, so a fault is said by that: which field, what it must be,
-//! what it is. A field that is null is left out. A list is no object: serde would read `["+49…",
-//! "hello"]` as the fields in their order, and send it.
+//! Every body and query is read by it. The deserializer method that a field calls determines the
+//! expected type, so an error can name the field, the expected type and the value found. A field
+//! that is null counts as absent. An array is never read as an object: serde would take `["+49…",
+//! "hello"]` for the fields in their order, and the message would be sent.
 
 use std::{borrow::Cow, fmt, vec};
 
@@ -18,13 +18,13 @@ use serde::{
 pub(super) use super::fault::Fault;
 use super::json::{self, Json};
 
-/// Reads a body that has to be an object.
+/// Reads a body that must be an object.
 pub(super) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Fault> {
     T::deserialize(json::parse(body)?)
 }
 
-/// Reads a body that has to be an object, some of whose fields are those of another type: `others`
-/// are their names.
+/// Reads a body that must be an object whose fields belong to two types. `others` are the names of
+/// those that belong to `U`.
 pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(
     body: &'de [u8],
     others: &[&'static str],
@@ -43,7 +43,7 @@ pub(super) fn from_slice_in_two<'de, T: Deserialize<'de>, U: Deserialize<'de>>(
     ))
 }
 
-/// Reads the parameters of a query.
+/// Reads query parameters.
 pub(super) fn from_query<'de, T: Deserialize<'de>>(query: &'de str) -> Result<T, Fault> {
     T::deserialize(Json::Object(
         url::form_urlencoded::parse(query.as_bytes())
@@ -59,16 +59,16 @@ impl Json<'_> {
             Self::Bool(true) => "it is true",
             Self::Bool(false) => "it is false",
             Self::Number(_) => "it is a number",
-            Self::Text(_) => "it is a text",
+            Self::Text(_) => "it is a string",
             Self::Word(_) => return Fault::whole(format!("must be {expected}")),
-            Self::List(_) => "it is a list",
+            Self::List(_) => "it is an array",
             Self::Object(_) => "it is an object",
         };
         Fault::whole(format!("must be {expected}; {is}"))
     }
 }
 
-/// Numbers that are read from their digits.
+/// Implements deserializer methods for numbers, which are parsed from their digits.
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty, $expected:expr;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -89,7 +89,7 @@ macro_rules! numbers {
 impl<'de> Deserializer<'de> for Json<'de> {
     type Error = Fault;
 
-    /// Free values: what a template makes of them is its own, so null stays null in them.
+    /// Free-form values, such as a template's variables. Null stays null in them.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self {
             Json::Null => visitor.visit_unit(),
@@ -145,7 +145,7 @@ impl<'de> Deserializer<'de> for Json<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self {
             Json::Text(_) | Json::Word(_) => self.deserialize_any(visitor),
-            _ => Err(self.wrong("a text")),
+            _ => Err(self.wrong("a string")),
         }
     }
 
@@ -157,12 +157,13 @@ impl<'de> Deserializer<'de> for Json<'de> {
         self.deserialize_str(visitor)
     }
 
-    /// What takes the digits of a number, or a text, asks for bytes: JSON has no others.
+    /// A type that accepts a number's digits or a string requests bytes, which JSON itself does not
+    /// have.
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self {
             Json::Number(digits) => visitor.visit_borrowed_bytes(digits.as_bytes()),
             Json::Text(_) | Json::Word(_) => self.deserialize_any(visitor),
-            _ => Err(self.wrong("a text or a whole number")),
+            _ => Err(self.wrong("a string or a whole number")),
         }
     }
 
@@ -189,7 +190,7 @@ impl<'de> Deserializer<'de> for Json<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self {
             Json::List(_) => self.deserialize_any(visitor),
-            _ => Err(self.wrong("a list")),
+            _ => Err(self.wrong("an array")),
         }
     }
 
@@ -268,7 +269,7 @@ impl<'de> SeqAccess<'de> for List<'de> {
 struct Fields<'de> {
     rest: vec::IntoIter<(Cow<'de, str>, Json<'de>)>,
     value: Option<(Cow<'de, str>, Json<'de>)>,
-    /// Fields that are null are given too.
+    /// Whether fields that are null are included.
     nulls: bool,
 }
 
@@ -361,13 +362,13 @@ mod tests {
     #[test]
     fn a_fault_names_the_place_what_it_must_be_and_what_it_is() {
         for (body, words) in [
-            (r#"["1"]"#, "the body must be a JSON object; it is a list"),
+            (r#"["1"]"#, "the body must be a JSON object; it is an array"),
             ("", "the body must be a JSON object; it is empty"),
             (r#"{"to": "1""#, "the body is not JSON: line 1, column 10"),
-            (r#"{"to": 1}"#, "to must be a text; it is a number"),
+            (r#"{"to": 1}"#, "to must be a string; it is a number"),
             (
                 r#"{"place": [1.5]}"#,
-                "place must be a JSON object; it is a list",
+                "place must be a JSON object; it is an array",
             ),
             (r#"{"place": {}}"#, "place.latitude is missing"),
             (
@@ -376,11 +377,11 @@ mod tests {
             ),
             (
                 r#"{"place": {"latitude": "x"}}"#,
-                "place.latitude must be a number; it is a text",
+                "place.latitude must be a number; it is a string",
             ),
             (
                 r#"{"mentions": ["1", null]}"#,
-                "mentions[1] must be a text; it is null",
+                "mentions[1] must be a string; it is null",
             ),
             (
                 r#"{"limit": 1.5}"#,
@@ -388,7 +389,7 @@ mod tests {
             ),
             (
                 r#"{"linkPreview": "no"}"#,
-                "linkPreview must be true or false; it is a text",
+                "linkPreview must be true or false; it is a string",
             ),
             (
                 r#"{"state": "lost"}"#,
@@ -404,7 +405,7 @@ mod tests {
             ),
             (
                 r#"{"to": "\ud800"}"#,
-                "to has a text with half of a surrogate pair (\\ud800 to \\udfff), which is no character",
+                "to has a string with half of a surrogate pair (\\ud800 to \\udfff), which is not a character",
             ),
             (
                 r#"{"variables": {"a": 1e400}}"#,
@@ -412,11 +413,11 @@ mod tests {
             ),
             (
                 r#"{"linkpreview": true}"#,
-                "linkpreview is not known here; did you mean linkPreview? there are to, place, variables, mentions, linkPreview, limit, state",
+                "linkpreview is unknown; did you mean linkPreview? expected one of to, place, variables, mentions, linkPreview, limit, state",
             ),
             (
                 r#"{"place": {"lat": 1}}"#,
-                "place.lat is not known here; there are latitude",
+                "place.lat is unknown; expected one of latitude",
             ),
         ] {
             assert_eq!(says(body), words, "{body}");
@@ -444,21 +445,21 @@ mod tests {
             ("1", Some("x"))
         );
         for (body, words) in [
-            (r#"{"reply": 1}"#, "reply must be a text; it is a number"),
-            (r#"{"to": 1}"#, "to must be a text; it is a number"),
+            (r#"{"reply": 1}"#, "reply must be a string; it is a number"),
+            (r#"{"to": 1}"#, "to must be a string; it is a number"),
             (
                 r#"{"repyl": "x"}"#,
-                "repyl is not known here; did you mean reply? there are to, place, variables, mentions, linkPreview, limit, state, reply",
+                "repyl is unknown; did you mean reply? expected one of to, place, variables, mentions, linkPreview, limit, state, reply",
             ),
             (
                 r#"{"place": {"reply": 1}}"#,
-                "place.reply is not known here; there are latitude",
+                "place.reply is unknown; expected one of latitude",
             ),
             (
                 r#"{"reply": "x", "reply": "y"}"#,
                 "reply is given twice; give it once",
             ),
-            ("[1]", "the body must be a JSON object; it is a list"),
+            ("[1]", "the body must be a JSON object; it is an array"),
             ("", "the body must be a JSON object; it is empty"),
         ] {
             assert_eq!(
@@ -505,7 +506,7 @@ mod tests {
         fn any_json_is_read_as_serde_json_reads_it(text in r#"[\[\]{}",:0-9.eE+\- a-c\\utnl]{0,24}"#) {
             let read = json::parse(text.as_bytes()).and_then(Value::deserialize);
             match serde_json::from_str::<Value>(&text) {
-                // Names that stand twice, and halves of characters, are refused here.
+                // Repeated names and unpaired surrogates are refused here.
                 Ok(value) => if let Ok(read) = read && !text.contains(['.', 'e', 'E']) { assert_eq!(read, value) },
                 Err(_) => assert!(read.is_err(), "{text}"),
             }

@@ -1,10 +1,10 @@
-//! Recognising a repeated request by its `Idempotency-Key`, before anything is judged that may have
-//! changed since the first one: the clock, limits, templates, plugins, the default region.
+//! Recognises a repeated request by its `Idempotency-Key`, before anything is evaluated that may
+//! have changed since the first request: the clock, limits, templates, plugins, the default region.
 //!
-//! So the digests are made of the body as the caller wrote it, tidied until two spellings of one
-//! request are the same: fields of the original service have the names of the own layer, what only
-//! says a default is left out, times are instants. Nothing is refused here; a body that makes no
-//! sense has a digest nobody ever stored.
+//! So the digests are computed from the body as the caller wrote it, normalised so that two
+//! spellings of one request are equal: fields of the original service get the names of `/v1`,
+//! default values are left out, times become instants. Nothing is refused here: the digest of an
+//! invalid body is simply one that was never stored.
 
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
@@ -25,33 +25,33 @@ use crate::{
 };
 
 const KEY: &str = "idempotency-key";
-/// Characters of an `Idempotency-Key`.
+/// The most characters of an `Idempotency-Key`.
 const MAX_KEY: usize = 255;
-/// Fields of the original service, and what the own layer calls them.
+/// Fields of the original service with their names in `/v1`.
 const NAMES: [(&str, &str); 3] = [
     ("number", "to"),
     ("message", "text"),
     ("clientId", "session"),
 ];
 
-/// Whether a call may be a repeated one.
+/// Whether the request has an `Idempotency-Key`.
 pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
     headers.contains_key(KEY)
 }
 
-/// A request as its caller wrote it, tidied.
+/// A request as its caller wrote it, normalised.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked(pub(super) Map<String, Value>);
 
 impl Asked {
-    /// A call of `POST /v1/sessions/{session}/messages`. None: the body is no JSON object.
+    /// From a body of `POST /v1/sessions/{session}/messages`; none when it is not a JSON object.
     pub(super) fn message(session: &str, body: &[u8]) -> Option<Self> {
         let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         fields.insert("session".into(), session.into());
         Some(Self::tidied(fields, "interactive"))
     }
 
-    /// A call of `POST /api/whatsapp/send`. None: the body is no JSON object.
+    /// From a body of `POST /api/whatsapp/send`; none when it is not a JSON object.
     pub(super) fn seed(default: &ClientId, body: &[u8]) -> Option<Self> {
         let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         for (theirs, ours) in NAMES {
@@ -65,7 +65,7 @@ impl Asked {
         Some(Self::tidied(fields, "interactive"))
     }
 
-    /// A call of `POST /v1/bulk`. None: the body is no JSON object.
+    /// From a body of `POST /v1/bulk`; none when it is not a JSON object.
     pub(super) fn bulk(body: &[u8]) -> Option<Self> {
         Some(Self::tidied(object::from_slice(body).ok()?, "bulk"))
     }
@@ -109,10 +109,11 @@ impl Asked {
         Self(fields)
     }
 
-    /// The caller's key with the digests of this request. `earlier` are those of earlier versions.
+    /// The caller's key with the digests of this request. `earlier` are the digests that earlier
+    /// versions would have stored.
     ///
     /// # Errors
-    /// When the header is no key.
+    /// If the header is not 1 to 255 printable ASCII characters.
     pub(super) fn key(
         &self,
         defaults: &Defaults,
@@ -146,8 +147,8 @@ impl Asked {
         })
     }
 
-    /// What the answer to a repeated call waits for, unless its caller says otherwise: as with the
-    /// first one, nothing while its `sendAt` is ahead.
+    /// What the response to a repeated call waits for by default: as with the first call, only for
+    /// acceptance while its `sendAt` lies ahead.
     pub(super) fn until(&self) -> Until {
         let ahead = self
             .0
@@ -157,7 +158,7 @@ impl Asked {
         if ahead { Until::Accepted } else { Until::Sent }
     }
 
-    /// The request with whom it is for, and whom it mentions, as they are understood now.
+    /// The request with its recipients and mentions as they are resolved now.
     fn understood(
         &self,
         to: &dyn Fn(&str) -> Option<String>,
@@ -186,7 +187,7 @@ impl Asked {
     }
 }
 
-/// A number that is written as one, as a text.
+/// Turns a recipient given as a JSON number into a string.
 fn as_text(to: Option<&mut Value>) {
     if let Some(to) = to
         && let Value::Number(number) = to
@@ -196,20 +197,20 @@ fn as_text(to: Option<&mut Value>) {
     }
 }
 
-/// How a recipient is understood now; none: it is not. Whom it means is all that counts, so that
-/// other spellings are the same request.
+/// The recipient as it is resolved now; none when it cannot be read. Only the person or chat
+/// counts, so another spelling is the same request.
 fn recipient(region: Option<Region>, written: &str) -> Option<String> {
     super::recipient::read(region, written)
         .ok()
         .map(|recipient| recipient.to_string())
 }
 
-/// Names of the fields that say what a message is, of kinds that can be sent and of others.
+/// Names of the content fields of all kinds, including those that cannot be sent.
 fn kinds() -> impl Iterator<Item = &'static str> {
     [true, false].into_iter().flat_map(CallFields::names)
 }
 
-/// What says no more than its absence.
+/// Whether a value means the same as its absence.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -220,7 +221,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// A pair or a variable that is null is left out.
+/// Removes pairs and variables that are null.
 fn drop_nulls(fields: &mut Map<String, Value>) {
     for name in ["metadata", "variables"] {
         if let Some(Value::Object(pairs)) = fields.get_mut(name) {
@@ -251,7 +252,7 @@ fn replace(place: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
     }
 }
 
-/// Each of whom a text mentions, once.
+/// Resolves mentions and removes duplicates.
 fn mentions(list: Option<&mut Value>, read: &dyn Fn(&str) -> Option<String>) {
     let Some(Value::Array(list)) = list else {
         return;
@@ -285,7 +286,7 @@ mod tests {
             .expect("an object")
     }
 
-    /// Region DE, or none.
+    /// Resolves with the region DE, or without a region.
     fn understood(asked: &Asked, region: bool) -> Value {
         let read = |text: &str| {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();

@@ -1,4 +1,4 @@
-//! A pairing code, as both layers answer with it.
+//! The pairing code in responses of both layers.
 
 use axum::http::{HeaderName, header};
 use schemars::JsonSchema;
@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::time::Time;
 use crate::session::PairingView;
 
-/// A code that links a session when it is typed on the phone: a credential.
+/// A code that links a session when it is typed on the phone. It is a credential.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PairingCode {
-    /// `ABCD-EFGH`.
+    /// The code, `ABCD-EFGH`.
     code: String,
-    /// After this it is dead, and another one takes its place a few times.
+    /// When it expires. A new code replaces it a few times.
     expires_at: Time,
 }
 
@@ -26,7 +26,7 @@ impl From<PairingView> for PairingCode {
     }
 }
 
-/// Nothing on the way may keep a credential.
+/// Keeps caches from storing a credential.
 pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
-/// An answer that nothing on the way may keep.
+/// A response that caches must not store.
 pub(super) type NoStore<T> = ([(HeaderName, &'static str); 1], T);

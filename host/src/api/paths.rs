@@ -1,18 +1,18 @@
-//! The paths of the API as a list, so that a call of one that does not exist can be told the
-//! nearest.
+//! The list of the API's paths, from which the error for an unknown path takes the most similar
+//! one.
 
 use super::route::Call;
 
-/// Characters of an unknown path that are looked at.
+/// The most characters of an unknown path that are compared.
 const LOOKED_AT: usize = 200;
 
-/// All paths, with `{…}` for what differs from call to call.
+/// All paths, with path parameters as `{…}`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Paths(Vec<String>);
 
 impl Paths {
-    /// The paths of all calls. In place of one that ends in `{verb}` there is one for each verb:
-    /// another is no path.
+    /// The paths of all calls. A path that ends in `{verb}` becomes one path for each action,
+    /// because other actions do not exist.
     pub(super) fn new<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Self {
         let mut all: Vec<String> = Vec::new();
         for call in calls {
@@ -32,7 +32,7 @@ impl Paths {
         Self(all)
     }
 
-    /// The path of the list that `path` is; none: it is unknown.
+    /// The listed path that `path` matches; none when it is unknown.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
         self.0
             .iter()
@@ -40,14 +40,14 @@ impl Paths {
             .find(|known| fill(known, path) == path)
     }
 
-    /// The path that is most like an unknown one.
+    /// The path that is most similar to an unknown one.
     pub(super) fn nearest(&self, path: &str) -> Option<&str> {
         let path: String = path
             .chars()
             .take(LOOKED_AT)
             .flat_map(char::to_lowercase)
             .collect();
-        // The layer's name is what is forgotten first.
+        // A forgotten `/v1` is the most likely mistake.
         let whole = format!("/v1{path}");
         let distance = |known: &str| {
             strsim::osa_distance(&fill(known, &path), &path)
@@ -60,7 +60,7 @@ impl Paths {
     }
 }
 
-/// A path of the list with the parts of `path` in its `{…}`.
+/// A listed path with its `{…}` replaced by the segments of `path`.
 fn fill(known: &str, path: &str) -> String {
     let mut parts = path.split('/');
     let filled = known.split('/').map(|own| match parts.next() {

@@ -1,4 +1,4 @@
-//! What platforms ask.
+//! Probes and metrics for container platforms and monitoring.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{config::Scope::Admin, services::Maintenance};
 
-/// Seconds after which an unready gateway is worth another look, where nothing else is known.
+/// The default `Retry-After` of an unready gateway, in seconds.
 const RETRY_AFTER: u64 = 60;
 
 pub(super) fn routes() -> Routes {
@@ -30,7 +30,7 @@ pub(super) fn routes() -> Routes {
             "/livez",
             Nothing,
             live,
-            Operation::new("getLiveness", "The process answers"),
+            Operation::new("getLiveness", "The process is alive"),
         )
         .get(
             "/readyz",
@@ -38,7 +38,7 @@ pub(super) fn routes() -> Routes {
             ready,
             Operation::new(
                 "getReadiness",
-                "The gateway can accept sends: the database takes a write",
+                "The gateway can accept messages: the database can be written",
             ),
         )
         .get(
@@ -50,14 +50,14 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// The process answers.
+/// The process is alive.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Live {
     /// Always `ok`.
     status: &'static str,
 }
 
-/// `GET /livez`: the process answers.
+/// `GET /livez`: the process is alive.
 async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
@@ -67,12 +67,12 @@ async fn live() -> Json<Live> {
 struct Readiness {
     /// `ready` or `not_ready`.
     status: &'static str,
-    /// The error code of what is wrong.
+    /// The error code of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// What is wrong, for people; empty: nothing.
+    /// Descriptions of the problems, for people; empty when there are none.
     problems: Vec<String>,
-    /// Seconds until another look is worth it.
+    /// The `Retry-After` of the response, in seconds.
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -91,8 +91,8 @@ impl IntoResponse for Readiness {
     }
 }
 
-/// `GET /readyz`: the gateway can accept sends, that is, the database takes a write. A session that
-/// is not linked yet is no reason to restart it.
+/// `GET /readyz`: the gateway can accept messages, that is, the database can be written. The state
+/// of sessions does not count: one that is not linked yet is no reason to restart the gateway.
 async fn ready(State(maintenance): State<Arc<dyn Maintenance>>) -> Readiness {
     let Err(error) = maintenance.ready().await else {
         return Readiness {
@@ -119,7 +119,7 @@ impl Output for Readiness {
     }
 }
 
-/// Metrics in the text format of Prometheus.
+/// Metrics in the Prometheus text format.
 #[derive(Debug)]
 struct Metrics(String);
 
@@ -135,7 +135,7 @@ impl IntoResponse for Metrics {
 
 impl Output for Metrics {
     fn describe(operation: Operation) -> Operation {
-        operation.answers_with(StatusCode::OK, "The metrics of now.", Some("text/plain"))
+        operation.answers_with(StatusCode::OK, "The current metrics.", Some("text/plain"))
     }
 }
 

@@ -1,7 +1,7 @@
-//! Recipients in calls: one reader for whoever is written to, mentioned, linked or searched for.
+//! Parses recipients in calls: of messages, mentions, pairing codes and searches.
 //!
-//! A JSON number is read from its digits as they stand in the body: as a floating-point number it
-//! may already be another.
+//! A JSON number is read from its digits in the body: converted to floating point, it could already
+//! be a different number.
 
 use std::{borrow::Cow, fmt};
 
@@ -14,7 +14,7 @@ use serde::{
 use super::error::ApiError;
 use crate::model::{InvalidRecipient, PhoneNumber, Recipient, Region};
 
-/// A recipient as a caller wrote it: a text, or a JSON number that is a whole one.
+/// A recipient as a caller wrote it: a string, or a whole JSON number.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Written(String);
 
@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Written {
             type Value = Written;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, such as \"+49 151 23456789\", or a whole number")
+                f.write_str("a string, such as \"+49 151 23456789\", or a whole number")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
@@ -70,7 +70,7 @@ impl JsonSchema for Written {
 }
 
 impl Written {
-    /// As it was written.
+    /// The recipient as it was written.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
@@ -82,10 +82,10 @@ impl From<String> for Written {
     }
 }
 
-/// The digits of a JSON number that is not negative; none: it is not whole, or longer than any
-/// phone number.
+/// The digits of a JSON number that is not negative; none when it is not whole or is longer than
+/// any phone number.
 pub(super) fn whole(json: &str) -> Option<String> {
-    /// Longer than any number of WhatsApp's.
+    /// More digits than any number on WhatsApp has.
     const LONGEST: usize = 32;
     let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
     let (units, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -102,12 +102,12 @@ pub(super) fn whole(json: &str) -> Option<String> {
     }
 }
 
-/// Whoever a caller names; `region` completes national numbers.
+/// Parses a recipient. `region` completes national numbers.
 pub(super) fn read(region: Option<Region>, written: &str) -> Result<Recipient, ApiError> {
     Ok(Recipient::read(written, region)?)
 }
 
-/// A phone number, where nothing else will do.
+/// Parses a recipient that must be a phone number.
 pub(super) fn number(region: Option<Region>, written: &str) -> Result<PhoneNumber, ApiError> {
     match read(region, written)? {
         Recipient::Number(number) => Ok(number),
@@ -134,7 +134,7 @@ mod tests {
             ("4915e3", Some("4915000")),
             ("\"+49 151\"", Some("+49 151")),
             ("491512345678.9", None),
-            // As a floating-point number it would be a whole one, and somebody else's.
+            // Rounded to floating point it would be a whole number, and somebody else's.
             ("491512345678.99999999", None),
             ("4.915123456789e11", None),
             ("1e400", None),

@@ -1,8 +1,8 @@
-//! A module's part of the table of calls: each path with its method, what a caller needs for it,
-//! and its handler.
+//! A module's part of the table of calls: each path with its method, its required permission and
+//! its handler.
 //!
-//! A call cannot be added without saying who may make it. [`super::routes`] puts the parts
-//! together.
+//! A call cannot be added without stating the required permission. [`super::routes`] merges the
+//! parts.
 
 use std::collections::HashMap;
 
@@ -21,34 +21,34 @@ use super::{
 };
 use crate::config::{MAX_LARGE_BODY, Scope};
 
-/// Bytes of a request body, unless a call takes large ones.
+/// The most bytes of a request body, unless a call accepts large ones.
 pub(super) const MAX_BODY: usize = 1 << 20;
 
-/// What a caller needs.
+/// The permission that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing: probes of a platform.
+    /// None: probes and the API reference.
     Nothing,
-    /// The token in the path.
+    /// The token in the path, and no API key.
     Token,
-    /// A key of that scope, and of the session it is about.
+    /// A key with this scope, for the session that the call concerns.
     Of(Scope),
-    /// A key of that scope, and of all sessions.
+    /// A key with this scope for all sessions.
     All(Scope),
 }
 
-/// One call.
+/// One call of the API.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
-    /// With `{…}` for what differs from call to call.
+    /// The path, with path parameters as `{…}`.
     pub(super) path: &'static str,
     pub(super) need: Need,
-    /// What `{verb}` of the path can be; empty: the path has none.
+    /// The values of `{verb}` in the path; empty when the path does not have it.
     pub(super) verbs: Vec<&'static str>,
-    /// Bytes that its body may have.
+    /// The most bytes of its body.
     pub(super) max_body: usize,
-    /// What the document says of it: one, or one for each of `verbs`.
+    /// Its OpenAPI description: one, or one for each of `verbs`.
     pub(super) operations: Vec<Operation>,
 }
 
@@ -100,7 +100,7 @@ impl Routes {
         self.add(call, routing::post(handler))
     }
 
-    /// A call that takes a large body.
+    /// A call that accepts a large body.
     pub(super) fn post_large<T: 'static, D>(
         self,
         path: &'static str,
@@ -115,7 +115,7 @@ impl Routes {
         self.add(call, routing::post(handler))
     }
 
-    /// A path that ends in `{verb}`, one of the actions `A`, with what the document says of each, in
+    /// A path that ends in `{verb}`, one of the actions `A`. `operations` describe the actions in
     /// their order.
     pub(super) fn post_action<A: Actions, T: 'static, D>(
         self,
@@ -155,7 +155,7 @@ impl Routes {
     }
 
     fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
-        // Each layer is a box more to be cloned for every request, so calls without a body have
+        // Each layer is one more box to be cloned for every request, so calls without a body have
         // none.
         let handler = if call.method == Method::POST {
             handler.layer(DefaultBodyLimit::max(call.max_body))
@@ -167,7 +167,7 @@ impl Routes {
         Self { router, ..self }
     }
 
-    /// The router, and its calls.
+    /// The router and its table of calls.
     pub(super) fn split(self) -> (Router<App>, Calls) {
         let mut by_path: HashMap<&'static str, Vec<usize>> = HashMap::new();
         for (place, call) in self.calls.iter().enumerate() {
@@ -195,8 +195,7 @@ impl Calls {
         self.all.iter()
     }
 
-    /// The call of a method of a path, as the route is written; none: there is no such call. `HEAD`
-    /// is `GET` without the body.
+    /// The call of a method and a route; none when it does not exist. `HEAD` counts as `GET`.
     pub(super) fn find(&self, path: &str, method: &Method) -> Option<&Call> {
         let method = if *method == Method::HEAD {
             &Method::GET

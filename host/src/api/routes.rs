@@ -1,6 +1,7 @@
-//! The table of calls, put together from the modules' parts.
+//! The table of all calls, merged from the modules' parts.
 //!
-//! `docs/api.md` shows the same table with what each call needs; a test compares them.
+//! `docs/api.md` shows the same table with the permission that each call requires; a test compares
+//! them.
 
 use super::{helper, probes, reference, route::Routes, seed, v1};
 

@@ -1,4 +1,4 @@
-//! The session that a call is about, as it is now.
+//! The session that a call concerns: its look-up, and the fields that both layers show of it.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,28 +10,28 @@ use crate::{
     session::Snapshot,
 };
 
-/// A session that has to be there: `unknown_client` otherwise.
+/// The present state of a session that must exist; otherwise the error `unknown_client`.
 pub(super) fn find(sessions: &dyn Sessions, client: &ClientId) -> Result<Snapshot, ApiError> {
     Ok(sessions
         .get(client)
         .ok_or_else(|| SessionFailure::Unknown(client.clone()))?)
 }
 
-/// Where a session stands, which both layers say in the same words.
+/// The present state of a session, as both layers show it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SessionNow {
-    /// Where it stands.
+    /// Its state.
     state: SessionState,
     /// Whether it can send.
     is_ready: bool,
-    /// Why it stands there, for people.
+    /// The reason for its state, for people.
     reason: String,
-    /// The passkey that WhatsApp asks for, or why it was asked for in vain.
+    /// The passkey that WhatsApp asks for, or why the last ceremony failed.
     passkey: Option<Passkey>,
-    /// What an operator should know although nothing is broken, for people.
+    /// Notices for the operator that are not errors, for people.
     notices: Vec<String>,
-    /// Since when it stands there.
+    /// Since when it is in this state.
     since: Time,
     /// Whether its profile holds a login, as far as is known.
     linked: bool,

@@ -1,5 +1,4 @@
-//! What every call that sends has in common, whatever its layer: times, idempotency keys,
-//! preferences.
+//! What all calls that send have in common, in both layers: times, idempotency keys, preferences.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,16 +22,16 @@ use crate::{
     services::{SendFailure, SendReply, Sends},
 };
 
-/// Pairs of `metadata`, and bytes of one key or value.
+/// The most pairs of `metadata`, and the most bytes of one name or value.
 const MAX_METADATA: usize = 50;
 const MAX_PAIR: usize = 1000;
-/// A `sendAt` this far back is taken for now: clocks differ.
+/// A `sendAt` at most this many milliseconds in the past counts as now, because clocks differ.
 const LATE: i64 = 60_000;
-/// A `sendAt` further ahead is a slip of the pen.
+/// A `sendAt` more than this many milliseconds ahead is taken for a mistake.
 const AHEAD: i64 = 366 * 86_400_000;
 
-/// Why a call that sends one message may be refused, whatever its layer, and how the message may
-/// end.
+/// The error codes of a call that sends one message, in both layers, including those of the
+/// message's outcome.
 pub(super) const REFUSALS: &[Code] = &[
     Code::InvalidNumber,
     Code::RecipientNotSupported,
@@ -67,7 +66,7 @@ pub(super) const REFUSALS: &[Code] = &[
     Code::OutcomeUnknown,
 ];
 
-/// Why a repeated request may be refused.
+/// The error codes of repeated requests.
 pub(super) const REPEATED: &[Code] = &[
     Code::InvalidIdempotencyKey,
     Code::IdempotencyInFlight,
@@ -85,7 +84,8 @@ impl Input for Submission {
     }
 }
 
-/// Who sends, how, and through what: what every call that sends needs beside its body.
+/// Everything that a call that sends needs besides its body: the service, the defaults, the caller
+/// and the headers.
 #[derive(Debug)]
 pub(super) struct Submission {
     sends: Arc<dyn Sends>,
@@ -117,7 +117,7 @@ impl Submission {
         &self.defaults
     }
 
-    /// Whether the caller wants an answer at the commit (RFC 7240).
+    /// Whether the caller wants a response as soon as the message is stored (RFC 7240).
     pub(super) fn prefers_async(&self) -> bool {
         let wanted = |value: &HeaderValue| {
             value.to_str().is_ok_and(|text| {
@@ -128,9 +128,9 @@ impl Submission {
         self.headers.get_all("prefer").iter().any(wanted)
     }
 
-    /// Sends, or answers for the send that the same request made before. `call` is the request as
-    /// it is understood, or why it is not; its times are as given. `waits` is what the answer waits
-    /// for, unless it has to be accepted alone.
+    /// Sends a message, or replies with the message that the same request created before. `call` is
+    /// the parsed request, with its times as given, or the reason why it is invalid. `waits` maps
+    /// the default of what the response waits for to what the caller wants.
     pub(super) async fn answer(
         &self,
         asked: impl FnOnce() -> Option<Asked>,
@@ -149,7 +149,7 @@ impl Submission {
             match self.sends.repeated(&named, waits(asked.until())).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => key = Some(named),
-                // Of a request that makes no sense that is said first.
+                // An invalid request is reported as such rather than as a reused key.
                 Err(failure)
                     if call.is_ok()
                         || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) =>
@@ -170,12 +170,12 @@ impl Submission {
     }
 }
 
-/// Where an accepted message can be asked about.
+/// The path of an accepted message.
 pub(super) fn location(accepted: &Accepted) -> String {
     format!("/v1/messages/{}", accepted.id)
 }
 
-/// Free-form pairs of a caller, if they are not too many or too long.
+/// Checks the number and length of a caller's free-form pairs.
 pub(super) fn metadata(pairs: BTreeMap<String, String>) -> Result<Vec<(String, String)>, ApiError> {
     if pairs.len() > MAX_METADATA
         || pairs
@@ -189,7 +189,7 @@ pub(super) fn metadata(pairs: BTreeMap<String, String>) -> Result<Vec<(String, S
     Ok(pairs.into_iter().collect())
 }
 
-/// 202, with where to ask.
+/// The response 202 with the path of the message.
 pub(super) fn accepted<B>(
     accepted: &Accepted,
     body: B,
@@ -208,7 +208,7 @@ fn invalid_time(message: String) -> ApiError {
     ApiError::new(Code::InvalidTime, message)
 }
 
-/// `sendAt` and `expiresAt` as they are given, whatever the clock says.
+/// Parses `sendAt` and `expiresAt` without comparing them with the clock.
 pub(super) fn given(
     send_at: Option<&Value>,
     expires_at: Option<&Value>,
@@ -223,8 +223,8 @@ pub(super) fn given(
     Ok((read("sendAt", send_at)?, read("expiresAt", expires_at)?))
 }
 
-/// Judges the times of a new request by the clock; when it is to be sent. A `sendAt` that has just
-/// passed is none: the message goes at once.
+/// Compares the times of a new request with the clock, and returns when to send it. None means at
+/// once, also for a `sendAt` that has just passed.
 pub(super) fn times(
     send_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
@@ -234,7 +234,7 @@ pub(super) fn times(
         send_at.filter(|at| at.0 < now.0.saturating_sub(LATE) || at.0 > now.0.saturating_add(AHEAD))
     {
         return Err(invalid_time(format!(
-            "sendAt is {}, now is {}; it must lie within the next 366 days",
+            "sendAt is {}, and now is {}; it must lie within the next 366 days",
             at.rfc3339(),
             now.rfc3339()
         )));

@@ -1,4 +1,4 @@
-//! Times in answers and requests.
+//! Times in responses and requests.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::model::Timestamp;
 
-/// A time in an answer: RFC 3339 in UTC with milliseconds, `2026-01-31T09:00:00.000Z`.
+/// A time in a response: RFC 3339 in UTC with milliseconds, `2026-01-31T09:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Timestamp);
 
 impl Time {
-    /// The present.
+    /// The present time.
     pub(super) fn now() -> Self {
         Self(Timestamp::now())
     }
@@ -39,7 +39,7 @@ impl JsonSchema for Time {
     }
 }
 
-/// How callers write a time, for the document: what [`instant`] reads.
+/// The schema of a time in a request: what [`instant`] reads.
 #[derive(Debug)]
 pub(super) enum AnyTime {}
 
@@ -63,8 +63,8 @@ impl Serialize for Time {
     }
 }
 
-/// A time as callers write it: RFC 3339, or milliseconds since the Unix epoch. The error says what
-/// it must be.
+/// Reads a time in a request: RFC 3339 with an offset, or milliseconds since the Unix epoch. The
+/// error says what is accepted.
 pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
     let time = match value {
         Value::String(text) => text

@@ -1,4 +1,4 @@
-//! Between the gateway's model and the generated types.
+//! Conversions between the gateway's model and the generated types.
 
 use super::{
     bindings::{

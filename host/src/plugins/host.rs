@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{guest::Plugin, points::point::Exports, reported::ReportedVerdicts};
 use crate::model::ClientId;
 
-/// What became of one plugin at the start.
+/// The result of loading one plugin at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginReport {
@@ -35,7 +35,7 @@ pub struct PluginReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginState {
-    /// It does.
+    /// It is loaded.
     Loaded,
     /// It could not be loaded for this reason, and is not required.
     Failed(String),
@@ -112,7 +112,7 @@ impl PluginHost {
             .unwrap_or_default()
     }
 
-    /// What became of each plugin at the start.
+    /// The result of loading each plugin at the start.
     #[must_use]
     pub fn reports(&self) -> &[PluginReport] {
         &self.reports

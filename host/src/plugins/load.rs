@@ -1,4 +1,4 @@
-//! From a file and an entry of `gateway.toml` to a checked plugin.
+//! Loads and checks a plugin from its file and its entry in `gateway.toml`.
 
 use std::{
     fs, io,

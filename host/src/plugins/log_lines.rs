@@ -22,9 +22,9 @@ const MAX_VALUE: usize = 512;
 pub(super) struct LogLines {
     plugin: String,
     session: String,
-    /// Lines that are left.
+    /// The number of lines that may still be written.
     lines: u32,
-    /// Bytes that are left.
+    /// The number of bytes that may still be written.
     bytes: usize,
     dropped: u64,
 }

@@ -1,8 +1,8 @@
-//! Plugins: find, check, grant, limit, call. The only room that names wasmtime.
+//! Finds, checks, limits and calls plugins. The only module that names wasmtime.
 //!
-//! A plugin gets a fresh instance for every call, and nothing survives it: no state leaks between
-//! sessions, and no broken instance has to be recovered. What a plugin can reach is decided by the
-//! operator's grants alone. The extension points are listed in one place, `points/`.
+//! A plugin gets a fresh instance for every call, and nothing of an instance survives the call: no
+//! state leaks between sessions, and no broken instance has to be recovered. The operator's grants
+//! alone decide what a plugin can reach. The extension points are listed in one place, `points/`.
 
 mod bindings;
 mod cache;

@@ -4,7 +4,8 @@
 
 use wildmatch::WildMatchPattern;
 
-/// NUL, which no name has in it, in the place of a wildcard for one character: there is none.
+/// A pattern with `*` only. The type also requires a wildcard for a single character; NUL takes its
+/// place, because no name contains it.
 pub(super) type Pattern = WildMatchPattern<'*', '\0'>;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What the outbox asks of the plugins about a message on its way: the answers of two extension
-//! points as one trait.
+//! The trait through which the outbox asks the plugins about an outgoing message. It combines two
+//! extension points.
 
 use std::fmt::Debug;
 

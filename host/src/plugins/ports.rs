@@ -1,8 +1,8 @@
-//! What all extension points have in common for other rooms, and what the plugins need of other
-//! rooms.
+//! The types that all extension points share with other modules, and the storage that plugins need
+//! from them.
 //!
-//! Plain values and traits without wasmtime. What one extension point takes and gives is in its
-//! file below `points/`; `store` implements [`KvStore`] and never sees a guest.
+//! Plain values and traits without wasmtime. The types of a single extension point are in its file
+//! below `points/`. `store` implements [`KvStore`] and knows nothing of wasm instances.
 
 use std::{fmt::Debug, time::Duration};
 

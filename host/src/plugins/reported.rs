@@ -1,6 +1,6 @@
-//! Which verdicts of monitored plugins were logged already.
+//! Remembers which verdicts of monitored plugins were logged already.
 //!
-//! A message that waits is judged again, and is one line of the log all the same.
+//! A waiting message is validated again, but its verdict is logged only once.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Loading all plugins when the gateway starts, and what is reported of each.
+//! Loads all plugins when the gateway starts, and reports the result for each.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::config;
 
-/// The most bytes of the reason why a plugin could not be loaded. All that is wrong with a
-/// configuration is in it.
+/// The most bytes of the reason why a plugin could not be loaded. It may list every fault of a
+/// configuration.
 const MAX_REASON: usize = 4096;
 
 impl PluginHost {

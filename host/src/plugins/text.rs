@@ -1,10 +1,11 @@
-//! Texts that a plugin says of itself, of a message or of a receiver, made safe for log lines,
-//! answers and rows.
+//! Texts that a plugin gives about itself, a message or a receiver, made safe for log lines,
+//! responses and database rows.
 //!
-//! They go far: into the log on an operator's terminal, answers of the API, rows of the database
-//! and pages that show them. So they are cut and escaped once, where they come in, and the types
-//! prove it: a [`PluginText`] is made in no other way. What a plugin makes of a message is not such
-//! a text: a body keeps its lines and has the limits of bodies.
+//! They reach the log on an operator's terminal, responses of the API, rows of the database and
+//! pages that show them. So they are cut and escaped once, where they enter the gateway, and the
+//! type guarantees it: a [`PluginText`] cannot be created in another way. The content of a message
+//! that a plugin creates is not such a text: it keeps its lines, and the limits of message bodies
+//! apply to it.
 
 use std::{fmt, ops::Deref};
 
@@ -20,7 +21,7 @@ const MAX_CODE: usize = 64;
 const MAX_TARGET: usize = 200;
 
 /// A text of a plugin for people: one line of at most 1 KiB, without control characters and
-/// characters that change the direction of reading.
+/// characters that change the writing direction.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PluginText(String);
@@ -60,8 +61,8 @@ impl From<&str> for PluginText {
 const ELLIPSIS: &str = "…";
 
 /// Whether a character can make a line look like something else: it ends the line, moves the
-/// cursor, changes colours or the direction of reading, or is invisible. The joiners that emojis
-/// and Persian need are not among them.
+/// cursor, changes colours or the writing direction, or is invisible. The joiners that emojis and
+/// Persian need are not among them.
 fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -135,7 +136,7 @@ impl std::str::FromStr for TargetName {
     }
 }
 
-/// What these types have in common: a text that is read and never changed.
+/// Implements what these types have in common: read access to the text.
 macro_rules! text {
     ($($name:ident),+) => {$(
         impl $name {

@@ -1,4 +1,4 @@
-//! All services together, as the API gets them.
+//! All services together, as they are passed to the API.
 
 use std::sync::Arc;
 
@@ -16,33 +16,33 @@ use super::{
     view::{Restricted, View},
 };
 
-/// One of each.
+/// One of each service.
 #[derive(Debug, Clone)]
 pub struct Services {
-    /// Sessions, looked at, made, told and taken away.
+    /// Creates, shows, controls and deletes sessions.
     pub sessions: Arc<dyn Sessions>,
     /// Linking by phone number.
     pub linking: Arc<dyn Linking>,
-    /// Passkeys that WhatsApp asks for.
+    /// Passkey ceremonies.
     pub passkeys: Arc<dyn Passkeys>,
-    /// Sending.
+    /// Accepts messages to be sent.
     pub sends: Arc<dyn Sends>,
-    /// Accepted messages, found and changed.
+    /// Lists, shows, cancels and retries accepted messages.
     pub messages: Arc<dyn Messages>,
-    /// One message to many.
+    /// Bulk orders.
     pub bulk: Arc<dyn BulkOrders>,
-    /// Pausing a session's sends.
+    /// Pausing and restrictions of a session's sending.
     pub sending: Arc<dyn SendingControl>,
-    /// What waits for another account.
+    /// Messages held because they were accepted for a previous account.
     pub held: Arc<dyn HeldMessages>,
     /// Deliveries of events.
     pub deliveries: Arc<dyn Deliveries>,
-    /// What operators and platforms ask.
+    /// Clean-up, metrics and readiness.
     pub maintenance: Arc<dyn Maintenance>,
 }
 
 impl Services {
-    /// The same as a key sees them that does not see everything.
+    /// The services as a restricted API key sees them.
     #[must_use]
     pub fn restricted(&self, view: &View) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! One message to many, and a report of what became of each.
+//! Bulk orders: one message to many recipients, and the state of each recipient.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -7,19 +7,20 @@ use async_trait::async_trait;
 use super::{registry::Registry, sends::SendFailure, view::Restricted};
 use crate::outbox::{BulkRecipient, BulkReport, BulkRequest, Idempotency, Outbox, StoreError};
 
-/// Bulk orders, as callers see them.
+/// Bulk orders, as API callers see them.
 #[async_trait]
 pub trait BulkOrders: Send + Sync + Debug + 'static {
-    /// The order that was taken in under that key before; none: the key is new.
+    /// The id of the order that was accepted under this key before; none when the key is new.
     async fn repeated(&self, key: &Idempotency) -> Result<Option<String>, SendFailure>;
 
-    /// Takes an order in; its name.
+    /// Accepts an order and returns its id.
     async fn create(&self, request: BulkRequest) -> Result<String, SendFailure>;
 
-    /// How far an order has come; none: there is none of that name.
+    /// The progress of an order; none when the id is unknown.
     async fn get(&self, id: &str) -> Result<Option<BulkReport>, StoreError>;
 
-    /// What became of the recipients of an order, from a place on.
+    /// The states of at most `limit` recipients of an order, from the index `from` on, optionally
+    /// only those in `state`.
     async fn recipients(
         &self,
         order: &BulkReport,
@@ -28,11 +29,12 @@ pub trait BulkOrders: Send + Sync + Debug + 'static {
         limit: u32,
     ) -> Result<Vec<BulkRecipient>, StoreError>;
 
-    /// Takes back what has not begun of an order; how many recipients that were.
+    /// Cancels the recipients of an order whose messages are not being sent yet, and returns their
+    /// number.
     async fn cancel(&self, order: &BulkReport) -> Result<u64, StoreError>;
 }
 
-/// The orders of the outbox.
+/// The bulk orders of the outbox.
 #[derive(Debug)]
 pub struct OutboxBulkOrders {
     registry: Arc<Registry>,
@@ -40,7 +42,7 @@ pub struct OutboxBulkOrders {
 }
 
 impl OutboxBulkOrders {
-    /// By the sessions of `registry`.
+    /// Bulk orders of the sessions in `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, outbox: Outbox) -> Self {
         Self { registry, outbox }
@@ -81,7 +83,7 @@ impl BulkOrders for OutboxBulkOrders {
 
 #[async_trait]
 impl BulkOrders for Restricted<dyn BulkOrders> {
-    /// A key's scope is the API key itself, so nobody finds what another one ordered.
+    /// Idempotency keys are separate for each API key, so no key finds another one's orders.
     async fn repeated(&self, key: &Idempotency) -> Result<Option<String>, SendFailure> {
         self.whole.repeated(key).await
     }

@@ -1,4 +1,4 @@
-//! Deliveries of events: found, looked at, delivered again, thrown away.
+//! Deliveries of events: lists, shows, retries and deletes them.
 
 use std::fmt::Debug;
 
@@ -10,10 +10,10 @@ use crate::{
     outbox::StoreError,
 };
 
-/// Deliveries, as callers see them.
+/// Deliveries, as API callers see them.
 #[async_trait]
 pub trait Deliveries: Send + Sync + Debug + 'static {
-    /// One page of deliveries, newest first, and where the next one begins.
+    /// One page of deliveries, newest first, and the cursor of the next page.
     async fn list(
         &self,
         filter: &DeliveryFilter,
@@ -21,22 +21,22 @@ pub trait Deliveries: Send + Sync + Debug + 'static {
         limit: u32,
     ) -> Result<(Vec<Letter>, Option<String>), StoreError>;
 
-    /// One delivery; none: there is none of that id.
+    /// One delivery; none when the id is unknown.
     async fn get(&self, id: &str) -> Result<Option<Letter>, StoreError>;
 
-    /// The receivers for which something waits or is dead, and those that fail.
+    /// The receivers with pending deliveries or dead letters, and those that fail.
     async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError>;
 
-    /// Makes a dead letter, or a delivery that waits, due now. False: it is neither.
+    /// Makes a dead letter or a pending delivery due now. False if it is neither.
     async fn retry(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// The same with all that is meant; how many.
+    /// Makes all selected deliveries due now, and returns their number.
     async fn retry_all(&self, filter: &DeliveryFilter) -> Result<u64, StoreError>;
 
-    /// Deletes a dead letter, or a delivery that waits. False: it is neither.
+    /// Deletes a dead letter or a pending delivery. False if it is neither.
     async fn purge(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// The same with all that is meant; how many.
+    /// Deletes all selected deliveries, and returns their number.
     async fn purge_all(&self, filter: &DeliveryFilter) -> Result<u64, StoreError>;
 }
 
@@ -81,7 +81,8 @@ impl Deliveries for EventDeliveries {
 }
 
 impl Restricted<dyn Deliveries> {
-    /// A delivery whose event is gone is nobody's.
+    /// Whether the key may see a delivery. One whose event is no longer in the log belongs to no
+    /// session that a restricted key could see.
     fn owns(&self, letter: &Letter) -> bool {
         self.view.sees_all()
             || letter

@@ -1,4 +1,5 @@
-//! What waits to be sent and was accepted for the account that a session had before.
+//! Held messages: they were accepted for a previous account of their session and wait for a
+//! decision.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -13,26 +14,26 @@ use crate::{
     outbox::{Held, Outbox},
 };
 
-/// What can be done with what was accepted for another account.
+/// What can be done with held messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldAction {
-    /// It leaves with the account that the session has now.
+    /// The session's present account sends them.
     Release,
-    /// It does not leave.
+    /// They are cancelled.
     Cancel,
 }
 
-/// Held messages, as callers see them.
+/// Held messages, as API callers see them.
 #[async_trait]
 pub trait HeldMessages: Send + Sync + Debug + 'static {
-    /// How much is held.
+    /// The number of held messages.
     async fn get(&self, client: &ClientId) -> Result<Held, SessionFailure>;
 
-    /// Releases or cancels it; how much it was.
+    /// Releases or cancels them, and returns their number.
     async fn change(&self, client: &ClientId, action: HeldAction) -> Result<Held, SessionFailure>;
 }
 
-/// What the outbox holds.
+/// The held messages of the outbox.
 #[derive(Debug)]
 pub struct OutboxHeld {
     registry: Arc<Registry>,
@@ -40,7 +41,7 @@ pub struct OutboxHeld {
 }
 
 impl OutboxHeld {
-    /// For the sessions of `registry`.
+    /// Held messages of the sessions in `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, outbox: Outbox) -> Self {
         Self { registry, outbox }

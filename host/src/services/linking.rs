@@ -10,13 +10,13 @@ use crate::{
     session::{PairingError, PairingView, SessionHandle},
 };
 
-/// Why there is no code.
+/// Why there is no pairing code.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LinkFailure {
     /// There is no such session.
     #[error("there is no session {0}")]
     Unknown(ClientId),
-    /// The session, or WhatsApp.
+    /// The session or WhatsApp refused.
     #[error(transparent)]
     Pairing(#[from] PairingError),
 }
@@ -31,11 +31,11 @@ pub trait Linking: Send + Sync + Debug + 'static {
         number: &PhoneNumber,
     ) -> Result<PairingView, LinkFailure>;
 
-    /// Gives that code up and shows QR codes again.
+    /// Cancels the code and returns to QR codes.
     async fn cancel(&self, client: &ClientId) -> Result<(), LinkFailure>;
 }
 
-/// Pairing codes of sessions.
+/// Pairing codes of the sessions in a registry.
 #[derive(Debug)]
 pub struct SessionLinking(pub Arc<Registry>);
 

@@ -1,4 +1,4 @@
-//! What operators and platforms ask: cleaning the session directory, metrics, readiness.
+//! Maintenance of the gateway: cleaning the session directory, metrics, readiness.
 
 use std::{
     fmt,
@@ -21,28 +21,30 @@ use crate::{
     store::Store,
 };
 
-/// The original service's age of what may go. Logins never do, however old.
+/// The age at which folders of unknown sessions may be removed, as in the original service. Logins
+/// are never deleted, however old.
 const ORPHAN_AGE: Duration = Duration::from_secs(7 * 86_400);
-/// A probe's answer is repeated for so long.
+/// How long the result of a readiness check is reused.
 const CHECKED_FOR: Duration = Duration::from_secs(1);
 
-/// Care of the gateway as a whole.
+/// Maintenance of the gateway as a whole.
 #[async_trait]
 pub trait Maintenance: Send + Sync + Debug + 'static {
-    /// Cleans the session directory, or only says what would be done.
+    /// Cleans the session directory, or only reports what would be done.
     async fn cleanup(&self, dry_run: bool) -> Result<Cleanup, String>;
 
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;
 
-    /// Whether the gateway can accept sends now, and why not.
+    /// Whether the gateway can accept messages now; the error says why not.
     async fn ready(&self) -> Result<(), StoreError>;
 }
 
-/// Cleans the session path, or says what would be done. Sessions with a browser are left alone.
+/// Cleans the session path, or only reports what would be done. Sessions with a browser are left
+/// alone.
 ///
 /// # Errors
-/// The system's words, when the path cannot be read.
+/// If the path cannot be read; the error is the system's message.
 pub async fn clean(root: &Path, registry: &Registry, dry_run: bool) -> Result<Cleanup, String> {
     let root = root.to_owned();
     let sessions = registry.all();
@@ -70,13 +72,13 @@ pub async fn clean(root: &Path, registry: &Registry, dry_run: bool) -> Result<Cl
         .map_err(|error| error.to_string())
 }
 
-/// This gateway's.
+/// The maintenance of this gateway.
 pub struct GatewayMaintenance {
     root: PathBuf,
     registry: Arc<Registry>,
     store: Store,
     metrics: PrometheusHandle,
-    /// What the database last said to a probe.
+    /// The result of the last readiness check, and when it was made.
     checked: Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
 
@@ -89,7 +91,7 @@ impl Debug for GatewayMaintenance {
 }
 
 impl GatewayMaintenance {
-    /// Of the session path `root`.
+    /// `root` is the session path.
     #[must_use]
     pub fn new(
         root: PathBuf,
@@ -118,18 +120,19 @@ impl Maintenance for GatewayMaintenance {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        // The path needs no key: however often it is asked, the database is asked once a second.
+        // The probe needs no API key, so the database is checked at most once a second, however
+        // often it is called.
         let mut last = self.checked.lock().await;
         match &*last {
             Some((at, result)) if at.elapsed() < CHECKED_FOR => result.clone(),
             _ => {
                 let result = self.store.check().await;
                 let before = last.as_ref().map(|(_, result)| result);
-                // Probes are told a code; the operator the cause, once.
+                // Probes get only a code; the cause is logged, once.
                 if let Err(error) = &result
                     && before != Some(&result)
                 {
-                    error!(%error, "the gateway is not ready: its database takes no writes");
+                    error!(%error, "the gateway is not ready: its database cannot be written");
                 }
                 *last = Some((Instant::now(), result.clone()));
                 result
@@ -144,7 +147,7 @@ impl Maintenance for Restricted<dyn Maintenance> {
         if self.view.sees_all() {
             self.whole.cleanup(dry_run).await
         } else {
-            Err("this key is for some sessions only".into())
+            Err("this key is limited to some sessions".into())
         }
     }
 

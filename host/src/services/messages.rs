@@ -1,4 +1,4 @@
-//! Accepted messages: found, looked at, taken back and taken up again.
+//! Accepted messages: lists, shows, cancels and retries them.
 
 use std::fmt::Debug;
 
@@ -10,25 +10,25 @@ use crate::{
     outbox::{ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, StoreError},
 };
 
-/// Accepted messages, as callers see them.
+/// Accepted messages, as API callers see them.
 #[async_trait]
 pub trait Messages: Send + Sync + Debug + 'static {
-    /// A message and what happened to it; none: there is none of that id.
+    /// A message and its history; none when the id is unknown.
     async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError>;
 
     /// One page of messages, newest first.
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError>;
 
-    /// The messages of that id, or of that idempotency key of a caller.
+    /// The messages with this id, or with this idempotency key of the caller `scope`.
     async fn search(&self, words: &str, scope: &str) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Takes back a message that has not begun.
+    /// Cancels a message that is not being sent yet.
     async fn cancel(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
 
-    /// Puts a message that ended without leaving back into the line.
+    /// Queues a message again that was not sent.
     async fn retry(&self, id: &OutboxId) -> Result<OutboxRow, ChangeError>;
 
-    /// Takes back every message of a session that has not begun; how many those were.
+    /// Cancels every message of a session that is not being sent yet, and returns their number.
     async fn purge(&self, client: &ClientId) -> Result<u64, StoreError>;
 }
 
@@ -102,7 +102,7 @@ impl Messages for Restricted<dyn Messages> {
         let mut listed = self.whole.list(&filter).await?;
         listed.rows.retain(|row| self.view.sees(&row.client));
         if filter.client.is_none() {
-            // Nobody knows whose they are.
+            // The session of an unreadable row is not known.
             listed.unreadable.clear();
         }
         Ok(listed)

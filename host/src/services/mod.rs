@@ -1,10 +1,9 @@
-//! What the running gateway does for its callers: a service for each use, over the outbox, the
-//! event log, the sessions and the store.
+//! The services that the running gateway offers to its API: one for each use, on top of the outbox,
+//! the event log, the sessions and the store.
 //!
-//! A service's file has the whole of it: what is asked and answered, the trait that handlers call,
-//! what stands behind it, and how a key of some sessions sees it. That last one is an
-//! implementation of the same trait, so a method without a decision about restricted keys does not
-//! compile.
+//! A service's file defines it completely: its types, the trait that handlers call, the
+//! implementation, and the view of a restricted key. That view implements the same trait, so a
+//! method without a decision about restricted keys does not compile.
 
 mod all;
 mod bulk;

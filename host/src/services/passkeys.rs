@@ -1,4 +1,4 @@
-//! Passkeys that WhatsApp asks for.
+//! Passkey ceremonies that WhatsApp requires.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -10,12 +10,12 @@ use crate::{
     session::{PasskeyError, PasskeyView, SessionHandle},
 };
 
-/// Where helper pages are reached.
+/// The public address of helper pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelperAddress {
-    /// Without a slash at the end.
+    /// The base URL, without a trailing slash.
     pub base: String,
-    /// It works for browsers of this machine alone, because nobody has said another address.
+    /// Whether it works only in browsers on this machine, because no other address is configured.
     pub local_only: bool,
 }
 
@@ -27,13 +27,13 @@ impl HelperAddress {
     }
 }
 
-/// Why nothing was done about a passkey.
+/// Why a call about a passkey failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PasskeyFailure {
     /// There is no such session.
     #[error("there is no session {0}")]
     Unknown(ClientId),
-    /// The session, the page, or what was brought.
+    /// The session, the page or the assertion caused it.
     #[error(transparent)]
     Passkey(#[from] PasskeyError),
 }
@@ -41,21 +41,21 @@ pub enum PasskeyFailure {
 /// Passkey ceremonies.
 #[async_trait]
 pub trait Passkeys: Send + Sync + Debug + 'static {
-    /// Gives the page of a session an assertion, JSON as a browser makes it.
+    /// Passes an assertion to the page of a session. It is JSON as a browser creates it.
     async fn answer(
         &self,
         client: &ClientId,
         assertion: &[u8],
     ) -> Result<PasskeyView, PasskeyFailure>;
 
-    /// A person says that the phone shows this code.
+    /// A person confirms that the phone shows this code.
     async fn confirm(&self, client: &ClientId, code: &str) -> Result<PasskeyView, PasskeyFailure>;
 
-    /// Gives a ceremony up.
+    /// Cancels a ceremony.
     async fn cancel(&self, client: &ClientId) -> Result<(), PasskeyFailure>;
 }
 
-/// The ceremonies of sessions.
+/// The ceremonies of the sessions in a registry.
 #[derive(Debug)]
 pub struct SessionPasskeys(pub Arc<Registry>);
 

@@ -1,8 +1,8 @@
-//! The sessions of this gateway: those of the configuration and those made through the API, made,
-//! told and taken away while it runs.
+//! The registry of this gateway's sessions: those of the configuration and those created through
+//! the API. It creates, controls and deletes sessions while the gateway runs.
 //!
-//! What people want (run or rest) is written down before it is done, so a restart does what was
-//! wanted last.
+//! Whether a session shall run is stored before it is started or stopped, so a restart restores
+//! what was wanted last.
 
 use std::{
     collections::BTreeMap,
@@ -29,49 +29,50 @@ use crate::{
     whatsapp::Launcher,
 };
 
-/// Sessions that start at the same time: more of them only slow each other down.
+/// The number of sessions that start at the same time. More would only slow each other down.
 const STARTS: usize = 2;
 
-/// What a session can be told.
+/// The actions on a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionAction {
-    /// Run, unless it does.
+    /// Start it unless it is running.
     Start,
-    /// Close the browser and rest.
+    /// Close its browser and leave it stopped.
     Stop,
-    /// Close the browser and start anew, forgetting earlier failures.
+    /// Close its browser, reset its failure count and start it again.
     Restart,
-    /// End the login at WhatsApp.
+    /// Log out at WhatsApp.
     Logout,
 }
 
-/// Why a session did not do what it was told.
+/// Why a session could not be changed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SessionFailure {
     /// There is no such session.
     #[error("there is no session {0}")]
     Unknown(ClientId),
-    /// There is one already.
+    /// A session with this id exists already, or one whose id differs in case only.
     #[error("there is a session {0} already")]
     Exists(ClientId),
-    /// It is not the API's to delete.
+    /// The session is named in the configuration, so the API cannot delete it.
     #[error("the session {0} is named in the configuration; remove it there")]
     Named(ClientId),
-    /// The login was not ended.
+    /// The logout failed.
     #[error(transparent)]
     Logout(#[from] LogoutError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system's words.
+    /// Another failure, with the system's message.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Shows somebody what a session needs, as long as it runs.
+/// Starts a task that shows people what a session needs (a QR code, for instance). It ends with the
+/// session.
 type Show = dyn Fn(&SessionHandle) -> JoinHandle<()> + Send + Sync;
 
-/// The sessions that run or rest.
+/// All sessions, running or stopped.
 pub struct Registry {
     config: Arc<Config>,
     store: Store,
@@ -82,7 +83,7 @@ pub struct Registry {
     starts: Arc<Semaphore>,
     show: Box<Show>,
     running: RwLock<BTreeMap<ClientId, Running>>,
-    /// Making and taking away go one after the other.
+    /// Serializes creations and deletions.
     changing: Mutex<()>,
 }
 
@@ -97,12 +98,13 @@ impl fmt::Debug for Registry {
 #[derive(Debug)]
 struct Running {
     handle: SessionHandle,
-    /// End by themselves when the supervisor does.
+    /// Tasks that end when the session's supervisor does.
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Registry {
-    /// None yet: see [`Self::restore`]. `show` is called for each session that comes up.
+    /// A registry without sessions; see [`Self::restore`]. `show` is called for each session that
+    /// is added.
     #[must_use]
     pub fn new(
         config: Arc<Config>,
@@ -127,10 +129,10 @@ impl Registry {
         }
     }
 
-    /// Brings up those of the configuration and those that were made before.
+    /// Adds the sessions of the configuration and those that were created through the API.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         let mut wishes: BTreeMap<ClientId, SessionWish> = self
             .store
@@ -153,7 +155,8 @@ impl Registry {
                 )
             })
             .collect();
-        // A wish for a session that the configuration no longer names has nothing to be about.
+        // A stored wish counts only for a session of the configuration or one created through the
+        // API.
         wishes.retain(|client, wish| wish.made && !wanted.contains_key(client));
         for (client, wish) in wishes {
             self.plugins.set_metadata(client.clone(), wish.metadata);
@@ -165,11 +168,12 @@ impl Registry {
                 session.metadata.clone().into_iter().collect(),
             );
         }
-        // Made before that was refused; a login is never lost for its name.
+        // Earlier versions did not refuse such names. The sessions are kept, because a login must
+        // not be lost because of its name.
         if let Some((one, other)) =
             ClientId::differ_in_case_only(&wanted.keys().collect::<Vec<_>>())
         {
-            warn!(%one, %other, "two sessions differ in upper and lower case only: move one of them to another name before a file system takes their profiles for one");
+            warn!(%one, %other, "the ids of two sessions differ in case only; rename one of them, because a file system that ignores case would use one profile folder for both");
         }
         for (client, wanted) in wanted {
             self.spawn(&client, wanted).await?;
@@ -205,7 +209,7 @@ impl Registry {
         Ok(())
     }
 
-    /// A session; none: there is no such session.
+    /// A session; none when it does not exist.
     #[must_use]
     pub fn get(&self, client: &ClientId) -> Option<SessionHandle> {
         self.running
@@ -215,10 +219,10 @@ impl Registry {
             .map(|running| running.handle.clone())
     }
 
-    /// A session that has to be there.
+    /// A session that must exist.
     ///
     /// # Errors
-    /// When it is not.
+    /// If it does not exist.
     pub(super) fn known(&self, client: &ClientId) -> Result<SessionHandle, SessionFailure> {
         self.get(client)
             .ok_or_else(|| SessionFailure::Unknown(client.clone()))
@@ -235,10 +239,11 @@ impl Registry {
             .collect()
     }
 
-    /// Ends what sessions had begun that are not there any more, once it is old.
+    /// Ends old messages that sessions which no longer exist had begun to send, and returns their
+    /// number.
     ///
     /// # Errors
-    /// When the database refuses.
+    /// If the database fails.
     pub async fn give_up_strays(&self) -> Result<u64, StoreError> {
         let there: Vec<ClientId> = self
             .all()
@@ -248,16 +253,16 @@ impl Registry {
         self.outbox.give_up_strays(&there).await
     }
 
-    /// Whether the session exists by the configuration.
+    /// Whether the configuration names the session.
     fn is_named(&self, client: &ClientId) -> bool {
         *client == self.config.sessions.default_client
             || self.config.sessions.session.contains_key(client)
     }
 
-    /// Makes a session that stays until it is deleted.
+    /// Creates a session, which exists until it is deleted.
     ///
     /// # Errors
-    /// When there is one of that name, or the database refuses.
+    /// If a session with this id exists already, or the database fails.
     pub async fn create(
         &self,
         client: ClientId,
@@ -265,7 +270,7 @@ impl Registry {
         metadata: Vec<(String, String)>,
     ) -> Result<(), SessionFailure> {
         let _turn = self.changing.lock().await;
-        // Their profiles would be one folder where the file system does not tell case.
+        // On a file system that ignores case, both profiles would be the same folder.
         if let Some(there) = self
             .all()
             .iter()
@@ -274,7 +279,7 @@ impl Registry {
             return Err(SessionFailure::Exists(there.client().clone()));
         }
         if self.store.session(&client).await?.is_none() {
-            // Whatever an earlier one of that name has left behind is not this one's.
+            // Whatever an earlier session with this id has left behind does not belong to this one.
             self.outbox
                 .login_ended(
                     &client,
@@ -292,14 +297,14 @@ impl Registry {
         self.store.wish_session(wish).await?;
         self.plugins.set_metadata(client.clone(), metadata);
         self.spawn(&client, start).await?;
-        info!(%client, start, "session made");
+        info!(%client, start, "session created");
         Ok(())
     }
 
-    /// Tells a session something.
+    /// Controls a session.
     ///
     /// # Errors
-    /// When there is none, the login could not be ended, or the database refuses.
+    /// If the session does not exist, the logout fails, or the database fails.
     pub async fn control(
         &self,
         client: &ClientId,
@@ -323,10 +328,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends a session that was made through the API.
+    /// Deletes a session that was created through the API.
     ///
     /// # Errors
-    /// When there is none, the configuration names it, or the database refuses.
+    /// If the session does not exist, the configuration names it, or the database fails.
     pub async fn delete(
         &self,
         client: &ClientId,
@@ -344,7 +349,7 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(client);
         for task in gone.into_iter().flat_map(|running| running.tasks) {
-            // Ends by itself; waited for, so that nothing is sent any more below.
+            // Waits for the task to end, so that nothing is sent during the steps below.
             let _ = task.await;
         }
         self.outbox
@@ -353,7 +358,8 @@ impl Registry {
         let (root, owner) = (self.config.sessions.path.clone(), client.clone());
         let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
         let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
-        // Nobody is asked any more about what it has begun: that is forgotten in its time.
+        // No page can tell the outcome of messages that it had begun to send, so they are ended
+        // too.
         self.outbox
             .login_ended(
                 client,

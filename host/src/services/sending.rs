@@ -1,4 +1,4 @@
-//! Whether a session may send: pausing it, and lifting what WhatsApp restricts.
+//! Control of a session's sending: pausing, resuming and lifting restrictions.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -13,20 +13,20 @@ use crate::{
     outbox::{Outbox, Sending},
 };
 
-/// The sending of sessions, as callers see it.
+/// The sending of sessions, as API callers see it.
 #[async_trait]
 pub trait SendingControl: Send + Sync + Debug + 'static {
-    /// Whether a session may send, and what WhatsApp does not let it do.
+    /// Whether a session may send, and WhatsApp's restrictions of its account.
     async fn get(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure>;
 
-    /// Pauses the sends of a session, or lets them go on.
+    /// Pauses or resumes the sending of a session.
     async fn pause(&self, client: &ClientId, pause: bool) -> Result<(), SessionFailure>;
 
-    /// Lets a session write to strangers again, whatever WhatsApp has said.
+    /// Lets a session write to new contacts again, whatever WhatsApp has reported.
     async fn lift(&self, client: &ClientId) -> Result<(), SessionFailure>;
 }
 
-/// The sending of the outbox.
+/// The sending control of the outbox.
 #[derive(Debug)]
 pub struct OutboxSending {
     registry: Arc<Registry>,
@@ -34,7 +34,7 @@ pub struct OutboxSending {
 }
 
 impl OutboxSending {
-    /// By the sessions of `registry`.
+    /// Control of the sessions in `registry`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, outbox: Outbox) -> Self {
         Self { registry, outbox }

@@ -1,4 +1,4 @@
-//! Sending: a call becomes an accepted message, and an answer as far as its caller wants to wait.
+//! Sending: accepts a message and waits for as much of its outcome as the caller wants.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -14,33 +14,34 @@ use crate::{
     session::Snapshot,
 };
 
-/// What became of it.
+/// The reply to a send.
 #[derive(Debug, Clone)]
 pub enum SendReply {
-    /// It has an outcome.
+    /// The message has an outcome.
     Done(Box<OutboxRow>, Outcome),
-    /// It is accepted, and as far as the call wanted to wait.
+    /// The message is accepted, and has reached the stage that the call waits for.
     Accepted(Accepted),
 }
 
-/// Why it was not accepted.
+/// Why a message was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SendFailure {
     /// There is no such session.
     #[error("there is no session {0}")]
     UnknownClient(ClientId),
-    /// The session cannot send now.
+    /// The session cannot send at the moment.
     #[error("the session is {state}: {reason}")]
     NotReady {
-        /// Where it stands.
+        /// Its state.
         state: SessionState,
-        /// Why.
+        /// The reason for its state.
         reason: String,
     },
-    /// It could not begin now, and the operator does not let callers wait.
+    /// The message would have to wait, and the operator does not let callers wait.
     #[error("{}", .0.reason)]
     HeldBack(HeldBack),
-    /// Template, plugin, key or database.
+    /// The outbox refused it: because of the template, a plugin, the idempotency key or the
+    /// database.
     #[error(transparent)]
     Refused(#[from] AcceptError),
 }
@@ -48,15 +49,16 @@ pub enum SendFailure {
 /// Accepts messages.
 #[async_trait]
 pub trait Sends: Send + Sync + Debug + 'static {
-    /// The answer to a send that was accepted under that key before; none: the key is new. `until`
-    /// is what its caller wants to know.
+    /// The reply to a message that was accepted under this key before; none when the key is new.
+    /// `until` is the stage to wait for.
     async fn repeated(
         &self,
         key: &Idempotency,
         until: Until,
     ) -> Result<Option<SendReply>, SendFailure>;
 
-    /// Accepts a send, and answers as soon as `until` is reached or the time for an answer is over.
+    /// Accepts a message, and replies when it has reached the stage `until` or the time limit is
+    /// over.
     async fn send(&self, request: SendRequest, until: Until) -> Result<SendReply, SendFailure>;
 }
 
@@ -65,12 +67,12 @@ pub trait Sends: Send + Sync + Debug + 'static {
 pub struct OutboxSends {
     registry: Arc<Registry>,
     outbox: Outbox,
-    /// How long a call waits for the outcome of its send.
+    /// How long a call waits for the outcome of its message.
     timeout: Duration,
 }
 
 impl OutboxSends {
-    /// By the sessions of `registry`; a call waits for `timeout`.
+    /// Sends by the sessions in `registry`; a call waits for at most `timeout`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, outbox: Outbox, timeout: Duration) -> Self {
         Self {
@@ -80,14 +82,14 @@ impl OutboxSends {
         }
     }
 
-    /// What becomes of an accepted send, as far as its caller wants to wait.
+    /// Waits until an accepted message has reached the stage `until`.
     async fn reply(
         &self,
         accepted: Result<Accepted, AcceptError>,
         until: Until,
     ) -> Result<SendReply, SendFailure> {
         let accepted = match accepted {
-            // Who does not wait for the outcome is told of the same send again.
+            // A caller that does not wait for the outcome gets the message that is in progress.
             Err(AcceptError::InFlight(id)) if until == Until::Accepted => {
                 self.outbox.accepted(&id).await?
             }
@@ -117,7 +119,7 @@ impl OutboxSends {
         })
     }
 
-    /// Why a send that somebody waits for cannot begin now.
+    /// Why a message whose caller waits cannot be sent now; none when it can.
     async fn refused_now(
         &self,
         request: &SendRequest,
@@ -167,7 +169,7 @@ impl Sends for OutboxSends {
 
 #[async_trait]
 impl Sends for Restricted<dyn Sends> {
-    /// A key's scope is the API key itself, so nobody finds what another one sent.
+    /// Idempotency keys are separate for each API key, so no key finds another one's messages.
     async fn repeated(
         &self,
         key: &Idempotency,

@@ -1,4 +1,4 @@
-//! Sessions: looked at, made, told and taken away.
+//! Sessions: creates, shows, controls and deletes them.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -17,23 +17,23 @@ use crate::{
     whatsapp::BrowserReport,
 };
 
-/// Transitions and health checks of a [`SessionInfo`].
+/// The most transitions, and the most health checks, of a [`SessionInfo`].
 const SHOWN: u32 = 20;
 
-/// Everything that is known of a session.
+/// All information about a session.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
-    /// Where it stands now.
+    /// Its present state.
     pub now: Snapshot,
     /// The last state transitions, newest first.
     pub transitions: Vec<Transition>,
     /// The last health checks, newest first.
     pub health: Vec<HealthCheck>,
-    /// The browser behind it; none: there is none.
+    /// Its browser; none while it has none.
     pub browser: Option<BrowserReport>,
     /// Its profile folder.
     pub profile: ProfileFacts,
-    /// Failed attempts after which it gives up.
+    /// The number of failed attempts after which it gives up.
     pub max_attempts: u32,
 }
 
@@ -42,25 +42,25 @@ pub struct SessionInfo {
 pub struct HealthCheck {
     /// When the check ended.
     pub at: Timestamp,
-    /// Everything answered and was as it should be.
+    /// Whether everything responded and was as expected.
     pub ok: bool,
-    /// What was found: a JSON object.
+    /// The findings: a JSON object.
     pub detail: Value,
 }
 
-/// Sessions, as callers see them.
+/// Sessions, as API callers see them.
 #[async_trait]
 pub trait Sessions: Send + Sync + Debug + 'static {
-    /// A session now; none: there is no such session.
+    /// The present state of a session; none when it does not exist.
     fn get(&self, client: &ClientId) -> Option<Snapshot>;
 
-    /// Every session now, by client id.
+    /// The present state of every session, ordered by id.
     fn all(&self) -> Vec<(ClientId, Snapshot)>;
 
-    /// Everything that is known of a session.
+    /// All information about a session.
     async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure>;
 
-    /// Makes a session that stays until it is deleted.
+    /// Creates a session, which exists until it is deleted.
     async fn create(
         &self,
         client: ClientId,
@@ -68,11 +68,11 @@ pub trait Sessions: Send + Sync + Debug + 'static {
         metadata: Vec<(String, String)>,
     ) -> Result<(), SessionFailure>;
 
-    /// Tells a session something; what is wanted is remembered across restarts.
+    /// Controls a session. Whether it shall run is remembered across restarts.
     async fn control(&self, client: &ClientId, action: SessionAction)
     -> Result<(), SessionFailure>;
 
-    /// Ends a session that was made through the API.
+    /// Deletes a session that was created through the API.
     async fn delete(&self, client: &ClientId, fate: ProfileFate)
     -> Result<Cleanup, SessionFailure>;
 }
@@ -86,7 +86,7 @@ pub struct RegistrySessions {
 }
 
 impl RegistrySessions {
-    /// Those of `registry`, whose history is in `store`.
+    /// The sessions in `registry`, whose history is in `store`.
     #[must_use]
     pub fn new(settings: config::Sessions, registry: Arc<Registry>, store: Store) -> Self {
         Self {

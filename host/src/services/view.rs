@@ -1,16 +1,16 @@
-//! What an API key may see, and a service as it sees it.
+//! The view of an API key: what it may see, and the services restricted to that.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::registry::SessionFailure;
 use crate::{model::ClientId, session::Snapshot};
 
-/// What a key may see of the gateway.
+/// What an API key may see.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// The sessions that exist for it; none: all of them.
+    /// The sessions that exist for it; none means all of them.
     pub sessions: Option<BTreeSet<ClientId>>,
-    /// Whether it is shown what links a session: QR codes, pairing codes, passkeys.
+    /// Whether it may see what links a session: QR codes, pairing codes, passkeys.
     pub may_link: bool,
 }
 
@@ -23,10 +23,10 @@ impl View {
             .is_none_or(|sessions| sessions.contains(client))
     }
 
-    /// Lets a call go on that is about a session.
+    /// Checks that a session exists for the key.
     ///
     /// # Errors
-    /// When the session does not exist for the key.
+    /// If it does not.
     pub fn session(&self, client: &ClientId) -> Result<(), SessionFailure> {
         if self.sees(client) {
             Ok(())
@@ -35,13 +35,14 @@ impl View {
         }
     }
 
-    /// Whether every session exists for it.
+    /// Whether every session exists for the key.
     #[must_use]
     pub fn sees_all(&self) -> bool {
         self.sessions.is_none()
     }
 
-    /// A session without what would let its reader link it.
+    /// The snapshot of a session as the key may see it: without `may_link`, everything that could
+    /// link the session is removed.
     #[must_use]
     pub fn shown(&self, mut now: Snapshot) -> Snapshot {
         if !self.may_link {
@@ -55,8 +56,7 @@ impl View {
     }
 }
 
-/// A service as a key sees it that does not see everything: what is of another session is not
-/// there.
+/// A service as a restricted key sees it: other sessions do not exist in it.
 #[derive(Debug)]
 pub struct Restricted<S: ?Sized> {
     pub(super) whole: Arc<S>,

@@ -1,8 +1,8 @@
-//! The daily cap: how many messages one recipient gets in one of their days.
+//! The daily cap: the most messages that one recipient gets per day of their time zone.
 //!
-//! A bare counter would count a message again when it is asked about again, at the moment of
-//! sending or in a retry. So a day's value is the list of the messages counted; it has at most as
-//! many entries as the cap.
+//! A message is validated again before it is sent and when it is retried, and a plain counter would
+//! then count it again. So the stored value of a day is the list of the counted messages, which has
+//! at most as many entries as the cap.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) fn refusal(
 ) -> Result<Option<Rejection>, Error> {
     let today = clock.local(leaves).date();
     let key = format!("cap/{}/{}", to.number().unwrap_or(&to.chat), today);
-    // What was counted while only the opaque id was known counts for the number too.
+    // Messages counted while only the opaque id was known count for the number too.
     let by_id = to
         .number()
         .and(to.lid.as_deref())
@@ -59,12 +59,12 @@ pub(crate) fn refusal(
     }))
 }
 
-/// The messages of a day.
+/// The subject ids of the messages counted on a day.
 fn subjects(key: &str, json: &[u8]) -> Result<Vec<String>, kv::Error> {
     serde_json::from_slice(json).map_err(|_| kv::Error::Corrupt(key.to_owned()))
 }
 
-/// The first minute of the recipient's next day, milliseconds since the epoch.
+/// The first minute of the recipient's next day, in milliseconds since the epoch.
 fn tomorrow(clock: &Clock, today: Date, leaves: u64) -> u64 {
     let minute = minute_of(leaves);
     // No day is longer than 25 hours.

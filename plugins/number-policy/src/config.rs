@@ -1,11 +1,12 @@
-//! The `[plugin.config]` table, as it is written.
+//! The `[plugin.config]` table as it is written.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wharf_plugin::ConfigIssues;
 
-/// The largest `daily_cap`: the ids of a day are one value in storage, read at every send.
+/// The largest `daily_cap`. It is limited because the ids of a day are one stored value, which is
+/// read for every message.
 const MOST_A_DAY: u16 = 1000;
 
 /// See `config.schema.json` for the meaning, unit and range of each key.
@@ -59,7 +60,7 @@ impl Config {
     }
 }
 
-/// What happens to a recipient whose number is not known (groups, channels, opaque ids).
+/// What happens to messages to recipients whose number is not known (groups, channels, opaque ids).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WithoutNumber {
@@ -76,7 +77,7 @@ pub(crate) struct Text {
     pub(crate) max_caption_length: Option<u32>,
 }
 
-/// One stretch of quiet hours.
+/// One period of quiet hours.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Window {
@@ -86,7 +87,7 @@ pub(crate) struct Window {
     pub(crate) days: Option<Vec<String>>,
 }
 
-/// Words that write and remove opt-outs.
+/// The words by which people opt out and in.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OptOut {

@@ -1,8 +1,8 @@
-//! Which numbers may be written to, when, and how often.
+//! Decides which numbers may be written to, when, and how often.
 //!
-//! The checks run from the cheapest and most final to the one that counts: the daily cap is asked
-//! last, so that a message refused for another reason takes nothing from it. Every check is about
-//! the moment the message leaves, which is `send_at` for a scheduled one.
+//! The checks run in order of cost. The daily cap is checked last, because it counts the message: a
+//! message that is refused for another reason must not be counted. Every check applies to the
+//! moment at which the message is sent, which is `send_at` for a scheduled one.
 
 mod cap;
 mod config;
@@ -96,8 +96,8 @@ impl Validator for NumberPolicy {
     }
 }
 
-/// Keeps the opt-out list: a received message that is nothing but one of the configured words
-/// writes or removes its sender. Nobody is told.
+/// Keeps the opt-out list: a received message that consists of one of the configured words adds or
+/// removes its sender. There are no targets, so nobody is notified.
 impl Notifier for NumberPolicy {
     fn route(&self, _: &CallContext, envelope: &Envelope) -> Result<Vec<String>, Error> {
         if let Some(opt_out) = &self.opt_out {

@@ -1,6 +1,7 @@
-//! Whether a number is one that may be written to: plausible, and on the right lists.
+//! Checks whether a number may be written to: it must be plausible and allowed by the lists.
 //!
-//! The more exact entry wins: a number before a prefix, and of two equal ones the block.
+//! The more specific entry wins: a number over a prefix, and a block over an equally specific
+//! permission.
 
 use wharf_plugin::{ConfigIssues, Rejection};
 
@@ -91,7 +92,7 @@ impl Numbers {
     }
 }
 
-/// Digits and zone of the place a number belongs to: the longest prefix in the table.
+/// The entry of the table with the longest prefix that matches the number.
 pub(crate) fn country(number: &str) -> Option<&'static (&'static str, u8, u8, &'static str)> {
     (1..=number.len().min(6)).rev().find_map(|length| {
         let prefix = number.get(..length)?;
@@ -100,7 +101,7 @@ pub(crate) fn country(number: &str) -> Option<&'static (&'static str, u8, u8, &'
     })
 }
 
-/// The digits of a number or prefix as people write it.
+/// The digits of a number or prefix as people write it; none, and an issue, when it is invalid.
 pub(crate) fn digits(text: &str, path: &str, issues: &mut ConfigIssues) -> Option<String> {
     let found: String = text.chars().filter(char::is_ascii_digit).collect();
     let clean = text

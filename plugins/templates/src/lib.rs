@@ -1,7 +1,8 @@
 //! Renders the templates of its configuration.
 //!
-//! Every body is compiled in `configure`, though an instance renders one: only so are mistakes told
-//! to the operator at load and not to a caller at night. Compiling a body takes microseconds.
+//! Every body is compiled in `configure`, although an instance renders only one: this way the
+//! operator learns of mistakes when the plugin is loaded, and not a caller later. Compiling a body
+//! takes microseconds.
 
 mod config;
 mod locale;
@@ -113,10 +114,10 @@ impl Templates {
         }
     }
 
-    /// The best locale there is: the one asked for, a more general one, or the default.
+    /// The best available locale: the requested one, a more general one, or the default.
     fn locale<'a>(&self, template: &'a Template, wanted: Option<&str>) -> Result<&'a str, Error> {
         let found = wanted.and_then(|wanted| locale::find(&template.bodies, wanted));
-        // `Config::check` saw to it that the default is there.
+        // `Config::check` has ensured that there is a body for the default locale.
         found
             .or_else(|| locale::find(&template.bodies, &self.config.default_locale))
             .ok_or_else(|| Error::Internal("the template has no body".into()))
@@ -152,7 +153,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Numbers and booleans as they are, text without formatting, nothing for null.
+/// Writes numbers and booleans as they are, neutralises formatting in text, and writes nothing for
+/// null.
 fn write_value(out: &mut impl std::fmt::Write, value: &Rendered) -> std::fmt::Result {
     use minijinja::value::ValueKind;
     match value.kind() {

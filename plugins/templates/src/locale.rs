@@ -1,8 +1,9 @@
-//! Finding a body by language: "lookup" of RFC 4647. `de-AT` is answered by `de-AT`, else by `de`.
+//! Finds a body by language with the "lookup" scheme of RFC 4647: `de-AT` matches `de-AT`,
+//! otherwise `de`.
 
 use std::collections::BTreeMap;
 
-/// What is wrong with a text that is no language tag.
+/// The issue of a text that is not a language tag.
 pub(crate) const NO_TAG: &str =
     "is no language tag; write one of BCP 47, such as \"de\" or \"pt-BR\"";
 
@@ -18,9 +19,10 @@ pub(crate) fn is_tag(text: &str) -> bool {
         })
 }
 
-/// The tag among the keys that answers `wanted` best, dropping parts of `wanted` from the end.
+/// The best matching tag among the keys. Subtags of `wanted` are removed from the end until one
+/// matches.
 pub(crate) fn find<'a, T>(bodies: &'a BTreeMap<String, T>, wanted: &str) -> Option<&'a str> {
-    // Many programs write `de_AT`.
+    // Many programs write `de_AT` instead of `de-AT`.
     let wanted = wanted.replace('_', "-");
     let mut range = wanted.as_str();
     loop {
@@ -28,7 +30,7 @@ pub(crate) fn find<'a, T>(bodies: &'a BTreeMap<String, T>, wanted: &str) -> Opti
             return Some(found);
         }
         range = range.rsplit_once('-')?.0;
-        // A single letter introduces an extension and means nothing without it.
+        // A single letter introduces an extension and has no meaning without it.
         if let Some((shorter, last)) = range.rsplit_once('-')
             && last.len() == 1
         {

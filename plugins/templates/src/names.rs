@@ -1,13 +1,13 @@
-//! Finds filters and tests that do not exist. The template engine tells of them only when a
-//! rendering comes by, which may be never until the one customer for whom an `if` holds.
+//! Finds filters and tests that do not exist. The template engine reports them only when rendering
+//! reaches them, which may first happen for the one customer to whom an `if` applies.
 
 use std::collections::BTreeSet;
 
 use minijinja::{Environment, ErrorKind};
 
-/// What is wrong with the filters and tests of a body.
+/// The issues with the filters and tests of a body.
 pub(crate) fn unknown(environment: &Environment<'_>, body: &str) -> Vec<String> {
-    // What stands between raw marks is text, whatever it looks like.
+    // Everything between `raw` and `endraw` is plain text, so a body with both is not checked.
     if body.contains("raw") && body.contains("endraw") {
         return Vec::new();
     }
@@ -34,7 +34,7 @@ impl Kind {
     }
 }
 
-/// Asking the engine is the only way to know what it has.
+/// Whether the engine has a filter or test. Evaluating an expression is the only way to find out.
 fn exists(environment: &Environment<'_>, (kind, name): (Kind, &str)) -> bool {
     let expression = match kind {
         Kind::Filter => format!("1|{name}"),
@@ -46,7 +46,7 @@ fn exists(environment: &Environment<'_>, (kind, name): (Kind, &str)) -> bool {
     !matches!(outcome, Err(error) if matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest))
 }
 
-/// The insides of `{{ }}` and `{% %}`.
+/// The contents of `{{ }}` and `{% %}`.
 fn tags(body: &str) -> impl Iterator<Item = &str> {
     let mut rest = body;
     std::iter::from_fn(move || {

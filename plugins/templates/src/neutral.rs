@@ -1,16 +1,16 @@
-//! Keeps a value from formatting the message it is put into.
+//! Keeps a value from formatting the message that it is inserted into.
 //!
-//! WhatsApp reads `*bold*`, `_italic_`, `~struck~`, backticks, and `>`, `*`, `-`, `1.` at the start
-//! of a line. A customer called `*Ada*` must not change a message, and must still read `*Ada*`: so
-//! markers stay, with an invisible word joiner (U+2060) on both sides, which takes them away from
-//! the text they would format.
+//! WhatsApp interprets `*bold*`, `_italic_`, `~struck~`, backticks, and `>`, `*`, `-`, `1.` at the
+//! start of a line. A customer called `*Ada*` must not change the formatting of a message, and must
+//! still read `*Ada*`. So markers are kept and get an invisible word joiner (U+2060) on both sides,
+//! which separates them from the text that they would format.
 
 use std::fmt::Write as _;
 
 /// U+2060: invisible, no width, no line break.
 const JOINER: char = '\u{2060}';
 
-/// The value as it may stand in a message.
+/// The value with its formatting markers neutralised.
 pub(crate) fn neutral(value: &str) -> String {
     let value = value.replace("\r\n", "\n");
     let mut out = String::with_capacity(value.len() + 16);
@@ -61,7 +61,7 @@ fn push_word(out: &mut String, word: &str) {
 mod tests {
     use super::neutral;
 
-    /// With `|` for the joiner, to be readable.
+    /// The result with `|` in place of the joiner, for readability.
     fn shown(value: &str) -> String {
         neutral(value).replace('\u{2060}', "|")
     }

@@ -1,4 +1,5 @@
-//! From what a caller gave to what a template sees: by name, by type, with defaults.
+//! Converts the variables that a caller gives to those that a template gets: checks names and
+//! types, and adds defaults.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use wharf_plugin::{RenderError, Value};
 
 use crate::config::{Kind, Template, Variable};
 
-/// Most UTF-16 units of a text without a limit of its own.
+/// The most UTF-16 units of a text variable without a `max_length`.
 const TEXT_LIMIT: usize = 1024;
 
-/// The variables of a template; one that is optional, not given and without default stays
+/// The variables of a template. An optional variable that is not given and has no default stays
 /// undefined.
 pub(crate) fn bind(
     template: &Template,
@@ -78,7 +79,7 @@ fn of_value(variable: &Variable, value: &Value) -> Result<Bound, String> {
     }
 }
 
-/// A value of a variable's type from JSON, as defaults are written.
+/// Converts a default, which is JSON, to a value of the variable's type.
 pub(crate) fn of_json(variable: &Variable, json: &serde_json::Value) -> Result<Bound, String> {
     use serde_json::Value as Json;
     match (variable.kind, json) {
@@ -117,7 +118,7 @@ fn expectation(kind: Kind) -> String {
     .to_owned()
 }
 
-/// JSON as templates see it. Numbers beyond 64 bits become floating point.
+/// Converts JSON to a template value. Numbers beyond 64 bits become floating point.
 fn of_any(json: &serde_json::Value) -> Bound {
     use serde_json::Value as Json;
     match json {

@@ -1,4 +1,5 @@
-//! The README's example is one an operator can paste, and every key of the schema is in the README.
+//! Tests that the README's example is a valid configuration and that the README has every key of
+//! the schema.
 
 #![allow(
     clippy::unwrap_used,

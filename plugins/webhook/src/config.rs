@@ -1,11 +1,11 @@
-//! The `[plugin.config]` table, and what can be wrong with it beyond its schema.
+//! The `[plugin.config]` table, and the checks that its schema cannot express.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wharf_plugin::ConfigIssues;
 
-/// Headers this plugin or the host set themselves.
+/// Headers that this plugin or the host sets.
 const RESERVED: [&str; 6] = [
     "content-type",
     "content-length",
@@ -44,7 +44,7 @@ pub(crate) struct Target {
     pub(crate) retry: Retry,
 }
 
-/// When a failed delivery is tried again.
+/// When a failed delivery is retried.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retry {

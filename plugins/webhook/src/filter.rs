@@ -1,8 +1,8 @@
-//! Which target wants which event, and under which name it arrives.
+//! Decides which targets an event goes to, and under which name each of them gets it.
 //!
-//! WAHA calls some events by other names than the gateway, and some by two: a message somebody sent
-//! is `message` and `message.any`. A target gets each event once, under the first of its names that
-//! the target asked for.
+//! WAHA has other names for some events than the gateway, and two for some: a received message is
+//! both `message` and `message.any`. A target gets each event once, under the first of its names
+//! that the target has requested.
 
 use wharf_plugin::{Envelope, Event};
 use wildmatch::WildMatchPattern;
@@ -16,7 +16,7 @@ fn names(envelope: &Envelope) -> Vec<&str> {
         Event::MessageSent(_) => vec!["message.any"],
         Event::MessageReceived(message) if message.from_me => vec!["message.any"],
         Event::MessageReceived(_) => vec!["message", "message.any"],
-        // An acknowledgement needs an id to speak of.
+        // An acknowledgement needs the id of a message.
         Event::MessageFailed(failure) if failure.id.is_some() => vec!["message.ack"],
         Event::MessageFailed(_) | Event::MessageAck(_) | Event::Qr(_) | Event::Other(_) => {
             Vec::new()
@@ -28,7 +28,7 @@ fn names(envelope: &Envelope) -> Vec<&str> {
     names
 }
 
-/// The name under which this target gets this event; none when it does not want it.
+/// The name under which this target gets this event; none when the target does not want it.
 pub(crate) fn event_name<'a>(target: &Target, envelope: &'a Envelope) -> Option<&'a str> {
     // Whoever has the code can link a phone: a wildcard is no request for it.
     let is_credential =
@@ -54,9 +54,9 @@ pub(crate) fn wants_session(target: &Target, session: &str) -> bool {
         .any(|pattern| matches(pattern, session))
 }
 
-/// Whether a text fits a pattern in which each `*` stands for any characters, or none, as in the
-/// gateway's own configuration. NUL, which no name has in it, takes the place of a wildcard for one
-/// character.
+/// Whether a text matches a pattern in which each `*` stands for any number of characters, as in
+/// the gateway's own configuration. The type also requires a wildcard for a single character; NUL
+/// takes its place, because no name contains it.
 fn matches(pattern: &str, text: &str) -> bool {
     WildMatchPattern::<'*', '\0'>::new(pattern).matches(text)
 }

@@ -1,7 +1,8 @@
-//! Tells web services of events, in the shape clients of WAHA know.
+//! Sends events to web services, in the format that clients of WAHA expect.
 //!
-//! Three pure functions: who is told (`filter`), what the call looks like (`payload`, signed), and
-//! what an answer means (`retry`). The host stores, sends and repeats; nothing is kept here.
+//! The plugin has three pure parts: which targets get an event (`filter`), what the signed request
+//! contains (`payload`), and what a response means (`retry`). The host stores, sends and retries;
+//! the plugin has no state.
 
 mod config;
 mod filter;
@@ -22,7 +23,7 @@ pub use config::Config;
 use config::Target;
 use payload::{Account, Environment};
 
-/// Tells integrations which wire format to expect; the payloads are those of this engine.
+/// Tells clients which of WAHA's engines the payloads follow.
 const ENGINE: &str = "WEBJS";
 
 /// The plugin.
@@ -35,7 +36,7 @@ impl Plugin for Webhook {
     const INFO: Info = Info::new(
         "webhook",
         env!("CARGO_PKG_VERSION"),
-        "Tells web services of events, in the shape WAHA clients know.",
+        "Sends events to web services, in the format that clients of WAHA expect.",
     )
     .config_schema(include_str!("../config.schema.json"))
     .events(&["*"]);
@@ -109,31 +110,31 @@ impl Notifier for Webhook {
     }
 }
 
-/// One event, as a target gets it.
+/// An event as a target gets it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookBody"))]
 struct Body<'a> {
-    /// The event's id, the same on every attempt and for every target: what a receiver knows a
-    /// repetition by.
+    /// The event's id, the same on every attempt and for every target. Receivers can use it to
+    /// recognise repetitions.
     id: &'a str,
     /// When it happened, in milliseconds since the Unix epoch; the same on every attempt.
     timestamp: u64,
-    /// The name of the event, the first that the target asked for.
+    /// The first of the event's names that the target has requested.
     event: &'a str,
     /// The session's id.
     session: &'a str,
-    /// The pairs that the session was made with.
+    /// The pairs that the operator has set for the session.
     metadata: BTreeMap<&'a str, &'a str>,
-    /// The account of the session; null as long as it is not known.
+    /// The account of the session; null while it is not known.
     me: Option<Account>,
     /// What happened; its fields depend on `event`.
     #[cfg_attr(test, schemars(with = "serde_json::Map<String, Value>"))]
     payload: Value,
     /// The gateway.
     environment: Environment<'a>,
-    /// Tells integrations which wire format to expect: `WEBJS`.
+    /// Tells clients which of WAHA's engines the payload follows: always `WEBJS`.
     engine: &'static str,
-    /// The event was found again after an outage rather than seen live.
+    /// Whether the event was found after an outage and not observed when it happened.
     replayed: bool,
 }
 
@@ -142,8 +143,8 @@ fn body(ctx: &CallContext, target: &Target, envelope: &Envelope) -> Result<Vec<u
     let body = Body {
         id: &envelope.id,
         timestamp: envelope.at,
-        // A target whose filter changed since the event was routed gets the first name the event
-        // has.
+        // A target whose filter has changed since the event was routed gets the first of the
+        // event's names.
         event: filter::event_name(target, envelope).unwrap_or_else(|| filter::first_name(envelope)),
         session: &ctx.session,
         metadata: envelope

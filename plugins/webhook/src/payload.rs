@@ -1,8 +1,8 @@
-//! What an event says, in the words of WAHA.
+//! The payload of an event in WAHA's format.
 //!
-//! Clients of WAHA read fields without looking whether they are there, so those of a message are
-//! always all present: empty text rather than absent. The types here are also where the gateway's
-//! OpenAPI document has the bodies of webhooks from: a test makes `events.schema.json` of them.
+//! Clients of WAHA read fields without checking whether they exist, so the common fields of a
+//! message are always present, empty if necessary. A test generates `events.schema.json` from these
+//! types, which the gateway's OpenAPI document includes.
 
 pub(crate) mod ack;
 mod address;
@@ -26,8 +26,8 @@ use session::session_status;
     schemars(rename = "WebhookAccount")
 )]
 pub(crate) struct Account {
-    /// The number with `@c.us` where it is known, otherwise the opaque id with `@lid`; empty when
-    /// neither is.
+    /// The number with `@c.us` if it is known, otherwise the opaque id with `@lid`; empty if
+    /// neither is known.
     id: String,
     /// The opaque id, `…@lid`, when known.
     lid: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Account {
     push_name: String,
 }
 
-/// The gateway, in the place where WAHA describes itself.
+/// The gateway, in the field in which WAHA describes itself.
 #[derive(Debug, Serialize)]
 #[cfg_attr(
     test,
@@ -45,7 +45,7 @@ pub(crate) struct Account {
 pub(crate) struct Environment<'a> {
     /// The version of the gateway.
     version: &'a str,
-    /// As `engine` of the event.
+    /// The same as `engine` of the event.
     engine: &'a str,
     /// Always `CORE`.
     tier: &'a str,
@@ -53,11 +53,11 @@ pub(crate) struct Environment<'a> {
     browser: &'a str,
     /// Always `wharf`.
     platform: &'a str,
-    /// WAHA names a worker of a cluster here.
+    /// In WAHA a worker of a cluster; here without an id.
     worker: Worker,
 }
 
-/// A worker of a cluster; there is none.
+/// A worker of a cluster, which the gateway does not have.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookWorker"))]
 struct Worker {
@@ -68,7 +68,7 @@ struct Worker {
 /// The `payload` of the body.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
+/// If it cannot be serialized as JSON.
 pub(crate) fn of(envelope: &Envelope, session: &str) -> serde_json::Result<Value> {
     let me = me_id(envelope.account.as_ref());
     match &envelope.event {
@@ -82,7 +82,7 @@ pub(crate) fn of(envelope: &Envelope, session: &str) -> serde_json::Result<Value
         }
         Event::MessageAck(ack) => serde_json::to_value(acknowledgement(ack, me)),
         Event::MessageReceived(message) => serde_json::to_value(received_message(message, me)),
-        // An event the gateway itself does not model passes through as it is.
+        // An event that the plugin contract does not model is passed on unchanged.
         Event::Other(other) => {
             Ok(serde_json::from_str(&other.json).unwrap_or_else(|_| json!({"text": other.json})))
         }

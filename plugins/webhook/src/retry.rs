@@ -1,8 +1,8 @@
-//! What an attempt means: delivered, again later, or never.
+//! Judges an attempt: delivered, retry later, or give up.
 //!
-//! Only 410 is a receiver's word that it never wants to hear of the event. Everything else a person
-//! can mend on the receiver's side: a path that is missing between two versions, a token that has
-//! changed, an address that moved.
+//! Only 410 means that the receiver will never accept the event. Every other failure can be fixed
+//! by a person on the receiver's side: a path that is missing for a moment during an update, a
+//! changed token, an address that has moved.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use wharf_plugin::{AttemptResult, CallContext, HttpResponse, Judgement};
 
 use crate::config::{Policy, Retry};
 
-/// The longest a receiver may put us off with `Retry-After`.
+/// The longest `Retry-After` of a receiver that is honoured.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -> Judgement {
@@ -35,7 +35,7 @@ pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -
     Judgement::RetryAfter(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What a person can do about it.
+/// Advice on what a person can do about this status.
 fn advice(status: u16) -> &'static str {
     match status {
         300..=399 => ": redirects are not followed; set the target's url to where it leads",
@@ -57,7 +57,7 @@ fn delay(retry: &Retry, attempt: u32) -> Duration {
     Duration::from_secs(seconds.min(u64::from(retry.max_delay_seconds)))
 }
 
-/// `Retry-After`, as seconds or as a date.
+/// The time that the response requests with `Retry-After`, which is a number of seconds or a date.
 fn wish(answer: &HttpResponse, now: u64) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     if let Ok(seconds) = text.parse() {

@@ -1,7 +1,7 @@
-//! `events.schema.json`: the bodies of webhooks as JSON Schema, made from the types that are sent.
-//! The gateway's OpenAPI document has its webhooks from that file.
+//! `events.schema.json`: the bodies of webhooks as JSON Schema, generated from the types that are
+//! sent. The gateway's OpenAPI document includes the file.
 //!
-//! After a change of the types, `WEBHOOK_SCHEMA=write cargo test -p webhook` writes it anew.
+//! After a change of the types, `WEBHOOK_SCHEMA=write cargo test -p webhook` regenerates it.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -15,52 +15,61 @@ use crate::{
     },
 };
 
-/// Where the document that the schemas become part of has them.
+/// The place of the schemas in the OpenAPI document.
 const PLACE: &str = "/components/schemas";
 
-/// The file's text.
+/// The text of the file.
 fn made() -> String {
     let settings = SchemaSettings::draft2020_12()
         .for_serialize()
         .with(|settings| settings.definitions_path = PLACE.into());
     let mut schemas = settings.into_generator();
     let mut of = Of(&mut schemas, Map::new());
-    of.event::<Message<'_>>("message", "A message of somebody else arrived.");
-    of.event::<Message<'_>>("message.any", "A message arrived, or left, of whoever.");
+    of.event::<Message<'_>>("message", "Somebody else's message was received.");
+    of.event::<Message<'_>>(
+        "message.any",
+        "A message was received or sent, also one that the account itself wrote.",
+    );
     of.event::<Message<'_>>(
         "message.received",
-        "A message arrived, also one that the account's owner wrote on the phone.",
+        "A message was received, or written by the account's owner on another device.",
     );
     of.event::<Message<'_>>(
         "message.sent",
-        "WhatsApp's server took a message of the gateway.",
+        "WhatsApp's server has acknowledged a message of the gateway.",
     );
     of.event::<Message<'_>>(
         "message.failed",
-        "A message did not leave and will not; `error` says why.",
+        "A message was not sent and will not be; `error` says why.",
     );
-    of.event::<AckOrFailure>("message.ack", "A sent message came further, or failed.");
+    of.event::<AckOrFailure>(
+        "message.ack",
+        "A sent message reached a further level of acknowledgement, or failed.",
+    );
     of.event::<SessionStatus<'_>>(
         "session.status",
         "A session moved from one state to another.",
     );
-    of.event::<SessionStatus<'_>>("session.state", "The same, under the gateway's own name.");
-    of.event::<Qr<'_>>("session.qr", "A QR can be scanned. Only for a target that asks for it by this name, of a plugin with the grant `qr`.");
+    of.event::<SessionStatus<'_>>(
+        "session.state",
+        "The same as `session.status`, under the gateway's own name.",
+    );
+    of.event::<Qr<'_>>("session.qr", "A QR code can be scanned. Sent only to a target that names this event in full, and only if the plugin has the grant `qr`.");
     let events = of.1;
     let body = schemas.subschema_for::<Body<'_>>();
     let file = json!({"body": body, "events": events, "schemas": schemas.take_definitions(true)});
     serde_json::to_string_pretty(&file).expect("JSON") + "\n"
 }
 
-/// What `message.ack` is about.
+/// The payload of `message.ack`.
 #[derive(serde::Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "WebhookAckOrFailure")]
 #[expect(dead_code, reason = "it is only described")]
 enum AckOrFailure {
-    /// It came further.
+    /// The message reached a further level of acknowledgement.
     Ack(Ack<'static>),
-    /// It failed.
+    /// The message failed.
     Failed(Box<Message<'static>>),
 }
 
@@ -90,7 +99,7 @@ fn the_file_says_what_the_types_are() {
     );
 }
 
-/// The body, as the file says what it must be. Whoever tests what is sent asks here.
+/// Checks a body against the schema in the file. Tests of sent bodies use this.
 pub(crate) fn check(body: &Value) {
     let Value::Object(mut file) = serde_json::from_str(&made()).expect("the file") else {
         panic!("no object")

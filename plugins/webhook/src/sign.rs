@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
 
-/// HMAC-SHA-512 in lower-case hex.
+/// The HMAC-SHA-512 of a body in lower-case hexadecimal.
 pub(crate) fn hmac_sha512(key: &[u8], body: &[u8]) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     let mut mac = Hmac::<Sha512>::new_from_slice(key).expect("a key");

@@ -125,7 +125,7 @@ fn other(kind: &str, json: &str) -> Envelope {
     )
 }
 
-/// The body a target that wants `events` gets.
+/// The body that a target with these `events` gets.
 fn told(events: &[&str], envelope: &Envelope) -> Option<Value> {
     let host = Host::new();
     let plugin = webhook(json!([{"name": "a", "url": "https://example.com/", "events": events}]));

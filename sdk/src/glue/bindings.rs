@@ -1,4 +1,4 @@
-//! The generated types that every plugin needs: what the host offers, what all calls carry, and the
+//! The generated types that every plugin needs: the host's functions, the context of calls, and the
 //! lifecycle.
 
 #![allow(

@@ -1,5 +1,5 @@
-//! Conversions between the generated types and the plain ones that authors see: calls and messages.
-//! Contents have a file of their own, and so has each extension point.
+//! Conversions of calls and messages between the generated types and the types that authors see.
+//! The conversions of contents and of each extension point are in files of their own.
 
 use super::core::wharf::plugin::{calls, messages as wit};
 use crate::{Address, CallContext, Error, InboundMessage, OutboundMessage};

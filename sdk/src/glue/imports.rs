@@ -1,4 +1,4 @@
-//! What [`crate::host`] calls in a component.
+//! The backend of [`crate::host`] in a component: the functions that the host offers.
 
 use super::core::wharf::plugin::{kv, log as host_log, secrets};
 use crate::{

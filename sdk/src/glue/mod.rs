@@ -1,8 +1,9 @@
-//! What turns a plugin into a component. Not part of the public interface; exists in wasm only.
+//! The code that turns a plugin into a component. It is not part of the public interface and exists
+//! in wasm only.
 //!
-//! Each extension point has a private world of its own, so that a component exports exactly the
-//! points its author named: the component linker merges the worlds. They share the generated types
-//! of [`core`], which [`convert`] turns into the plain ones that authors see.
+//! Each extension point has a private world, so that a component exports exactly the points that
+//! its author has named: the component linker merges the worlds. They share the generated types of
+//! [`core`], which [`convert`] converts to the types that authors see.
 
 use std::{any::TypeId, marker::PhantomData, sync::OnceLock};
 
@@ -22,7 +23,7 @@ pub trait Instance: Plugin {
     fn cell() -> &'static OnceLock<Self>;
 }
 
-/// Answers the host's calls with a plugin.
+/// Implements the exports of a component by calling the plugin `P`.
 #[derive(Debug)]
 pub struct Exported<P>(PhantomData<P>);
 
@@ -33,8 +34,9 @@ pub(crate) fn instance<P: Instance>() -> Result<&'static P, Error> {
         .ok_or_else(|| Error::Internal("the host called the plugin before `configure`".into()))
 }
 
-/// Without a schema the host takes the plugin for one without configuration. So a plugin that has
-/// one gives at least the schema of any object, and its own type does the rest of the check.
+/// The JSON Schema of the plugin's configuration. Without a schema the host assumes that the plugin
+/// takes no configuration, so a plugin with a configuration and no schema gives one that allows any
+/// object; its `Config` type checks the rest.
 fn config_schema<P: Plugin>() -> Option<String> {
     let has_config = TypeId::of::<P::Config>() != TypeId::of::<NoConfig>();
     P::INFO

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use super::backend;
 
-/// How often a lost race is run again before giving up.
+/// How often [`update`] tries before it gives up.
 const RACES: usize = 16;
 
 /// A value with its version.
@@ -17,7 +17,7 @@ pub struct Entry {
     pub version: u64,
 }
 
-/// Why storage refused.
+/// Why the storage refused a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,11 +27,11 @@ pub enum Error {
     QuotaExceeded,
     /// The key or the value is too large.
     TooLarge,
-    /// The value under this key is not what the plugin writes there.
+    /// The value of this key is not one that the plugin writes.
     Corrupt(String),
-    /// Others wrote this key all the time.
+    /// Other calls kept writing this key.
     Contended(String),
-    /// The store failed.
+    /// The gateway's storage failed.
     Unavailable(String),
 }
 
@@ -69,27 +69,27 @@ impl From<Error> for crate::Error {
     }
 }
 
-/// The value and version of a key; none when it does not exist or its time ran out.
+/// The value and version of a key; none when it does not exist or has expired.
 ///
 /// # Errors
-/// [`Error`], like every function here.
+/// See [`Error`].
 pub fn get(key: &str) -> Result<Option<Entry>, Error> {
     backend::kv_get(key)
 }
 
-/// Writes a key, whatever it held. It disappears after `ttl`, counted from now.
+/// Writes a key unconditionally. It expires after `ttl`, counted from now.
 ///
 /// # Errors
-/// [`Error`].
+/// See [`Error`].
 pub fn set(key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), Error> {
     backend::kv_set(key, value, ttl.map(millis))
 }
 
-/// Writes a key only if nobody else did meanwhile: `expected` is the version read before, none
-/// means the key must not exist. True when the write happened.
+/// Writes a key only if it has not changed since it was read. `expected` is the version that was
+/// read; none means that the key must not exist. True if the key was written.
 ///
 /// # Errors
-/// [`Error`].
+/// See [`Error`].
 pub fn compare_and_set(
     key: &str,
     expected: Option<u64>,
@@ -102,7 +102,7 @@ pub fn compare_and_set(
 /// Deletes a key; a missing one is no error.
 ///
 /// # Errors
-/// [`Error`].
+/// See [`Error`].
 pub fn delete(key: &str) -> Result<(), Error> {
     backend::kv_delete(key)
 }
@@ -110,17 +110,17 @@ pub fn delete(key: &str) -> Result<(), Error> {
 /// At most `limit` keys after `cursor` that begin with `prefix`, in byte order.
 ///
 /// # Errors
-/// [`Error`].
+/// See [`Error`].
 pub fn list_keys(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
     backend::kv_list(prefix, cursor, limit)
 }
 
-/// Reads a key, lets `change` decide, and writes the outcome unless somebody else wrote meanwhile;
-/// then it reads and asks again. `change` answers the new value, or none to leave the key alone,
-/// and what to return.
+/// Reads a key, passes its value to `change`, and writes the result. If another call has written
+/// the key meanwhile, it reads and calls `change` again. `change` returns the new value, or none to
+/// leave the key as it is, and the value to return.
 ///
 /// # Errors
-/// [`Error::Contended`] when the race was lost 16 times; whatever `change` or the store refuse.
+/// [`Error::Contended`] after 16 attempts, and any error of `change` or of the storage.
 pub fn update<T>(
     key: &str,
     ttl: Option<Duration>,
@@ -139,11 +139,11 @@ pub fn update<T>(
     Err(Error::Contended(key.to_owned()))
 }
 
-/// Adds to a counter and returns its new value; a missing one counts from 0. The counter is decimal
-/// text, so that an operator can read and set it. Each addition starts its `ttl` anew.
+/// Adds to a counter and returns its new value; a missing counter starts at 0. It is stored as
+/// decimal text, so that an operator can read and set it. Each addition restarts its `ttl`.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when the key holds no number; else as [`update`].
+/// [`Error::Corrupt`] if the value is not a number; otherwise as [`update`].
 pub fn add(key: &str, by: u64, ttl: Option<Duration>) -> Result<u64, Error> {
     update(key, ttl, |value| {
         let count = match value {

@@ -1,9 +1,9 @@
-//! Log lines. They carry the plugin's and the session's name already; never put a message body, a
-//! secret or a QR text in one.
+//! Writes log lines. The host adds the names of the plugin and the session. Never log the text of a
+//! message, a secret or the text of a QR code.
 
 use super::backend;
 
-/// How much it matters.
+/// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Level {
@@ -19,22 +19,22 @@ pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     backend::log(level, message, fields);
 }
 
-/// A line for those who look for a fault.
+/// Writes a line for troubleshooting.
 pub fn debug(message: &str, fields: &[(&str, &str)]) {
     log(Level::Debug, message, fields);
 }
 
-/// A line about the normal course of things.
+/// Writes a line about normal operation.
 pub fn info(message: &str, fields: &[(&str, &str)]) {
     log(Level::Info, message, fields);
 }
 
-/// A line about something the operator should look at.
+/// Writes a line about something that the operator should look at.
 pub fn warn(message: &str, fields: &[(&str, &str)]) {
     log(Level::Warn, message, fields);
 }
 
-/// A line about something that failed.
+/// Writes a line about a failure.
 pub fn error(message: &str, fields: &[(&str, &str)]) {
     log(Level::Error, message, fields);
 }

@@ -1,7 +1,7 @@
-//! What the host offers a plugin: `log`, `kv`, `secrets`.
+//! The host's functions for plugins: `log`, `kv`, `secrets`.
 //!
-//! Each function has one body here and reaches a `backend`: the imports of the component in wasm,
-//! the in-memory host of [`crate::testing`] natively.
+//! Each function calls a `backend`: in wasm the imports of the component, natively the in-memory
+//! host of [`crate::testing`].
 
 pub mod kv;
 pub mod log;

@@ -1,4 +1,5 @@
-//! Values the operator named for this plugin in `grants.secrets`. Never logged, never in config.
+//! Secrets that the operator has granted to this plugin in `grants.secrets`. They are neither
+//! logged nor part of the configuration.
 
 use super::backend;
 

@@ -1,18 +1,18 @@
-//! `event-notification`: saying who is told of an event, and what the call looks like. The host
-//! makes the calls, stores one delivery per target before anything is sent, and keeps the dead
-//! letters.
+//! `event-notification`: decides which targets an event goes to, and what the HTTP calls look like.
+//! The host makes the calls, stores one delivery for each target before anything is sent, and keeps
+//! the dead letters.
 
 use crate::{CallContext, Envelope, Error, Plugin};
 
-/// Says who is told of an event, and what the call looks like.
+/// Decides which targets an event goes to, shapes the HTTP calls, and judges their results.
 pub trait Notifier: Plugin {
-    /// Names of the targets that want this event; empty when nobody does.
+    /// The names of the targets that this event goes to; empty when there are none.
     ///
     /// # Errors
-    /// A failure of the plugin itself; the host asks again.
+    /// A failure of the plugin itself. The host calls this function again later.
     fn route(&self, ctx: &CallContext, envelope: &Envelope) -> Result<Vec<String>, Error>;
 
-    /// Shapes the call for one target. Asked again for every attempt.
+    /// Shapes the call to one target. Called again for every attempt.
     ///
     /// # Errors
     /// A failure of the plugin itself.
@@ -23,7 +23,7 @@ pub trait Notifier: Plugin {
         envelope: &Envelope,
     ) -> Result<HttpRequest, Error>;
 
-    /// Says what an attempt means; `ctx.attempt` is the number of the attempt.
+    /// Judges the result of an attempt. `ctx.attempt` is the number of the attempt.
     ///
     /// # Errors
     /// A failure of the plugin itself.
@@ -50,7 +50,7 @@ pub struct HttpRequest {
     pub timeout_ms: Option<u32>,
 }
 
-/// What a target answered.
+/// The response of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpResponse {
     /// The HTTP status.
@@ -86,17 +86,17 @@ pub enum AttemptResult {
 pub enum Judgement {
     /// The event is delivered.
     Delivered,
-    /// Try again, no sooner than this many milliseconds from now.
+    /// The delivery is tried again, no sooner than this many milliseconds from now.
     RetryAfter(u64),
-    /// Will never succeed; the host moves it to the dead letters with this reason.
+    /// The delivery will never succeed; the host moves it to the dead letters with this reason.
     GiveUp(String),
 }
 
-/// What `export!` demands of a plugin with this extension point.
+/// Checks for `export!` that a plugin implements this extension point.
 #[doc(hidden)]
 pub const fn required<P: Notifier>() {}
 
-/// The generated types, in a component alone.
+/// The generated types; in a component only.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
     #![allow(

@@ -1,16 +1,16 @@
-//! `message-templating`: rendering named templates.
+//! `message-templating`: renders named templates.
 
 use crate::{CallContext, Content, Error, Plugin};
 
 /// Renders named templates.
 pub trait Templater: Plugin {
-    /// The templates that can be rendered.
+    /// The templates that the plugin can render.
     fn templates(&self) -> Vec<TemplateInfo>;
 
-    /// Renders one of them.
+    /// Renders a template.
     ///
     /// # Errors
-    /// What the caller has to change, or a failure of the plugin itself.
+    /// A fault of the request, or a failure of the plugin itself.
     fn render(&self, ctx: &CallContext, request: &RenderRequest) -> Result<Content, RenderError>;
 }
 
@@ -25,7 +25,7 @@ pub enum Value {
     Number(f64),
     /// True or false.
     Boolean(bool),
-    /// Anything nested, as JSON.
+    /// An object, an array or null, as JSON.
     Json(String),
 }
 
@@ -111,11 +111,11 @@ impl From<Error> for RenderError {
     }
 }
 
-/// What `export!` demands of a plugin with this extension point.
+/// Checks for `export!` that a plugin implements this extension point.
 #[doc(hidden)]
 pub const fn required<P: Templater>() {}
 
-/// The generated types, in a component alone.
+/// The generated types; in a component only.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
     #![allow(

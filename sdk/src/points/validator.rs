@@ -1,13 +1,14 @@
-//! `send-validation`: deciding whether an outbound message may leave.
+//! `send-validation`: decides whether an outbound message may be sent.
 
 use std::time::Duration;
 
 use crate::{CallContext, Error, OutboundMessage, Plugin};
 
-/// Decides whether an outbound message may leave.
+/// Decides whether an outbound message may be sent.
 pub trait Validator: Plugin {
-    /// Decides about one message. Asked when the message is accepted, and again at the moment of
-    /// sending when it was scheduled or waited long, with the same `subject_id`.
+    /// Decides about one message. Called when the message is accepted, and again with the same
+    /// `subject_id` before it is sent if it was scheduled, has waited long, or its chat has turned
+    /// out to be a different one.
     ///
     /// # Errors
     /// A failure of the plugin itself; what happens to the message then is the operator's
@@ -18,28 +19,28 @@ pub trait Validator: Plugin {
 /// The decision about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It may leave.
+    /// The message may be sent.
     Allow,
-    /// It may not.
+    /// The message may not be sent.
     Reject(Rejection),
-    /// This message is to be sent instead. The host refuses it without the operator's `may_modify`,
-    /// and when the recipient differs.
+    /// This message is to be sent instead. The host refuses that if the operator has not set
+    /// `may_modify`, or if the recipient differs.
     Modify(OutboundMessage),
 }
 
-/// Why a message may not leave.
+/// Why a message may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Stable, machine-readable, `snake_case`; becomes part of the API answer.
+    /// A stable, machine-readable code in `snake_case`, which becomes part of the API response.
     pub code: String,
-    /// The reason for people, one line.
+    /// The reason for people, in one line.
     pub reason: String,
-    /// When it may be tried again, in milliseconds from now.
+    /// When the message may be sent again, in milliseconds from now.
     pub retry_after_ms: Option<u32>,
 }
 
 impl Rejection {
-    /// A rejection without a time at which another try may succeed.
+    /// A rejection without a time at which to try again.
     #[must_use]
     pub fn new(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
@@ -49,7 +50,7 @@ impl Rejection {
         }
     }
 
-    /// Sets when it may be tried again. More than 49 days become 49 days.
+    /// Sets when the message may be sent again. More than 49 days become 49 days.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_ms = Some(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
@@ -63,11 +64,11 @@ impl From<Rejection> for Verdict {
     }
 }
 
-/// What `export!` demands of a plugin with this extension point.
+/// Checks for `export!` that a plugin implements this extension point.
 #[doc(hidden)]
 pub const fn required<P: Validator>() {}
 
-/// The generated types, in a component alone.
+/// The generated types; in a component only.
 #[cfg(target_family = "wasm")]
 pub mod bindings {
     #![allow(

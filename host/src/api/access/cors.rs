@@ -1,18 +1,18 @@
-//! Web pages of other origins that the operator lets call (`[api] cors_origins`).
+//! CORS: which web pages of other origins may call the API (`[api] cors_origins`).
 //!
-//! A preflight asks on behalf of a page and shows no key, so it is answered without one, but only
-//! for a page that may call: any other `OPTIONS` is a call like every other.
+//! A browser sends a preflight without the page's API key, so a preflight needs none. This holds
+//! only for allowed origins; any other `OPTIONS` request is handled like every other call.
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 const METHODS: &str = "GET, POST, DELETE";
 const HEADERS: &str =
     "content-type, authorization, x-api-key, idempotency-key, prefer, x-request-id";
-/// What a page may read of an answer beside what every page may.
+/// Response headers that a page may read in addition to those that browsers always expose.
 const EXPOSED: &str =
     "location, retry-after, preference-applied, x-request-id, www-authenticate, allow";
 
-/// Those pages.
+/// The allowed origins.
 #[derive(Debug)]
 pub(super) struct Cors {
     origins: Vec<HeaderValue>,
@@ -28,7 +28,7 @@ impl Cors {
         }
     }
 
-    /// The origin of the request, if it may call.
+    /// The request's `Origin` header, if it is an allowed origin.
     pub(super) fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         headers
             .get(header::ORIGIN)
@@ -41,7 +41,7 @@ impl Cors {
             && self.allowed(headers).is_some()
     }
 
-    /// Says in the answer to a request of `origin` that its page may read it.
+    /// Adds the CORS headers to a response. `origin` is the allowed origin of the request, if any.
     pub(super) fn decorate(
         &self,
         origin: Option<HeaderValue>,

@@ -1,5 +1,5 @@
-//! Every call goes through here: it is answered, refused, or given on to the routes as its key sees
-//! them.
+//! The guard: middleware that every request passes. It answers preflights, refuses requests that
+//! may not proceed, and passes the others to the routes with the view of their API key.
 
 use std::sync::Arc;
 
@@ -26,18 +26,20 @@ use crate::{
     services::View,
 };
 
-/// What [`guard`] knows.
+/// The state of [`guard`].
 #[derive(Debug)]
 pub(in crate::api) struct Guard {
     access: Access,
     app: App,
     calls: Calls,
-    /// The routes as each key sees them, where it does not see all.
+    /// For each key, by its index in `access.keys`: the routes over its restricted services. `None`
+    /// for a key without restrictions.
     views: Vec<Option<Router>>,
 }
 
 impl Guard {
-    /// Before `routes`, which share `app`.
+    /// A guard in front of `routes`. Each restricted key gets a copy of the routes whose state is
+    /// its restricted `app`.
     pub(in crate::api) fn new(
         access: Access,
         app: &App,
@@ -103,7 +105,7 @@ impl Guard {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let mut view = None;
-        // A call that is not in the table is in no router either.
+        // A call that is not in the table is not routed either, so it needs no check.
         let call = self.calls.find(matched, request.method());
         if let Some((place, rights)) = limited {
             call.map_or(Ok(()), |call| rights.check(call.need))?;
@@ -126,8 +128,9 @@ impl Guard {
         }
         let mut response = response?;
         if chunked {
-            // Where somebody before us went by a Content-Length beside it, what follows would be
-            // another's request.
+            // A proxy in front of the gateway may have used a Content-Length that the request had
+            // as well (request smuggling). The bytes that follow on this connection are therefore
+            // not trusted.
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -136,8 +139,8 @@ impl Guard {
     }
 }
 
-/// Gives the request to another router. What this one has noted of the path would there be taken
-/// for a path around it.
+/// Passes the request to the router of a restricted key. The extensions are removed, because axum
+/// would take the path matched by the first router for the prefix of a nested one.
 async fn seen_by(view: &Router, mut request: Request) -> Result<Response, ApiError> {
     let mut before = std::mem::replace(request.extensions_mut(), Extensions::new());
     if let Some(caller) = before.remove::<Caller>() {
@@ -172,8 +175,8 @@ pub(in crate::api) async fn guard(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    // For what pages embed without asking. Pages of `cors_origins` ask, and are answered all the
-    // same.
+    // Keeps other sites from embedding responses (`no-cors` requests). Pages of `cors_origins` use
+    // CORS requests, which this header does not affect.
     headers.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("same-origin"),
@@ -183,15 +186,16 @@ pub(in crate::api) async fn guard(
         is_preflight && status == StatusCode::NO_CONTENT,
         headers,
     );
-    // A body that was not read to its end ends the connection; a client that is not told would use
-    // it again and lose a call.
+    // The connection is closed when the request body was not read to its end. Without this header
+    // the client would send its next request on it and lose that request.
     if is_refused || status == StatusCode::PAYLOAD_TOO_LARGE {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// What programs before us may read in another way than we do.
+/// Refuses requests that a proxy in front of the gateway may interpret differently than the gateway
+/// does.
 pub(super) fn is_ambiguous(headers: &HeaderMap) -> Result<(), ApiError> {
     for name in [header::HOST, header::ORIGIN] {
         if headers.get_all(&name).iter().nth(1).is_some() {

@@ -1,7 +1,8 @@
-//! Without keys: who on this machine is answered.
+//! Access control of a gateway without API keys: which requests of this machine are answered.
 //!
-//! The address is loopback, so whoever connects is a program of this machine. Two of them speak for
-//! others: a browser, for whatever page it has open, and a reverse proxy, for whoever reaches it.
+//! The gateway then listens on a loopback address, so every client is a program of this machine.
+//! Two kinds of program act for somebody else and are refused: a browser, for any web page that it
+//! has open, and a reverse proxy, for its own clients.
 
 use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 
@@ -10,23 +11,23 @@ use crate::api::{
     extract::is_json,
 };
 
-/// Below it everything has a token of its own.
+/// The prefix of helper pages. Each of these paths contains its own token.
 pub(super) const HELPER: &str = "/passkey/";
-/// Paths that need no key, because a browser that opens them shows none and they say only what the
-/// source says.
+/// Paths that need no key: a browser that opens them sends none, and they contain nothing but what
+/// is in the source code.
 const REFERENCE: [&str; 2] = ["/openapi.json", "/docs"];
 const REFERENCE_PARTS: &str = "/docs/";
 
-/// Whether a path is of the document or of the page that shows it.
+/// Whether a path belongs to the OpenAPI document or to its reference page.
 pub(super) fn is_reference(path: &str) -> bool {
     REFERENCE.contains(&path) || path.starts_with(REFERENCE_PARTS)
 }
 
-/// What the operator has said about it.
+/// The operator's settings for access without API keys.
 #[derive(Debug)]
 pub(super) struct Local {
     cors_origins: Vec<String>,
-    /// Host of the address that people are told.
+    /// The host of the public address of helper pages.
     public_host: Option<String>,
 }
 
@@ -41,7 +42,7 @@ impl Local {
         }
     }
 
-    /// Whether it was called by the address that people are told.
+    /// Whether the request was sent to the public address of helper pages.
     pub(super) fn is_public(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let is_public = |host: &str| {
             self.public_host
@@ -58,7 +59,7 @@ impl Local {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
-        // A request to a proxy has the host in its first line too.
+        // The request line has a host too when the request has the form meant for a proxy.
         if !named(headers).is_some_and(|host| is_loopback(host.host()))
             || !uri.host().is_none_or(is_loopback)
         {
@@ -97,9 +98,9 @@ impl Local {
     }
 }
 
-/// Refuses what a page of another site makes a browser ask, which need not have an `Origin`:
-/// pictures, scripts, forms, links. A link may lead to a page for people; there is one, the passkey
-/// helper. Another port of this machine is the same site.
+/// Refuses requests that a page of another site makes the browser send without an `Origin` header:
+/// images, scripts, forms and links. A link may open the pages for people: the passkey helper and
+/// the API reference. Another port of this machine is the same site.
 pub(super) fn no_foreign_page(
     method: &Method,
     path: &str,

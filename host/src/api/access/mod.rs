@@ -1,11 +1,12 @@
-//! Who may call.
+//! Authentication and authorisation of API calls.
 //!
-//! With keys: whoever shows one, for what that key may do ([`super::route`]) and with the sessions
-//! that it may see ([`crate::services::View`]). Without (the bind is loopback then, or the gateway
-//! does not start): programs of this machine, but no web page that a browser of this machine has
-//! open, whatever name its host resolves to, and nobody who comes through a proxy.
+//! If API keys are configured, a call needs one of them. The key's scopes say which calls it may
+//! make ([`super::route`]), and its sessions what it can see ([`crate::services::View`]). Without
+//! keys the gateway listens on a loopback address only (otherwise it does not start) and answers
+//! programs of this machine. It then refuses web pages that a browser has open, also those whose
+//! host name resolves to this machine, and requests that came through a proxy.
 //!
-//! All of it is decided here, before a byte of the body is read.
+//! All of this is decided before a byte of the body is read.
 
 mod cors;
 mod guard;
@@ -37,11 +38,11 @@ use crate::{
     model::ClientId,
 };
 
-/// Paths that need no key: probes of a platform.
+/// Paths that need no key: the probes of container platforms and load balancers.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 const METRICS: &str = "/metrics";
 
-/// Names under which keys are put into addresses.
+/// Names of query parameters in which callers put API keys by mistake.
 const IN_ADDRESS: [&str; 7] = [
     "key",
     "apikey",
@@ -52,7 +53,7 @@ const IN_ADDRESS: [&str; 7] = [
     "access_token",
 ];
 
-/// Characters of a caller's own request id.
+/// The most characters of a request id that the caller gives.
 const MAX_REQUEST_ID: usize = 128;
 
 #[derive(Debug)]
@@ -63,16 +64,16 @@ pub(super) struct Access {
     cors: Cors,
 }
 
-/// One key.
+/// A configured API key.
 struct Known {
-    /// SHA-256 of it.
+    /// The SHA-256 of the key.
     digest: [u8; 32],
     caller: Caller,
-    /// None: it may do everything.
+    /// `None` for a key without restrictions.
     rights: Option<Rights>,
 }
 
-/// Without the digest: short keys can be found from it.
+/// Leaves the digest out: a short key can be found from it by trying.
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Known")
@@ -86,14 +87,14 @@ impl fmt::Debug for Known {
 struct Rights {
     name: String,
     scopes: Vec<Scope>,
-    /// None: all sessions.
+    /// `None` means all sessions.
     sessions: Option<BTreeSet<ClientId>>,
 }
 
-/// A call that may go on.
+/// A call that has passed authentication.
 struct Admitted<'a> {
     caller: Caller,
-    /// The place of its key, where that may not do everything.
+    /// The index and the rights of its key, if the key is restricted.
     limited: Option<(usize, &'a Rights)>,
 }
 
@@ -102,7 +103,7 @@ fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, ApiError> {
 }
 
 impl Access {
-    /// `public` is the address that people are told for helper pages.
+    /// `public` is the public address of helper pages.
     pub(super) fn new(settings: &config::Api, public: &str) -> Self {
         let known = |key: &config::Secret, rights| {
             let digest = key.digest();
@@ -158,7 +159,7 @@ impl Access {
         let path = uri.path();
         if self.keys.is_empty() {
             return if path.starts_with(HELPER) && self.local.is_public(uri, headers) {
-                // A person with a link, who may come through a proxy.
+                // A person who opens a link. The request may come through a proxy.
                 local::no_foreign_page(method, path, headers, false)?;
                 caller("helper")
             } else {
@@ -166,7 +167,7 @@ impl Access {
                 caller("local")
             };
         }
-        // A helper page needs no key but its token.
+        // The token in its path authorises a call of a helper page.
         if path.starts_with(HELPER) {
             return caller("helper");
         }
@@ -183,7 +184,7 @@ impl Access {
             },
             _ if open => caller("open"),
             Ok(None) if has_key_in_address(uri) => {
-                let message = "a key in the address is not read, because addresses stand in logs: send it as Authorization: Bearer <key>, or X-Api-Key: <key>, and make another one";
+                let message = "an API key in the query string is not accepted, because addresses are written to logs; replace the key, and send the new one as Authorization: Bearer <key> or X-Api-Key: <key>";
                 refuse(Code::ApiKeyInAddress, message)
             }
             Ok(None) => refuse(
@@ -194,7 +195,8 @@ impl Access {
         }
     }
 
-    /// Looks at every key and every byte, so that the time taken tells nothing.
+    /// The key with this digest and its index. Compares every key in constant time, so that the
+    /// duration says nothing about them.
     fn known(&self, digest: &[u8; 32]) -> Option<(usize, &Known)> {
         let is_same = |key: &Known| bool::from(key.digest.ct_eq(digest));
         self.keys
@@ -211,7 +213,7 @@ impl Access {
 }
 
 impl Rights {
-    /// Whether the key may make a call that needs this.
+    /// Checks that the key may make a call with this need.
     fn check(&self, need: Need) -> Result<(), ApiError> {
         let (scope, all) = match need {
             Need::Nothing | Need::Token => return Ok(()),
@@ -220,7 +222,7 @@ impl Rights {
         };
         if !self.scopes.contains(&scope) {
             let message = format!(
-                "this call needs the scope {:?}, which the key {:?} has not",
+                "this call needs the scope {:?}, which the key {:?} does not have",
                 scope.as_str(),
                 self.name
             );
@@ -228,7 +230,7 @@ impl Rights {
         }
         if all && self.sessions.is_some() {
             let message = format!(
-                "this call is about all sessions, and the key {:?} is for some of them",
+                "this call concerns all sessions, and the key {:?} is limited to some of them",
                 self.name
             );
             return refuse(Code::ScopeMissing, message);
@@ -237,13 +239,13 @@ impl Rights {
     }
 }
 
-/// The key that is shown. Two of them are none: whoever put the second one there may be another
-/// than who sent the first.
+/// The API key of the request. Two different keys are refused: a proxy may have added the second
+/// one.
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let several = || {
         refuse(
             Code::SeveralApiKeys,
-            "the request shows more than one key; send one, in one header",
+            "the request has more than one API key; send one key in one header",
         )
     };
     let one = |name: &str| {
@@ -279,8 +281,8 @@ fn has_key_in_address(uri: &Uri) -> bool {
     })
 }
 
-/// A caller's own request id goes into answers and logs, so it is short and plain, or a new one
-/// takes its place.
+/// Removes a caller's request id that is not 1 to 128 visible ASCII characters, or that is given
+/// more than once; a new one then takes its place. Ids appear in responses and log lines.
 pub(super) fn bounded_id(mut request: Request) -> Request {
     const NAME: HeaderName = HeaderName::from_static("x-request-id");
     let is_good = |value: &HeaderValue| {

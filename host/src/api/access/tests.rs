@@ -1,4 +1,4 @@
-//! Who is let in, with keys and without.
+//! Tests of access control, with API keys and without.
 
 use axum::response::IntoResponse;
 

@@ -1,5 +1,5 @@
-//! Bodies on their way: a request's has a deadline that grows with what has come, an answer's says
-//! when it is over.
+//! Body wrappers: the body of a request has a deadline that is extended by each byte received, and
+//! the body of a response notes when it ends.
 
 use std::{
     pin::Pin,
@@ -17,12 +17,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{limits::Limits, peer::Peer};
 
-/// A body came too slowly.
+/// The body was received too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the body came too slowly")]
 struct Late;
 
-/// The body of a request.
+/// The body of a request, with a deadline.
 #[derive(Debug)]
 pub(super) struct Arriving {
     body: Incoming,
@@ -47,14 +47,15 @@ impl Arriving {
         }
     }
 
-    /// Whether so little has come by now that no more is waited for.
+    /// Whether the deadline has passed: a fixed time, plus the time that the received bytes may
+    /// take at the minimum rate.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let began = *self.began.get_or_insert_with(Instant::now);
         let due = began
             + self.limits.body
             + Duration::from_millis(self.got.saturating_mul(1000) / self.limits.rate);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        // More may have come since it was set; then it is late later.
+        // Bytes received since the timer was set may have moved the deadline.
         while alarm.as_mut().poll(cx).is_ready() {
             if due <= Instant::now() {
                 return true;
@@ -109,7 +110,7 @@ impl Drop for Arriving {
     }
 }
 
-/// The body of an answer.
+/// The body of a response. When it is dropped, the response is in the connection's buffers.
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) body: Body,

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end.
+//! Serves one connection, from its first byte to its end.
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
@@ -27,15 +27,16 @@ use super::{
 };
 use crate::config::MAX_LARGE_BODY;
 
-/// Bytes of a request's header, and of what is read at a time.
+/// The most bytes of a request's header, and of the read buffer.
 const BUFFER: usize = 64 << 10;
-/// For a header on a connection that only a probe may have.
+/// The header deadline of a connection on which only probes are answered.
 const PROBE: Duration = Duration::from_secs(2);
-/// What is still coming is read and thrown away for so long after a refusal, and no more of it than
-/// a body may have: the system would else take the refusal back.
+/// After a refusal, the rest of the request is read and discarded for this long, and up to the size
+/// of the largest body. If the socket were closed with unread data, the kernel would reset the
+/// connection and the client might never see the refusal.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Answers on `socket` until either side has enough.
+/// Serves requests on `socket` until one side closes the connection.
 pub(super) async fn attend(
     socket: TcpStream,
     mut seat: Seat,
@@ -89,7 +90,8 @@ pub(super) async fn attend(
         let mut is_leaving = false;
         poll_fn(|cx| {
             let mut connection = Pin::new(&mut connection);
-            // Its end is not left to hyper, which would close the socket before all was read.
+            // hyper does not shut the socket down itself: it would close it before all input is
+            // read.
             if let Poll::Ready(end) = connection.poll_without_shutdown(cx) {
                 return Poll::Ready(Some(end));
             }
@@ -100,15 +102,15 @@ pub(super) async fn attend(
                 if peer.deadline(&limits).is_some() {
                     return Poll::Ready(None);
                 }
-                // What is being answered is answered to the end.
+                // A request in progress is answered to its end.
                 is_leaving = true;
                 connection.as_mut().graceful_shutdown();
                 if let Poll::Ready(end) = connection.poll_without_shutdown(cx) {
                     return Poll::Ready(Some(end));
                 }
             }
-            // The timer is set anew when the deadline comes nearer; when it moves away, the timer
-            // finds that out.
+            // The timer is reset only when the deadline has come nearer. If the deadline has moved
+            // further away, this is noticed when the timer fires.
             while let Some(deadline) = peer.deadline(&limits) {
                 if alarm.is_elapsed() || deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);
@@ -125,7 +127,7 @@ pub(super) async fn attend(
         .await
     };
     if let Some(end) = end {
-        // A request that hyper could not read was answered too.
+        // hyper has also answered a request that it could not parse.
         finish(
             connection.into_parts().io.into_inner().into_socket(),
             peer.is_unread() || end.is_err(),
@@ -135,7 +137,7 @@ pub(super) async fn attend(
     drop(seat);
 }
 
-/// Closes the connection so that the last answer arrives.
+/// Closes the connection in such a way that the last response arrives.
 async fn finish(mut socket: TcpStream, is_unread: bool) {
     let _ = socket.shutdown().await;
     if !is_unread {

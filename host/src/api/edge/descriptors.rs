@@ -1,15 +1,16 @@
-//! How many files and connections the system lets this process have.
+//! The limit of file descriptors, and the number of connections that follows from it.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More than anything here needs; some systems give a thousand million, over which older programs
-/// loop at their start.
+/// More descriptors than the gateway needs. Some systems allow 1,000,000,000, and child processes
+/// that close every possible descriptor at their start would take minutes.
 const ENOUGH: u64 = 65_536;
-/// What is not for callers: database, browsers, plugins, deliveries, the log.
+/// Descriptors reserved for the database, browsers, plugins, deliveries and the log.
 const OURS: usize = 256;
 
-/// Raises the limit of descriptors to what the system allows; the limit that holds then.
-/// Distributions give 1,024 to a program that does not ask for more.
+/// Raises the soft limit of file descriptors to the hard limit, to at most 65,536, and returns the
+/// limit that applies then (0 if it cannot be read). Most distributions give a program 1,024 unless
+/// it asks for more.
 pub fn raise() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 0;
@@ -21,8 +22,8 @@ pub fn raise() -> u64 {
     }
 }
 
-/// How many connections there may be: as many as are wanted, but never so many that nothing is left
-/// for us.
+/// The number of connections to allow: `wanted`, but at most what leaves enough descriptors for the
+/// gateway itself.
 pub(super) fn connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE)
         .ok()
@@ -31,7 +32,7 @@ pub(super) fn connections(wanted: usize) -> usize {
     wanted.min(below(limit)).max(1)
 }
 
-/// Of small limits, callers get half.
+/// The descriptors available for connections; half of them if the limit is small.
 fn below(limit: usize) -> usize {
     limit.saturating_sub(OURS).max(limit / 2)
 }

@@ -1,9 +1,10 @@
-//! Where connections come in: how many, and how long each may take for what.
+//! The HTTP listener: limits the number of connections and the time of each phase.
 //!
-//! Everybody who reaches the port can open connections, before any key is asked for. So their
-//! number is bounded below the descriptor limit, each has deadlines, and when the room is full the
-//! oldest that has asked nothing yet makes room. Should all be at work, a few more are let in of
-//! which only probes are answered: a busy gateway must not be restarted for it.
+//! Anybody who can reach the port can open connections before an API key is checked. So the number
+//! of connections is bounded below the descriptor limit, and each has deadlines. When all places
+//! are taken, the oldest connection without a request in progress is closed to make room. If all
+//! are busy, a few more are accepted on which only probes are answered, so that a platform does not
+//! restart a gateway that is merely busy.
 
 mod body;
 mod connection;
@@ -32,15 +33,15 @@ pub(super) use self::peer::{Crowded, Peer};
 use self::{limits::Limits, room::Room};
 use crate::config;
 
-/// Between two attempts to accept while the system has no room for a connection.
+/// The pause after a failed accept, for instance when no descriptor is free.
 const RETRY: Duration = Duration::from_millis(100);
-/// Until it is said again.
+/// How often that failure is logged.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves until `stop`, then finishes what is in flight.
+/// Serves connections until `stop` resolves, then waits for the requests in progress.
 ///
 /// # Errors
-/// When the listener has no address.
+/// If the listener's address cannot be read.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -59,7 +60,7 @@ pub async fn serve(
     )));
     info!(connections = room.most(), address = %listener.local_addr()?, "connections at a time");
     let closing = CancellationToken::new();
-    // Dropped, it ends every connection with it.
+    // Dropping this aborts every connection.
     let mut connections = JoinSet::new();
     pin!(stop);
     let mut said: Option<Instant> = None;
@@ -72,7 +73,7 @@ pub async fn serve(
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
-            // It had gone before it was accepted.
+            // The client had disconnected before the connection was accepted.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -83,7 +84,7 @@ pub async fn serve(
             }
             Err(error) => {
                 if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
-                    warn!(%error, "a connection cannot be accepted; it is tried again until it can");
+                    warn!(%error, "a connection cannot be accepted; retrying");
                     said = Some(Instant::now());
                 }
                 room.evict();
@@ -91,7 +92,8 @@ pub async fn serve(
                 continue;
             }
         };
-        // An answer must not wait for the acknowledgement of the one before.
+        // Without this, a small response would wait for the TCP acknowledgement of the previous
+        // one.
         drop(stream.set_nodelay(true));
         let seat = select! {
             biased;

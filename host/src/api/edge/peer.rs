@@ -1,7 +1,7 @@
-//! What one connection is doing, as far as its deadlines depend on it.
+//! The state of a connection on which its deadlines depend.
 //!
-//! Written by the connection's own task alone, and read by whoever looks for one to close; so plain
-//! stores are enough, and a request costs three of them and no timer.
+//! Only the connection's own task writes it; the code that looks for a connection to close reads
+//! it. So relaxed stores are enough, and a request costs three of them and no timer.
 
 use std::sync::{
     LazyLock,
@@ -12,37 +12,41 @@ use tokio::time::{Duration, Instant};
 
 use super::limits::Limits;
 
-/// What [`Peer`] counts its milliseconds from: long ago, because clocks of tests stand still.
+/// The origin of [`Peer`]'s timestamps. It lies an hour in the past, because tests pause their
+/// clocks, and a clock that was paused earlier must not lie before it.
 static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
     let now = std::time::Instant::now();
     Instant::from_std(now.checked_sub(Duration::from_secs(3600)).unwrap_or(now))
 });
 
-/// A request that came in while every place is taken: only probes are answered.
+/// Marks a request on a connection that was accepted while every place was taken: only probes are
+/// answered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api) struct Crowded;
 
-/// What it is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A header is coming, or is to come as the first thing.
+    /// A request header is being received, or the first one is awaited.
     Header,
-    /// Answered, and nothing has come since.
+    /// The last request was answered, and nothing was received since.
     Idle,
     /// A request is being read or answered.
     Busy,
 }
 
-/// One connection.
+/// The state of one connection.
 #[derive(Debug)]
 pub(in crate::api) struct Peer {
-    /// Milliseconds since [`EPOCH`] when the phase began, four times, and the phase.
+    /// When the phase began, in milliseconds since [`EPOCH`] shifted left by two bits, and the
+    /// phase in the low two bits.
     place: AtomicU64,
-    /// When it took nothing of its answer for the first time, plus one; 0: it takes it.
+    /// When the client first stopped accepting response bytes, in milliseconds since [`EPOCH`] plus
+    /// 1; 0 while it accepts them.
     stalled: AtomicU64,
-    /// Its body came too slowly.
+    /// A request body was received too slowly.
     late: AtomicBool,
-    /// A body was not read to its end.
+    /// A request body was not read to its end.
     unread: AtomicBool,
 }
 
@@ -61,7 +65,7 @@ impl Peer {
         }
     }
 
-    /// What it is doing, and for how many milliseconds.
+    /// The present phase, and for how many milliseconds it has lasted.
     pub(super) fn phase(&self) -> (Phase, u64) {
         let place = self.place.load(Relaxed);
         let phase = match place & 3 {
@@ -81,24 +85,25 @@ impl Peer {
         self.place.store(now() << 2 | code, Relaxed);
     }
 
-    /// Bytes have come: after a rest, the header of the next request.
+    /// Notes that bytes were received. If the connection was idle, they begin the next request
+    /// header.
     pub(super) fn read(&self) {
         if self.place.load(Relaxed) & 3 == 1 {
             self.enter(Phase::Header);
         }
     }
 
-    /// A header is complete.
+    /// Notes that a request header is complete.
     pub(super) fn asked(&self) {
         self.enter(Phase::Busy);
     }
 
-    /// The answer is in the connection's buffers.
+    /// Notes that the response is in the connection's buffers.
     pub(super) fn answered(&self) {
         self.enter(Phase::Idle);
     }
 
-    /// Whether what was written was taken.
+    /// Notes whether the socket accepted the bytes written.
     pub(super) fn wrote(&self, taken: bool) {
         let since = self.stalled.load(Relaxed);
         if taken && since != 0 {
@@ -112,7 +117,7 @@ impl Peer {
         self.late.store(true, Relaxed);
     }
 
-    /// Whether the body of the present request came too slowly.
+    /// Whether the body of the present request was received too slowly.
     pub(in crate::api) fn is_late(&self) -> bool {
         self.late.load(Relaxed)
     }
@@ -125,7 +130,8 @@ impl Peer {
         self.unread.load(Relaxed)
     }
 
-    /// When it is to be closed, unless something happens. None: it waits for us.
+    /// When the connection is closed unless its state changes before. None while the gateway works
+    /// on a request.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let at = |millis: u64, time: Duration| *EPOCH + Duration::from_millis(millis) + time;
         let stalled = self.stalled.load(Relaxed);

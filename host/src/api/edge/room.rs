@@ -1,4 +1,4 @@
-//! The places for connections, and who makes room when they are all taken.
+//! The places for connections, and the choice of a connection to close when all are taken.
 
 use std::{
     collections::HashMap,
@@ -9,10 +9,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::peer::{Peer, Phase};
 
-/// Places beside all others, for probes.
+/// Additional places, for probes only.
 const FOR_PROBES: usize = 16;
-/// A connection that has not asked anything is left alone for so many milliseconds: its first bytes
-/// may be on their way.
+/// Milliseconds for which a connection without a request is not evicted: its first bytes may be on
+/// their way.
 const GRACE: u64 = 500;
 
 /// All connections.
@@ -32,19 +32,19 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     peer: Arc<Peer>,
-    /// Dropped with the entry, which asks the connection to leave.
+    /// Dropped with the entry, which tells the connection to close.
     _stay: oneshot::Sender<()>,
 }
 
-/// A connection's place; given back when it is dropped.
+/// A connection's place, which is freed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
     id: u64,
     room: Arc<Room>,
     pub(super) peer: Arc<Peer>,
-    /// Only probes are answered.
+    /// Whether only probes are answered on this connection.
     pub(super) crowded: bool,
-    /// Resolves when somebody else needs the place.
+    /// Resolves when the connection is evicted.
     pub(super) leave: oneshot::Receiver<()>,
 }
 
@@ -72,14 +72,14 @@ impl Room {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place: a free one, that of a connection which has asked nothing, or one of those for
-    /// probes. Waits while there is none.
+    /// Waits for a place: a free one, that of an evicted connection, or one of those for probes.
     pub(super) async fn seat(self: &Arc<Self>) -> Seat {
         loop {
             if let Some(seat) = self.try_seat() {
                 return seat;
             }
-            // A silent connection grows old enough without telling anybody.
+            // Nothing signals that a silent connection has become old enough to be evicted, so this
+            // polls.
             let _ = tokio::time::timeout(
                 std::time::Duration::from_millis(GRACE / 4),
                 self.freed.notified(),
@@ -113,14 +113,15 @@ impl Room {
         })
     }
 
-    /// Closes the connection that is missed least. False: all are at work or new.
+    /// Evicts one connection. False if all are busy or too new.
     pub(super) fn evict(&self) -> bool {
         self.open().evict()
     }
 }
 
 impl Open {
-    /// Those that have sent no whole header come first, then those that rest; the oldest of them.
+    /// Evicts the oldest connection that has not sent a whole header, or if there is none the
+    /// oldest idle one.
     fn evict(&mut self) -> bool {
         let rank = |entry: &Entry| match entry.peer.phase() {
             (Phase::Header, age) if age >= GRACE => Some((1, age)),

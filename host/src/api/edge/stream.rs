@@ -1,4 +1,5 @@
-//! A socket that notes what comes and whether what goes is taken.
+//! A socket that notes in its [`Peer`] when bytes are received and whether written bytes are
+//! accepted.
 
 use std::{
     io,

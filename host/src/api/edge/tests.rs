@@ -1,4 +1,4 @@
-//! Connections against a router of their own, over real sockets.
+//! Tests of connections over real sockets, with a router of their own.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
-    /// Answers what was asked at `/slow`.
+    /// Lets the request to `/slow` be answered.
     go_on: Arc<Notify>,
 }
 
@@ -68,7 +68,7 @@ impl Running {
     }
 }
 
-/// What comes until the other side closes.
+/// Everything received until the server closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut all))
@@ -83,7 +83,7 @@ async fn a_slow_answer_is_not_cut_off_by_any_deadline_of_its_caller() {
     let running = start().await;
     let began = Instant::now();
     let mut slow = running.say(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    // One that came later and rests is closed meanwhile: the deadlines work.
+    // A later connection that is idle is closed meanwhile, which shows that the deadlines apply.
     let mut idle = running.say(ASK).await;
     assert!(rest(&mut idle).await.contains("quick"));
     let mut silent = running.say(b"").await;

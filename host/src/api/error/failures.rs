@@ -1,4 +1,5 @@
-//! What failures of the rooms below are to callers. Each is said once, whatever path was called.
+//! Conversions of the other modules' errors into API errors: one place for each, whatever path was
+//! called.
 
 use axum::http::StatusCode;
 
@@ -15,13 +16,14 @@ use crate::{
     whatsapp::{AssertionFault, PageError},
 };
 
-/// Seconds after which a lack of room is worth another try.
+/// `Retry-After` in seconds: for a lack of capacity, and for a full disk or a moved database.
 const BUSY: u64 = 1;
 const FULL: u64 = 60;
-/// WhatsApp does not say how long it makes no codes; minutes, as seen.
+/// WhatsApp does not say for how long it issues no pairing codes; as observed, it is minutes.
 const PAIRING: u64 = 300;
 
-/// Neither SQLite's words nor where the database lies: those are for the log.
+/// The message has neither SQLite's error text nor the path of the database: those go to the log
+/// only.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let answer = match &error {
@@ -45,7 +47,7 @@ impl From<StoreError> for ApiError {
                 Self::new(Code::Internal, INTERNAL)
             }
         };
-        // What another try may mend is told by the store itself, once, when it begins.
+        // The store itself logs temporary conditions, once when they begin.
         if answer.0.status == StatusCode::INTERNAL_SERVER_ERROR {
             answer.because(error)
         } else {
@@ -120,7 +122,8 @@ impl From<SendFailure> for ApiError {
                 of(Code::IdempotencyInFlight).with("id", id.0).after(BUSY)
             }
             SendFailure::Refused(AcceptError::KeyReused) => of(Code::IdempotencyKeyReused),
-            // Neither allowed nor refused: the gateway had no room to ask.
+            // The message was neither allowed nor refused: the gateway lacked the capacity to ask
+            // the plugin.
             SendFailure::Refused(AcceptError::Busy(_)) => of(Code::Busy).after(BUSY),
             SendFailure::Refused(AcceptError::Store(error)) => error.into(),
         }

@@ -1,5 +1,4 @@
-//! What callers are told when a call fails: one table of codes, one error type, one place that
-//! gives it its form.
+//! The errors of API calls: the table of codes, the error type, and the layer that renders it.
 
 mod codes;
 mod failures;

@@ -1,6 +1,6 @@
-//! The one error type of the API, without a form: guard, extractors and handlers say what is wrong,
-//! and [`super::render`] makes it the original service's envelope or a problem document, by the
-//! path that was called.
+//! The error type of the API. The guard, extractors and handlers return it, and [`super::render`]
+//! renders it as the original service's envelope or as a problem document, depending on the path of
+//! the request.
 
 use std::{any::Any, borrow::Cow};
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::codes::Code;
 use crate::model::FailureCode;
 
-/// What callers are told of an error whose words are for the operator.
+/// The message to callers for an error whose details are for the operator only.
 pub(in crate::api) const INTERNAL: &str =
     "something went wrong inside the gateway; its log says what, under this request's id";
 
@@ -29,11 +29,11 @@ pub(super) struct Details {
     pub(super) message: String,
     pub(super) members: Vec<Member>,
     pub(super) retry_after: Option<u64>,
-    /// For the log alone.
+    /// For the log only.
     pub(super) cause: Option<String>,
 }
 
-/// A fact beside the message, for programs.
+/// An additional machine-readable member of the error.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) name: &'static str,
@@ -55,19 +55,19 @@ impl ApiError {
         }))
     }
 
-    /// A plugin's refusal, under the code that the plugin gives it.
+    /// A rejection by a plugin, with the plugin's code.
     pub(in crate::api) fn rejected(code: String, reason: String) -> Self {
         let mut error = Self::new(Code::Rejected, reason);
         error.0.code = Cow::Owned(code);
         error
     }
 
-    /// Its caller is told nothing of `cause`, the log is.
+    /// An internal error. `cause` is logged and not sent to the caller.
     pub(in crate::api) fn internal(cause: impl ToString) -> Self {
         Self::new(Code::Internal, INTERNAL).because(cause)
     }
 
-    /// The path cannot be read.
+    /// The path is not valid UTF-8 after percent-decoding.
     pub(in crate::api) fn path_not_utf8() -> Self {
         Self::new(
             Code::InvalidPath,
@@ -75,37 +75,37 @@ impl ApiError {
         )
     }
 
-    /// A panic. Its words may quote anything; they go to the log by the panic hook, never to a
-    /// caller.
+    /// The response to a panic. The panic's message may quote anything, so only the panic hook
+    /// reports it, and the caller never gets it.
     pub(in crate::api) fn panicked(_: Box<dyn Any + Send>) -> Response {
         Self::internal("a panic; standard error says where").into_response()
     }
 
-    /// How a send ended that did not leave.
+    /// A send that ended without being sent.
     pub(in crate::api) fn not_sent(code: FailureCode, reason: String) -> Self {
         Self::new(code.into(), reason)
     }
 
-    /// What went wrong inside: for the log.
+    /// Sets the internal cause, for the log only.
     pub(in crate::api) fn because(mut self, cause: impl ToString) -> Self {
         self.0.cause = Some(cause.to_string());
         self
     }
 
-    /// A title other than that of its code.
+    /// Replaces the title of the code.
     pub(in crate::api) fn titled(mut self, title: &'static str) -> Self {
         self.0.title = title;
         self
     }
 
-    /// A status other than that of its code: what the framework refused keeps its own.
+    /// Replaces the status of the code: errors of the HTTP framework keep theirs.
     pub(super) fn of_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
         self
     }
 
-    /// Adds a fact for programs. A problem document has it as a member; the envelope has it in
-    /// `data`.
+    /// Adds a machine-readable member: a member of the problem document, or of `data` in the
+    /// envelope.
     pub(in crate::api) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.members.push(Member {
             name,
@@ -115,7 +115,7 @@ impl ApiError {
         self
     }
 
-    /// As [`Self::with`], for problem documents alone: the original service's clients do not expect
+    /// As [`Self::with`], for problem documents only: clients of the original service do not expect
     /// it.
     pub(in crate::api) fn with_in_problem(
         mut self,
@@ -130,7 +130,7 @@ impl ApiError {
         self
     }
 
-    /// Seconds after which another try may help; none: nobody knows.
+    /// Sets `Retry-After`, in seconds; none when the time is not known.
     pub(in crate::api) fn after(mut self, seconds: impl Into<Option<u64>>) -> Self {
         self.0.retry_after = seconds.into();
         self
@@ -149,7 +149,7 @@ impl ApiError {
     }
 }
 
-/// An answer without a body; [`super::render`] makes one.
+/// A response without a body; [`super::render`] adds it.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.0.status;

@@ -1,9 +1,9 @@
-//! The form of refusals. Below `/v1`, and on helper pages, a problem document (RFC 9457); elsewhere
+//! Renders errors: below `/v1` and on helper pages as a problem document (RFC 9457), elsewhere as
 //! the envelope of the original service.
 //!
-//! Handlers, the guard and extractors say what is wrong; which form it gets is decided here by the
-//! path, once, so nobody answers in the other layer's form by mistake. What went wrong inside is
-//! logged here, with the id of the request, and nowhere else: its caller gets that id and no more.
+//! The form depends on the path alone and is decided here only, so no handler can answer in the
+//! other layer's form by mistake. Internal causes are logged here only, with the id of the request;
+//! the caller gets that id and nothing more.
 
 use std::sync::Arc;
 
@@ -31,30 +31,30 @@ use crate::{
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// A refusal below `/v1`: a problem document.
+/// An error below `/v1`: a problem document.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Problem {
-    /// Always `about:blank`: `code` says what kind of problem it is.
+    /// Always `about:blank`: `code` identifies the kind of problem.
     r#type: &'static str,
-    /// The words of the HTTP status.
+    /// The text of the HTTP status.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// The stable name of the error, for programs.
+    /// The stable, machine-readable name of the error.
     code: String,
-    /// What is wrong with this call, for people.
+    /// What is wrong with this request, for people.
     detail: String,
-    /// Under which id the gateway's log says what went wrong inside; only there.
+    /// The id under which the gateway's log has the cause; only with internal errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    /// What else helps, by the code: `field`, `parameter`, `state`, `nearest` …
+    /// Further details, depending on the code: `field`, `parameter`, `state`, `nearest` …
     #[serde(flatten)]
     #[schemars(with = "Members")]
     members: Map<String, Value>,
 }
 
-/// A refusal of a call of the original service: its envelope.
+/// An error of a call of the original service, in its envelope.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct FailureEnvelope {
@@ -62,45 +62,45 @@ pub(in crate::api) struct FailureEnvelope {
     success: bool,
     /// A short text for people, the same for each code.
     error: &'static str,
-    /// What is wrong with this call, for people.
+    /// What is wrong with this request, for people.
     message: String,
-    /// The stable name of the error, for programs.
+    /// The stable, machine-readable name of the error.
     code: String,
-    /// When it was answered.
+    /// The time of the response.
     timestamp: String,
-    /// What else helps, by the code.
+    /// Further details, depending on the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<EnvelopeMembers>")]
     data: Option<Map<String, Value>>,
-    /// Under which id the gateway's log says what went wrong inside; only there.
+    /// The id under which the gateway's log has the cause; only with internal errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }
 
-/// What a problem document may have beside its common members, by its code.
+/// The members that a problem document may have in addition, depending on its code.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is only described: each refusal adds its own")]
 struct Members {
-    /// The field of the body that is wrong, `location.latitude` or `recipients[3].to`.
+    /// The invalid field of the body, such as `location.latitude` or `recipients[3].to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The parameter of the query that is wrong.
+    /// The invalid query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,
-    /// The place of the wrong recipient in a bulk order, from 0.
+    /// The index of the invalid recipient in a bulk order, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<u64>,
-    /// Where the session, the message or the delivery stands.
+    /// The state of the session, the message or the delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
-    /// Where the passkey ceremony stands.
+    /// The stage of the passkey ceremony.
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<PasskeyStage>,
-    /// Whether a fresh challenge has been asked for.
+    /// Whether a new challenge has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<bool>,
-    /// The path of the API that is most like the one that was called.
+    /// The path of the API that is most similar to the requested one.
     #[serde(skip_serializing_if = "Option::is_none")]
     nearest: Option<String>,
     /// The gateway's id of the message.
@@ -109,7 +109,7 @@ struct Members {
     /// WhatsApp's id of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
-    /// Where the message can be asked about.
+    /// The path of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
     /// The plugin that rejected the message.
@@ -118,29 +118,29 @@ struct Members {
     /// Why the plugin rejected it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Seconds after which another try may help.
+    /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
 }
 
-/// What the envelope of a refusal may have in `data`, by its code.
+/// The members that an error envelope may have in `data`, depending on its code.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is only described: each refusal adds its own")]
 struct EnvelopeMembers {
-    /// The field of the body that is wrong.
+    /// The invalid field of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The parameter of the query that is wrong.
+    /// The invalid query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,
     /// The state of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_status: Option<SessionState>,
-    /// The time of the answer.
+    /// The time of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
-    /// The path of the API that is most like the one that was called.
+    /// The path of the API that is most similar to the requested one.
     #[serde(skip_serializing_if = "Option::is_none")]
     nearest: Option<String>,
     /// The gateway's id of the message.
@@ -155,12 +155,12 @@ struct EnvelopeMembers {
     /// Why the plugin rejected it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Seconds after which another try may help.
+    /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
 }
 
-/// A refusal in its form.
+/// An error in the form in which it is sent.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Form {
@@ -169,7 +169,7 @@ enum Form {
 }
 
 impl Form {
-    /// `request_id`: where the log says more.
+    /// `request_id` is the id under which the log has the cause, if there is one.
     fn of(error: ApiError, path: &str, request_id: Option<String>) -> Self {
         let Details {
             status,
@@ -197,7 +197,7 @@ impl Form {
             });
         }
         let members = members.into_iter().filter(|member| member.in_envelope);
-        // The original service's name for it.
+        // The original service has another name for the state.
         let name = |name: &str| {
             if name == "state" {
                 "connectionStatus".to_owned()
@@ -232,7 +232,7 @@ impl Form {
     }
 }
 
-/// The layer: gives every refusal its form.
+/// Middleware that renders every error response.
 pub(in crate::api) async fn shape(
     State(paths): State<Arc<Paths>>,
     request: Request,
@@ -248,15 +248,15 @@ pub(in crate::api) async fn shape(
     let path = uri.path();
     let said = response.extensions_mut().remove::<ApiError>();
     let refusal = match status {
-        // Also a path that only looks like one of the API, such as a session's with an unknown
-        // verb.
+        // Also for a path that matches a route but does not exist, such as one with an unknown
+        // action.
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
             if paths.of(path).is_none() && (said.is_some() || is_of_framework(&response)) =>
         {
             response.headers_mut().remove(header::ALLOW);
             *response.status_mut() = StatusCode::NOT_FOUND;
             match said {
-                // A handler has said already what would be right in its place.
+                // The handler's message already says what would be right.
                 Some(error) => error.with("nearest", paths.nearest(path)),
                 None => unknown(&paths, path),
             }
@@ -267,7 +267,7 @@ pub(in crate::api) async fn shape(
         },
     };
     let internal = refusal.0.cause.as_deref().map(|cause| {
-        // Not the path itself: that of a helper page opens it.
+        // The route and not the path itself, because the path of a helper page contains its token.
         let path = paths.of(path).unwrap_or("unknown");
         let id = id.as_ref().and_then(|id| id.to_str().ok());
         error!(request_id = id, %method, path, status = status.as_u16(), error = cause, "a request failed inside the gateway");
@@ -282,12 +282,12 @@ pub(in crate::api) async fn shape(
     response
 }
 
-/// Whether refusals of a path are problem documents.
+/// Whether errors of a path are problem documents.
 pub(in crate::api) fn is_own(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/") || path.starts_with("/passkey/")
 }
 
-/// 404, with the nearest path.
+/// The error for an unknown path, with the most similar one.
 fn unknown(paths: &Paths, path: &str) -> ApiError {
     match paths.nearest(path) {
         Some(nearest) => ApiError::new(
@@ -299,7 +299,8 @@ fn unknown(paths: &Paths, path: &str) -> ApiError {
     }
 }
 
-/// Whether an error is the framework's, which answers without a body or with a plain text.
+/// Whether an error response comes from the HTTP framework, whose responses have no body or plain
+/// text.
 fn is_of_framework(response: &Response) -> bool {
     let kind = response
         .headers()
@@ -308,7 +309,7 @@ fn is_of_framework(response: &Response) -> bool {
     kind.is_none_or(|kind| kind.starts_with("text/plain"))
 }
 
-/// A refusal of the framework, in our words; none: it is a page of ours.
+/// The API error for an error response of the HTTP framework; none for the gateway's own pages.
 fn foreign(response: &Response) -> Option<ApiError> {
     if !is_of_framework(response) {
         return None;
@@ -329,7 +330,7 @@ fn foreign(response: &Response) -> Option<ApiError> {
     })
 }
 
-/// What the path takes instead, by the header that says so.
+/// The methods that the path supports, taken from the `Allow` header.
 fn other_methods(headers: &HeaderMap) -> String {
     match headers
         .get(header::ALLOW)
@@ -395,7 +396,8 @@ mod tests {
         }
     }
 
-    /// Status, type and body of the answer to a `GET`, in front of handlers that fail in every way.
+    /// Status, media type, body and headers of the response to a `GET`, from handlers that fail in
+    /// every way.
     async fn ask(path: &str) -> (u16, String, Value, HeaderMap) {
         let broken =
             || async { ApiError::from(StoreError::Database("no such table: outbox".into())) };

@@ -5,9 +5,9 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use super::session::path_part;
 use crate::api::error::{ApiError, Code};
 
-/// Actions of one path, by their names.
+/// The actions of one path.
 pub(in crate::api) trait Actions: Copy + Send + 'static {
-    /// All of them, by the last part of the path.
+    /// All actions with their names, which are the last segment of the path.
     const ALL: &'static [(&'static str, Self)];
 
     /// Their names.
@@ -16,7 +16,7 @@ pub(in crate::api) trait Actions: Copy + Send + 'static {
     }
 }
 
-/// The action that is called; a path that ends in another name is no path of the API.
+/// The requested action. A path that ends in another name is answered 404.
 #[derive(Debug)]
 pub(in crate::api) struct Action<A>(pub(in crate::api) A);
 

@@ -1,4 +1,4 @@
-//! The body of a request: as bytes, as bytes that call themselves JSON, or as a typed object.
+//! Extractors of a request's body: as bytes, as bytes declared as JSON, or as a typed object.
 
 use std::marker::PhantomData;
 
@@ -14,7 +14,7 @@ use crate::api::{
     object,
 };
 
-/// The bytes of a body that may be of any type.
+/// The bytes of a body of any media type.
 #[derive(Debug)]
 pub(in crate::api) struct Body(pub(in crate::api) Bytes);
 
@@ -29,8 +29,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The bytes of a body that calls itself JSON. Its handler reads a `T` of them, where a large one
-/// keeps nobody waiting.
+/// The bytes of a body whose `Content-Type` is JSON. Its handler parses a `T` from them through
+/// `Bodies::apart`, because parsing a large one takes long.
 #[derive(Debug)]
 pub(in crate::api) struct JsonBody<T>(
     pub(in crate::api) Bytes,
@@ -53,7 +53,7 @@ impl<S: Send + Sync, T> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A body that is an object of a known type, whatever it calls itself.
+/// A body that is parsed as an object of type `T`, whatever its `Content-Type`.
 #[derive(Debug)]
 pub(in crate::api) struct Object<T>(pub(in crate::api) T);
 
@@ -66,7 +66,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Object<T> {
     }
 }
 
-/// Whether a body calls itself JSON.
+/// Whether the `Content-Type` is JSON.
 pub(in crate::api) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -78,7 +78,7 @@ pub(in crate::api) fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// A body that did not come whole.
+/// The error for a body that could not be read to its end.
 fn unread(rejection: &BytesRejection) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(

@@ -1,5 +1,5 @@
-//! What handlers take out of a request, each kind in one place: parameters of the query, the
-//! session, the action of the path, the body. What cannot be taken is refused in the API's words.
+//! Extractors of the API: query parameters, the session, the action of the path, the body. Their
+//! rejections are API errors.
 
 mod action;
 mod body;

@@ -13,7 +13,8 @@ use crate::{
     model::Timestamp,
 };
 
-/// The parameters of a query. Those that `T` does not know are refused, or ignored: as `T` says.
+/// The query parameters as a `T`. Unknown parameters are refused if `T` denies unknown fields, and
+/// otherwise ignored.
 #[derive(Debug)]
 pub(in crate::api) struct Params<T>(pub(in crate::api) T);
 
@@ -27,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// A call that has no parameters: a slip of the pen is told rather than ignored.
+/// The parameters of a call without parameters: a mistaken one is refused and not ignored.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -49,8 +50,8 @@ impl<S: Send + Sync> FromRequestParts<S> for NoParams {
     }
 }
 
-/// A time in a query: RFC 3339 or milliseconds. The `+` of an offset that nobody has escaped comes
-/// as a blank.
+/// Reads a time in a query: RFC 3339, or milliseconds since the Unix epoch. An unescaped `+` of an
+/// offset arrives as a space and is accepted.
 pub(in crate::api) fn time(
     name: &str,
     word: Option<String>,

@@ -1,4 +1,5 @@
-//! The session that a call is about: in the path, or in the query of the original service's calls.
+//! Extractors of the session that a call concerns: from the path, or from the query of the original
+//! service's calls.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// A part of the path by its name in the route; empty: the route has none of that name.
+/// A path parameter by its name in the route; empty when the route does not have it.
 pub(super) async fn path_part<S: Send + Sync>(
     parts: &mut Parts,
     state: &S,
@@ -40,12 +41,12 @@ pub(super) async fn path_part<S: Send + Sync>(
     Ok(part.map(|(_, part)| part.to_owned()).unwrap_or_default())
 }
 
-/// `?clientId=`: the original service knew one client; a call that names none means the default
-/// one.
+/// `?clientId=`: the session of a call of the original service. Without it the default session is
+/// meant, because the original service had only one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct ClientQuery {
-    /// As it was written.
+    /// The id of the session; default: the default session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub(in crate::api) client_id: Option<String>,
 }

@@ -13,14 +13,14 @@ function aboutCode(secondsWithout) {
 }
 const words = ({ stage, purpose, reason, secondsLeft, secondsWithoutCode }) => {
   switch (stage) {
-    case "asked": return `${reason ? `${reason}. ` : ""}WhatsApp is asked for the challenge …`;
+    case "asked": return `${reason ? `${reason}. ` : ""}Waiting for WhatsApp's challenge …`;
     case "signing":
       return `${reason ? `${reason}. ` : ""}${clock(secondsLeft)} left to sign.${purpose === "link" ? aboutCode(secondsWithoutCode) : ""}`;
     case "phone": return `Sent. Waiting for the phone: keep WhatsApp open on it (${clock(secondsLeft)}).`;
     case "confirm": return `The phone shows a code (${clock(secondsLeft)} left).`;
     case "finishing": return "WhatsApp completes the linking …";
-    case "failed": return `It has failed: ${reason}.`;
-    case "done": return reason === "linked" ? "Linked. You can close this page." : `Over: ${reason}.`;
+    case "failed": return `Failed: ${reason}.`;
+    case "done": return reason === "linked" ? "Linked. You can close this page." : `Finished: ${reason}.`;
     default: return stage;
   }
 };
@@ -81,16 +81,16 @@ part("send").addEventListener("click", () => call(here, part("answer").value.tri
 part("same").addEventListener("click", () => call(`${here}/confirm`, JSON.stringify({ code, same: true })));
 part("different").addEventListener("click", () => call(`${here}/confirm`, JSON.stringify({ code, same: false })));
 
-// What the browser has brought back; it is taken out of the address at once.
+// The assertion in the fragment of the address, with which the browser returns. It is removed from the address at once.
 const brought = location.hash.startsWith("#a=") ? location.hash.slice(3) : null;
 if (brought) {
   history.replaceState(null, "", here);
   try {
     const json = new TextDecoder().decode(Uint8Array.from(atob(brought.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0)));
-    part("status").textContent = "Bringing the signature to WhatsApp …";
+    part("status").textContent = "Sending the signature to WhatsApp …";
     call(here, json).then(look);
   } catch {
-    say("What the browser brought back cannot be read. Paste what the console shows.");
+    say("The answer of the browser cannot be read. Paste what the console shows.");
     look();
   }
 } else {

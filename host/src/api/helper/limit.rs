@@ -1,5 +1,5 @@
-//! So many calls without a key within a minute, whoever makes them: a token of 128 bits cannot be
-//! guessed, but asking costs.
+//! A rate limit for calls without an API key, of all callers together. A token of 128 bits cannot
+//! be guessed, but each attempt costs work.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Calls in the present minute.
+/// The number of calls in the present minute.
 #[derive(Debug)]
 pub(in crate::api) struct Limit {
     most: u32,
@@ -16,7 +16,7 @@ pub(in crate::api) struct Limit {
 }
 
 impl Limit {
-    /// `most` calls a minute.
+    /// Allows `most` calls per minute.
     pub(in crate::api) fn new(most: u32) -> Self {
         Self {
             most,
@@ -24,7 +24,8 @@ impl Limit {
         }
     }
 
-    /// Takes one call in, or says after how many seconds another is worth trying.
+    /// Counts a call. If the limit is reached, the error is the number of seconds after which to
+    /// try again.
     pub(in crate::api) fn take(&self) -> Result<(), u64> {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, count) = &mut *now;

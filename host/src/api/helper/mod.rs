@@ -1,8 +1,10 @@
-//! The helper page: for a person with a link and no key. It walks through signing in the browser
-//! that knows the passkey, takes what comes back, and lets a code be confirmed.
+//! The helper page, for a person who has a link and no API key. It guides the person through
+//! signing in the browser that has the passkey, takes the assertion back, and lets the person
+//! confirm a code.
 //!
-//! It is one document without external parts, and its policy lets it run its own script and call
-//! its own address alone. The token in the address opens this one challenge; it dies with it.
+//! It is one document without external parts. Its Content-Security-Policy lets it run only its own
+//! script and call only its own origin. The token in the path gives access to one challenge and
+//! expires with it.
 
 mod limit;
 
@@ -67,7 +69,7 @@ pub(super) fn routes() -> Routes {
             answer,
             called(
                 "helperAnswerPasskey",
-                "Gives the page an assertion, as `JSON.stringify(credential)` gives it",
+                "Passes an assertion to WhatsApp's page: the output of `JSON.stringify(credential)`",
             )
             .body::<Credential>()
             .refuses(&[
@@ -83,7 +85,7 @@ pub(super) fn routes() -> Routes {
             confirm,
             called(
                 "helperConfirmPasskey",
-                "Confirms the code, or gives the ceremony up",
+                "Confirms the code, or cancels the ceremony",
             )
             .body::<Comparison>()
             .refuses(&[Code::NotWaitingForCode, Code::WrongCode]),
@@ -108,13 +110,13 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What a token opens.
+/// The challenge that a token gives access to.
 enum Opened {
     Now(ClientId, Box<PasskeyView>),
     Past(String),
 }
 
-/// What opens tokens. Asking costs, so calls are counted.
+/// Looks tokens up. Each look-up counts towards the limit of calls.
 #[derive(Debug)]
 struct Tokens {
     sessions: Arc<dyn Sessions>,
@@ -126,12 +128,12 @@ impl Tokens {
         let too_many = |seconds: u64| {
             ApiError::new(
                 Code::TooManyRequests,
-                "too many calls of helper pages; wait a little",
+                "too many calls to helper pages; try again in a moment",
             )
             .after(seconds)
         };
         self.calls.take().map_err(too_many)?;
-        // In a time that tells nothing of a token that opens something.
+        // Compared in constant time, so that the duration says nothing about valid tokens.
         let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
         for (client, now) in self.sessions.all() {
             if let Some(view) = now
@@ -150,12 +152,12 @@ impl Tokens {
         }
         Err(ApiError::new(
             Code::UnknownToken,
-            "this link opens nothing (any more): ask whoever runs the gateway for the newest one",
+            "this link is unknown or no longer valid; ask the operator of the gateway for a new one",
         ))
     }
 }
 
-/// What the page needs to know of a challenge; the rest of the ceremony is the operator's.
+/// What the page is told of a challenge. The rest of the ceremony is for the operator only.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum HelperState {
@@ -163,25 +165,25 @@ enum HelperState {
     Over(Over),
 }
 
-/// A challenge that goes on.
+/// A challenge in progress.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "HelperChallenge")]
 struct Challenge {
-    /// How far it has come.
+    /// Its stage.
     stage: PasskeyStage,
-    /// What it is for.
+    /// Its purpose.
     purpose: PasskeyPurpose,
-    /// What has to be compared with the phone, `ABCD-EFGH`.
+    /// The code to compare with the one on the phone, `ABCD-EFGH`.
     code: Option<String>,
-    /// Why it failed, or why it began anew.
+    /// Why it failed or was started again.
     reason: Option<String>,
-    /// The script that signs, to be run on WhatsApp's page, while an assertion is waited for.
+    /// The script that signs, to be run on WhatsApp's page; only while an assertion is awaited.
     snippet: Option<String>,
-    /// Seconds until the present stage ends by itself.
+    /// Seconds until the present stage expires.
     seconds_left: u64,
-    /// Seconds within which an assertion needs no code to be compared; null: a code will have to
-    /// be.
+    /// Seconds within which an assertion is accepted without comparing a code; null when a code
+    /// will have to be compared.
     seconds_without_code: Option<u64>,
 }
 
@@ -191,7 +193,7 @@ struct Challenge {
 struct Over {
     /// Always `done`.
     stage: &'static str,
-    /// What became of it, for people.
+    /// Its outcome, for people.
     reason: String,
 }
 
@@ -222,7 +224,7 @@ impl HelperState {
     }
 }
 
-/// The challenge goes on, or is given up: 202.
+/// The response 202: the challenge goes on, or was cancelled.
 struct Taken(HelperState);
 
 impl IntoResponse for Taken {
@@ -231,7 +233,7 @@ impl IntoResponse for Taken {
     }
 }
 
-/// The helper page, or its state.
+/// The helper page, or the state of its challenge.
 #[derive(Debug)]
 struct Shown(Response);
 
@@ -256,7 +258,7 @@ impl Output for Taken {
     }
 }
 
-/// `GET /passkey/{token}`: the document, whatever the token is worth, or with `Accept:
+/// `GET /passkey/{token}`: the page, also for an unknown token (with status 404), or with `Accept:
 /// application/json` the state of its challenge.
 async fn page(
     State(sessions): State<Arc<dyn Sessions>>,
@@ -307,7 +309,8 @@ fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
     }
 }
 
-/// `POST /passkey/{token}`: gives the page an assertion, JSON as a browser makes it.
+/// `POST /passkey/{token}`: passes an assertion to WhatsApp's page. The body is JSON as a browser
+/// creates it.
 async fn answer(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(sessions): State<Arc<dyn Sessions>>,
@@ -321,19 +324,19 @@ async fn answer(
     Ok(Taken(HelperState::now(&view)))
 }
 
-/// Whether the phone shows the same code.
+/// A person's comparison of the code with the phone.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "CodeComparison")]
 struct Comparison {
-    /// The code of the page, `ABCD-EFGH`.
+    /// The code that the page shows, `ABCD-EFGH`.
     code: String,
-    /// Whether the phone shows it too; if not, the ceremony is given up: somebody else's phone is
-    /// at work.
+    /// Whether the phone shows the same code. If not, the ceremony is cancelled, because somebody
+    /// else's phone may be involved.
     same: bool,
 }
 
-/// `POST /passkey/{token}/confirm`: confirms the code, or gives the ceremony up.
+/// `POST /passkey/{token}/confirm`: confirms the code, or cancels the ceremony.
 async fn confirm(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(sessions): State<Arc<dyn Sessions>>,
@@ -346,7 +349,7 @@ async fn confirm(
     let Comparison { code, same } = object::from_slice(&body)?;
     if !same {
         passkeys.cancel(&client).await?;
-        return Ok(Taken(HelperState::over("given up: the codes differ")));
+        return Ok(Taken(HelperState::over("cancelled: the codes differ")));
     }
     let view = passkeys.confirm(&client, &code).await?;
     Ok(Taken(HelperState::now(&view)))

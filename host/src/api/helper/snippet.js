@@ -1,5 +1,5 @@
-// Signs WhatsApp's challenge with your passkey and brings the answer to your gateway.
-// It reads nothing else of this page, and knows no address but your gateway's.
+// Signs WhatsApp's challenge with your passkey and sends the result to your gateway.
+// It reads nothing else on this page and contacts no other address.
 (() => {
   const gateway = "{ADDRESS}";
   const options = {OPTIONS};

@@ -1,5 +1,5 @@
-//! Handlers describe themselves: what their parameters read of a request and what they return is
-//! said by those types.
+//! Derives the description of a call from its handler: the types of its parameters say what it
+//! reads of a request, and its return type what it answers.
 
 use axum::{
     Json,
@@ -17,25 +17,25 @@ use crate::api::{
 
 /// A parameter of a handler.
 pub(in crate::api) trait Input {
-    /// Adds what it reads, and why it refuses.
+    /// Adds what it reads and the errors it may cause.
     fn describe(operation: Operation) -> Operation {
         operation
     }
 }
 
-/// What a handler returns.
+/// The return type of a handler.
 pub(in crate::api) trait Output {
-    /// Adds what it answers.
+    /// Adds its responses.
     fn describe(operation: Operation) -> Operation;
 }
 
 /// A handler with parameters `T`.
 pub(in crate::api) trait Described<T> {
-    /// Adds what it reads and answers.
+    /// Adds what it reads and its responses.
     fn describe(operation: Operation) -> Operation;
 }
 
-/// What a handler says of itself, with what is said of it.
+/// Completes the operation of a route with what the handler's types say.
 pub(in crate::api) fn of<H: Described<T>, T>(_: &H, operation: Operation) -> Operation {
     H::describe(operation)
 }
@@ -66,7 +66,7 @@ described!(A B C D E);
 described!(A B C D E G);
 described!(A B C D E G H);
 
-// What a handler needs of the gateway, and what it looks at in a way that is said beside its route.
+// State of the gateway, and extractors whose use is described beside the route.
 impl<T> Input for State<T> {}
 impl<T> Input for Path<T> {}
 impl<A> Input for Action<A> {}
@@ -140,7 +140,7 @@ impl<T: Output> Output for Result<T, ApiError> {
 impl Output for StatusCode {
     fn describe(operation: Operation) -> Operation {
         let status = operation.status;
-        operation.answers_with(status, "It was done.", None)
+        operation.answers_with(status, "Done.", None)
     }
 }
 
@@ -150,14 +150,14 @@ impl<T: Output> Output for (StatusCode, T) {
     }
 }
 
-/// With `Location`.
+/// A response with the header `Location`.
 impl<T: Output> Output for (StatusCode, [(HeaderName, String); 1], T) {
     fn describe(operation: Operation) -> Operation {
-        T::describe(operation).with_header("Location", "The path of what was made.")
+        T::describe(operation).with_header("Location", "The path of the new resource.")
     }
 }
 
-/// With what tells caches.
+/// A response with a header for caches, which is not described.
 impl<T: Output> Output for ([(HeaderName, &'static str); 1], T) {
     fn describe(operation: Operation) -> Operation {
         T::describe(operation)

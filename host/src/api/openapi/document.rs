@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document, made of the table of calls: what each needs is what the guard asks
-//! for.
+//! Builds the OpenAPI 3.1 document from the table of calls. The scope of a call is the one that the
+//! guard checks.
 
 use std::collections::BTreeMap;
 
@@ -18,39 +18,39 @@ use crate::api::{
 
 const ABOUT: &str = include_str!("about.md");
 
-/// The groups of calls, by the beginnings of their paths.
+/// The groups of calls: prefix of the path, name, description.
 const TAGS: [(&str, &str, &str); 8] = [
     (
         "/v1/messages",
         "Messages",
-        "Messages that were accepted: found, looked at, taken back and taken up again.",
+        "Accepted messages: list, read, cancel and retry them.",
     ),
-    ("/v1/bulk", "Bulk orders", "One message to many."),
+    ("/v1/bulk", "Bulk orders", "One message to many recipients."),
     (
         "/v1/deliveries",
         "Deliveries",
-        "What becomes of events on their way to their receivers.",
+        "Deliveries of events to their receivers: list, read, retry and delete them.",
     ),
     (
         "/v1/sessions",
         "Sessions",
-        "WhatsApp logins: made, linked, started, stopped, looked at; and sending with them.",
+        "Sessions, each of which is one WhatsApp login: create, link, start, stop and read them, and send messages.",
     ),
     (
         "/passkey",
         "Helper page",
-        "The page on which a person signs with a passkey, and its calls. They need the token in the path and no key.",
+        "The page on which a person signs with a passkey, and its calls. They need the token in the path and no API key.",
     ),
     (
         "/api/whatsapp",
         "Original service",
-        "The calls of the service that this gateway replaces, in its own envelope.",
+        "The calls of the service that this gateway replaces, in that service's envelope.",
     ),
     ("/health", "Original service", ""),
-    ("/", "Operation", "Probes, metrics, and this document."),
+    ("/", "Operation", "Probes, metrics and this document."),
 ];
 
-/// The document about these calls.
+/// The document that describes these calls.
 pub(in crate::api) fn document(calls: &Calls) -> Value {
     let mut schemas = Schemas::new();
     let problem = schemas.written::<Problem>();
@@ -100,21 +100,21 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
             "schemas": components,
             "headers": {
                 "RequestId": {
-                    "description": "The id under which the gateway's log has this request: that of the caller's own header, if it is 1 to 128 visible ASCII characters, or one that was made.",
+                    "description": "The id of this request in the gateway's log: that of the request's own `X-Request-Id` header if it is 1 to 128 visible ASCII characters, otherwise a new one.",
                     "required": true, "schema": {"type": "string", "minLength": 1, "maxLength": 128},
                 },
-                "RetryAfter": {"description": "Seconds after which another try may help.", "schema": {"type": "integer", "minimum": 1}},
+                "RetryAfter": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 1}},
                 "WwwAuthenticate": {"description": "Always `Bearer`.", "required": true, "schema": {"type": "string", "const": "Bearer"}},
             },
             "parameters": {
                 "IdempotencyKey": {
                     "name": "Idempotency-Key", "in": "header", "required": false,
-                    "description": "1 to 255 printable ASCII characters, remembered for 24 hours, each API key has its own. The same key with the same request is the same message; with another request it is refused.",
+                    "description": "1 to 255 printable ASCII characters. A repeated request with the same key gets the first one's message; a different request with the same key is refused. Keys of different API keys are independent. They are remembered for 24 hours unless the operator sets `[storage] keep_idempotency`; those of bulk orders as long as the orders are kept.",
                     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
                 },
                 "Prefer": {
                     "name": "Prefer", "in": "header", "required": false,
-                    "description": "`respond-async`: answer as soon as the message is on the disk, with 202. Other preferences are ignored (RFC 7240).",
+                    "description": "`respond-async`: answer with 202 as soon as the message is stored. Other preferences are ignored (RFC 7240).",
                     "schema": {"type": "string", "examples": ["respond-async"]},
                 },
             },
@@ -126,7 +126,7 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
     })
 }
 
-/// The operations of a call with their paths: one, or one for each action.
+/// The operations of a call with their paths: one operation, or one for each action.
 fn each(call: &Call) -> Vec<(String, &Operation)> {
     let paths: Vec<String> = match call.verbs.as_slice() {
         [] => vec![call.path.to_owned()],
@@ -223,7 +223,7 @@ fn operation(
             made["content"][kind] = json!({"schema": {}});
         }
         match responses.get_mut(status.as_str()) {
-            // A probe says in a form of its own why it is not well.
+            // A probe has its own response type for this status.
             Some(own) => own["content"][refusal.0] = made["content"][refusal.0].clone(),
             None => drop(responses.insert(status.as_str().into(), made)),
         }
@@ -247,7 +247,7 @@ fn description(operation: &Operation, need: Need) -> String {
         .join("\n\n")
 }
 
-/// A scope is named as OpenAPI 3.1 names roles of keys that are no OAuth tokens.
+/// Scopes are listed as roles, which OpenAPI 3.1 allows for security schemes other than OAuth.
 fn security(need: Need) -> Value {
     match need {
         Need::Nothing | Need::Token => json!([]),
@@ -257,10 +257,10 @@ fn security(need: Need) -> Value {
     }
 }
 
-/// Every code that the call may answer with: its own, and what the guard, the router and the
-/// readers say of every call.
+/// Every error code that the call may answer with: its own, and those of the guard, the router and
+/// the extractors.
 fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
-    // Without keys the guard looks at where a call comes from; at a probe's too.
+    // Without API keys the guard checks the origin of every request, probes included.
     let mut codes = vec![
         Code::AmbiguousRequest,
         Code::HostNotLoopback,
@@ -283,7 +283,7 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     if call.path.contains('{') {
         codes.push(Code::InvalidPath);
     }
-    // A body is received, and thrown away, also where a call has none.
+    // A body is received, and discarded, also by a call that takes none.
     if call.method == Method::POST {
         codes.extend([
             Code::BodyNotReadable,
@@ -293,13 +293,13 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
             Code::Busy,
         ]);
     }
-    // A panic is caught, whatever was called.
+    // Any call may panic.
     codes.push(Code::Internal);
     codes.extend_from_slice(&operation.codes);
     codes
 }
 
-/// What the guard answers also when every connection is taken.
+/// Paths that are answered also when the limit of connections is reached.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/health" | "/metrics")
 }
@@ -334,7 +334,7 @@ fn refusal(status: StatusCode, codes: &[Code], (kind, form): (&str, &Value)) -> 
     }
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let code = if codes.contains(&Code::Rejected) {
-        // A plugin that rejects a message has codes of its own.
+        // A plugin that rejects a message may give a code of its own.
         json!({"type": "string", "description": format!("One of {}, or a code of the plugin that rejected the message.", names.join(", "))})
     } else {
         json!({"type": "string", "enum": names})

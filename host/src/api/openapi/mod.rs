@@ -1,8 +1,8 @@
-//! The OpenAPI 3.1 document of the API, made from the table of calls and the types of their
+//! The OpenAPI 3.1 document of the API, generated from the table of calls and the types of their
 //! handlers.
 //!
-//! `/openapi.json` answers it and `wharf openapi` prints it, the same of every gateway of one
-//! version: nothing in it comes from the configuration, so it holds no secret and needs no key.
+//! `/openapi.json` serves it and `wharf openapi` prints it. It is the same for every gateway of one
+//! version: nothing in it comes from the configuration, so it contains no secret and needs no key.
 
 mod described;
 mod document;

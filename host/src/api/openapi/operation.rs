@@ -1,5 +1,5 @@
-//! What one call reads, answers and refuses, as the document says it. Most of it is found out from
-//! the handler's own types ([`super::described`]); what no type says is said beside the route.
+//! The description of one call: its parameters, responses and error codes. Most of it is derived
+//! from the handler's types ([`super::described`]); the rest is given beside the route.
 
 use axum::http::StatusCode;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::schemas::Schemas;
 use crate::api::error::Code;
 
-/// Makes a schema of a type, when the document is made.
+/// Generates the schema of a type, when the document is built.
 type Made = fn(&mut Schemas) -> Value;
 
-/// What every call may answer with that reads or writes the database, beside an internal error.
+/// The error codes of every call that uses the database, in addition to an internal error.
 pub(in crate::api) const STORE: &[Code] = &[
     Code::Busy,
     Code::StorageFull,
@@ -19,23 +19,24 @@ pub(in crate::api) const STORE: &[Code] = &[
     Code::Unreadable,
 ];
 
-/// One call.
+/// The description of one call.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct Operation {
-    /// A name that generated clients call it by.
+    /// The operation id, which generated clients use as its name.
     pub(super) id: &'static str,
-    /// A line.
+    /// One line, without a full stop.
     pub(super) summary: &'static str,
-    /// More; may be empty.
+    /// Further details; may be empty.
     pub(super) description: &'static str,
-    /// The status of the answer that the handler's type does not say; 200 unless it is said here.
+    /// The status of a successful response, where the handler's type does not determine it; 200 by
+    /// default.
     pub(super) status: StatusCode,
     pub(super) query: Option<fn(&mut Schemas) -> Vec<Value>>,
     pub(super) headers: Vec<Header>,
     pub(super) body: Option<Made>,
     pub(super) answers: Vec<Answer>,
     pub(super) codes: Vec<Code>,
-    /// Media types of refusals beside that of their layer.
+    /// Additional media types of error responses.
     pub(super) also: Vec<(StatusCode, &'static str)>,
 }
 
@@ -48,20 +49,20 @@ pub(in crate::api) enum Header {
     Prefer,
 }
 
-/// How a call answers when it did what it was asked for.
+/// A successful response.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// What it is: what its type's documentation says.
+    /// Its description, taken from the documentation of its type.
     pub(super) words: String,
-    /// By media type; none: it has no body.
+    /// Schemas by media type; empty when it has no body.
     pub(super) content: Vec<(&'static str, Option<Made>)>,
-    /// Headers with their meaning, beside those of every answer.
+    /// Additional headers with their descriptions.
     pub(super) headers: Vec<(&'static str, &'static str)>,
 }
 
 impl Operation {
-    /// A call by the name that generated clients have of it.
+    /// A call with its operation id and its summary.
     pub(in crate::api) fn new(id: &'static str, summary: &'static str) -> Self {
         let (query, headers, body, answers, codes) =
             (None, Vec::new(), None, Vec::new(), Vec::new());
@@ -79,49 +80,49 @@ impl Operation {
         }
     }
 
-    /// More than the line says.
+    /// Sets further details.
     pub(in crate::api) fn more(mut self, description: &'static str) -> Self {
         self.description = description;
         self
     }
 
-    /// It answers with another status than 200, which its handler's type does not say.
+    /// Sets the status of a successful response, where the handler's type does not determine it.
     pub(in crate::api) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// Its parameters are the fields of `T`.
+    /// Its query parameters are the fields of `T`.
     pub(in crate::api) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(Schemas::parameters::<T>);
         self
     }
 
-    /// It looks at that header.
+    /// It reads this request header.
     pub(in crate::api) fn header(mut self, header: Header) -> Self {
         self.headers.push(header);
         self
     }
 
-    /// Its body is JSON, read as `T`.
+    /// Its request body is JSON that is parsed as `T`.
     pub(in crate::api) fn body<T: JsonSchema>(mut self) -> Self {
         self.body = Some(Schemas::read::<T>);
         self
     }
 
-    /// It refuses with these codes, beside those that its extractors have, and every call.
+    /// Adds error codes, in addition to those of its extractors and those of every call.
     pub(in crate::api) fn refuses(mut self, codes: &[Code]) -> Self {
         self.codes.extend_from_slice(codes);
         self
     }
 
-    /// It answers so with JSON, written from `T`.
+    /// It may answer with this status and a `T` as JSON.
     pub(in crate::api) fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
         let schema = T::json_schema(&mut SchemaGenerator::default());
         let words = schema
             .get("description")
             .and_then(Value::as_str)
-            .unwrap_or("It was done.")
+            .unwrap_or("Done.")
             .to_owned();
         let content = vec![("application/json", Some(Schemas::written::<T> as Made))];
         self.answers.push(Answer {
@@ -133,13 +134,14 @@ impl Operation {
         self
     }
 
-    /// It answers with JSON, written from `T`, and its own status.
+    /// It answers with its success status and a `T` as JSON.
     pub(in crate::api) fn done<T: JsonSchema>(self) -> Self {
         let status = self.status;
         self.answers::<T>(status)
     }
 
-    /// It answers so with something that is no JSON; none: without a body.
+    /// It may answer with this status and a body of this media type, which is not JSON. None means
+    /// without a body.
     pub(in crate::api) fn answers_with(
         mut self,
         status: StatusCode,
@@ -156,7 +158,7 @@ impl Operation {
         self
     }
 
-    /// Its last answer may also be of that media type, which is no JSON.
+    /// Its last added response may also have this media type, which is not JSON.
     pub(in crate::api) fn or(mut self, kind: &'static str) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.content.push((kind, None));
@@ -164,13 +166,13 @@ impl Operation {
         self
     }
 
-    /// A refusal of that status may also be of that media type: a page for people.
+    /// An error response with this status may also have this media type: a page for people.
     pub(in crate::api) fn also(mut self, status: StatusCode, kind: &'static str) -> Self {
         self.also.push((status, kind));
         self
     }
 
-    /// Its last answer has a header.
+    /// Adds a header to its last added response.
     pub(in crate::api) fn with_header(mut self, name: &'static str, words: &'static str) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.push((name, words));

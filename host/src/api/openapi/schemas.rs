@@ -1,21 +1,22 @@
-//! JSON Schemas of what calls read and answer, made from the types that handlers use.
+//! JSON Schemas of request bodies, queries and responses, generated from the types that handlers
+//! use.
 //!
-//! Bodies are read more tolerantly than serde alone would say: a field that is null is left out
-//! ([`super::super::object`]). So what is read gets null as a value of each field that may be left
-//! out, and of each pair of a map.
+//! Bodies are parsed more leniently than serde alone implies: a field that is null counts as absent
+//! ([`super::super::object`]). So schemas of bodies allow null for each optional field and for each
+//! value of a map.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// Where the document has its schemas.
+/// The place of schemas in the document.
 const PLACE: &str = "/components/schemas";
 
-/// Makes the schemas of one document.
+/// Generates the schemas of one document.
 #[derive(Debug)]
 pub(in crate::api) struct Schemas {
-    /// Of bodies and queries.
+    /// For bodies and queries.
     read: SchemaGenerator,
-    /// Of answers.
+    /// For responses.
     written: SchemaGenerator,
 }
 
@@ -30,12 +31,12 @@ impl Schemas {
         }
     }
 
-    /// Of a body.
+    /// The schema of a request body.
     pub(in crate::api) fn read<T: JsonSchema>(&mut self) -> Value {
         tolerant(self.read.subschema_for::<T>().to_value())
     }
 
-    /// Of an answer.
+    /// The schema of a response.
     pub(in crate::api) fn written<T: JsonSchema>(&mut self) -> Value {
         self.written.subschema_for::<T>().to_value()
     }
@@ -60,8 +61,8 @@ impl Schemas {
         fields.map(parameter).collect()
     }
 
-    /// All that were named, by their names. A type that is both read and answered has to look the
-    /// same in both.
+    /// All referenced schemas by name. A type used in both requests and responses must have the
+    /// same schema in both.
     pub(super) fn finish(mut self) -> Map<String, Value> {
         let mut all = self.written.take_definitions(true);
         for (name, schema) in self.read.take_definitions(true) {
@@ -77,8 +78,8 @@ impl Schemas {
     }
 }
 
-/// A choice of words is one list with the words' meanings in its description: of a choice of
-/// constants, generators of clients make no enumeration.
+/// Turns a choice of constants (`oneOf`) into one `enum`, with the meanings of the constants in its
+/// description: client generators create an enumeration only from the latter.
 fn one_list(schema: &mut Value) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else {
         return;
@@ -107,7 +108,7 @@ fn one_list(schema: &mut Value) {
     *schema = json!({"type": "string", "enum": words, "description": format!("{description}\n{meanings}")});
 }
 
-/// A schema of something that is read, with null for what may be left out.
+/// The schema of a request body, with null allowed for what may be left out.
 fn tolerant(mut schema: Value) -> Value {
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         fields
@@ -161,7 +162,7 @@ fn or_null(mut schema: Value) -> Value {
     let Some(fields) = schema.as_object_mut() else {
         return schema;
     };
-    // What is left out says nothing; an empty object as a default is no more than that.
+    // An empty object as a default means no more than absence.
     if fields
         .get("default")
         .is_some_and(|default| default.as_object().is_some_and(Map::is_empty))
@@ -182,7 +183,7 @@ fn or_null(mut schema: Value) -> Value {
             }
         }
         _ => {
-            // What describes the field stays outside.
+            // The description of the field stays outside.
             let mut outside = Map::new();
             for name in ["description", "default"] {
                 outside.extend(fields.remove(name).map(|value| (name.to_owned(), value)));
@@ -195,7 +196,7 @@ fn or_null(mut schema: Value) -> Value {
     schema
 }
 
-/// A query has no null.
+/// Removes null from the schema of a query parameter, which cannot be null.
 fn without_null(mut schema: Value) -> Value {
     if let Some(types) = schema.get_mut("type")
         && let Some(list) = types.as_array_mut()

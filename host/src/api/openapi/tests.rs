@@ -1,4 +1,4 @@
-//! What the document has to have, whatever is added to the API.
+//! Properties that the document must have, whatever is added to the API.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ fn whole() -> Value {
     serde_json::from_str(&document()).expect("JSON")
 }
 
-/// Every value of the document with where it stands.
+/// Visits every value of the document with its path.
 fn walk<'a>(place: &str, value: &'a Value, see: &mut impl FnMut(&str, &'a Value)) {
     see(place, value);
     match value {
@@ -25,7 +25,7 @@ fn walk<'a>(place: &str, value: &'a Value, see: &mut impl FnMut(&str, &'a Value)
     }
 }
 
-/// The operations, by what they are called.
+/// The operations by method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().expect("paths").iter();
     let of_path = |(path, methods): (&'_ String, &'_ Value)| -> Vec<String> {
@@ -74,7 +74,7 @@ fn every_field_and_parameter_is_described() {
     let mut bare = Vec::new();
     walk("", &document, &mut |place, value| {
         let is_field = place.rsplit('/').nth(1) == Some("properties") && !place.contains("/allOf/");
-        // What tells the forms of a type apart says all by its value.
+        // The tag of an enum needs no description beside its value.
         let is_tag = value.get("const").is_some();
         let is_parameter = value.get("in").is_some_and(Value::is_string);
         let says = |value: &Value| {
@@ -106,9 +106,9 @@ fn every_field_and_parameter_is_described() {
 #[test]
 fn every_code_of_the_table_is_one_of_some_call() {
     let text = document();
-    // A path without that method is no call.
+    // Only an unsupported method is answered so, which no call describes.
     let of_none = [Code::MethodNotAllowed];
-    // A recipient of an order can be `refused`, too.
+    // The state `refused` of a bulk recipient has the same name.
     for code in Code::ALL.iter().filter(|code| **code != Code::Refused) {
         let is_named = text.contains(&format!("- `{}`: ", code.as_str()));
         assert_eq!(is_named, !of_none.contains(code), "{}", code.as_str());

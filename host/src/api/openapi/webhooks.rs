@@ -1,8 +1,7 @@
-//! What the bundled plugin `webhook` sends, as OpenAPI's `webhooks`.
+//! The `webhooks` of the document: what the bundled plugin `webhook` sends.
 //!
-//! The plugin makes `events.schema.json` of the types that it sends. What it passes on as it is,
-//! events that the plugin contract has no type for, is described by the types that the gateway
-//! makes those of.
+//! `events.schema.json` is generated from the plugin's types. Events for which the plugin contract
+//! has no type are passed on as they are, and described here by the gateway's own types.
 
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
@@ -17,9 +16,9 @@ use crate::{
 
 const PLUGIN: &str = include_str!("../../../../plugins/webhook/events.schema.json");
 
-/// The webhooks by the names of their events, and the schemas that they name.
+/// The webhooks by event name, and the schemas that they refer to.
 pub(super) fn all(schemas: &mut Schemas) -> (Map<String, Value>, Map<String, Value>) {
-    // The file is part of the binary; a test reads it.
+    // The file is part of the binary, and a test checks that it parses.
     let mut file: Value = serde_json::from_str(PLUGIN).unwrap_or_default();
     let mut bodies = if let Value::Object(bodies) = file["schemas"].take() {
         bodies
@@ -34,37 +33,37 @@ pub(super) fn all(schemas: &mut Schemas) -> (Map<String, Value>, Map<String, Val
     let mut of = |name, words, payload| add(&mut all, &mut bodies, name, words, &payload);
     of(
         "session.pairing_code",
-        "A code can be typed on the phone. It links a phone to the session: only for a plugin with the grant `qr`.",
+        "A pairing code can be typed on the phone. It is a credential that links the session, so it is sent only if the plugin has the grant `qr`.",
         made::<PairingCodeShown>(schemas),
     );
     of(
         "session.passkey",
-        "A passkey ceremony came further. What lets its reader act is not told.",
+        "A passkey ceremony reached a further stage. Nothing that would let the receiver complete it is included.",
         made::<PasskeyStep>(schemas),
     );
     of(
         "session.notices",
-        "What an operator should know of a session has changed.",
+        "The notices of a session for its operator have changed.",
         made::<SessionNotices>(schemas),
     );
     of(
         "session.restriction",
-        "WhatsApp restricts the account, or does so no more.",
+        "WhatsApp restricts the account, or no longer does.",
         made::<RestrictionChanged>(schemas),
     );
     of(
         "session.relinked",
-        "The session is linked to another account; what was accepted for the one before is held.",
+        "The session was linked to another account; messages accepted for the previous account are held.",
         made::<Relinked>(schemas),
     );
     of(
         "message.unknown",
-        "Nobody knows whether a message has left. Do not send it again: the gateway finds out by its id.",
+        "It is not known whether a message was sent. Do not send it again: the gateway determines the outcome by its id.",
         made::<MessageUnknown>(schemas),
     );
     of(
         "bridge.fault",
-        "Something went wrong in the page, told by its place and never by its words.",
+        "An error occurred in the page. Its place in the code is reported, never its message.",
         made::<BridgeFault>(schemas),
     );
     bodies.remove("WebhookBody");
@@ -86,7 +85,8 @@ fn add(
         "Webhook{}Event",
         name.split(['.', '_']).map(capital).collect::<String>()
     );
-    // Written out for each event: generators of clients cannot put a body together of two schemas.
+    // Written out for each event, because client generators cannot combine two schemas into one
+    // body.
     let mut body = bodies.get("WebhookBody").cloned().unwrap_or_default();
     body["description"] = words.into();
     body["properties"]["event"]["enum"] = json!([name]);
@@ -97,7 +97,7 @@ fn add(
     let header = |words: &str, schema: Value| json!({"in": "header", "required": false, "description": words, "schema": schema});
     let mut parameters = vec![
         header(
-            "The id of the delivery, the same on every attempt.",
+            "The id of the delivery; the same on every attempt.",
             json!({"type": "string"}),
         ),
         header(
@@ -105,11 +105,11 @@ fn add(
             json!({"type": "integer"}),
         ),
         header(
-            "HMAC-SHA512 of the body's bytes under the target's `hmac_secret`, in hexadecimal; only where there is one.",
+            "HMAC-SHA512 of the body's bytes with the target's `hmac_secret`, in hexadecimal; only if a secret is configured.",
             json!({"type": "string", "pattern": "^[0-9a-f]{128}$"}),
         ),
         header(
-            "Always `sha512`, beside the signature.",
+            "Always `sha512`; only with a signature.",
             json!({"const": "sha512"}),
         ),
     ];
@@ -132,8 +132,8 @@ fn add(
             "operationId": id, "summary": words, "tags": ["Webhooks"], "parameters": parameters,
             "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}},
             "responses": {
-                "2XX": {"description": "It was delivered."},
-                "default": {"description": "It is sent again, as the target's `retry` says; 410 ends it at once."},
+                "2XX": {"description": "The event is delivered."},
+                "default": {"description": "The event is sent again according to the target's `retry`; 410 ends the delivery at once."},
             },
         }}),
     );

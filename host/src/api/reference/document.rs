@@ -1,10 +1,10 @@
-//! The document as the gateway keeps it: its text, made when somebody first asks for it.
+//! The OpenAPI document's text, generated on the first request and then kept.
 
 use std::sync::OnceLock;
 
 use axum::body::Bytes;
 
-/// The OpenAPI document, made when it is first asked for.
+/// The OpenAPI document, generated on first use.
 #[derive(Debug)]
 pub(in crate::api) struct Document {
     make: fn() -> String,
@@ -12,7 +12,7 @@ pub(in crate::api) struct Document {
 }
 
 impl Document {
-    /// One that is made so.
+    /// A document that `make` generates.
     pub(in crate::api) fn new(make: fn() -> String) -> Self {
         Self {
             make,
@@ -20,7 +20,7 @@ impl Document {
         }
     }
 
-    /// Its text.
+    /// The document as JSON text.
     pub(super) fn json(&self) -> Bytes {
         self.made.get_or_init(|| (self.make)().into()).clone()
     }

@@ -1,9 +1,9 @@
-//! `/docs`: the reference page, which shows [`super::openapi`]'s document.
+//! `/docs`: the API reference, a page that shows the document of [`super::openapi`].
 //!
-//! It is Swagger UI out of the binary, and its policy lets it load and call its own address alone:
-//! it works where there is no internet, and a document that was tampered with could not send a key
-//! anywhere else. Neither page nor document needs a key, because a browser that opens an address
-//! shows none, and because both say only what the source says.
+//! It is Swagger UI, embedded in the binary. Its Content-Security-Policy lets it load from and call
+//! only its own origin: it works without internet access, and a manipulated document could not send
+//! an API key elsewhere. Neither the page nor the document needs a key, because a browser that
+//! opens an address sends none, and both contain nothing but what is in the source code.
 
 mod document;
 
@@ -44,12 +44,12 @@ pub(super) fn routes() -> Routes {
             "/docs/{asset}",
             Nothing,
             asset,
-            Operation::new("getReferencePart", "A part of the reference page")
+            Operation::new("getReferencePart", "A file of the reference page")
                 .refuses(&[Code::NotFound]),
         )
 }
 
-/// The document as it is answered.
+/// The response with the document.
 #[derive(Debug)]
 struct Json(Bytes);
 
@@ -83,7 +83,7 @@ async fn openapi(State(document): State<Arc<Document>>) -> Json {
 
 const PAGE: &str = include_str!("index.html");
 
-/// Swagger UI draws with styles that it sets on elements, which a policy of hashes cannot name.
+/// Swagger UI sets inline styles on elements, which hashes in a policy cannot cover.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const LICENCE: &str = concat!(
@@ -92,7 +92,7 @@ const LICENCE: &str = concat!(
     include_str!(concat!(env!("OUT_DIR"), "/LICENSE"))
 );
 
-/// The parts of the page by name, with their media types.
+/// The files of the page: name, media type, content.
 const ASSETS: [(&str, &str, &str); 5] = [
     (
         "swagger-ui-bundle.js",
@@ -144,7 +144,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// A part of the page.
+/// A file of the page.
 #[derive(Debug)]
 struct Asset {
     kind: &'static str,
@@ -167,7 +167,7 @@ impl IntoResponse for Asset {
 impl Output for Asset {
     fn describe(operation: Operation) -> Operation {
         operation
-            .answers_with(StatusCode::OK, "The part.", Some("text/javascript"))
+            .answers_with(StatusCode::OK, "The file.", Some("text/javascript"))
             .or("text/css")
             .or("text/plain")
     }
@@ -177,7 +177,7 @@ impl Output for Asset {
 async fn asset(Path(name): Path<String>) -> Result<Asset, ApiError> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, kind, text) = found
-        .ok_or_else(|| ApiError::new(Code::NotFound, "the reference page has no such part"))?;
+        .ok_or_else(|| ApiError::new(Code::NotFound, "the reference page has no such file"))?;
     Ok(Asset { kind, text })
 }
 

@@ -1,4 +1,5 @@
-//! The envelope of the original service's answers. That of its refusals is [`crate::api::error`]'s.
+//! The envelope of successful responses in the original service's format. That of errors is in
+//! [`crate::api::error`].
 
 use std::borrow::Cow;
 
@@ -11,15 +12,15 @@ use serde::Serialize;
 
 use crate::api::openapi::{Operation, Output};
 
-/// The answer of a call that was done.
+/// The response of a successful call.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}Success")]
 pub(in crate::api) struct Success<T> {
     /// Always true.
     success: bool,
-    /// What was asked for.
+    /// The result.
     data: T,
-    /// What was done, for people.
+    /// A summary for people.
     message: Cow<'static, str>,
 }
 

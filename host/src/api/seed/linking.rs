@@ -1,4 +1,4 @@
-//! Linking by phone number, in the original service's envelope.
+//! Linking by phone number, in the original service's format.
 
 use std::sync::Arc;
 
@@ -30,19 +30,22 @@ pub(super) fn routes() -> Routes {
         Code::PairingNotAvailable,
         Code::PageError,
     ];
-    let code_operation = Operation::new("seedCreatePairingCode", "A code to be typed on the phone")
-        .body::<CodeRequest>()
-        .refuses(&pairing)
-        .refuses(&[
-            Code::MissingFields,
-            Code::DuplicateField,
-            Code::InvalidNumber,
-            Code::RecipientNotSupported,
-            Code::InvalidClientId,
-        ]);
+    let code_operation = Operation::new(
+        "seedCreatePairingCode",
+        "Creates a code to be typed on the phone",
+    )
+    .body::<CodeRequest>()
+    .refuses(&pairing)
+    .refuses(&[
+        Code::MissingFields,
+        Code::DuplicateField,
+        Code::InvalidNumber,
+        Code::RecipientNotSupported,
+        Code::InvalidClientId,
+    ]);
     let cancel_operation = Operation::new(
         "seedCancelPairingCode",
-        "Gives the code up and shows QR codes again",
+        "Cancels the pairing code and returns to QR codes",
     )
     .refuses(&pairing);
     Routes::new()
@@ -60,19 +63,19 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// Which session is to be linked to which number.
+/// The session and the phone number to link.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedPairingCodeRequest")]
 struct CodeRequest {
     /// The phone number of the account.
     number: Written,
-    /// The session; without it that of the query, or the default one.
+    /// The session; default: that of the query, or the default session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     client_id: Option<String>,
 }
 
-/// `POST /api/whatsapp/pairing-code`: a code to be typed on the phone.
+/// `POST /api/whatsapp/pairing-code`: creates a code to be typed on the phone.
 async fn code(
     State(linking): State<Arc<dyn Linking>>,
     State(defaults): State<Arc<Defaults>>,
@@ -96,12 +99,12 @@ async fn code(
     ))
 }
 
-/// Nothing.
+/// An empty object.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Empty")]
 struct Empty {}
 
-/// `DELETE /api/whatsapp/pairing-code`: gives the code up and shows QR codes again.
+/// `DELETE /api/whatsapp/pairing-code`: cancels the code and returns to QR codes.
 async fn cancel(
     State(linking): State<Arc<dyn Linking>>,
     Client(client): Client,

@@ -1,4 +1,4 @@
-//! Starting a session anew and cleaning the session directory, in the original service's envelope.
+//! Restarting a session and cleaning the session directory, in the original service's format.
 
 use std::sync::Arc;
 
@@ -30,12 +30,9 @@ pub(super) fn routes() -> Routes {
             "/api/whatsapp/reconnect",
             Of(Control),
             reconnect,
-            Operation::new(
-                "seedReconnect",
-                "Starts a session anew, from whatever state",
-            )
-            .refuses(&[Code::UnknownClient])
-            .refuses(STORE),
+            Operation::new("seedReconnect", "Restarts a session, whatever its state")
+                .refuses(&[Code::UnknownClient])
+                .refuses(STORE),
         )
         .post(
             "/api/whatsapp/cleanup-sessions",
@@ -43,24 +40,24 @@ pub(super) fn routes() -> Routes {
             cleanup,
             Operation::new(
                 "seedCleanupSessions",
-                "Removes what no session needs; no login is touched",
+                "Removes files that no session needs; logins are never deleted",
             )
             .query::<Cleaning>()
             .refuses(&[Code::InvalidField, Code::CleanupFailed]),
         )
 }
 
-/// The session was told.
+/// The session is being restarted.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SeedReconnecting")]
 struct Reconnecting {
-    /// What happens now, for people.
+    /// A description for people.
     message: &'static str,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
-/// `POST /api/whatsapp/reconnect`: starts a session anew, from whatever state.
+/// `POST /api/whatsapp/reconnect`: restarts a session, whatever its state.
 async fn reconnect(
     State(sessions): State<Arc<dyn Sessions>>,
     Client(client): Client,
@@ -74,35 +71,36 @@ async fn reconnect(
     Ok(Success::new(data, "Reconnection initiated successfully"))
 }
 
-/// How to clean.
+/// Parameters of a clean-up.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Cleaning {
-    /// Whether to say only what would be done.
+    /// Whether only to report what would be done.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What a clean-up did, or would do.
+/// What a clean-up did or would do.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedCleaned")]
 struct Cleaned {
     /// What was done, for people.
     message: String,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
-    /// Whether nothing was done: this is what would be.
+    /// Whether this is only a report of what would be done.
     dry_run: bool,
     /// Folders removed, relative to the session path.
     removed: Vec<String>,
-    /// Folders set aside because they may hold a login, relative to the session path.
+    /// Folders moved to `.quarantine` because they may hold a login, relative to the session path.
     quarantined: Vec<String>,
-    /// Disk space gained, in bytes.
+    /// Disk space freed, in bytes.
     bytes_freed: u64,
 }
 
-/// `POST /api/whatsapp/cleanup-sessions`: removes what no session needs. No login is touched.
+/// `POST /api/whatsapp/cleanup-sessions`: removes files that no session needs. Logins are never
+/// deleted.
 async fn cleanup(
     State(maintenance): State<Arc<dyn Maintenance>>,
     RawQuery(query): RawQuery,

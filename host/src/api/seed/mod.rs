@@ -1,4 +1,4 @@
-//! The paths and answers of the original service.
+//! The calls of the original service, with its paths and response formats.
 
 mod envelope;
 mod linking;

@@ -1,4 +1,4 @@
-//! The QR that links a session, in the original service's envelope or as a picture.
+//! The QR code that links a session, in the original service's format or as an image.
 
 use std::sync::Arc;
 
@@ -29,27 +29,27 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    let operation = Operation::new("seedGetQr", "The QR that can be scanned now")
-        .more("As JSON, or as a picture where the header `Accept` names `image/png` or `image/svg+xml`. Whoever sees it can link a phone.")
+    let operation = Operation::new("seedGetQr", "The QR code that can be scanned now")
+        .more("As JSON, or as an image if the header `Accept` names `image/png` or `image/svg+xml`. Anybody who sees it can link a phone.")
         .refuses(&[Code::UnknownClient, Code::QrNotAvailable]);
     Routes::new().get("/api/whatsapp/qr", Of(Control), qr, operation)
 }
 
-/// A QR that can be scanned now: a credential.
+/// A QR code that can be scanned now. It is a credential.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct QrCode {
-    /// The picture, `data:image/png;base64,…`.
+    /// The image as a data URL, `data:image/png;base64,…`.
     qr_code: String,
-    /// The text of the QR.
+    /// The text of the QR code.
     qr_text: String,
-    /// After this it is dead, and another one takes its place.
+    /// When it expires. A new one takes its place.
     expires_at: Time,
-    /// 1 for the first QR of this linking.
+    /// Its number in this linking, from 1.
     attempt: u32,
     /// The state of the session.
     connection_status: SessionState,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
@@ -61,11 +61,11 @@ pub(in crate::api) struct NoQrCode {
     qr_code: Option<String>,
     /// The state of the session.
     connection_status: SessionState,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
-/// A QR in the form that the caller accepts. Nothing on the way may keep it.
+/// A QR code in the media type that the caller accepts. Caches must not store it.
 #[derive(Debug)]
 pub(in crate::api) enum QrPicture {
     Svg(String),
@@ -73,7 +73,7 @@ pub(in crate::api) enum QrPicture {
     Json(Box<Success<QrCodeAnswer>>),
 }
 
-/// The JSON form of a QR, or that there is none to scan.
+/// The QR code as JSON, or that the session is already linked.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::api) enum QrCodeAnswer {
@@ -115,7 +115,8 @@ fn wants(headers: &HeaderMap, kind: &str) -> bool {
         .is_some_and(|accept| accept.contains(kind))
 }
 
-/// The QR that can be scanned now, in the form the caller accepts; none: there is none.
+/// The QR code that can be scanned now, in the media type that the caller accepts; none when there
+/// is none.
 pub(in crate::api) fn picture(
     session: &Snapshot,
     headers: &HeaderMap,
@@ -150,7 +151,7 @@ pub(in crate::api) fn picture(
     )))))
 }
 
-/// `GET /api/whatsapp/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
+/// `GET /api/whatsapp/qr`: the QR code that can be scanned now, as JSON, PNG or SVG.
 async fn qr(
     State(sessions): State<Arc<dyn Sessions>>,
     Client(client): Client,

@@ -1,5 +1,5 @@
-//! `POST /api/whatsapp/send`: the original service's call, with what a text or a template may say
-//! beside it.
+//! `POST /api/whatsapp/send`: the original service's call, extended by the options of a text or a
+//! template.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,52 +41,52 @@ use crate::{
 
 pub(super) fn routes() -> Routes {
     let operation = Operation::new("seedSend", "Sends a text or a template")
-        .more("Answered with the outcome, or with `Prefer: respond-async` (and where `sendAt` is ahead) as soon as the message is on the disk.")
+        .more("The response has the outcome. With `Prefer: respond-async`, or if `sendAt` lies ahead, it is sent as soon as the message is stored.")
         .refuses(&[Code::InvalidJson, Code::InvalidField, Code::UnknownField, Code::InvalidClientId]);
     Routes::new().post("/api/whatsapp/send", Of(Send), send, operation)
 }
 
-/// A message to be sent. The original service knew `number` and `message`; an empty text is as good
-/// as none.
+/// A message to be sent. The original service had `number` and `message`; the other fields are
+/// extensions. An empty string counts as absent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SeedSendRequest")]
 struct SendFields {
-    /// To whom: a phone number, or the id of a chat.
+    /// The recipient: a phone number or the id of a chat.
     number: Option<Written>,
-    /// The text; this or `template`.
+    /// The text. Either this or `template` is required.
     #[schemars(length(max = 4096))]
     message: Option<String>,
-    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    /// Phone numbers or ids of the people who are mentioned in the text as `@number`, at most 50.
     #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
-    /// Whether a link of the text may get a preview; default true.
+    /// Whether a link in the text may get a preview; default true.
     link_preview: Option<bool>,
-    /// The name of a template; this or `message`.
+    /// The name of a template. Either this or `message` is required.
     template: Option<String>,
-    /// Variables of the template: an object.
+    /// The variables of the template.
     #[schemars(with = "Option<BTreeMap<String, Value>>")]
     variables: Option<Value>,
-    /// The language of the template, as BCP 47 (`de-CH`).
+    /// The language of the template as a BCP 47 tag, such as `de-CH`.
     locale: Option<String>,
-    /// The session; without it that of the query, or the default one.
+    /// The session; default: that of the query, or the default session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{0,64}$"))]
     client_id: Option<String>,
-    /// The WhatsApp id, or the key, of the message that it answers.
+    /// The WhatsApp id or the key of the message to reply to.
     reply_to: Option<String>,
-    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    /// When to send it: RFC 3339 or milliseconds since the Unix epoch, within the next 366 days.
     #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
-    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    /// Sending does not begin after this time: RFC 3339 or milliseconds since the Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
-    /// What goes first; default `interactive`.
+    /// Its priority in the queue; default `interactive`.
     #[serde(default, deserialize_with = "priority")]
     #[schemars(with = "Option<Priority>")]
     priority: Option<Priority>,
 }
 
-/// An empty text means the default.
+/// Reads a priority. An empty string means the default.
 fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priority>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),
@@ -99,16 +99,16 @@ fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priorit
     }
 }
 
-/// WhatsApp's server has the message.
+/// WhatsApp's server has acknowledged the message.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedSent")]
 struct Sent {
     /// WhatsApp's key of the message, `true_<chat>_<id>`.
     message_id: String,
-    /// When the server's acknowledgement was seen.
+    /// When the server's acknowledgement was received.
     timestamp: Time,
-    /// The chat it went to.
+    /// The chat it was sent to.
     to: String,
     /// The text that was sent.
     message: Option<String>,
@@ -116,20 +116,20 @@ struct Sent {
     id: OutboxId,
 }
 
-/// The message is accepted: on the disk, and sent as soon as it can be.
+/// The message is stored and will be sent as soon as possible.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedAccepted")]
 struct AcceptedSend {
     /// The gateway's id of the message.
     id: OutboxId,
-    /// WhatsApp's id that the message has, or will have.
+    /// The WhatsApp id of the message, which is assigned before it is sent.
     message_id: MessageId,
-    /// Where it stands.
+    /// Its state.
     state: RowState,
-    /// Where it can be asked about.
+    /// The path of the message.
     location: String,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
@@ -168,7 +168,7 @@ impl Output for SendAnswer {
     }
 }
 
-/// `POST /api/whatsapp/send`: sends a text or a template, and waits for the outcome unless the
+/// `POST /api/whatsapp/send`: sends a text or a template and waits for the outcome, unless the
 /// caller prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
@@ -217,7 +217,7 @@ async fn send(
             }
             Outcome::Unknown { reason } => {
                 let message = format!(
-                    "{reason}. Do not send it again: ask /v1/messages/{}, or repeat the call with the same Idempotency-Key",
+                    "{reason}. Do not send it again: read /v1/messages/{}, or repeat the call with the same Idempotency-Key",
                     row.id
                 );
                 Err(ApiError::new(Code::OutcomeUnknown, message)
@@ -228,7 +228,7 @@ async fn send(
     }
 }
 
-/// A fault in the body, with the codes of this call.
+/// The error for a fault in the body, with the codes of this call.
 fn refused(fault: &Fault) -> ApiError {
     if fault.is_of_whole() {
         return fault.of_body(Code::InvalidJson);
@@ -303,8 +303,8 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendRe
             ));
         }
         (Some(id), _) => id.parse()?,
-        // As every other call: a message must not leave by the default session because its own is
-        // named in the address.
+        // As in every other call. A message whose session is given in the query must not be sent by
+        // the default session.
         (None, _) => query.client(defaults)?,
     };
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;

@@ -1,4 +1,4 @@
-//! How the gateway and a session are, in the original service's envelope.
+//! The status of the gateway and of a session, in the original service's format.
 
 use std::sync::Arc;
 
@@ -35,33 +35,32 @@ pub(super) fn routes() -> Routes {
             "/health",
             Nothing,
             server_health,
-            Operation::new("getHealth", "The process answers"),
+            Operation::new("getHealth", "The process is alive"),
         )
         .get(
             "/api/whatsapp/status",
             Of(Read),
             status,
-            of("seedGetStatus", "Where a session stands"),
+            of("seedGetStatus", "The state of a session"),
         )
         .get(
             "/api/whatsapp/health",
             Of(Read),
             health,
-            of("seedGetHealth", "How the service and a session are"),
+            of(
+                "seedGetHealth",
+                "The status of the service and of a session",
+            ),
         )
         .get(
             "/api/whatsapp/session-info",
             Of(Read),
             session_info,
-            of(
-                "seedGetSessionInfo",
-                "Everything that is known of a session",
-            )
-            .refuses(STORE),
+            of("seedGetSessionInfo", "All information about a session").refuses(STORE),
         )
 }
 
-/// The process answers.
+/// The process is alive.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ServerHealth {
     /// Always `ok`.
@@ -70,11 +69,11 @@ struct ServerHealth {
     uptime: f64,
     /// The gateway's version, `1.2.3`.
     version: &'static str,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
-/// `GET /health`: the process answers.
+/// `GET /health`: the process is alive.
 async fn server_health(State(started): State<Started>) -> Json<ServerHealth> {
     Json(ServerHealth {
         status: "ok",
@@ -84,7 +83,7 @@ async fn server_health(State(started): State<Started>) -> Json<ServerHealth> {
     })
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedStatus")]
@@ -93,13 +92,13 @@ struct Status {
     is_ready: bool,
     /// Its state.
     connection_status: SessionState,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
     /// The session.
     client_id: ClientId,
 }
 
-/// `GET /api/whatsapp/status`: where a session stands.
+/// `GET /api/whatsapp/status`: the state of a session.
 async fn status(
     State(sessions): State<Arc<dyn Sessions>>,
     Client(client): Client,
@@ -114,7 +113,7 @@ async fn status(
     Ok(Success::new(data, format!("WhatsApp client is {state}")))
 }
 
-/// How the service and a session are.
+/// The status of the service and of a session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SeedHealth")]
@@ -127,13 +126,13 @@ struct Health {
     connection_status: SessionState,
     /// Whether the session can send.
     is_ready: bool,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
     /// Seconds since the gateway started, with a fraction.
     uptime: f64,
 }
 
-/// `GET /api/whatsapp/health`: how the service and a session are.
+/// `GET /api/whatsapp/health`: the status of the service and of a session.
 async fn health(
     State(sessions): State<Arc<dyn Sessions>>,
     State(started): State<Started>,
@@ -151,7 +150,7 @@ async fn health(
     Ok(Success::new(data, "WhatsApp API is operational"))
 }
 
-/// Everything that is known of a session.
+/// All information about a session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct SessionInfo {
@@ -159,25 +158,25 @@ pub(in crate::api) struct SessionInfo {
     client_id: ClientId,
     #[serde(flatten)]
     now: SessionNow,
-    /// The state, by the original service's name.
+    /// The state, under the original service's name.
     connection_status: SessionState,
     /// The last state transitions, at most 20, newest first.
     transitions: Vec<Transition>,
-    /// Attempts to come back.
+    /// Its attempts to reconnect.
     reconnect: Reconnect,
     /// The last health checks, at most 20, newest first.
     health: Vec<HealthCheck>,
-    /// The browser behind it, while there is one.
+    /// Its browser, while there is one.
     browser: Option<BrowserReport>,
     /// Its profile folder.
     profile: ProfileFacts,
     /// WhatsApp Web in its page.
     whatsapp: WhatsAppWeb,
-    /// The time of the answer.
+    /// The time of the response.
     timestamp: Time,
 }
 
-/// One step of a session from state to state.
+/// A transition of a session from one state to another.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SessionTransition")]
 struct Transition {
@@ -191,18 +190,18 @@ struct Transition {
     reason: String,
 }
 
-/// A session's attempts to come back.
+/// A session's attempts to reconnect.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SessionReconnect")]
 struct Reconnect {
-    /// Failed attempts since it was last well.
+    /// Failed attempts since it was last ready.
     attempt: u32,
     /// Attempts after which it gives up.
     max_attempts: u32,
-    /// Launches of a browser since the gateway started.
+    /// Browser launches since the gateway started.
     launches: u64,
-    /// When the next attempt begins, if one will.
+    /// When the next attempt begins, if one is scheduled.
     next_attempt_at: Option<Time>,
 }
 
@@ -211,20 +210,20 @@ struct Reconnect {
 struct HealthCheck {
     /// When it happened. RFC 3339, UTC.
     at: Time,
-    /// Whether everything answered and was as it should be.
+    /// Whether everything responded and was as expected.
     ok: bool,
-    /// What was found.
+    /// The findings.
     check: Value,
 }
 
-/// WhatsApp Web, as the page runs it.
+/// WhatsApp Web as it runs in the page.
 #[derive(Debug, Serialize, JsonSchema)]
 struct WhatsAppWeb {
     /// Its version, `2.3000.1038137223`, while it is known.
     version: Option<String>,
-    /// What the page last said of itself.
+    /// The page's last report about itself.
     page: Option<PageStatus>,
-    /// What of the contract with WhatsApp Web holds.
+    /// Which parts of the contract with WhatsApp Web hold.
     contract: Option<ContractReport>,
 }
 
@@ -273,7 +272,7 @@ impl SessionInfo {
     }
 }
 
-/// `GET /api/whatsapp/session-info`: everything that is known of a session.
+/// `GET /api/whatsapp/session-info`: all information about a session.
 async fn session_info(
     State(sessions): State<Arc<dyn Sessions>>,
     Client(client): Client,

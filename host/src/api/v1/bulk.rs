@@ -1,4 +1,5 @@
-//! `/v1/bulk`: one message to many, and a report of what became of each.
+//! `/v1/bulk`: bulk orders, each of which sends one message to many recipients, and the state of
+//! each recipient.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -49,8 +50,8 @@ pub(super) fn routes() -> Routes {
             "/v1/bulk",
             Of(Send),
             create,
-            Operation::new("createBulkOrder", "Sends one message to many")
-                .more("The order is on the disk with the answer; its recipients are then taken in one by one, and a crash in the middle doubles nobody.")
+            Operation::new("createBulkOrder", "Sends one message to many recipients")
+                .more("The order is stored before the response is sent. Its recipients are then processed one by one, and after a crash nobody gets the message twice.")
                 .status(StatusCode::ACCEPTED)
                 .header(Header::IdempotencyKey)
                 .refuses(&[
@@ -76,53 +77,53 @@ pub(super) fn routes() -> Routes {
                 .refuses(submit::REPEATED)
                 .refuses(STORE),
         )
-        .get("/v1/bulk/{id}", Of(Read), get, found("getBulkOrder", "How far a bulk order has come"))
+        .get("/v1/bulk/{id}", Of(Read), get, found("getBulkOrder", "The progress of a bulk order"))
         .get(
             "/v1/bulk/{id}/recipients",
             Of(Read),
             recipients,
-            found("listBulkRecipients", "What became of the recipients of a bulk order, 500 a page, in their order"),
+            found("listBulkRecipients", "The states of the recipients of a bulk order, 500 per page, in their order"),
         )
-        .post("/v1/bulk/{id}/cancel", Of(Send), cancel, found("cancelBulkOrder", "Takes back everything of a bulk order that has not begun"))
+        .post("/v1/bulk/{id}/cancel", Of(Send), cancel, found("cancelBulkOrder", "Cancels all recipients of a bulk order whose messages are not being sent yet"))
 }
 
-/// Recipients of one order.
+/// The most recipients of one order.
 const MAX_RECIPIENTS: usize = 10_000;
-/// Recipients of a page.
+/// The most recipients of one page.
 const PAGE: u32 = 500;
 
-/// One message to many: a text or a template.
+/// A bulk order: one text or template for many recipients.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "NewBulkOrder")]
 struct NewOrder {
-    /// By which session.
+    /// The session that sends it.
     session: ClientId,
-    /// To whom, 1 to 10000, each once.
+    /// The recipients: 1 to 10000, each once.
     #[schemars(length(min = 1, max = 10000))]
     recipients: Vec<NewRecipient>,
-    /// A text; this or `template`.
+    /// The text. Either this or `template` is required.
     #[schemars(length(max = 4096))]
     text: Option<String>,
-    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    /// Phone numbers or ids of the people who are mentioned in the text as `@number`, at most 50.
     #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
-    /// Whether a link of the text may get a preview; default true.
+    /// Whether a link in the text may get a preview; default true.
     link_preview: Option<bool>,
-    /// The name of a template; this or `text`.
+    /// The name of a template. Either this or `text` is required.
     template: Option<String>,
-    /// The language of the template, as BCP 47 (`de-CH`).
+    /// The language of the template as a BCP 47 tag, such as `de-CH`.
     locale: Option<String>,
-    /// Variables of the template that all recipients have in common.
+    /// Variables of the template for all recipients.
     #[serde(default)]
     variables: BTreeMap<String, Value>,
-    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    /// When to send it: RFC 3339 or milliseconds since the Unix epoch, within the next 366 days.
     #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
-    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    /// Sending does not begin after this time: RFC 3339 or milliseconds since the Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
-    /// What goes first; default `bulk`.
+    /// The priority of its messages in the queue; default `bulk`.
     #[serde(default = "bulk")]
     priority: Priority,
     /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
@@ -135,34 +136,35 @@ fn bulk() -> Priority {
     Priority::Bulk
 }
 
-/// One of those an order goes to.
+/// A recipient of a bulk order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewBulkRecipient")]
 struct NewRecipient {
-    /// To whom: a phone number, or the id of a chat.
+    /// The recipient: a phone number or the id of a chat.
     to: Written,
-    /// Variables of the template for this recipient; they go over those that all have in common.
+    /// Variables of the template for this recipient. They take precedence over those for all
+    /// recipients.
     #[serde(default)]
     variables: BTreeMap<String, Value>,
 }
 
-/// An order and how far it has come.
+/// A bulk order and its progress.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "BulkOrder")]
 struct Order {
     /// Its id, `bulk_…`.
     id: String,
-    /// By which session.
+    /// The session that sends it.
     session: ClientId,
     /// When it was accepted.
     created_at: Time,
-    /// How many recipients it has.
+    /// The number of its recipients.
     total: i64,
-    /// How many of them are `pending`, `refused`, or in which state of their message.
+    /// The number of recipients in each state: `pending`, `refused`, or the state of their message.
     counts: BTreeMap<String, i64>,
-    /// Where it can be asked about.
+    /// The path of the order.
     location: String,
 }
 
@@ -183,10 +185,10 @@ fn location(id: &str) -> String {
     format!("/v1/bulk/{id}")
 }
 
-/// 202, with where to ask.
+/// The response 202 with the path of the order.
 type Accepted<T> = (StatusCode, [(HeaderName, String); 1], Json<T>);
 
-/// `POST /v1/bulk`: takes one message to many in.
+/// `POST /v1/bulk`: accepts a bulk order.
 async fn create(
     State(orders): State<Arc<dyn BulkOrders>>,
     State(defaults): State<Arc<Defaults>>,
@@ -216,15 +218,15 @@ async fn create(
     ))
 }
 
-/// What makes an `Idempotency-Key`, beside the body.
+/// What an idempotency key is made from, besides the body.
 struct Key<'a> {
     defaults: &'a Defaults,
     headers: &'a HeaderMap,
     caller: &'a Caller,
 }
 
-/// The name of the order: a new one, or that of the same request before. `request` is what is
-/// understood, or why it is not; its times are as given.
+/// The id of the order: a new one, or the one that the same request created before. `request` is
+/// the parsed request, with its times as given, or the reason why it is invalid.
 async fn ordered(
     orders: &Arc<dyn BulkOrders>,
     bodies: &Bodies,
@@ -248,7 +250,7 @@ async fn ordered(
         match orders.repeated(&named).await {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => key = Some(named),
-            // Of a request that makes no sense that is said first.
+            // An invalid request is reported as such rather than as a reused key.
             Err(failure)
                 if request.is_ok()
                     || !matches!(failure, SendFailure::Refused(AcceptError::KeyReused)) =>
@@ -277,7 +279,7 @@ fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError>
     if text.is_some() == wanted.template.is_some() {
         return Err(ApiError::new(
             Code::MessageAndTemplate,
-            "give text or template, one of both",
+            "give either text or template",
         ));
     }
     let own = wanted
@@ -299,7 +301,7 @@ fn parse(defaults: &Defaults, wanted: NewOrder) -> Result<BulkRequest, ApiError>
         if !seen.insert(to.clone()) {
             return Err(ApiError::new(
                 Code::DuplicateRecipient,
-                format!("recipient {place} is {to}, who is one before it"),
+                format!("recipient {place} is {to}, which an earlier recipient is already"),
             )
             .with("recipient", place));
         }
@@ -332,7 +334,7 @@ async fn find(orders: &Arc<dyn BulkOrders>, id: &str) -> Result<BulkReport, ApiE
     found.ok_or_else(|| ApiError::new(Code::NotFound, "there is no bulk order of that id"))
 }
 
-/// `GET /v1/bulk/{id}`: how far an order has come.
+/// `GET /v1/bulk/{id}`: the progress of an order.
 async fn get(
     State(orders): State<Arc<dyn BulkOrders>>,
     Path(id): Path<String>,
@@ -342,35 +344,35 @@ async fn get(
     Ok(Json(Order::new(id, order)))
 }
 
-/// Which recipients.
+/// Which recipients to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Page {
-    /// In this state.
+    /// Only recipients in this state.
     state: Option<RecipientState>,
-    /// The `next` of the page before; default 0.
+    /// The `next` of the previous page; default 0.
     #[serde(default)]
     cursor: i64,
 }
 
-/// How far a recipient has come.
+/// The state of a recipient.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "BulkRecipientState")]
 enum RecipientState {
-    /// Not taken in yet.
+    /// Not processed yet.
     Pending,
-    /// Refused: there is no message.
+    /// Refused, so there is no message.
     Refused,
     /// The message waits to be sent.
     Queued,
     /// The message is being sent.
     Sending,
-    /// The message may have left.
+    /// The message may have been sent.
     Unknown,
-    /// WhatsApp's server has the message.
+    /// WhatsApp's server has acknowledged the message.
     Sent,
-    /// The message did not leave and will not.
+    /// The message was not sent and will not be.
     NotSent,
 }
 
@@ -388,33 +390,33 @@ impl RecipientState {
     }
 }
 
-/// One page of recipients, 500 at most, in the order of the request.
+/// One page of at most 500 recipients, in the order of the request.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "BulkRecipientPage")]
 struct RecipientPage {
     /// The recipients.
     recipients: Vec<Recipient>,
-    /// The `cursor` of the next page; null: this was the last one.
+    /// The `cursor` of the next page; null after the last page.
     next: Option<String>,
 }
 
-/// What became of one recipient.
+/// A recipient and its state.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "BulkRecipient")]
 struct Recipient {
-    /// Its place in the order, from 0.
+    /// Its index in the order, from 0.
     recipient: i64,
-    /// Who it is: digits of a phone number, or the id of a chat.
+    /// The recipient: the digits of a phone number, or the id of a chat.
     to: String,
-    /// The phone number, in digits, where it is one.
+    /// The digits of the phone number; null for the id of a chat.
     number: Option<String>,
-    /// Its message, once that is accepted.
+    /// The gateway's id of its message, once that is accepted.
     message: Option<OutboxId>,
-    /// `pending`, `refused` or the state of its message; `forgotten` once that is deleted.
+    /// `pending`, `refused` or the state of its message; `forgotten` once the message is deleted.
     state: String,
-    /// Why it was refused or not sent, for programs.
+    /// Why it was refused or not sent, as a machine-readable code.
     code: Option<String>,
-    /// Why, for people.
+    /// Why it was refused or not sent, for people.
     reason: Option<String>,
 }
 
@@ -433,7 +435,7 @@ impl From<BulkRecipient> for Recipient {
     }
 }
 
-/// `GET /v1/bulk/{id}/recipients`: what became of each recipient.
+/// `GET /v1/bulk/{id}/recipients`: the state of each recipient.
 async fn recipients(
     State(orders): State<Arc<dyn BulkOrders>>,
     Path(id): Path<String>,
@@ -459,17 +461,18 @@ async fn recipients(
     }))
 }
 
-/// How many recipients were taken back.
+/// The number of cancelled recipients.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "CancelledOrder")]
 struct Cancelled {
-    /// The order.
+    /// The id of the order.
     id: String,
-    /// How many.
+    /// The number of cancelled recipients.
     cancelled: u64,
 }
 
-/// `POST /v1/bulk/{id}/cancel`: takes back what has not begun of an order.
+/// `POST /v1/bulk/{id}/cancel`: cancels all recipients of an order whose messages are not being
+/// sent yet.
 async fn cancel(
     State(orders): State<Arc<dyn BulkOrders>>,
     Path(id): Path<String>,

@@ -1,5 +1,5 @@
-//! `/v1/deliveries`: what waits for its receiver and what was given up, found, looked at, delivered
-//! again, thrown away.
+//! `/v1/deliveries`: lists, shows, retries and deletes deliveries of events, pending ones and dead
+//! letters.
 
 use std::sync::Arc;
 
@@ -44,28 +44,28 @@ pub(super) fn routes() -> Routes {
             "/v1/deliveries",
             Of(Read),
             list,
-            many("listDeliveries", "One page of deliveries, newest first, without what their events say")
-                .more("Dead letters are all found at once; of the other states a page looks at 100,000 deliveries, so it may be short and still have a `next`."),
+            many("listDeliveries", "One page of deliveries, newest first, without the content of their events")
+                .more("For other states than `dead`, a page examines at most 100,000 deliveries, so it may be short and still have a `next`."),
         )
         .delete(
             "/v1/deliveries",
             All(Admin),
             purge_all,
-            many("purgeDeliveries", "Deletes dead letters, or deliveries that wait, for good")
-                .more("Wants `state` (`dead` or `pending`) and at least one of `plugin`, `target`, `since` and `until`. A call that is under way is not cut off."),
+            many("purgeDeliveries", "Deletes dead letters or pending deliveries for good")
+                .more("Requires `state` (`dead` or `pending`) and at least one of `plugin`, `target`, `since` and `until`. An attempt in progress is not interrupted."),
         )
         .get(
             "/v1/deliveries/receivers",
             All(Read),
             receivers,
-            Operation::new("listReceivers", "The receivers for which something waits or is dead, and those that fail").refuses(STORE),
+            Operation::new("listReceivers", "The receivers with pending deliveries or dead letters, and those that fail").refuses(STORE),
         )
         .post(
             "/v1/deliveries/retry",
             All(Control),
             retry_all,
-            many("retryDeliveries", "Delivers again: dead letters, or with `state=pending` what waits")
-                .more("Wants at least one of `plugin`, `target`, `since` and `until`.")
+            many("retryDeliveries", "Retries dead letters, or pending deliveries with `state=pending`")
+                .more("Requires at least one of `plugin`, `target`, `since` and `until`.")
                 .status(StatusCode::ACCEPTED),
         )
         .get("/v1/deliveries/{id}", Of(Read), get, found("getDelivery", "A delivery"))
@@ -73,21 +73,21 @@ pub(super) fn routes() -> Routes {
             "/v1/deliveries/{id}",
             Of(Admin),
             purge,
-            found("purgeDelivery", "Deletes a dead letter, or a delivery that waits, for good").refuses(&[Code::WrongState]),
+            found("purgeDelivery", "Deletes a dead letter or a pending delivery for good").refuses(&[Code::WrongState]),
         )
         .post(
             "/v1/deliveries/{id}/retry",
             Of(Control),
             retry,
-            found("retryDelivery", "Delivers a dead letter again, or one that waits now").status(StatusCode::ACCEPTED).refuses(&[Code::WrongState]),
+            found("retryDelivery", "Retries a dead letter, or a pending delivery at once").status(StatusCode::ACCEPTED).refuses(&[Code::WrongState]),
         )
 }
 
-/// Rows of a page, unless the caller says otherwise, and at most.
+/// The default and the largest number of rows of a page.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
-/// An event on its way to one receiver.
+/// The delivery of an event to one receiver.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
@@ -95,39 +95,40 @@ struct Delivery {
     id: String,
     /// The notifier plugin that delivers it.
     plugin: String,
-    /// The plugin's name for the receiver; null while it could not say who is told.
+    /// The plugin's name for the receiver; null while the plugin has not named the receivers of the
+    /// event.
     target: Option<String>,
-    /// Where it stands.
+    /// Its state.
     state: DeliveryState,
-    /// Attempts since it was last taken up.
+    /// Attempts since it was created or last retried by an operator.
     attempt: u32,
-    /// When it is tried again, while it is `pending`.
+    /// When the next attempt is due, while it is `pending`.
     next_at: Option<Time>,
-    /// Why it failed last, for people.
+    /// Why the last attempt failed, for people.
     reason: Option<String>,
-    /// When the event became a delivery.
+    /// When the delivery was created.
     created_at: Time,
     /// When it last changed.
     updated_at: Time,
-    /// What the event is about; null once it is not in the log any more.
+    /// A summary of the event; null once the event is no longer in the log.
     event: Option<EventSummary>,
 }
 
-/// What an event is about, without what it says.
+/// A summary of an event, without the content of messages.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EventSummary {
     /// Its id.
     id: EventId,
-    /// Its kind, `message.received`.
+    /// Its kind, such as `message.received`.
     kind: String,
-    /// Of which session.
+    /// The session that it concerns.
     session: ClientId,
     /// When it happened.
     at: Time,
-    /// Whether it was found out about later than it happened, for instance after a start.
+    /// Whether it was noticed later than it happened, for instance after a start.
     replayed: bool,
-    /// The WhatsApp id of the message that it is about.
+    /// The WhatsApp id of the message that it concerns.
     message_id: Option<MessageId>,
 }
 
@@ -172,28 +173,27 @@ fn not_found() -> ApiError {
     ApiError::new(Code::NotFound, "there is no delivery of that id")
 }
 
-/// Which deliveries; every call takes the same words.
+/// A filter of deliveries, the same for every call.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
-    /// In this state.
+    /// Only deliveries in this state.
     state: Option<DeliveryState>,
-    /// Of this notifier plugin.
+    /// Only deliveries of this notifier plugin.
     plugin: Option<String>,
-    /// To this receiver.
+    /// Only deliveries to this receiver.
     target: Option<String>,
-    /// Of events that became a delivery at this time or later: RFC 3339, or milliseconds since the
-    /// Unix epoch.
-    #[schemars(with = "Option<AnyTime>")]
-    since: Option<String>,
-    /// Of events that became a delivery before this time: RFC 3339, or milliseconds since the Unix
+    /// Only deliveries created at this time or later: RFC 3339 or milliseconds since the Unix
     /// epoch.
     #[schemars(with = "Option<AnyTime>")]
+    since: Option<String>,
+    /// Only deliveries created before this time: RFC 3339 or milliseconds since the Unix epoch.
+    #[schemars(with = "Option<AnyTime>")]
     until: Option<String>,
-    /// Rows of a page, 1 to 200; default 50. Of a list alone.
+    /// The number of deliveries per page, 1 to 200; default 50. For lists only.
     #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
-    /// The `next` of the page before. Of a list alone.
+    /// The `next` of the previous page. For lists only.
     cursor: Option<String>,
 }
 
@@ -208,14 +208,14 @@ fn read(mut which: Which) -> Result<(Which, DeliveryFilter), ApiError> {
     Ok((which, filter))
 }
 
-/// For calls that change many: the state, and which of them, so that nobody changes more than they
-/// meant.
+/// The filter of a call that changes many deliveries. It must select some of them, so that nobody
+/// changes more than they meant.
 fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
     let wrong = |detail: String| Err(ApiError::new(Code::InvalidQuery, detail));
     let (which, filter) = read(which)?;
     if which.limit.is_some() || which.cursor.is_some() {
         return wrong(format!(
-            "limit and cursor are of a list; to {verb} takes all that is meant"
+            "limit and cursor are for lists only: {verb} applies to all selected deliveries"
         ));
     }
     if !matches!(
@@ -223,7 +223,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
         None | Some(DeliveryState::Dead | DeliveryState::Pending)
     ) {
         return wrong(format!(
-            "state must be dead or pending: nothing else can be told to {verb}"
+            "state must be dead or pending: {verb} applies to no other deliveries"
         ));
     }
     let any = filter.plugin.is_some()
@@ -234,7 +234,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
         Ok(filter)
     } else {
         wrong(format!(
-            "say which are to {verb}: by plugin, target, since or until"
+            "{verb} requires at least one of plugin, target, since and until"
         ))
     }
 }
@@ -244,7 +244,7 @@ fn chosen(which: Which, verb: &str) -> Result<DeliveryFilter, ApiError> {
 struct DeliveryPage {
     /// The deliveries.
     deliveries: Vec<Delivery>,
-    /// The `cursor` of the next page; null: this was the last one.
+    /// The `cursor` of the next page; null after the last page.
     next: Option<String>,
 }
 
@@ -273,22 +273,22 @@ async fn list(
 /// The receivers of events.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ReceiverList {
-    /// Those for which something waits or is dead, and those that fail.
+    /// The receivers with pending deliveries or dead letters, and those that fail.
     receivers: Vec<Receiver>,
 }
 
-/// A receiver with what waits for it.
+/// A receiver with its numbers of pending deliveries and dead letters.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Receiver {
     /// The notifier plugin that delivers to it.
     plugin: String,
-    /// The plugin's name for it; null: the plugin could not say who is told.
+    /// The plugin's name for it; null for events whose receivers the plugin has not named yet.
     target: Option<String>,
-    /// Deliveries that wait.
+    /// The number of pending deliveries.
     pending: u64,
-    /// Deliveries that were given up.
+    /// The number of dead letters.
     dead: u64,
-    /// How it fails; null: it does not.
+    /// How it fails; null if it does not.
     failing: Option<Failing>,
 }
 
@@ -296,24 +296,25 @@ struct Receiver {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ReceiverFailing")]
 struct Failing {
-    /// Since when.
+    /// Since when it has failed.
     since: Time,
-    /// Failures in a row.
+    /// The number of consecutive failures.
     failures: u32,
-    /// Why the last one, for people.
+    /// The reason of the last failure, for people.
     reason: String,
-    /// Whether it is asked by one call at a time.
+    /// The state of its circuit breaker.
     circuit: Circuit,
 }
 
-/// The circuit breaker of a receiver.
+/// The state of a receiver's circuit breaker.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ReceiverCircuit")]
 enum Circuit {
-    /// One call at a time asks whether the receiver is back; what waits for it uses up no attempts.
+    /// One call at a time tests whether the receiver works again; pending deliveries use up no
+    /// attempts.
     Open,
-    /// Calls are made as ever.
+    /// Calls are made as usual.
     Closed,
 }
 
@@ -340,7 +341,7 @@ impl From<ReceiverReport> for Receiver {
     }
 }
 
-/// `GET /v1/deliveries/receivers`: the receivers for which something waits or is dead, and those
+/// `GET /v1/deliveries/receivers`: the receivers with pending deliveries or dead letters, and those
 /// that fail.
 async fn receivers(
     State(deliveries): State<Arc<dyn Deliveries>>,
@@ -362,7 +363,7 @@ async fn get(
     Ok(Json(letter.into()))
 }
 
-/// `POST /v1/deliveries/{id}/retry`: makes a dead letter, or a delivery that waits, due now.
+/// `POST /v1/deliveries/{id}/retry`: makes a dead letter or a pending delivery due now.
 async fn retry(
     State(deliveries): State<Arc<dyn Deliveries>>,
     Path(id): Path<String>,
@@ -376,15 +377,15 @@ async fn retry(
     ))
 }
 
-/// How many deliveries were deleted.
+/// The number of deleted deliveries.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PurgedDeliveries")]
 struct Purged {
-    /// How many.
+    /// The number of deliveries.
     purged: u64,
 }
 
-/// `DELETE /v1/deliveries/{id}`: deletes a dead letter, or a delivery that waits.
+/// `DELETE /v1/deliveries/{id}`: deletes a dead letter or a pending delivery.
 async fn purge(
     State(deliveries): State<Arc<dyn Deliveries>>,
     Path(id): Path<String>,
@@ -395,7 +396,7 @@ async fn purge(
     Ok(Json(Purged { purged: 1 }))
 }
 
-/// The delivery as it is now; an error when nothing was done to it.
+/// The delivery as it is now; an error if it was not changed.
 async fn changed(
     deliveries: &Arc<dyn Deliveries>,
     id: &str,
@@ -408,20 +409,20 @@ async fn changed(
     }
     let state = letter.ok_or_else(not_found)?.delivery.state;
     let detail = format!(
-        "the delivery cannot be told to {verb}: it is {}, and only what waits or is dead can",
+        "cannot {verb} the delivery: it is {}; expected pending or dead",
         state.as_str()
     );
     Err(ApiError::new(Code::WrongState, detail).with("state", state.as_str()))
 }
 
-/// How many deliveries are due now.
+/// The number of deliveries that were made due.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Retried {
-    /// How many.
+    /// The number of deliveries.
     retried: u64,
 }
 
-/// `POST /v1/deliveries/retry`: makes all that is meant due now.
+/// `POST /v1/deliveries/retry`: makes all selected deliveries due now.
 async fn retry_all(
     State(deliveries): State<Arc<dyn Deliveries>>,
     Params(which): Params<Which>,
@@ -431,15 +432,14 @@ async fn retry_all(
     Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
 }
 
-/// `DELETE /v1/deliveries`: deletes all that is meant.
+/// `DELETE /v1/deliveries`: deletes all selected deliveries.
 async fn purge_all(
     State(deliveries): State<Arc<dyn Deliveries>>,
     Params(which): Params<Which>,
 ) -> Result<Json<Purged>, ApiError> {
     let filter = chosen(which, "purge")?;
     if filter.state.is_none() {
-        let detail =
-            "say state=dead or state=pending as well: what is purged is delivered to nobody";
+        let detail = "state=dead or state=pending is required, because purged deliveries are lost";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     }
     let purged = deliveries.purge_all(&filter).await?;

@@ -1,4 +1,5 @@
-//! `/v1/sessions/{id}/held`: what was accepted for the account that a session had before.
+//! `/v1/sessions/{id}/held`: messages that are held because they were accepted for a previous
+//! account of the session.
 
 use std::sync::Arc;
 
@@ -28,11 +29,11 @@ pub(super) fn routes() -> Routes {
     let actions = [
         of(
             "releaseHeld",
-            "Lets what is held leave with the account that the session has now",
+            "Lets held messages be sent by the session's present account",
         ),
         of(
             "cancelHeld",
-            "Ends what is held as `not_sent` with the code `cancelled`",
+            "Cancels held messages: they end as `not_sent` with the code `cancelled`",
         ),
     ];
     Routes::new()
@@ -42,7 +43,7 @@ pub(super) fn routes() -> Routes {
             get,
             of(
                 "getHeld",
-                "How much is held because it was accepted for another account",
+                "The number of messages held because they were accepted for another account",
             ),
         )
         .post_action::<HeldAction, _, _>(
@@ -53,13 +54,13 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// How much it is.
+/// The number of held messages.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "HeldCount")]
 struct Count {
-    /// Messages.
+    /// The number of messages.
     messages: u64,
-    /// Recipients of bulk orders whose messages do not exist yet.
+    /// The number of recipients of bulk orders that have no message yet.
     recipients: u64,
 }
 
@@ -77,7 +78,7 @@ impl From<Held> for Count {
     }
 }
 
-/// What is held of a session.
+/// The held messages of a session.
 #[derive(Debug, Serialize, JsonSchema)]
 struct HeldReport {
     /// The session.
@@ -93,7 +94,7 @@ struct HeldReport {
     cancelled: Option<Count>,
 }
 
-/// `GET /v1/sessions/{id}/held`: how much is held.
+/// `GET /v1/sessions/{id}/held`: the number of held messages.
 async fn get(
     State(held): State<Arc<dyn HeldMessages>>,
     _: NoParams,
@@ -113,8 +114,8 @@ impl Actions for HeldAction {
         &[("release", Self::Release), ("cancel", Self::Cancel)];
 }
 
-/// `POST /v1/sessions/{id}/held/{release|cancel}`: lets it leave with the account of now, or ends
-/// it.
+/// `POST /v1/sessions/{id}/held/{release|cancel}`: lets the held messages be sent by the present
+/// account, or cancels them.
 async fn change(
     State(held): State<Arc<dyn HeldMessages>>,
     _: NoParams,

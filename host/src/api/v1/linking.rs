@@ -30,13 +30,13 @@ pub(super) fn routes() -> Routes {
         Code::PairingNotAvailable,
         Code::PageError,
     ];
-    let create_operation = Operation::new("createPairingCode", "A code to be typed on the phone")
-        .more("It lives three minutes and is renewed five times; no QR can be scanned meanwhile.")
+    let create_operation = Operation::new("createPairingCode", "Creates a code to be typed on the phone")
+        .more("The code is valid for three minutes and is renewed five times; no QR code can be scanned meanwhile.")
         .refuses(&pairing)
         .refuses(&[Code::InvalidNumber, Code::RecipientNotSupported]);
     let cancel_operation = Operation::new(
         "cancelPairingCode",
-        "Gives the code up and shows QR codes again",
+        "Cancels the pairing code and returns to QR codes",
     )
     .status(StatusCode::NO_CONTENT)
     .refuses(&pairing);
@@ -45,7 +45,7 @@ pub(super) fn routes() -> Routes {
         .delete(PATH, Of(Control), cancel, cancel_operation)
 }
 
-/// Which number the session is to be linked to.
+/// The phone number to link.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "PairingCodeRequest")]
@@ -54,7 +54,7 @@ struct CodeRequest {
     number: Written,
 }
 
-/// `POST /v1/sessions/{id}/pairing-code`: a code to be typed on the phone.
+/// `POST /v1/sessions/{id}/pairing-code`: creates a code to be typed on the phone.
 async fn create(
     State(linking): State<Arc<dyn Linking>>,
     State(defaults): State<Arc<Defaults>>,
@@ -67,7 +67,7 @@ async fn create(
     Ok((NO_STORE, Json(code.into())))
 }
 
-/// `DELETE /v1/sessions/{id}/pairing-code`: gives the code up and shows QR codes again.
+/// `DELETE /v1/sessions/{id}/pairing-code`: cancels the code and returns to QR codes.
 async fn cancel(
     State(linking): State<Arc<dyn Linking>>,
     _: NoParams,

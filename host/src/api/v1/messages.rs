@@ -1,4 +1,4 @@
-//! `/v1/messages`: accepted messages found, looked at, taken back and taken up again.
+//! `/v1/messages`: lists, shows, cancels and retries accepted messages.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,8 +41,8 @@ pub(super) fn routes() -> Routes {
             "/v1/messages",
             Of(Read),
             list,
-            Operation::new("listMessages", "One page of accepted messages, newest first, without what they say")
-                .more("A page looks at 100,000 messages at the most, so it may have fewer than `limit` and still a `next`; go on until `next` is null.")
+            Operation::new("listMessages", "One page of accepted messages, newest first, without their content")
+                .more("A page examines at most 100,000 messages, so it may have fewer than `limit` and still a `next`; continue until `next` is null.")
                 .refuses(&[Code::InvalidClientId, Code::UnknownClient, Code::InvalidNumber, Code::RecipientNotSupported, Code::InvalidTime])
                 .refuses(STORE),
         )
@@ -50,29 +50,29 @@ pub(super) fn routes() -> Routes {
             "/v1/messages",
             Of(Admin),
             purge,
-            Operation::new("purgeMessages", "Takes back every message of a session that has not begun")
-                .more("Scheduled messages and recipients of bulk orders included. Both parameters must be said, so that nobody empties more than they meant.")
+            Operation::new("purgeMessages", "Cancels every message of a session that is not being sent yet")
+                .more("Includes scheduled messages and recipients of bulk orders. Both parameters are required, so that nobody cancels more than they meant.")
                 .refuses(&[Code::InvalidClientId, Code::UnknownClient])
                 .refuses(STORE),
         )
-        .get("/v1/messages/{id}", Of(Read), get, found("getMessage", "A message with what it says and what happened to it"))
+        .get("/v1/messages/{id}", Of(Read), get, found("getMessage", "A message with its content and its history"))
         .post(
             "/v1/messages/{id}/cancel",
             Of(Send),
             cancel,
-            found("cancelMessage", "Takes a message back that has not begun").refuses(&[Code::WrongState]),
+            found("cancelMessage", "Cancels a message that is not being sent yet").refuses(&[Code::WrongState]),
         )
         .post(
             "/v1/messages/{id}/retry",
             Of(Send),
             retry,
-            found("retryMessage", "Takes a message up again that is `not_sent`, under the same WhatsApp id")
+            found("retryMessage", "Queues a message again that is `not_sent`, under the same WhatsApp id")
                 .status(StatusCode::ACCEPTED)
                 .refuses(&[Code::WrongState, Code::BodyGone]),
         )
 }
 
-/// Rows of a page, unless the caller says otherwise, and at most.
+/// The default and the largest number of rows of a page.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
@@ -80,33 +80,33 @@ const MAX_PAGE: u32 = 200;
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
-    /// The gateway's id of it, `out_…`.
+    /// The gateway's id of the message, `out_…`.
     id: OutboxId,
-    /// By which session.
+    /// The session that sends it.
     session: ClientId,
-    /// Where it stands.
+    /// Its state.
     state: RowState,
-    /// The chat it went to, or is addressed to.
+    /// The chat that it was sent to, or is addressed to.
     to: String,
-    /// To whom, as it was asked for: digits of a phone number, or the id of a chat.
+    /// The recipient as requested: the digits of a phone number, or the id of a chat.
     recipient: Recipient,
-    /// The phone number of the recipient, in digits, where it is known.
+    /// The digits of the recipient's phone number, if it is known.
     number: Option<PhoneNumber>,
-    /// WhatsApp's id of the message, made before anything else.
+    /// The WhatsApp id of the message, which is assigned when it is accepted.
     message_id: MessageId,
-    /// WhatsApp's key of the message, `true_<chat>_<id>`, once it has one.
+    /// The WhatsApp key of the message, `true_<chat>_<id>`, once it has one.
     message_key: Option<String>,
-    /// WhatsApp's number of the last acknowledgement, 1 (server) to 4 (played); 0: none.
+    /// The last acknowledgement: 1 server, 2 device, 3 read, 4 played; 0 before the first one.
     ack: i64,
-    /// How it ended, once it has.
+    /// Its outcome, once it has one.
     outcome: Option<Outcome>,
-    /// What goes first.
+    /// Its priority in the queue.
     priority: Priority,
-    /// How often it was begun.
+    /// How often sending was attempted.
     attempt: i64,
-    /// When it is to be sent; null: at once.
+    /// When it is to be sent; null means at once.
     send_at: Option<Time>,
-    /// Not to be begun after.
+    /// Sending does not begin after this time.
     expires_at: Option<Time>,
     /// When it was accepted.
     created_at: Time,
@@ -114,7 +114,7 @@ pub(super) struct Message {
     updated_at: Time,
 }
 
-/// How a message ended.
+/// The outcome of a message.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(
     tag = "outcome",
@@ -123,25 +123,25 @@ pub(super) struct Message {
 )]
 #[schemars(rename = "MessageOutcome")]
 enum Outcome {
-    /// WhatsApp's server has it.
+    /// WhatsApp's server has acknowledged it.
     Sent {
-        /// WhatsApp's key of the message, `true_<chat>_<id>`.
+        /// The WhatsApp key of the message, `true_<chat>_<id>`.
         message_key: String,
-        /// The chat it went to.
+        /// The chat that it was sent to.
         chat: String,
-        /// When the server's acknowledgement was seen.
+        /// When the server's acknowledgement was received.
         at: Time,
     },
-    /// It did not leave and will not.
+    /// It was not sent and will not be.
     NotSent {
-        /// Why, for programs.
+        /// Why it was not sent, as a machine-readable code.
         code: FailureCode,
-        /// Why, for people.
+        /// Why it was not sent, for people.
         reason: String,
     },
-    /// It may have left; the gateway finds out by its id.
+    /// It may have been sent; the gateway determines this by its id.
     Unknown {
-        /// What happened meanwhile, for people.
+        /// Why the outcome is not known, for people.
         reason: String,
     },
 }
@@ -191,30 +191,31 @@ impl From<&OutboxRow> for Message {
     }
 }
 
-/// A message with what it says and what happened to it.
+/// A message with its content and its history.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MessageDetails {
     #[serde(flatten)]
     message: Message,
-    /// What it says, in the fields of a send, with its `kind`; `redacted` once that was deleted.
+    /// Its content with its `kind`, in the fields of a request; the kind is `redacted` once the
+    /// content was deleted.
     content: Value,
-    /// The WhatsApp id of the message that it answers.
+    /// The WhatsApp id of the message that it replies to.
     reply_to: Option<MessageId>,
-    /// Free-form pairs of the caller.
+    /// The caller's free-form pairs.
     metadata: BTreeMap<String, String>,
-    /// What happened to it, oldest first.
+    /// Its history, oldest entry first.
     history: Vec<HistoryEntry>,
 }
 
-/// Something that happened to a message.
+/// An entry in the history of a message.
 #[derive(Debug, Serialize, JsonSchema)]
 struct HistoryEntry {
     /// When it happened. RFC 3339, UTC.
     at: Time,
-    /// What: `accepted`, `verdict`, `held`, `sending`, `ack` …
+    /// What happened: `accepted`, `verdict`, `held`, `sending`, `ack` …
     what: String,
-    /// What belongs to it.
+    /// Details, depending on `what`.
     #[serde(flatten)]
     detail: Map<String, Value>,
 }
@@ -222,7 +223,7 @@ struct HistoryEntry {
 impl From<&HistoryRow> for HistoryEntry {
     fn from(row: &HistoryRow) -> Self {
         let mut detail = row.detail.as_object().cloned().unwrap_or_default();
-        // Kept as milliseconds.
+        // These are stored as milliseconds.
         for name in ["sendAt", "expiresAt"] {
             if let Some(at) = detail.get(name).and_then(Value::as_i64) {
                 detail.insert(name.to_owned(), Timestamp(at).rfc3339().into());
@@ -258,7 +259,7 @@ fn not_found() -> ApiError {
     ApiError::new(Code::NotFound, "there is no message of that id")
 }
 
-/// `GET /v1/messages/{id}`: a message with what it says and what happened to it.
+/// `GET /v1/messages/{id}`: a message with its content and its history.
 async fn get(
     State(messages): State<Arc<dyn Messages>>,
     Path(id): Path<String>,
@@ -268,29 +269,30 @@ async fn get(
     Ok(Json(MessageDetails::new(&row, &history)))
 }
 
-/// Which messages.
+/// A filter of messages.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// Of this session.
+    /// Only messages of this session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     session: Option<String>,
-    /// In this state.
+    /// Only messages in this state.
     state: Option<RowState>,
-    /// To this recipient.
+    /// Only messages to this recipient.
     to: Option<String>,
-    /// Accepted at this time or later: RFC 3339, or milliseconds since the Unix epoch.
+    /// Only messages accepted at this time or later: RFC 3339 or milliseconds since the Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     since: Option<String>,
-    /// Accepted before this time: RFC 3339, or milliseconds since the Unix epoch.
+    /// Only messages accepted before this time: RFC 3339 or milliseconds since the Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     until: Option<String>,
-    /// The id of a message, or an `Idempotency-Key` of the caller; nothing else counts then.
+    /// Only the messages with this id or with this `Idempotency-Key` of the caller; all other
+    /// parameters are ignored.
     q: Option<String>,
-    /// Rows of a page, 1 to 200; default 50.
+    /// The number of messages per page, 1 to 200; default 50.
     #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<i64>,
 }
 
@@ -299,11 +301,11 @@ struct Search {
 struct MessagePage {
     /// The messages.
     messages: Vec<Message>,
-    /// Messages of the page that cannot be read: of another version of the gateway, or broken. Not
-    /// in answers to `q`.
+    /// Messages of the page that cannot be read, because another version of the gateway wrote them
+    /// or they are corrupt. Absent in responses to `q`.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreadable: Option<Vec<OutboxId>>,
-    /// The `cursor` of the next page; null: this was the last one.
+    /// The `cursor` of the next page; null after the last page.
     next: Option<String>,
 }
 
@@ -327,8 +329,7 @@ async fn list(
     let listed = messages
         .list(&filter(&*sessions, &defaults, search)?)
         .await?;
-    // Rows of another version, or broken ones: said by name, so that nobody takes the page for
-    // whole.
+    // Unreadable rows are listed by id, so that nobody takes the page for complete.
     let next = listed.next.map(|place| place.to_string());
     Ok(Json(MessagePage {
         messages: shown(&listed.rows),
@@ -368,41 +369,43 @@ fn filter(
     })
 }
 
-/// A session that is there.
+/// The id of a session that must exist.
 fn session(sessions: &dyn Sessions, id: &str) -> Result<ClientId, ApiError> {
     let client: ClientId = id.parse()?;
     find(sessions, &client)?;
     Ok(client)
 }
 
-/// Why a message was not changed; `verb` is what it was told.
+/// The error for a message that was not changed; `verb` is the requested change.
 fn unchanged(error: ChangeError, verb: &str) -> ApiError {
     let state = match error {
         ChangeError::Missing => return not_found(),
         ChangeError::Store(error) => return error.into(),
         ChangeError::BodyGone => {
             let detail = format!(
-                "the message cannot be told to {verb}: what it said was deleted after its time ([storage] keep_bodies)"
+                "cannot {verb} the message: its content was deleted at the end of its retention time ([storage] keep_bodies)"
             );
             return ApiError::new(Code::BodyGone, detail);
         }
         ChangeError::State(state) => state,
     };
     let why = match state {
-        RowState::Unknown => "it may have been sent, and the gateway is finding out by its id",
+        RowState::Unknown => {
+            "it may have been sent, and the gateway is determining the outcome by its id"
+        }
         RowState::Sent => "it was sent",
-        RowState::Sending => "it has begun",
+        RowState::Sending => "it is being sent",
         RowState::Queued => "it waits to be sent",
         RowState::NotSent => "it has ended without being sent",
     };
     ApiError::new(
         Code::WrongState,
-        format!("the message cannot be told to {verb}: {why}"),
+        format!("cannot {verb} the message: {why}"),
     )
     .with("state", state.as_str())
 }
 
-/// `POST /v1/messages/{id}/cancel`: takes a message back; only one that has not begun.
+/// `POST /v1/messages/{id}/cancel`: cancels a message that is not being sent yet.
 async fn cancel(
     State(messages): State<Arc<dyn Messages>>,
     Path(id): Path<String>,
@@ -415,7 +418,7 @@ async fn cancel(
     Ok(Json(Message::from(&row)))
 }
 
-/// `POST /v1/messages/{id}/retry`: takes a message up again; only one that has not left.
+/// `POST /v1/messages/{id}/retry`: queues a message again that was not sent.
 async fn retry(
     State(messages): State<Arc<dyn Messages>>,
     Path(id): Path<String>,
@@ -428,36 +431,37 @@ async fn retry(
     Ok((StatusCode::ACCEPTED, Json(Message::from(&row))))
 }
 
-/// Which messages are taken back: both must be said, so that nobody empties more than they meant.
+/// The messages to cancel. Both parameters are required, so that nobody cancels more than they
+/// meant.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Purge {
-    /// Of this session.
+    /// Only messages of this session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     session: Option<String>,
-    /// In this state: `queued`, nothing else can be purged.
+    /// The state of the messages: always `queued`, because no others can be purged.
     state: Option<RowState>,
 }
 
-/// How many messages were taken back.
+/// The number of cancelled messages.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PurgedMessages")]
 struct Purged {
-    /// Of which session.
+    /// The session.
     session: ClientId,
-    /// How many.
+    /// The number of cancelled messages.
     cancelled: u64,
 }
 
-/// `DELETE /v1/messages?state=queued&session=`: takes back every message of a session that has not
-/// begun.
+/// `DELETE /v1/messages?state=queued&session=`: cancels every message of a session that is not
+/// being sent yet.
 async fn purge(
     State(messages): State<Arc<dyn Messages>>,
     State(sessions): State<Arc<dyn Sessions>>,
     Params(purge): Params<Purge>,
 ) -> Result<Json<Purged>, ApiError> {
     let (Some(id), Some(RowState::Queued)) = (purge.session, purge.state) else {
-        let detail = "say ?state=queued&session=<id>: only what waits can be purged, and of one session at a time";
+        let detail = "?state=queued&session=<id> is required: only queued messages can be purged, of one session at a time";
         return Err(ApiError::new(Code::InvalidQuery, detail));
     };
     let client = session(&*sessions, &id)?;

@@ -1,4 +1,4 @@
-//! `/v1/sessions/{id}/passkey`: passkeys that WhatsApp asks for.
+//! `/v1/sessions/{id}/passkey`: passkey ceremonies that WhatsApp requires.
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ use crate::{
 const PATH: &str = "/v1/sessions/{id}/passkey";
 
 pub(super) fn routes() -> Routes {
-    let answer_operation = Operation::new("answerPasskey", "Gives the page an assertion, as `JSON.stringify(credential)` gives it")
-        .more("Answered once the page has sent it on. It is looked at before the page gets it, because WhatsApp gives one cheap attempt.")
+    let answer_operation = Operation::new("answerPasskey", "Passes an assertion to WhatsApp's page: the output of `JSON.stringify(credential)`")
+        .more("The response is sent once the page has passed the assertion on. The assertion is checked before that, because WhatsApp allows only one attempt without consequences.")
         .body::<Credential>()
         .refuses(&[
             Code::UnknownClient,
@@ -43,17 +43,14 @@ pub(super) fn routes() -> Routes {
             Code::RefusedByWhatsapp,
             Code::PageError,
         ]);
-    let confirm_operation = Operation::new(
-        "confirmPasskey",
-        "A person says that the phone shows this code",
-    )
-    .refuses(&[
-        Code::UnknownClient,
-        Code::NoPasskeyAsked,
-        Code::NotWaitingForCode,
-        Code::WrongCode,
-        Code::PageError,
-    ]);
+    let confirm_operation =
+        Operation::new("confirmPasskey", "Confirms that the phone shows this code").refuses(&[
+            Code::UnknownClient,
+            Code::NoPasskeyAsked,
+            Code::NotWaitingForCode,
+            Code::WrongCode,
+            Code::PageError,
+        ]);
     let unknown = [Code::UnknownClient, Code::NoPasskeyAsked];
     Routes::new()
         .get(
@@ -62,7 +59,7 @@ pub(super) fn routes() -> Routes {
             get,
             Operation::new(
                 "getPasskey",
-                "The passkey ceremony that is under way, or why the last one failed",
+                "The passkey ceremony in progress, or why the last one failed",
             )
             .refuses(&unknown),
         )
@@ -71,9 +68,12 @@ pub(super) fn routes() -> Routes {
             PATH,
             Of(Control),
             cancel,
-            Operation::new("cancelPasskey", "Gives the ceremony up; back to QR codes")
-                .status(StatusCode::NO_CONTENT)
-                .refuses(&unknown),
+            Operation::new(
+                "cancelPasskey",
+                "Cancels the ceremony and returns to QR codes",
+            )
+            .status(StatusCode::NO_CONTENT)
+            .refuses(&unknown),
         )
         .post(
             "/v1/sessions/{id}/passkey/confirm",
@@ -83,29 +83,29 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// A passkey ceremony: what WhatsApp asks for, and how far it has come.
+/// A passkey ceremony that WhatsApp requires.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Passkey {
-    /// How far it has come.
+    /// Its stage.
     stage: PasskeyStage,
-    /// What it is for.
+    /// Its purpose.
     purpose: PasskeyPurpose,
-    /// What has to be signed, in the standard's JSON form
-    /// (`PublicKeyCredentialRequestOptionsJSON`); null once it was answered.
+    /// The request to sign, in the standard's JSON form (`PublicKeyCredentialRequestOptionsJSON`);
+    /// null once it was answered.
     public_key: Option<Value>,
-    /// What has to be compared with the phone, `ABCD-EFGH`, in the stage `confirm`.
+    /// The code to compare with the one on the phone, `ABCD-EFGH`; only in the stage `confirm`.
     code: Option<String>,
     /// When WhatsApp asked.
     asked_at: Time,
-    /// An assertion that is sent before this time needs no code to be compared; null: a code will
-    /// have to be.
+    /// An assertion sent before this time is accepted without comparing a code; null when a code
+    /// will have to be compared.
     code_without: Option<Time>,
-    /// When the present stage ends by itself.
+    /// When the present stage expires.
     expires_at: Time,
-    /// The path of the helper page of this challenge; whoever has it needs no API key.
+    /// The path of this challenge's helper page, which needs no API key.
     helper: Option<String>,
-    /// Why it failed, or why it began anew.
+    /// Why it failed or was started again.
     reason: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl From<&PasskeyView> for Passkey {
     }
 }
 
-/// A ceremony with the link to its helper page.
+/// A passkey ceremony with the link to its helper page.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct LinkedPasskey {
@@ -134,7 +134,7 @@ struct LinkedPasskey {
     /// The address of its helper page, while there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     helper_url: Option<String>,
-    /// What is to be known of that address.
+    /// A restriction of that address, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     helper_note: Option<&'static str>,
 }
@@ -142,7 +142,7 @@ struct LinkedPasskey {
 impl LinkedPasskey {
     fn new(address: &HelperAddress, view: &PasskeyView) -> Self {
         let helper_url = view.token.as_ref().map(|token| address.link(token));
-        let note = "this link works in a browser on the gateway's own machine; [server] public_url names another";
+        let note = "this link works only in a browser on the gateway's own machine; set [server] public_url for another address";
         let helper_note = helper_url
             .as_ref()
             .filter(|_| address.local_only)
@@ -155,7 +155,7 @@ impl LinkedPasskey {
     }
 }
 
-/// The ceremony goes on: 202.
+/// The response 202: the ceremony goes on.
 struct GoesOn(LinkedPasskey);
 
 impl IntoResponse for GoesOn {
@@ -170,8 +170,8 @@ impl Output for GoesOn {
     }
 }
 
-/// An assertion of a passkey, as a browser makes it: `PublicKeyCredential` in the standard's JSON
-/// form. Other fields are dropped; together at most 16 KiB. Binary values are base64url.
+/// The assertion of a passkey as a browser creates it: a `PublicKeyCredential` in the standard's
+/// JSON form, at most 16 KiB. Other fields are ignored. Binary values are base64url.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(
@@ -181,17 +181,17 @@ impl Output for GoesOn {
 pub(in crate::api) struct Credential {
     /// The id of the passkey.
     id: String,
-    /// The same; the one of both that is there is taken.
+    /// The same as `id`; either is accepted.
     raw_id: Option<String>,
     /// Always `public-key`.
     r#type: String,
-    /// What was signed.
+    /// The signed response.
     response: CredentialResponse,
-    /// What extensions say; `prf` matters at a checkpoint alone.
+    /// The results of extensions; `prf` is used only at a checkpoint.
     client_extension_results: Option<Map<String, Value>>,
 }
 
-/// What an authenticator has signed.
+/// The response of an authenticator.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(
@@ -199,18 +199,18 @@ pub(in crate::api) struct Credential {
     reason = "it is only described: the assertion is read where it is checked"
 )]
 pub(in crate::api) struct CredentialResponse {
-    /// The challenge and the origin, as the browser has seen them.
+    /// The challenge and the origin as the browser saw them.
     #[serde(rename = "clientDataJSON")]
     client_data_json: String,
-    /// What the authenticator says of itself.
+    /// The authenticator's data.
     authenticator_data: String,
     /// The signature.
     signature: String,
-    /// Whose passkey it is.
+    /// The user handle of the passkey.
     user_handle: Option<String>,
 }
 
-/// `GET /v1/sessions/{id}/passkey`: the ceremony that is under way, or why the last one failed.
+/// `GET /v1/sessions/{id}/passkey`: the ceremony in progress, or why the last one failed.
 async fn get(
     State(sessions): State<Arc<dyn Sessions>>,
     State(address): State<Arc<HelperAddress>>,
@@ -226,7 +226,8 @@ async fn get(
     Ok((NO_STORE, Json(LinkedPasskey::new(&address, &view))))
 }
 
-/// `POST /v1/sessions/{id}/passkey`: gives the page an assertion, JSON as a browser makes it.
+/// `POST /v1/sessions/{id}/passkey`: passes an assertion to WhatsApp's page. The body is JSON as a
+/// browser creates it.
 async fn answer(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(address): State<Arc<HelperAddress>>,
@@ -238,15 +239,15 @@ async fn answer(
     Ok(GoesOn(LinkedPasskey::new(&address, &view)))
 }
 
-/// What the phone shows.
+/// The confirmation of a code.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Confirmation {
-    /// The code, `ABCD-EFGH`.
+    /// The code that the phone shows, `ABCD-EFGH`.
     code: String,
 }
 
-/// `POST /v1/sessions/{id}/passkey/confirm`: a person says that the phone shows this code.
+/// `POST /v1/sessions/{id}/passkey/confirm`: a person confirms that the phone shows this code.
 async fn confirm(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(address): State<Arc<HelperAddress>>,
@@ -258,7 +259,7 @@ async fn confirm(
     Ok(GoesOn(LinkedPasskey::new(&address, &view)))
 }
 
-/// `DELETE /v1/sessions/{id}/passkey`: gives the ceremony up.
+/// `DELETE /v1/sessions/{id}/passkey`: cancels the ceremony.
 async fn cancel(
     State(passkeys): State<Arc<dyn Passkeys>>,
     _: NoParams,

@@ -36,42 +36,42 @@ use crate::{
 
 pub(super) fn routes() -> Routes {
     let operation = Operation::new("sendMessage", "Sends a message")
-        .more("Answered with the outcome, or with `Prefer: respond-async` (and where `sendAt` is ahead) as soon as the message is on the disk. On 504 do not send it again: the gateway finds out by its id.")
+        .more("The response has the outcome. With `Prefer: respond-async`, or if `sendAt` lies ahead, it is sent as soon as the message is stored. After 504 do not send the message again: the gateway determines the outcome by its id.")
         .refuses(&[Code::InvalidBody, Code::SeveralKinds, Code::InvalidLocation, Code::InvalidContact, Code::MetadataTooLarge]);
     Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send, operation)
 }
 
-/// A message to be sent, without the fields of the kinds ([`crate::model::CallFields`]): exactly
-/// one of `text`, `template` and those.
+/// A message to be sent, without the fields of the other kinds ([`crate::model::CallFields`]).
+/// Exactly one of `text`, `template` and those fields is required.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "SendRequest")]
 struct SendFields {
-    /// To whom: a phone number, or the id of a chat.
+    /// The recipient: a phone number or the id of a chat.
     to: Written,
-    /// A text.
+    /// The text of a text message.
     #[schemars(length(max = 4096))]
     text: Option<String>,
-    /// Phone numbers or ids of those who are mentioned in the text as `@number`, at most 50.
+    /// Phone numbers or ids of the people who are mentioned in the text as `@number`, at most 50.
     #[schemars(length(max = 50))]
     mentions: Option<Vec<String>>,
-    /// Whether a link of the text may get a preview; default true.
+    /// Whether a link in the text may get a preview; default true.
     link_preview: Option<bool>,
     /// The name of a template.
     template: Option<String>,
-    /// The language of the template, as BCP 47 (`de-CH`).
+    /// The language of the template as a BCP 47 tag, such as `de-CH`.
     locale: Option<String>,
-    /// Variables of the template.
+    /// The variables of the template.
     variables: Option<BTreeMap<String, Value>>,
-    /// The WhatsApp id, or the key, of the message that it answers.
+    /// The WhatsApp id or the key of the message to reply to.
     reply_to: Option<String>,
-    /// When to send it: RFC 3339, or milliseconds since the Unix epoch, within the next 366 days.
+    /// When to send it: RFC 3339 or milliseconds since the Unix epoch, within the next 366 days.
     #[schemars(with = "Option<AnyTime>")]
     send_at: Option<Value>,
-    /// Not to be begun after this time: RFC 3339, or milliseconds since the Unix epoch.
+    /// Sending does not begin after this time: RFC 3339 or milliseconds since the Unix epoch.
     #[schemars(with = "Option<AnyTime>")]
     expires_at: Option<Value>,
-    /// What goes first; default `interactive`.
+    /// Its priority in the queue; default `interactive`.
     #[serde(default)]
     priority: Priority,
     /// Free-form pairs, at most 50; names and values have at most 1000 bytes each.
@@ -80,7 +80,7 @@ struct SendFields {
     metadata: BTreeMap<String, String>,
 }
 
-/// The body of the call: a [`SendFields`], and beside its fields those of the kinds.
+/// The schema of the body: the fields of [`SendFields`] and those of the other kinds.
 struct SendBody;
 
 impl JsonSchema for SendBody {
@@ -102,22 +102,23 @@ impl JsonSchema for SendBody {
     }
 }
 
-/// What the answer waits for.
+/// What the response waits for.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Waiting {
-    /// The moment; default `sent`, or `accepted` while `sendAt` is ahead.
+    /// The stage that the message must have reached; default `sent`, or `accepted` while `sendAt`
+    /// lies ahead.
     until: Option<Moment>,
 }
 
-/// A moment in the life of a message.
+/// A stage of a message.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "WaitUntil")]
 enum Moment {
-    /// It is on the gateway's disk.
+    /// It is stored on the gateway's disk.
     Accepted,
-    /// The page has it in its own database, and sends it as soon as it is connected.
+    /// WhatsApp Web has stored it in its own database and sends it as soon as it is connected.
     Stored,
     /// It has an outcome.
     Sent,
@@ -131,17 +132,17 @@ fn waits(until: Option<Moment>, otherwise: Until) -> Until {
     }
 }
 
-/// A message that is accepted: on the disk, and sent as soon as it can be.
+/// An accepted message: it is stored and will be sent as soon as possible.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AcceptedMessage {
     /// The gateway's id of the message.
     id: OutboxId,
-    /// WhatsApp's id that the message has, or will have.
+    /// The WhatsApp id of the message, which is assigned before it is sent.
     message_id: MessageId,
-    /// Where it stands.
+    /// Its state.
     state: RowState,
-    /// Where it can be asked about.
+    /// The path of the message.
     location: String,
 }
 
@@ -184,7 +185,7 @@ impl Output for SendAnswer {
     }
 }
 
-/// `POST /v1/sessions/{id}/messages`: sends a message, and waits for the outcome unless the caller
+/// `POST /v1/sessions/{id}/messages`: sends a message and waits for the outcome, unless the caller
 /// prefers not to.
 async fn send(
     State(bodies): State<Arc<Bodies>>,
@@ -218,7 +219,7 @@ async fn send(
             Outcome::Unknown { reason } => {
                 let place = format!("/v1/messages/{}", row.id);
                 let detail = format!(
-                    "{reason}. Do not send it again: ask {place}, or repeat the call with the same Idempotency-Key"
+                    "{reason}. Do not send it again: read {place}, or repeat the call with the same Idempotency-Key"
                 );
                 let error = ApiError::new(Code::OutcomeUnknown, detail);
                 Err(error

@@ -1,4 +1,5 @@
-//! `/v1/sessions/{id}/sending`: whether a session may send, and pausing it.
+//! `/v1/sessions/{id}/sending`: whether a session may send; pausing and resuming it, and lifting
+//! restrictions.
 
 use std::sync::Arc;
 
@@ -28,12 +29,12 @@ pub(super) fn routes() -> Routes {
     let actions = [
         of(
             "pauseSending",
-            "Pauses the sends of a session, also over a restart; it goes on accepting",
+            "Pauses the sending of a session, also across restarts; messages are still accepted",
         ),
-        of("resumeSending", "Lets the sends of a session go on"),
+        of("resumeSending", "Resumes the sending of a session"),
         of(
             "liftRestrictions",
-            "Lets a session write to strangers again, whatever WhatsApp has said",
+            "Lets a session write to new contacts again, whatever WhatsApp has reported",
         ),
     ];
     Routes::new()
@@ -43,7 +44,7 @@ pub(super) fn routes() -> Routes {
             get,
             of(
                 "getSending",
-                "Whether a session may send, and what WhatsApp restricts",
+                "Whether a session may send, and WhatsApp's restrictions",
             ),
         )
         .post_action::<SendingAction, _, _>(
@@ -60,26 +61,27 @@ pub(super) fn routes() -> Routes {
 struct SendingReport {
     /// The session.
     session: ClientId,
-    /// Whether it is paused by hand.
+    /// Whether sending was paused through the API.
     paused: bool,
-    /// Since when it is paused.
+    /// Since when sending has been paused.
     paused_at: Option<Time>,
     /// When it sent its first message.
     first_send_at: Option<Time>,
-    /// What WhatsApp does not let it do.
+    /// WhatsApp's restrictions of its account.
     restrictions: Vec<Restriction>,
 }
 
-/// What WhatsApp does not let an account do for a while.
+/// A temporary restriction of an account by WhatsApp.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Restriction {
-    /// Which one.
+    /// The kind of the restriction.
     kind: RestrictionKind,
-    /// WhatsApp's code of it: 463 or 475.
+    /// WhatsApp's code of the restriction: 463 or 475.
     code: u32,
-    /// Since when.
+    /// When it began.
     since: Time,
-    /// When it ends; where WhatsApp does not say so, when strangers are tried again.
+    /// When it ends. If WhatsApp does not say, when the gateway next tries to write to new
+    /// contacts.
     until: Time,
 }
 
@@ -117,12 +119,12 @@ async fn get(
     report(&sending, client).await
 }
 
-/// What sending can be told.
+/// The actions on a session's sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendingAction {
     Pause,
     Resume,
-    /// Lets the session write to strangers again, whatever WhatsApp has said.
+    /// Lets the session write to new contacts again, whatever WhatsApp has reported.
     Lift,
 }
 
@@ -134,8 +136,8 @@ impl Actions for SendingAction {
     ];
 }
 
-/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses the sends of a session, lets them
-/// go on, or lifts what WhatsApp restricts.
+/// `POST /v1/sessions/{id}/sending/{pause|resume|lift}`: pauses or resumes the sending of a
+/// session, or lifts its restrictions.
 async fn change(
     State(sending): State<Arc<dyn SendingControl>>,
     _: NoParams,

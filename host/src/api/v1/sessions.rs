@@ -1,4 +1,4 @@
-//! `/v1/sessions`: sessions made, told, looked at and taken away.
+//! `/v1/sessions`: creates, shows, controls and deletes sessions.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,26 +34,26 @@ pub(super) fn routes() -> Routes {
             .refuses(STORE)
     };
     let actions = [
-        tell("startSession", "Starts a session, unless it runs"),
-        tell("stopSession", "Closes a session's browser and lets it rest"),
+        tell("startSession", "Starts a session unless it is running"),
+        tell("stopSession", "Stops a session and closes its browser"),
         tell(
             "restartSession",
-            "Closes a session's browser and starts anew, forgetting earlier failures",
+            "Restarts a session with a new browser and resets its failure count",
         ),
         tell("reconnectSession", "The same as restart"),
         tell(
             "logoutSession",
-            "Ends the login at WhatsApp, and waits up to 20 s for its word",
+            "Logs out at WhatsApp and waits up to 20 s for the confirmation",
         )
         .refuses(&[Code::NotLinked, Code::LogoutNotConfirmed]),
     ];
     Routes::new()
-        .get("/v1/sessions", Of(Read), list, Operation::new("listSessions", "Every session in short"))
+        .get("/v1/sessions", Of(Read), list, Operation::new("listSessions", "A summary of every session"))
         .post(
             "/v1/sessions",
             Of(Control),
             create,
-            Operation::new("createSession", "Makes a session that stays until it is deleted")
+            Operation::new("createSession", "Creates a session, which exists until it is deleted")
                 .status(StatusCode::CREATED)
                 .refuses(&[Code::SessionExists, Code::MetadataTooLarge, Code::UnknownClient])
                 .refuses(STORE),
@@ -62,14 +62,14 @@ pub(super) fn routes() -> Routes {
             "/v1/sessions/{id}",
             Of(Read),
             get,
-            Operation::new("getSession", "Everything that is known of a session").refuses(&[Code::UnknownClient]).refuses(STORE),
+            Operation::new("getSession", "All information about a session").refuses(&[Code::UnknownClient]).refuses(STORE),
         )
         .delete(
             "/v1/sessions/{id}",
             Of(Admin),
             delete,
-            Operation::new("deleteSession", "Ends a session that was made through the API")
-                .more("What it had not begun to send is cancelled. Its profile is set aside unless `profile=delete` says otherwise.")
+            Operation::new("deleteSession", "Deletes a session that was created through the API")
+                .more("Its queued messages are cancelled. Its profile is moved to `.quarantine` unless `profile=delete` is given.")
                 .refuses(&[Code::UnknownClient, Code::SessionInConfiguration])
                 .refuses(STORE),
         )
@@ -77,24 +77,24 @@ pub(super) fn routes() -> Routes {
             "/v1/sessions/{id}/qr",
             Of(Control),
             qr,
-            Operation::new("getSessionQr", "The QR that can be scanned now")
-                .more("As JSON, or as a picture where the header `Accept` names `image/png` or `image/svg+xml`. Whoever sees it can link a phone.")
+            Operation::new("getSessionQr", "The QR code that can be scanned now")
+                .more("As JSON, or as an image if the header `Accept` names `image/png` or `image/svg+xml`. Anybody who sees it can link a phone.")
                 .refuses(&[Code::UnknownClient, Code::QrNotAvailable]),
         )
         .post_action::<SessionAction, _, _>("/v1/sessions/{id}/{verb}", Of(Control), control, actions)
 }
 
-/// A session in short.
+/// A summary of a session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionSummary {
-    /// Its name.
+    /// Its id.
     id: ClientId,
     #[serde(flatten)]
     now: SessionNow,
-    /// Failed attempts to come back since it was last well.
+    /// Failed attempts to reconnect since it was last ready.
     attempt: u32,
-    /// When the next attempt begins, if one will.
+    /// When the next attempt begins, if one is scheduled.
     next_attempt_at: Option<Time>,
 }
 
@@ -109,15 +109,15 @@ impl SessionSummary {
     }
 }
 
-/// A session in full.
+/// All information about a session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionDetails {
-    /// Its name.
+    /// Its id.
     id: ClientId,
-    /// Failed attempts to come back since it was last well.
+    /// Failed attempts to reconnect since it was last ready.
     attempt: u32,
-    /// When the next attempt begins, if one will.
+    /// When the next attempt begins, if one is scheduled.
     next_attempt_at: Option<Time>,
     #[serde(flatten)]
     info: SessionInfo,
@@ -126,11 +126,11 @@ struct SessionDetails {
 /// Every session.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SessionList {
-    /// By name.
+    /// The sessions, ordered by id.
     sessions: Vec<SessionSummary>,
 }
 
-/// `GET /v1/sessions`: every session in short.
+/// `GET /v1/sessions`: a summary of every session.
 async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<SessionList> {
     let all = sessions
         .all()
@@ -141,16 +141,17 @@ async fn list(State(sessions): State<Arc<dyn Sessions>>, _: NoParams) -> Json<Se
     })
 }
 
-/// A session to be made.
+/// A session to be created.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSession {
-    /// Its name: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
+    /// Its id: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
     id: ClientId,
     /// Whether it starts at once; default true.
     #[serde(default = "yes")]
     start: bool,
-    /// Free-form pairs that plugins see, at most 50; names and values have at most 1000 bytes each.
+    /// Free-form pairs that plugins get with its events, at most 50; names and values have at most
+    /// 1000 bytes each.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 50))]
     metadata: BTreeMap<String, String>,
@@ -160,10 +161,10 @@ fn yes() -> bool {
     true
 }
 
-/// 201, with where it is.
+/// The response 201 with the path of the session.
 type Created<T> = (StatusCode, [(HeaderName, String); 1], Json<T>);
 
-/// `POST /v1/sessions`: makes a session that stays until it is deleted.
+/// `POST /v1/sessions`: creates a session, which exists until it is deleted.
 async fn create(
     State(sessions): State<Arc<dyn Sessions>>,
     _: NoParams,
@@ -180,7 +181,7 @@ async fn create(
     ))
 }
 
-/// `GET /v1/sessions/{id}`: everything that is known of a session.
+/// `GET /v1/sessions/{id}`: all information about a session.
 async fn get(
     State(sessions): State<Arc<dyn Sessions>>,
     _: NoParams,
@@ -196,7 +197,7 @@ async fn get(
     }))
 }
 
-/// `GET /v1/sessions/{id}/qr`: the QR that can be scanned now, as JSON, PNG or SVG.
+/// `GET /v1/sessions/{id}/qr`: the QR code that can be scanned now, as JSON, PNG or SVG.
 async fn qr(
     State(sessions): State<Arc<dyn Sessions>>,
     _: NoParams,
@@ -223,7 +224,7 @@ impl Actions for SessionAction {
     ];
 }
 
-/// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`: tells a session something.
+/// `POST /v1/sessions/{id}/{start|stop|restart|reconnect|logout}`: controls a session.
 async fn control(
     State(sessions): State<Arc<dyn Sessions>>,
     _: NoParams,
@@ -235,44 +236,45 @@ async fn control(
     Ok(Json(SessionSummary::new(client, now)))
 }
 
-/// What becomes of the profile.
+/// Parameters of a deletion.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Removal {
-    /// `keep` sets it aside (the default), `delete` deletes it.
+    /// What to do with its profile: `keep` (the default) moves it to `.quarantine`, `delete`
+    /// deletes it.
     #[serde(default)]
     profile: Fate,
 }
 
-/// What becomes of the profile of a session that is deleted.
+/// What to do with the profile of a deleted session.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "ProfileFate")]
 enum Fate {
-    /// It is set aside.
+    /// It is moved to `.quarantine`.
     #[default]
     Keep,
-    /// It is deleted, and the login with it.
+    /// It is deleted together with the login.
     Delete,
 }
 
-/// A session that is gone.
+/// A deleted session.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "RemovedSession")]
 struct Removed {
-    /// Its name.
+    /// Its id.
     id: ClientId,
     /// Folders removed, relative to the session path.
     removed: Vec<String>,
-    /// Folders set aside, relative to the session path.
+    /// Folders moved to `.quarantine`, relative to the session path.
     quarantined: Vec<String>,
-    /// Disk space gained, in bytes.
+    /// Disk space freed, in bytes.
     bytes_freed: u64,
 }
 
-/// `DELETE /v1/sessions/{id}`: ends a session that was made through the API. The profile is set
-/// aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
+/// `DELETE /v1/sessions/{id}`: deletes a session that was created through the API. Its profile is
+/// moved to `.quarantine`, because a login is deleted only with `?profile=delete`.
 async fn delete(
     State(sessions): State<Arc<dyn Sessions>>,
     Params(removal): Params<Removal>,

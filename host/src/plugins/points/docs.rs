@@ -1,4 +1,4 @@
-//! The registry beside what is written elsewhere: the WIT package, the SDK and the tables of the
+//! Tests that compare the registry with the WIT package, the SDK and the tables of the
 //! documentation.
 //!
 //! `WHARF_WRITE_DOCS=1 cargo test -p wharf --lib points::docs` writes the tables; without it the
@@ -11,8 +11,7 @@ use super::{ALL, point::Point};
 const BEGIN: &str = "<!-- begin: made from the registry of extension points -->\n";
 const END: &str = "<!-- end: made from the registry of extension points -->";
 
-/// A document, and its table of the extension points.
-/// A page of the documentation, and what writes its table.
+/// A page of the documentation, and the function that writes its table.
 type Page = (&'static str, fn() -> String);
 
 const TABLES: [Page; 2] = [
@@ -85,7 +84,7 @@ fn the_documented_tables_are_those_of_the_registry() {
     }
 }
 
-/// The WIT files of the compatibility line, each as its lines.
+/// The WIT files of the compatibility line, each as a list of lines.
 fn wit() -> Vec<Vec<String>> {
     let files = fs::read_dir("../wit/v0.1")
         .expect("the package")

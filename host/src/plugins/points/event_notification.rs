@@ -1,5 +1,5 @@
-//! `event-notification`: who is told of an event, what the HTTP call looks like, and what its
-//! answer means.
+//! `event-notification`: which targets an event goes to, what the HTTP call looks like, and what
+//! its response means.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -62,7 +62,7 @@ mod bindings {
 /// The most targets of one event.
 const MAX_TARGETS: usize = 1000;
 
-/// Says who is told of an event, and what the call looks like.
+/// Decides which targets an event goes to, shapes the HTTP calls, and judges their results.
 #[async_trait]
 pub trait Notifiers: Send + Sync + Debug {
     /// The names of the notifiers that want this event of this session.
@@ -139,7 +139,7 @@ pub enum Judgement {
     GiveUp(PluginText),
 }
 
-/// Calls one function of a notifier; `$read` converts what it answered.
+/// Calls one function of a notifier; `$read` converts its answer.
 macro_rules! call {
     ($plugin:expr, $subject:expr, $function:literal, $method:ident($($argument:expr),*), $read:expr) => {{
         let plugin = $plugin;
@@ -307,7 +307,7 @@ same!(
     MaxReconnectExceeded
 );
 
-/// The event as the plugin sees it; without what people wrote unless `bodies`.
+/// The event as the plugin sees it. Unless `bodies`, everything that people wrote is removed.
 fn converted(
     envelope: &Envelope,
     metadata: &[(String, String)],

@@ -1,7 +1,7 @@
-//! `message-templating`: what a named template says.
+//! `message-templating`: renders named templates.
 //!
-//! The names of a plugin's templates are asked for once, when it is loaded; a template is rendered
-//! by the first plugin of the session that has one of the name.
+//! The names of a plugin's templates are requested once, when it is loaded. The first plugin of the
+//! session that has a template of the requested name renders it.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! The registry of extension points: the one place that lists them.
 //!
-//! A point is one file here (its description, its bindings, what other rooms ask of it and how it
-//! is answered) and one line in [`ALL`]. The WIT package has a file for it and the SDK another;
-//! nothing else in the host names it, but who calls it.
+//! A point is one file here (its description, its bindings, the trait that other modules call, and
+//! its implementation) and one line in [`ALL`]. The WIT package and the SDK each have a file for
+//! it. Nothing else in the host names a point except the code that calls it.
 
 pub(super) mod event_notification;
 pub(super) mod message_templating;

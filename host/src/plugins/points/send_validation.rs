@@ -1,4 +1,4 @@
-//! `send-validation`: may this message leave.
+//! `send-validation`: whether a message may be sent.
 //!
 //! A plugin's answer is not yet the gateway's decision: the operator's settings (`mode`,
 //! `on_error`, `may_modify`) are applied to it here, and each answer becomes a [`Verdict`] in the
@@ -61,7 +61,8 @@ mod bindings {
     });
 }
 
-/// What a message that a plugin has changed may carry: as much as the API accepts.
+/// Limits of a message that a plugin has changed, as in the API: pairs of metadata, bytes of a name
+/// or value, bytes of a message id.
 const MAX_METADATA: usize = 50;
 const MAX_PAIR: usize = 1000;
 const MAX_ID: usize = 128;
@@ -73,17 +74,17 @@ const WOULD_MODIFY: &str = "would_modify";
 /// What the validators decided about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// It may leave, in the form that is given here. The verdicts are those of all plugins that
+    /// It may be sent, in the form that is given here. The verdicts are those of all plugins that
     /// were asked.
     Allow(OutboundMessage, Vec<Verdict>),
-    /// It may not leave. The last verdict is the one that says why.
+    /// It may not be sent. The last verdict is the one that says why.
     Reject(Rejection, Vec<Verdict>),
     /// A plugin could not be asked, because the gateway itself lacks room. The message is neither
     /// allowed nor rejected, whatever `on_error` says.
     Busy(Busy, Vec<Verdict>),
 }
 
-/// Why a message may not leave.
+/// Why a message may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
@@ -98,7 +99,7 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
 }
 
-/// What one plugin said of one message, as it is recorded in the history of the message.
+/// The answer of one plugin about one message, as it is recorded in the history of the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {

@@ -1,11 +1,11 @@
-//! How far a message has come, as a number and as a word.
+//! Acknowledgements of a message, as a number and as a name.
 
 use serde::Serialize;
 use wharf_plugin::AckLevel;
 
 use super::address::{Address, address, key};
 
-/// WAHA's words for how far a message has come.
+/// WAHA's names of the acknowledgement levels.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[cfg_attr(
@@ -22,7 +22,7 @@ pub(super) enum AckName {
     Played,
 }
 
-/// A sent message came further.
+/// A sent message reached a further level of acknowledgement.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookAck"))]
@@ -31,23 +31,23 @@ pub(crate) struct Ack<'a> {
     id: String,
     /// The account's own id.
     from: &'a str,
-    /// The chat.
+    /// The chat that the message was sent to.
     to: &'a str,
     /// Always empty.
     participant: &'a str,
     /// Always true.
     from_me: bool,
-    /// How far: 1 WhatsApp's server, 2 a device of the recipient, 3 read, 4 played.
+    /// The level: 1 WhatsApp's server, 2 a device of the recipient, 3 read, 4 played.
     #[cfg_attr(test, schemars(range(min = 1, max = 4)))]
     ack: i8,
-    /// The same as a word.
+    /// The name of the level.
     ack_name: AckName,
-    /// What the gateway knows beyond the common fields.
+    /// Further data of the gateway.
     #[serde(rename = "_data")]
     data: AckData<'a>,
 }
 
-/// What the gateway knows of an acknowledgement beyond the common fields.
+/// Further data of the gateway about an acknowledgement.
 #[derive(Debug, Serialize)]
 #[cfg_attr(
     test,
@@ -55,7 +55,7 @@ pub(crate) struct Ack<'a> {
     schemars(rename = "WebhookAckData")
 )]
 struct AckData<'a> {
-    /// The chat, in all forms that are known.
+    /// The chat, in all known forms.
     chat: Address<'a>,
 }
 

@@ -1,8 +1,8 @@
-//! Where a message is: its chat, and the key by which WAHA's clients know it.
+//! Addresses, and the key by which clients of WAHA identify a message.
 
 use serde::Serialize;
 
-/// Who or where, in both forms when both are known.
+/// A person or a chat, in both forms when both are known.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(
     test,
@@ -10,7 +10,7 @@ use serde::Serialize;
     schemars(rename = "WebhookAddress")
 )]
 pub(super) struct Address<'a> {
-    /// The chat.
+    /// The id of the chat.
     id: &'a str,
     /// The number, `…@c.us`, when known.
     pn: Option<&'a str>,
@@ -26,7 +26,7 @@ pub(super) fn address(address: &wharf_plugin::Address) -> Address<'_> {
     }
 }
 
-/// The serialized key of a message; in a group it names who wrote it, unless that is this account.
+/// The serialized key of a message. In a group it includes the author, unless that is this account.
 pub(super) fn key(from_me: bool, chat: &str, id: &str, participant: &str) -> String {
     if from_me || participant.is_empty() {
         format!("{from_me}_{chat}_{id}")

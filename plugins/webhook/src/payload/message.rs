@@ -1,4 +1,5 @@
-//! A message, received, sent or failed: the same fields of each, so that a client reads one shape.
+//! A message: received, sent or failed. All have the same fields, so that clients need to read only
+//! one format.
 
 mod content;
 
@@ -14,7 +15,7 @@ use super::{
     address::{Address, address, key},
 };
 
-/// A message, received or sent.
+/// A message: received, sent or failed.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(
@@ -23,65 +24,65 @@ use super::{
     schemars(rename = "WebhookMessage")
 )]
 pub(crate) struct Message<'a> {
-    /// The key: `<fromMe>_<chat>_<id>`, and in a group behind it who wrote the message. Null for a
-    /// message that never had an id.
+    /// The key of the message: `<fromMe>_<chat>_<id>`, followed in a group by `_` and the author if
+    /// that is not the account itself. Null for a message that never had an id.
     id: Option<String>,
-    /// When it was sent, in seconds since the Unix epoch; of `message.failed` when it failed.
+    /// When it was sent, in seconds since the Unix epoch; for `message.failed` when it failed.
     timestamp: u64,
-    /// The chat it came from, or the account's own id.
+    /// The chat of a received message; the account's own id for its own messages.
     from: &'a str,
-    /// Whether the account itself wrote it.
+    /// Whether it is the account's own message.
     from_me: bool,
-    /// `api` for a message of the gateway, otherwise `app`.
+    /// `api` for a message sent by the gateway, otherwise `app`.
     source: &'static str,
-    /// The chat it goes to, or the account's own id.
+    /// The chat of the account's own message; the account's own id for a received message.
     to: &'a str,
-    /// Who wrote it, in a group; otherwise empty.
+    /// The author, in a group; empty in other chats and for messages sent by the gateway.
     participant: &'a str,
-    /// Who wrote it, in a group.
+    /// The author, in a group; null in other chats and for messages sent by the gateway.
     author: Option<&'a str>,
-    /// The text, the caption or the question; empty where the kind has none, or the target may not
-    /// read it.
+    /// The text, the caption or the question; empty if the kind has none, or if the plugin lacks
+    /// the grant `bodies`.
     body: &'a str,
     /// Whether it has a file.
     has_media: bool,
-    /// The file; its bytes are not told.
+    /// The file, without its bytes.
     media: Option<Media<'a>>,
     /// Always empty.
     media_url: &'static str,
-    /// The place, of a location.
+    /// The place; only for a location.
     location: Option<Place<'a>>,
-    /// The card, of a contact.
+    /// The vCard of a contact; otherwise empty.
     v_cards: Vec<&'a str>,
-    /// How far it has come: -1 failed, 1 WhatsApp's server, 2 a device of the recipient, 3 read, 4
-    /// played.
+    /// The level of acknowledgement: -1 failed, 1 WhatsApp's server, 2 a device of the recipient, 3
+    /// read, 4 played.
     #[cfg_attr(test, schemars(range(min = -1, max = 4)))]
     ack: i8,
-    /// The same as a word.
+    /// The name of the level.
     ack_name: AckName,
-    /// The message it answers.
+    /// The message that it replies to.
     reply_to: Option<ReplyTo<'a>>,
-    /// The question, of a poll.
+    /// The poll; only for a poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<Poll<'a>>,
-    /// The emoji, of a reaction.
+    /// The reaction; only for a reaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     reaction: Option<Reaction<'a>>,
-    /// The id of the message whose text is changed, of an edit.
+    /// The id of the edited message; only for an edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     edited_message_id: Option<&'a str>,
-    /// The id of the message that is taken back, of a deletion.
+    /// The id of the deleted message; only for a deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_message_id: Option<&'a str>,
-    /// Why it did not leave, of a failed message.
+    /// Why it was not sent; only for a failed message.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Reason<'a>>,
-    /// What the gateway knows beyond the common fields.
+    /// Further data of the gateway.
     #[serde(rename = "_data")]
     data: Data<'a>,
 }
 
-/// The message that is answered.
+/// The message that is replied to.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(
@@ -100,54 +101,54 @@ struct ReplyTo<'a> {
     has_media: bool,
 }
 
-/// Why a message did not leave.
+/// Why a message was not sent.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookReason"))]
 struct Reason<'a> {
     /// The gateway's error code, as in the API.
     code: &'a str,
-    /// For people.
+    /// The reason, for people.
     reason: &'a str,
 }
 
-/// What the gateway knows of a message beyond the common fields.
+/// Further data of the gateway about a message.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookData"))]
 struct Data<'a> {
-    /// WhatsApp Web's name of the kind: `chat` is a text.
+    /// WhatsApp Web's name of the kind; `chat` is a text.
     #[serde(rename = "type")]
     kind: &'a str,
-    /// The chat, in all forms that are known.
+    /// The chat, in all known forms.
     chat: Address<'a>,
-    /// Who wrote it, of a received message.
+    /// The author; only for a received message.
     #[serde(skip_serializing_if = "Option::is_none")]
     sender: Option<Address<'a>>,
-    /// The name its author gives themselves, of a received message.
+    /// The name that the author gives themselves; only for a received message.
     #[serde(skip_serializing_if = "Option::is_none")]
     notify_name: Option<Option<&'a str>>,
-    /// The pairs of the call, of a sent message.
+    /// The pairs of the API call; only for a message of the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<BTreeMap<&'a str, &'a str>>,
-    /// The ids that a text mentions.
+    /// The ids that the text mentions; only for a text or an edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     mentions: Option<&'a [String]>,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
-    /// SHA-256 of the file in hexadecimal; empty when not known.
+    /// The SHA-256 of the file in hexadecimal; empty when not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
-    /// The name shown of a contact.
+    /// The displayed name of a contact.
     #[serde(skip_serializing_if = "Option::is_none", rename = "vcardFormattedName")]
     vcard_formatted_name: Option<&'a str>,
-    /// How many options of a poll one person may choose; 0: any number.
+    /// How many options of a poll one person may choose; 0 means any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_selectable_options_count: Option<u32>,
-    /// Whether a message is taken back for everyone in the chat.
+    /// Whether a message is deleted for everyone in the chat.
     #[serde(skip_serializing_if = "Option::is_none")]
     for_everyone: Option<bool>,
-    /// What WhatsApp says of a kind that the gateway does not know.
+    /// WhatsApp's data of a kind that the gateway does not model.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Value>,
 }

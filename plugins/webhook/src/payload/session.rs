@@ -1,4 +1,4 @@
-//! What becomes of a session: its state in WAHA's words beside the gateway's own, and its QR.
+//! The state of a session, in WAHA's terms and in the gateway's own, and its QR code.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,21 +15,21 @@ use wharf_plugin::{QrCode, SessionChange, SessionState};
 pub(crate) struct SessionStatus<'a> {
     /// The session's id.
     name: &'a str,
-    /// The state in WAHA's five words.
+    /// The state as one of WAHA's five.
     status: Status,
-    /// The same with its time.
+    /// The same state with its time.
     statuses: [StatusAt; 1],
     /// Always null.
     data: Option<Value>,
-    /// The state in the gateway's own words, as in `GET /v1/sessions/{id}`.
+    /// The gateway's own state, as in `GET /v1/sessions/{id}`.
     state: &'a str,
-    /// The state before, in the gateway's own words.
+    /// The gateway's own state before the change.
     previous_state: &'a str,
-    /// Why, for people.
+    /// The reason, for people.
     reason: Option<&'a str>,
 }
 
-/// WAHA's words for the state of a session.
+/// WAHA's states of a session.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookStatus"))]
@@ -51,19 +51,19 @@ enum Status {
 struct StatusAt {
     /// The state.
     status: Status,
-    /// Since when, in milliseconds since the Unix epoch.
+    /// When it began, in milliseconds since the Unix epoch.
     timestamp: u64,
 }
 
-/// A QR that can be scanned. It links a phone to the session: told only to a target that names
-/// `session.qr`.
+/// A QR code that can be scanned. It is a credential that links the session, so only a target that
+/// names `session.qr` gets it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookQr"))]
 pub(crate) struct Qr<'a> {
-    /// The text of the QR.
+    /// The text of the QR code.
     qr: &'a str,
-    /// When it can be scanned no more, in milliseconds since the Unix epoch.
+    /// When it expires, in milliseconds since the Unix epoch.
     expires_at: u64,
 }
 

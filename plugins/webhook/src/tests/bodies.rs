@@ -1,5 +1,5 @@
-//! The body of a call: every field that clients of WAHA read is there, for each event and each kind
-//! of message.
+//! Tests of the body of a call: every field that clients of WAHA read is present, for each event
+//! and each kind of message.
 
 use serde_json::Value;
 use wharf_plugin::{

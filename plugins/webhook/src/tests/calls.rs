@@ -1,4 +1,4 @@
-//! The call itself: its signature, its secrets and its repetitions.
+//! Tests of the call itself: its signature, its secrets and its retries.
 
 use wharf_plugin::{
     AttemptResult, CallContext, Error, HttpResponse, Judgement, Notifier,

@@ -1,4 +1,4 @@
-//! Which target hears of which event, and under which name.
+//! Tests of which target gets which event, and under which name.
 
 use wharf_plugin::{
     AckLevel, CallContext, Envelope, Notifier, SessionState,

@@ -1,4 +1,4 @@
-//! Faults of a configuration that its schema lets pass.
+//! Tests of configuration issues that the schema cannot express.
 
 use serde_json::Value;
 use wharf_plugin::{

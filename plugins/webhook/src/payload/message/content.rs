@@ -1,8 +1,7 @@
-//! What a message says, kind by kind: the fields that are a kind's own, and WhatsApp Web's name of
-//! the kind.
+//! The content of a message by kind: the fields of the kind, and WhatsApp Web's name of it.
 //!
-//! Only what depends on the content is set here. Who wrote it, where and when is filled in by the
-//! caller.
+//! Only fields that depend on the content are set here. The caller sets the author, the chat and
+//! the time.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +15,7 @@ use super::{Data, Message};
 pub(super) struct Media<'a> {
     /// Always null.
     url: Option<&'a str>,
-    /// E.g. `image/png`.
+    /// The media type, e.g. `image/png`.
     mimetype: &'a str,
     /// The name shown to the recipient.
     filename: Option<&'a str>,
@@ -34,30 +33,30 @@ pub(super) struct Media<'a> {
     schemars(rename = "WebhookLocation")
 )]
 pub(super) struct Place<'a> {
-    /// Degrees from -90 to 90, as a text.
+    /// Degrees from -90 to 90, as a string.
     latitude: String,
-    /// Degrees from -180 to 180, as a text.
+    /// Degrees from -180 to 180, as a string.
     longitude: String,
     /// Always false.
     live: bool,
-    /// Shown beside the pin.
+    /// The name shown beside the pin.
     name: Option<&'a str>,
 }
 
-/// A question with options to choose from.
+/// A poll.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookPoll"))]
 pub(super) struct Poll<'a> {
-    /// What is asked.
+    /// The question.
     name: &'a str,
-    /// What can be chosen, in order.
+    /// The options, in order.
     options: &'a [String],
-    /// Whether one person may choose several.
+    /// Whether one person may choose more than one option.
     multiple_answers: bool,
 }
 
-/// An emoji on a message.
+/// An emoji reaction to a message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(
@@ -66,13 +65,13 @@ pub(super) struct Poll<'a> {
     schemars(rename = "WebhookReaction")
 )]
 pub(super) struct Reaction<'a> {
-    /// One emoji; empty when the reaction is taken back.
+    /// One emoji; empty when the reaction is removed.
     text: &'a str,
-    /// The bare id of the message reacted to.
+    /// The bare id of the message that is reacted to.
     message_id: &'a str,
 }
 
-/// A message with the fields alone that depend on what it says.
+/// A message with only the fields that depend on its content.
 pub(super) fn of(content: &Content) -> Message<'_> {
     let message = Message {
         body: content.body().unwrap_or_default(),
@@ -204,7 +203,7 @@ pub(super) fn of(content: &Content) -> Message<'_> {
     }
 }
 
-/// WhatsApp Web's names.
+/// WhatsApp Web's name of a kind of media.
 fn kind(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Image => "image",

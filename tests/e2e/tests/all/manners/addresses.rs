@@ -128,8 +128,7 @@ pub(super) async fn parameters(api: &Api) -> Result<()> {
         let words = problem(&answer, 400, "unknown_parameter")
             .with_context(|| format!("{method} {path}"))?;
         ensure!(
-            words.starts_with("nonsense is not known here")
-                && answer.json["parameter"] == "nonsense",
+            words.starts_with("nonsense is unknown") && answer.json["parameter"] == "nonsense",
             "{words}"
         );
     }

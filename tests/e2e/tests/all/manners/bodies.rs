@@ -45,7 +45,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             r#""hello""#,
             words(
                 "invalid_body",
-                "the body must be a JSON object; it is a text",
+                "the body must be a JSON object; it is a string",
             ),
         ),
         (
@@ -72,26 +72,26 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             r#"{"to": true, "text": "x"}"#,
             words(
                 "invalid_body",
-                "to must be a text or a whole number; it is true",
+                "to must be a string or a whole number; it is true",
             ),
         ),
         (
             r#"{"to": 1.5, "text": "x"}"#,
-            words("invalid_body", "to must be a text, such as"),
+            words("invalid_body", "to must be a string, such as"),
         ),
         (
             r#"{"to": "1", "text": 5}"#,
-            words("invalid_body", "text must be a text; it is a number"),
+            words("invalid_body", "text must be a string; it is a number"),
         ),
         (
             r#"{"to": "1", "text": "x", "mentions": "2"}"#,
-            words("invalid_body", "mentions must be a list; it is a text"),
+            words("invalid_body", "mentions must be an array; it is a string"),
         ),
         (
             r#"{"to": "1", "text": "x", "mentions": ["2", {}]}"#,
             words(
                 "invalid_body",
-                "mentions[1] must be a text; it is an object",
+                "mentions[1] must be a string; it is an object",
             ),
         ),
         (
@@ -107,13 +107,16 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
         ),
         (
             r#"{"to": "1", "text": "x", "metadata": {"a": 1}}"#,
-            words("invalid_body", "metadata.a must be a text; it is a number"),
+            words(
+                "invalid_body",
+                "metadata.a must be a string; it is a number",
+            ),
         ),
         (
             r#"{"to": "1", "text": "x", "metadata": []}"#,
             words(
                 "invalid_body",
-                "metadata must be a JSON object; it is a list",
+                "metadata must be a JSON object; it is an array",
             ),
         ),
         (
@@ -122,16 +125,13 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
         ),
         (
             r#"{"to": "1", "text": "x", "sendat": 1}"#,
-            words(
-                "invalid_body",
-                "sendat is not known here; did you mean sendAt?",
-            ),
+            words("invalid_body", "sendat is unknown; did you mean sendAt?"),
         ),
         (
             r#"{"to": "1", "sticker": {}}"#,
             words(
                 "invalid_body",
-                "sticker is not known here; there are to, text, mentions",
+                "sticker is unknown; expected one of to, text, mentions",
             ),
         ),
         (
@@ -161,12 +161,12 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             r#"{"to": "1", "location": [1, 2]}"#,
             words(
                 "invalid_body",
-                "location must be a JSON object; it is a list",
+                "location must be a JSON object; it is an array",
             ),
         ),
         (
             r#"{"to": "1", "location": {"latitude": 1, "longitude": 2, "lat": 3}}"#,
-            words("invalid_body", "location.lat is not known here"),
+            words("invalid_body", "location.lat is unknown"),
         ),
         (
             r#"{"to": "1", "contact": {"vcard": "x"}}"#,
@@ -176,7 +176,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             r#"{"to": "1", "template": "greeting", "variables": "x"}"#,
             words(
                 "invalid_body",
-                "variables must be a JSON object; it is a text",
+                "variables must be a JSON object; it is a string",
             ),
         ),
         (
@@ -214,7 +214,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             "/v1/sessions",
             r#"{"id": 7}"#,
             "invalid_body",
-            "id must be a text; it is a number",
+            "id must be a string; it is a number",
         ),
         (
             "/v1/sessions",
@@ -226,7 +226,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             "/v1/sessions",
             r#"{"id": "a", "start": "yes"}"#,
             "invalid_body",
-            "start must be true or false; it is a text",
+            "start must be true or false; it is a string",
         ),
         (
             "/v1/sessions",
@@ -244,13 +244,13 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             "/v1/sessions/default/pairing-code",
             r#"{"number": "1", "clientId": "x"}"#,
             "invalid_body",
-            "clientId is not known here",
+            "clientId is unknown",
         ),
         (
             "/v1/sessions/default/passkey/confirm",
             r#"{"code": 1}"#,
             "invalid_body",
-            "code must be a text; it is a number",
+            "code must be a string; it is a number",
         ),
         (
             "/v1/bulk",
@@ -262,7 +262,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
             "/v1/bulk",
             r#"{"session": "default", "text": "x", "recipients": "1"}"#,
             "invalid_body",
-            "recipients must be a list; it is a text",
+            "recipients must be an array; it is a string",
         ),
         (
             "/v1/bulk",
