@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: from a fresh Debian with rustup to a gateway that starts. Done twice it
-//! does nothing.
+//! `cargo xtask setup`: installs and builds everything that a gateway needs on a fresh Debian with
+//! rustup. A second run changes nothing.
 
 use std::{env, path::Path, process::Command, time::Duration};
 
@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::{cargo, packages, plugins, project, step};
 
-/// Where `[browser] executable` is searched when it is not given; the gateway has the same list.
+/// Where the gateway looks for Chromium when `[browser] executable` is not set; the same list as in
+/// `host/src/browser/args.rs`.
 const BROWSERS: [&str; 6] = [
     "/usr/lib/chromium/chromium",
     "/usr/lib/chromium-browser/chromium-browser",
@@ -27,19 +28,19 @@ const FAKETIME: [&str; 2] = [
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
 ];
 
-/// Everything, with all programs that run here.
+/// Installs the tools and builds all programs that run on this machine.
 pub(crate) fn run() -> Result<()> {
     tools()?;
     programs(&[])
 }
 
-/// As [`run`], with these programs only: each takes some seconds to link.
+/// [`run`] with these programs only, because each takes some seconds to link.
 pub(crate) fn with(names: &[&str]) -> Result<()> {
     tools()?;
     programs(names)
 }
 
-/// Builds host-side programs, or all of them.
+/// Builds these programs, or all programs when `names` is empty.
 pub(crate) fn programs(names: &[&str]) -> Result<()> {
     let mut args = vec!["build", packages::PLAIN];
     args.extend(packages::select(packages::HOST));
@@ -50,7 +51,7 @@ pub(crate) fn programs(names: &[&str]) -> Result<()> {
     cargo::build("Gateway, stand-in and demo", &args)
 }
 
-/// All but the host-side programs.
+/// Builds the plugins and installs Chromium.
 pub(crate) fn tools() -> Result<()> {
     plugins::run()?;
     chromium()?;
@@ -58,7 +59,7 @@ pub(crate) fn tools() -> Result<()> {
     Ok(())
 }
 
-/// What builds jemalloc, for optimised builds.
+/// Installs `make`, which builds jemalloc in optimised builds.
 pub(crate) fn make() -> Result<()> {
     if project::on_path("make").is_some() {
         Ok(())
@@ -76,8 +77,8 @@ fn chromium() -> Result<()> {
     install("Chromium", &["chromium"])
 }
 
-/// The shell takes half the memory of the full browser, which does as well: what cannot be
-/// installed is only said.
+/// Installs the headless shell, which needs half the memory of the full browser. A failure is only
+/// reported, because the full browser works too.
 fn shell() {
     let there =
         env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
@@ -87,7 +88,7 @@ fn shell() {
     }
 }
 
-/// What makes and runs an image without Docker.
+/// Installs the programs that build and run an image without Docker.
 pub(crate) fn engine() -> Result<()> {
     let packages = [
         ("debootstrap", "debootstrap"),
@@ -107,7 +108,7 @@ pub(crate) fn engine() -> Result<()> {
     }
 }
 
-/// Node and npm, for whatsapp-web.js on the stand-in.
+/// Installs Node and npm, for whatsapp-web.js on the stand-in.
 pub(crate) fn node() -> Result<()> {
     if project::on_path("node").is_some() && project::on_path("npm").is_some() {
         return Ok(());
@@ -115,10 +116,9 @@ pub(crate) fn node() -> Result<()> {
     install("Node.js", &["nodejs", "npm"])
 }
 
-/// Python with what makes environments, for the tools that hold the API's document against the
-/// gateway.
+/// Installs Python with its `venv` module, for the tools that check the OpenAPI document.
 pub(crate) fn python() -> Result<()> {
-    // Debian's Python comes without the part that puts pip into an environment.
+    // Debian's Python lacks `ensurepip`, which installs pip into an environment.
     let has_venv = || {
         Command::new("python3")
             .args(["-c", "import venv, ensurepip"])
@@ -131,8 +131,8 @@ pub(crate) fn python() -> Result<()> {
     install("Python", &["python3", "python3-venv"])
 }
 
-/// The library that shows a program another time, for the faults of the clock. They are named as
-/// not made without it.
+/// Installs libfaketime, which shows a program another time, for the faults of the clock. Without
+/// it, those faults are listed as not made.
 pub(crate) fn faketime() {
     let there = FAKETIME.iter().any(|path| Path::new(path).is_file());
     if !there && let Err(error) = install("libfaketime", &["faketime"]) {

@@ -1,4 +1,4 @@
-//! Programs that check this repository and are not part of it, installed into `target/tools` where
+//! Third-party programs that check this repository; they are installed into `target/tools` when
 //! they are missing.
 
 use std::{path::PathBuf, process::Command, time::Duration};
@@ -7,13 +7,14 @@ use anyhow::Result;
 
 use crate::{project, step};
 
-/// Looks for dependencies that nothing names. Installed in about two minutes on two cores.
+/// Finds unused dependencies. Its installation takes about two minutes on two cores.
 const MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 
-/// Runs cargo-machete on the workspace; says so where it is missing and cannot be had.
+/// Runs cargo-machete on the workspace. When it cannot be installed, that is reported and the check
+/// is skipped.
 ///
 /// # Errors
-/// When it finds something.
+/// When it finds an unused dependency.
 pub(crate) fn machete() -> Result<()> {
     match installed(MACHETE) {
         Ok(program) => step::quiet(
@@ -29,15 +30,15 @@ pub(crate) fn machete() -> Result<()> {
                 .unwrap_or_default()
                 .to_owned();
             eprintln!(
-                "  cargo-machete could not be installed ({last}): unused dependencies were not looked for"
+                "  cargo-machete could not be installed ({last}): unused dependencies were not checked"
             );
             Ok(())
         }
     }
 }
 
-/// The program at this very version. Each version has a folder of its own, so a new one is
-/// installed beside the old.
+/// The program in exactly this version. Each version has its own folder, so a new one is installed
+/// beside the old one.
 fn installed((name, version): (&str, &str)) -> Result<PathBuf> {
     let root = project::target()
         .join("tools")
