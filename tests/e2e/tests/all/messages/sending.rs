@@ -1,5 +1,5 @@
-//! Sends of a session that is ready: waited for, for later, held back by a pause, and one message
-//! to many.
+//! Sends of a session that is ready: with and without waiting, scheduled, held back by a pause, and
+//! one message to many recipients.
 
 use std::time::Duration;
 
@@ -96,7 +96,8 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         .await?
         .expect(202)?
         .json;
-    // The sender looks at the line at every accept; the second would be sent behind the first.
+    // The sender looks at the queue at every accept, so the second accept would also send the first
+    // message.
     send_async(api, None, &json!({"to": NUMBER, "text": "and this"}))
         .await?
         .expect(202)?;
