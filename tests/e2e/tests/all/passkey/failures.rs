@@ -243,8 +243,8 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
     Ok(())
 }
 
-/// Without the modules of this feature the events are missing, but linking works: the bridge
-/// presses the page's own button.
+/// Without the modules of this feature the events are missing, but linking works: the bridge clicks
+/// the page's own button.
 #[tokio::test]
 async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Result<()> {
     let missing = [
