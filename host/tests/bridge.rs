@@ -112,7 +112,7 @@ impl Rig {
 }
 
 impl Open {
-    /// The next news; of messages the page hears that they are recorded.
+    /// The next event. Messages are confirmed to the page as recorded.
     async fn next(&mut self) -> PageEvent {
         let event = self.events.recv().await.expect("the page lives");
         if matches!(event, PageEvent::Message(_) | PageEvent::Missed(_)) {
@@ -292,7 +292,7 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
         .expect("asked");
     while open.progress(&id(2)).await != SendProgress::Ack(AckLevel::Server) {}
 
-    // A new chat begins with notices that are no messages; the text comes after them.
+    // A new chat begins with notices that are not messages; the text comes after them.
     let from = |body: &str| Inbound {
         from: "4917611111111".into(),
         body: body.into(),

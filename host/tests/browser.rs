@@ -1,4 +1,4 @@
-//! The browser room with a real Chromium on a page of our own.
+//! The `browser` module with a real Chromium on a test page.
 
 #![allow(
     clippy::expect_used,
@@ -27,7 +27,7 @@ use wharf::{
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Serves one tiny page for as long as the test process lives.
+/// Serves one small page until the test process ends; returns its address.
 fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let url = format!("http://{}/", listener.local_addr().expect("address"));
@@ -152,8 +152,8 @@ async fn a_page_answers_speaks_and_closes_without_leaving_a_process() {
         call("() => { throw new Error('no') }", &[]).await,
         Err(TabError::Script("no".into()))
     );
-    // Half a surrogate pair is no character: the library would drop such an answer, and nobody
-    // would ever get it.
+    // Half a surrogate pair is not a character: the library would drop such an answer, and the
+    // caller would wait for ever.
     assert_eq!(
         call(
             "() => ({half: 'a\\ud83d', whole: '\\ud83d\\ude00', other: '\\\\ud83d'})",
@@ -245,7 +245,7 @@ async fn a_dead_renderer_and_a_dead_browser_are_told_and_hang_nobody() {
     ));
 }
 
-/// As a service manager stops a service: every process of it is told at once.
+/// Sends SIGTERM to every process at once, as a service manager does.
 #[tokio::test]
 async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     let dir = tempfile::tempdir().expect("tempdir");
@@ -254,7 +254,7 @@ async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     let told = on_profile(&profile);
     assert!(told.len() > 2, "guard, browser and children: {told:?}");
     for pid in told {
-        // Fails for a child that the browser has ended meanwhile.
+        // This fails for a child that the browser has ended meanwhile.
         Command::new("kill")
             .args(["-TERM", &pid.to_string()])
             .stderr(Stdio::null())
@@ -266,8 +266,8 @@ async fn a_guard_that_is_told_to_stop_waits_for_its_browser() {
     tab.close().await;
 }
 
-/// A page that sees its databases close with the browser may do anything; WhatsApp Web takes it for
-/// a broken login and deletes it.
+/// WhatsApp Web takes databases that close with the browser for a broken login and deletes it. So
+/// the pages must have ended before.
 #[tokio::test]
 async fn pages_are_gone_before_their_browser_closes() {
     let dir = tempfile::tempdir().expect("tempdir");
@@ -314,7 +314,7 @@ async fn an_unreachable_page_is_named_with_the_browsers_words() {
     tab.close().await;
 }
 
-/// A process of this machine that has ended.
+/// The pid of a process that has ended.
 fn dead() -> u32 {
     let mut child = Command::new("true").spawn().expect("spawned");
     child.wait().expect("reaped");
@@ -359,7 +359,8 @@ async fn a_browser_that_is_not_there_is_named() {
     );
 }
 
-/// The other half of the next test: a gateway that is killed a moment after it wrote a login.
+/// The child process of the next test: a gateway that is killed right after it has written a login.
+/// Without the variable it does nothing.
 #[tokio::test]
 async fn writes_and_waits_to_be_killed() {
     let Some(profile) = std::env::var_os("WHARF_TEST_PROFILE") else {
@@ -402,7 +403,7 @@ async fn a_killed_gateway_leaves_no_browser_and_loses_no_login() {
     gateway.kill().expect("SIGKILL");
     gateway.wait().expect("reaped");
 
-    // The next start waits for the old guard, which is closing its browser.
+    // The next start waits for the guard of the killed gateway, which is closing its browser.
     let (tab, _events) = start(&profile).await;
     tab.goto(&url, LIMIT).await.expect("loaded");
     assert_eq!(

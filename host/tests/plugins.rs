@@ -1,7 +1,7 @@
-//! The plugin host on real components: good ones work, and bad ones end by name while the host
-//! serves on.
+//! The plugin host with real components: good ones work, and bad ones fail with a named outcome
+//! while the host continues to serve.
 //!
-//! The guests are built from `tests/guests`; where they are missing a test fails with the command
+//! The guests are built from `tests/guests`; when they are missing, a test fails with the command
 //! that builds them.
 
 #![expect(

@@ -1,7 +1,7 @@
-"""The main job, done with the client that openapi-python-client makes of the document: see that a session is ready, send a
-message, wait for its outcome, find it again, and see the delivery that tells of it.
+"""A typical use of the API with the client that openapi-python-client generates from the document: see that a session is
+ready, send a message, wait for its outcome, find it in the list, and find the webhook delivery of its event.
 
-Run by `cargo xtask openapi` as `client.py <address> <key>`. Nothing here knows a path or a field that the client does not.
+Run by `cargo xtask openapi` as `client.py <address> <key>`. Paths and fields come from the generated client only.
 """
 
 import sys
@@ -29,7 +29,7 @@ TEXT = "from a client that was made of the document"
 
 
 def until(what, probe, seconds=30):
-    """What `probe` returns, once it returns something."""
+    """Calls `probe` until it returns something, and returns that."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = probe()

@@ -1,7 +1,7 @@
-"""What made-up calls may not do, so that the sessions they are about stay what they are said to be.
+"""Keeps generated calls from changing the state of the sessions that other calls rely on.
 
-Nothing is filtered away: a call that would stop, delete or pause the linked session, or the one that waits for a link, does
-so with the session `spare`, which is there for that.
+No call is dropped: one that would stop, delete or pause the linked session (`default`) or the one waiting for a link
+(`unlinked`) is made for the session `spare` instead, which exists for that.
 """
 
 import schemathesis
@@ -26,10 +26,10 @@ def before_call(context, case, kwargs):
     if operation in ON_SPARE and isinstance(case.path_parameters, dict) and case.path_parameters.get("id") in PROTECTED:
         case.path_parameters["id"] = SPARE
     if operation == "seedReconnect":
-        # A call that names no session means the default one.
+        # A call without a session is about the default one.
         query = case.query if isinstance(case.query, dict) else {}
         if query.get("clientId", "default") in PROTECTED:
             case.query = {**query, "clientId": SPARE}
     if operation == "createSession" and isinstance(case.body, dict) and case.body.get("start", True) in (True, None):
-        # Each session that starts is a Chromium.
+        # Each session that starts would run another Chromium.
         case.body = {**case.body, "start": False}

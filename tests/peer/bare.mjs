@@ -1,5 +1,6 @@
-// The bare page call: puppeteer, no library, one evaluate per send. What every gateway pays at least.
-// Reads orders as lines of JSON, {"sends","concurrency","acked","numbers"}, and answers each with {"millis"}, one figure per send.
+// Sends with puppeteer alone, one `evaluate` per message: the lower bound for every gateway that drives the page. Reads
+// jobs from standard input as lines of JSON, {"sends","concurrency","acked","numbers"}, and answers each with
+// {"millis"}: one duration per message.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +18,7 @@ await step("scan", control(args, "scan", { qr: await code.evaluate((box) => box.
 const synced = () => typeof window.require === "function" && window.require("WAWebSocketModel").Socket.hasSynced === true;
 await step("ready", page.waitForFunction(synced, { polling: 50 }));
 
-// A person's contact is looked up once.
+// The contact of each number is looked up only once.
 const chats = new Map();
 async function chatOf(number) {
   if (!chats.has(number)) {

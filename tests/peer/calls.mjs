@@ -1,10 +1,10 @@
-// The library's calls beside those for messages: chats, contacts, received media.
+// Calls of the library other than sending: chats, contacts, received media.
 import { createCipheriv, createHash, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { absent, before, control, expect, refused, skip, step, until, upload, version } from "./peer.mjs";
 
 const FROM = "4915123456789";
 
-// Who wrote last is in the list; the message is what a reply quotes.
+// The chat with the latest message must be in the list; the reply quotes that message.
 export async function chats(args, client) {
   const list = () => client.getChats().then((all) => all.find((chat) => chat.lastMessage?.body === "hello to the peer"));
   const chat = await step("getChats", until(list));
@@ -60,7 +60,7 @@ export async function contacts(args, client) {
   expect("unblock", !(await blocked()), await client.getBlockedContacts());
 }
 
-// A phone's picture: encrypted there, fetched and decrypted by the page.
+// A picture that the sender's phone encrypted; the page downloads and decrypts it.
 export async function media(args, client) {
   const found = () => client.getChats().then((all) => all.map((chat) => chat.lastMessage).find((message) => message?.type === "image"));
   const plain = randomBytes(70_000), picture = encrypted(plain);
@@ -71,7 +71,7 @@ export async function media(args, client) {
   const got = await step("downloadMedia", message.downloadMedia());
   expect("downloadMedia: other bytes", got.mimetype === "image/jpeg" && Buffer.from(got.data, "base64").equals(plain), got?.mimetype);
 
-  // What the host has no more the phone is asked for; this one has lost it.
+  // When the media host no longer has a file, the page asks the phone to upload it again; this phone has lost it.
   const lost = encrypted(randomBytes(100));
   const { id } = await control(args, "inbound", { from: FROM, kind: "image", fields: lost.fields });
   const second = await step("image without a file arrives", until(() => found().then((one) => (one?.id.id === id ? one : undefined))));

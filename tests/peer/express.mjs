@@ -1,6 +1,6 @@
-// Unmodified whatsapp-web.js behind a minimal Express server: what the gateway's calls are measured beside.
-// `POST /send {"number","message"}` answers when the library says that the message is sent; with `"acked": true` when it
-// says that the server has it. `--webhook URL` is told of every message and acknowledgement.
+// Unmodified whatsapp-web.js behind a minimal Express server: the baseline that the gateway is compared with. `POST
+// /send {"number","message"}` answers when the library reports the message as sent; with `"acked": true`, when it
+// reports the server's acknowledgement. Every message and acknowledgement is posted to `--webhook URL`.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Links with unmodified whatsapp-web.js and stops it cleanly: leaves a login of LocalAuth behind.
+// Links with unmodified whatsapp-web.js and stops it cleanly, which leaves a LocalAuth login behind.
 import { create, end, link, options, step } from "./peer.mjs";
 
 const args = options({ "data-path": { type: "string" }, "client-id": { type: "string" } });

@@ -1,16 +1,18 @@
-// What the runs share: the stand-in's control API, steps with a deadline, and the unmodified library.
+// Shared by the runs: the stand-in's control API, steps with a deadline, and access to the unmodified library.
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 
 const LIMIT = 60_000;
 
-// What is installed in `versions` and here: another version has a name of its own there.
+// Resolves packages from `versions`, then from this folder. In `versions`, each other version of whatsapp-web.js has
+// its own package name (`wwebjs-1.34.6`).
 const installed = createRequire(new URL("versions/", import.meta.url));
 export const library = (args) => installed(args.library ?? "whatsapp-web.js");
 export const version = (args) => installed(`${args.library ?? "whatsapp-web.js"}/package.json`).version;
 export const bundle = (name) => installed.resolve(name);
 
-// The options that every run has, those of its own, and those that may be left out.
+// Parses the command line: options common to all runs, the run's own required options (`own`), and its optional ones
+// (`more`).
 export function options(own = {}, more = {}) {
   const { values } = parseArgs({ options: { control: { type: "string" }, "tls-port": { type: "string" }, library: { type: "string" }, ...own, ...more } });
   const missing = ["control", "tls-port", ...Object.keys(own)].filter((name) => !values[name]);
@@ -21,7 +23,7 @@ export function options(own = {}, more = {}) {
   return values;
 }
 
-// Whether it is an older version than that: 1.34.5-alpha.3 is older than 1.34.5.
+// Whether the library under test is older than `wanted`; 1.34.5-alpha.3 is older than 1.34.5.
 export function before(args, wanted) {
   const numbers = (text) => { const [release, ...pre] = text.split("-"); return [...release.split(".").map(Number), pre.length === 0 ? Infinity : Number(pre[0].split(".")[1])]; };
   const [mine, other] = [numbers(version(args)), numbers(wanted)];
@@ -30,7 +32,7 @@ export function before(args, wanted) {
 }
 
 export const done = [], skipped = [];
-// What the real page has no name for is not asked of the stand-in either; the reason is told.
+// Skips a step that cannot work on the real page either, and prints the reason.
 export function skip(name, reason) {
   skipped.push({ step: name, reason });
   console.log(`--  ${name}: ${reason}`);
@@ -57,7 +59,7 @@ export async function control(args, path, body) {
   return text ? JSON.parse(text) : undefined;
 }
 
-// The page has no such name, `Module.export`: what is skipped for that is not there.
+// Checks that the stand-in lacks `Module.export` too, so that a step skipped for it is skipped rightly.
 export async function absent(client, name) {
   const there = await client.pupPage.evaluate((module, key) => {
     if (!window.require("__debug").modulesMap[module]) return false;
@@ -66,14 +68,14 @@ export async function absent(client, name) {
   if (there) throw new Error(`the stand-in has ${name}, which WhatsApp Web lacks`);
 }
 
-// What the real page answers with a TypeError, because the call is another there, is refused here too.
+// Skips a step whose call the real page answers with a TypeError, after checking that the stand-in does the same.
 export async function refused(name, reason, work) {
   const error = await work.then(() => undefined, (thrown) => thrown);
   if (!/TypeError|Cannot read properties/.test(String(error))) throw new Error(`the stand-in takes ${name} (${error}), which WhatsApp Web refuses: ${reason}`);
   skip(name, reason);
 }
 
-// Asks again until there is an answer; a step around it has the deadline.
+// Calls `ask` until it returns something. It has no deadline of its own; the enclosing step has one.
 export async function until(ask) {
   for (;;) {
     const answer = await ask();
@@ -82,18 +84,18 @@ export async function until(ask) {
   }
 }
 
-// Holds a call to what it is to answer.
+// Throws when `holds` is false; `found` is the value shown in the error.
 export function expect(name, holds, found) {
   if (!holds) throw new Error(`${name}: ${JSON.stringify(found)}`);
 }
 
-// A file on the media host.
+// Puts a file on the media host.
 export async function upload(args, path, file) {
   const response = await fetch(new URL(`media${path}`, args.control), { method: "PUT", body: file });
   if (!response.ok) throw new Error(`upload: ${response.status}`);
 }
 
-// What a recipient got.
+// Waits for a message that matches `wanted` to arrive at a recipient.
 export const received = (args, wanted) =>
   until(async () => (await (await fetch(new URL("messages", args.control))).json()).find(wanted));
 
@@ -104,7 +106,7 @@ export const event = (client, name, wanted = () => true) =>
     resolve(values);
   }));
 
-// How the browser is started; the origin is kept.
+// Launch options of the browser. The page keeps the origin https://web.whatsapp.com.
 export const launchOptions = (args) => ({
   headless: true,
   executablePath: process.env.CHROMIUM || "/usr/lib/chromium/chromium",
@@ -112,7 +114,7 @@ export const launchOptions = (args) => ({
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
 });
 
-// `login`: what LocalAuth takes, dataPath and perhaps clientId.
+// `login` holds the options of LocalAuth: `dataPath` and optionally `clientId`.
 export function create(args, login) {
   const { Client, LocalAuth } = library(args);
   return new Client({
@@ -122,11 +124,13 @@ export function create(args, login) {
   });
 }
 
-// A client that breaks off while it takes up its listeners, as it does on the real page: some are there from then on.
+// Resolves when a client fails while registering its listeners, as it does on the real page. Those registered before
+// the failure work from then on.
 export const listening = (client) =>
   event(client, "authenticated").then(() => new Promise((resolve) => client.pupPage.on("pageerror", (error) => { if (/reading 'on'/.test(String(error))) resolve(); })));
 
-// Starts a client without a login and lets a phone scan its QR. `unready`: the name for want of which it never says so, and why.
+// Starts a client without a login and has a phone scan its QR code. `unready` is set for a version that never becomes
+// ready: the name missing from the page, and what the version uses it for.
 export async function link(args, client, unready) {
   const qr = event(client, "qr"), authenticated = event(client, "authenticated"), ready = event(client, "ready"), listens = unready && listening(client);
   const booted = client.initialize();
@@ -140,7 +144,7 @@ export async function link(args, client, unready) {
   skip("ready", `${unready[0]} is not in WhatsApp Web; ${unready[1]}`);
 }
 
-// The last line is JSON, and the exit code says the same.
+// Prints the result as a last line of JSON and exits with 0, or with 1 after a failure.
 export function end(failure) {
   if (failure) console.error(`failed  ${failure.message}`);
   console.log(JSON.stringify({ ok: !failure, steps: done, skipped, error: failure?.message }));

@@ -9,9 +9,10 @@ import { before, control, create, done, end, event, expect, library, link, liste
 const args = options();
 const { Location } = library(args);
 const profile = await mkdtemp(join(tmpdir(), "wharf-peer-"));
-// What a version cannot do on the real page either, by the name that this page lacks. Its calls work without the event.
+// For versions that do not become ready on the real page either: the name which that page lacks. Their calls work
+// without the event.
 const unready = before(args, "1.34.5") ? ["WAWebCollections.Call", "the client listens to it before it says that it is ready"] : undefined;
-// Each send of such a version says that the chat is seen, unless it is told not to; how, see calls.mjs.
+// In such a version, each send marks the chat as seen unless it is told not to; calls.mjs says with which call.
 const plainly = unready ? { sendSeen: false } : {};
 let client, failure;
 const start = () => { client = create(args, { dataPath: profile }); };
@@ -58,7 +59,7 @@ try {
   const late = await step("reply after restart arrives", received(args, (message) => message.body === "still there"));
   expect("reply after restart", late.quoted?.body === question.body, late);
 
-  // The library closes its browser right after asking, so no event follows; it deletes its profile.
+  // The library closes its browser right after asking for the logout, so no event follows. It also deletes its profile.
   await step("logout", client.logout());
   expect("logout: the profile was kept", !existsSync(join(profile, "session")));
 } catch (error) {

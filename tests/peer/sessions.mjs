@@ -1,5 +1,5 @@
-// Starts a number of clients in one process, as a service on this library does, and tells their events as lines of JSON
-// with the time (milliseconds since the epoch). Ends when its standard input does.
+// Starts several clients in one process, as a service built on this library does, and prints their events as lines of
+// JSON with the time (milliseconds since the epoch). Ends when its standard input is closed.
 import { create, options } from "./peer.mjs";
 
 const args = options({ count: { type: "string" }, "data-path": { type: "string" } });

@@ -1,4 +1,5 @@
-// Runs unmodified @wppconnect/wa-js on the stand-in: a script that is injected into the page and finds WhatsApp's modules by what they export.
+// Runs unmodified @wppconnect/wa-js on the stand-in. It is a script that is injected into the page and finds WhatsApp's
+// modules by their exports.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ let browser, page, failure;
 
 async function open() {
   const launch = launchOptions(args);
-  // Nothing but the stand-in: the script asks other hosts too.
+  // Only the stand-in may be reached; the script also calls other hosts.
   launch.args = launch.args.map((arg) => (arg.startsWith("--host-resolver-rules=") ? `${arg}, MAP * ~NOTFOUND` : arg));
   browser = await puppeteer.launch({ ...launch, userDataDir: profile });
   page = await browser.newPage();
@@ -50,7 +51,8 @@ try {
     return { id, result: (await sendMsgResult).messageSendResult };
   }, NUMBER);
   expect("send", sent.result === "OK", sent);
-  // The script makes the keys of levels 2 and 3 from a receipt without a participant; they end with an underscore, as on the real page.
+  // The script builds the keys of ack levels 2 and 3 from a receipt without a participant, so they end with an
+  // underscore, as on the real page.
   const keys = { 1: sent.id, 2: `${sent.id}_`, 3: `${sent.id}_` };
   for (const level of [1, 2, 3]) await step(`ack ${level}`, heard(({ event, ack, ids }) => event === "ack" && ack === level && ids.includes(keys[level])));
   await step("send arrives", received(args, (message) => message.body === "hello from wa-js"));

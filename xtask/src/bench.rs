@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the gateway's benchmarks, optimised.
+//! `cargo xtask bench`: builds and runs the gateway's benchmarks, optimised.
 
 use std::{path::PathBuf, process::Command};
 
@@ -8,17 +8,17 @@ use crate::{cargo, packages, plugins, project, setup, step, test};
 
 const USAGE: &str = "cargo xtask bench <name>
 
-  startup [--rounds N]                from the start to a QR, and from a restart to ready, beside whatsapp-web.js
+  startup [--rounds N]                time from start to QR code and from restart to ready, beside whatsapp-web.js
   memory [--browser 'kind = \"…\"']     private memory of 1, 2 and 4 sessions, beside whatsapp-web.js
   page [--rounds N] [--received N]    sends through the page and messages into one chat, beside whatsapp-web.js and a bare call
-  chaos [--messages N] [--seed N]     8 clients that retry, while gateway, browser, renderer and network fail
+  chaos [--messages N] [--seed N]     8 clients that retry while gateway, browser, renderer and network fail
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
-  accept                              durable accepts a second, beside plain inserts and the Express peer
-  criterion [options of criterion]    the parts of the gateway alone";
+  accept                              durable accepts per second, beside plain inserts and the Express peer
+  criterion [options of criterion]    single parts of the gateway";
 
-/// Benches of the running gateway; see `tests/bench`.
+/// Benchmarks of the running gateway; see `tests/bench`.
 const WHOLE: [&str; 5] = ["startup", "memory", "page", "chaos", "soak"];
-/// Beside whatsapp-web.js.
+/// Benchmarks that also measure whatsapp-web.js.
 const WITH_PEER: [&str; 3] = ["startup", "memory", "page"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         );
     }
     if !WHOLE.contains(&name.as_str()) {
-        bail!("no bench {name:?}\n\n{USAGE}");
+        bail!("unknown benchmark {name:?}\n\n{USAGE}");
     }
     setup::tools()?;
     if WITH_PEER.contains(&name.as_str()) {
@@ -73,7 +73,7 @@ fn build() -> Result<()> {
     cargo::build("Gateway and benches, optimised", &args)
 }
 
-/// The same whichever bench is run.
+/// The package selection, which is the same for every benchmark.
 fn selection() -> Vec<&'static str> {
     packages::select(packages::HOST.into_iter().chain(packages::BENCHES))
 }

@@ -1,4 +1,4 @@
-//! Cargo, with its progress on one line.
+//! Runs cargo and shows its progress on one line.
 
 use std::{process::Command, time::Duration};
 
@@ -6,25 +6,25 @@ use anyhow::{Result, bail};
 
 use crate::{project, step};
 
-/// Cold, on two busy cores, a build takes about ten minutes.
+/// Time limit of a build; a cold one takes about ten minutes on two busy cores.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
-/// `cargo <args>`, see [`watched`].
+/// Runs `cargo <args>` through [`watched`].
 ///
 /// # Errors
-/// See [`watched`].
+/// As [`watched`].
 pub(crate) fn build(what: &str, args: &[&str]) -> Result<()> {
     let mut command = project::cargo();
     command.args(args);
     watched(what, &mut command)
 }
 
-/// Runs a cargo command that builds; shows how far it is, and its diagnostics only when it fails.
+/// Runs a cargo command that builds. Shows the progress; diagnostics are shown only when it fails.
 ///
 /// # Errors
-/// When it fails, with what the compiler said.
+/// When the command fails; the error has the compiler's output.
 pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
-    // Cargo's own bar, which tells the number of units; it is read here, not shown.
+    // Cargo's progress bar has the number of units; it is read here and not shown.
     command
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "120");
@@ -59,9 +59,9 @@ pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
 }
 
 enum Said {
-    /// `120 of 531 crates`.
+    /// Progress, e.g. `120 of 531 crates`.
     Bar(String),
-    /// `Compiling serde v1.0` and its like.
+    /// A status line such as `Compiling serde v1.0`.
     Status(&'static str),
     Other,
 }

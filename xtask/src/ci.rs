@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what is checked before a change lands.
+//! `cargo xtask ci`: runs every check that a change must pass before it is merged.
 
 use std::time::{Duration, Instant};
 

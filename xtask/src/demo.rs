@@ -1,4 +1,4 @@
-//! `cargo xtask demo [--once]`: builds what is missing and becomes the demo.
+//! `cargo xtask demo [--once]`: builds what is missing and replaces this process by the demo.
 
 use std::process::Command;
 

@@ -1,7 +1,7 @@
-//! `cargo xtask dist`: an archive with everything that runs a gateway, to be unpacked in
-//! `/usr/local` or anywhere.
+//! `cargo xtask dist`: makes an archive with everything a gateway needs, to be unpacked in
+//! `/usr/local` or any other folder.
 //!
-//! The same files make the same archive: names in order, no owner, one time for all of them.
+//! The archive is reproducible: names are sorted, the owner is 0, and all files have the same time.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 
@@ -15,11 +15,11 @@ use crate::{
 const USAGE: &str = "cargo xtask dist [--profile dist|dev] [--no-build] [--to <folder>]
 
   --profile   dist (default): optimised; dev: what `cargo xtask up` runs
-  --no-build  takes what is built already
-  --to        where the archive is put; default target/dist";
+  --no-build  uses what is built already
+  --to        folder of the archive; default target/dist";
 
-/// Seconds since 1970 for a copy without history, whose time is not known: the earliest that every
-/// archive can hold.
+/// The time of the files, in seconds since 1970, when neither the environment nor git gives one:
+/// 1980-01-01, the earliest that every archive format can store.
 const NO_TIME: &str = "315532800";
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             "--profile" => profile = Profile::read(value()?)?,
             "--to" => folder = value()?.into(),
             "--no-build" => no_build = true,
-            other => bail!("dist takes no {other:?}\n\n{USAGE}"),
+            other => bail!("dist has no argument {other:?}\n\n{USAGE}"),
         }
     }
     let program = profile.build(no_build)?;
@@ -58,8 +58,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         .collect();
     pack(&stage, &files, &folder.join(&archive))?;
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
-    // In the archive's folder, so that the file names the archive alone and `sha256sum --check`
-    // finds it.
+    // Run in the archive's folder, so that the checksum file has the name without a path and
+    // `sha256sum --check` finds the archive.
     let sum = step::capture(
         Command::new("sha256sum").arg(&archive).current_dir(&folder),
         LIMIT,
@@ -78,8 +78,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Files alone, which are in order: an entry for a folder would change the rights of
-/// `/usr/local/bin` where it is unpacked.
+/// Packs files only, in the given order. An entry for a folder would change the permissions of
+/// `/usr/local/bin` when the archive is unpacked.
 fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args([
@@ -102,7 +102,7 @@ fn pack(stage: &Path, files: &[String], archive: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What reproducible builds agree on, or the last commit.
+/// The time of the files: `SOURCE_DATE_EPOCH`, else the time of the last commit.
 fn time() -> String {
     let given = env::var("SOURCE_DATE_EPOCH")
         .ok()
@@ -122,7 +122,7 @@ fn time() -> String {
     given.or_else(of_commit).unwrap_or_else(|| NO_TIME.into())
 }
 
-/// The machine that the gateway is built for, as the compiler names it.
+/// The target triple that the gateway is built for.
 fn target() -> Result<String> {
     let output = Command::new("rustc")
         .arg("-vV")

@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: everything that goes wrong in the life of a session, made on purpose.
+//! `cargo xtask faults`: causes every known fault of a session on purpose.
 
 use std::{process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     step::become_program(project::clean(Command::new(project::program("wharf-faults"))).args(args))
 }
 
-/// As a part of the tests, when everything is built.
+/// Runs the faults as a part of `cargo xtask test`, when everything is built.
 pub(crate) fn test() -> Result<()> {
     setup::faketime();
     step::loud(

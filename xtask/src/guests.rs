@@ -1,5 +1,5 @@
-//! Building WebAssembly components: by rustup's target, or by Debian's packages where rustup cannot
-//! fetch it.
+//! Builds WebAssembly components: with rustup's target, or with Debian's packages where rustup
+//! cannot download it.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use crate::{cargo, project, step};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Debian's own Rust can build the standard library for the target from its sources.
+/// Debian's Rust can build the standard library for the target from its sources.
 const DEBIAN: &str =
     "apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src lld wasi-libc";
 const LINKER: &str = "wasm-component-ld";
@@ -42,7 +42,7 @@ fn route() -> Option<Route> {
 /// Makes sure that components can be built.
 ///
 /// # Errors
-/// When neither route works; the error has the commands to type.
+/// When neither way works; the error has the commands to run.
 pub(crate) fn ensure() -> Result<()> {
     if route().is_some() {
         return Ok(());
@@ -56,7 +56,7 @@ pub(crate) fn ensure() -> Result<()> {
     let linker = format!("cargo install --locked {LINKER}");
     if !project::is_root() {
         bail!(
-            "{reason:#}\nrustup could not add the target {TARGET}. On Debian this does without it:\n    sudo {DEBIAN}\n    {linker}\nthen run the same command again"
+            "{reason:#}\nrustup could not add the target {TARGET}. On Debian, install these packages instead:\n    sudo {DEBIAN}\n    {linker}\nthen run the same command again"
         );
     }
     eprintln!("  rustup could not add the target {TARGET}; taking Debian's packages instead");
@@ -74,7 +74,7 @@ pub(crate) fn ensure() -> Result<()> {
 /// Builds these packages as components; returns the folder with the `.wasm` files.
 ///
 /// # Errors
-/// When the target is missing or the compiler says no.
+/// When the target is missing or the build fails.
 pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
     let mut args = vec!["build", "--profile", "plugin", "--target", TARGET];
     args.extend(packages.iter().flat_map(|package| ["-p", package]));
@@ -98,16 +98,16 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
     Ok(project::target().join(TARGET).join("plugin"))
 }
 
-/// Clippy for what is built as a component alone: the run for this machine leaves it out, and with
-/// it the bindings.
+/// Runs clippy on the code that is built only for components, such as the bindings; the run for
+/// this machine leaves it out.
 ///
 /// # Errors
-/// When it finds something.
+/// When clippy finds something.
 pub(crate) fn lint(plugins: &[String]) -> Result<()> {
     ensure()?;
     if !matches!(route(), Some(Route::Rustup)) {
         eprintln!(
-            "  {TARGET} comes from Debian's packages, which have no clippy for it: code for components alone was not linted"
+            "  {TARGET} comes from Debian's packages, which have no clippy for it: code that is built only for components was not linted"
         );
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask image`: the Dockerfile, carried out and tried without a registry; see
+//! `cargo xtask image`: builds the image of the Dockerfile and tries it without a registry; see
 //! `tests/e2e/src/bin/image`.
 
 use std::{fs, process::Command};

@@ -1,5 +1,5 @@
-//! `cargo xtask install`: puts `wharf` on the PATH, with plugins and configuration where it finds
-//! them.
+//! `cargo xtask install`: installs `wharf` in a folder on the PATH, with plugins and configuration
+//! where it finds them.
 
 use std::{
     env,
@@ -16,10 +16,10 @@ use crate::{
 const USAGE: &str =
     "cargo xtask install [--prefix <folder>] [--root <folder>] [--profile dist|dev] [--no-build]
 
-  --prefix    where bin/, share/ and lib/ are; default /usr/local for root, ~/.local for others
+  --prefix    folder of bin/, share/ and lib/; default /usr/local for root, ~/.local for others
   --root      writes below this folder as if it were /, for images and packages
   --profile   dist (default): optimised; dev: what `cargo xtask up` runs
-  --no-build  takes what is built already";
+  --no-build  uses what is built already";
 
 struct Wanted {
     prefix: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     install(&layout::items(&program, &wanted.prefix)?, &wanted)
 }
 
-/// As an installation in `/usr/local`, below a folder.
+/// Installs below `root` as if for `/usr/local`.
 pub(crate) fn stage(profile: Profile, root: &Path) -> Result<()> {
     let wanted = Wanted {
         prefix: layout::PREFIX.into(),
@@ -65,7 +65,7 @@ fn read(args: &[String]) -> Result<Wanted> {
             "--root" => wanted.root = value()?.into(),
             "--profile" => wanted.profile = Profile::read(value()?)?,
             "--no-build" => wanted.no_build = true,
-            other => bail!("install takes no {other:?}\n\n{USAGE}"),
+            other => bail!("install has no argument {other:?}\n\n{USAGE}"),
         }
     }
     if wanted.prefix.as_os_str().is_empty() {
@@ -73,7 +73,7 @@ fn read(args: &[String]) -> Result<Wanted> {
     }
     ensure!(
         wanted.prefix.is_absolute() && wanted.root.is_absolute(),
-        "--prefix and --root must be whole paths\n\n{USAGE}"
+        "--prefix and --root must be absolute paths\n\n{USAGE}"
     );
     Ok(wanted)
 }
@@ -84,12 +84,12 @@ fn default_prefix() -> Result<PathBuf> {
     }
     let home = env::var_os("HOME")
         .filter(|home| !home.is_empty())
-        .context("HOME is not set; say --prefix")?;
+        .context("HOME is not set; give --prefix")?;
     Ok(Path::new(&home).join(".local"))
 }
 
-/// Whether systemd looks for units and users below this prefix, so that the gateway is one for the
-/// whole machine.
+/// Whether systemd looks for units and users below this prefix, so that the installation is
+/// machine-wide.
 fn is_for_the_machine(prefix: &Path) -> bool {
     prefix == Path::new(layout::PREFIX) || prefix == Path::new("/usr")
 }
@@ -115,7 +115,7 @@ fn install(items: &[Item], wanted: &Wanted) -> Result<()> {
     Ok(())
 }
 
-/// A configuration that is there is somebody's: a new one is laid beside it.
+/// Installs a configuration file. An existing one is kept, and the new one is written beside it.
 fn keep(item: &Item, place: &Path) -> Result<()> {
     let there = std::fs::read(place).ok();
     if there.as_ref() == Some(&item.content) {
@@ -127,7 +127,7 @@ fn keep(item: &Item, place: &Path) -> Result<()> {
     let beside = place.with_extension("toml.new");
     item.put_at(&beside)?;
     eprintln!(
-        "  {} is kept; the one of this version is {}",
+        "  {} is kept; this version's file is {}",
         place.display(),
         beside.display()
     );

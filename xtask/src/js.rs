@@ -1,9 +1,9 @@
-//! `cargo xtask js`: the types of the bridge, and lint of every script of ours that runs in a
-//! browser.
+//! `cargo xtask js`: checks the types of the bridge, and lints every script of this repository that
+//! runs in a browser.
 //!
-//! The files of the bridge, and those of the stand-in's page, become one script, so each folder has
-//! one scope. TypeScript takes them so; the linter looks at a file alone. What is declared and
-//! never used, or used and never declared, it is therefore asked about the whole of a folder.
+//! The files of the bridge become one script, and so do those of the stand-in's page, so each
+//! folder has one scope. TypeScript checks them that way, but the linter looks at single files. The
+//! rules about unused and undeclared names are therefore checked on a joined script.
 
 use std::{env, fs, path::Path, process::Command, time::Duration};
 
@@ -12,13 +12,13 @@ use anyhow::{Context, Result};
 use crate::{project, step, test};
 
 const LIMIT: Duration = Duration::from_secs(120);
-/// Of this repository's folders, those with scripts.
+/// The folders with scripts for a browser.
 const FOLDERS: [&str; 3] = [
     "host/src/whatsapp/bridge",
     "host/src/api/passkey",
     "tests/standin/page",
 ];
-/// Folders whose files become one script, with those that do not belong to it.
+/// The joined scripts: name, folder, and the files of the folder that do not belong to it.
 const SCRIPTS: [(&str, &str, &[&str]); 2] = [
     ("bridge.js", "host/src/whatsapp/bridge", &[]),
     ("standin-page.js", "tests/standin/page", &["loader.js"]),
@@ -68,8 +68,8 @@ fn check_whole(folder: &Path) -> Result<()> {
     step::loud("oxlint on whole scripts", &mut lint, LIMIT)
 }
 
-/// The files of a folder as one closure. Their order is not that of the real script, which this
-/// check does not ask about.
+/// Joins the files of a folder into one closure. Their order differs from that of the real script,
+/// which does not matter to these rules.
 fn joined(folder: &Path, without: &[&str]) -> Result<String> {
     let mut paths = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))

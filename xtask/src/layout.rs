@@ -1,9 +1,8 @@
-//! What is handed out, and where it lies below a prefix such as `/usr/local`.
+//! The files of a distribution, and their places below a prefix such as `/usr/local`.
 //!
-//! One list for the archive, for an installation and for the image. `share/wharf` is complete by
-//! itself: paths in a `gateway.toml` are relative to its folder, so the one there finds its plugins
-//! wherever the prefix is. A machine-wide gateway has its own file in `/etc/wharf`, which no update
-//! touches.
+//! Archive, installation and image share one list. `share/wharf` is complete by itself: paths in a
+//! `gateway.toml` are relative to its folder, so the file there finds its plugins below any prefix.
+//! A machine-wide gateway has its own file in `/etc/wharf`, which no update changes.
 
 use std::{
     fs,
@@ -15,31 +14,31 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{cargo, packages, plugins, project, setup};
 
-/// The prefix that unit and machine-wide configuration are written for.
+/// The prefix for which the unit is written.
 pub(crate) const PREFIX: &str = "/usr/local";
-/// Where a machine-wide gateway keeps its logins and its database.
+/// The folder of a machine-wide gateway's logins and database.
 pub(crate) const STATE: &str = "/var/lib/wharf";
-/// The machine-wide configuration below the prefix; its place is [`MACHINE_CONFIG`].
+/// The machine-wide configuration below the prefix; it is installed as [`MACHINE_CONFIG`].
 pub(crate) const SYSTEM_CONFIG: &str = "share/wharf/gateway.system.toml";
 pub(crate) const MACHINE_CONFIG: &str = "/etc/wharf/gateway.toml";
-/// The one that is found beside the program.
+/// The configuration that the program finds by its own location.
 pub(crate) const OWN_CONFIG: &str = "share/wharf/gateway.toml";
 
-/// One file.
+/// One file to install.
 #[derive(Debug)]
 pub(crate) struct Item {
-    /// Below the prefix.
+    /// The path below the prefix.
     pub(crate) to: String,
     pub(crate) content: Vec<u8>,
     pub(crate) mode: u32,
 }
 
-/// How the gateway is built for this.
+/// How the gateway is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Optimised, with jemalloc: what is handed out.
+    /// Optimised, with jemalloc; for distribution.
     Dist,
-    /// What `cargo xtask up` runs; for tries.
+    /// As for `cargo xtask up`; for trials.
     Dev,
 }
 
@@ -48,7 +47,7 @@ impl Profile {
         match name {
             "dist" => Ok(Self::Dist),
             "dev" => Ok(Self::Dev),
-            other => bail!("no profile {other:?}; there are dist and dev"),
+            other => bail!("unknown profile {other:?}; expected dist or dev"),
         }
     }
 
@@ -58,7 +57,7 @@ impl Profile {
             .join("wharf")
     }
 
-    /// Builds plugins and gateway, unless what is built already is to do.
+    /// Builds plugins and gateway and returns the program. With `no_build`, the program must exist.
     pub(crate) fn build(self, no_build: bool) -> Result<PathBuf> {
         let program = self.program();
         if no_build {
@@ -73,7 +72,8 @@ impl Profile {
                 eprintln!(
                     "  Building with optimisation: about 25 minutes the first time on two cores"
                 );
-                // The gateway alone: the other programs give it features that are for tests.
+                // Only this package: the other programs would enable features of the gateway's
+                // dependencies that are for tests.
                 cargo::build(
                     "Gateway, optimised",
                     &[
@@ -91,7 +91,7 @@ impl Profile {
     }
 }
 
-/// Everything, for the prefix that it will be used under.
+/// All files, for the prefix under which they will be used.
 pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
     let root = project::root();
     let prefix = prefix.to_str().context("the prefix is not UTF-8")?;
@@ -153,8 +153,7 @@ pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// The repository's `gateway.toml` with the two paths that differ where a gateway is installed for
-/// a whole machine.
+/// The repository's `gateway.toml` with the two paths of a machine-wide installation.
 fn system_config(own: &str, prefix: &str) -> Result<String> {
     let plugins = format!("{prefix}/share/wharf/plugins");
     let mut text = own.to_owned();
@@ -173,13 +172,13 @@ fn system_config(own: &str, prefix: &str) -> Result<String> {
 }
 
 impl Item {
-    /// Puts it below a folder. Through a rename: a program that runs cannot be written over, and a
-    /// gateway must never see half a file.
+    /// Writes the file below a folder. It is renamed into place, because a running program cannot
+    /// be overwritten and a gateway must never read half a file.
     pub(crate) fn put(&self, prefix: &Path) -> Result<()> {
         self.put_at(&prefix.join(&self.to))
     }
 
-    /// Puts it in that place.
+    /// Writes the file to this path.
     pub(crate) fn put_at(&self, place: &Path) -> Result<()> {
         let folder = place.parent().context("a file lies in a folder")?;
         let name = place

@@ -1,6 +1,6 @@
-//! `cargo xtask <verb>`: everything one does with this repository, one file per verb.
+//! `cargo xtask <verb>`: the tasks of this repository, one file per verb.
 //!
-//! Every verb runs what it needs of the others, so none has to be run first.
+//! Every verb runs the other verbs that it needs, so none has to be run first.
 
 mod bench;
 mod cargo;
@@ -35,24 +35,24 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "cargo xtask <verb>
 
-  demo [--once] [--port N]            everything at once, on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
+  demo [--once] [--port N]            the whole gateway on a stand-in for WhatsApp: QR, scan, sends, acks, webhooks
   up [--standin] [--config <file>]    the gateway with gateway.toml, on the real WhatsApp Web or on the stand-in
   setup             WebAssembly target, Chromium, plugins, gateway; the other verbs run it themselves
   plugins           builds the bundled plugins into plugins/*.wasm
   standin [--port N] [--tls-port N]   the stand-in alone, for any client
   test              every test, whatsapp-web.js on the stand-in included
   peers [--only <part of a name>]     other versions of whatsapp-web.js, and wa-js, on the stand-in
-  faults [--only <part of a name>] [--write]   makes every fault there is and says what became of it
-  openapi [--only <page, client, ready or unlinked>]   the API's document held against the running gateway, and a client made from it
-  real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help says what it needs
+  faults [--only <part of a name>] [--write]   causes every known fault and reports its outcome
+  openapi [--only <page, client, ready or unlinked>]   checks the OpenAPI document against the running gateway, with a client generated from it
+  real-page --serve '<command with {port}>'   the gateway on another page, e.g. WhatsApp Web's own modules; --help describes the server
   bench <name>      startup, memory, page, accept, chaos, soak, criterion: see cargo xtask bench
   install [--prefix <folder>]         puts `wharf` on the PATH, optimised, with plugins and configuration
   dist              an archive with gateway, plugins, unit and docs, in target/dist
-  image --try       carries out the Dockerfile, runs the image, links, sends, stops; --write: deploy/railway.Dockerfile
-  ci                what is checked before a change lands: fmt, clippy, docs, js, test
-  js                types of the bridge script, and lint of all JavaScript of ours
-  python            builds the plugin in Python of sdk/python and tries it in the gateway
-  numbers           writes the plugins' table of numbering plans anew, after an update of the library
+  image --try       builds the image of the Dockerfile, runs it, links, sends, stops; --write: deploy/railway.Dockerfile
+  ci                every check before a change is merged: fmt, clippy, docs, js, test
+  js                types of the bridge script, and lint of this repository's JavaScript
+  python            builds the Python plugin of sdk/python and tries it in the gateway
+  numbers           rewrites the plugins' table of numbering plans, after an update of the library
   picture           records the demo into docs/demo.svg";
 
 fn main() -> ExitCode {
@@ -70,7 +70,7 @@ fn run(args: &[String]) -> Result<()> {
         .split_first()
         .map_or(("help", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     if !project::is_repository(project::root()) {
-        bail!("this is no copy of Wharf's repository: run it there, as `cargo xtask {verb}`");
+        bail!("this is not Wharf's repository; run `cargo xtask {verb}` inside of it");
     }
     env::set_current_dir(project::root())?;
     let takes_arguments = matches!(
@@ -88,7 +88,7 @@ fn run(args: &[String]) -> Result<()> {
             | "image"
     );
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
-        bail!("{verb} takes no {word:?}\n\n{USAGE}");
+        bail!("{verb} has no argument {word:?}\n\n{USAGE}");
     }
     match verb {
         "setup" => setup::run(),
@@ -114,6 +114,6 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             Ok(())
         }
-        other => bail!("no verb {other:?}\n\n{USAGE}"),
+        other => bail!("unknown verb {other:?}\n\n{USAGE}"),
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask numbers`: what the gateway's plugins know of numbering plans, written anew from the
-//! library's metadata. A test says when it has to be.
+//! `cargo xtask numbers`: rewrites the plugins' table of numbering plans from the library's
+//! metadata. A test fails when this is needed.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask openapi`: the OpenAPI document held against the running gateway, by tools that know
-//! nothing of it.
+//! `cargo xtask openapi`: checks the OpenAPI document against the running gateway, with tools that
+//! know only the document.
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     step::become_program(command(install()?).args(args))
 }
 
-/// As a part of the tests, when everything is built.
+/// Runs the check as a part of `cargo xtask test`, when everything is built.
 pub(crate) fn test() -> Result<()> {
     step::loud("wharf-openapi", &mut command(install()?), LIMIT)
 }
@@ -25,8 +25,9 @@ fn command(tools: PathBuf) -> Command {
     command
 }
 
-/// The tools of `tests/openapi/requirements.txt` in a Python environment below the target folder,
-/// where they are not there yet; the environment's `bin`. Each package is pinned by its hash.
+/// Installs the tools of `tests/openapi/requirements.txt` into a Python environment below the
+/// target folder, unless they are installed; returns the environment's `bin`. Each package is
+/// pinned by its hash.
 fn install() -> Result<PathBuf> {
     setup::python()?;
     let environment = project::target().join("openapi/venv");

@@ -1,24 +1,25 @@
-//! Which packages are built together.
+//! The selections of packages that are built together.
 //!
-//! Cargo gives what several packages share the features that any of those selected wants. Another
-//! selection can mean other features of tokio or rustix, and then a second build of wasmtime and of
-//! everything else behind them. So there are few selections, and in each everything that they share
-//! has the same features.
+//! Cargo builds a shared dependency with the union of the features that the selected packages want.
+//! Another selection can mean other features of tokio or rustix, and then a second build of
+//! wasmtime and of everything else that depends on them. So there are few selections, and the
+//! dependencies that they share have the same features in each.
 
-/// What is handed out, built alone.
+/// The distributed package, which is built alone.
 pub(crate) const GATEWAY: &str = "wharf";
 
-/// What runs here: the gateway, the stand-in, and the demo with the other programs of the tests.
+/// The packages with the programs that run on this machine: the gateway, the stand-in, and the demo
+/// with the other programs of the tests.
 pub(crate) const HOST: [&str; 3] = ["wharf", "wharf-standin", "wharf-e2e"];
 
-/// Besides those: what `cargo xtask test` tests; to it come the plugins, whose unit tests are
-/// native.
+/// What `cargo xtask test` tests besides [`HOST`]. The plugins are added, because their unit tests
+/// run natively.
 pub(crate) const TESTS: [&str; 3] = ["wharf-bench", "xtask", "wharf-plugin"];
 
-/// Besides those: the benches, always optimised.
+/// The benchmarks, which are built with [`HOST`] and always optimised.
 pub(crate) const BENCHES: [&str; 3] = ["wharf-bench", "wharf-bench-accept", "wharf-bench-parts"];
 
-/// For builds that are not optimised: they go without jemalloc, the gateway's only default feature.
+/// The option of unoptimised builds, which leave out jemalloc, the gateway's only default feature.
 pub(crate) const PLAIN: &str = "--no-default-features";
 
 /// `-p <package>` of each.
@@ -36,7 +37,8 @@ mod tests {
     use super::*;
     use crate::{plugins, project};
 
-    /// Every package that is built for these, with the sets of features that it is built with.
+    /// Every package that is built for this selection, with the sets of features that it is built
+    /// with.
     fn features<'a>(
         packages: impl IntoIterator<Item = &'a str>,
         edges: &str,
@@ -76,7 +78,7 @@ mod tests {
         found
     }
 
-    /// What the second would build again.
+    /// The packages that the second selection would build again.
     fn again(
         first: &BTreeMap<String, BTreeSet<String>>,
         second: &BTreeMap<String, BTreeSet<String>>,

@@ -1,7 +1,7 @@
-//! `cargo xtask peers`: other versions of whatsapp-web.js, and wa-js, on the stand-in.
+//! `cargo xtask peers`: runs other versions of whatsapp-web.js, and wa-js, on the stand-in.
 //!
-//! Not part of `cargo xtask test`, which runs the newest whatsapp-web.js: it takes minutes and
-//! several hundred megabytes of npm.
+//! It is not part of `cargo xtask test`, which runs the newest whatsapp-web.js, because it takes
+//! minutes and downloads several hundred megabytes from npm.
 
 use std::{process::Command, time::Duration};
 
@@ -9,14 +9,14 @@ use anyhow::{Result, bail};
 
 use crate::{project, setup, step, test};
 
-/// For all of them; each has a limit of its own.
+/// Time limit of all clients together; each has its own limit too.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let only = match args {
         [] => vec![],
         [flag, name] if flag == "--only" => vec!["--only", name.as_str()],
-        _ => bail!("peers takes --only <part of a name> and nothing else"),
+        _ => bail!("unknown argument of peers; expected --only <part of a name>"),
     };
     test::install_peer()?;
     test::install("other clients from npm", "tests/peer/versions")?;

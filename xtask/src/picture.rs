@@ -1,7 +1,7 @@
 //! `cargo xtask picture`: records `demo --once` and draws it as an animated SVG, `docs/demo.svg`.
 //!
-//! Block characters are drawn as rectangles: with a viewer's font a QR made of letters has gaps,
-//! and no phone reads it.
+//! Block characters are drawn as rectangles: in most fonts a QR code made of characters has gaps,
+//! and no phone can read it.
 
 use std::{
     fmt::Write as _,
@@ -19,7 +19,7 @@ const COLUMNS: usize = 108;
 const ROW: f32 = 17.0;
 const COLUMN: f32 = 8.4;
 const MARGIN: f32 = 16.0;
-/// The still end, in seconds.
+/// How long the last picture stays, in seconds.
 const REST: f32 = 6.0;
 
 struct Line {
@@ -82,7 +82,7 @@ fn draw(lines: &[Line]) -> String {
     );
     for (index, (at, class, text)) in rows.iter().enumerate() {
         let top = MARGIN + index as f32 * ROW;
-        // Without animation support everything is simply there.
+        // A viewer without animation support shows everything at once.
         let appear = format!(
             "<animate attributeName=\"opacity\" values=\"0;0;1;1\" keyTimes=\"0;{0:.4};{0:.4};1\" dur=\"{whole:.1}s\" repeatCount=\"indefinite\"/>",
             (at / whole).clamp(0.0, 0.9999)
@@ -109,7 +109,7 @@ fn wrapped(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a line is, by its first character.
+/// The style class of a line, by its first character.
 fn class(line: &str) -> &'static str {
     match line.trim_start().chars().next() {
         Some('$' | '-') => "b",
@@ -134,7 +134,7 @@ fn is_blocks(text: &str) -> bool {
     text.chars().any(|c| "█▀▄".contains(c)) && text.chars().all(|c| " █▀▄".contains(c))
 }
 
-/// Runs of full, upper and lower half blocks.
+/// Draws runs of full, upper-half and lower-half blocks as rectangles.
 fn blocks(text: &str, top: f32) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut path = String::new();
@@ -147,7 +147,7 @@ fn blocks(text: &str, top: f32) -> String {
                 .count();
             if run > 0 {
                 let (x, y) = (MARGIN + at as f32 * COLUMN, top + half as f32 * ROW / 2.0);
-                // A hair too tall and wide, so that no seam shows between neighbours.
+                // Slightly too tall and wide, so that there is no gap between neighbours.
                 let _ = write!(
                     path,
                     "M{x:.1} {y:.1}h{:.1}v{:.1}h-{0:.1}z",

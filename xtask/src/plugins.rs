@@ -1,5 +1,5 @@
-//! `cargo xtask plugins`: every plugin of this repository, built and put where the gateway looks
-//! for them.
+//! `cargo xtask plugins`: builds every plugin of this repository and puts it where the gateway
+//! looks for it.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Every crate below `plugins/`, a new one included; a package is called as its folder is.
+/// The names of all crates below `plugins/`; a package has the name of its folder.
 pub(crate) fn packages() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(project::root().join("plugins")).context("cannot read plugins/")? {
@@ -34,7 +34,8 @@ pub(crate) fn packages() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Copies through a rename, and only what differs: a running gateway must never see half a file.
+/// Copies a file if it differs. It is renamed into place, because a running gateway must never read
+/// half a file.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     if fs::read(to).is_ok_and(|old| old == bytes) {

@@ -1,4 +1,4 @@
-//! Where things lie.
+//! The paths of the repository and its programs, and the environment of the commands.
 
 use std::{
     env,
@@ -7,12 +7,14 @@ use std::{
     sync::OnceLock,
 };
 
-/// The repository, found when the program runs: one that was copied or moved has the programs of
-/// the old place in its target folder, and cargo sees no reason to build them again.
+/// The root folder of the repository. It is looked up at run time: after a checkout was copied or
+/// moved, its target folder still has programs that were built in the old place, and cargo does not
+/// rebuild them.
 pub(crate) fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        // Set by `cargo run`; without it, where we stand and where the program lies.
+        // `cargo run` sets the variable; otherwise the search starts in the working directory and
+        // then in the program's folder.
         let starts = [
             env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
             env::current_dir().ok(),
@@ -22,7 +24,7 @@ pub(crate) fn root() -> &'static Path {
     })
 }
 
-/// The first of these places that lies in a repository, and the folder of that.
+/// The repository of the first of these paths that is inside of one.
 fn find(starts: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     starts.into_iter().find_map(|start| {
         start
@@ -32,30 +34,31 @@ fn find(starts: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     })
 }
 
-/// Whether this is a copy of the repository.
+/// Whether this folder is the root of the repository.
 pub(crate) fn is_repository(folder: &Path) -> bool {
     folder.join("xtask/Cargo.toml").is_file() && folder.join("wit").is_dir()
 }
 
-/// Cargo's target folder: one for everything.
+/// Cargo's target folder, which all packages share.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// A program of the workspace, as `cargo build` leaves it.
+/// The path of a program of the workspace after `cargo build`.
 pub(crate) fn program(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
 
-/// Cargo, without what the `cargo run` around us has put into the environment: build scripts that
-/// watch those variables would see a change, and everything behind them would be built again.
+/// A cargo command without the variables that `cargo run` has set for this process: build scripts
+/// that watch those variables would see a change, and everything that depends on them would be
+/// built again.
 pub(crate) fn cargo() -> Command {
     clean(Command::new(
         env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
     ))
 }
 
-/// `command` with the environment that a shell would give it.
+/// Removes the variables that `cargo run` has set from the command's environment.
 pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let Some(text) = name.to_str() else { continue };
@@ -75,13 +78,13 @@ pub(crate) fn clean(mut command: Command) -> Command {
     command
 }
 
-/// Whether we may install system packages.
+/// Whether this process runs as root and may install system packages.
 pub(crate) fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// A program on the `PATH`.
+/// Finds a program on the `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join(name))

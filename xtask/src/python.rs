@@ -1,8 +1,8 @@
-//! `cargo xtask python`: the plugin in Python of `sdk/python`, built by componentize-py and loaded
-//! by the gateway.
+//! `cargo xtask python`: builds the Python plugin of `sdk/python` with componentize-py and checks
+//! it in the gateway.
 //!
-//! Not part of `cargo xtask test`: it fetches componentize-py from PyPI, and compiling an
-//! interpreter takes an unoptimised gateway half a minute.
+//! It is not part of `cargo xtask test`, because it downloads componentize-py from PyPI, and an
+//! unoptimised gateway needs half a minute to compile the interpreter.
 
 use std::{fs, process::Command, time::Duration};
 

@@ -1,4 +1,5 @@
-//! `cargo xtask real-page`: the gateway on WhatsApp Web's own modules, which somebody else serves.
+//! `cargo xtask real-page`: runs the gateway on WhatsApp Web's own modules, which a command given
+//! by the user serves.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: from a fresh Debian with rustup to a gateway that starts. Done twice it
-//! does nothing.
+//! `cargo xtask setup`: installs and builds everything that a gateway needs on a fresh Debian with
+//! rustup. A second run changes nothing.
 
 use std::{env, path::Path, process::Command, time::Duration};
 
@@ -17,19 +17,19 @@ const FAKETIME: [&str; 2] = [
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
 ];
 
-/// Everything, with all programs that run here.
+/// Installs the tools and builds all programs that run on this machine.
 pub(crate) fn run() -> Result<()> {
     tools()?;
     programs(&[])
 }
 
-/// As [`run`], with these programs only: each takes some seconds to link.
+/// [`run`] with these programs only, because each takes some seconds to link.
 pub(crate) fn with(names: &[&str]) -> Result<()> {
     tools()?;
     programs(names)
 }
 
-/// Builds host-side programs, or all of them.
+/// Builds these programs, or all programs when `names` is empty.
 pub(crate) fn programs(names: &[&str]) -> Result<()> {
     let mut args = vec!["build", packages::PLAIN];
     args.extend(packages::select(packages::HOST));
@@ -40,7 +40,7 @@ pub(crate) fn programs(names: &[&str]) -> Result<()> {
     cargo::build("Gateway, stand-in and demo", &args)
 }
 
-/// All but the host-side programs.
+/// Builds the plugins and installs Chromium.
 pub(crate) fn tools() -> Result<()> {
     plugins::run()?;
     chromium()?;
@@ -48,7 +48,7 @@ pub(crate) fn tools() -> Result<()> {
     Ok(())
 }
 
-/// What builds jemalloc, for optimised builds.
+/// Installs `make`, which builds jemalloc in optimised builds.
 pub(crate) fn make() -> Result<()> {
     if project::on_path("make").is_some() {
         Ok(())
@@ -66,8 +66,8 @@ fn chromium() -> Result<()> {
     install("Chromium", &["chromium"])
 }
 
-/// The shell takes half the memory of the full browser, which does as well: what cannot be
-/// installed is only said.
+/// Installs the headless shell, which needs half the memory of the full browser. A failure is only
+/// reported, because the full browser works too.
 fn shell() {
     let there =
         env::var_os("CHROMIUM").is_some() || SHELLS.iter().any(|path| Path::new(path).is_file());
@@ -77,7 +77,7 @@ fn shell() {
     }
 }
 
-/// What makes and runs an image without Docker.
+/// Installs the programs that build and run an image without Docker.
 pub(crate) fn engine() -> Result<()> {
     let packages = [
         ("debootstrap", "debootstrap"),
@@ -97,7 +97,7 @@ pub(crate) fn engine() -> Result<()> {
     }
 }
 
-/// Node and npm, for whatsapp-web.js on the stand-in.
+/// Installs Node and npm, for whatsapp-web.js on the stand-in.
 pub(crate) fn node() -> Result<()> {
     if project::on_path("node").is_some() && project::on_path("npm").is_some() {
         return Ok(());
@@ -105,10 +105,9 @@ pub(crate) fn node() -> Result<()> {
     install("Node.js", &["nodejs", "npm"])
 }
 
-/// Python with what makes environments, for the tools that hold the API's document against the
-/// gateway.
+/// Installs Python with its `venv` module, for the tools that check the OpenAPI document.
 pub(crate) fn python() -> Result<()> {
-    // Debian's Python comes without the part that puts pip into an environment.
+    // Debian's Python lacks `ensurepip`, which installs pip into an environment.
     let has_venv = || {
         Command::new("python3")
             .args(["-c", "import venv, ensurepip"])
@@ -121,8 +120,8 @@ pub(crate) fn python() -> Result<()> {
     install("Python", &["python3", "python3-venv"])
 }
 
-/// The library that shows a program another time, for the faults of the clock. They are named as
-/// not made without it.
+/// Installs libfaketime, which shows a program another time, for the faults of the clock. Without
+/// it, those faults are listed as not made.
 pub(crate) fn faketime() {
     let there = FAKETIME.iter().any(|path| Path::new(path).is_file());
     if !there && let Err(error) = install("libfaketime", &["faketime"]) {

@@ -1,4 +1,4 @@
-//! `cargo xtask standin`: the stand-in alone.
+//! `cargo xtask standin`: runs the stand-in alone.
 
 use std::process::Command;
 

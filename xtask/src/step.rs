@@ -1,4 +1,4 @@
-//! Running other programs: bounded in time, quiet while they succeed, loud when they fail.
+//! Runs other programs with a time limit; their output is shown only when they fail, if wanted.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Tells what is being done, on one line that is written over on a terminal and now and then
-/// elsewhere.
+/// Shows what is being done. On a terminal it is one line that is overwritten; elsewhere a new line
+/// every 20 s.
 pub(crate) struct Progress {
     what: String,
     started: Instant,
@@ -32,7 +32,8 @@ impl Progress {
         progress
     }
 
-    /// `detail` is how far it is, e.g. `120 of 531`.
+    /// Shows the progress, at most five times per second on a terminal. `detail` is e.g. `120 of
+    /// 531`.
     pub(crate) fn say(&mut self, detail: &str) {
         let pause = Duration::from_millis(if self.terminal { 200 } else { 20_000 });
         if self.said.is_some_and(|at| at.elapsed() < pause) {
@@ -48,7 +49,7 @@ impl Progress {
         self.write(&line, false);
     }
 
-    /// The line that stays.
+    /// Writes the final line.
     pub(crate) fn end(mut self, outcome: &str) {
         let line = format!(
             "{}: {outcome}, {:.1} s",
@@ -60,7 +61,7 @@ impl Progress {
 
     fn write(&mut self, line: &str, last: bool) {
         let mut out = io::stderr();
-        // A closed terminal is not worth failing for.
+        // Errors are ignored: a closed terminal must not fail the step.
         let _ = match (self.terminal, last) {
             (true, true) => writeln!(out, "\r\x1b[2K  {line}"),
             (true, false) => write!(out, "\r\x1b[2K  {line}"),
@@ -70,18 +71,18 @@ impl Progress {
     }
 }
 
-/// What a program said, and how it ended.
+/// A program's exit status and output.
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) text: String,
 }
 
-/// Runs to the end, collecting what it says. `watch` sees each line (ended by a line feed or a
-/// carriage return) and says whether it is worth keeping; several times a second it is called with
-/// none.
+/// Runs a command to its end and collects its output. `watch` gets each line, which ends with a
+/// line feed or a carriage return, and returns whether to keep it. It is also called with `None`
+/// after each line and at least every 200 ms.
 ///
 /// # Errors
-/// When it cannot be started or takes longer than `limit`; it is killed then.
+/// When the command cannot be started, or takes longer than `limit` and is killed.
 pub(crate) fn capture(
     command: &mut Command,
     limit: Duration,
@@ -116,7 +117,7 @@ pub(crate) fn capture(
         }
         watch(None);
         if Instant::now() > until {
-            // It may have ended this instant.
+            // It may have ended already.
             let _ = child.kill();
             let _ = child.wait();
             bail!(
@@ -137,11 +138,11 @@ fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             for byte in &buffer[..count] {
                 match byte {
-                    // A bar is written over with carriage returns; between those, nothing is no
-                    // line.
+                    // A progress bar is overwritten with carriage returns; an empty line before one
+                    // is left out.
                     b'\r' if line.is_empty() => {}
                     b'\n' | b'\r' => {
-                        // Fails when nobody waits any more.
+                        // This fails when the receiver has given up.
                         let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
                         line.clear();
                     }
@@ -155,10 +156,10 @@ fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>
     });
 }
 
-/// Runs to the end, silent unless it fails.
+/// Runs a command to its end; its output is shown only when it fails.
 ///
 /// # Errors
-/// When it fails (with what it said) or takes longer than `limit`.
+/// When the command fails (the error has its output) or takes longer than `limit`.
 pub(crate) fn quiet(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut progress = Progress::start(what);
     let output = capture(command, limit, |_| {
@@ -173,10 +174,10 @@ pub(crate) fn quiet(what: &str, command: &mut Command, limit: Duration) -> Resul
     bail!("{what}: {}\n{}", output.status, output.text)
 }
 
-/// Runs with our own input and output.
+/// Runs a command with our own input and output.
 ///
 /// # Errors
-/// When it fails or takes longer than `limit`.
+/// When the command fails or takes longer than `limit`.
 pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut child = command.spawn().with_context(|| {
         format!(
@@ -194,7 +195,7 @@ pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result
             };
         }
         if Instant::now() > until {
-            // It may have ended this instant.
+            // It may have ended already.
             let _ = child.kill();
             let _ = child.wait();
             bail!(
@@ -206,10 +207,10 @@ pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result
     }
 }
 
-/// Becomes that program: its signals, its exit status.
+/// Replaces this process by the program, which then gets its signals and sets its exit status.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When the program cannot be started.
 pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let error = command.exec();

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is.
+//! `cargo xtask test`: runs every test.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::{cargo, faults, guests, openapi, packages, plugins, project, setup, step};
 
-/// Messages; `cargo xtask bench chaos` sends more.
+/// The number of messages of the chaos run; `cargo xtask bench chaos` sends more.
 const CHAOS: &str = "64";
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -75,7 +75,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Unmodified whatsapp-web.js, so that the stand-in stays honest.
+/// Runs unmodified whatsapp-web.js on the stand-in, which proves that the stand-in behaves as
+/// WhatsApp Web does.
 fn peer() -> Result<()> {
     install_peer()?;
     step::loud(
@@ -85,12 +86,12 @@ fn peer() -> Result<()> {
     )
 }
 
-/// Node and the library from npm.
+/// Installs Node and whatsapp-web.js.
 pub(crate) fn install_peer() -> Result<()> {
     install("whatsapp-web.js from npm", "tests/peer")
 }
 
-/// Node, and what the lock file of that folder pins.
+/// Installs Node and the packages that the lock file of that folder pins.
 pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
     setup::node()?;
     let folder = project::root().join(folder);
@@ -104,7 +105,8 @@ pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// npm notes what it installed; it is newer than the lock file when nothing changed since.
+/// Whether the packages are installed: npm's record of what it installed is not older than the lock
+/// file.
 fn is_installed(folder: &Path) -> bool {
     let changed = |file: &str| {
         folder
@@ -121,7 +123,7 @@ struct Table {
 }
 
 impl Table {
-    /// Runs one part; when it fails, what was done so far is shown before the error.
+    /// Runs one part; when it fails, the table so far is printed before the error.
     fn part(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let started = Instant::now();
         let result = work();

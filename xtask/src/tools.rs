@@ -1,4 +1,4 @@
-//! Programs that check this repository and are not part of it, installed into `target/tools` where
+//! Third-party programs that check this repository; they are installed into `target/tools` when
 //! they are missing.
 
 use std::{path::PathBuf, process::Command, time::Duration};
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::{project, step};
 
-/// Looks for dependencies that nothing names. Installed in about two minutes on two cores.
+/// Finds unused dependencies. Its installation takes about two minutes on two cores.
 const MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 
 /// Checks licences, sources and what may not be in the tree. Installed in about two minutes on two
@@ -17,7 +17,7 @@ const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 /// Runs cargo-machete on the workspace; says so where it is missing and cannot be had.
 ///
 /// # Errors
-/// When it finds something.
+/// When it finds an unused dependency.
 pub(crate) fn machete() -> Result<()> {
     let Some(program) = available(MACHETE, "unused dependencies") else {
         return Ok(());
@@ -84,8 +84,8 @@ fn available(tool: (&str, &str), what: &str) -> Option<PathBuf> {
         .ok()
 }
 
-/// The program at this very version. Each version has a folder of its own, so a new one is
-/// installed beside the old.
+/// The program in exactly this version. Each version has its own folder, so a new one is installed
+/// beside the old one.
 fn installed((name, version): (&str, &str)) -> Result<PathBuf> {
     let root = project::target()
         .join("tools")

@@ -1,6 +1,6 @@
-//! `cargo xtask up [--standin]`: builds what is missing and becomes the gateway.
+//! `cargo xtask up [--standin]`: builds what is missing and replaces this process by the gateway.
 //!
-//! On the stand-in the program is the demo's, which has the stand-in and the phone in it.
+//! With `--standin` it is the demo's program, which contains the stand-in and the simulated phone.
 
 use std::process::Command;
 
@@ -11,7 +11,8 @@ use crate::{project, setup, step};
 const STANDIN: &str = "--standin";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    // Both in either case: whoever tries the one has the other soon.
+    // Both programs are built in either case, because a user who tries one often tries the other
+    // next.
     setup::with(&["wharf", "wharf-demo"])?;
     let program = if args.iter().any(|arg| arg == STANDIN) {
         "wharf-demo"

@@ -1,5 +1,5 @@
-//! What a page says is bounded: long texts are cut, a flood waits in the page, and acknowledgements
-//! do not wait behind it.
+//! What a page reports is bounded: long texts are cut, a flood of messages waits in the page, and
+//! acknowledgements do not wait behind it.
 
 use super::*;
 
@@ -120,7 +120,7 @@ async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
     );
     let held = open.page.status().await.expect("answers").untold_since;
     assert!(held.is_some(), "what waits is not told");
-    // Each word of it lets the page tell as much more.
+    // Confirming messages lets the page report as many more.
     open.page.recorded(told.len()).await.expect("told");
     while told.len() < ids.len() {
         told.push(open.message().await.id.0);

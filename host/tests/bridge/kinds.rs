@@ -1,4 +1,4 @@
-//! Kinds of messages: made or refused, and what arrives.
+//! Kinds of messages: sent or refused, and incoming ones.
 
 use wharf::model::{
     Contact, Delete, Edit, Location, Media, MediaKind, OtherContent, Poll, Reaction,
@@ -36,7 +36,7 @@ pub(super) fn text(body: &str, mentions: &[&str], preview_links: bool) -> Conten
 }
 
 impl Rig {
-    /// What the recipient of a message got.
+    /// Waits for a message and returns it as its recipient got it.
     pub(super) async fn received(&self, id: &MessageId) -> Received {
         let view = self
             .standin
@@ -176,7 +176,7 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
     );
     assert!(card.body.starts_with("BEGIN:VCARD"), "{card:?}");
 
-    // A card shares ids and duplicates with a text.
+    // A contact uses the same ids as a text, and duplicates are recognised in the same way.
     let again = open
         .put(&id(4), &address.chat, every_kind().remove(3), Some(&id(1)))
         .await

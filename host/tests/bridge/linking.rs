@@ -1,4 +1,5 @@
-//! How a login begins and ends: by a QR, by a typed code, and by whoever takes it away.
+//! How a login begins and ends: by a QR, by a pairing code, by a log-out on either side, and by a
+//! takeover.
 
 use super::*;
 
@@ -72,7 +73,7 @@ async fn the_codes_of_a_batch_run_out_and_are_renewed() {
 async fn a_login_taken_over_silently_is_noticed() {
     let rig = rig(json!({})).await;
     let mut open = rig.link(Account::default()).await;
-    // The stream says CONNECTED again, by a job of the sync; the connection is gone all the same.
+    // A job of the sync reports CONNECTED again although the connection is gone.
     rig.standin
         .push(None, json!({"type": "sync-signal", "after": 300}));
     rig.standin.push(

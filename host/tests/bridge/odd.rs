@@ -1,5 +1,4 @@
-//! Messages whose fields are of another kind than they should be: each is told once, whatever is in
-//! it.
+//! Messages with fields of the wrong type: each is reported once, whatever is in it.
 
 use std::collections::BTreeMap;
 
@@ -190,7 +189,7 @@ async fn one_odd_field_costs_that_field_and_not_the_message() {
     open.page.close().await;
 }
 
-/// The fields of a message that somebody else's program makes.
+/// The fields that another program may set in a message.
 const FIELDS: [&str; 19] = [
     "notifyName",
     "body",
@@ -297,7 +296,7 @@ async fn whatever_stands_in_the_fields_of_a_message_it_is_told_once_live_and_onc
             matches!(event, PageEvent::CaughtUp { .. })
         })
         .await;
-    // One that says of itself that it is old is not looked for.
+    // A message whose time says that it is old is not expected.
     let is_old = |inbound: &Inbound| {
         inbound
             .fields

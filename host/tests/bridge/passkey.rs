@@ -1,4 +1,4 @@
-//! The bridge's part of a passkey ceremony, told by hand.
+//! The bridge's part of a passkey ceremony, with the orders of the gateway given by hand.
 
 use serde_json::Value;
 use wharf::whatsapp::{PasskeyNews, PasskeyOrder, PasskeyPurpose, check_assertion};
@@ -94,7 +94,7 @@ async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_
             .await,
     );
 
-    // The challenge is over, and asked for anew.
+    // The challenge expires and is requested again.
     open.page
         .passkey(&PasskeyOrder::Expire)
         .await
@@ -130,7 +130,8 @@ async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_
     open.page.close().await;
 }
 
-/// What the gateway holds back is what would end a ceremony: the stand-in notices.
+/// The gateway must not request new QR codes during a ceremony. This test shows on the stand-in
+/// that they would end it.
 #[tokio::test]
 async fn another_batch_of_qr_codes_would_end_the_ceremony() {
     let (rig, mut open, key) = asked(json!({})).await;

@@ -1,5 +1,5 @@
-//! What WhatsApp Web's production modules do, and a page of our own imagination did not. The
-//! stand-in behaves as they do.
+//! Behaviour of WhatsApp Web's production modules that was not expected. The stand-in behaves as
+//! they do.
 
 use serde_json::json;
 use wharf::{
@@ -23,7 +23,7 @@ async fn linked(settings: serde_json::Value) -> (Rig, Open, Address) {
 }
 
 impl Open {
-    /// All that is told until then.
+    /// All events up to the one that `last` accepts.
     pub(super) async fn all_until(
         &mut self,
         what: &str,
@@ -111,7 +111,7 @@ async fn a_login_announces_a_ban_that_is_none_and_it_is_told_to_nobody() {
 async fn a_refusal_is_told_with_its_own_code_whether_or_not_the_account_is_locked() {
     let (rig, mut open, address) = linked(json!({"nacks": [463, 429, 475]})).await;
     let ends = Timestamp::now().0 / 1000 + 3600;
-    // Nothing in the page reacts to a 463; the lock is known to WhatsApp, who is asked.
+    // The page does not react to a 463; the bridge asks WhatsApp for the lock.
     rig.standin.set(json!({"timelockEnds": ends}));
     let end = Some(Timestamp(ends * 1000));
     open.send(&id(1), &address.chat, "to a stranger")
@@ -287,7 +287,7 @@ async fn what_was_revoked_or_edited_on_the_phone_had_been_sent() {
         None,
         json!({"type": "edit", "id": id(2), "by": "3A00000000000000000B", "body": "changed"}),
     );
-    // News of both passes the gateway's listeners before that of this one.
+    // The news of both passes the bridge's listeners before the news of this message.
     open.send(&id(4), &address.chat, "afterwards")
         .await
         .expect("stored");
@@ -345,7 +345,7 @@ async fn status_posts_are_no_messages_and_no_chat_is_made_for_a_group_that_is_no
         .send(&id(1), "120363041477902@g.us", "to a group that is none")
         .await;
     assert_eq!(refused.map(drop), Err(PageError::NoSuchChat));
-    // Whose an opaque id is the page knows from the message; of a stranger's it says nothing.
+    // The page knows the number of an opaque id from the message; for a stranger's id it has none.
     let both = open
         .resolve(NUMBER)
         .await

@@ -1,5 +1,4 @@
-//! What belongs to a text: the message that it answers, whom it mentions, and the preview of its
-//! link.
+//! The options of a text: the message that it replies to, its mentions, and its link preview.
 
 use wharf::model::Location;
 
@@ -56,7 +55,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
     );
     while open.progress(&id(3)).await != SendProgress::Ack(AckLevel::Server) {}
 
-    // Then only the last message of each chat is in memory.
+    // After the reload only the last message of each chat is in memory.
     open.page.reload().await.expect("reloaded");
     open.until("the reload", |event| *event == PageEvent::Navigated)
         .await;
@@ -234,7 +233,7 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
             "late"
         );
     }
-    // Twice there was no answer: the phone is left alone, also when it is there again.
+    // After two time-outs the phone is not asked any more, even when it could answer again.
     rig.standin.set(json!({"linkPreviewDelay": 0}));
     assert_eq!(put(8, text(body, &[], true)).await, (body.to_owned(), None));
     rig.no_reports();

@@ -1,4 +1,5 @@
-//! One browser for several profiles: nobody waits for another's launch, and no page is left behind.
+//! One browser for several profiles: no session waits for the launch of another, and no page is
+//! left behind.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -11,8 +12,8 @@ use wharf::browser::{SharedBrowser, find_executable};
 
 use super::*;
 
-/// A Chromium that does nothing until the gate is there. What it then does, it does also when
-/// nobody waits for it any more.
+/// A Chromium that starts only when the gate file exists. It then starts even if its launch was
+/// given up.
 fn behind_a_gate(dir: &Path) -> (PathBuf, PathBuf) {
     let (chromium, _) = find_executable(None, BrowserKind::Headless).expect("a Chromium");
     let (script, gate) = (dir.join("slow-chromium"), dir.join("gate"));
@@ -87,7 +88,7 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
         "{error}"
     );
 
-    // Its page comes when nobody waits for it any more.
+    // The page comes after the launch was given up.
     std::fs::write(&gate, "").expect("the gate");
     until("the late page is closed", || {
         said.0
@@ -98,8 +99,8 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     })
     .await;
     let before = first.report().await;
-    // The profile is free for another try, and the browser closes with the last page: none is left
-    // behind.
+    // The profile is free for another attempt, and the browser closes with its last page, so no
+    // page is left behind.
     let (again, _again_news) = shared
         .open(&options(&dir.path().join("late")))
         .await
@@ -110,7 +111,7 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     until("everything gone", || on_profile(dir.path()).is_empty()).await;
 }
 
-/// Living processes whose command line has these words.
+/// The number of living processes whose command line contains these words.
 fn processes(words: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
     entries
@@ -119,7 +120,7 @@ fn processes(words: &str) -> usize {
         .count()
 }
 
-/// What was logged.
+/// Records the fields of all log events as text.
 #[derive(Debug, Clone, Default)]
 struct Said(Arc<Mutex<Vec<String>>>);
 

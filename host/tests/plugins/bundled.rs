@@ -1,4 +1,4 @@
-//! The bundled plugins in the real host, as `gateway.toml` shows them.
+//! The bundled plugins in the real host, configured as `gateway.toml` shows them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use wharf::plugins::{Pipeline, PluginState, RenderRequest};
 
 use crate::support::{Place, allowed, rejected, subject, text};
 
-/// The entries of the operator's file, with the commented ones taken in.
+/// The plugin entries of `gateway.toml`, including those that are commented out.
 fn shown() -> String {
     let file = include_str!("../../../gateway.toml");
     let entries = &file[file.find("\n[[plugin]]").expect("an entry")..];

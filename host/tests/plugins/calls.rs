@@ -1,5 +1,5 @@
-//! How a call ends that goes wrong, what the operator's settings make of it, and that the host
-//! serves on.
+//! Failing calls: their outcome, the effect of the operator's settings, and that the host continues
+//! to serve.
 
 use std::{
     sync::{
@@ -17,8 +17,8 @@ use wharf::{
 
 use crate::support::{allowed, assert_serves_on, odd, rejected, subject, text};
 
-/// The odd guest misbehaves; the send is refused, the verdict has the failure's name, the good
-/// guest goes on.
+/// Checks that the message is refused when the guest `odd` misbehaves, that the verdict names the
+/// failure, and that the guest `good` still works.
 async fn assert_fails(behaviour: &str, settings: &str, kind: &str, words: &str) {
     let host = odd(behaviour, settings).await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
@@ -120,7 +120,7 @@ async fn only_a_granted_change_counts_and_never_one_of_the_recipient() {
     assert_fails("recipient", "may_modify = true", "failed", "recipient").await;
 
     let host = odd("modify", "may_modify = true").await;
-    // The good guest would refuse the word as it was written: it sees what the odd one made of it.
+    // The guest `good` would refuse the original word; it sees the word as `odd` has changed it.
     let (message, verdicts) = allowed(host.validate(&subject("odd"), text("forbidden")).await);
     assert_eq!(message.content.body(), Some("FORBIDDEN"));
     assert_eq!(
@@ -180,7 +180,7 @@ async fn a_monitored_refusal_is_told_once_with_its_code_and_reason() {
     let lines = Lines::default();
     let guard =
         tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-    // When it is accepted, and again when it is begun.
+    // A message is validated when it is accepted and again before it is sent.
     for _ in 0..2 {
         allowed(host.validate(&subject("odd"), text("hello")).await);
     }
@@ -233,7 +233,7 @@ async fn what_a_guest_says_is_one_short_line_and_a_bad_code_is_still_a_refusal()
     );
     assert_eq!(verdicts[0].reason.as_ref(), Some(&rejection.reason));
 
-    // As a failure of the plugin it would pass here.
+    // With `on_error = "allow"` a failure of the plugin would not refuse the message.
     let host = odd("long-code", "on_error = \"allow\"").await;
     let (rejection, _) = rejected(host.validate(&subject("odd"), text("hello")).await);
     assert_eq!(
@@ -394,7 +394,7 @@ async fn a_neighbour_that_spins_costs_the_innocent_no_cpu_time() {
     }
 }
 
-/// Counts events at info and above, and keeps their fields as text.
+/// Counts log events at level info and above, and records their fields as text.
 #[derive(Debug, Clone, Default)]
 struct Lines(Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>);
 

@@ -1,10 +1,10 @@
-//! What a guest can reach: nothing, and then what it was granted.
+//! What a guest can reach: nothing without grants, and only what was granted.
 
 use wharf::plugins::{Pipeline, PluginHost};
 
 use crate::support::{Place, assert_serves_on, odd, odd_and_good, rejected, subject, text};
 
-/// What the odd guest saw, in its own words.
+/// What the guest `odd` observed, which it gives as the reason of its refusal.
 async fn seen(host: &PluginHost, session: &str) -> String {
     let (rejection, verdicts) = rejected(host.validate(&subject(session), text("hello")).await);
     assert_eq!(verdicts[0].verdict, "reject", "{verdicts:?}");
@@ -59,7 +59,7 @@ async fn granted_storage_is_kept_between_calls_and_apart_by_session() {
     assert_eq!(seen(&host, "odd").await, "2 true calls");
     assert_eq!(seen(&host, "other").await, "1 true calls");
 
-    // The namespace across sessions is another one, and outlives the host.
+    // The namespace shared by all sessions is a different one, and it outlives the host.
     let shared = entries.replace("grants.kv =", "grants.kv_shared = true\ngrants.kv =");
     assert_eq!(
         seen(&place.load(&shared).await.expect("both load"), "odd").await,

@@ -1,4 +1,4 @@
-//! What is written about grants names none that does not exist.
+//! The documentation names only grants that exist.
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +11,8 @@ fn root() -> PathBuf {
     Path::new("..").canonicalize().expect("the repository")
 }
 
-/// Every text that an operator or an author reads: documentation, the contract, the SDK, the
-/// bundled plugins.
+/// Collects every text that an operator or a plugin author reads: documentation, the contract, the
+/// SDK, and the bundled plugins.
 fn texts(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(folder)
         .expect("a folder")
@@ -30,7 +30,7 @@ fn texts(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The keys of `[plugin.grants]`, as the configuration has them.
+/// The keys of `[plugin.grants]` in the configuration's source.
 fn known() -> BTreeSet<String> {
     let source =
         fs::read_to_string(root().join("host/src/config/sections.rs")).expect("the configuration");
@@ -108,7 +108,7 @@ fn no_text_names_a_grant_that_does_not_exist() {
         unknown.is_empty(),
         "there are {known:?}, and no {unknown:?}"
     );
-    // The author's guide has each of them.
+    // The author's guide describes each grant.
     let guide = fs::read_to_string(root().join("docs/plugins.md")).expect("the guide");
     let missing: Vec<_> = known
         .iter()

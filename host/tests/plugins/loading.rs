@@ -1,10 +1,11 @@
-//! What is refused at the start, and in which words.
+//! Plugins that are refused at the start, and the words of the refusal.
 
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Place, assert_serves_on, cache, guest};
 
-/// An entry that cannot be used, and words its reason must have.
+/// Checks that an entry is refused with these words in the reason, and that the others load when it
+/// is not required.
 async fn assert_refused(place: &Place, name: &str, settings: &str, words: &[&str]) {
     let entry = format!("[[plugin]]\nname = \"{name}\"\n{settings}\n");
     let good = "[[plugin]]\nname = \"good\"\n";
@@ -58,7 +59,7 @@ async fn a_component_of_the_wrong_shape_is_named_with_what_is_wrong() {
     assert_refused(&place, "foreign-import", "", &["test:guests/telepathy"]).await;
 }
 
-/// Every function of every interface of the package that a plugin exports.
+/// Every function of every interface that a plugin can export.
 const FUNCTIONS: [(&str, &str); 8] = [
     ("lifecycle", "describe"),
     ("lifecycle", "configure"),
@@ -70,7 +71,7 @@ const FUNCTIONS: [(&str, &str); 8] = [
     ("event-notification", "judge"),
 ];
 
-/// The component with another name for a function, wherever it has it: an author's misspelling.
+/// The component with a function renamed everywhere, as if its author had misspelt it.
 fn without(component: &[u8], function: &str) -> Vec<u8> {
     let (name, mut other) = (function.as_bytes(), function.as_bytes().to_vec());
     other.reverse();

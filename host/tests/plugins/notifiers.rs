@@ -1,5 +1,5 @@
-//! Notifiers whose events are really delivered: what they say wrong costs their own deliveries, and
-//! what they are to remember is not lost when they fail.
+//! Notifiers whose events are really delivered: their mistakes affect only their own deliveries,
+//! and what they must remember is not lost when they fail.
 
 use std::{
     collections::BTreeSet,
@@ -164,7 +164,8 @@ async fn a_notifier_that_traps_when_it_is_asked_who_is_told_is_asked_again() {
         .iter()
         .map(|row| (row.target.as_str(), row.attempt))
         .collect();
-    // The one without a target was asked about once when it happened and twice later.
+    // The delivery without a target stands for a failed question: the notifier was asked once when
+    // the event happened and twice later.
     until("both are noted", async || {
         running.state(DeliveryState::Delivered).await.len() == 2
     })
@@ -232,7 +233,7 @@ async fn a_target_with_two_lines_is_none_and_reasons_are_short() {
     );
 }
 
-/// A store whose first writes fail.
+/// A store whose first writes fail; the number counts down.
 #[derive(Debug)]
 struct Moody(Store, AtomicU32);
 
@@ -330,7 +331,7 @@ async fn an_opt_out_is_kept_though_it_could_not_be_written_at_first() {
 async fn headers_that_a_plugin_makes_for_itself_are_bounded_too() {
     let host = odd("fields", "").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
-    // Beyond 128 KiB wasi:http ends the call.
+    // Beyond 128 KiB of headers, wasi:http ends the call.
     assert_eq!(
         (rejection.code.as_str(), verdicts[0].verdict),
         ("plugin_failed", "trapped"),
@@ -339,7 +340,7 @@ async fn headers_that_a_plugin_makes_for_itself_are_bounded_too() {
     assert_serves_on(&host).await;
 }
 
-/// A store in which something is very wrong.
+/// A store whose reads panic.
 #[derive(Debug)]
 struct Broken;
 

@@ -1,4 +1,4 @@
-//! The extension points for templates and notifications, with the good guest.
+//! The extension points for templates and notifications, with the guest `good`.
 
 use std::{collections::BTreeMap, time::Duration};
 

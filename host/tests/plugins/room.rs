@@ -1,4 +1,5 @@
-//! One plugin takes no room of another, and a lack of room is the gateway's own.
+//! A plugin cannot use the instances of another one, and a lack of instances is a failure of the
+//! gateway, not of the plugin.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +7,8 @@ use wharf::plugins::{Decision, Pipeline, PluginHost};
 
 use crate::support::{Place, allowed, guest, odd, subject, text};
 
-/// A component that needs so many more memories, and three times as many tables, for each call.
+/// The component, changed to need `more` further memories and three times as many tables for each
+/// call.
 fn needing(component: &[u8], more: u8) -> Vec<u8> {
     // A core module with three tables and a memory of one page.
     let module = [
@@ -32,7 +34,7 @@ fn needing(component: &[u8], more: u8) -> Vec<u8> {
     .concat()
 }
 
-/// How many core modules there are: each is a section of its own.
+/// The number of core modules; each one is a section.
 fn core_modules(component: &[u8]) -> u8 {
     let (mut at, mut found) = (8, 0);
     while at < component.len() {
@@ -87,7 +89,7 @@ async fn a_plugin_that_takes_everything_takes_no_room_of_another() {
         let mut busy = 0;
         for call in calls {
             match call.await.expect("no panic") {
-                // Its time was over, and the operator lets it pass.
+                // The plugin's time was over, and `on_error = "allow"` accepts the message.
                 Decision::Allow(_, verdicts) => assert_eq!(verdicts[0].verdict, "timed_out"),
                 Decision::Busy(reason, verdicts) => {
                     assert_eq!(
@@ -131,7 +133,7 @@ async fn storage_that_does_not_answer_is_no_fault_of_the_plugin_and_lets_nothing
             ("odd", "busy"),
             "{on_error}"
         );
-        // A storage that fails, and a plugin that makes an allow of it.
+        // Here the storage fails, and the plugin allows the message nevertheless.
         let host = odd(
             "broken-kv",
             &format!("on_error = \"{on_error}\"\ngrants.kv = \"1MiB\""),
@@ -145,7 +147,7 @@ async fn storage_that_does_not_answer_is_no_fault_of_the_plugin_and_lets_nothing
             "{on_error}"
         );
     }
-    // One that is only watched holds nobody up.
+    // A monitored plugin does not hold back a message.
     let host = odd(
         "slow-kv",
         "mode = \"monitor\"\ntimeout = \"150ms\"\ngrants.kv = \"1MiB\"",

@@ -1,4 +1,4 @@
-//! A host with some guests, and what is asked of it.
+//! Helpers of the plugin tests: hosts with guests, and calls to them.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ use wharf::{
     store::Store,
 };
 
-/// Where the built guests lie.
+/// The folder of the built guests.
 fn guests() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
@@ -29,7 +29,7 @@ fn guests() -> PathBuf {
         .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
-/// The bytes of a guest.
+/// The bytes of a guest's component.
 pub(crate) fn guest(file: &str) -> Vec<u8> {
     let path = guests().join(file);
     std::fs::read(&path).unwrap_or_else(|error| {
@@ -37,14 +37,14 @@ pub(crate) fn guest(file: &str) -> Vec<u8> {
     })
 }
 
-/// A plugin folder and a store.
+/// A plugin folder and a store for a host.
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
     pub(crate) store: Arc<dyn KvStore>,
 }
 
 impl Place {
-    /// With these guests in the folder.
+    /// A folder with these guests and an empty store.
     pub(crate) async fn with(files: &[&str]) -> Self {
         let dir = TempDir::new().expect("a folder");
         std::fs::create_dir(dir.path().join("plugins")).expect("the plugin folder");
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Loads the `[[plugin]]` entries of this text.
+    /// Loads a host with the `[[plugin]]` entries of this text.
     pub(crate) async fn load(&self, entries: &str) -> Result<PluginHost, LoadError> {
         let mut config: Config = toml::from_str(entries).expect("a config");
         config.plugins.dir = self.dir.path().join("plugins");
@@ -77,12 +77,12 @@ impl Place {
     }
 }
 
-/// Compiled code is shared by all tests: an unoptimised compiler takes its time.
+/// The cache of compiled code, which all tests share because an unoptimised compiler is slow.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache")
 }
 
-/// The odd guest for the session `odd` and the good one for all, so that one host shows both.
+/// A host with the guest `odd` for the session `odd`, and the guest `good` for all sessions.
 pub(crate) async fn odd(behaviour: &str, settings: &str) -> PluginHost {
     let place = Place::with(&["odd.wasm", "good.wasm"]).await;
     place
@@ -97,7 +97,7 @@ pub(crate) fn odd_and_good(behaviour: &str, settings: &str) -> String {
     )
 }
 
-/// Both answers of the good guest, in a session that the odd one does not see.
+/// Checks both answers of the guest `good`, in a session that `odd` does not serve.
 pub(crate) async fn assert_serves_on(host: &PluginHost) {
     assert!(
         matches!(host.validate(&subject("fine"), text("hello")).await, Decision::Allow(_, verdicts) if verdicts.len() == 1)
@@ -151,7 +151,7 @@ pub(crate) fn allowed(decision: Decision) -> (OutboundMessage, Vec<Verdict>) {
     }
 }
 
-/// A real store whose key `slow` is never read to the end, and whose key `broken` cannot be read.
+/// A real store in which reading the key `slow` never ends and reading the key `broken` fails.
 #[derive(Debug)]
 struct Stalling(Store);
 

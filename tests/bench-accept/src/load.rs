@@ -1,7 +1,7 @@
-//! Load: connections that send one request after the other, each answered before the next.
+//! Generates load: each connection sends its next request when the previous one was answered.
 //!
-//! The client shares the machine with the server, so it does no more than it must: the bytes of a
-//! request are made by hand and of an answer only the status and the length are read.
+//! The client shares the machine with the server, so it does as little as possible: it builds the
+//! bytes of a request by hand and reads only status and length of an answer.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Who is under load.
+/// The server under load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// The gateway's API: told not to wait for the outcome.
+    /// The gateway's API, called without waiting for the outcome.
     Wharf,
-    /// The peer, whose answer is the send. It is spared new recipients, which cost it a look-up
-    /// each.
+    /// The peer, which answers after the send. It gets few different recipients, because each new
+    /// one costs it a look-up.
     Peer,
 }
 
@@ -28,7 +28,7 @@ impl Target {
             "Your order 48213 is on its way and will be there tomorrow between 9 and 12.";
         let (path, prefer, body) = match self {
             Self::Wharf => {
-                // Ten million recipients: hardly any comes twice.
+                // There are ten million recipients, so hardly any occurs twice.
                 let number = 4_915_100_000_000_u64 + u64::from(rand::random::<u32>() % 10_000_000);
                 (
                     "/v1/sessions/default/messages",
@@ -59,21 +59,22 @@ impl Target {
     }
 }
 
-/// What a run of load came to.
+/// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    /// Answered as wished, in all.
+    /// The number of accepted requests.
     pub(crate) accepted: u64,
-    /// A second.
+    /// Accepted requests per second.
     pub(crate) rate: f64,
-    /// Milliseconds.
+    /// Median latency in milliseconds.
     pub(crate) p50: f64,
+    /// The 99th percentile of the latency in milliseconds.
     pub(crate) p99: f64,
-    /// Answered otherwise.
+    /// The number of requests that were not accepted.
     pub(crate) refused: u64,
 }
 
-/// Sends over so many connections for so long.
+/// Sends over `connections` connections for `time`.
 pub(crate) async fn run(
     port: u16,
     target: Target,
@@ -127,7 +128,7 @@ async fn connection(port: u16, target: Target, until: Instant) -> Result<(Vec<u3
     Ok((took, refused))
 }
 
-/// The status of one answer, read to its end.
+/// Reads one answer completely and returns its status.
 async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<u16> {
     let mut filled = 0;
     loop {

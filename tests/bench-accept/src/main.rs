@@ -1,9 +1,9 @@
-//! `cargo xtask bench accept`: durable accepts a second, beside the same server with a plain insert
-//! for each request and beside the same server without a database.
+//! `cargo xtask bench accept`: durable accepts per second, beside the same server with a plain
+//! insert for each request and beside the same server without a database.
 //!
-//! The runs of the three alternate, because the machine is never the same twice; what counts is
-//! their ratio in one run. Every answer 202 of the gateway is looked for in its database
-//! afterwards.
+//! The runs of the three servers alternate, because the speed of a machine varies; what counts is
+//! their ratio in one run. After each run the number of accepted messages is compared with the
+//! number of new rows in the database.
 
 mod load;
 mod nowhere;
@@ -37,16 +37,16 @@ const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 #[derive(Parser)]
 struct Args {
-    /// Seconds of load for each figure.
+    /// Seconds of load in each run.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Runs of each figure; the median counts.
+    /// Runs for each figure; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Rows in the table for the last figure.
+    /// Rows in the full table of the last figure.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u32,
-    /// Leaves the Express and whatsapp-web.js peer out.
+    /// Do not measure whatsapp-web.js behind Express.
     #[arg(long)]
     no_peer: bool,
     #[command(subcommand)]
@@ -55,7 +55,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Serve {
-    /// A server under load; for the bench itself.
+    /// Run a server under load; used by the benchmark itself.
     #[command(hide = true)]
     Serve { kind: String, folder: PathBuf },
 }
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
                 .build()?;
             runtime.block_on(server::serve(kind.parse()?, folder))
         }
-        // One thread: the client shall take as little of the machine as it can.
+        // One thread, so that the client uses as little of the machine as possible.
         None => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -137,7 +137,7 @@ async fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// One figure; of the gateway each accepted send is looked for.
+/// Runs the load once. Where messages are stored, their number is compared with the new rows.
 async fn measured(server: &Server, connections: usize, time: Duration) -> Result<Figures> {
     let counts = server.kind != Kind::Nothing;
     let before = if counts {
@@ -185,7 +185,7 @@ impl Server {
         self.folder.join("wharf.db")
     }
 
-    /// Its standard input ends, and with it the server.
+    /// Closes the server's standard input, which ends it.
     async fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let ended = tokio::time::timeout(Duration::from_secs(40), self.child.wait()).await;
@@ -224,8 +224,8 @@ async fn start(kind: Kind, folder: &Path) -> Result<Server> {
     })
 }
 
-/// The three bundled plugins are on; the browser cannot start, so that it takes nothing of the
-/// machine.
+/// The configuration: the three bundled plugins are enabled, and the browser cannot start, so that
+/// it uses nothing of the machine.
 fn config(folder: &Path) -> Result<String> {
     let root = wharf_e2e::project::root();
     let (plugins, database) = (root.join("plugins"), folder.join("wharf.db"));
@@ -281,7 +281,7 @@ async fn rows(database: &Path) -> Result<i64> {
     Ok(count)
 }
 
-/// Sends that are over, as a gateway has them after a while, with the history of each.
+/// Inserts sent messages with their history, as a gateway has them after a while.
 async fn fill(database: &Path, rows: u32) -> Result<()> {
     let mut connection =
         SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;

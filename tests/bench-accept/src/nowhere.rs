@@ -1,4 +1,4 @@
-//! The services that are not measured: there is nothing behind them.
+//! Empty implementations of the services that are not measured.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use wharf::{
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
 
-/// Nothing is there.
+/// Services without any content.
 #[derive(Debug, Clone, Copy)]
 struct Nowhere;
 
-/// The API's services, of which `sends` alone does something.
+/// The API's services; only `sends` has an implementation.
 pub(crate) fn services(sends: impl Sends) -> Services {
     let nowhere = Arc::new(Nowhere);
     Services {

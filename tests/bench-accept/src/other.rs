@@ -1,4 +1,4 @@
-//! What is behind the API in the servers that the gateway is measured beside.
+//! The implementation behind the API in the servers that the gateway is compared with.
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
@@ -15,7 +15,7 @@ use wharf::{
     services::{SendFailure, SendReply, Sends},
 };
 
-/// The plugins' key-value storage where there is no database.
+/// The plugins' key-value storage without a database.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<String, (Vec<u8>, u64)>>);
 
@@ -56,7 +56,8 @@ impl KvStore for Memory {
     }
 }
 
-/// Asks the plugins as the gateway does, then stores with one transaction, or not at all.
+/// Calls the plugins as the gateway does, then stores the message in one transaction, or not at
+/// all.
 #[derive(Debug)]
 pub(crate) struct Other {
     plugins: PluginHost,
@@ -69,7 +70,7 @@ impl Other {
     }
 }
 
-/// The columns that the gateway writes, a statement a table.
+/// Writes the columns that the gateway writes, with one statement per row.
 async fn store(
     pool: &SqlitePool,
     id: &OutboxId,

@@ -1,5 +1,5 @@
 //! The peer: unmodified whatsapp-web.js behind Express, on the stand-in. It has no queue: its `POST
-//! /send` is the send.
+//! /send` is answered after the send.
 
 use std::{process::Stdio, time::Duration};
 
@@ -13,10 +13,10 @@ use wharf_standin::{Options, Standin};
 
 use crate::load::{self, Figures, Target};
 
-/// Chromium's start and the link.
+/// Time limit for Chromium's start and the linking.
 const BOOT: Duration = Duration::from_secs(90);
 
-/// Links, then sends over so many connections for so long.
+/// Links, then sends over `connections` connections for `time`.
 pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figures> {
     let standin = Standin::start(Options {
         tls_port: Some(0),

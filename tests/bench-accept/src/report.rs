@@ -1,4 +1,4 @@
-//! The table for people and the line of JSON for programs.
+//! Prints the results: a table for people and a line of JSON for programs.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use crate::load::Figures;
 
-/// Durable accepts a second with 64 connections.
+/// Target: durable accepts per second with 64 connections.
 const WANTED_RATE: f64 = 10_000.0;
-/// Milliseconds.
+/// Target: 99th percentile of the latency with 64 connections, in milliseconds.
 const WANTED_P99: f64 = 30.0;
-/// Of the same server without a database.
+/// Target: the rate relative to the same server without a database.
 const WANTED_SHARE: f64 = 0.7;
-/// Of the same with an empty table.
+/// Target: that share with a full table, relative to the share with an empty one.
 const WANTED_FLAT: f64 = 0.8;
 
 const PEER: &str = "Express, whatsapp-web.js";
 
-/// A server and how many spoke to it at once.
+/// A server and the number of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cell {
     pub(crate) server: &'static str,
@@ -31,7 +31,7 @@ pub(crate) struct Report {
     peer: Vec<(usize, Result<Figures>)>,
 }
 
-/// The middle of three or so, each figure by itself.
+/// The median over the runs; each figure is taken by itself.
 fn median(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
     let mut all: Vec<f64> = runs.iter().map(of).collect();
     all.sort_by(f64::total_cmp);
@@ -62,8 +62,8 @@ impl Report {
         )
     }
 
-    /// The middle of the ratios of runs that followed each other: what else the machine did touched
-    /// both alike.
+    /// The median of the ratios of consecutive runs, because other work of the machine affects both
+    /// runs alike.
     fn ratio(&self, above: &'static str, below: &'static str) -> f64 {
         let runs = |server| {
             self.cells

@@ -1,5 +1,5 @@
-//! The servers under load, each a process of its own: the gateway, and the same API over a plain
-//! insert or over nothing.
+//! The servers under load, each in its own process: the gateway, and the same API with a plain
+//! insert or without storage.
 
 use std::{net::SocketAddr, path::Path, str::FromStr, sync::Arc};
 
@@ -24,14 +24,14 @@ use crate::{
     other::{Memory, Other},
 };
 
-/// Which server.
+/// The kind of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The gateway.
     Gateway,
-    /// The same API and plugins, a transaction for each request.
+    /// The same API and plugins with one transaction for each request.
     Plain,
-    /// The same API and plugins, nothing stored.
+    /// The same API and plugins without storage.
     Nothing,
 }
 
@@ -56,7 +56,7 @@ impl FromStr for Kind {
     }
 }
 
-/// Serves until standard input ends; says its address on standard output.
+/// Serves until standard input ends; prints its port on standard output.
 pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
     let sources = Sources {
         file: Some(folder.join("gateway.toml")),
@@ -113,7 +113,7 @@ async fn parent_gone(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// One writing connection to the same tables, flushed at every commit as the gateway's is.
+/// Opens one connection to the same tables, which is flushed at every commit as the gateway's is.
 async fn plain(config: &Config) -> Result<SqlitePool> {
     let Some(path) = &config.storage.database else {
         bail!("the bench's file names a database")

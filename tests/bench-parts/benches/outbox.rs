@@ -1,7 +1,7 @@
-//! What group commit is worth: rows accepted by 64 callers at once, beside the same by one caller
-//! after the other.
+//! The effect of group commit: rows accepted for 64 concurrent callers, beside the same rows for
+//! one caller after the other.
 //!
-//! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
+//! Compare the two times with each other only: they depend on the machine and its disk.
 
 #![allow(
     clippy::expect_used,

@@ -1,7 +1,7 @@
-//! What asking a plugin costs: one validation in a fresh instance of `number-policy`, beside the
+//! The cost of a plugin call: one validation in a new instance of `number-policy`, beside the
 //! pipeline without plugins.
 //!
-//! Read the ratio of the two, not the times: they are of this machine and of this moment.
+//! Compare the two times with each other only: they depend on the machine.
 
 #![allow(
     clippy::expect_used,
@@ -40,7 +40,7 @@ fn validate(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("tempdir");
     let load = async |entries: &str| {
         let mut config: Config = toml::from_str(entries).expect("entries");
-        // Built and put there by `cargo xtask plugins`.
+        // `cargo xtask plugins` builds the plugins and puts them there.
         config.plugins.dir = wharf_e2e::house::plugins();
         let store = Store::open(&dir.path().join("bench.db"))
             .await

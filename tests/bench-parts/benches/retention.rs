@@ -1,7 +1,7 @@
-//! What deleting bodies costs those who send: rows accepted by 64 callers at once while nothing is
-//! deleted, and while the texts of 200,000 sends are.
+//! The effect of deleting bodies on senders: rows accepted for 64 concurrent callers while nothing
+//! is deleted, and while the texts of 200,000 messages are.
 //!
-//! Read the ratio of the two, not the times: they are of this machine, its disk and this moment.
+//! Compare the two times with each other only: they depend on the machine and its disk.
 
 #![allow(
     clippy::expect_used,
@@ -24,7 +24,7 @@ use wharf::{
 };
 
 const ROWS: usize = 64;
-/// More than can be deleted while is measured.
+/// More messages than can be deleted during the measurement.
 const ENDED: usize = 200_000;
 
 fn row() -> NewRow {
@@ -50,7 +50,7 @@ fn row() -> NewRow {
     }
 }
 
-/// One batch; notes how long each of it waited.
+/// Accepts one batch and records how long each row waited.
 async fn batch(store: &Store, waits: &Mutex<Vec<Duration>>) {
     let all = join_all((0..ROWS).map(|_| async {
         let begun = Instant::now();
@@ -82,7 +82,8 @@ fn tell(name: &str, waits: &Mutex<Vec<Duration>>) {
     );
 }
 
-/// As the sender leaves them; by hand, because thousands of them take minutes otherwise.
+/// Marks all messages as sent, as the sender does. It is done by SQL, because sending them would
+/// take minutes.
 async fn end_all(path: &Path) {
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
         .await

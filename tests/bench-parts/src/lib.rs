@@ -1,2 +1,2 @@
-//! Benches of the gateway's parts; see `benches`. A package of their own, so that all benches are
-//! built with the same features of what they share (`cargo xtask bench`).
+//! Benchmarks of the gateway's parts; see `benches`. They are a package of their own, so that all
+//! benchmarks are built with the same features of their dependencies (`cargo xtask bench`).

@@ -1,6 +1,6 @@
-//! Clients that retry with their keys, while gateway, browser, renderer and network fail at random:
-//! each message arrives once or is said not to have been sent, each chat keeps its order, and every
-//! client learns what became of its message.
+//! Clients that retry with their idempotency keys while gateway, browser, renderer and network fail
+//! at random: each message arrives once or is reported as not sent, each chat keeps its order, and
+//! every client learns the outcome of its message.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,10 +26,10 @@ use wharf_e2e::{Api, Gateway, House, Plan, api::answer};
 use crate::{ours, soak::WAITS};
 
 const CLIENTS: usize = 8;
-/// Between two messages of a client, so that a run has room for many faults.
+/// The pause between two messages of a client, so that a run is long enough for many faults.
 const THINK: Duration = Duration::from_millis(400);
 const RETRY: Duration = Duration::from_millis(100);
-/// For a client to learn the outcome of one message.
+/// Time limit for a client to learn the outcome of one message.
 const PATIENCE: Duration = Duration::from_secs(180);
 const FAULTS: [&str; 4] = [
     "gateway killed",
@@ -38,7 +38,7 @@ const FAULTS: [&str; 4] = [
     "network gone",
 ];
 
-/// What a client was told of a message.
+/// The outcome that a client was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Sent,
@@ -51,7 +51,7 @@ pub(crate) async fn run(messages: usize, seed: Option<u64>) -> Result<Value> {
     println!(
         "seed {seed}: cargo xtask bench chaos --messages {messages} --seed {seed} repeats the faults"
     );
-    // Clients have to find it again after a restart.
+    // The port is fixed, so that clients find the gateway again after a restart.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let overlay = format!("{WAITS}\n[send]\ntimeout = \"5s\"\n");
     let house = Arc::new(
@@ -97,7 +97,7 @@ pub(crate) async fn run(messages: usize, seed: Option<u64>) -> Result<Value> {
 async fn fault(house: &House, mut gateway: Gateway, name: &str, place: usize) -> Result<Gateway> {
     let end = |pids: Vec<i32>| {
         if !pids.is_empty() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = kill(Pid::from_raw(pids[place % pids.len()]), Signal::SIGKILL);
         }
     };
@@ -117,8 +117,8 @@ async fn fault(house: &House, mut gateway: Gateway, name: &str, place: usize) ->
     Ok(gateway)
 }
 
-/// One client writes to one chat, in order. Half of them wait for each outcome, half hand
-/// everything in first.
+/// One client, which writes to one chat in order. Half of the clients wait for each outcome; the
+/// others hand in all messages first.
 async fn send_all(api: Api, client: usize, count: usize) -> Result<Vec<(String, Told)>> {
     let number = format!("4915123400{client:02}");
     let bodies: Vec<String> = (0..count).map(|n| format!("{client}/{n}")).collect();
@@ -157,7 +157,7 @@ async fn post(
     answer(call.json(&json!({"number": number, "message": body}))).await
 }
 
-/// Sends and waits; repeats the call with its key until the answer is one.
+/// Sends a message and repeats the call with its key until the answer is an outcome.
 async fn wait_for(api: &Api, number: &str, body: &str) -> Result<Told> {
     let end = Instant::now() + PATIENCE;
     let mut last = String::new();
@@ -206,7 +206,7 @@ async fn hand_in(api: &Api, number: &str, body: &str) -> Result<String> {
     bail!("{body}: not accepted within {PATIENCE:?}")
 }
 
-/// Asks by id until there is an outcome.
+/// Asks for a message by its id until it has an outcome.
 async fn ask(api: &Api, id: &str) -> Result<Told> {
     let end = Instant::now() + PATIENCE;
     let mut last = None;
@@ -224,7 +224,7 @@ async fn ask(api: &Api, id: &str) -> Result<Told> {
     last.with_context(|| format!("{id}: no outcome within {PATIENCE:?}"))
 }
 
-/// Compares what clients were told with what recipients have.
+/// Compares the outcomes that clients were told with the messages that recipients have.
 fn judge(house: &House, told: &HashMap<String, Told>, facts: &Value) -> Value {
     let (mut arrived, mut chats): (HashMap<String, usize>, HashMap<String, Vec<usize>>) =
         (HashMap::new(), HashMap::new());

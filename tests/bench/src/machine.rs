@@ -1,4 +1,4 @@
-//! What process trees cost, as the kernel counts it.
+//! Measures the resources of process trees in `/proc`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 use procfs::process::{Process, Stat, all_processes};
 use tokio::time::{Instant, sleep};
 
-/// What a process tree has.
+/// The resources of a process tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
-    /// Anonymous and shared-memory PSS in bytes: what goes away with it. File-backed pages are
-    /// shared with every other browser on the machine.
+    /// Anonymous and shared-memory PSS in bytes: the memory that is freed when the processes end.
+    /// File-backed pages are not counted, because all browsers of the machine share them.
     pub(crate) private: u64,
     pub(crate) processes: usize,
 }
@@ -19,10 +19,10 @@ fn stat(pid: i32) -> Result<Stat> {
     Ok(Process::new(pid)?.stat()?)
 }
 
-/// Everybody below `root`, itself included.
+/// The pids of `root` and all its descendants.
 fn family(root: i32) -> Result<Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-    // One that has ended since is passed over.
+    // A process that has ended meanwhile is left out.
     for stat in all_processes()?.filter_map(|process| process.ok()?.stat().ok()) {
         children.entry(stat.ppid).or_default().push(stat.pid);
     }
@@ -34,7 +34,7 @@ fn family(root: i32) -> Result<Vec<i32>> {
     Ok(found)
 }
 
-/// The tree below `root`.
+/// Measures the process tree of `root`.
 pub(crate) fn tree(root: i32) -> Result<Tree> {
     let found = family(root)?;
     let private = found.iter().filter_map(|pid| private(*pid).ok()).sum();
@@ -44,14 +44,15 @@ pub(crate) fn tree(root: i32) -> Result<Tree> {
     })
 }
 
-/// Processor time of one process, in milliseconds.
+/// The processor time of one process, in milliseconds.
 pub(crate) fn own_cpu(pid: i32) -> Result<f64> {
     let Stat { utime, stime, .. } = stat(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "hours at the most")]
     Ok((utime + stime) as f64 * 1000.0 / procfs::ticks_per_second() as f64)
 }
 
-/// Processor time of the tree below `root`, in milliseconds. What has ended is not in it.
+/// The processor time of the process tree of `root`, in milliseconds, without processes that have
+/// ended.
 pub(crate) fn cpu(root: i32) -> Result<f64> {
     Ok(family(root)?
         .into_iter()
@@ -59,8 +60,8 @@ pub(crate) fn cpu(root: i32) -> Result<f64> {
         .sum())
 }
 
-/// Waits until the tree below `root` is at rest, at less than a tenth of a core: a page goes on
-/// working for what it has sent long after it has said so.
+/// Waits until the process tree of `root` uses less than a tenth of a core, because a page
+/// continues to work for a message long after it has reported it as sent.
 pub(crate) async fn at_rest(root: i32) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(60) {
@@ -73,7 +74,7 @@ pub(crate) async fn at_rest(root: i32) -> Result<()> {
     bail!("process {root} does not come to rest")
 }
 
-/// Private memory of one process, in bytes.
+/// The private memory of one process, in bytes.
 pub(crate) fn private(pid: i32) -> Result<u64> {
     let rollup = Process::new(pid)?.smaps_rollup()?.memory_map_rollup;
     Ok(rollup
@@ -84,12 +85,13 @@ pub(crate) fn private(pid: i32) -> Result<u64> {
         .sum())
 }
 
-/// Open files of one process.
+/// The number of open files of one process.
 pub(crate) fn files(pid: i32) -> Result<usize> {
     Ok(Process::new(pid)?.fd_count()?)
 }
 
-/// Waits until two looks, two seconds apart, differ by less than 2 %, and 5 s have passed.
+/// Waits until two measurements, two seconds apart, differ by less than 2 %, and at least 5 s have
+/// passed.
 pub(crate) async fn settled(root: i32) -> Result<Tree> {
     let began = Instant::now();
     let mut before = tree(root)?;

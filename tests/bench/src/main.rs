@@ -1,5 +1,5 @@
-//! Benches against the running binary, beside unmodified whatsapp-web.js on the same stand-in in
-//! the same run. Each prints a table and, as its last line, JSON with its figures and whether the
+//! Benchmarks of the running gateway; several of them measure unmodified whatsapp-web.js in the
+//! same run. Each prints a table and, as its last line, JSON with its figures and whether the
 //! target is met.
 
 mod chaos;
@@ -26,42 +26,42 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// From the start of the process to a QR, and from a restart to ready.
+    /// Measures the time from the start of the process to a QR code, and from a restart to ready.
     Startup {
-        /// Rounds of each; the median counts.
+        /// Rounds; the median counts.
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
-    /// Private memory with 1, 2 and 4 sessions.
+    /// Measures the private memory of 1, 2 and 4 sessions.
     Memory {
-        /// `[browser]` settings of ours, e.g. `kind = "headless"`, in place of the defaults.
+        /// The gateway's `[browser]` settings instead of the defaults, e.g. `kind = "headless"`.
         #[arg(long)]
         browser: Option<String>,
     },
-    /// One send through the page, and many received in one chat.
+    /// Measures sends through the page, and many messages received in one chat.
     Page {
-        /// Rounds of each; their sends count together.
+        /// Rounds; their sends are counted together.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
         /// Messages that arrive in one chat.
         #[arg(long, default_value_t = 2000)]
         received: usize,
     },
-    /// Clients that retry with their keys while everything fails at random.
+    /// Lets clients retry with their keys while everything fails at random.
     Chaos {
-        /// From eight clients together.
+        /// Messages of all eight clients together.
         #[arg(long, default_value_t = 500)]
         messages: usize,
-        /// Of a run to be repeated.
+        /// The seed of a run to be repeated.
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Messages both ways through random faults.
+    /// Sends messages in both directions during random faults.
     Soak {
-        /// How long faults are made.
+        /// How long faults are caused.
         #[arg(long, default_value_t = 5.0)]
         minutes: f64,
-        /// Of a run to be repeated.
+        /// The seed of a run to be repeated.
         #[arg(long)]
         seed: Option<u64>,
     },
@@ -84,7 +84,7 @@ async fn main() -> Result<ExitCode> {
     })
 }
 
-/// The middle one; the lower of two.
+/// The median; of two middle values the lower one.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values
@@ -93,7 +93,7 @@ fn median(mut values: Vec<f64>) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-/// Two digits after the point are more than can be believed.
+/// Rounds to two digits after the point, which is more than the measurement's precision.
 fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

@@ -1,5 +1,5 @@
-//! Private memory of the whole process tree (gateway or node, and its browsers) with 1, 2 and 4
-//! linked sessions at rest.
+//! Measures the private memory of the process tree (gateway or node, and its browsers) with 1, 2
+//! and 4 linked sessions at rest.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use wharf_standin::{Options, Settings, Standin};
 use crate::{machine, ours, peer::Peer, round};
 
 const COUNTS: [usize; 3] = [1, 2, 4];
-/// Of the peer's memory per further session, at most so much.
+/// Targets: the memory per further session, relative to the peer's.
 const ISOLATED: f64 = 0.5;
 const SHARED: f64 = 0.25;
 
@@ -79,7 +79,7 @@ fn megabytes(tree: machine::Tree) -> f64 {
     tree.private as f64 / 1e6
 }
 
-/// What each of the three further sessions takes.
+/// The average memory of the three further sessions.
 fn further(measured: &[f64]) -> f64 {
     (measured[2] - measured[0]) / 3.0
 }

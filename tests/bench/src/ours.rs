@@ -1,4 +1,4 @@
-//! The gateway as the benches run it.
+//! Starts and links the gateway for the benchmarks.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use wharf_standin::{Account, Settings};
 
 pub(crate) const STOP: Duration = Duration::from_secs(60);
 
-/// A house whose page has the origin that the peer's has; `browser` are lines of `[browser]`.
+/// A test environment whose page has the same origin as the peer's; `browser` has lines of
+/// `[browser]`.
 pub(crate) async fn house(
     sessions: usize,
     browser: &str,
@@ -64,7 +65,7 @@ pub(crate) async fn until_ready(gateway: &Gateway, n: usize, limit: Duration) ->
     .await
 }
 
-/// Lets a phone of its own scan the QR of each session.
+/// Links each session with a simulated phone of its own.
 pub(crate) async fn link(house: &House, gateway: &Gateway, sessions: usize) -> Result<()> {
     for n in 1..=sessions {
         let path = format!("/v1/sessions/{}/qr", name(n));

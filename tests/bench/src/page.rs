@@ -1,8 +1,9 @@
-//! One send through the page, and many received in one chat: the gateway beside unmodified
-//! whatsapp-web.js behind Express and beside the bare page call, all on one stand-in, webhooks on.
+//! Measures sends through the page, and many messages received in one chat: the gateway beside
+//! unmodified whatsapp-web.js behind Express and beside the bare page call, all on one stand-in
+//! with webhooks enabled.
 //!
-//! Everybody is kept running and measured in turn, round by round, so that whatever else the
-//! machine does falls on all.
+//! All of them keep running and are measured in turn, round by round, so that other work of the
+//! machine affects all alike.
 
 mod contender;
 mod inbound;
@@ -14,12 +15,12 @@ use wharf_standin::Account;
 use crate::{median, ours, round};
 use contender::{Bare, Contender, Express, Figures, Gate};
 
-/// What is waited for.
+/// What a send waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The page has stored it.
+    /// The page has stored the message.
     Stored,
-    /// WhatsApp's server has it.
+    /// WhatsApp's server has acknowledged the message.
     Acked,
 }
 
@@ -33,20 +34,20 @@ impl Stage {
 }
 
 const CLIENTS: usize = 16;
-/// One client at a time, and all of them. Enough that a page cannot put off most of its work until
-/// after the run.
+/// Pairs of clients and sends. There are enough sends that a page cannot put off most of its work
+/// until after the run.
 const SENDS: [(usize, usize); 2] = [(1, 400), (CLIENTS, 320)];
-/// Ours to the bare call's median, one client.
+/// Target: our median latency relative to the bare call's, with one client.
 const TO_BARE: f64 = 1.4;
-/// Ours to the peer's sends a second, one client and all of them.
+/// Targets: our sends per second relative to the peer's, with one client and with all.
 const TO_PEER: [f64; 2] = [1.5, 1.3];
-/// Ours to the peer's processor time a send.
+/// Target: our processor time per send relative to the peer's.
 const CPU: f64 = 0.7;
 const PEER: &str = "4915170000002";
 const BARE: &str = "4915170000003";
 
 pub(crate) async fn run(rounds: usize, received: usize) -> Result<Value> {
-    // Of a quicker sync the peer misses its ready.
+    // With a quicker sync the peer would miss its ready event.
     let house = ours::house(1, "", 600, "").await?;
     let gateway = house.open().await?;
     ours::link(&house, &gateway, 1).await?;
@@ -82,7 +83,7 @@ pub(crate) async fn run(rounds: usize, received: usize) -> Result<Value> {
     }))
 }
 
-/// Prints a row of the table and judges it.
+/// Prints the rows of the table for one load and compares them with the targets.
 fn compare(all: &[Figures; 3], clients: usize, stage: Stage, at: usize) -> Value {
     if at == 0 {
         println!(
@@ -129,7 +130,7 @@ fn our_account() -> String {
     .pn
 }
 
-/// The growth of the time that equal parts take.
+/// The median time of the later half of the parts, relative to the earlier half.
 fn growth(parts: &[f64]) -> f64 {
     let half = parts.len() / 2;
     median(parts[half..].to_vec()) / median(parts[..half].to_vec())

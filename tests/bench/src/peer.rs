@@ -1,4 +1,4 @@
-//! Unmodified whatsapp-web.js, by `tests/peer/sessions.mjs`.
+//! Runs unmodified whatsapp-web.js with `tests/peer/sessions.mjs`.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -48,7 +48,7 @@ impl Peer {
         Ok(i32::try_from(self.child.id().context("node has ended")?)?)
     }
 
-    /// The next event of that name; others are passed over.
+    /// Waits for the next event of that name and skips others.
     pub(crate) async fn event(&mut self, name: &str) -> Result<Value> {
         let found = async {
             while let Some(line) = self.lines.next_line().await? {
@@ -82,7 +82,7 @@ impl Peer {
         self.event("ready").await.map(|_| ())
     }
 
-    /// Ends it in order.
+    /// Closes its standard input and waits until it has ended.
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         let ended = timeout(LIMIT, self.child.wait()).await;

@@ -1,5 +1,5 @@
-//! Three sessions with messages both ways while something breaks every few seconds: nothing may be
-//! lost, doubled or leaked.
+//! Three sessions with messages in both directions while a fault happens every few seconds: nothing
+//! may be lost, doubled or leaked.
 
 use std::{
     collections::HashMap,
@@ -29,9 +29,9 @@ use crate::{machine, median, ours};
 
 const SESSIONS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(250);
-/// Everything that was accepted has arrived and been told by then.
+/// Time limit for all accepted messages to arrive and all incoming ones to be reported.
 const SETTLE: Duration = Duration::from_secs(180);
-/// Waits are those of the tests of faults, so that many fit into minutes.
+/// Delays are short, so that many faults fit into minutes.
 pub(crate) const WAITS: &str = r#"
 [sessions]
 health_interval = "1s"
@@ -55,7 +55,7 @@ const FAULTS: [&str; 6] = [
     "session restarted",
 ];
 
-/// What the sides have been given to carry.
+/// The messages that were accepted and that arrived.
 #[derive(Default)]
 struct Traffic {
     accepted: Vec<String>,
@@ -86,7 +86,7 @@ pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
             Arc::clone(&stop),
         )));
     }
-    // Warm: every path has been used once.
+    // A warm-up, so that every path has been used once.
     sleep(Duration::from_secs(10)).await;
     let (files, processes) = (machine::files(pid)?, gateway.family.alive().len());
     let (made, memory) = break_things(&house, &mut gateway, minutes, seed).await?;
@@ -130,7 +130,7 @@ pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
     }))
 }
 
-/// A client that retries with its key until it has an answer.
+/// Sends messages until `stop`; each call is retried with its key until it is accepted.
 async fn send(api: wharf_e2e::Api, n: usize, stop: Arc<AtomicBool>) -> Result<Traffic> {
     let mut traffic = Traffic::default();
     for count in 0.. {
@@ -159,7 +159,7 @@ async fn send(api: wharf_e2e::Api, n: usize, stop: Arc<AtomicBool>) -> Result<Tr
     Ok(traffic)
 }
 
-/// Somebody who writes to an account.
+/// Sends messages to an account until `stop`.
 async fn receive(house: Arc<House>, n: usize, stop: Arc<AtomicBool>) -> Result<Traffic> {
     let mut traffic = Traffic::default();
     for count in 0.. {
@@ -180,7 +180,7 @@ async fn receive(house: Arc<House>, n: usize, stop: Arc<AtomicBool>) -> Result<T
     Ok(traffic)
 }
 
-/// Makes faults until the time is over; returns how many of each, and the gateway's memory in
+/// Causes faults until the time is over; returns the number of each, and the gateway's memory in
 /// megabytes over time.
 async fn break_things(
     house: &House,
@@ -220,7 +220,7 @@ async fn fault(
 ) -> Result<()> {
     let end = |pids: Vec<i32>| {
         if !pids.is_empty() {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = kill(Pid::from_raw(pids[place % pids.len()]), Signal::SIGKILL);
         }
     };
@@ -247,7 +247,7 @@ async fn fault(
     Ok(())
 }
 
-/// Waits until everything has got through; returns how much was lost and how much came twice.
+/// Waits until every message has arrived; returns how many were lost and how many were doubled.
 async fn settle(house: &House, traffic: &Traffic) -> (usize, usize) {
     let missing = |have: &HashMap<String, usize>, wanted: &[String]| {
         wanted
@@ -289,7 +289,7 @@ async fn settle(house: &House, traffic: &Traffic) -> (usize, usize) {
     )
 }
 
-/// Bodies that recipients have, with the number of different messages.
+/// The bodies that recipients have, with the number of different messages of each.
 fn arrived(house: &House) -> HashMap<String, usize> {
     let mut all = HashMap::new();
     for message in house
@@ -304,7 +304,7 @@ fn arrived(house: &House) -> HashMap<String, usize> {
     all
 }
 
-/// Bodies that webhooks told, with the number of different events.
+/// The bodies that webhooks reported, with the number of different events of each.
 fn told(house: &House) -> HashMap<String, usize> {
     let mut events: HashMap<String, Vec<String>> = HashMap::new();
     for call in house
@@ -332,7 +332,7 @@ fn told(house: &House) -> HashMap<String, usize> {
         .collect()
 }
 
-/// Open files and processes once nothing is being started or ended any more.
+/// The number of open files and processes, after up to 20 s for processes that are just ending.
 async fn leftovers(
     gateway: &mut Gateway,
     pid: i32,

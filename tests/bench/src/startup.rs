@@ -1,6 +1,6 @@
-//! From the start of the process to the first QR, and from a restart to ready, the stand-in's sync
-//! at 400 ms. Ours and the peer's rounds alternate, so that whatever else the machine does falls on
-//! both.
+//! Measures the time from the start of the process to the first QR code, and from a restart to
+//! ready, with a sync of 400 ms. The gateway's and the peer's rounds alternate, so that other work
+//! of the machine affects both alike.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use wharf_standin::{Options, Settings, Standin};
 
 use crate::{median, ours, peer::Peer, round};
 
-/// Milliseconds.
+/// The duration of the stand-in's sync in milliseconds.
 const SYNC: u64 = 400;
 const TARGET: f64 = 0.7;
 
@@ -23,7 +23,7 @@ struct Times {
 
 pub(crate) async fn run(rounds: usize) -> Result<Value> {
     let (mut ours, mut theirs) = (Times::default(), Times::default());
-    // Plugins are compiled at the very first start and kept; an operator waits for that once.
+    // The very first start compiles the plugins and keeps the code, so it is not measured.
     gateway(&mut Times::default()).await?;
     for n in 1..=rounds {
         gateway(&mut ours).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(rounds: usize) -> Result<Value> {
     }))
 }
 
-/// Milliseconds since the epoch.
+/// The time in milliseconds since the epoch.
 fn now() -> Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1000.0)
 }
@@ -66,7 +66,8 @@ async fn gateway(times: &mut Times) -> Result<()> {
     Ok(())
 }
 
-/// Starts the gateway and takes from its log when the session entered `state`.
+/// Starts the gateway and returns the milliseconds until the session entered `state`, by the time
+/// stamp in its log.
 async fn timed(house: &House, state: &str) -> Result<(Gateway, f64)> {
     let began = now()?;
     let gateway = house.open().await?;
@@ -85,7 +86,7 @@ async fn timed(house: &House, state: &str) -> Result<(Gateway, f64)> {
     ))
 }
 
-/// `2026-01-02T03:04:05.678901Z`
+/// The milliseconds since midnight of a time such as `2026-01-02T03:04:05.678901Z`.
 fn millis_of_day(text: &str) -> Option<f64> {
     let time = text.split_once('T')?.1.trim_end_matches('Z');
     let mut parts = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
@@ -113,7 +114,7 @@ async fn peer(times: &mut Times) -> Result<()> {
         .scan(qr["qr"].as_str(), wharf_standin::Account::default())
         .await?;
     peer.event("ready").await?;
-    // It flushes a login only so long after it was made.
+    // Chromium writes a new login to the disk only after a few seconds.
     tokio::time::sleep(Duration::from_secs(3)).await;
     peer.stop().await?;
     let began = now()?;

@@ -1,4 +1,4 @@
-//! A plain HTTP client of the gateway.
+//! An HTTP client of the gateway that checks every answer against the OpenAPI document.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{document, until};
 
-/// Longer than any call of the gateway may take.
+/// Time limit of one request; no call of the gateway may take this long.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// A client.
+/// A client of one gateway.
 #[derive(Debug, Clone)]
 pub struct Api {
     /// `http://127.0.0.1:PORT`, without a slash at the end.
@@ -22,16 +22,16 @@ pub struct Api {
     http: Client,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Header lines.
+    /// The response headers.
     pub headers: HeaderMap,
     /// The bytes of the body.
     pub body: Vec<u8>,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null when it is not JSON.
     pub json: Value,
 }
 
@@ -51,10 +51,10 @@ impl Answer {
             .unwrap_or_default()
     }
 
-    /// Insists on a status.
+    /// Requires this status.
     ///
     /// # Errors
-    /// When it is another; the error shows the body.
+    /// When the status differs; the error shows the body.
     pub fn expect(self, status: u16) -> Result<Self> {
         ensure!(
             self.status == status,
@@ -82,10 +82,10 @@ impl Api {
         })
     }
 
-    /// A client that shows a key.
+    /// A client that sends an API key with every request.
     ///
     /// # Errors
-    /// When the TLS library cannot be set up, or no header can carry the key.
+    /// When the TLS library cannot be set up, or when the key is not a valid header value.
     pub fn with_key(url: &str, key: &str) -> Result<Self> {
         let shown = HeaderMap::from_iter([(
             AUTHORIZATION,
@@ -102,7 +102,7 @@ impl Api {
         })
     }
 
-    /// A request to finish by hand.
+    /// A request that the caller completes and passes to [`answer`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
@@ -110,7 +110,7 @@ impl Api {
     /// `GET`.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn get(&self, path: &str) -> Result<Answer> {
         answer(self.request(Method::GET, path)).await
     }
@@ -118,7 +118,7 @@ impl Api {
     /// `POST` with JSON.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         answer(self.request(Method::POST, path).json(body)).await
     }
@@ -126,15 +126,15 @@ impl Api {
     /// `POST` without a body.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn post_nothing(&self, path: &str) -> Result<Answer> {
         answer(self.request(Method::POST, path)).await
     }
 
-    /// The seed's send.
+    /// `POST /api/whatsapp/send`, the send of the original service's API.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn send(&self, number: &str, message: &str) -> Result<Answer> {
         self.post(
             "/api/whatsapp/send",
@@ -143,10 +143,10 @@ impl Api {
         .await
     }
 
-    /// The seed's send under an idempotency key.
+    /// [`Api::send`] with an `Idempotency-Key`.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn send_once(&self, key: &str, number: &str, message: &str) -> Result<Answer> {
         let body = json!({"number": number, "message": message});
         answer(
@@ -157,10 +157,10 @@ impl Api {
         .await
     }
 
-    /// The session's state by its name.
+    /// The name of the session's state.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
     pub async fn state(&self) -> Result<String> {
         let answer = self.get("/api/whatsapp/status").await?.expect(200)?;
         Ok(answer
@@ -170,10 +170,10 @@ impl Api {
             .to_owned())
     }
 
-    /// Waits for a state.
+    /// Waits until the session is in this state.
     ///
     /// # Errors
-    /// When it is not reached within `limit`; the error names the state that was.
+    /// When the state is not reached within `limit`; the error names the last one seen.
     pub async fn until_state(&self, wanted: &str, limit: Duration) -> Result<()> {
         let mut last = String::new();
         let reached = until(wanted, limit, async || {
@@ -185,7 +185,7 @@ impl Api {
             .with_context(|| format!("the state {wanted} was not reached; it is {last}"))
     }
 
-    /// Waits for a QR and returns its text.
+    /// Waits for a QR code and returns its text.
     ///
     /// # Errors
     /// When there is none within `limit`.
@@ -198,10 +198,10 @@ impl Api {
     }
 }
 
-/// Sends it, reads everything, and holds the answer against the API's document.
+/// Sends a request, reads the whole answer and checks it against the OpenAPI document.
 ///
 /// # Errors
-/// When nobody answers, or when the document has no such answer.
+/// When the gateway does not answer, or when the document does not describe this answer.
 pub async fn answer(request: RequestBuilder) -> Result<Answer> {
     let (http, request) = request.build_split();
     let request = request.context("the request")?;

@@ -1,26 +1,25 @@
-//! Reads a Dockerfile: the instructions of a stage with their arguments, and the form of the file
-//! that Railway builds.
+//! Parses a Dockerfile into stages and instructions, and makes the variant that Railway builds.
 //!
-//! It knows what the repository's file uses and no more: no here-documents, no other escape
+//! It supports only what the repository's file uses: no here-documents and no other escape
 //! character.
 
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// One instruction, its continued lines joined.
+/// One instruction, with its continuation lines joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instruction {
-    /// In upper case, e.g. `RUN`.
+    /// The keyword in upper case, e.g. `RUN`.
     pub word: String,
-    /// Flags before the arguments, without the dashes: `from=builder`.
+    /// Flags before the arguments, without the dashes, e.g. `from=builder`.
     pub flags: Vec<String>,
-    /// What follows.
+    /// Everything after the flags.
     pub arguments: String,
 }
 
 impl Instruction {
-    /// The arguments in the exec form, a JSON array.
+    /// The arguments of an instruction in the exec form, which is a JSON array.
     ///
     /// # Errors
     /// When they are in the shell form.
@@ -31,19 +30,19 @@ impl Instruction {
     }
 }
 
-/// One stage.
+/// One build stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The base image with its tag.
     pub base: String,
-    /// `AS …`.
+    /// The name given by `AS`.
     pub name: Option<String>,
-    /// What comes after `FROM`.
+    /// The instructions after `FROM`.
     pub instructions: Vec<Instruction>,
 }
 
 impl Stage {
-    /// The arguments of every instruction of that name.
+    /// Every instruction with this keyword.
     #[must_use]
     pub fn all(&self, word: &str) -> Vec<&Instruction> {
         self.instructions
@@ -52,7 +51,7 @@ impl Stage {
             .collect()
     }
 
-    /// The last of them, which is the one that counts.
+    /// The last instruction with this keyword, which is the one that takes effect.
     ///
     /// # Errors
     /// When there is none.
@@ -62,10 +61,10 @@ impl Stage {
             .with_context(|| format!("the stage {} has no {word}", self.base))
     }
 
-    /// What `ENV` sets, `NAME=value` each.
+    /// The variables that `ENV` sets, as pairs of name and value.
     ///
     /// # Errors
-    /// When one is not of that form.
+    /// When an entry is not of the form `NAME=value`.
     pub fn environment(&self) -> Result<Vec<(String, String)>> {
         let words = self.all("ENV").into_iter().flat_map(|env| {
             env.arguments
@@ -86,7 +85,7 @@ impl Stage {
 /// The stages of a Dockerfile.
 ///
 /// # Errors
-/// When it has an instruction before the first `FROM`, or a form that is not known here.
+/// When an instruction precedes the first `FROM`, has no arguments or contains a here-document.
 pub fn stages(text: &str) -> Result<Vec<Stage>> {
     let mut stages: Vec<Stage> = Vec::new();
     for line in logical_lines(text) {
@@ -126,7 +125,7 @@ pub fn stages(text: &str) -> Result<Vec<Stage>> {
     Ok(stages)
 }
 
-/// Lines without comments, each with those that continue it.
+/// The lines without comments; each one includes its continuation lines.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut begun = String::new();
@@ -149,8 +148,8 @@ fn logical_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The file for Railway: it refuses `VOLUME`, because it mounts volumes itself, and caches whose id
-/// does not begin with the id of somebody's service.
+/// The Dockerfile for Railway. Railway refuses `VOLUME`, because it mounts volumes itself, and
+/// cache mounts whose id does not begin with the id of a Railway service.
 #[must_use]
 pub fn railway(text: &str) -> String {
     let mut out = String::from(

@@ -1,5 +1,5 @@
-//! The gateway's OpenAPI document, held against every answer that a test gets: a status, a code or
-//! a field that it does not have fails the test that saw it.
+//! Checks every answer that a test receives against the gateway's OpenAPI document: an undocumented
+//! status, code or field fails the test that received it.
 
 use std::{
     collections::HashMap,
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use crate::{api::Answer, gateway};
 
-/// As `wharf openapi` prints it, without what no answer is compared with.
+/// The document as `wharf openapi` prints it, or why it could not be read.
 static DOCUMENT: LazyLock<Result<Value, String>> =
     LazyLock::new(|| read().map_err(|error| format!("{error:#}")));
 
-/// By the place of a schema in the document.
+/// Compiled validators by the JSON pointer of their schema in the document.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
 fn read() -> Result<Value> {
@@ -33,11 +33,11 @@ fn read() -> Result<Value> {
     Ok(serde_json::from_slice(&printed.stdout)?)
 }
 
-/// Insists that the document has such an answer to such a call. What is no call of the API is none
-/// of its business.
+/// Requires that the document describes this answer to this call. Calls that the document does not
+/// have are not checked.
 ///
 /// # Errors
-/// When it has not.
+/// When the document does not describe the answer.
 pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
     let document = DOCUMENT
         .as_ref()
@@ -119,7 +119,7 @@ fn validator(document: &Value, place: &str) -> Result<Arc<Validator>> {
     Ok(validator)
 }
 
-/// The path of the document that `path` is; of two, the one with fewer parameters.
+/// The path template of the document that matches `path`; of two, the one with fewer parameters.
 fn template<'a>(document: &'a Value, path: &str) -> Option<&'a str> {
     let parts: Vec<&str> = path.split('/').collect();
     let fits = |template: &&String| {

@@ -1,4 +1,4 @@
-//! The gateway as a child process, killed and reaped when dropped.
+//! The gateway as a child process, which is killed and reaped when the value is dropped.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{Api, processes::Family, until};
 
-/// Variables that would change the gateway under test.
+/// Environment variables that would change the configuration of the gateway under test.
 const FOREIGN: [&str; 7] = [
     "PORT",
     "HOST",
@@ -32,26 +32,26 @@ const FOREIGN: [&str; 7] = [
     "WHARF_API_KEY",
 ];
 
-/// Loading plugins the first time compiles them.
+/// Time limit of a start; the first one compiles the plugins.
 const START: Duration = Duration::from_secs(60);
 
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    /// A client of it.
+    /// A client of this gateway.
     pub api: Api,
-    /// Its processes.
+    /// Its processes and those of its browsers.
     pub family: Family,
     child: Child,
     log: Log,
 }
 
-/// What it wrote to its standard output and error, line by line.
+/// What the gateway wrote to its standard output and error, line by line.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// The lines so far.
+    /// All lines written so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.0
@@ -60,7 +60,7 @@ impl Log {
             .clone()
     }
 
-    /// The last lines, for an error message.
+    /// The last 40 lines, for an error message.
     #[must_use]
     pub fn tail(&self) -> String {
         let lines = self.lines();
@@ -81,8 +81,8 @@ impl Log {
         });
     }
 
-    /// The address the gateway says it listens on, in JSON or, with `NO_COLOR`, in the form for
-    /// people.
+    /// The address on which the gateway listens, as it logs it: in JSON or, with `NO_COLOR`, as
+    /// text.
     fn address(&self) -> Option<String> {
         self.lines().iter().find_map(|line| {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| {
@@ -100,7 +100,7 @@ impl Log {
     }
 }
 
-/// The gateway's binary: beside our own, or `WHARF_BIN`.
+/// The gateway's binary: the file named by `WHARF_BIN`, or the one beside our own binary.
 ///
 /// # Errors
 /// When it has not been built.
@@ -109,7 +109,7 @@ pub fn program() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let here = std::env::current_exe()?;
-    // A test binary lies in `deps`, a program beside it.
+    // A test binary is in `deps`, one folder below `wharf`; a program is in the same folder.
     let found = here
         .ancestors()
         .skip(1)
@@ -124,8 +124,8 @@ pub fn program() -> Result<PathBuf> {
     })
 }
 
-/// The command that runs the gateway in `folder`, with nothing of our environment that it would
-/// read.
+/// The command that runs the gateway in `folder`, without the variables of our environment that it
+/// would read. `CHROMIUM` is kept.
 ///
 /// # Errors
 /// When it has not been built.
@@ -148,10 +148,10 @@ pub fn command(folder: &Path) -> Result<Command> {
 }
 
 impl Gateway {
-    /// Starts it with `folder/gateway.toml` and waits until it answers.
+    /// Starts the gateway with `folder/gateway.toml` and waits until it answers.
     ///
     /// # Errors
-    /// When it does not; the error has the end of its log.
+    /// When it does not answer within a minute; the error contains the end of its log.
     pub async fn start(folder: &Path, environment: &[(String, String)]) -> Result<Self> {
         let mut command = command(folder)?;
         command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -190,13 +190,13 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// What it wrote.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a log line that `wanted` accepts.
     ///
     /// # Errors
     /// When there is none within `limit`.
@@ -214,7 +214,7 @@ impl Gateway {
             .with_context(|| format!("its log:\n{}", self.log.tail()))
     }
 
-    /// Its process id.
+    /// The gateway's process id.
     ///
     /// # Errors
     /// When it has ended.
@@ -223,20 +223,20 @@ impl Gateway {
         Ok(i32::try_from(pid)?)
     }
 
-    /// Asks it to stop (SIGTERM) and waits.
+    /// Sends SIGTERM and waits until the gateway and its browsers have ended.
     ///
     /// # Errors
-    /// When it does not within `limit`, or leaves a process behind.
+    /// When it does not end within `limit`, or leaves a process behind.
     pub async fn stop(self, limit: Duration) -> Result<ExitStatus> {
         self.stop_by(Signal::SIGTERM, limit).await
     }
 
-    /// The same with another signal.
+    /// [`Gateway::stop`] with another signal.
     ///
     /// # Errors
     /// As [`Gateway::stop`].
     pub async fn stop_by(mut self, signal: Signal, limit: Duration) -> Result<ExitStatus> {
-        // Notes the process groups while their leaders live.
+        // Records the process groups while their leaders are alive.
         self.family.alive();
         kill(Pid::from_raw(self.pid()?), signal)?;
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
@@ -250,7 +250,7 @@ impl Gateway {
         Ok(status)
     }
 
-    /// Kills it (SIGKILL) and waits until its browsers are gone too.
+    /// Kills the gateway (SIGKILL) and waits until its browsers have ended too.
     ///
     /// # Errors
     /// When a browser outlives it by more than 20 s.
@@ -271,11 +271,11 @@ pub fn write_config(folder: &Path, text: &str) -> Result<()> {
 }
 
 impl Drop for Gateway {
-    /// Whatever went wrong before: no process outlives this value.
+    /// Makes sure that no process outlives this value, however the test ended.
     fn drop(&mut self) {
         self.family.alive();
-        // Fails when it has ended; the guard processes see the end of the pipe and close the
-        // browsers.
+        // This fails when the gateway has ended already. The guard processes notice the end of
+        // their pipe and close the browsers.
         let _ = self.child.start_kill();
         let until = std::time::Instant::now() + Duration::from_secs(15);
         while !self.family.alive().is_empty() && std::time::Instant::now() < until {

@@ -1,5 +1,5 @@
-//! One folder with a gateway's file and data, a stand-in for WhatsApp Web, and a receiver of
-//! webhooks.
+//! A test environment: a folder with the gateway's configuration and data, a stand-in for WhatsApp
+//! Web, and a webhook receiver.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,31 +17,32 @@ use crate::{
     project,
 };
 
-/// The key of the webhooks' signature.
+/// The key that signs the webhooks.
 pub const HMAC_KEY: &str = "a-key-for-the-signature-of-webhooks";
 
-/// Chromium's start and the page's boot on a busy machine.
+/// Time limit for Chromium's start and the page's boot, long enough for a busy machine.
 pub const BOOT: Duration = Duration::from_secs(60);
 
-/// What is to be built.
+/// What [`House::build`] sets up.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// How the stand-in behaves from the start.
+    /// The stand-in's settings from the start.
     pub standin: Settings,
-    /// Ports: gateway, stand-in, receiver. 0 picks a free one.
+    /// The ports of gateway, stand-in and receiver; 0 picks a free one.
     pub ports: (u16, u16, u16),
-    /// The page is opened as `https://web.whatsapp.com/`, led to the stand-in: what a login was
-    /// made under.
+    /// Whether the page is opened as `https://web.whatsapp.com/`, with that name resolved to the
+    /// stand-in. A login belongs to the origin it was made under.
     pub https: bool,
-    /// The address of another page than the stand-in's.
+    /// The address of a page to open instead of the stand-in's.
     pub page: Option<String>,
-    /// TOML laid over the configuration below, table by table; arrays are replaced.
+    /// TOML that is merged into the default test configuration, table by table; arrays are
+    /// replaced.
     pub overlay: String,
-    /// More environment for the gateway.
+    /// Further environment variables of the gateway.
     pub environment: Vec<(String, String)>,
 }
 
-/// All of it, without a running gateway.
+/// A test environment; the gateway is started separately.
 #[derive(Debug)]
 pub struct House {
     /// The stand-in.
@@ -53,10 +54,10 @@ pub struct House {
 }
 
 impl House {
-    /// Builds it; the gateway is started by [`House::open`].
+    /// Sets up the environment; [`House::open`] starts the gateway.
     ///
     /// # Errors
-    /// When a port is taken or the overlay is not TOML.
+    /// When a port is taken, when the overlay is not TOML, or when the gateway has not been built.
     pub async fn build(plan: Plan) -> Result<Self> {
         let (port, standin, receiver) = plan.ports;
         let standin = Standin::start(Options {
@@ -98,7 +99,7 @@ impl House {
         })
     }
 
-    /// Where the gateway's file and data are.
+    /// The folder of the gateway's configuration and data.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -107,12 +108,13 @@ impl House {
     /// Starts the gateway; call it again for a restart.
     ///
     /// # Errors
-    /// When it does not come up.
+    /// When the gateway does not start.
     pub async fn open(&self) -> Result<Gateway> {
         Gateway::start(self.folder(), &self.environment).await
     }
 
-    /// Starts the gateway, waits for the QR and lets a phone scan it until the session is ready.
+    /// Starts the gateway, lets a simulated phone scan the QR code, and waits until the session is
+    /// ready.
     ///
     /// # Errors
     /// When a step takes too long.
@@ -128,7 +130,8 @@ impl House {
         Ok(gateway)
     }
 
-    /// How many different messages with this body arrived, whatever the number of transmissions.
+    /// How many different messages with this body arrived; repeated transmissions of one message
+    /// count once.
     #[must_use]
     pub fn arrived(&self, body: &str) -> usize {
         self.standin
@@ -140,16 +143,17 @@ impl House {
     }
 }
 
-/// The repository's `plugins/`, filled by `cargo xtask plugins`.
+/// The repository's `plugins/` folder, into which `cargo xtask plugins` puts the built plugins.
 #[must_use]
 pub fn plugins() -> PathBuf {
     project::root().join("plugins")
 }
 
-/// Waits are shorter than an operator wants them; everything else is the gateway's default.
+/// The configuration of the tests: delays are shorter than in production, and everything else that
+/// is not set here is the gateway's default.
 fn config(folder: &Path, port: u16, page: &str, receiver: &str) -> Result<String> {
     let plugins = plugins();
-    // Shared by all that run here: compiling the plugins costs seconds.
+    // All gateways under test share one cache, because compiling the plugins takes seconds.
     let cache = gateway::program()?.with_file_name("plugin-cache");
     // Absolute, so that Chromium's command line names the folder and [`crate::processes`] finds it.
     let sessions = folder.join("session");

@@ -1,8 +1,8 @@
-//! The harness: the real gateway on the stand-in, with a receiver for its webhooks.
+//! The test harness: the real gateway on the stand-in, with a receiver for its webhooks.
 //!
-//! Nothing here reaches into the gateway. What a test or the demo learns, it learns as a client, an
-//! operator or a recipient would: over HTTP, from the log, from `/proc`, or from the stand-in's
-//! list of what arrived.
+//! Nothing here uses the gateway's internals. A test or the demo observes it as a client, an
+//! operator or a recipient would: over HTTP, in the log, in `/proc`, or in the stand-in's list of
+//! the messages that arrived.
 
 pub mod api;
 pub mod dockerfile;

@@ -1,7 +1,8 @@
-//! Which processes belong to a gateway, read from `/proc`.
+//! Finds the processes that belong to a gateway in `/proc`.
 //!
-//! Every folder of a test is its own, so whoever names it on the command line belongs to that test.
-//! Chromium's renderers do not, but they share the process group of one that does.
+//! Every test has its own folder, so a process whose command line names the folder belongs to that
+//! test. Chromium's renderers do not name it, but they share the process group of a process that
+//! does.
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
@@ -17,7 +18,7 @@ struct Process {
     line: String,
 }
 
-/// Process groups that belong to a folder.
+/// The processes that belong to a folder, with the process groups seen so far.
 #[derive(Debug, Clone, Default)]
 pub struct Family {
     folder: String,
@@ -25,7 +26,7 @@ pub struct Family {
 }
 
 impl Family {
-    /// Of the gateway that works in `folder`.
+    /// The processes of the gateway that works in `folder`.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
         Self {
@@ -34,8 +35,8 @@ impl Family {
         }
     }
 
-    /// Pids of those alive, ours excepted; remembers their groups, so that a group is still known
-    /// when its leader is gone.
+    /// The pids of the living processes without our own. Their groups are remembered, so that a
+    /// group is still known when its leader has ended.
     pub fn alive(&mut self) -> Vec<i32> {
         self.members()
             .into_iter()
@@ -43,7 +44,7 @@ impl Family {
             .collect()
     }
 
-    /// Pids of the main Chromium processes.
+    /// The pids of the main Chromium processes.
     pub fn browsers(&mut self) -> Vec<i32> {
         let mains = self
             .members()
@@ -52,7 +53,7 @@ impl Family {
         mains.map(|process| process.pid).collect()
     }
 
-    /// Pids of the processes that run pages.
+    /// The pids of the processes that run pages.
     pub fn renderers(&mut self) -> Vec<i32> {
         self.members()
             .into_iter()
@@ -61,10 +62,10 @@ impl Family {
             .collect()
     }
 
-    /// Waits until nobody is left.
+    /// Waits until no process is left.
     ///
     /// # Errors
-    /// When somebody is, with their command lines.
+    /// When processes are left after `limit`; the error has their command lines.
     pub async fn until_gone(&mut self, limit: Duration) -> Result<()> {
         let gone = until("every process gone", limit, async || {
             Ok(self.members().is_empty().then_some(()))
@@ -104,13 +105,13 @@ fn running() -> Vec<Process> {
         .collect()
 }
 
-/// None for one that ended meanwhile, and for one that ended and was not waited for.
+/// Returns `None` for a process that has ended, a zombie included.
 fn read(process: &process::Process) -> Option<Process> {
     let stat = process.stat().ok()?;
     if stat.state == 'Z' {
         return None;
     }
-    // As bytes, which the library's own reading wants to be UTF-8.
+    // Read as bytes, because procfs refuses command lines that are not UTF-8.
     let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).ok()?;
     Some(Process {
         pid: stat.pid,
@@ -119,8 +120,8 @@ fn read(process: &process::Process) -> Option<Process> {
     })
 }
 
-/// The guard has the browser's switches on its command line too; the program's name tells them
-/// apart.
+/// Whether this is the command line of a browser. The guard process has the browser's switches on
+/// its command line too, so the program's name decides.
 fn is_chromium(line: &str) -> bool {
     let program = line.split(' ').next().unwrap_or_default();
     line.contains("--user-data-dir=")

@@ -1,15 +1,17 @@
-//! Where the repository is.
+//! Finds the repository.
 
 use std::{
     env,
     path::{Path, PathBuf},
 };
 
-/// The repository, found when the program runs: one that was copied or moved has the programs of
-/// the old place in its target folder, and cargo sees no reason to build them again.
+/// The root folder of the repository. It is looked up at run time: after a checkout was copied or
+/// moved, its target folder still has programs that were built in the old place, and cargo does not
+/// rebuild them.
 #[must_use]
 pub fn root() -> PathBuf {
-    // Set by `cargo run` and `cargo test`; without it, where we stand and where the program lies.
+    // `cargo run` and `cargo test` set the variable; otherwise the search starts in the working
+    // directory and then in the program's folder.
     let starts = [
         env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
         env::current_dir().ok(),

@@ -1,4 +1,4 @@
-//! Somebody who gets webhooks: a real HTTP server that remembers what came.
+//! A webhook receiver: a real HTTP server that records the calls.
 
 use std::{
     net::SocketAddr,
@@ -20,18 +20,18 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::until;
 
-/// One call that came.
+/// One recorded call.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Path, e.g. `/hook`.
+    /// The path, e.g. `/hook`.
     pub path: String,
-    /// Header lines.
+    /// The request headers.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The raw body.
     pub body: Bytes,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null when it is not JSON.
     pub json: Value,
-    /// What it was answered with.
+    /// The status it was answered with.
     pub answered: u16,
 }
 
@@ -51,7 +51,7 @@ impl Call {
         self.json["event"].as_str().unwrap_or_default()
     }
 
-    /// Whether the HMAC-SHA-512 of the raw body under `key` is the one in the header.
+    /// Whether the signature header is the HMAC-SHA-512 of the raw body under `key`.
     #[must_use]
     pub fn is_signed_with(&self, key: &str) -> bool {
         let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(key.as_bytes()) else {
@@ -69,7 +69,7 @@ struct Memory {
     refuse: Vec<u16>,
 }
 
-/// The running receiver; it ends when this is dropped.
+/// A running receiver; it stops when the value is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     memory: Arc<Mutex<Memory>>,
@@ -78,7 +78,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts it on loopback; port 0 picks a free one.
+    /// Starts a receiver on the loopback address; port 0 picks a free one.
     ///
     /// # Errors
     /// When the port is taken.
@@ -90,7 +90,7 @@ impl Receiver {
         let address = listener.local_addr()?;
         let router = Router::new().fallback(take).with_state(Arc::clone(&memory));
         let task = tokio::spawn(async move {
-            // Ends only with the task.
+            // The server runs until the task is aborted.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self {
@@ -106,18 +106,18 @@ impl Receiver {
         format!("http://{}", self.address)
     }
 
-    /// The next calls are answered with these statuses, one each.
+    /// Answers the next calls with these statuses, one each; later calls get 200.
     pub fn refuse(&self, statuses: &[u16]) {
         lock(&self.memory).refuse.extend_from_slice(statuses);
     }
 
-    /// Everything that came, in order.
+    /// All calls in order, refused ones included.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.memory).calls.clone()
     }
 
-    /// What `read` makes of the calls that were answered with 2xx, in order.
+    /// Maps the calls that were answered with 2xx through `read`, in order.
     pub fn filtered<T>(&self, read: impl Fn(&Call) -> Option<T>) -> Vec<T> {
         lock(&self.memory)
             .calls
@@ -130,7 +130,7 @@ impl Receiver {
     /// Waits for a call that was answered with 2xx.
     ///
     /// # Errors
-    /// When none comes within `limit`; the error names the events that came instead.
+    /// When none comes within `limit`; the error shows the bodies of all calls that came.
     pub async fn until_call(
         &self,
         what: &str,

@@ -1,14 +1,14 @@
-//! Waiting on conditions instead of on luck.
+//! Waits for conditions instead of for a fixed time.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// Asks every 50 ms until there is an answer.
+/// Calls `ask` every 50 ms until it returns a value.
 ///
 /// # Errors
-/// When there is none within `limit`, or when asking fails.
+/// When there is no value within `limit`, or when `ask` fails.
 pub async fn until<T>(
     what: &str,
     limit: Duration,

@@ -1,5 +1,6 @@
-// Linking by phone number. The page makes the code, the server only passes on what a phone makes of it; no cryptography.
-// The order of calls matters: each code needs a fresh initialisation, which takes the adv secret and with it every QR away.
+// Linking by phone number. The page makes the code, and the server only forwards the phone's answer; there is no
+// cryptography. The order of calls matters: each code needs a new initialisation, which discards the adv secret and
+// thereby every QR.
 const CODE_LETTERS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"; // Crockford's, without 0
 const MAX_PRIMARY_HELLOS = 3;
 const LinkDeviceEvents = new Emitter();
@@ -39,7 +40,7 @@ const alt = {
   },
   clear(stage) { Object.assign(alt, { stage, code: null, ref: null, hellos: 0 }); },
 
-  // A phone has entered a code: a wrong one is a hello too, and only a few are taken.
+  // A phone has entered a code. A wrong code counts as a hello too, and only a few hellos are accepted.
   take(frame) {
     if (frame.type === "alt-refresh") {
       LinkDeviceEvents.trigger(frame.force ? "link_device_events:force_manual_refresh" : "link_device_events:refresh_alt_linking_code");
@@ -49,7 +50,7 @@ const alt = {
       comms.send({ type: "companion-finish", ref: frame.ref, error: reason });
       LinkDeviceEvents.trigger("link_device_events:error_alt_linking");
     };
-    LinkDeviceEvents.trigger("link_device_events:primary_hello_received"); // whatever becomes of it
+    LinkDeviceEvents.trigger("link_device_events:primary_hello_received"); // whatever its outcome is
     alt.hellos += 1;
     if (alt.stage === "AfterSendCompanionFinish") {
       if (alt.hellos > MAX_PRIMARY_HELLOS) return refuse("MaxPrimaryHelloError");
@@ -61,7 +62,7 @@ const alt = {
     if (frame.ref !== alt.ref) return refuse("InvalidRefError");
     alt.stage = "AfterSendCompanionFinish";
     if (frame.code !== alt.code) return comms.send({ type: "companion-finish", ref: frame.ref, error: "wrong code" });
-    prefs.newAdvSecret(); // what both sides now know; another batch of QR codes before the end would replace it
+    prefs.newAdvSecret(); // the shared secret; another batch of QR codes before the end would replace it
     comms.send({ type: "companion-finish", ref: frame.ref, adv: prefs.advSecret });
     return undefined;
   },

@@ -1,6 +1,6 @@
-// The modules: what linking needs, and what a logged-in client needs. Only names the real page has.
+// The modules that linking needs and those that a logged-in client needs. Only names that the real page has.
 const E32 = 32, ESM = 96;
-// A module may be given in parts; of a name that is given twice the first stays.
+// A module may be provided in parts; when a name is provided twice, the first one stays.
 const provided = new Map();
 function provide(name, exports, flags = E32) {
   if (site.missing.includes(name)) return;
@@ -61,7 +61,7 @@ function bootWave() {
 let finishMain;
 const mainLoaded = new Promise((resolve) => { finishMain = resolve; });
 let mainAsked = false;
-// What is stored is opened when a login has begun, not before; the modules are all there from the start.
+// The stored data is read when a login has begun, not before; the modules exist from the start.
 async function loadMain() {
   if (mainAsked) return;
   mainAsked = true;
@@ -160,17 +160,17 @@ function mainWave() {
   surfaceModules();
 }
 const UNANSWERABLE = ["ciphertext", "revoked", "protocol", "e2e_notification", "notification", "notification_template", "gp2", "call_log"];
-// With or without a scheme, as people write them.
+// Finds links with or without a scheme, as people write them.
 function findLinks(text) {
   const found = [...String(text ?? "").matchAll(/(?:(https?):\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?::\d+)?(?:\/[^\s]*)?/gi)];
   return found.map(([url, scheme, domain]) => ({ url, href: scheme ? url : `http://${url}`, domain, scheme: scheme ? `${scheme}:` : "", isHttp: true }));
 }
-// The phone is asked, which may take its time.
+// The preview is requested from the phone, which may take long.
 async function linkPreview(link) {
   const data = await comms.query({ type: "link-preview", url: link.url });
   return data ? { url: link.url, data: { matchedText: link.url, canonicalUrl: link.href, ...data } } : null;
 }
-// What the other side of a chat is shown. Composing ends by itself unless it is said again.
+// The typing state that the other side of a chat sees. Composing ends by itself unless it is repeated.
 const chatState = {
   timers: new Map(),
   tell(wid, state) { comms.send({ type: "chatstate", to: String(wid), state }); },
@@ -192,7 +192,7 @@ async function exists(wid) {
   return { wid: createWid(prefs.migrated() ? found.lid : found.pn), biz: false, bizInfo: undefined, isUsernameSearch: false };
 }
 
-// Another tab of the same profile: the newest wins, the loser closes its connection.
+// Only one tab of a profile is active: the newest one wins, and the other closes its connection.
 function tabMutex() {
   const mine = String(Math.random());
   window.addEventListener("storage", (event) => {
@@ -208,7 +208,7 @@ function tabMutex() {
 
 async function boot() {
   window.Debug = { VERSION: site.version };
-  // Read and taken out of the address; the page is loaded once more then.
+  // The parameter is removed from the address by loading the page once more.
   if (new URLSearchParams(location.search).has("post_logout")) return void location.replace(location.pathname);
   try {
     if (site.storageFails) await db.get("wawc_db_enc", "keys", 1);
@@ -216,7 +216,7 @@ async function boot() {
     await prefs.open();
     await userPrefsIdb.open();
   } catch {
-    // The page takes it for a broken login: it says so on the bus, logs out and loads itself anew.
+    // The page takes this for a broken login: it announces it, logs out and reloads itself.
     announce("storage_initialization_error");
     await prefs.clear();
     return void setTimeout(() => location.reload(), 600 * site.clock);

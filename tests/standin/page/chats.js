@@ -1,4 +1,4 @@
-// Chats: the model and what is done to a chat. None of it waits for the server, but the receipt of `sendSeen`.
+// Chats: the model and the actions on a chat. Only `sendSeen` waits for the server.
 const GroupMetadatas = new Collection(GroupMetadataModel);
 const Mutes = new Collection(kind("mute"));
 
@@ -54,11 +54,11 @@ function groupMember(metadata, wid) {
   if (metadata.participants.get(wid)) return;
   metadata.participants.add(new ParticipantModel({ id: wid, isAdmin: false, isSuperAdmin: undefined }, { contact: contacts.of(wid) }));
 }
-// A known group is not asked for.
+// Known groups are not requested from the server.
 GroupMetadatas.update = async (wid) => GroupMetadatas.get(wid);
 GroupMetadatas.find = async (wid) => GroupMetadatas.get(wid);
 
-// What the chat itself says of its mute follows a moment later.
+// The chat's own `muteExpiration` follows a moment later.
 function muteOf(chat) {
   const mute = new Mutes.modelClass({ id: chat.id, expiration: 0 });
   const set = async (expiration) => {
@@ -78,7 +78,8 @@ const chatActions = {
     chat.set(archive ? { archive: true, pin: 0 } : { archive: false });
   },
   async pin(chat, pin) { chat.set({ pin: pin ? Date.now() : 0 }); },
-  // One receipt for all that is unread, and the server's word of it. A page that is not looked at waits until it is, and says nothing of that.
+  // Sends one receipt for all unread messages and waits for the server's answer. A page that is not in the foreground
+  // waits until it is, but resolves at once.
   async seen({ chat, afterAvailable = true }) {
     if (chat.unreadCount === 0) return;
     if (afterAvailable && !Stream.available) return void Stream.once("change:available", () => chatActions.seen({ chat }));
@@ -86,13 +87,14 @@ const chatActions = {
     await comms.query({ type: "seen", chat: String(chat.id) });
     chat.set({ unreadCount: unreadCount < 0 ? 0 : Math.max(0, chat.unreadCount - unreadCount) });
   },
-  // By hand: only a chat that has been read, and only with the third argument, which is not to wait for the page's focus.
+  // Marks a chat as unread: only one that has been read, and only when the third argument says not to wait for the
+  // page's focus.
   async markUnread(chat, unread, afterFocus = true) {
     if (unread && !afterFocus && chat.unreadCount === 0) chat.set({ unreadCount: -1 });
   },
 };
 
-// The newest message is the chat's own; an archived chat comes back with a message to it.
+// The newest message sets the chat's time; a new message brings an archived chat back.
 Msgs.on("add", (msg) => {
   const chat = Chats.get(msg.id.remote);
   const last = chat?.lastReceivedKey && Msgs.get(chat.lastReceivedKey);
@@ -102,7 +104,7 @@ Msgs.on("add", (msg) => {
   if (chat.groupMetadata && msg.author) groupMember(chat.groupMetadata, userWid(msg.author));
 });
 
-// What a message answers, as a model: the one in memory, else one of what was quoted.
+// The model of the quoted message: the one in memory, or one made from the quote.
 function quotedMsgOf(msg) {
   if (!msg.quotedStanzaID) return undefined;
   const author = msg.quotedParticipant, remote = msg.quotedRemoteJid || msg.id.remote;

@@ -7,7 +7,7 @@ const BackendEventBus = new Emitter();
 Cmd.isOfflineDeliveryEnd = false;
 Cmd.isMainStreamReadyMd = false;
 
-// A bridge event reaches both hubs: the bus by its own name, Cmd with the suffix.
+// A bridge event is triggered on both emitters: on the bus by its own name, on Cmd with a suffix.
 function announce(name, ...args) {
   BackendEventBus.trigger(name, ...args);
   Cmd.trigger(name + "_from_bridge", ...args);
@@ -36,7 +36,7 @@ const comms = {
     this.socket.send(JSON.stringify(frame));
     return true;
   },
-  // A query waits for a connection without limit, as the real one does.
+  // A query waits for a connection without a time limit, as the real one does.
   async query(frame) {
     await this.whenOpen();
     const request = this.nextRequest++;
@@ -45,7 +45,7 @@ const comms = {
       this.send({ ...frame, request });
     });
   },
-  // Before a login: needs an open socket now, and a connection that is lost takes the answer with it.
+  // A query before the login: it needs an open socket, and fails when the connection is lost.
   ask(frame) {
     const request = this.nextRequest++;
     return new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ const comms = {
     const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
     this.socket = socket;
     socket.onopen = () => {
-      Socket.state = "PAIRING"; // only says: the socket is open
+      Socket.state = "PAIRING"; // means only that the socket is open
       Stream.info = "PAIRING";
       this.send({ type: "hello", noise: b64(prefs.noise), identity: b64(prefs.identity), registered: prefs.isRegistered(), version: site.version });
     };
@@ -82,7 +82,7 @@ const comms = {
     if (Socket.stream !== "DISCONNECTED") Socket.stream = "DISCONNECTED";
     Stream.info = "OFFLINE";
     if (this.stopped) return;
-    // The state says CONNECTED until the loop comes round: about a second, fibonacci from there.
+    // The state stays CONNECTED until the next attempt: after about a second, then by Fibonacci numbers.
     const [a, b] = this.fib || [1, 1];
     this.fib = [b, Math.min(a + b, 900)];
     setTimeout(() => this.loop(), this.restarting ? 10 : a * 1000 * site.clock);
@@ -134,7 +134,7 @@ const comms = {
       case "reachout-timelock": return timelock.take(frame.locked !== false ? { ends: frame.ends } : null);
       case "revoke": return amendments.revoke(frame);
       case "edit": return amendments.edit(frame);
-      // A job of the sync ends: the stream counts as connected from then on, whatever the connection is.
+      // A job of the sync ends: from then on the stream counts as connected, whatever the connection's state is.
       case "sync-signal": return void setTimeout(() => Socket.set({ stream: "CONNECTED" }), frame.after || 0);
       case "hang": { const until = Date.now() + frame.millis; while (Date.now() < until); return undefined; }
       default: return passkey.take(frame);
@@ -145,7 +145,7 @@ const comms = {
     prefs.newAdvSecret(); // each batch has its own
     const refs = [...frame.refs];
     const rotate = () => {
-      if (prefs.isRegistered() || !this.socket) return; // stops without a word
+      if (prefs.isRegistered() || !this.socket) return; // stops without an event
       if (refs.length === 0) {
         Socket.state = "UNPAIRED_IDLE";
         ui.qr(null);
@@ -153,9 +153,9 @@ const comms = {
       }
       const ttl = (refs.length === frame.refs.length ? 60000 : 20000) * site.clock;
       const ref = refs.shift();
-      this.send({ type: "ref", ref, adv: prefs.advSecret }); // so that the server can show what may be scanned
+      this.send({ type: "ref", ref, adv: prefs.advSecret }); // so that the server knows what can be scanned
       Conn.set({ refTTL: ttl });
-      Conn.set({ ref }); // before the state says so
+      Conn.set({ ref }); // before the state changes
       Socket.state = "UNPAIRED";
       Stream.set({ mode: "QR", info: "NORMAL" });
       ui.qr(qrText());
@@ -174,7 +174,7 @@ const comms = {
   },
   success(frame) {
     this.fib = null;
-    announce("account_temporarily_banned", { banned: false }); // at every login and reconnect: it takes back what may have been
+    announce("account_temporarily_banned", { banned: false }); // at every login and reconnect, to revoke an earlier ban
     loadMain();
     Conn.set({ platform: prefs.read("platform"), pushname: frame.pushname });
     if (Socket.hasSynced) {
@@ -208,7 +208,7 @@ const comms = {
   streamError(frame) {
     if (frame.code === 515) { this.restarting = true; return this.socket && this.socket.close(); }
     if (frame.conflict === "replaced") {
-      // Comms end for good and nobody is told: state, hasSynced and mode stay as they were.
+      // The connection ends for good without an event: state, hasSynced and mode stay as they were.
       this.stop();
       this.loggedIn = false;
       Socket.stream = "DISCONNECTED";
@@ -230,7 +230,7 @@ const comms = {
       return this.socket && this.socket.close();
     }
     if (frame.code === 503) return announce("service_unavailable_503");
-    // Too old: the page takes itself for outdated and loads itself anew at once. Nothing of it stands in Stream.
+    // The page is too old: it reloads itself at once. Stream shows nothing of this.
     if (frame.code === 405 || frame.code === 409) {
       Updater.update(site.version, false, 0);
       return this.stop();
@@ -250,14 +250,14 @@ const comms = {
       Socket.stream = "DISCONNECTED";
       await prefs.clear();
       announce("logout");
-      // Two loads: the page with the reason in its address takes itself back to the plain one.
+      // The page loads twice: the one with the reason in its address redirects to the plain one.
       location.href = location.pathname + "?post_logout=1&logout_reason=0";
     })();
     return undefined;
   },
 };
 
-// Loads the page anew; with a delay of 0 because the server refuses this version.
+// Reloads the page; the delay is 0 when the server refuses this version.
 const Updater = {
   update(version, hard, delay) { if (typeof delay === "number") setTimeout(() => location.reload(), delay); },
 };
@@ -276,7 +276,7 @@ function devicePlatform(agent) {
   return /Chrome\//.test(agent) ? "1" : "9";
 }
 
-// What a person would see; clients fall back to it.
+// The visible page, which clients use as a fallback.
 const ui = {
   qr(text) {
     const app = document.getElementById("app");

@@ -1,7 +1,7 @@
-// What clients look up and do not call: names of states, empty collections, small facts of this page.
+// Values that clients read but do not call: names of states, empty collections, facts about this page.
 const names = (...list) => Object.fromEntries(list.map((name) => [name, name]));
 const ACK = { INACTIVE: -6, CONTENT_UNUPLOADABLE: -5, CONTENT_TOO_BIG: -4, CONTENT_GONE: -3, EXPIRED: -2, FAILED: -1, CLOCK: 0, SENT: 1, RECEIVED: 2, READ: 3, PLAYED: 4, PEER: 5 };
-// Collections with nothing in them, by the module and export that hold them: nobody here has labels, statuses or stickers.
+// Empty collections, by module and export: there are no labels, statuses or stickers here.
 const EMPTY = {
   WAWebBotProfileCollection: "BotProfileCollection", WAWebLabelCollection: "LabelCollection", WAWebStatusCollection: "StatusCollection", WAWebTextStatusCollection: "TextStatusCollection",
   WAWebProfilePicThumbCollection: "ProfilePicThumbCollection", WAWebOrderCollection: "OrderCollection", WAWebQuickReplyCollection: "QuickReplyCollection", WAWebReactionsCollection: "ReactionsCollection",
@@ -31,7 +31,7 @@ function constantModules() {
   provide("WAWebUserPrefsIsLoggedIn", { isLoggedIn: () => prefs.isRegistered() });
   provide("WAWebL10N", { default: { getRegion: () => "US", getLocale: () => navigator.language.slice(0, 2) } }, ESM);
   provide("WAWebCountriesNativeCountryNames", { default: {} }, ESM);
-  // Sending media is not played: what a client takes of it at its start is there, and says so when it is used.
+  // Sending media is not implemented: the names that a client reads at its start exist and throw when they are used.
   provide("WAWebMediaOpaqueData", { default: { createFromData: notPlayed("WAWebMediaOpaqueData", "createFromData") } }, ESM);
   provide("WAWebUploadManager", { default: { encryptAndUpload: notPlayed("WAWebUploadManager", "encryptAndUpload") } }, ESM);
   provide("WAWebMediaUpdateMsg", { default: notPlayed("WAWebMediaUpdateMsg", "default") }, ESM);
@@ -43,7 +43,7 @@ function constantModules() {
     all[key] = new Collection(kind(key.replace(/^./, (letter) => letter.toLowerCase())));
     provide(module, { [name]: all[key] });
   }
-  // Channels are no chats, and have collections of their own.
+  // Channels are not chats and have their own collections.
   for (const module of ["WAWebNewsletterCollection", "WAWebNewsletterMetadataCollection"]) {
     all[module] = new Collection(ChatModel);
     provide(module, { default: all[module] }, ESM);

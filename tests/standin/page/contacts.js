@@ -1,4 +1,4 @@
-// Persons, each of them twice: as a number and as a LID, with the same names and the same answer to whether they are blocked.
+// Contacts. Each person exists twice, as a number and as a LID, with the same names and the same blocked state.
 const Contacts = new ContactCollectionImpl();
 const Blocklist = new Collection(BlocklistModel);
 const Presences = new Collection(PresenceModel);
@@ -9,7 +9,7 @@ const contacts = {
   other: (wid) => (wid.isLid() ? pnByLid : lidByPn).get(String(wid)),
   both(wid) { return [wid, this.other(wid)].filter(Boolean); },
 
-  // Any id gets a contact; that somebody is there does not follow from it.
+  // Any id has a contact, whether or not such an account exists.
   of(asked) {
     const wid = asked.isUser() ? userWid(asked) : asked;
     const known = Contacts.get(wid);
@@ -28,7 +28,7 @@ const contacts = {
     this.of(lid).set({ phoneNumber: pn });
     for (const wid of [pn, lid]) this.name(wid, { pushname: Contacts.get(pn).pushname || Contacts.get(lid).pushname });
   },
-  // What somebody is called, in both forms and for the next start.
+  // Sets the names of a person in both forms and stores them for the next start.
   name(wid, names) {
     if (!Object.values(names).some(Boolean)) return;
     for (const form of this.both(wid)) this.of(form).set(names);
@@ -58,8 +58,8 @@ const contacts = {
 };
 Contacts.find = async (wid) => contacts.of(createWid(String(wid)));
 
-// The list is the server's. An account whose list is of numbers blocks the number, whichever model is given, but takes off
-// it only what it is asked for: unblocking the model with the LID leaves the number where it is.
+// The block list is the server's. An account whose list has numbers blocks the number, whichever model is given, but
+// unblocks only the given id: unblocking the model with the LID leaves the number on the list.
 const blocking = {
   async block({ contact }) {
     if (contact.isContactBlocked) return;
@@ -86,7 +86,7 @@ function presenceOf(wid) {
   return presence;
 }
 
-// As the page writes numbers; for the one country whose numbers the tests use.
+// Formats a number as the page does, for the one country whose numbers the tests use.
 function formattedNumber(wid) {
   const pn = wid.isLid() ? pnByLid.get(String(wid)) : wid;
   return pn ? `+${pn.user}`.replace(/^\+49(\d{4})(\d+)$/, "+49 $1 $2") : "";
@@ -110,7 +110,7 @@ const FrontendContactGetters = {
   getSearchVerifiedName: () => undefined, getHeader: (c) => c.name?.[0] ?? "~", getIsNonVerified: () => undefined,
 };
 
-// Who is no business has a profile that holds nothing.
+// An account that is not a business has an empty profile.
 const BusinessProfiles = new Collection(kind("businessProfile"));
 BusinessProfiles.fetchBizProfile = async (wid) => {
   if (!BusinessProfiles.get(wid)) {
@@ -145,7 +145,7 @@ function contactModules() {
   provide("WAWebBusinessProfileCollection", { BusinessProfileCollection: BusinessProfiles });
   provide("WAWebBackendErrors", { ServerStatusCodeError });
   provide("WAWebMiscErrors", { ActionError, MediaDecryptionError, MediaHashMismatch });
-  // Nobody here shows a picture or an about text.
+  // No account here has a picture or an about text.
   provide("WAWebContactProfilePicThumbBridge", {
     requestProfilePicFromServer: async ({ id }) => ({ id: createWid(String(id)), tag: "", timestamp: Date.now(), eurlStale: false, stale: false }),
   });

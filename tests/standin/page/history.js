@@ -1,5 +1,5 @@
-// Reading the messages of a chat from the database: rows, oldest first, strictly beyond the anchor, in the order in which they
-// came to this profile. Nothing in memory or about what is read changes.
+// Reads the messages of a chat from the database: rows beyond the anchor, oldest first, in the order of their arrival.
+// It changes neither the memory nor the read state.
 const rowIds = new WeakMap();
 let lastRow = 0;
 function rowId(msg) {
@@ -12,7 +12,7 @@ const history = {
     const rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(anchor.remote));
     rows.sort((a, b) => a.rowId - b.rowId);
     if (!(anchor instanceof MsgKey)) {
-      // From the newest on; a text is no anchor and finds nothing.
+      // Starts at the newest message; a string is not an anchor and finds nothing.
       return { status: 200, messages: typeof anchor === "object" && direction === "before" ? rows.slice(-count).map(fromRow) : [] };
     }
     const at = rows.findIndex((r) => r.id === String(anchor));

@@ -67,11 +67,11 @@ class MsgKey {
     this.fromMe = !!fromMe;
     this.remote = remote;
     this.id = id;
-    // Null is a participant too, and leaves its underscore.
+    // A participant of null leaves an underscore too.
     if (participant !== undefined) this.participant = participant;
     const tail = (this.self ? "_" + this.self : "") + (participant === undefined ? "" : "_" + (participant ?? ""));
     const text = `${this.fromMe}_${remote}_${id}${tail}`;
-    // Newer builds keep the text under a name of the minifier.
+    // Newer builds keep the text under a minified name.
     this[site.hiddenSerialized ? "$1" : "_serialized"] = text;
   }
   toString() { return this[site.hiddenSerialized ? "$1" : "_serialized"]; }

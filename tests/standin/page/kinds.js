@@ -1,4 +1,4 @@
-// What a collection holds. Clients find the classes by their `proxyName` and add to their prototypes.
+// The model classes of the collections. Clients find the classes by their `proxyName` and extend their prototypes.
 function kind(proxyName, modelClass = class extends Model { }) {
   modelClass.prototype.proxyName = proxyName;
   return modelClass;
@@ -15,14 +15,15 @@ const MsgModel = kind("msg", class extends Model {
   downloadMedia(options) { return media.resolve(this, options); }
 });
 
-// Clients tell the collections by their classes.
+// Clients recognise the collections by their classes.
 class ChatCollectionImpl extends Collection { constructor() { super(ChatModel); } }
 class ContactCollectionImpl extends Collection { constructor() { super(ContactModel); } }
 class MsgCollectionImpl extends Collection {
   constructor() { super(MsgModel); }
   processMultipleMessages() { return notPlayed("WAWebMsgCollection", "MsgCollection.processMultipleMessages")(); }
 }
-// What the page's own menus ask for. It is told to a part of the page that is not there: nothing comes of it.
+// The commands of the page's menus. They trigger events for a part of the page that does not exist here, so nothing
+// happens.
 class CmdImpl extends Emitter {
   archiveChat(chat, archive, showToast = true) { this.trigger("archive_chat", { archive, chat, showToast }); }
   pinChat(chat, pin) { this.trigger("pin_chat", chat, pin); }

@@ -1,5 +1,5 @@
-// Module loader with the semantics clients depend on: lazy factories, default-export rule, guarded requires,
-// unknown names swallowed and reported to the makers of the page.
+// The module loader, with the semantics that clients depend on: lazy factories, the rule for default exports, guarded
+// requires, and unknown names that are only reported to the page's makers.
 (function (global) {
   "use strict";
   const FACTORY_ARGS = 32, ESM_DEFAULT = 64;
@@ -30,7 +30,7 @@
     return null;
   }
 
-  // The record of a module, run if need be; null when it cannot be had.
+  // The record of a module, which is run if needed; null when it cannot be loaded.
   function load(name) {
     const record = modules[name];
     if (!record || !record.factory && !record.done) return fail(name);
@@ -59,7 +59,7 @@
     if (!record) return undefined;
     return record.special & ESM_DEFAULT && record.exports && record.exports.default !== undefined ? record.exports.default : record.exports;
   }
-  // Nothing but a help for those who debug: builds may lose it or give its records another form.
+  // This is only a debugging aid: builds may lack it or give its records another form.
   function debug() {
     const kind = JSON.parse(document.getElementById("site-data").textContent).moduleMap;
     if (kind === "none") return fail("__debug");

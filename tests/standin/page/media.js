@@ -1,7 +1,8 @@
-// Received media: fetched from the media host by path, held to its hashes, decrypted. The phone that sent it encrypts (a test does).
+// Received media: fetched from the media host by path, checked against its hashes, and decrypted. A test encrypts it,
+// in place of the sender's phone.
 const MEDIA_FIELDS = ["directPath", "deprecatedMms3Url", "mediaKey", "mediaKeyTimestamp", "filehash", "encFilehash", "width", "height", "duration", "isViewOnce", "isGif", "pageCount"];
 const MEDIA_KEYS = { image: "Image", sticker: "Image", video: "Video", gif: "Video", ptv: "Video", audio: "Audio", ptt: "Audio", document: "Document" };
-// What the page fetches without being asked.
+// The types that the page fetches by itself.
 const FETCHED = ["image", "gif", "audio", "ptt"];
 const MAC = 10;
 
@@ -33,7 +34,7 @@ const media = {
     this.cache.set(filehash, plain);
     return plain;
   },
-  // What the host may have only for now is asked for again after 1, 2 and 4 s.
+  // Temporary failures of the host are retried after 1, 2 and 4 s.
   async get(directPath) {
     for (let wait = 1000; ; wait *= 2) {
       const failed = await fetch(`/mms${directPath}`).then((answer) => (answer.ok ? answer.arrayBuffer() : answer.text().then((text) => ({ status: answer.status, text }))), (error) => ({ text: String(error) }));
@@ -57,7 +58,8 @@ const media = {
     const newest = () => ({ directPath: data.directPath || msg.directPath, mediaKey: msg.mediaKey, encFilehash: msg.encFilehash });
     return data && { filehash: msg.filehash, type: msg.type, size: msg.size, entries: { getDownloadEntry: newest } };
   },
-  // Resolves to nothing, whatever came of it: the stage says. What the host has no more the phone is asked for, without a limit.
+  // Resolves to undefined in any case; the stage shows the result. A file that the host no longer has is requested from
+  // the phone, without a time limit.
   async resolve(msg, { isUserInitiated, rmrReason, ...rest }) {
     const data = this.dataOf(msg);
     if (!data || data.mediaStage === "RESOLVED" || rest.downloadEvenIfExpensive === false) return;
@@ -75,7 +77,7 @@ const media = {
     }
   },
   retries: new Map(),
-  // The phone's answer: a new path, or that it has no such file. The message keeps its old path.
+  // The phone's answer: a new path, or none when it has no such file. The message keeps its old path.
   async retried({ id, directPath }) {
     const retry = this.retries.get(id);
     if (!retry) return;

@@ -1,4 +1,4 @@
-// Messages: collections, sending with its durable queue, acks, inbound.
+// Messages: collections, sending with its stored queue, acks, and inbound messages.
 const Chats = new ChatCollectionImpl();
 const Msgs = new MsgCollectionImpl();
 const lidByPn = new Map(), pnByLid = new Map();
@@ -24,7 +24,7 @@ function makeMsg(data, session = {}) {
   msg.resend = () => outbox.resend(msg);
   return msg;
 }
-// What belongs to a message of some kind: kept as it is, or as wids.
+// The fields of messages that are stored unchanged, and those that are stored as wids or keys.
 const FIELDS = [
   "type", "subtype", "body", "t", "ack", "notifyName", "quotedMsg", "quotedStanzaID", "title", "description", "canonicalUrl", "matchedText", "richPreviewType",
   "lat", "lng", "loc", "vcardFormattedName", "pollName", "pollOptions", "pollSelectableOptionsCount", "mimetype", "filename", "size", "caption", ...MEDIA_FIELDS,
@@ -39,7 +39,7 @@ function row(msg) {
   if (msg.mentionedJidList) out.mentionedJidList = eachOf(msg.mentionedJidList, oddOr(String));
   return out;
 }
-// What a sender's program has made of it is stored as it is.
+// Malformed values of a sender's program are stored unchanged.
 const eachOf = (list, make) => (Array.isArray(list) ? list.map(make) : list);
 const oddOr = (make) => (value) => { try { return make(value); } catch { return value; } };
 function fromRow(r) {
@@ -50,7 +50,7 @@ function fromRow(r) {
   if (r.mentionedJidList) out.mentionedJidList = eachOf(r.mentionedJidList, oddOr(createWid));
   return out;
 }
-// Rows as they lie in the table: ids are texts, and what a message says is sealed.
+// Raw rows of the table: ids are strings, and the content of a message is encrypted.
 const SEALED = new Set(["keyId", "chat", "fromMe", "participant", "body", "caption", "title", "description", "lat", "lng", "loc", "quotedMsg", "pollName"]);
 function raw(r) {
   const out = Object.fromEntries(Object.entries(r).filter(([name]) => !SEALED.has(name)));
@@ -63,7 +63,7 @@ async function rawRows(ids, chat) {
 async function rawRowsWhere([index], value) {
   return (await db.all("model-storage", "message")).filter((r) => r[index] === value).map(raw);
 }
-// Takes texts: a key is no valid key of IndexedDB.
+// Takes strings: a MsgKey is not a valid key of IndexedDB.
 async function getMessagesById(keys) {
   if (keys.some((key) => typeof key !== "string")) throw new DOMException("Failed to execute 'get' on 'IDBObjectStore': The parameter is not a valid key.", "DataError");
   const found = [];
@@ -99,7 +99,7 @@ async function findOrCreateChat(asked) {
   systemMessage(chat, "e2e_notification");
   return { chat, created: true };
 }
-// What goes over the wire beside the body: the context of a message, and what its kind has of its own.
+// The part of a stanza besides the body: the context of a message, and the fields of its type.
 function context(msg) {
   const mentions = msg.mentionedJidList?.map((wid) => wid.toJid().replace("@s.whatsapp.net", "@c.us"));
   const quoted = msg.quotedStanzaID && { id: msg.quotedStanzaID, participant: String(msg.quotedParticipant), body: msg.quotedMsg.body };
@@ -114,7 +114,7 @@ function payload(msg) {
   }
 }
 
-// Not chat traffic, though it looks new: every new chat begins with it.
+// A notice that looks like a new message: every new chat begins with one.
 function systemMessage(chat, type) {
   const id = new MsgKey({ fromMe: false, remote: chat.id, id: localId() });
   const msg = makeMsg({ id, from: chat.id, to: prefs.mePn(), type, body: null, t: now(), ack: undefined, isNewMsg: type === "e2e_notification" });
@@ -141,22 +141,22 @@ const outbox = {
     if (!(data.id instanceof MsgKey)) throw new TypeError("msg.id is not a MsgKey");
     if (await storedMsg(String(data.id))) throw new DuplicateMessageError();
     const msg = makeMsg({ ...data, ack: 0 });
-    // Told before it is stored: a failure in between leaves it in the collection.
+    // The event comes before the row is stored: a failure in between leaves the message in the collection.
     chat.msgs.add(msg);
     Msgs.add(msg);
     await db.put("model-storage", "message", row(msg));
     return msg;
   },
-  // One chat is one queue: a send that hangs holds up those behind it.
+  // Each chat is one queue: a send that hangs holds up the later ones.
   transmit(chat, msg) {
     const mine = (chat.sendQueue || Promise.resolve()).then(() => this.record(chat, msg));
     chat.sendQueue = mine.catch(() => {});
     return mine;
   },
-  // The page throws the server's code away: what is left of it is ERROR_UNKNOWN, and for 475 a name.
+  // The page discards the server's code: only ERROR_UNKNOWN remains, and for 475 a name.
   async record(chat, msg) {
     if (chat.contact.isContactBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
-    // By the module's own name, at the time of the call: clients replace it.
+    // Looked up by the module's name at the time of the call, because clients replace the function.
     const job = site.missing.some((name) => name.startsWith("WAWebSendMsgJob")) ? { encryptAndSendMsg: ({ data }) => this.wire(data) } : window.require("WAWebSendMsgJob");
     const answer = await job.encryptAndSendMsg({ type: 0, data: msg });
     if (answer.error) {
@@ -180,7 +180,7 @@ const outbox = {
     const pn = msg.id.remote.isLid() ? pnByLid.get(String(msg.id.remote)) : undefined;
     comms.send({ type: "msg", id: msg.id.id, to: String(msg.id.remote), pn: pn && String(pn), kind: msg.type, body: msg.body, ...context(msg), ...payload(msg) });
   },
-  // An ack that was lost with the socket: the same stanza goes out again.
+  // When an ack was lost with the socket, the same stanza is sent again.
   resume() { for (const { msg } of this.pending.values()) this.stanza(msg); },
   acked({ id, error, t }) {
     const entry = this.pending.get(id);
@@ -196,7 +196,7 @@ const outbox = {
 };
 
 const receipts = {
-  // By way of the module's export: a client that has put its own function there is called.
+  // Calls the module's export, so that a client's replacement is called.
   take({ from, ids, level }) {
     const receipt = { stanzaId: ids[0], from: createWid(from), ack: level, ackString: level === 3 ? "read" : null, type: "simple", externalIds: ids, participant: null, recipient: null, ts: now(), offline: null };
     const kind = receipt.from.isGroup() ? ["WAWebHandleGroupChatReceipt", "handleGroupSimpleReceipt"] : ["WAWebHandleDirectChatReceipt", "handleChatSimpleReceipt"];
@@ -223,7 +223,7 @@ const inbound = {
     learn(frame.pn, frame.lid);
     if (!frame.fromMe) contacts.name(createWid(frame.pn), { pushname: frame.pushname });
     const wid = frame.group ? createWid(frame.group) : createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
-    // Status posts are messages like any other and belong to no chat of the list.
+    // Status posts are ordinary messages, but belong to no chat of the list.
     const status = wid.isStatus();
     let chat = status ? null : Chats.get(wid);
     if (!chat && !status) {
@@ -236,9 +236,9 @@ const inbound = {
     const sender = createWid(prefs.migrated() ? frame.lid || frame.pn : frame.pn || frame.lid);
     const me = prefs.migrated() ? prefs.meLid() : prefs.mePn();
     const key = new MsgKey({ fromMe: !!frame.fromMe, remote: wid, id: frame.id, participant: frame.group && !frame.fromMe ? sender : undefined });
-    if (await storedMsg(String(key))) return void confirm(); // the receipt goes again, no second add
+    if (await storedMsg(String(key))) return void confirm(); // only the receipt is repeated
     const type = frame.ciphertext ? "ciphertext" : frame.kind || "chat";
-    // Everything of the kind's own is decrypted with the body.
+    // The fields of the type are decrypted together with the body.
     const said = { body: ["chat", "vcard"].includes(frame.kind || "chat") ? frame.body : undefined, ...frame.fields };
     if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
     const writer = frame.fromMe ? me : sender;
@@ -247,7 +247,7 @@ const inbound = {
       t: frame.t || now(), ack: 1, notifyName: frame.pushname, quotedStanzaID: frame.quoted || undefined, isNewMsg: true, ...(frame.ciphertext ? {} : said),
     });
     await db.put("model-storage", "message", row(msg));
-    // Whether or not anybody listens: what is stored is confirmed and not sent again.
+    // A stored message is confirmed and not sent again, whether or not anybody listens.
     confirm();
     chat?.msgs.add(msg);
     Msgs.add(msg);
@@ -256,8 +256,8 @@ const inbound = {
   },
 };
 
-// After a restart the last messages of each chat are in memory, and some more a moment later; what never got an ack is
-// flagged and not sent by itself.
+// After a restart the last messages of each chat are in memory, and some more a moment later. A message without an ack
+// is flagged and not sent again by itself.
 const AT_START = 2;
 const MORE_AFTER = 1;
 async function restore() {
@@ -271,7 +271,7 @@ async function restore() {
     setTimeout(() => chat.msgs.add(Msgs.add(own.slice(-AT_START - MORE_AFTER, -AT_START).map(restored)), { add: "before" }), 300);
   }
 }
-// A page of what is before the oldest loaded message of a chat; undefined once there is nothing more.
+// Loads the messages before the oldest loaded one of a chat; undefined when there are no more.
 async function loadEarlierMsgs({ chat }) {
   if (chat.noEarlierMsgs) return undefined;
   const oldest = chat.msgs.getModelsArray()[0];
@@ -283,13 +283,13 @@ async function loadEarlierMsgs({ chat }) {
 }
 const EARLIER = 50;
 
-// What a phone does to messages that are there.
+// Revocations and edits made on the phone.
 const amendments = {
   async target({ id }) {
     const [row_] = await db.by("model-storage", "message", "keyId", id);
     return row_ && { row: row_, model: Msgs.get(row_.id) };
   },
-  // The row goes over to the id of the revocation; events without a model are among those that tell of it.
+  // The row takes the id of the revocation; some of the events have no model.
   async revoke({ id, by }) {
     const found = await this.target({ id });
     if (!found) return;
@@ -307,7 +307,7 @@ const amendments = {
     model.set(change);
     Msgs.trigger("change:msgKey");
   },
-  // An edit takes the ack back to 0, for good when it was made on the phone.
+  // An edit resets the ack to 0, which is permanent when it was made on the phone.
   async edit({ id, by, body }) {
     const found = await this.target({ id });
     if (!found) return;
@@ -320,8 +320,8 @@ const amendments = {
   },
 };
 
-// The lock on writing to people one has no chat with: kept with its end, asked for at every start, and taken away by
-// nothing but the server's word.
+// The lock on writing to new people: it is stored with its end, requested at every start, and removed only by the
+// server.
 const timelock = {
   KEY: "WAReachoutTimelockState",
   isLocked() { return userPrefsIdb.get(this.KEY) != null; },

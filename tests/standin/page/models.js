@@ -1,4 +1,5 @@
-// Models and collections: change events per property, several names in one string, members re-emitted.
+// Models and collections: change events per property, several event names in one string, and collections that re-emit
+// the events of their members.
 class Emitter {
   #handlers = new Map();
   on(names, fn, context) {
@@ -29,7 +30,7 @@ class Emitter {
 }
 
 class Model extends Emitter {
-  // `props` are stored and serialised; `session` is only of this page life.
+  // `props` are stored and serialised; `session` exists only until the page is reloaded.
   constructor(props, session = {}) {
     super();
     const values = { ...props, ...session };
@@ -79,7 +80,7 @@ class Collection extends Emitter {
   get(id) { return id === undefined || id === null ? undefined : this.#byId.get(String(id)); }
   add(models, options = {}) {
     const list = Array.isArray(models) ? models : [models];
-    let front = 0; // what is earlier comes before what is there, in its own order
+    let front = 0; // earlier models are put before the existing ones, in their own order
     const stored = list.map((model) => {
       const known = this.get(model.id);
       if (known) return known;
@@ -100,13 +101,13 @@ class Collection extends Emitter {
     this.trigger("remove", model, this, {});
     return model;
   }
-  // The model's id has changed.
+  // Updates the index after a model's id has changed.
   rekey(before, model) {
     if (this.#byId.get(before) !== model) return;
     this.#byId.delete(before);
     this.#byId.set(String(model.id), model);
   }
-  // The live array: it changes under whoever keeps it.
+  // Returns the live array, which changes with the collection.
   getModelsArray() { return this.#models; }
   get _models() { return this.#models; }
   get length() { return this.#models.length; }

@@ -1,6 +1,6 @@
-// A passkey at linking ("Shortcake"), and the checkpoint that asks a linked account for one. The page's side as the real
-// page has it: stages, events, clocks, caches and what a failure drops. The key exchange with the phone is left out; the
-// assertion is real and the server verifies it. The modules arrive late, as those of a lazily loaded screen do.
+// Passkeys at linking ("Shortcake"), and the checkpoint that asks a linked account for one. Stages, events, time
+// limits, caches and the effect of a failure are those of the real page. The key exchange with the phone is left out;
+// the assertion is real and the server verifies it. The modules arrive late, as those of a lazily loaded screen do.
 const SHORTCAKE_STEP = 120000;
 const SHORTCAKE_CHUNK = 150;
 const b64url = (buffer) => b64(buffer).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
@@ -9,8 +9,8 @@ const unb64url = (text) => unb64(text.replace(/-/g, "+").replace(/_/g, "/"));
 const passkey = {
   stage: "NotStarted",
   options: null, // {text, until}
-  handoff: null, // {secret, until}: says that the browser with the passkey is the one whose QR or code the phone has
-  secret: null, // the adv secret that belongs to this ceremony: another one in its place, and linking fails
+  handoff: null, // {secret, until}: proves that the browser with the passkey is the one whose QR or code the phone has
+  secret: null, // the adv secret of this ceremony; linking fails when another one has replaced it
   skip: false,
   code: null,
   timer: undefined,
@@ -40,7 +40,7 @@ const passkey = {
     const now = Date.now();
     this.rules = frame;
     this.options = frame.options && { text: frame.options, until: now + frame.optionsTtl };
-    // A second request finds the secret of the first one, which no phone has seen.
+    // At a second request the current secret is that of the first one, which no phone has seen.
     this.handoff = prefs.advSecret && prefs.advSecret !== this.secret ? { secret: prefs.advSecret, until: now + frame.handoffTtl } : null;
     prefs.newAdvSecret();
     this.secret = prefs.advSecret;
@@ -122,7 +122,7 @@ const passkey = {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fail("timeout", new Error(`timeout in ${this.stage}`)), SHORTCAKE_STEP * site.clock);
   },
-  // What a second try needs anew is dropped: the options and the hand-off key.
+  // Drops what a second attempt must request again: the options and the hand-off key.
   end() {
     clearTimeout(this.timer);
     Object.assign(this, { stage: "NotStarted", options: null, handoff: null, skip: false, code: null });
@@ -150,7 +150,7 @@ const ShortcakeApi = {
   getVerificationCode: () => passkey.code,
 };
 
-// The passkey screen, over whatever is below it.
+// The passkey screen, which covers the page.
 const passkeyScreen = {
   show(card, ...content) {
     this.close();
@@ -181,7 +181,7 @@ const passkeyScreen = {
   close() { document.getElementById("shortcake")?.remove(); },
 };
 
-// A dialog that blocks a linked page until the passkey was shown. Its other button ends the login.
+// A dialog that blocks a linked page until the passkey was used. Its other button ends the login.
 const checkpoint = {
   open(challenge) {
     provide("WAWebIntegrityChallengeUtils", { performPasskeyAssertion: (text) => this.assert(text) });

@@ -1,4 +1,4 @@
-// What survives a restart: Local Storage and IndexedDB, split as the real page splits it. One without the other is no login.
+// The data that survives a restart: Local Storage and IndexedDB, divided as on the real page. A login needs both.
 const DATABASES = { "wawc_db_enc": ["keys"], "signal-storage": ["meta"], "model-storage": ["message", "chat", "lid-pn", "contact"], "wawc": ["user"] };
 
 const db = {
@@ -96,7 +96,7 @@ const prefs = {
   },
 };
 
-// Preferences in IndexedDB: read from memory, so that a question is answered at once.
+// Preferences in IndexedDB, with a copy in memory so that they can be read synchronously.
 const userPrefsIdb = {
   values: new Map(),
   async open() { for (const row of await db.all("wawc", "user")) this.values.set(row.id, row.value); },

@@ -1,5 +1,5 @@
-// Names that the real page has and clients take at their start, for what is not played here. Each is a function that
-// says so when it is called, and tells the page's makers: nobody is to take its silence for a success.
+// Names that the real page has and clients read at their start, but that are not implemented here. Each is a function
+// that throws when it is called and reports that to the page's makers, so that a call cannot pass for a success.
 const NOT_PLAYED = {
   WAComms: "sendSmaxStanza stopComms startHandlingRequests",
   WADeprecatedSendIq: "deprecatedSendIq deprecatedCastStanza",
@@ -172,7 +172,7 @@ function notPlayed(module, name) {
     throw error;
   };
 }
-// What another part plays of a module stays as it is.
+// Exports that another part has provided stay unchanged.
 function surfaceModules() {
   for (const [module, names] of Object.entries(NOT_PLAYED)) provide(module, Object.fromEntries(names.split(" ").map((name) => [name, notPlayed(module, name)])));
 }

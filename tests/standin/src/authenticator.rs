@@ -1,5 +1,4 @@
-//! A user's browser with a passkey, played by a test: it signs for whatever origin it is told, as
-//! no real browser does.
+//! A simulated authenticator with one passkey. Unlike a real browser, it signs for any origin.
 
 use anyhow::{Context, Result};
 use base64::{
@@ -29,14 +28,14 @@ impl std::fmt::Debug for Authenticator {
     }
 }
 
-/// What an assertion says of itself.
+/// The properties of an assertion that a test can choose.
 #[derive(Debug, Clone)]
 pub struct Circumstances {
-    /// The page that asked.
+    /// The origin of the page that asked.
     pub origin: String,
     /// The relying party whose passkey signs.
     pub rp_id: String,
-    /// UP is 1, UV is 4.
+    /// The authenticator flags: UP (user present) is 1, UV (user verified) is 4.
     pub flags: u8,
     /// The result of the prf extension.
     pub prf: Option<Vec<u8>>,
@@ -54,10 +53,10 @@ impl Default for Circumstances {
 }
 
 impl Authenticator {
-    /// A fresh passkey.
+    /// Makes a new passkey.
     ///
     /// # Errors
-    /// When 32 random bytes are no private key, which happens once in 2^32 calls.
+    /// When 32 random bytes are not a private key, which happens once in 2^32 calls.
     pub fn new() -> Result<Self> {
         let secret =
             SecretKey::from_slice(&rand::random::<[u8; 32]>()).context("no private key")?;
@@ -68,7 +67,7 @@ impl Authenticator {
         })
     }
 
-    /// Its public half, as the stand-in's settings take it.
+    /// The public half of the passkey, for the stand-in's settings.
     #[must_use]
     pub fn credential(&self) -> Credential {
         Credential {
@@ -77,8 +76,8 @@ impl Authenticator {
         }
     }
 
-    /// Its id, and its private key as PKCS#8, both in standard base64: what a browser's virtual
-    /// authenticator takes.
+    /// The passkey's id and its private key as PKCS#8, both in standard base64, for a browser's
+    /// virtual authenticator.
     ///
     /// # Errors
     /// When the key cannot be encoded.

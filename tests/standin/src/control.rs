@@ -1,4 +1,4 @@
-//! The control API: what phones, senders and networks do.
+//! The control API: actions of phones, senders and networks.
 
 use std::sync::Arc;
 
@@ -138,7 +138,8 @@ async fn qr_png(State(world): State<Arc<World>>) -> Response {
     }
 }
 
-/// Black and white, eight pixels a module, with the quiet zone a scanner needs.
+/// Draws a QR code as PNG: black and white, eight pixels per module, with the quiet zone that a
+/// scanner needs.
 fn picture(text: &str) -> anyhow::Result<Vec<u8>> {
     const SCALE: usize = 8;
     const QUIET: usize = 4;

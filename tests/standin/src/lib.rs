@@ -1,9 +1,9 @@
 //! A stand-in for web.whatsapp.com: a server and a page that behave to a client as the real ones
 //! do.
 //!
-//! It knows nothing of the gateway. Everything a person or a network would do to WhatsApp is done
-//! through its control API (`/_control/…`, see the README); unmodified third-party clients run on
-//! it.
+//! It does not depend on the gateway. What people and networks do to WhatsApp is done through its
+//! control API (`/_control/…`, see the README) or the methods of [`Standin`]; unmodified
+//! third-party clients run on it.
 
 mod authenticator;
 mod control;
@@ -31,7 +31,7 @@ use tls::Front;
 use world::World;
 pub use world::{Account, Inbound, Received, View};
 
-/// A running stand-in; it ends when this is dropped.
+/// A running stand-in; it stops listening when the value is dropped.
 #[derive(Debug)]
 pub struct Standin {
     world: Arc<World>,
@@ -40,19 +40,19 @@ pub struct Standin {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Where to listen; 0 picks a free port.
+/// Where to listen and how to behave; port 0 picks a free one.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Plain HTTP.
+    /// The port of plain HTTP.
     pub port: u16,
-    /// HTTPS with a self-signed certificate for web.whatsapp.com; none: not offered.
+    /// The port of HTTPS with a self-signed certificate for web.whatsapp.com; `None`: not offered.
     pub tls_port: Option<u16>,
-    /// How it behaves from the start.
+    /// The settings from the start.
     pub settings: Settings,
 }
 
 impl Standin {
-    /// Starts it on loopback.
+    /// Starts a stand-in on the loopback address.
     ///
     /// # Errors
     /// When a port is taken or the certificate cannot be made.
@@ -66,10 +66,10 @@ impl Standin {
             .merge(socket::router(&world))
             .merge(control::router(&world))
             .merge(media::router(&world));
-        // Small frames both ways: held back for one another they would take 40 ms.
+        // Frames are small: with Nagle's algorithm they would be delayed by 40 ms.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut tasks = vec![tokio::spawn(async move {
-            // Ends only with the task.
+            // The server runs until the task is aborted.
             let _ = axum::serve(listener, router).await;
         })];
         let mut tls = None;
@@ -86,49 +86,49 @@ impl Standin {
         })
     }
 
-    /// Where the page is.
+    /// The address of the page.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Port of the HTTPS front.
+    /// The port of the HTTPS front.
     #[must_use]
     pub fn tls_port(&self) -> Option<u16> {
         self.tls.as_ref().map(|front| front.address.port())
     }
 
-    /// SHA-256 of the public key of the front's certificate, as
-    /// `--ignore-certificate-errors-spki-list` wants it: a browser so started has a page without
-    /// certificate errors, which is what it lets use passkeys.
+    /// SHA-256 of the public key of the front's certificate, for Chromium's switch
+    /// `--ignore-certificate-errors-spki-list`. With it the page has no certificate errors, which
+    /// Chromium requires for passkeys.
     #[must_use]
     pub fn tls_key(&self) -> Option<&str> {
         self.tls.as_ref().map(|front| front.key.as_str())
     }
 
-    /// The server asks the page that waits for a passkey once more, with another challenge.
+    /// Asks the page that waits for a passkey again, with another challenge.
     ///
     /// # Errors
-    /// When none is awaited.
+    /// When no page waits for a passkey.
     pub fn ask_passkey_again(&self) -> Result<()> {
         self.world.ask_passkey_again()
     }
 
-    /// Asks every page that is online for the passkey of its account.
+    /// Asks every page that is online for its account's passkey.
     pub fn checkpoint(&self) {
         self.world.checkpoint();
     }
 
-    /// What is going on.
+    /// The current state.
     #[must_use]
     pub fn view(&self) -> View {
         self.world.view()
     }
 
-    /// Waits until something is so.
+    /// Waits until the state meets a condition.
     ///
     /// # Errors
-    /// When it is not within `limit`; the error shows what was so instead.
+    /// When the condition is not met within `limit`; the error shows the state.
     pub async fn wait_for(
         &self,
         what: &str,
@@ -138,7 +138,7 @@ impl Standin {
         self.world.wait_for(what, limit, condition).await
     }
 
-    /// A phone scans this QR, or the newest one that is shown.
+    /// Lets a phone scan this QR, or the newest one that is shown.
     ///
     /// # Errors
     /// When the QR is not valid now or the page refuses the pairing.
@@ -146,7 +146,7 @@ impl Standin {
         self.world.scan(qr, account).await
     }
 
-    /// The owner of the account types a code on the phone; dashes and case make no difference.
+    /// Lets the owner of the account type a code on the phone; dashes and case make no difference.
     ///
     /// # Errors
     /// When no page has a code for that number, or the code is not the one the page shows.
@@ -154,15 +154,15 @@ impl Standin {
         self.world.enter_code(code, account).await
     }
 
-    /// Somebody writes to the account.
+    /// Sends a message to an account; returns its id.
     ///
     /// # Errors
-    /// When no such account is linked.
+    /// When the account is not linked.
     pub fn inbound(&self, message: Inbound) -> Result<String> {
         self.world.inbound(message)
     }
 
-    /// Changes how it behaves.
+    /// Changes settings; a patch with an unknown key is reported on standard error and ignored.
     pub fn set(&self, patch: SettingsPatch) {
         self.world.patch(patch);
     }
@@ -172,12 +172,12 @@ impl Standin {
         self.world.network(online);
     }
 
-    /// Sends one frame of the page's protocol to the account's pages, e.g. a stream error.
+    /// Sends one frame of the page's protocol, e.g. a stream error, to the account's pages.
     pub fn push(&self, account: Option<&str>, frame: serde_json::Value) {
         self.world.push(account, &frame);
     }
 
-    /// The phone removes the linked device.
+    /// Removes the linked device, as the phone does.
     pub fn remove_device(&self, account: Option<&str>) {
         self.world.remove_device(account);
     }

@@ -1,4 +1,4 @@
-//! How a device is linked: a phone scans a QR, or its owner types the code that the page shows.
+//! Linking a device: a phone scans a QR, or its owner types the code that the page shows.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Account, Device, State, View, World, lid_of, plain};
 
-/// How long the page's hello is remembered, times `clock`.
+/// How long a code is valid, multiplied by the setting `clock`.
 const HELLO_LIFE: Duration = Duration::from_secs(180);
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -16,15 +16,15 @@ const ANSWER: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LinkCode {
-    /// Digits.
+    /// The phone number, as digits.
     pub phone: String,
-    /// Eight letters and digits.
+    /// The code: eight letters and digits.
     pub code: String,
     /// Whether the phone was told to show a notification.
     pub push: bool,
 }
 
-/// What a page has said hello with.
+/// A code that a page has registered.
 #[derive(Debug)]
 pub(crate) struct Hello {
     connection: u64,
@@ -48,14 +48,14 @@ impl State {
 }
 
 impl World {
-    /// What a page shows is known here a moment after it is shown: a scan waits for that moment.
+    /// Waits until the server knows the QR, which is a moment after the page shows it.
     async fn shown(&self, qr: Option<&str>) {
         let known = |view: &View| {
             qr.map_or(!view.qrs.is_empty(), |text| {
                 view.qrs.iter().any(|shown| shown == plain(text))
             })
         };
-        // When it never comes, the scan says so.
+        // When it does not come, the scan fails with the reason.
         let _ = self.wait_for("the QR", Duration::from_secs(1), known).await;
     }
 
@@ -84,7 +84,7 @@ impl World {
         self.pair(id, &adv, account).await
     }
 
-    /// The page has made a code for a phone; the answer to it.
+    /// Registers a code that a page has made for a phone; returns the answer to the page.
     pub(crate) fn companion_hello(&self, id: u64, frame: &Value) -> Value {
         let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
         self.change(|state| {
@@ -94,7 +94,7 @@ impl World {
             }
             let reference = format!("alt-{:016x}", rand::random::<u64>());
             state.forget_hellos(id);
-            // The secret of the QR on show went with the page's initialisation.
+            // The page's initialisation has discarded the secret of the QR on show.
             if let Some(connection) = state.connections.get_mut(&id) {
                 connection.qr = None;
             }
@@ -114,12 +114,12 @@ impl World {
         })
     }
 
-    /// The page's answer to a phone: the secret that both know now, or why not.
+    /// Records the page's answer to a phone: the shared secret, or the reason of a refusal.
     pub(crate) fn companion_finish(&self, id: u64, answer: Result<String, String>) {
         self.change(|state| state.finished.insert(id, answer));
     }
 
-    /// The owner of `account` types a code on the phone.
+    /// Lets the owner of `account` type a code on the phone.
     pub(crate) async fn enter_code(&self, code: &str, account: Account) -> Result<()> {
         let typed: String = code
             .chars()
@@ -127,7 +127,7 @@ impl World {
             .map(|c| c.to_ascii_uppercase())
             .collect();
         let known = |view: &View| view.codes.iter().any(|shown| shown.phone == account.pn);
-        // When it never comes, the next line says so.
+        // When it does not come, the next statement fails with the reason.
         let _ = self
             .wait_for("the code", Duration::from_secs(1), known)
             .await;
@@ -154,7 +154,8 @@ impl World {
         }
     }
 
-    /// Links the page with the account, if the page agrees that the secret is the one it has.
+    /// Links the page with the account if the page confirms the secret, or asks for a passkey
+    /// first.
     async fn pair(&self, id: u64, adv: &str, account: Account) -> Result<()> {
         if self.wants_passkey(id, adv, &account)? {
             Ok(())
@@ -188,7 +189,7 @@ impl World {
         }
     }
 
-    /// Waits for what a page says.
+    /// Waits for the answer of a page.
     async fn answer<T>(
         &self,
         take: impl Fn(&mut State) -> Option<Result<T, String>>,
@@ -199,7 +200,7 @@ impl World {
                 if let Some(answer) = take(&mut self.lock()) {
                     return answer;
                 }
-                // The sender lives as long as self.
+                // This cannot fail: the sender lives as long as `self`.
                 let _ = bell.changed().await;
             }
         });

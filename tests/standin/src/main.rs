@@ -1,10 +1,10 @@
-//! Runs the stand-in alone, for any client.
+//! Runs the stand-in as a program, for any client.
 
 use clap::Parser;
 use serde_json::json;
 use wharf_standin::{Options, Settings, Standin};
 
-/// A stand-in for web.whatsapp.com. Its control API is described in tests/standin/README.md.
+/// Runs a stand-in for web.whatsapp.com. Its control API is described in tests/standin/README.md.
 #[derive(Debug, Parser)]
 struct Args {
     /// Port of the page; 0 picks a free one.

@@ -1,4 +1,4 @@
-//! The media host: what a phone has uploaded, as it was encrypted there, by path.
+//! The media host: serves the encrypted files that a phone has uploaded, by path.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The page's files. `app.js` is one closure of several files, so that nothing of it leaks into the
-//! page's globals.
+//! Serves the page's files. `app.js` is one closure of several files, so that its names do not
+//! become globals of the page.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -65,7 +65,7 @@ async fn index(State(world): State<Arc<World>>) -> Response {
         "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
         "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "storageFails": settings.storage_failures > 0,
     });
-    // As on the real page: no script of it calls another server by itself.
+    // As on the real page, whose scripts cannot call other servers.
     let policy = [(
         header::CONTENT_SECURITY_POLICY,
         "connect-src 'self' data: blob:",
@@ -99,7 +99,7 @@ fn script(text: String) -> Response {
         .into_response()
 }
 
-/// What the real page's error reporting would get.
+/// Records what the page reports, as the real page's error reporting would receive it.
 async fn report(State(world): State<Arc<World>>, body: String) -> StatusCode {
     world.change(|state| state.reports.push(body));
     StatusCode::NO_CONTENT

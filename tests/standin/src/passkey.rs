@@ -1,8 +1,8 @@
-//! Passkeys at linking and at a checkpoint: what the server asks, verifies and passes on, and what
-//! the phone does.
+//! Passkeys at linking and at checkpoints: the requests and checks of the server, and the phone's
+//! part.
 //!
-//! Signatures are real: the settings name the public keys of credentials, whoever holds the private
-//! one is the user.
+//! Signatures are real: the settings have the public keys of the credentials, and a test holds the
+//! private ones.
 
 mod settings;
 
@@ -24,27 +24,27 @@ const ORIGIN: &str = "https://web.whatsapp.com";
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 4;
 
-/// What can be seen of it from outside.
+/// The visible state of passkeys.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PasskeyView {
-    /// Codes that phones show now, to be compared with the page's.
+    /// The codes that phones show now, to be compared with the page's.
     pub codes: Vec<String>,
     /// Why assertions were refused, in order.
     pub refused: Vec<String>,
     /// Assertions that were accepted at linking.
     pub accepted: u32,
-    /// What the page got of its browser, each time: what `String` says of it, and whether it is an
-    /// instance of its interfaces.
+    /// How each credential looked to the page: its `String`, whether it is an instance of the
+    /// WebAuthn interfaces, and whether `navigator.credentials` has a `get` of its own.
     pub looks: Vec<String>,
-    /// What became of questions for a credential of another kind (frame `ask-credential`): its
-    /// type, null, or an error's name.
+    /// The answers to requests for a credential of another kind (frame `ask-credential`): its type,
+    /// null, or an error's name.
     pub others: Vec<String>,
-    /// The prf output of each checkpoint that was passed; null: there was none.
+    /// The prf output of each passed checkpoint; null when there was none.
     pub checkpoints: Vec<Option<String>>,
 }
 
-/// The server's memory of it.
+/// The server's state of passkeys.
 #[derive(Debug, Default)]
 pub(crate) struct Passkeys {
     ceremonies: HashMap<u64, Ceremony>,
@@ -58,7 +58,7 @@ pub(crate) struct Passkeys {
 #[derive(Debug)]
 struct Ceremony {
     account: Account,
-    /// The secret that the phone has scanned or agreed on: the proof of the hand-off.
+    /// The secret that the phone has scanned or agreed on, which proves the hand-off.
     scanned: String,
     challenge: Option<(String, std::time::Instant)>,
     reference: Option<String>,
@@ -90,7 +90,7 @@ fn fresh() -> String {
     BASE64URL.encode(rand::random::<[u8; 32]>())
 }
 
-/// The options as they were seen.
+/// The options of a request, as the real server sends them.
 fn options(challenge: &str, settings: &PasskeySettings) -> String {
     json!({
         "challenge": challenge, "timeout": settings.timeout, "rpId": RP_ID, "allowCredentials": [], "userVerification": "required",
@@ -126,7 +126,8 @@ fn request(state: &mut State, id: u64) -> Result<()> {
 }
 
 impl World {
-    /// Asks for the passkey in place of linking at once. False: none is asked for.
+    /// Asks for the passkey instead of linking at once; returns false when the settings do not ask
+    /// for one.
     pub(crate) fn wants_passkey(&self, id: u64, adv: &str, account: &Account) -> Result<bool> {
         self.change(|state| {
             if state.settings.passkey.ask != Ask::Link {
@@ -144,7 +145,7 @@ impl World {
         })
     }
 
-    /// The server asks once more, with another challenge, whatever the page does.
+    /// Asks the newest waiting page again, with another challenge.
     pub(crate) fn ask_passkey_again(&self) -> Result<()> {
         self.change(|state| {
             let id = state
@@ -158,7 +159,7 @@ impl World {
         })
     }
 
-    /// A checkpoint for every page that is online.
+    /// Sends a checkpoint to every page that is online.
     pub(crate) fn checkpoint(&self) {
         self.change(|state| {
             for connection in state
@@ -171,7 +172,7 @@ impl World {
         });
     }
 
-    /// After each login, where accounts are asked then.
+    /// Sends a checkpoint after a login, when the settings ask for it.
     pub(crate) fn checkpoint_at_login(&self, id: u64) {
         self.change(|state| {
             if state.settings.passkey.ask == Ask::Checkpoint
@@ -186,20 +187,20 @@ impl World {
 fn challenge_online(connection: &mut crate::world::Connection) {
     let challenge = fresh();
     connection.checkpoint = Some(challenge.clone());
-    // Fails when that page is gone.
+    // This fails when the page is gone.
     let _ = connection
         .out
         .send(json!({"type": "integrity-challenge", "challenge": challenge}));
 }
 
-/// Takes a frame of the page that is about passkeys.
+/// Handles a frame of the page about passkeys.
 pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, frame: &Value) {
     let answer = |more: Value| {
         let mut answer = json!({"type": "passkey-answer", "request": frame["request"]});
         if let (Some(answer), Value::Object(more)) = (answer.as_object_mut(), more) {
             answer.extend(more);
         }
-        // Fails when the page is gone.
+        // This fails when the page is gone.
         let _ = out.send(answer);
     };
     match frame["type"].as_str().unwrap_or_default() {
@@ -225,7 +226,7 @@ pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, fr
                     let out = out.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(Duration::from_millis(settings.after_ms)).await;
-                        // Fails when the page is gone.
+                        // This fails when the page is gone.
                         let _ = out.send(json!({"type": "crsc-continuation"}));
                     });
                 }
@@ -271,7 +272,7 @@ pub(crate) fn take(world: &Arc<World>, id: u64, out: &UnboundedSender<Value>, fr
             if let Err(error) = &passed {
                 world.change(|state| state.passkeys.refused.push(error.to_string()));
             }
-            // Fails when the page is gone.
+            // This fails when the page is gone.
             let _ = out.send(json!({"type": "answer", "request": frame["request"], "value": {"success": passed.is_ok()}}));
         }
         _ => {}
@@ -349,7 +350,7 @@ fn passed(state: &mut State, id: u64, response: &Value) -> Result<()> {
     Ok(())
 }
 
-/// As a relying party verifies an assertion.
+/// Verifies an assertion as a relying party does.
 fn verify(
     settings: &PasskeySettings,
     challenge: &str,

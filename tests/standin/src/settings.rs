@@ -1,78 +1,80 @@
-//! How the stand-in behaves.
+//! The settings of the stand-in.
 
 use serde::{Deserialize, Serialize};
 
 use crate::passkey::PasskeySettings;
 
-/// All knobs with their defaults: a fast, healthy WhatsApp.
+/// How the stand-in behaves. The defaults are a fast WhatsApp without faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// `Debug.VERSION`.
+    /// The page's version, `Debug.VERSION`.
     pub version: String,
-    /// Multiplies the page's waits (QR life of 60 s and 20 s, reconnects of 1 s and more).
+    /// Multiplies the page's delays (a QR is valid for 60 s or 20 s, a reconnect comes after 1 s or
+    /// more).
     pub clock: f64,
-    /// From the login to `hasSynced`, in milliseconds.
+    /// The time from the login to `hasSynced`, in milliseconds.
     pub sync_delay: u64,
-    /// From a message to the server's ack, in milliseconds; none: no ack until one is sent by hand.
+    /// The time from a message to the server's ack, in milliseconds; `None`: no ack, unless one is
+    /// pushed.
     pub ack_delay: Option<u64>,
-    /// From the ack to the delivery receipt; none: never.
+    /// The time from the ack to the delivery receipt, in milliseconds; `None`: no receipt.
     pub delivered_delay: Option<u64>,
-    /// From the delivery to the read receipt; none: never.
+    /// The time from the delivery to the read receipt, in milliseconds; `None`: no receipt.
     pub read_delay: Option<u64>,
-    /// The next messages are refused with these codes, one each.
+    /// Codes with which the next messages are refused, one each.
     pub nacks: Vec<u32>,
-    /// The next logins are refused with these codes, one each.
+    /// Codes with which the next logins are refused, one each.
     pub login_failures: Vec<u32>,
-    /// Until when, in seconds since the epoch, the account may write to nobody new; none: it may.
-    /// The page asks for it at each start; what changes in between is told by the frame
-    /// `reachout-timelock`.
+    /// The end of the reach-out time lock in seconds since the epoch: until then the account may
+    /// not write to new people. `None`: there is no lock. The page asks for it at each start; a
+    /// change in between is sent by the frame `reachout-timelock`.
     pub timelock_ends: Option<i64>,
-    /// So many acks are lost: the message arrives, the connection breaks.
+    /// The number of next acks that are lost: the message arrives, but the connection breaks.
     pub lose_acks: u32,
     /// Numbers without an account, besides those that begin with 999.
     pub not_on_whatsapp: Vec<String>,
-    /// Number look-ups fail with this code.
+    /// The code with which look-ups of numbers fail.
     pub lookup_error: Option<u32>,
-    /// What a link preview says, in the page's own field names (`title`, `description`); none:
+    /// The content of link previews, with the page's field names (`title`, `description`); `None`:
     /// there are no previews.
     pub link_preview: Option<serde_json::Value>,
-    /// From the question for a link preview to its answer, in milliseconds.
+    /// The time from the request of a link preview to its answer, in milliseconds.
     pub link_preview_delay: u64,
-    /// Link previews fail with this code.
+    /// The code with which link previews fail.
     pub link_preview_error: Option<u32>,
-    /// A code for a phone number is refused with this error, e.g. `IQErrorRateOverlimit`.
+    /// The error with which a pairing code is refused, e.g. `IQErrorRateOverlimit`.
     pub pairing_error: Option<String>,
     /// When and how passkeys are asked for.
     pub passkey: PasskeySettings,
-    /// Users the account has blocked.
+    /// The users that the account has blocked.
     pub blocked: Vec<String>,
-    /// A change of the block list fails with this code.
+    /// The code with which changes of the block list fail.
     pub block_error: Option<u32>,
-    /// Whether the server acknowledges that a chat was seen; else the page waits for it.
+    /// Whether the server acknowledges that a chat was seen; otherwise the page waits for it.
     pub seen_ack: bool,
-    /// The next downloads from the media host fail with these HTTP statuses, one each.
+    /// HTTP statuses with which the next downloads from the media host fail, one each.
     pub media_failures: Vec<u16>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
     pub missing: Vec<String>,
-    /// The serialised message key has another name, as in newer builds.
+    /// Whether the serialised message key has another name, as in newer builds.
     pub hidden_serialized: bool,
     /// The loader's own map of modules (`require("__debug").modulesMap`): `map` as in builds so
     /// far, `none`, or `other` with records of another form.
     pub module_map: ModuleMap,
-    /// In the next page loads the browser refuses the page its storage.
+    /// The number of next page loads in which the browser refuses the page its storage.
     pub storage_failures: u32,
-    /// HTTP status for the page itself, e.g. 503; none: it is served.
+    /// The HTTP status with which the page is answered, e.g. 503; `None`: it is served.
     pub page_status: Option<u16>,
 }
 
-/// What `require("__debug").modulesMap` is.
+/// The form of `require("__debug").modulesMap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ModuleMap {
     /// Records with dependencies and their position.
     Map,
-    /// There is none.
+    /// The map does not exist.
     None,
     /// Records of another form.
     Other,
@@ -111,14 +113,14 @@ impl Default for Settings {
     }
 }
 
-/// A JSON object with the keys to change; the others stay.
+/// A JSON object with the settings to change; the others stay.
 pub type SettingsPatch = serde_json::Value;
 
 impl Settings {
     /// The settings with the keys of `patch` replaced.
     ///
     /// # Errors
-    /// On an unknown key or a wrong type; nothing is changed then.
+    /// On an unknown key or a wrong type.
     pub fn patched(&self, patch: SettingsPatch) -> Result<Self, serde_json::Error> {
         let mut all = serde_json::to_value(self)?;
         if let (Some(all), serde_json::Value::Object(patch)) = (all.as_object_mut(), patch) {

@@ -1,4 +1,4 @@
-//! The server's end of the page's connection.
+//! The server's side of the page's connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     world::{World, now},
 };
 
-/// Refs in a batch of QR codes.
+/// The number of refs in a batch of QR codes.
 const BATCH: usize = 6;
 
 pub(crate) fn router(world: &Arc<World>) -> Router {
@@ -37,8 +37,8 @@ async fn upgrade(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> 
     upgrade.on_upgrade(move |socket| serve(world, socket))
 }
 
-/// Half a surrogate pair, which a text of Rust cannot hold and one of JavaScript can: somebody's
-/// program has cut an emoji in two. In whatever is said to a page this character stands for it.
+/// Stands for half a surrogate pair in everything that is sent to a page. A JavaScript string can
+/// contain it and a Rust string cannot; programs produce it by cutting an emoji in two.
 pub const HALF_EMOJI: char = '\u{F8FF}';
 
 fn for_a_page(frame: &Value) -> String {
@@ -83,7 +83,7 @@ async fn serve(world: Arc<World>, mut socket: WebSocket) {
 
 impl Page {
     fn send(&self, frame: Value) {
-        // Fails when the page is gone.
+        // This fails when the page is gone.
         let _ = self.out.send(frame);
     }
 
@@ -91,7 +91,7 @@ impl Page {
         let out = self.out.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            // Fails when the page is gone.
+            // This fails when the page is gone.
             let _ = out.send(frame);
         });
     }
@@ -204,7 +204,7 @@ impl Page {
         let delay = world.lock().settings.sync_delay;
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
-            // Each fails only when the page is gone.
+            // Each send fails only when the page is gone.
             let _ = out.send(json!({"type": "synced"}));
             for message in world.online(id) {
                 let _ = out.send(message);

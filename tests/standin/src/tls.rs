@@ -1,5 +1,5 @@
-//! HTTPS for clients whose address is fixed to `https://web.whatsapp.com`: decrypts and passes
-//! every byte on.
+//! HTTPS for clients whose address is fixed to `https://web.whatsapp.com`: decrypts and forwards
+//! every byte.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,7 +21,7 @@ use tokio_rustls::{
     },
 };
 
-/// Where it listens, and the hash of its public key.
+/// The address of the front, and the hash of its public key.
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
@@ -50,7 +50,7 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHa
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that breaks off is no matter.
+                // Errors are ignored: a client may close its connection at any time.
                 let _ = stream.set_nodelay(true);
                 if let (Ok(mut outer), Ok(mut inner)) = (
                     acceptor.accept(stream).await,

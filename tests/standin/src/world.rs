@@ -1,6 +1,6 @@
-//! What is so on the server's side: accounts, linked devices, connections, and what was said.
+//! The server's state: accounts, linked devices, connections, and messages.
 //!
-//! A plain lock around plain data; whoever changes it rings a bell that waiting tests hear.
+//! It is plain data behind a lock; each change notifies the tasks that wait for a condition.
 
 mod messages;
 mod view;
@@ -26,15 +26,15 @@ use crate::{
     settings::{Settings, SettingsPatch},
 };
 
-/// Who scans.
+/// The account of the phone that scans.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Account {
-    /// Digits.
+    /// The phone number, as digits.
     pub pn: String,
-    /// What the account calls itself.
+    /// The account's own name.
     pub pushname: String,
-    /// Present-day accounts are: their one-to-one chats are keyed by LID.
+    /// Whether its one-to-one chats are keyed by LID, as those of present-day accounts are.
     pub lid_migrated: bool,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
     identity: String,
     pub(crate) qr: Option<(String, String)>,
     pub(crate) online: bool,
-    /// The challenge of the checkpoint that is open.
+    /// The challenge of the open checkpoint.
     pub(crate) checkpoint: Option<String>,
 }
 
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// Rings the bell: call it for changes.
+    /// Changes the state and notifies the waiting tasks.
     pub(crate) fn change<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let result = work(&mut self.lock());
         self.bell.send_modify(|count| *count += 1);
@@ -175,7 +175,8 @@ impl World {
 
     pub(crate) fn showed(&self, id: u64, reference: String, adv: String) {
         self.change(|state| {
-            // Without a secret nothing can be scanned: the page has given it up for a code.
+            // Without a secret the QR cannot be scanned: the page has discarded it for a pairing
+            // code.
             if let Some(connection) = state.connections.get_mut(&id).filter(|_| !adv.is_empty()) {
                 connection.qr = Some((reference, adv));
                 state.shown += 1;
@@ -183,8 +184,7 @@ impl World {
         });
     }
 
-    /// A login: the older connection of the same credentials is thrown out without a word to its
-    /// user.
+    /// Logs a page in. An older connection with the same credentials is told that it was replaced.
     pub(crate) fn login(&self, id: u64) -> Option<Device> {
         self.change(|state| {
             let noise = state.connections.get(&id)?.noise.clone();
@@ -192,7 +192,7 @@ impl World {
             for (other, connection) in &mut state.connections {
                 if *other != id && connection.noise == noise {
                     connection.online = false;
-                    // Fails when that page is gone.
+                    // This fails when that page is gone.
                     let _ = connection
                         .out
                         .send(json!({"type": "stream-error", "conflict": "replaced"}));
@@ -202,7 +202,7 @@ impl World {
         })
     }
 
-    /// Synced: from now on the page gets messages; returns those that waited.
+    /// Marks the page as synced, so that it gets messages; returns those that have waited.
     pub(crate) fn online(&self, id: u64) -> Vec<Value> {
         self.change(|state| {
             let Some(connection) = state.connections.get_mut(&id) else {
@@ -210,7 +210,8 @@ impl World {
             };
             connection.online = true;
             let noise = connection.noise.clone();
-            // What was sent before and not confirmed comes again: the page tells it by its id.
+            // Messages that were sent before and not confirmed are sent again; the page recognises
+            // them by their ids.
             state.backlog.get(&noise).cloned().unwrap_or_default()
         })
     }
@@ -227,10 +228,11 @@ impl World {
         });
     }
 
-    /// Blocks that id or takes it off the list. An id that is not on it is no error.
+    /// Blocks an id or removes it from the block list. An id that is not on the list is not an
+    /// error.
     ///
     /// # Errors
-    /// The code that the settings want.
+    /// The code given in the settings.
     pub(crate) fn block(&self, wid: &str, block: bool) -> Result<(), u32> {
         self.change(|state| {
             if let Some(code) = state.settings.block_error {
@@ -274,7 +276,7 @@ impl World {
         self.change(|state| {
             state.refuse_connections = !online;
             for connection in state.connections.values() {
-                // Fails when that page is gone.
+                // This fails when that page is gone.
                 let _ = connection.out.send(json!({"type": "_close"}));
             }
         });
@@ -288,7 +290,7 @@ impl World {
             .values()
             .filter(|c| noise.is_none() || noise.as_ref() == Some(&c.noise))
         {
-            // Fails when that page is gone.
+            // This fails when that page is gone.
             let _ = connection.out.send(frame.clone());
         }
     }
@@ -332,8 +334,8 @@ impl Connection {
     }
 }
 
-/// The four secret fields of a QR, without the prefix, the platform and the suffix that builds may
-/// add.
+/// The four secret fields of a QR text, without the prefix, the platform and the suffix that builds
+/// may add.
 pub(crate) fn plain(qr: &str) -> &str {
     let text = qr.rsplit_once('#').map_or(qr, |(_, rest)| rest);
     text.match_indices(',')

@@ -1,9 +1,9 @@
-//! Which file of a crate names what another one defines.
+//! A graph of the files of a crate: which file uses names that another one defines.
 //!
-//! An arrow goes to the file that defines a thing, through re-exports: a `mod.rs` that only passes
-//! names on is no station. Re-exports themselves (`pub use`) are no arrows. What only tests see is
-//! left out. Methods are not followed: their calls name no path, so an `impl` in another file than
-//! its type is seen from that file alone.
+//! An arrow leads to the file that defines an item. Re-exports are followed, so a `mod.rs` that
+//! only re-exports gets no arrow, and `pub use` itself makes none. Items under `#[cfg(test)]` are
+//! left out. Method calls are not followed, because they name no path: an `impl` in another file
+//! than its type makes arrows only from that file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,10 +24,10 @@ type Module = Vec<String>;
 /// The arrows between the files of a crate, which are named by their paths below its source folder.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    /// From which file to which, and the names it goes by.
+    /// From which file to which, with the names that are used.
     pub(crate) arrows: BTreeMap<(String, String), BTreeSet<String>>,
     /// From which file to which top module, as written: `crate::outbox::StoreError` names `outbox`,
-    /// whoever defines it.
+    /// wherever it is defined.
     pub(crate) rooms: BTreeSet<(String, String)>,
 }
 
@@ -36,18 +36,18 @@ struct Scope {
     file: String,
     items: BTreeSet<String>,
     children: BTreeSet<String>,
-    /// What a `use` brings: the name here, and the path.
+    /// The names that a `use` brings into scope, with their paths.
     uses: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
-    /// Paths that the code of this module names.
+    /// The paths in the code of this module.
     named: BTreeSet<Vec<String>>,
 }
 
 impl Graph {
-    /// Reads a crate from its root file on.
+    /// Reads a crate, starting with its root file.
     ///
     /// # Errors
-    /// When a file is missing or is no Rust.
+    /// When a file is missing or is not valid Rust.
     pub(crate) fn read(source: &Path, root: &str) -> Result<Self> {
         let mut scopes = BTreeMap::new();
         read_file(source, &source.join(root), Vec::new(), &mut scopes)?;
@@ -73,7 +73,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The groups of files that reach each other.
+    /// The groups of files that reach each other (strongly connected components).
     #[must_use]
     pub(crate) fn circles(&self) -> Vec<Vec<String>> {
         let mut next = BTreeMap::<&str, Vec<&str>>::new();
@@ -101,7 +101,7 @@ impl Graph {
     }
 }
 
-/// The files that can be reached from one, itself only by a circle.
+/// The files that can be reached from `from`; `from` itself only if it is in a circle.
 fn reached<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&'a str> {
     let (mut found, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(file) = open.pop() {
@@ -123,7 +123,7 @@ fn read_file(
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
     let name = path.strip_prefix(source)?.to_string_lossy().into_owned();
-    // Where this file's child modules lie.
+    // The folder of this file's child modules.
     let stem = path
         .file_stem()
         .and_then(|stem| stem.to_str())
@@ -280,7 +280,7 @@ fn flatten(
     }
 }
 
-/// The paths that a piece of code names, those in macros too.
+/// The paths in a piece of code, including those in macro calls.
 #[derive(Default)]
 struct Names(BTreeSet<Vec<String>>);
 
@@ -342,8 +342,8 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The file that defines what a path means, seen from a module, and its name there; none: it is of
-/// another crate.
+/// Resolves a path seen from a module to the file that defines it and its name there; `None` when
+/// it belongs to another crate.
 fn resolve(
     scopes: &BTreeMap<Module, Scope>,
     from: &[String],

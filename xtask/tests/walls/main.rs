@@ -1,5 +1,5 @@
-//! What docs/ARCHITECTURE.md says of the host's files, kept: which room may name which, and which
-//! crate; no circles; how long a file may be; where `unsafe` is.
+//! Checks what docs/ARCHITECTURE.md says of the host's files: which rooms and crates a room may
+//! name, that files have no circles, how long a file may be, and where `unsafe` is.
 
 #![expect(
     clippy::expect_used,
@@ -26,8 +26,8 @@ const ROOMS: [(&str, &str); 4] = [
 
 const LONGEST: usize = 600;
 
-/// Tests run in their package's folder. Its path is not compiled in: a copied checkout would look
-/// at the old place.
+/// The repository. Tests run in their package's folder; its path is not compiled in, because a
+/// copied checkout would look in the old place.
 fn root() -> PathBuf {
     Path::new("..").canonicalize().expect("the repository")
 }
@@ -166,7 +166,7 @@ fn each_room_names_those_that_the_architecture_says_and_no_other() {
         .collect();
     assert!(
         rows.is_empty() && gone.is_empty(),
-        "docs/ARCHITECTURE.md says otherwise; it is\n{}\nand nothing for {gone:?}",
+        "the table of docs/ARCHITECTURE.md differs from the code; the rows should be\n{}\nand there should be none for {gone:?}",
         rows.join("\n")
     );
 }
@@ -245,7 +245,7 @@ fn unsafe_code_is_where_the_architecture_says() {
 #[test]
 fn only_the_room_for_it_knows_the_modules_of_whatsapp_web() {
     let source = root().join("host/src");
-    // Units tests quote names that a build may lack.
+    // Unit tests quote names that a build may lack.
     let is_test = |path: &Path| {
         path.components()
             .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))

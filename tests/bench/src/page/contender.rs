@@ -1,5 +1,5 @@
-//! Those who are measured: each sends so many messages from so many clients, and is asked for its
-//! processor time.
+//! The contenders: each sends a number of messages from a number of clients, and its processor time
+//! is measured.
 
 use std::{
     process::Stdio,
@@ -22,10 +22,10 @@ use wharf_standin::Standin;
 use super::Stage;
 use crate::machine;
 
-/// Chromium's start and the link, or a whole run.
+/// Time limit for Chromium's start and the linking, and for a whole run.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a number of sends took.
+/// The latencies, the duration and the processor time of a number of sends.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     millis: Vec<f64>,
@@ -42,7 +42,7 @@ impl Figures {
         self.own += other.own;
     }
 
-    /// Milliseconds.
+    /// A quantile of the latency, in milliseconds.
     pub(super) fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.millis.clone();
         sorted.sort_by(f64::total_cmp);
@@ -59,17 +59,17 @@ impl Figures {
             .unwrap_or(f64::NAN)
     }
 
-    /// Sends a second.
+    /// Sends per second.
     pub(super) fn rate(&self) -> f64 {
         self.count() / self.seconds
     }
 
-    /// Milliseconds of processor time a send, browser included.
+    /// Processor time per send in milliseconds, browser included.
     pub(super) fn cpu(&self) -> f64 {
         self.cpu / self.count()
     }
 
-    /// The part of it that is not the browser's.
+    /// Processor time per send in milliseconds, without the browser.
     pub(super) fn own(&self) -> f64 {
         self.own / self.count()
     }
@@ -80,7 +80,7 @@ impl Figures {
     }
 }
 
-/// To whom the nth client writes.
+/// The recipient of the nth client.
 fn recipient(client: usize) -> String {
     format!("49151234{client:05}")
 }
@@ -90,7 +90,7 @@ pub(super) trait Contender {
     -> BoxFuture<'_, Result<Figures>>;
 }
 
-/// Over HTTP, a connection a client.
+/// Sends over HTTP, with one connection per client.
 async fn over_http(
     pid: i32,
     clients: usize,
@@ -127,7 +127,7 @@ async fn over_http(
     })
 }
 
-/// Ours.
+/// The gateway.
 pub(super) struct Gate {
     url: String,
     pid: i32,
@@ -165,7 +165,7 @@ impl Contender for Gate {
     }
 }
 
-/// A script of `tests/peer` that links by itself and says so.
+/// A running script of `tests/peer`, which links by itself and reports that.
 struct Script {
     child: Child,
     input: Option<ChildStdin>,
@@ -233,7 +233,7 @@ impl Script {
 pub(super) struct Express {
     script: Script,
     url: String,
-    /// What its webhook tells.
+    /// The receiver of its webhook.
     pub(super) receiver: Receiver,
     /// Its number.
     pub(super) account: String,
@@ -281,7 +281,7 @@ impl Contender for Express {
     }
 }
 
-/// Puppeteer and one evaluate a send.
+/// The bare page call: Puppeteer with one `evaluate` per send.
 pub(super) struct Bare(Script);
 
 impl Bare {

@@ -1,5 +1,5 @@
-//! Many messages into one chat, in equal parts: a part must not take longer because of those before
-//! it.
+//! Receives many messages in one chat, in equal parts: the time of a part must not grow with the
+//! number of earlier messages.
 
 use std::{
     collections::HashSet,
@@ -15,10 +15,10 @@ use super::{contender::Express, growth, our_account};
 use crate::round;
 
 const PARTS: usize = 4;
-/// The later parts to the earlier ones; what is quadratic would be at 2.3 of the middle of each
-/// half.
+/// Target for the time of the later half of the parts relative to the earlier half; quadratic
+/// growth would give 2.3.
 const GROWTH: f64 = 1.5;
-/// A part that takes longer is given up: it is known by then how it goes.
+/// A part that takes longer is given up.
 const LIMIT: Duration = Duration::from_secs(90);
 const SENDER: &str = "4915199999999";
 
@@ -60,8 +60,8 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
     }))
 }
 
-/// Seconds until the webhook was told of every message of a part, once each. None: not within the
-/// limit.
+/// The seconds until the webhook has reported every message of a part once; `None` when that takes
+/// longer than the limit.
 async fn one(
     house: &House,
     account: &str,

@@ -1,4 +1,4 @@
-//! What arrives: a flood of messages beside a send, and messages that cannot be read.
+//! Incoming messages: a flood of them beside a send, and messages that cannot be read.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -43,7 +43,7 @@ async fn a_flood_is_told_once_each_while_sends_go_on_and_a_fault_is_told_to_ever
     for n in 0..FLOOD {
         house.standin.inbound(from_ann(format!("flood {n}")))?;
     }
-    // Its acknowledgement comes while the flood is told.
+    // The acknowledgement comes while the flood is being reported.
     let sent = gateway
         .api
         .send("4915123456789", "in between")
@@ -72,8 +72,8 @@ async fn a_flood_is_told_once_each_while_sends_go_on_and_a_fault_is_told_to_ever
     );
     ensure!(counted(&gateway, "wharf_messages_received_total").await? == FLOOD as f64);
 
-    // One odd field costs that field: each of these is one event, also where the webhook's own
-    // words come from it.
+    // A malformed field costs only that field: each of these messages is one event, also where the
+    // webhook's text is made from the field.
     let half = format!("half {HALF_EMOJI}");
     for (kind, body, fields, told) in [
         (
@@ -123,7 +123,7 @@ async fn a_flood_is_told_once_each_while_sends_go_on_and_a_fault_is_told_to_ever
         }
     }
 
-    // Without an id there is no message.
+    // A message without an id cannot be reported; that is a fault.
     for _ in 0..3 {
         house.standin.inbound(Inbound {
             id: Some(String::new()),

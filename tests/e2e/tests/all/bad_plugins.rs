@@ -1,7 +1,7 @@
-//! Plugins that misbehave: each has its named outcome, and the gateway serves on.
+//! Misbehaving plugins: each has a named outcome, and the gateway continues to serve.
 //!
-//! Validation happens when a send is accepted, so no browser is needed: `Prefer: respond-async` is
-//! answered at the commit.
+//! Validation happens when a message is accepted, so no browser is needed: `Prefer: respond-async`
+//! is answered at the commit.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use wharf_e2e::{Answer, Gateway, House, Plan, api};
 
 use crate::callers::refusal;
 
-/// Built by `cargo xtask test`.
+/// The folder of the test guests, which `cargo xtask test` builds.
 pub(crate) fn guests() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
@@ -26,7 +26,7 @@ pub(crate) fn guests() -> PathBuf {
         .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
-/// The guest `good`, which forbids one word, and behind it these.
+/// A gateway with the guest `good`, which forbids one word, followed by these plugins.
 fn plan(entries: &str) -> Plan {
     let more = format!(
         "[plugins]\ndir = {:?}\n[[plugin]]\nname = 'good'\n{entries}",
@@ -50,7 +50,7 @@ async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
     .await
 }
 
-/// The API answers, and the good guest still has its say.
+/// Checks that the API answers and that the guest `good` is still asked.
 async fn serves_on(gateway: &Gateway) -> Result<()> {
     for probe in ["/livez", "/readyz"] {
         gateway.api.get(probe).await?.expect(200)?;
@@ -73,7 +73,7 @@ async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_ho
         ("bomb", slow, "over_memory"),
         ("panic", "", "trapped"),
         ("sleep", "timeout = '100ms'", "timed_out"),
-        // The guest answers the host's refusal with an error of its own.
+        // The guest returns its own error after the host's refusal.
         ("kv", "", "failed"),
     ];
     for (behaviour, settings, kind) in cases {
@@ -123,7 +123,7 @@ async fn fails_as(entry: &str, kind: &str) -> Result<()> {
     serves_on(&gateway).await
 }
 
-/// The guest rejects with what it saw as the reason.
+/// The guest rejects the message and gives what it observed as the reason.
 #[tokio::test]
 async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
     for (behaviour, seen) in [
@@ -185,8 +185,8 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
     let mut busy = 0;
     for answer in answers {
         let answer = answer?;
-        // Its time was over, and the operator lets it pass; or there was no room to ask it, which
-        // nothing lets pass.
+        // 202: the plugin's time was over and `on_error = 'allow'` accepts the message. 503: there
+        // was no instance to ask the plugin, which `on_error` does not cover.
         match answer.status {
             202 => {}
             503 if answer.json["code"] == "busy" && answer.header("retry-after") == "1" => {
@@ -199,7 +199,7 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
     Ok(())
 }
 
-/// Name, settings, and words the reason has.
+/// Name and settings of a plugin, and words that the reason contains.
 const UNUSABLE: [(&str, &str, &str); 6] = [
     ("no-validate", "", "`validate`"),
     ("wrong-version", "", "0.2.0"),

@@ -1,4 +1,5 @@
-//! Who may call, and what the gateway refuses to start with. The page is never loaded here.
+//! Which callers are accepted, and configurations with which the gateway refuses to start. No page
+//! is loaded here.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use wharf_e2e::{House, Plan, api, gateway};
 
 const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
-/// A gateway without plugins and without a browser it could start.
+/// A gateway without plugins whose browser cannot be started.
 fn bare(more: &str) -> Plan {
     Plan {
         overlay: format!("plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n{more}"),
@@ -55,7 +56,7 @@ async fn on_loopback_only_loopback_names_and_json_get_in() -> Result<()> {
         "a foreign page's POST got in"
     );
     ensure!(api::answer(post("http://localhost:3001")).await?.status == 200);
-    // Without a browser there is no session, and the API says so.
+    // Without a browser no session is ready, and the API says so.
     ensure!(gateway.api.send("4915123456789", "x").await?.status == 503);
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
     Ok(())
@@ -105,7 +106,7 @@ async fn with_a_key_only_its_bearer_gets_in() -> Result<()> {
     Ok(())
 }
 
-/// Starts a gateway that must not start; returns what it said.
+/// Starts a gateway that must refuse to start; returns its output.
 pub(crate) async fn refusal(house: &House) -> Result<String> {
     let ended = tokio::time::timeout(
         Duration::from_secs(30),

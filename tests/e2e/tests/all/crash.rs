@@ -1,5 +1,5 @@
-//! kill -9 of the gateway at the two moments that matter: nothing is lost, nothing is sent twice,
-//! no browser stays.
+//! Kills the gateway at the two critical moments: nothing is lost, nothing is sent twice, and no
+//! browser stays.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn a_killed_gateway_sends_each_accepted_message_once() -> Result<()> {
     Ok(())
 }
 
-/// The row is on the disk, but the look-up of the recipient fails, so nothing has been sent.
+/// The message is committed, but the look-up of the recipient fails, so nothing has been sent.
 async fn between_commit_and_send(house: &House, gateway: Gateway) -> Result<Gateway> {
     house.standin.set(json!({"lookupError": 500}));
     let body = json!({"number": NUMBER, "message": "committed"});
@@ -45,7 +45,7 @@ async fn between_commit_and_send(house: &House, gateway: Gateway) -> Result<Gate
     Ok(gateway)
 }
 
-/// The recipient has it, but the server's acknowledgement has not come.
+/// The recipient has the message, but the server has not acknowledged it.
 async fn between_send_and_answer(house: &House, gateway: Gateway) -> Result<Gateway> {
     house.standin.set(json!({"ackDelay": null}));
     let api = gateway.api.clone();
@@ -92,14 +92,15 @@ async fn between_send_and_answer(house: &House, gateway: Gateway) -> Result<Gate
     Ok(gateway)
 }
 
-/// Starts it again; the login was kept.
+/// Starts the gateway again; the login was kept.
 async fn reopen(house: &House) -> Result<Gateway> {
     let gateway = house.open().await?;
     gateway.api.until_state("ready", BOOT).await?;
     Ok(gateway)
 }
 
-/// A message sent after it makes sure that the outbox has had its turn.
+/// Waits for the message and checks that it arrived once. A second message to the same recipient
+/// shows that the outbox has passed the first.
 async fn arrives_once(house: &House, gateway: &Gateway, body: &str) -> Result<()> {
     until(body, BOOT, async || {
         Ok((house.arrived(body) > 0).then_some(()))

@@ -1,4 +1,4 @@
-//! One receiver never delays another, and what a person can mend loses nothing.
+//! One receiver never delays another, and a receiver that is repaired has lost nothing.
 
 use std::{
     net::SocketAddr,
@@ -17,10 +17,10 @@ use wharf_e2e::{Call, Gateway, House, Plan, Receiver, api, gateway, house::BOOT,
 use wharf_standin::Inbound;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// `[delivery] per_receiver`, by default.
+/// The default of `[delivery] per_receiver`.
 const PER_RECEIVER: usize = 8;
 
-/// Takes connections and never answers.
+/// A receiver that accepts connections and never answers.
 struct Hanging {
     address: SocketAddr,
     open: Arc<Mutex<Vec<TcpStream>>>,
@@ -120,7 +120,7 @@ async fn a_receiver_that_hangs_delays_no_other_and_a_mended_one_loses_nothing() 
         "{} calls for 120 messages",
         ok.calls().len()
     );
-    // It still hangs on the first of them: its time-out is two minutes.
+    // The first calls still hang, because the time-out is two minutes.
     ensure!(
         (1..=PER_RECEIVER).contains(&slow.calls()),
         "{} calls hang",
@@ -163,7 +163,7 @@ async fn a_receiver_that_hangs_delays_no_other_and_a_mended_one_loses_nothing() 
     Ok(())
 }
 
-/// As a proxy does between two versions: nothing of that is final.
+/// Answers as a proxy does during a deployment: none of these statuses is final.
 async fn refused_for_a_while(house: &House, picky: &Receiver) -> Result<()> {
     picky
         .until_call("the messages so far", LIMIT, |call| {
@@ -197,7 +197,8 @@ async fn refused_for_a_while(house: &House, picky: &Receiver) -> Result<()> {
     Ok(())
 }
 
-/// 410 is final: a dead letter, found, shown, delivered again. Returns the id of another one.
+/// Status 410 is final and makes a dead letter, which is listed, shown and delivered again. Returns
+/// the id of another one.
 async fn given_up(house: &House, gateway: &Gateway, picky: &Receiver) -> Result<String> {
     let api = &gateway.api;
     let list = async || {
@@ -341,7 +342,7 @@ async fn given_up(house: &House, gateway: &Gateway, picky: &Receiver) -> Result<
     Ok(ids.remove(2))
 }
 
-/// Standard output and standard error.
+/// Runs `wharf deliveries …` and returns its standard output and standard error.
 async fn command(house: &House, words: &[&str]) -> Result<(String, String)> {
     let output = gateway::command(house.folder())?
         .arg("deliveries")

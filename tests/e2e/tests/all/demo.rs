@@ -1,4 +1,4 @@
-//! The demo, as a newcomer runs it.
+//! Runs the demo as a new user does.
 
 use std::{process::Stdio, time::Duration};
 

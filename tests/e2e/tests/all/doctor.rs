@@ -1,5 +1,4 @@
-//! `wharf doctor` on a machine without a running gateway, beside one, and with a page that cannot
-//! be reached.
+//! `wharf doctor` without a running gateway, beside one, and with a page that cannot be reached.
 
 use anyhow::{Context, Result, ensure};
 use wharf_e2e::{House, Plan, gateway};

@@ -1,4 +1,4 @@
-//! The same request twice is one message.
+//! A repeated request is one message.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn a_key_makes_repeating_a_send_safe() -> Result<()> {
         other.json
     );
 
-    // Nothing is stored for what created no row.
+    // A request that created no message does not use its key.
     let rejected = api
         .send_once("key-2", "19005550199", "no")
         .await?
@@ -89,7 +89,7 @@ async fn a_key_makes_repeating_a_send_safe() -> Result<()> {
         unknown.json
     );
 
-    // A new page is asked what became of it; from then on the key has the outcome.
+    // A new page is asked for the message's outcome; from then on the key has it.
     house.standin.set(json!({"ackDelay": 5}));
     api.post_nothing("/api/whatsapp/reconnect")
         .await?
@@ -151,8 +151,8 @@ fn ahead(seconds: u64) -> String {
     (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string()
 }
 
-/// A request is the same one however much time has passed, and whatever would be said to a new one
-/// now.
+/// A repeated request is recognised however much time has passed, and even if a new request would
+/// now be refused.
 #[tokio::test]
 async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<()> {
     let house = House::build(Plan {
@@ -163,13 +163,13 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
     let gateway = house.open_linked().await?;
     let api = &gateway.api;
 
-    // With a time of its own, in both layers and as an order.
+    // Requests with a time, through both APIs and as a bulk order.
     let own = json!({"to": NUMBER, "text": "scheduled", "sendAt": ahead(2)});
     let seed = json!({"number": NUMBER, "message": "scheduled too", "sendAt": ahead(2)});
     let many = json!({"session": "default", "text": "to many", "sendAt": ahead(2), "recipients": [{"to": "4915123456780"}]});
     let soon = json!({"to": NUMBER, "text": "soon", "expiresAt": ahead(2)});
     let many_soon = json!({"session": "default", "text": "to many soon", "expiresAt": ahead(2), "recipients": [{"to": "4915123456781"}]});
-    // A minute back is taken for now; the next moment it is none any more.
+    // Up to a minute ago counts as now; a few seconds later this time is too old.
     let past = json!({"to": NUMBER, "text": "a minute ago", "sendAt": (jiff::Timestamp::now() - Duration::from_secs(57)).to_string()});
     let id = keyed(api, SEND, "a", &own, None).await?.expect(202)?.json["id"].clone();
     let again = keyed(api, SEND, "a", &own, None).await?.expect(202)?;
@@ -241,7 +241,7 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
             .json["id"]
             == order_soon
     );
-    // The other layer, and another spelling of the time.
+    // Through the other API, and with the time in another form.
     let other = json!({"number": NUMBER, "message": "scheduled", "sendAt": own["sendAt"].as_str().unwrap_or_default().parse::<jiff::Timestamp>()?.as_millisecond()});
     ensure!(
         keyed(api, "/api/whatsapp/send", "a", &other, None)
@@ -250,14 +250,14 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
             .data("id")
             == &id
     );
-    // What was asked for is another request all the same.
+    // With another content it is another request.
     let mut moved = own.clone();
     moved["sendAt"] = ahead(60).into();
     ensure!(
         keyed(api, SEND, "a", &moved, None).await?.expect(422)?.json["code"]
             == "idempotency_key_reused"
     );
-    // What makes no sense is told so first.
+    // An invalid request is refused before its key is compared.
     ensure!(
         keyed(
             api,
@@ -272,7 +272,7 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
             == "invalid_time"
     );
 
-    // All that judges a request says something else now.
+    // From here on, everything that validates a request decides differently.
     let national = json!({"to": "0151 23456789", "text": "national"});
     let long = json!({"to": NUMBER, "text": "longer than ten characters"});
     let rendered =
@@ -314,7 +314,7 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
     std::fs::write(&file, toml::to_string(&config)?)?;
     let gateway = house.open().await?;
     let api = &gateway.api;
-    // Nothing waits for the session either.
+    // The answers do not wait for the session either.
     for ((key, body), id) in [
         ("national", &national),
         ("long", &long),

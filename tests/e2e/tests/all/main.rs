@@ -1,7 +1,8 @@
-//! Tests against the running binary, one binary so that it is linked once; a file per subject.
+//! Tests of the running gateway, one file per subject. They are one binary, so that it is linked
+//! once.
 //!
-//! A Chromium costs seconds on two cores, so checks that do not disturb each other share one, each
-//! with its name in the error.
+//! Starting Chromium takes seconds on two cores, so checks that do not disturb each other share
+//! one; the error names the check.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 

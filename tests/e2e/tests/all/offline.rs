@@ -1,4 +1,5 @@
-//! web.whatsapp.com cannot be reached: said clearly, tried again, and the API answers meanwhile.
+//! web.whatsapp.com cannot be reached: the gateway names the cause and tries again, and the API
+//! answers meanwhile.
 
 use std::time::Duration;
 

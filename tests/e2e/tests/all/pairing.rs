@@ -1,4 +1,5 @@
-//! Linking by phone number: a code is asked for, its owner types it, the session is ready.
+//! Linking by phone number: a code is requested, entered on the phone, and the session becomes
+//! ready.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ async fn a_code_that_is_typed_on_the_phone_links_and_each_refusal_has_a_name() -
     api.until_qr(BOOT).await?;
     house.standin.set(json!({"pairingError": null}));
 
-    // Given up: QR codes are back.
+    // After the code is withdrawn, QR codes are shown again.
     let made = api.post(CODE, &phone).await?.expect(200)?;
     ensure!(
         made.data("expiresAt").is_string() && made.header("cache-control") == "no-store",
@@ -129,7 +130,7 @@ async fn a_code_that_is_typed_on_the_phone_links_and_each_refusal_has_a_name() -
     Ok(())
 }
 
-/// The original service's envelope of a failure.
+/// Checks an error envelope of the original service.
 fn refused(answer: Answer, status: u16, code: &str) -> Result<Answer> {
     let answer = answer.expect(status)?;
     ensure!(

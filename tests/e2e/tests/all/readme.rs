@@ -1,9 +1,8 @@
-//! What the README and the author's guide show, done.
+//! Does what the README and the plugin author's guide show.
 //!
-//! Fenced blocks say what they are: `sh demo` is typed while the demo runs, `toml` is a piece of
-//! `gateway.toml`. The first plugin's blocks name their file or the terminal they are typed in;
-//! those of `docs/plugins.md` that begin with `outside` are the same for a crate that does not lie
-//! in the repository.
+//! The information string of a fenced block says what it is: `sh demo` is run while the demo runs,
+//! and `toml` is a part of `gateway.toml`. The blocks of the first plugin name their file or their
+//! terminal. Those of `docs/plugins.md` with `outside` are for a crate outside of the repository.
 
 use std::{
     fs,
@@ -27,7 +26,8 @@ use tokio::{
 use wharf_e2e::{Api, House, Plan, api, house::BOOT, processes::Family, project::root, until};
 
 const LIMIT: Duration = Duration::from_secs(180);
-/// The first run builds the SDK three times: for the tests, for the component, and for the clone.
+/// Time limit of the builds: the first run builds the SDK three times, for the tests, for the
+/// component, and for the clone.
 const BUILD: Duration = Duration::from_secs(600);
 
 /// The fenced blocks with this information string.
@@ -95,8 +95,8 @@ fn target() -> PathBuf {
         .to_owned()
 }
 
-/// What a clone has, at the same times, so that cargo finds in the shared target folder what is
-/// built already.
+/// Copies what a clone of the repository has. The times of the files are kept, so that cargo reuses
+/// what is built in the shared target folder.
 fn clone(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -121,7 +121,7 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `sh`, as somebody in that folder.
+/// A shell script in that folder, as a user would run it.
 fn shell(script: &str, folder: &Path) -> Command {
     let mut shell = Command::new("sh");
     shell
@@ -129,8 +129,8 @@ fn shell(script: &str, folder: &Path) -> Command {
         .current_dir(folder)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    // What cargo has set for this test would tell the programs of the clone that they are at home
-    // here.
+    // The variables that cargo has set for this test would make the clone's programs use this
+    // repository.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR"] {
         shell.env_remove(name);
     }
@@ -154,7 +154,7 @@ async fn run(mut command: Command) -> Result<String> {
     Ok(said)
 }
 
-/// Ctrl-C.
+/// Ends a program with SIGINT, as Ctrl-C does.
 async fn interrupt(mut program: Child) -> Result<()> {
     kill(
         Pid::from_raw(i32::try_from(program.id().context("it has ended")?)?),
@@ -167,8 +167,8 @@ async fn interrupt(mut program: Child) -> Result<()> {
     Ok(())
 }
 
-/// In a clone of the repository, which it is the proof of that it works: nothing is looked for
-/// where it was built.
+/// Runs in a clone of the repository, which shows that nothing is looked up in the place where it
+/// was built.
 #[tokio::test]
 async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     let repository = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clone");
@@ -191,10 +191,11 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
 
     let folder = tempfile::tempdir()?;
     let mut family = Family::of(folder.path());
-    // Free at this moment; who takes it before the gateway does makes this test fail and no other.
+    // The port is free at this moment. If another process takes it before the gateway does, this
+    // test fails.
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
     let log = folder.path().join("log");
-    // Becomes the program, so that Ctrl-C reaches it.
+    // `exec` replaces the shell by the program, so that SIGINT reaches it.
     let mut up = shell(
         &format!("exec {}", block("README.md", "sh plugin")),
         &repository,
@@ -264,8 +265,8 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     Ok(())
 }
 
-/// The author's guide, from `cargo new` to a gateway that rejects; the unit test is the one it
-/// shows.
+/// Follows the author's guide from `cargo new` to a gateway that rejects, including the unit test
+/// that it shows.
 #[tokio::test]
 async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Result<()> {
     const GUIDE: &str = "docs/plugins.md";
@@ -280,7 +281,8 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
         outside.path().join("rust-toolchain.toml"),
     )?;
     run(shell(&block(GUIDE, "sh outside, first"), outside.path())).await?;
-    // What is built is kept between runs. Versions that were not tried here are another test.
+    // Build results are kept between runs. The repository's lock file is used, because newer
+    // versions of dependencies are not the subject of this test.
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside");
     fs::create_dir_all(&kept)?;
     std::os::unix::fs::symlink(&kept, krate.join("target"))?;
@@ -335,7 +337,8 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
     );
     drop(gateway);
 
-    // A key that the plugin does not read stops the start, though it has no schema.
+    // A configuration key that the plugin does not read prevents the start, although the plugin has
+    // no schema.
     let misspelt = enabled.replace("{ words", "{ wrds = [], words");
     let house = House::build(Plan {
         overlay: misspelt,
@@ -377,7 +380,7 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
     });
     up.await.context("the demo does not come up")??;
     for block in blocks("README.md", "sh demo") {
-        // Without -f curl is content with any answer.
+        // Without `--fail-with-body` curl accepts any status.
         let script = format!(
             "set -e\ncurl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{}",
             block.replace(":3001", &format!(":{port}"))
@@ -401,7 +404,7 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
     family.until_gone(Duration::from_secs(2)).await
 }
 
-/// The demo wants three in a row.
+/// The demo needs three consecutive ports.
 async fn three_free_ports() -> Result<u16> {
     for _ in 0..50 {
         let first = TcpListener::bind("127.0.0.1:0").await?;

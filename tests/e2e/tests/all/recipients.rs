@@ -1,5 +1,5 @@
-//! Who a message goes to: what a message came from can be answered as it stands, and what is not
-//! understood goes nowhere.
+//! Recipients: a sender's address can be used as a recipient unchanged, and an address that is not
+//! understood is refused.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -43,8 +43,8 @@ async fn raw(api: &Api, path: &str, body: &str) -> Result<(u16, Value)> {
     Ok((answer.status, answer.json))
 }
 
-/// Every case that is to be refused, in each call that sends; whatever is sent in their place would
-/// be somebody else's.
+/// Checks that every send call refuses each address that must be refused. A guess could send the
+/// message to the wrong person.
 async fn nothing_is_guessed(house: &House, api: &Api) -> Result<()> {
     let cases: Value = serde_json::from_str(include_str!("../../../cases/recipients.json"))?;
     let refused = cases["recipients"]
@@ -73,7 +73,7 @@ async fn nothing_is_guessed(house: &House, api: &Api) -> Result<()> {
             );
         }
     }
-    // serde reads an array as the fields in their order.
+    // serde would read an array as the fields in their order.
     for (path, body) in [
         (SEED, r#"["4915123456789", "tell nobody"]"#),
         (SEND, r#"["4915123456789", "tell nobody"]"#),

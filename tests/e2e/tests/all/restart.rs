@@ -1,4 +1,4 @@
-//! A restart: SIGTERM ends everything in order, and the login is still there afterwards.
+//! A restart: SIGTERM ends everything in order, and the login is kept.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What messages say is deleted after its time; that they were sent, and how, is still told.
+//! The content of messages is deleted after its retention time; their outcome and history are kept.
 
 use std::{fs, time::Duration};
 
@@ -66,7 +66,7 @@ async fn texts_are_deleted_after_their_time_and_the_rest_is_still_told() -> Resu
     let before = whole(&gateway.api, &sent).await?;
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
 
-    // It looks at its start, and every minute from there.
+    // The gateway deletes at its start and then every minute.
     let gateway = house.open().await?;
     let redacted = async |id: &str| {
         let gone = async || {

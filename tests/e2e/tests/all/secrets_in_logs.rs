@@ -1,4 +1,4 @@
-//! With everything switched on, no line of the log holds what only its owner may read.
+//! With every log target at `trace`, no log line contains a secret or a message.
 
 use std::time::Duration;
 

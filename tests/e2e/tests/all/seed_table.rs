@@ -1,4 +1,4 @@
-//! Every line of the seed's table of calls, errors included.
+//! Every call of the original service's table of calls, errors included.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn each_call_answers_as_the_table_says_in_every_state() -> Result<()> {
     Ok(())
 }
 
-/// `{"success":true,"data":{…},"message":"…"}` with these members of `data`.
+/// Checks `{"success":true,"data":{…},"message":"…"}` with these members of `data`.
 fn success(answer: Answer, members: &[&str]) -> Result<Answer> {
     let answer = answer.expect(200)?;
     ensure!(
@@ -64,7 +64,7 @@ fn success(answer: Answer, members: &[&str]) -> Result<Answer> {
     Ok(answer)
 }
 
-/// `{"success":false,"error":"…","message":"…","timestamp":"…","code":"…"}`.
+/// Checks `{"success":false,"error":"…","message":"…","timestamp":"…","code":"…"}`.
 fn failure(answer: Answer, status: u16, code: &str) -> Result<Answer> {
     let answer = answer.expect(status)?;
     let json = &answer.json;
@@ -81,7 +81,7 @@ fn failure(answer: Answer, status: u16, code: &str) -> Result<Answer> {
     Ok(answer)
 }
 
-/// RFC 3339, milliseconds, Z.
+/// Checks a timestamp: RFC 3339 in UTC with milliseconds.
 fn timestamp(value: &Value) -> Result<()> {
     let text = value.as_str().unwrap_or_default();
     ensure!(
@@ -418,7 +418,8 @@ async fn not_sent(house: &House, gateway: &Gateway) -> Result<()> {
             && house.arrived("the look-up fails") == 0
             && house.arrived("is anybody there?") == 0
     );
-    // The cancelled one stays cancelled although look-ups work again.
+    // The message that was cancelled after its time limit stays cancelled although look-ups work
+    // again.
     let later = api.send("4915100000002", "after all that").await?;
     success(later, &["messageId"])?;
     until("the last message", BOOT, async || {

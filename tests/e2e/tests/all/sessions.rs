@@ -1,4 +1,4 @@
-//! Several sessions in one gateway, made and told through `/v1/sessions`.
+//! Several sessions in one gateway, created and controlled through `/v1/sessions`.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
     })
     .await?;
 
-    // What was wanted last outlives a restart.
+    // A session that was stopped stays stopped after a restart.
     let stopped = gateway
         .api
         .post_nothing("/v1/sessions/sales/stop")
@@ -158,7 +158,7 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
         .expect(200)?;
     until_state(&gateway, "sales", "ready").await?;
 
-    // Deleting keeps the login where a person finds it again.
+    // Deleting a session moves its login to the quarantine.
     let delete = |path: &str| gateway.api.request(Method::DELETE, path);
     ensure!(
         answer(delete("/v1/sessions/default"))
@@ -214,7 +214,7 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
     Ok(())
 }
 
-/// Waits for the QR of the default session and lets the phone of that number scan it.
+/// Waits for the QR code of the default session and lets the phone of that number scan it.
 async fn relink(house: &House, gateway: &Gateway, pn: &str) -> Result<()> {
     gateway.api.until_state("qr_ready", BOOT).await?;
     link(house, gateway, "default", pn).await
@@ -355,7 +355,7 @@ async fn what_waits_for_one_account_does_not_leave_from_another() -> Result<()> 
     );
     gateway.stop(STOP).await?;
 
-    // The same account again inherits everything, over a restart and a new scan.
+    // The same account keeps everything over a restart and a new scan.
     let gateway = house.open().await?;
     gateway.api.until_state("ready", BOOT).await?;
     gateway

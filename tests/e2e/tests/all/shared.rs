@@ -36,7 +36,7 @@ async fn all_ready(gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// One message each way for each session.
+/// Sends one message in each direction for each session.
 async fn exchange(house: &House, gateway: &Gateway, round: &str) -> Result<()> {
     for (id, pn) in SESSIONS {
         let body = format!("{round} of {id}");
@@ -129,7 +129,7 @@ async fn sessions_share_a_browser_and_change_the_mode_without_a_scan() -> Result
     ensure!(browsers.len() == 1, "shared: {browsers:?}");
     exchange(&house, &gateway, "shared").await?;
 
-    // One page starts anew and leaves the other alone.
+    // A restart of one page does not affect the other.
     let launches = session(&gateway, "default").await?["reconnect"]["launches"].clone();
     gateway
         .api

@@ -1,5 +1,5 @@
-//! The database is locked by another program, or moved away, while the gateway runs: callers are
-//! told in words they can act on, and nothing that was not kept is called accepted.
+//! The database is locked by another program, or moved away, while the gateway runs: callers get an
+//! error that they can act on, and nothing is reported as accepted that was not stored.
 
 use std::{
     fs::{self, File},
@@ -16,10 +16,10 @@ use reqwest::Method;
 use serde_json::json;
 use wharf_e2e::{Answer, Gateway, House, Plan, api, gateway::command, until};
 
-/// The gateway looks at the place of its database every few seconds.
+/// Time limit for noticing a change; the gateway checks the path of its database every few seconds.
 const NOTICED: Duration = Duration::from_secs(20);
 
-/// A gateway without plugins and without a browser it could start.
+/// A gateway without plugins whose browser cannot be started.
 fn bare() -> Plan {
     Plan {
         overlay: "plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n".into(),
@@ -43,7 +43,7 @@ async fn send(gateway: &Gateway) -> Result<Answer> {
     .await
 }
 
-/// What callers are told: a code, and when to try again.
+/// Checks a refusal: 503 with this code and `Retry-After`.
 fn refused(answer: Answer, code: &str) -> Result<()> {
     let answer = answer.expect(503)?;
     ensure!(
@@ -63,7 +63,7 @@ fn unavailable(answer: Answer) -> Option<Answer> {
     (answer.status == 503).then_some(answer)
 }
 
-/// Takes the lock that SQLite's writers hold on a database with a write-ahead log, as another
+/// Takes the lock that a writer holds on an SQLite database with a write-ahead log, as another
 /// program's transaction does.
 fn write_lock(house: &House) -> Result<File> {
     const WAL_WRITE_LOCK: i64 = 120;
@@ -78,7 +78,7 @@ fn write_lock(house: &House) -> Result<File> {
         l_len: 1,
         l_pid: 0,
     };
-    // Waits for a write of the gateway that is just being made.
+    // This waits for a write of the gateway that is in progress.
     fcntl(&file, FcntlArg::F_SETLKW(&lock))?;
     Ok(file)
 }
@@ -92,7 +92,7 @@ async fn a_held_write_lock_is_busy_for_probes_sends_and_sessions() -> Result<()>
 
     let lock = write_lock(&house)?;
     let session = json!({"id": "shop", "start": false});
-    // What the probe found out is repeated for a second.
+    // The result of a probe is cached for a second.
     let probe = until("noticed by the probe", NOTICED, async || {
         Ok(unavailable(gateway.api.get("/readyz").await?))
     });
@@ -140,7 +140,7 @@ async fn a_database_that_is_moved_away_is_noticed_and_nothing_is_accepted_into_i
         gateway.log().tail()
     );
 
-    // The doctor, by the port that the system chose.
+    // The doctor needs the port that the system chose.
     let config = house.folder().join("gateway.toml");
     let port = gateway.api.url.rsplit(':').next().context("a port")?;
     fs::write(

@@ -1,4 +1,5 @@
-//! What WhatsApp restricts holds back strangers alone; pace, typing, and callers who may not wait.
+//! A restriction by WhatsApp holds back only messages to strangers; pacing, typing, and callers
+//! that do not wait.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -36,7 +37,7 @@ async fn a_restriction_holds_back_strangers_until_it_is_over() -> Result<()> {
     Ok(())
 }
 
-/// Accepts without waiting; the message's id.
+/// Lets the gateway accept a message without waiting for the send; returns its id.
 async fn accept(api: &Api, number: &str, text: &str) -> Result<String> {
     let request = api
         .request(Method::POST, "/v1/sessions/default/messages")
@@ -140,7 +141,8 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
 }
 
 async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
-    // Nothing in the page reacts to a 463 by itself: WhatsApp is asked, and says until when.
+    // The page does not react to a 463 by itself: the gateway asks WhatsApp, which returns the end
+    // of the lock.
     let ends = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
     house
         .standin
@@ -164,7 +166,7 @@ async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
     );
     let waits = accept(api, "4915100000004", "while it is locked").await?;
     until_held(api, &waits).await?;
-    // While it is locked, what is refused for another reason is told by that one.
+    // While the lock lasts, a refusal for another reason is reported with that reason.
     house.standin.set(json!({"nacks": [429]}));
     let refused = api.send(KNOWN, "refused all the same").await?.expect(502)?;
     ensure!(

@@ -1,5 +1,5 @@
-//! Ready is reached however soon the first sync ends, and what arrives at that moment is told: the
-//! state is read after subscribing, not awaited as an event.
+//! A session becomes ready however soon the first sync ends, and messages of that moment are
+//! reported: the bridge subscribes first and then reads the state, so no event can be missed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use wharf_e2e::{House, Plan, house::BOOT, until};
 use wharf_standin::{Account, Inbound, Settings};
 
-/// Milliseconds from CONNECTED to the end of the sync.
+/// The time from CONNECTED to the end of the sync, in milliseconds.
 const DELAYS: [u64; 4] = [0, 100, 300, 2_500];
 
 #[tokio::test]

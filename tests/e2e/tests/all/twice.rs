@@ -1,4 +1,4 @@
-//! A second gateway on the same session path or database.
+//! A second gateway on the same session path or database is refused.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use wharf_e2e::{Gateway, House, Plan, gateway::command, house::BOOT};
 
 const STOP: Duration = Duration::from_secs(40);
 
-/// Why the second one did not start.
+/// Starts a second gateway, which must be refused; returns its output.
 async fn refused(house: &House, first: &Gateway) -> Result<String> {
     let mut command = command(house.folder())?;
     let output =
@@ -61,7 +61,7 @@ async fn a_second_gateway_is_refused_at_its_start_and_disturbs_nobody() -> Resul
         "{said}"
     );
 
-    // The lock goes with its process, however that ends.
+    // The lock ends with its process, also after a kill.
     first.crash().await?;
     let next = house.open().await?;
     next.api.until_state("ready", BOOT).await?;

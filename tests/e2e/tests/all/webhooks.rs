@@ -1,4 +1,5 @@
-//! Events reach the receiver: signed, in the known shape, and again when it refuses.
+//! Events reach the receiver signed and in the documented form, and are sent again when it refuses
+//! them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -73,7 +74,7 @@ async fn events_come_signed_and_are_sent_again_until_they_are_taken() -> Result<
         ..Inbound::default()
     };
     house.standin.inbound(inbound.clone())?;
-    // The same once more, as WhatsApp does when it is not sure.
+    // The same message again, as WhatsApp does when it is not sure that it was received.
     house.standin.inbound(inbound)?;
     house.standin.inbound(Inbound {
         from: "4915198765432".into(),

@@ -1,16 +1,16 @@
-//! How passkeys are asked for.
+//! The settings of passkeys.
 
 use serde::{Deserialize, Serialize};
 
-/// How WhatsApp asks for passkeys. A patch of the settings replaces all of it.
+/// When and how WhatsApp asks for passkeys. A patch of the settings replaces the whole value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PasskeySettings {
     /// When a passkey is asked for.
     pub ask: Ask,
-    /// What the phone does once the assertion was sent.
+    /// What the phone does after the assertion was sent.
     pub phone: Phone,
-    /// How long the phone takes for it, in milliseconds.
+    /// How long the phone takes for that, in milliseconds.
     pub after_ms: u64,
     /// Milliseconds after which the page has forgotten the hand-off key, so that a code has to be
     /// compared.
@@ -19,11 +19,11 @@ pub struct PasskeySettings {
     pub options_ttl: u64,
     /// `timeout` in the options, in milliseconds.
     pub timeout: u64,
-    /// Whether the request brings its options; otherwise the page asks for them.
+    /// Whether the request includes its options; otherwise the page asks for them.
     pub embedded_options: bool,
-    /// Whether the page says that no code has to be compared; early builds do not.
+    /// Whether the page reports that no code has to be compared; early builds do not.
     pub pass_skip: bool,
-    /// Passkeys of the accounts.
+    /// The passkeys of the accounts.
     pub credentials: Vec<Credential>,
 }
 
@@ -49,9 +49,9 @@ impl Default for PasskeySettings {
 pub enum Ask {
     /// Never.
     Off,
-    /// After the scan of a QR and after a typed code.
+    /// At linking, after a QR was scanned or a code was typed.
     Link,
-    /// Of a linked account, at each login.
+    /// At each login of a linked account.
     Checkpoint,
 }
 
@@ -59,11 +59,11 @@ pub enum Ask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phone {
-    /// Goes on.
+    /// The phone continues.
     Answers,
-    /// Says nothing more.
+    /// The phone does not answer.
     Silent,
-    /// The server refuses the assertion with an error of its own.
+    /// The server refuses the assertion with an internal error.
     ServerError,
 }
 
@@ -71,8 +71,8 @@ pub enum Phone {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credential {
-    /// Its id, base64url without padding.
+    /// The credential's id, base64url without padding.
     pub id: String,
-    /// Its P-256 public key as an uncompressed point, base64url without padding.
+    /// The P-256 public key as an uncompressed point, base64url without padding.
     pub public_key: String,
 }

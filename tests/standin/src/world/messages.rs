@@ -1,5 +1,4 @@
-//! What is said: messages of accounts with what became of them, messages for accounts, and signs of
-//! reading and typing.
+//! Messages of accounts and their outcome, messages for accounts, and read and typing states.
 
 use std::collections::BTreeMap;
 
@@ -13,69 +12,68 @@ use super::{World, lid_of, now};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Inbound {
-    /// The account, by digits; none: the one that was linked last.
+    /// The receiving account, as digits; `None`: the one that was linked last.
     pub account: Option<String>,
-    /// The other side, by digits.
+    /// The sender, as digits.
     pub from: String,
-    /// What it says.
+    /// The text.
     pub body: String,
     /// The sender's name.
     pub pushname: Option<String>,
-    /// WhatsApp's type; none: `chat`.
+    /// WhatsApp's type of the message; `None`: `chat`.
     pub kind: Option<String>,
-    /// Typed on the account's own phone.
+    /// Whether it was written on the account's own phone.
     pub from_me: bool,
-    /// `<digits>@g.us` for a group.
+    /// The group, `<digits>@g.us`; `None`: one to one.
     pub group: Option<String>,
-    /// Arrives undecrypted and is decrypted a moment later.
+    /// Whether it arrives encrypted and is decrypted a moment later.
     pub ciphertext: bool,
-    /// Bare id; none: a fresh one. An id twice is a redelivery.
+    /// The bare id; `None`: a new one. The same id again is a redelivery.
     pub id: Option<String>,
-    /// Seconds since the epoch; none: now.
+    /// The time in seconds since the epoch; `None`: now.
     pub t: Option<i64>,
-    /// Bare id of the message it answers.
+    /// The bare id of the message that it replies to.
     pub quoted: Option<String>,
-    /// Wids that the body mentions.
+    /// The wids that the body mentions.
     pub mentions: Vec<String>,
-    /// What its kind has of its own, in the page's field names: `lat`, `vcardFormattedName`,
-    /// `pollName` …
+    /// The fields of its type, with the page's names: `lat`, `vcardFormattedName`, `pollName` …
     pub fields: BTreeMap<String, Value>,
 }
 
-/// A message as the recipient got it: once per id, however often it was transmitted.
+/// A message as its recipient got it: one per id, however often it was transmitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Received {
-    /// The sending account, by digits.
+    /// The sending account, as digits.
     pub account: String,
-    /// Bare id.
+    /// The bare id.
     pub id: String,
     /// The chat it was addressed to.
     pub to: String,
-    /// The recipient, by digits.
+    /// The recipient, as digits.
     pub number: String,
-    /// WhatsApp's type.
+    /// WhatsApp's type of the message.
     pub kind: String,
-    /// What it says; of a contact card, the card.
+    /// The text; of a contact, its vCard.
     pub body: String,
-    /// Wids that the body mentions.
+    /// The wids that the body mentions.
     pub mentions: Vec<String>,
-    /// The message it answers: `id`, `participant`, `body`.
+    /// The message that it replies to: `id`, `participant`, `body`.
     pub quoted: Option<Value>,
     /// The preview of its link: `title`, `description`, `canonicalUrl`, `matchedText`.
     pub preview: Option<Value>,
-    /// Where it points to: `lat`, `lng`, `loc`.
+    /// Its location: `lat`, `lng`, `loc`.
     pub location: Option<Value>,
-    /// The name on its contact card.
+    /// The name of its contact.
     pub contact: Option<String>,
     /// How often it was transmitted.
     pub transmissions: u32,
-    /// The server refused it with this code.
+    /// The code with which the server refused it.
     pub refused: Option<u32>,
 }
 
 impl World {
-    /// Notes a message. Returns the code to refuse it with, or whether its ack is to be lost.
+    /// Records a message. Returns the code to refuse it with, and whether its ack is lost.
     pub(crate) fn sent(&self, id: u64, frame: &Value) -> (Option<u32>, bool) {
         self.change(|state| {
             let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
@@ -159,10 +157,10 @@ impl World {
                 .values()
                 .find(|c| c.online && c.noise == noise)
             {
-                // Fails when that page is gone.
+                // This fails when that page is gone.
                 let _ = page.out.send(frame.clone());
             }
-            // Kept until the page has confirmed it.
+            // The message is kept until the page has confirmed it.
             state.backlog.entry(noise).or_default().push(frame);
             Ok(id)
         })
@@ -177,7 +175,7 @@ impl World {
         });
     }
 
-    /// Whether that is acknowledged.
+    /// Records that a chat was seen; returns whether the server acknowledges it.
     pub(crate) fn seen(&self, chat: String) -> bool {
         self.change(|state| {
             state.seen.push(chat);

@@ -1,4 +1,4 @@
-//! What can be seen from outside, and waiting until something can be seen.
+//! The state that is visible to tests, and waiting for a condition of it.
 
 use std::time::Duration;
 
@@ -8,34 +8,33 @@ use serde::Serialize;
 use super::{Connection, World, messages::Received};
 use crate::{linking::LinkCode, passkey::PasskeyView};
 
-/// What can be seen from outside.
+/// The state that is visible to tests and to the control API.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
-    /// QR codes that pages have ever shown.
+    /// The number of QR codes that pages have shown.
     pub shown: u64,
-    /// QR texts that can be scanned now, oldest first.
+    /// The QR texts that can be scanned now, oldest first.
     pub qrs: Vec<String>,
-    /// Codes that can be typed on a phone now, oldest first.
+    /// The codes that can be typed on a phone now, oldest first.
     pub codes: Vec<LinkCode>,
-    /// Digits of accounts with a logged-in page.
+    /// The accounts with a logged-in page, as digits.
     pub online: Vec<String>,
-    /// Digits of accounts with a linked device.
+    /// The accounts with a linked device, as digits.
     pub linked: Vec<String>,
-    /// Messages, in order of their first arrival.
+    /// The messages, in the order of their first arrival.
     pub messages: Vec<Received>,
-    /// Ids of inbound messages that a page has confirmed, with repetitions.
+    /// The ids of inbound messages that a page has confirmed, with repetitions.
     pub confirmed: Vec<String>,
-    /// Chats whose other side was shown that somebody types, or has stopped: `(chat, composing |
-    /// paused)`, in order.
+    /// The typing states that were sent, in order: `(chat, composing | paused)`.
     pub typing: Vec<(String, String)>,
-    /// Chats that were said to be seen, in order.
+    /// The chats that were marked as seen, in order.
     pub seen: Vec<String>,
-    /// Errors the page has reported to its makers: a well-behaved client causes none.
+    /// The errors that the page has reported to its makers; a well-behaved client causes none.
     pub reports: Vec<String>,
-    /// Connections ever made.
+    /// The number of connections ever made.
     pub connections: u64,
-    /// Passkeys at linking and at checkpoints.
+    /// The state of passkeys.
     pub passkey: PasskeyView,
 }
 
@@ -90,7 +89,7 @@ impl World {
                 if condition(&view) {
                     return view;
                 }
-                // The sender lives as long as self.
+                // This cannot fail: the sender lives as long as `self`.
                 let _ = bell.changed().await;
             }
         };

@@ -1,4 +1,4 @@
-//! The demo: one message's way through everything, told as it happens.
+//! The demo: follows messages through the whole gateway and prints each step as it happens.
 //!
 //! Gateway, Chromium, plugins and webhooks are the real ones; WhatsApp is the stand-in of
 //! `tests/standin`, and the phone is simulated. The last line of `--once` is JSON.
@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use steps::Shown;
 
-/// What the gateway grants itself for closing its browsers, and a little more.
+/// Longer than the time the gateway allows itself for closing its browsers.
 const STOP: Duration = Duration::from_secs(40);
 
 /// Shows Wharf at work on a stand-in for WhatsApp Web.
@@ -29,7 +29,7 @@ struct Args {
     /// 3001, with --once any free ones.
     #[arg(long)]
     port: Option<u16>,
-    /// No demo: only the gateway, with this file, on the stand-in (`cargo xtask up --standin`).
+    /// Instead of the demo, run only the gateway on the stand-in, with this configuration file.
     #[arg(long, short, conflicts_with_all = ["once", "port"])]
     config: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ async fn main() -> Result<ExitCode> {
     if let Some(file) = &args.config {
         return own::run(file, &mut interrupt, &mut terminate).await;
     }
-    // What was started is ended when the unfinished steps are dropped.
+    // Dropping the unfinished steps ends everything that they started.
     let shown = tokio::select! {
         shown = steps::show(args.ports()) => shown?,
         _ = interrupt.recv() => return Ok(ExitCode::from(130)),
@@ -78,7 +78,7 @@ async fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells every message and webhook until somebody presses Ctrl-C.
+/// Prints every message and webhook until Ctrl-C.
 async fn stay(shown: &Shown, interrupt: &mut Signal, terminate: &mut Signal) {
     let url = &shown.gateway.api.url;
     tell::note(&format!(

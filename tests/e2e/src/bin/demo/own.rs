@@ -1,8 +1,8 @@
-//! The gateway with somebody's own `gateway.toml`, on the stand-in: `cargo xtask up --standin`.
+//! Runs the gateway with the user's own `gateway.toml` on the stand-in: `cargo xtask up --standin`.
 //!
-//! Settings, plugins and grants are the file's. WhatsApp is not, and so neither are the session and
-//! the database: they lie in a folder of this run and go with it, so that no real login ever meets
-//! the stand-in.
+//! Settings, plugins and grants are taken from the file. The session and the database are not: they
+//! are in a temporary folder that is deleted at the end, so that a real login never reaches the
+//! stand-in.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use wharf_standin::{Account, Options, Standin};
 
 use crate::tell;
 
-/// Paths of the file, which may be relative to its folder: `(section, key)`.
+/// Settings that may be paths relative to the file's folder: `(section, key)`.
 const PATHS: [(&str, &str); 4] = [
     ("plugins", "dir"),
     ("plugins", "cache"),
@@ -34,7 +34,7 @@ const PATHS: [(&str, &str); 4] = [
     ("browser", "executable"),
 ];
 
-/// Runs until the gateway ends; an interrupt ends it.
+/// Runs until the gateway ends. SIGINT and SIGTERM are passed on to it.
 ///
 /// # Errors
 /// When the file is not TOML or something does not start.
@@ -69,8 +69,8 @@ pub(crate) async fn run(
         folder.path().display()
     ));
     let mut command = Command::new(gateway::program()?);
-    // The environment wins over the file, so it is set there too. A group of its own: Ctrl-C is
-    // passed on once.
+    // The environment overrides the file, so the path is set there too. The gateway has its own
+    // process group, so that it gets a Ctrl-C once, from us.
     command
         .arg("--config")
         .arg(&copy)
@@ -111,8 +111,8 @@ fn sessions(folder: &Path) -> PathBuf {
     folder.join("session")
 }
 
-/// The configuration with another WhatsApp and another session, to be read from `folder` instead of
-/// `here`.
+/// The configuration changed to use the stand-in and a session in `folder`. Relative paths are
+/// resolved against `here`, because the result is read from `folder`.
 fn on_standin(text: &str, here: &Path, folder: &Path, url: &str) -> Result<Table> {
     let mut config: Table = text.parse()?;
     section(&mut config, "whatsapp")?.insert("url".into(), url.into());
@@ -120,12 +120,12 @@ fn on_standin(text: &str, here: &Path, folder: &Path, url: &str) -> Result<Table
     section(&mut config, "storage")?.remove("database");
     let plugins = section(&mut config, "plugins")?;
     plugins.entry("dir").or_insert("./plugins".into());
-    // Compiling the plugins costs seconds, so what was compiled is kept between runs.
+    // Compiling the plugins takes seconds, so the compiled code is kept between runs.
     plugins
         .entry("cache")
         .or_insert(path(gateway::program()?.with_file_name("plugin-cache")));
     for (name, key) in PATHS {
-        // A program without a folder is searched.
+        // A program name without a folder is looked up on the `PATH`.
         if let Some(Value::String(value)) = section(&mut config, name)?.get_mut(key)
             && (key != "executable" || value.contains('/'))
         {
@@ -147,8 +147,8 @@ fn path(path: PathBuf) -> Value {
     path.to_string_lossy().into_owned().into()
 }
 
-/// The simulated phone: it scans every QR, each session's with an account of its own, and shows
-/// what arrives.
+/// The simulated phone. It scans every QR code, with a different account for each session, and
+/// prints the messages that arrive.
 struct Phone<'a> {
     standin: &'a Standin,
     linked: u64,
@@ -160,7 +160,7 @@ impl Phone<'_> {
         let view = self.standin.view();
         if let Some(qr) = view.qrs.last() {
             let number = 4_915_112_345_678 + self.linked;
-            // It may have been replaced by now; the next one is scanned then.
+            // The QR code may have been replaced meanwhile; the next one is scanned then.
             if self
                 .standin
                 .scan(

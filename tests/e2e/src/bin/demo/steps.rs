@@ -12,23 +12,23 @@ use wharf_standin::{Account, Inbound};
 
 use crate::tell;
 
-/// One step after the gateway is ready.
+/// Time limit of each step after the session is ready.
 const STEP: Duration = Duration::from_secs(30);
 
 const TAKEN: &str = "the demo did not start; when a port is taken, choose another with --port N";
 
-/// What is running, and what was seen.
+/// The running environment and the result of the steps.
 pub(crate) struct Shown {
     pub(crate) house: House,
     pub(crate) gateway: Gateway,
-    /// A line of JSON.
+    /// The result as one line of JSON.
     pub(crate) summary: String,
 }
 
-/// Shows everything once.
+/// Runs all steps once.
 ///
 /// # Errors
-/// When a step does not happen in time or differently; nothing is left running then.
+/// When a step takes too long or has another result than expected; nothing is left running then.
 pub(crate) async fn show(ports: (u16, u16, u16)) -> Result<Shown> {
     tell::note(
         "From the first QR to the last webhook. WhatsApp is a stand-in, the phone is simulated, the rest is real.",
@@ -95,7 +95,7 @@ async fn link(house: &House, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// The command line of the original service's README, and its answer.
+/// Prints the `curl` command of the original service's README and sends that request.
 async fn send(gateway: &Gateway, body: &str) -> Result<Answer> {
     let url = format!("{}/api/whatsapp/send", gateway.api.url);
     tell::post(&url, body);
@@ -140,7 +140,7 @@ async fn arrived(house: &House, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Server, delivered, read: as the webhooks tell them.
+/// Waits for the webhooks of the acknowledgement levels 1 to 3: server, delivered, read.
 async fn acks(house: &House, id: &str) -> Result<Vec<u64>> {
     let mut seen = Vec::new();
     for level in 1..=3 {

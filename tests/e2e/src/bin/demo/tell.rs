@@ -1,26 +1,26 @@
-//! How the demo speaks: each step on a line, as it happens.
+//! The demo's output: one line for each step, as it happens.
 
 use std::io::{self, IsTerminal, Write};
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use wharf_e2e::Call;
 
-/// Something has happened.
+/// Prints something that has happened.
 pub(crate) fn done(text: &str) {
     line("\x1b[32m", "✓", text);
 }
 
-/// Something to know.
+/// Prints a remark.
 pub(crate) fn note(text: &str) {
     line("", " ", text);
 }
 
-/// What one could have typed.
+/// Prints a command that a user could have typed.
 pub(crate) fn command(text: &str) {
     line("\x1b[1m", "\n$", text);
 }
 
-/// A `POST` with JSON, on three lines.
+/// Prints the command of a `POST` with JSON, on three lines.
 pub(crate) fn post(url: &str, body: &str) {
     command(&format!(
         "curl -X POST {url} \\\n    -H 'Content-Type: application/json' \\\n    -d '{body}'"
@@ -34,11 +34,11 @@ fn line(colour: &str, mark: &str, text: &str) {
     } else {
         ("", "")
     };
-    // A closed pipe is no reason to leave processes behind.
+    // A closed pipe must not end the demo and leave processes behind.
     let _ = writeln!(out, "{colour}{mark}{end} {text}").and_then(|()| out.flush());
 }
 
-/// The QR for a dark terminal: light modules are drawn.
+/// Prints the QR code for a dark terminal: the light modules are drawn.
 pub(crate) fn qr(text: &str) {
     let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else {
         return;
@@ -49,7 +49,7 @@ pub(crate) fn qr(text: &str) {
         .light_color(Dense1x2::Dark)
         .quiet_zone(true)
         .build();
-    // As in `line`.
+    // Errors are ignored as in `line`.
     let _ = writeln!(io::stdout(), "\n{picture}\n");
 }
 

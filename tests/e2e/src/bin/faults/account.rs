@@ -1,4 +1,4 @@
-//! What WhatsApp does to an account.
+//! Faults that WhatsApp causes to an account.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -53,7 +53,8 @@ async fn ban(scene: &mut Scene, name: &str) -> Result<Row> {
         .await
 }
 
-/// The refused send is answered as such; others go on.
+/// Sends a message that WhatsApp refuses with `code`; the answer must have one of the codes in
+/// `said`.
 async fn refused(scene: &Scene, code: u32, number: &str, said: &[&str]) -> Result<()> {
     scene.house.standin.set(json!({"nacks": [code]}));
     let answer = scene.api()?.send(number, "to somebody new").await?;
@@ -66,7 +67,7 @@ async fn refused(scene: &Scene, code: u32, number: &str, said: &[&str]) -> Resul
 
 async fn timelock(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
-        // The page keeps the code to itself, and learns of the lock in its own time.
+        // The page does not report the error code, and it learns of the lock only later.
         refused(
             scene,
             463,

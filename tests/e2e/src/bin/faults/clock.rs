@@ -1,5 +1,5 @@
-//! The machine's clock is set while the gateway runs. `libfaketime` shows the gateway another time;
-//! without it these faults are named and not made.
+//! Faults of the machine's clock, which is set while the gateway runs. `libfaketime` shows the
+//! gateway another time; without the library these faults are listed as not made.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -58,7 +58,7 @@ async fn set(name: &str, made: &'static str, offset: &str) -> Result<Row> {
     };
     let clock = tempfile::NamedTempFile::new()?;
     fs::write(&clock, "+0")?;
-    // Chromium does not run with the library.
+    // Chromium does not work with the library preloaded, so a script starts it without.
     let browser = tempfile::tempdir()?;
     let executable = browser.path().join("chromium");
     fs::write(&executable, BROWSER)?;

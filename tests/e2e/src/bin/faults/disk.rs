@@ -1,5 +1,5 @@
-//! Places that cannot be written, and a disk that fills up. Mounts need root; without it these
-//! faults are named and not made.
+//! Faults of the disk: folders that cannot be written and a disk that fills up. Mounts need root;
+//! for other users these faults are listed as not made.
 
 use std::{
     fs::{self, File},
@@ -26,7 +26,7 @@ pub(crate) async fn all(run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-/// A mount, undone when dropped.
+/// A mount, which is undone when the value is dropped.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -55,8 +55,8 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a browser that is just ending may still hold a file. Fails when it was undone
-        // before.
+        // Lazily, because a browser that is just ending may still have a file open. This fails when
+        // the mount was undone before.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
@@ -71,7 +71,7 @@ fn not_made(name: &str) -> Row {
     }
 }
 
-/// Writes until nothing more fits.
+/// Writes a file that fills the file system completely.
 fn fill(place: &Path) -> Result<PathBuf> {
     let path = place.join("filler");
     let mut file = File::create(&path)?;
@@ -85,7 +85,8 @@ fn fill(place: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Waits for the reason, lets a person mend it, and waits until the session can be used.
+/// Waits until the session does not start for the expected reason, removes the cause, and waits for
+/// a QR code.
 async fn refused(
     house: House,
     name: &str,
@@ -210,8 +211,8 @@ async fn full_before(name: &str) -> Result<Row> {
     row
 }
 
-/// Everything the gateway writes is on the disk that fills up. What it cannot keep it does not
-/// accept.
+/// Everything the gateway writes is on the disk that fills up. It must not accept a message that it
+/// cannot store.
 async fn full_while(name: &str) -> Result<Row> {
     if !Uid::effective().is_root() {
         return Ok(not_made(name));
@@ -232,7 +233,7 @@ async fn full_while(name: &str) -> Result<Row> {
         answer.status,
         answer.json["error"].as_str().unwrap_or_default()
     );
-    // A small write may still fit into what the write-ahead log has already.
+    // A small write may still fit into space that the write-ahead log has already allocated.
     let full = |answer: &Answer| answer.status == 503 && answer.json["code"] == "storage_full";
     let api = scene.api()?;
     until("a probe that says so", LIMIT, async || {

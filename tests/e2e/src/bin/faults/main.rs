@@ -1,9 +1,8 @@
-//! Everything that goes wrong in the life of a session, made on purpose in a real Chromium on the
-//! stand-in: what the gateway says of it, how long it takes to come back, and whether anything was
-//! lost.
+//! Causes every known fault of a session on purpose, in a real Chromium on the stand-in, and
+//! records what the gateway reports, how long it takes to recover, and whether anything was lost.
 //!
-//! `--write` makes `docs/faults.md` of the run. Without it that page is only checked for naming the
-//! same faults.
+//! `--write` writes `docs/faults.md` from the run. Without it, the program only checks that the
+//! page lists the same faults.
 
 mod account;
 mod clock;
@@ -22,7 +21,7 @@ use clap::Parser;
 use report::Row;
 use scene::Scene;
 
-/// Makes every fault there is and says what became of it.
+/// Causes every known fault of a session and reports its outcome.
 #[derive(Debug, Parser)]
 struct Args {
     /// Only faults whose name contains this; may be given several times.
@@ -33,7 +32,7 @@ struct Args {
     write: bool,
 }
 
-/// What was done so far, and what is wanted.
+/// The faults to cause, and the outcomes so far.
 struct Run {
     only: Vec<String>,
     rows: Vec<Row>,
@@ -45,7 +44,7 @@ impl Run {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
     }
 
-    /// Takes the outcome of one fault and tells it.
+    /// Records and prints the outcome of one fault.
     fn take(&mut self, name: &str, result: Result<Row>) {
         match result {
             Ok(row) => {
@@ -60,8 +59,8 @@ impl Run {
     }
 }
 
-/// Runs a fault in a running scene, if it is wanted; a scene that a fault has broken is built anew
-/// for the next.
+/// Causes a fault in the shared scene, if it is wanted. After a fault that fails, the next one gets
+/// a new scene.
 macro_rules! fault {
     ($run:expr, $scene:expr, $name:expr, $what:expr) => {
         if $run.wants($name) {
@@ -84,7 +83,7 @@ macro_rules! fault {
 }
 pub(crate) use fault;
 
-/// A fault with a house of its own.
+/// Causes a fault in an environment of its own, if it is wanted.
 macro_rules! alone {
     ($run:expr, $name:expr, $what:expr) => {
         if $run.wants($name) {
@@ -123,7 +122,10 @@ async fn main() -> Result<ExitCode> {
         println!("failed: {}", run.failed.join(", "));
         return Ok(ExitCode::FAILURE);
     }
-    ensure!(!run.rows.is_empty(), "no fault has such a name");
+    ensure!(
+        !run.rows.is_empty(),
+        "no fault has a name that contains --only"
+    );
     let page = wharf_e2e::project::root().join("docs/faults.md");
     if args.write {
         report::write(&page, &run.rows)?;

@@ -1,4 +1,4 @@
-//! The page and its connection.
+//! Faults of the page and of its connection.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -157,12 +157,12 @@ async fn refused(scene: &mut Scene, name: &str) -> Result<Row> {
 async fn dialog(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
         push(scene, json!({"type": "dialog"}));
-        // Only a page whose dialog was answered can go on to this.
+        // Only a page whose dialog was answered can handle this.
         push(scene, json!({"type": "navigate"}));
         Ok(())
     };
-    // A page that navigates at the moment its dialog closes now and then stays silent; then a
-    // health check finds it.
+    // A page that navigates at the moment its dialog closes sometimes reports nothing; then a
+    // health check finds the reload.
     let expect = "the page was loaded anew|did not answer status";
     scene
         .survive(
@@ -195,7 +195,8 @@ async fn modal(scene: &mut Scene, name: &str) -> Result<Row> {
         .await
 }
 
-/// Settings of the page count from its next load.
+/// Changes settings of the page and restarts the session, because the page reads its settings when
+/// it loads.
 async fn set_and_restart(scene: &mut Scene, patch: Value) -> Result<()> {
     scene.house.standin.set(patch);
     scene.tell("restart").await

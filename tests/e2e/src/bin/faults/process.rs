@@ -1,4 +1,4 @@
-//! Processes: killed, stopped, and a machine that sleeps.
+//! Faults of processes: killed ones, stopped ones, and a machine that sleeps.
 
 use std::{os::unix::fs::symlink, path::PathBuf, process::Stdio, time::Duration};
 
@@ -80,8 +80,8 @@ async fn hung(scene: &mut Scene, name: &str) -> Result<Row> {
         .await
 }
 
-/// Everything stops and goes on later: no timer, no lease and no deadline may take the pause for a
-/// failure that ends the session.
+/// Gateway and browser stop and continue later. No timer, lease or deadline may treat the pause as
+/// a failure that ends the session.
 async fn asleep(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
         let all = scene.everybody();
@@ -98,7 +98,7 @@ async fn asleep(scene: &mut Scene, name: &str) -> Result<Row> {
     scene.survive(name, "SIGSTOP to gateway and browser for 5 s while WhatsApp drops the connection, then SIGCONT", "", make, nothing).await
 }
 
-/// A browser that somebody else runs on the profile.
+/// Starts another browser on the session's profile, as another program would.
 async fn foreign(scene: &Scene) -> Result<Child> {
     let profile = profile(scene);
     let program = [
@@ -193,7 +193,7 @@ async fn stale(scene: &mut Scene, name: &str) -> Result<Row> {
     let make = async |scene: &mut Scene| {
         stop_and_wait(scene).await?;
         let lock = profile(scene).join("SingletonLock");
-        // Gone after a clean close.
+        // This fails after a clean close, which removes the lock.
         let _ = std::fs::remove_file(&lock);
         symlink("another-container-4711", &lock)?;
         scene.tell("start").await

@@ -1,16 +1,16 @@
-//! The page `docs/faults.md`.
+//! Writes and checks the page `docs/faults.md`.
 
 use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
-/// One fault and what became of it.
+/// One fault and its outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// How it was made.
+    /// How the fault was caused.
     pub(crate) made: &'static str,
-    /// State and reason, in the gateway's words.
+    /// The state and the reason that the gateway reported.
     pub(crate) said: String,
     /// Seconds until the session was ready again, or how it ends.
     pub(crate) recovered: String,
@@ -39,7 +39,7 @@ pub(crate) fn write(page: &Path, rows: &[Row]) -> Result<()> {
     fs::write(page, out).with_context(|| format!("cannot write {}", page.display()))
 }
 
-/// The page names the same faults as were made now.
+/// Checks that the page lists the same faults as this run.
 pub(crate) fn check(page: &Path, rows: &[Row]) -> Result<()> {
     let text =
         fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;

@@ -1,4 +1,4 @@
-//! A running gateway with a linked session, to which things are done.
+//! A running gateway with a linked session, in which faults are caused.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use wharf_standin::{Account, Inbound};
 
 use crate::report::Row;
 
-/// How long a fault may need to be seen, or to be over.
+/// Time limit for a fault to be noticed, and for the recovery.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const STOP: Duration = Duration::from_secs(40);
 
-/// Checks and pauses are short, so that a run takes minutes; every limit is still longer than a
-/// busy machine needs.
+/// Intervals and delays are short, so that a run takes minutes; every time limit is still longer
+/// than a busy machine needs.
 pub(crate) const OVERLAY: &str = r#"
 [sessions]
 health_interval = "500ms"
@@ -37,12 +37,13 @@ pub(crate) struct Scene {
     count: u32,
 }
 
-/// A message of either direction that is on its way while a fault lasts.
+/// One outgoing and one incoming message that are under way while a fault lasts.
 struct Pair {
     sent: String,
-    /// Of the accepted message, for the API.
+    /// The id of the accepted message in the API.
     id: String,
-    /// None: the account had no device that could get it.
+    /// The body of the incoming message; `None` when the account had no device that could receive
+    /// it.
     received: Option<String>,
     began: Instant,
 }
@@ -74,7 +75,7 @@ impl Scene {
         Ok(self.gateway()?.api.clone())
     }
 
-    /// Main processes of its browsers.
+    /// The main processes of its browsers.
     pub(crate) fn browsers(&mut self) -> Vec<i32> {
         self.gateway
             .as_mut()
@@ -132,13 +133,13 @@ impl Scene {
             .unwrap_or_default())
     }
 
-    /// Lets a phone scan the QR that is shown.
+    /// Lets the simulated phone scan the current QR code.
     pub(crate) async fn scan(&self) -> Result<()> {
         let qr = self.api()?.until_qr(LIMIT).await?;
         self.house.standin.scan(Some(&qr), Account::default()).await
     }
 
-    /// One message is accepted, one arrives.
+    /// Lets the gateway accept one message and sends one to it.
     async fn pair(&mut self) -> Result<Pair> {
         self.count += 1;
         let body = format!("in {}", self.count);
@@ -170,11 +171,12 @@ impl Scene {
         })
     }
 
-    /// `unlinked`: the login ended, and with it what the server held for this device.
+    /// Waits for the outcome of both messages and returns what was lost. `unlinked` means that the
+    /// login ended, and with it the messages that the server held for this device.
     async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
         let unheard = "what comes between the end of the login and the new scan: the phone has it";
-        // What the page had begun when its login ended nobody can ask after any more: it is said to
-        // be unknown, and never sent again.
+        // When the login has ended, the outcome of a send that the page had begun can no longer be
+        // found out. It is reported as unknown and the message is never sent again.
         let settled = until(
             "the accepted message at its recipient, or its outcome unknown",
             LIMIT,
@@ -232,8 +234,9 @@ impl Scene {
         Ok("nothing")
     }
 
-    /// Makes a fault, waits until the gateway names it (`expect`: a part of the reason, or several
-    /// between `|`), mends what a person would mend, and waits until all is well.
+    /// Causes a fault, waits until the gateway names it in the reason of a transition, repairs what
+    /// an operator would repair, and waits until the session is ready and both messages have their
+    /// outcome. `expect` is a part of the reason, or alternatives separated by `|`.
     pub(crate) async fn survive(
         &mut self,
         name: &str,
@@ -286,7 +289,7 @@ impl Scene {
         })
     }
 
-    /// Where the session stands, in the gateway's words.
+    /// The session's state and reason as the gateway reports them.
     pub(crate) async fn says(&self) -> Result<String> {
         let info = self.info().await?;
         let said = format!(
@@ -297,7 +300,7 @@ impl Scene {
         Ok(self.plain(&said))
     }
 
-    /// Messages go both ways and the session has not left `ready`.
+    /// Checks that messages pass in both directions and that the session has not left `ready`.
     pub(crate) async fn carries_on(&mut self) -> Result<String> {
         let last = self.transitions().await?.into_iter().next();
         let pair = self.pair().await?;
@@ -310,7 +313,7 @@ impl Scene {
         Ok("stays ready".into())
     }
 
-    /// As [`Scene::survive`] for what leaves the session ready: a notice names it.
+    /// [`Scene::survive`] for a fault after which the session stays ready: a notice names it.
     pub(crate) async fn notice(
         &mut self,
         name: &str,
@@ -320,7 +323,7 @@ impl Scene {
         mend: impl AsyncFnOnce(&mut Self) -> Result<()>,
     ) -> Result<Row> {
         self.api()?.until_state("ready", LIMIT).await?;
-        // Whom the session writes to below is no stranger to it.
+        // After this message, the recipient of the next one is not a stranger.
         let before = self.pair().await?;
         self.settled(&before, false).await?;
         make(self).await.context("making it")?;
@@ -354,7 +357,7 @@ impl Scene {
         })
     }
 
-    /// Folders, ports and process ids differ from run to run.
+    /// Replaces what differs from run to run: folders, ports and process ids.
     fn plain(&self, said: &str) -> String {
         let folder = self.house.folder().display().to_string();
         let said = said.replace(&folder, "…").replace(

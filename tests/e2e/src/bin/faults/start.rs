@@ -1,4 +1,5 @@
-//! Starts and stops: what a gateway does in every state of its session, and with twenty of them.
+//! Faults at the start and the end: starts that fail, ends in every state of a session, and twenty
+//! sessions at once.
 
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,8 @@ async fn used_up(name: &str) -> Result<Row> {
     })
 }
 
-/// Brings a session into each state; the house is linked before where the state needs it.
+/// Brings a session into each of five states and ends the gateway there with `end`; then checks
+/// that the login still works. Returns the names of the states.
 async fn in_each_state(end: impl AsyncFn(Gateway) -> Result<()>) -> Result<Vec<&'static str>> {
     let mut done = Vec::new();
     let house = House::build(Plan {
@@ -107,7 +109,7 @@ async fn in_each_state(end: impl AsyncFn(Gateway) -> Result<()>) -> Result<Vec<&
         ..Plan::default()
     })
     .await?;
-    // Before the first link: a QR.
+    // Before the first link there is only a QR code.
     let gateway = house.open().await?;
     gateway.api.until_qr(LIMIT).await?;
     end(gateway).await?;
@@ -125,7 +127,7 @@ async fn in_each_state(end: impl AsyncFn(Gateway) -> Result<()>) -> Result<Vec<&
     for (state, patch) in states {
         house.standin.set(serde_json::from_str(patch)?);
         let gateway = house.open().await?;
-        // Passed through quickly; the states before and after it are as good a moment.
+        // Each of these states lasts long enough to be seen by asking every 50 ms.
         until(state, LIMIT, async || {
             Ok((gateway.api.state().await? == state).then_some(()))
         })
@@ -171,7 +173,8 @@ async fn terminated(name: &str) -> Result<Row> {
 
 async fn killed(name: &str) -> Result<Row> {
     let states = in_each_state(async |gateway| {
-        // A login is flushed seconds after it was made; the guard sees to it.
+        // Chromium writes a new login to the disk seconds later; the guard process gives it that
+        // time.
         gateway.crash().await
     })
     .await?;

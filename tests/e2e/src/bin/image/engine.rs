@@ -1,5 +1,5 @@
-//! The container engine: buildah and podman with a storage of their own, so that nothing of another
-//! engine is touched.
+//! The container engine: buildah and podman with their own storage, so that nothing of another
+//! engine is changed.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Ends the unified hierarchy in this command's mount namespace alone, where a machine has both
-/// kinds of control groups: crun refuses to work with both.
+/// Unmounts the unified hierarchy where a machine has both versions of control groups, because crun
+/// refuses to work with both. This affects only the mount namespace of the command.
 const PREPARE: &str = "if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
 
-/// The system knows no health checks outside of systemd's timers; limits are those that any machine
-/// can give.
+/// Podman runs health checks by systemd timers, which may be missing here; the limits are low
+/// enough for any machine.
 const ISOLATION: [&str; 5] = [
     "--network=host",
     "--no-healthcheck",
@@ -28,7 +28,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// In a folder that is kept between runs.
+    /// An engine whose storage is in `folder`, which is kept between runs.
     pub(crate) fn new(folder: PathBuf) -> Result<Self> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self { folder })
@@ -53,8 +53,8 @@ impl Engine {
         command
     }
 
-    /// Debian with nothing but what it cannot do without, imported under the name that the
-    /// Dockerfile gives its base.
+    /// Makes a minimal Debian image under the name that the Dockerfile gives its base, unless it
+    /// exists.
     pub(crate) fn base(&self, base: &str) -> Result<()> {
         let suite = base
             .strip_prefix("debian:")
@@ -86,14 +86,14 @@ impl Engine {
         Ok(())
     }
 
-    /// An image with nothing but this folder as its `/out`.
+    /// Makes an image that contains only this folder, as `/out`.
     pub(crate) fn built(&self, name: &str, folder: &Path) -> Result<()> {
         let file = self.folder.join("built.Dockerfile");
         fs::write(&file, "FROM scratch\nCOPY . /out\n")?;
         self.build(name, &file, folder)
     }
 
-    /// Carries out the steps of a Dockerfile.
+    /// Builds an image from a Dockerfile.
     pub(crate) fn build(&self, name: &str, file: &Path, context: &Path) -> Result<()> {
         let (file, context) = (file.to_string_lossy(), context.to_string_lossy());
         let arguments = [
@@ -111,7 +111,7 @@ impl Engine {
         run(&mut self.command("buildah", &arguments))
     }
 
-    /// What `inspect` says of an image.
+    /// The output of `podman image inspect` for an image.
     pub(crate) fn inspect(&self, image: &str, format: &str) -> Result<String> {
         let output = self
             .command("podman", &["image", "inspect", "--format", format, image])
@@ -124,7 +124,7 @@ impl Engine {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Starts a container, attached.
+    /// Starts a container in the foreground; its output goes to `log`.
     pub(crate) fn start(
         &self,
         name: &str,
@@ -145,7 +145,7 @@ impl Engine {
             .context("cannot start podman")
     }
 
-    /// Runs a container to its end; returns its exit status and what it said.
+    /// Runs a container to its end; returns its exit status and output.
     pub(crate) fn once(
         &self,
         image: &str,
@@ -166,7 +166,7 @@ impl Engine {
         Ok((output.status.code(), said))
     }
 
-    /// Runs a command in a container; returns its exit status and what it said.
+    /// Runs a command in a container; returns its exit status and output.
     pub(crate) fn exec(&self, name: &str, words: &[&str]) -> Result<(Option<i32>, String)> {
         let mut arguments = vec!["exec", name];
         arguments.extend(words);
@@ -179,23 +179,24 @@ impl Engine {
         Ok((output.status.code(), said))
     }
 
-    /// Asks a container to stop with the image's stop signal.
+    /// Stops a container with the image's stop signal; it is killed after `grace` seconds.
     pub(crate) fn stop(&self, name: &str, grace: &str) -> Result<()> {
         run(&mut self.command("podman", &["stop", "--time", grace, name]))
     }
 
-    /// Whatever became of it: it is gone after this.
+    /// Removes a container, whatever its state.
     pub(crate) fn remove(&self, name: &str) {
-        // It may be gone already, by `--rm`.
+        // `--rm` may have removed it already.
         let _ = self
             .command("podman", &["rm", "--force", "--time", "0", name])
             .output();
     }
 }
 
-/// The base image has the security updates among its sources, so the machine's own sources are
-/// taken, with the suite of the image in place of the machine's. Where they are not in that form,
-/// debootstrap's own do, without those updates.
+/// Writes the package sources of the base image. The official image has the security updates among
+/// its sources, so the machine's own sources are copied, with the suite of the image in place of
+/// the machine's. Where the machine has no sources in that form, those of debootstrap stay, without
+/// the security updates.
 fn sources(root: &Path, suite: &str) -> Result<()> {
     let (Ok(ours), Ok(release)) = (
         fs::read_to_string("/etc/apt/sources.list.d/debian.sources"),
@@ -217,7 +218,7 @@ fn sources(root: &Path, suite: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs to the end, silent unless it fails.
+/// Runs a command to its end; its output is shown only when it fails.
 fn run(command: &mut Command) -> Result<()> {
     let name = format!("{command:?}");
     let output = command

@@ -1,8 +1,8 @@
 //! `cargo xtask image`: the Dockerfile, made and run without a registry and without Docker.
 //!
-//! The base image is made by debootstrap, its steps are carried out by buildah and the result is
-//! run by podman, all of them Debian's packages. Only the builder stage is left out: what it would
-//! build is what cargo has built here.
+//! debootstrap makes the base image, buildah carries out the steps and podman runs the result; all
+//! of them are Debian packages. Only the builder stage is left out: its result is replaced by what
+//! cargo has built here.
 
 mod engine;
 mod trial;
@@ -13,15 +13,14 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use wharf_e2e::{dockerfile, project};
 
-/// Makes the image of the Dockerfile and tries it on a stand-in for WhatsApp.
+/// Builds the image of the Dockerfile and tries it on a stand-in for WhatsApp.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask image")]
 struct Args {
-    /// Write deploy/railway.Dockerfile anew.
+    /// Rewrite deploy/railway.Dockerfile.
     #[arg(long)]
     write: bool,
-    /// Make the image and try it: link, send, stop. Needs root, and Debian's mirrors the first
-    /// time.
+    /// Build the image and try it: link, send, stop. Needs root, and at first Debian's mirrors.
     #[arg(long)]
     r#try: bool,
     /// What the builder stage would leave in its `/out`; `cargo xtask image` sets it.
@@ -46,13 +45,13 @@ async fn main() -> Result<ExitCode> {
         let built = args.built.context(
             "--try is for `cargo xtask image --try`, which builds what goes into the image",
         )?;
-        // The engine works in other folders than ours.
+        // The engine has another working directory, so it needs an absolute path.
         let built = built
             .canonicalize()
             .with_context(|| format!("cannot read {}", built.display()))?;
         trial::run(&root, &text, &built).await?;
     } else if !args.write {
-        bail!("say --try or --write");
+        bail!("give --try or --write");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,5 @@
-//! The trial: the image as compose.yaml runs it, linked by a simulated phone, with one message,
-//! stopped by its stop signal.
+//! Tries the image as compose.yaml runs it: links it by a simulated phone, sends one message, and
+//! stops it by its stop signal.
 
 use std::{
     fs,
@@ -23,7 +23,8 @@ const KEY: &str = "a-key-of-the-trial-and-of-nothing-else";
 /// `stop_grace_period` of compose.yaml.
 const GRACE: &str = "45";
 const OWNER: u32 = 10_001;
-/// Names the browser on its command line, which the machine sees as well.
+/// The profile inside the container, which the browser has on its command line. The command line is
+/// visible on the host too.
 const PROFILE: &str = "/var/lib/wharf/.wwebjs_auth/session-default";
 
 pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
@@ -64,7 +65,7 @@ pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
         "good: non-root, read-only, without capabilities, the pages in Chromium's sandbox; linked, sent, stopped cleanly"
     );
 
-    // A platform that mounts root's volume and allows no user namespaces.
+    // As on a platform where the volume belongs to root and user namespaces are not allowed.
     let options = [
         "--user=0".to_owned(),
         format!("--security-opt=seccomp={narrow}"),
@@ -83,7 +84,8 @@ pub(crate) async fn run(root: &Path, text: &str, built: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The runtime stage as it stands in the Dockerfile, on what was built here.
+/// Builds the runtime stage as the Dockerfile has it, with what was built here in place of the
+/// builder stage.
 fn make(engine: &Engine, root: &Path, text: &str, built: &Path, folder: &Path) -> Result<()> {
     let stages = dockerfile::stages(text)?;
     let [builder, runtime] = stages.as_slice() else {
@@ -106,7 +108,7 @@ fn make(engine: &Engine, root: &Path, text: &str, built: &Path, folder: &Path) -
     engine.build(IMAGE, &file, root)
 }
 
-/// What an engine reads of the image is what the Dockerfile says.
+/// Checks that the image's settings are those of the Dockerfile.
 fn settings(engine: &Engine, text: &str) -> Result<()> {
     let stages = dockerfile::stages(text)?;
     let runtime = stages.last().context("a stage")?;
@@ -131,7 +133,8 @@ fn settings(engine: &Engine, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// It does not start in a way that nobody could have meant, and says what to do.
+/// Checks that the container does not start without a key or without user namespaces, and that it
+/// says what to do.
 fn without_key_and_sandbox(engine: &Engine, narrow: &str) -> Result<()> {
     let (status, said) = engine.once(IMAGE, &[], &[])?;
     ensure!(
@@ -156,7 +159,8 @@ fn without_key_and_sandbox(engine: &Engine, narrow: &str) -> Result<()> {
     Ok(())
 }
 
-/// The profile without user namespaces, as Docker's own.
+/// Writes a seccomp profile that forbids user namespaces, as Docker's default one does; returns its
+/// path.
 fn narrow(profile: &Path, folder: &Path) -> Result<String> {
     let text = fs::read_to_string(profile)
         .with_context(|| format!("cannot read {}", profile.display()))?;
@@ -174,7 +178,7 @@ fn narrow(profile: &Path, folder: &Path) -> Result<String> {
     Ok(place.to_string_lossy().into_owned())
 }
 
-/// The program that stands in CHROMIUM where there is no sandbox.
+/// The path in the image of the program that `CHROMIUM` names where there is no sandbox.
 fn wrapper(root: &Path) -> Result<String> {
     let name = "headless-shell-without-sandbox";
     ensure!(
@@ -184,7 +188,7 @@ fn wrapper(root: &Path) -> Result<String> {
     Ok(format!("/usr/local/lib/wharf/{name}"))
 }
 
-/// A container that must not outlive this value.
+/// A running container, which is removed when the value is dropped.
 struct Running<'a> {
     engine: &'a Engine,
     child: Child,
@@ -193,12 +197,12 @@ struct Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.engine.remove(CONTAINER);
-        // It has ended with the container.
+        // The process ends with the container.
         let _ = self.child.wait();
     }
 }
 
-/// One container's life; returns whether its page ran in Chromium's sandbox.
+/// Runs one container from start to stop; returns whether its pages ran in Chromium's sandbox.
 async fn scene(engine: &Engine, folder: &Path, owner: u32, options: &[String]) -> Result<bool> {
     let standin = Standin::start(Options::default()).await?;
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
@@ -210,7 +214,7 @@ async fn scene(engine: &Engine, folder: &Path, owner: u32, options: &[String]) -
         Some(Uid::from_raw(owner)),
         Some(Gid::from_raw(owner)),
     )?;
-    // The image's own file, with another WhatsApp.
+    // The image's own configuration, with the stand-in's address.
     let (_, own) = engine.once(IMAGE, &["--entrypoint=cat"], &["/etc/wharf/gateway.toml"])?;
     let page = own
         .lines()
@@ -227,7 +231,7 @@ async fn scene(engine: &Engine, folder: &Path, owner: u32, options: &[String]) -
         format!("--volume={}:/etc/wharf/gateway.toml:ro", config.display()),
         format!("--env=WHARF_API_KEY={KEY}"),
         format!("--env=PORT={port}"),
-        // The trial shares the machine's network, so it is not offered to others.
+        // The container shares the machine's network, so it listens on the loopback address only.
         "--env=HOST=127.0.0.1".to_owned(),
     ];
     all.extend_from_slice(options);
@@ -295,7 +299,7 @@ async fn live(engine: &Engine, standin: &Standin, port: u16) -> Result<bool> {
         owner.trim() == OWNER.to_string(),
         "the database belongs to {owner}"
     );
-    // A page in the sandbox is in another user namespace than its browser.
+    // A sandboxed page is in another user namespace than its browser.
     let mut family = Family::of(Path::new(PROFILE));
     let (browsers, pages) = (family.browsers(), family.renderers());
     ensure!(

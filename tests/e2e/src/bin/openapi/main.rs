@@ -1,10 +1,10 @@
-//! The API's document held against the running gateway: `wharf-openapi --tools <bin of a Python
+//! Checks the OpenAPI document against the running gateway: `wharf-openapi --tools <bin of a Python
 //! environment>`.
 //!
-//! The tools know nothing of the gateway: Chromium opens the reference page, a client made from the
-//! document does the main job, and schemathesis makes up calls from the document and compares each
-//! answer with it, once about a session that is linked and once about one that is not. `cargo xtask
-//! openapi` installs the tools and runs this.
+//! The tools know only the document: Chromium opens the reference page, a client generated from the
+//! document does the main job, and schemathesis generates calls from the document and checks each
+//! answer, once for a linked session and once for one that is not linked. `cargo xtask openapi`
+//! installs the tools and runs this.
 
 mod page;
 mod prepared;
@@ -18,10 +18,10 @@ use wharf_e2e::{House, Plan};
 
 use self::{prepared::Prepared, tools::Tools};
 
-/// The key of the calls. With keys the guard is part of what is compared.
+/// The API key of the calls. With a key configured, the access check is tested too.
 const KEY: &str = "a-key-for-the-check-of-the-document";
 
-/// How long a call waits for an outcome: what is made up waits for numbers that nobody has.
+/// Generated sends wait for numbers that do not exist, so the time limit of a send is short.
 const CONFIGURATION: &str = "
 [send]
 timeout = '3s'
@@ -30,10 +30,10 @@ timeout = '3s'
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where schemathesis, openapi-python-client and Python are.
+    /// The folder of schemathesis, openapi-python-client and Python.
     #[arg(long)]
     tools: PathBuf,
-    /// One part alone: page, client, ready or unlinked.
+    /// Run only this part: page, client, ready or unlinked.
     #[arg(long)]
     only: Option<String>,
 }

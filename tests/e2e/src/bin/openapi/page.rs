@@ -1,5 +1,5 @@
-//! The reference page in a real Chromium: it shows the document, and asks nobody but the gateway
-//! for anything.
+//! Checks the reference page in a real Chromium: it shows the document and makes requests to the
+//! gateway only.
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// Where Chromium is; the gateway has the same list.
+/// Where Chromium may be installed.
 const BROWSERS: [&str; 6] = [
     "/usr/lib/chromium/chromium-headless-shell",
     "/usr/bin/chromium-headless-shell",
@@ -19,7 +19,7 @@ const BROWSERS: [&str; 6] = [
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Opens the page, and looks at what it became and at every address that was asked for.
+/// Opens the page, and checks the resulting document and every address that was requested.
 pub(crate) async fn check(url: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("net.json");
@@ -43,7 +43,7 @@ pub(crate) async fn check(url: &str) -> Result<()> {
             folder.path().join("profile").display()
         ))
         .arg(format!("--log-net-log={}", log.display()));
-    // The page draws itself; nothing is waited for by the clock.
+    // Virtual time lets the page's timers run without waiting.
     chromium
         .args([
             "--virtual-time-budget=20000",
@@ -90,9 +90,9 @@ pub(crate) async fn check(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Every address that a request was begun for, by Chromium's own record.
+/// Every address for which Chromium's network log has a request.
 fn addresses(log: &str) -> Result<BTreeSet<String>> {
-    // A log that was cut off lacks its end.
+    // A truncated log lacks the closing brackets.
     let log: Value = serde_json::from_str(log).or_else(|_| {
         serde_json::from_str(&format!("{}]}}", log.trim_end().trim_end_matches(',')))
     })?;

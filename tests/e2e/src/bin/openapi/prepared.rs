@@ -1,4 +1,5 @@
-//! What made-up calls are about: sessions, messages, orders and deliveries that are there.
+//! Prepares what generated calls refer to: sessions, messages, bulk orders and deliveries that
+//! exist.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::KEY;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Ids of what is there.
+/// The ids of what was prepared.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// Messages in several states.
@@ -23,14 +24,14 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Links the default session and fills the gateway.
+    /// Links the default session and creates the messages, orders and deliveries.
     pub(crate) async fn new(house: &House, url: &str) -> Result<Self> {
         let api = Api::with_key(url, KEY)?;
         let qr = api.until_qr(BOOT).await?;
         house.standin.scan(Some(&qr), Account::default()).await?;
         api.until_state("ready", BOOT).await?;
-        // Told what to do and deleted by made-up calls, in the place of sessions that others are
-        // about.
+        // Generated calls may command and delete this session, so that the sessions of the other
+        // calls stay.
         api.post("/v1/sessions", &json!({"id": "spare", "start": false}))
             .await?
             .expect(201)?;
@@ -57,7 +58,7 @@ impl Prepared {
             .into_iter()
             .collect();
 
-        // The receiver wants none of these any more, so they are dead letters.
+        // The receiver answers 410 to these, so they become dead letters.
         house.receiver.refuse(&[410, 410, 410]);
         for body in ["one", "two", "three"] {
             house.standin.inbound(Inbound {

@@ -1,4 +1,4 @@
-//! The tools of others, run on the document that the gateway answers.
+//! Runs third-party tools on the document that the gateway serves.
 
 use std::{
     fs,
@@ -13,15 +13,15 @@ use wharf_e2e::project;
 
 use crate::{KEY, prepared::Prepared};
 
-/// For one run of schemathesis, on a machine that does much else.
+/// Time limit of one tool, long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Where the tools are, and what they are pointed at.
+/// The tools' folder and the gateway that they check.
 #[derive(Debug)]
 pub(crate) struct Tools {
     bin: PathBuf,
     url: String,
-    /// What they make: a client, reports.
+    /// The folder for generated files: a client and reports.
     folder: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Tools {
         let bin = bin
             .canonicalize()
             .with_context(|| format!("no tools in {}; run cargo xtask openapi", bin.display()))?;
-        // Beside the environment.
+        // The folder is beside the Python environment.
         let folder = bin
             .ancestors()
             .nth(2)
@@ -44,7 +44,7 @@ impl Tools {
         })
     }
 
-    /// Makes a client of the document, and lets a script of ours do the main job with it.
+    /// Generates a client from the document and runs our script, which does the main job with it.
     pub(crate) async fn client(&self) -> Result<()> {
         let made = self.folder.join("client");
         let mut generate = self.command("openapi-python-client");
@@ -77,8 +77,8 @@ impl Tools {
         Ok(())
     }
 
-    /// Lets schemathesis make up calls about that session and hold the answers against the
-    /// document. False: it found something, and said so.
+    /// Lets schemathesis generate calls about that session and check the answers against the
+    /// document. Returns false when it reported a problem.
     pub(crate) async fn schemathesis(&self, session: &str, prepared: &Prepared) -> Result<bool> {
         let name = if session == "ready" {
             "default"
@@ -111,7 +111,7 @@ impl Tools {
         ])
         .arg(self.folder.join(format!("{session}.ndjson")));
         if session == "unlinked" {
-            // The rest is about no session and was looked at already.
+            // The other calls do not depend on a session and were checked in the first run.
             st.args([
                 "--include-path-regex",
                 "^/(v1/sessions/[{]id[}]|api/whatsapp)",

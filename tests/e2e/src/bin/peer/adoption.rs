@@ -1,5 +1,5 @@
-//! A login that unmodified whatsapp-web.js made is used by the gateway without a scan: where it
-//! lies, and moved by every means that `wharf profile` has.
+//! Checks that the gateway uses a login made by unmodified whatsapp-web.js without a scan, both in
+//! place and moved by the commands of `wharf profile`.
 
 use std::{path::Path, time::Duration};
 
@@ -32,7 +32,7 @@ pub(crate) async fn run() -> Result<()> {
         login.display()
     );
 
-    // While only whatsapp-web.js has touched it.
+    // At this point only whatsapp-web.js has used the profile.
     profile(folder, &["adopt", text(&login)?, "--client", "spare"]).await?;
     ready_without_a_scan(&house).await.context("in place")?;
 
@@ -97,7 +97,7 @@ async fn ready_without_a_scan(house: &House) -> Result<()> {
     Ok(())
 }
 
-/// `wharf profile …`; what it says, or its complaint.
+/// Runs `wharf profile …`; returns its output, or an error with what it reported.
 async fn profile(folder: &Path, args: &[&str]) -> Result<String> {
     let output = gateway::command(folder)?
         .arg("profile")

@@ -1,7 +1,7 @@
-//! What needs unmodified clients: the run of whatsapp-web.js on the stand-in (`tests/peer`), and
-//! the adoption of its login; with `versions`, the runs of its other versions and of wa-js. A
-//! program and no test, because npm has to install them before: `cargo xtask test` and `cargo xtask
-//! peers` do both.
+//! Runs unmodified clients on the stand-in: whatsapp-web.js (`tests/peer`) and the adoption of its
+//! login; with `versions`, other versions of whatsapp-web.js and wa-js. It is a program and not a
+//! test, because npm has to install the clients first; `cargo xtask test` and `cargo xtask peers`
+//! do both.
 
 mod adoption;
 mod versions;
@@ -13,11 +13,12 @@ use clap::{Parser, Subcommand};
 use tokio::process::Command;
 use wharf_standin::{Options, Standin};
 
-/// The runs have a deadline for each of their steps; this one is for a run that hangs all the same.
+/// Time limit of a whole run. Each step has its own deadline; this one is for a run that hangs
+/// nevertheless.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Unmodified clients of WhatsApp Web on the stand-in; by itself whatsapp-web.js, and its login in
-/// the gateway.
+/// Runs unmodified clients of WhatsApp Web on the stand-in; without a subcommand whatsapp-web.js,
+/// and its login in the gateway.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]
@@ -26,7 +27,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// What `tests/peer/versions` has installed.
+    /// Run the clients that are installed in `tests/peer/versions`.
     Versions {
         /// Only those whose name contains this.
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! Every client of `tests/peer/versions` on a stand-in of its own: other versions of
+//! Runs every client of `tests/peer/versions`, each on its own stand-in: other versions of
 //! whatsapp-web.js, and wa-js.
 
 use std::{
@@ -24,17 +24,17 @@ use wharf_standin::{Options, Standin};
 
 use crate::{LIMIT, folder};
 
-/// From the signal that asks a run to end its browser, and itself, to the one that does not ask.
+/// The time between SIGTERM, which lets a run close its browser, and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 const WA_JS: &str = "@wppconnect/wa-js";
 
-/// How the run of one client went.
+/// The outcome of one client's run.
 #[derive(Debug)]
 struct Outcome {
     client: String,
     took: Duration,
     passed: usize,
-    /// What was left out, by reason.
+    /// The steps that were skipped, by reason.
     skipped: BTreeMap<String, Vec<String>>,
     error: Option<String>,
 }
@@ -78,7 +78,8 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Runs one client to its end; what its last line says. Nothing of it is left then.
+/// Runs one client to its end and returns its last line of JSON. None of its processes is left
+/// afterwards.
 async fn client(name: &str) -> Result<Value> {
     let standin = Standin::start(Options {
         tls_port: Some(0),
@@ -99,7 +100,7 @@ async fn client(name: &str) -> Result<Value> {
     if name != WA_JS {
         node.args(["--library", name]);
     }
-    // The profile of its browser lies in here, so that the browser can be found by it.
+    // The client's browser has its profile in this folder, by which its processes are found.
     node.env("TMPDIR", scratch.path())
         .current_dir(folder())
         .process_group(0)
@@ -125,8 +126,8 @@ async fn client(name: &str) -> Result<Value> {
     let status = ended.with_context(|| format!("not within {} s", LIMIT.as_secs()))??;
     ensure!(left.is_empty(), "left processes behind: {left:?}");
     for report in standin.view().reports {
-        // A name that the page lacks is what a skipped step is about; the page tells its makers of
-        // it as the real one does.
+        // A skipped step uses a name that the page lacks; the page reports that as the real one
+        // does.
         println!("  the page reported: {report}");
     }
     ensure!(
@@ -136,17 +137,19 @@ async fn client(name: &str) -> Result<Value> {
     Ok(last)
 }
 
-/// Node ends its browser when it is asked to end, and stays itself.
+/// Ends node. On SIGTERM it closes its browser but does not exit by itself, so it is killed
+/// afterwards.
 async fn stop(node: &mut tokio::process::Child) -> Result<()> {
     if let Some(pid) = node.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // It may have ended this instant.
+        // It may have ended already.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         let _ = tokio::time::timeout(GRACE, node.wait()).await;
     }
     node.kill().await.context("cannot end node")
 }
 
-/// Ends what a run has left; a browser that is just closing is none of it.
+/// Kills the processes that a run has left and returns their pids. A browser that closes within the
+/// grace time is not counted.
 async fn reap(folder: &Path) -> Vec<i32> {
     let mut family = Family::of(folder);
     if family.until_gone(GRACE).await.is_ok() {
@@ -154,7 +157,7 @@ async fn reap(folder: &Path) -> Vec<i32> {
     }
     let left = family.alive();
     for pid in &left {
-        // It may have ended this instant.
+        // It may have ended already.
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
     left

@@ -1,6 +1,6 @@
-//! The plugin in Python, in the gateway as it is: `wharf-python <folder with banned_words.wasm>`.
-//! `cargo xtask python` builds it and runs this; it is no test because the component comes from
-//! tools that are fetched.
+//! Checks the plugin written in Python in the unmodified gateway: `wharf-python <folder with
+//! banned_words.wasm>`. `cargo xtask python` builds the plugin and runs this program; it is not a
+//! test, because the tools that build the component are downloaded.
 
 use std::{
     env,
@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
             .nth(1)
             .context("usage: wharf-python <folder with banned_words.wasm>")?,
     );
-    // Its limits are the defaults.
+    // The plugin runs with the default limits.
     let entry = "[[plugin]]\nname = 'banned-words'\nconfig.words = ['lottery']\n";
     let overlay = format!(
         "[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {folder:?}\n{entry}"
@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
         ..Plan::default()
     })
     .await?;
-    // Compiles it: from here on its code is in the cache.
+    // This compiles the plugin; from here on its code is in the cache.
     let check = gateway::command(house.folder())?
         .arg("check")
         .output()
@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
         send(&gateway, "hello").await?.expect(202)?;
     }
     println!("first send {first:?}, then {:?} each", began.elapsed() / 10);
-    // What the schema cannot say comes from its `configure`.
+    // What the schema cannot express is checked by the plugin's `configure`.
     let wrong = House::build(Plan {
         overlay: format!(
             "[plugins]\ndir = {folder:?}\n{}",

@@ -1,4 +1,4 @@
-//! The server of the page, as a child process, and its control API.
+//! The server of the page as a child process, and a client of its control API.
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use tokio::process::{Child, Command};
 use wharf_e2e::until;
 
-/// Reading some ten thousand modules takes its time.
+/// Time limit of the server's start: it reads about ten thousand modules.
 const START: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(40);
 
-/// A running server; it and what it started end when this is dropped.
+/// A running server; it and the processes it started are killed when the value is dropped.
 pub(crate) struct Control {
     url: String,
     http: Client,
@@ -29,8 +29,8 @@ impl Control {
             command.contains("{port}"),
             "--serve has no {{port}} in it: {command:?}"
         );
-        // Free at this moment; who takes it before the server does makes this run fail and no
-        // other.
+        // The port is free at this moment. If another process takes it before the server does, this
+        // run fails.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let command = command.replace("{port}", &port.to_string());
         let mut shell = Command::new("sh");
@@ -73,7 +73,7 @@ impl Control {
         self.ask_text(command, body.to_string()).await
     }
 
-    /// As [`Control::ask`], with JSON that no value of Rust can hold.
+    /// [`Control::ask`] with JSON text that `Value` cannot represent.
     pub(crate) async fn ask_text(&self, command: &str, body: String) -> Result<Value> {
         let answer = self
             .http
@@ -90,7 +90,7 @@ impl Control {
         }
     }
 
-    /// What went out, by id.
+    /// The messages that went out, by id.
     pub(crate) async fn messages(&self) -> Result<Map<String, Value>> {
         match self.ask("msgs", json!({})).await? {
             Value::Object(messages) => Ok(messages),
@@ -98,7 +98,7 @@ impl Control {
         }
     }
 
-    /// The messages that went out with this text somewhere in them.
+    /// The messages that went out and contain this text.
     pub(crate) async fn sent(&self, text: &str) -> Result<Vec<Value>> {
         let messages = self
             .messages()
@@ -114,7 +114,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         if let Some(group) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            // Fails when it has ended.
+            // This fails when the server has ended.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
     }

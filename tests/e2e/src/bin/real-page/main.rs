@@ -1,8 +1,8 @@
-//! The gateway on another page than the stand-in's: on WhatsApp Web's own modules, which are not
-//! part of this repository, behind a server that somebody starts for it.
+//! Runs the gateway on another page than the stand-in's: on WhatsApp Web's own modules, which are
+//! not part of this repository and are served by a command that the user gives.
 //!
-//! Nothing here knows the stand-in, so what is green here and red there, or the other way round,
-//! shows where the two differ. One account is one server: the page's profile is the account.
+//! Nothing here depends on the stand-in, so a step that passes on only one of the two pages shows
+//! where they differ. Each account has its own server, because the page's profile is the account.
 
 mod control;
 mod sending;
@@ -55,7 +55,7 @@ struct Args {
     account: Option<String>,
 }
 
-/// One kind of account, with all that runs for it.
+/// The environment of one kind of account.
 struct Scene {
     lid: bool,
     control: Control,
@@ -68,7 +68,7 @@ struct Scene {
 const ME: &str = "15550001111";
 
 impl Scene {
-    /// Notes and prints the outcome of one step.
+    /// Records and prints a step that passed.
     fn passed(&mut self, step: &str, detail: &str) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         println!(
@@ -83,7 +83,7 @@ impl Scene {
         if self.lid { "lid" } else { "number" }
     }
 
-    /// The phone scans what is shown.
+    /// Lets the phone scan the current QR code.
     async fn link(&self, gateway: &Gateway) -> Result<()> {
         gateway.api.until_qr(BOOT).await?;
         self.control
@@ -157,7 +157,7 @@ async fn run(args: &Args) -> Result<bool> {
     Ok(all)
 }
 
-/// Pauses are shorter than an operator wants them.
+/// Intervals are shorter than in production.
 const OVERLAY: &str =
     "[send]\nack_timeout = '20s'\n[sessions]\noffline_grace = '500ms'\nhealth_interval = '5s'";
 
@@ -203,7 +203,7 @@ async fn whole(scene: &mut Scene) -> Result<()> {
     trouble::run(scene, gateway).await
 }
 
-/// Waits until the page counts as controllable.
+/// Waits until the server can control a page.
 async fn until_page(control: &Control) -> Result<()> {
     until(
         "a page that can be controlled",

@@ -1,5 +1,5 @@
-//! What a session does when all is well: each kind of message with its acknowledgements, and what
-//! arrives.
+//! Normal operation of a session: each kind of message with its acknowledgements, and incoming
+//! messages.
 
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ pub(crate) async fn run(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// What other people's programs send: each of it is told, whatever the page makes of it.
+/// Messages that other programs send: each must be reported, whatever the page makes of it.
 async fn odd(scene: &mut Scene) -> Result<()> {
     for (step, inbound, end) in [
         (
@@ -210,7 +210,7 @@ pub(crate) async fn send(api: &Api, body: &Value) -> Result<Value> {
     Ok(api.post(SEND, body).await?.expect(200)?.json)
 }
 
-/// Accepts without waiting; the message's id at the gateway.
+/// Lets the gateway accept a message without waiting for the send; returns its id at the gateway.
 pub(crate) async fn accept(api: &Api, to: &str, text: &str) -> Result<String> {
     let request = api
         .request(reqwest::Method::POST, SEND)
@@ -231,7 +231,7 @@ async fn acknowledged(api: &Api, sent: &Value, level: u8) -> Result<()> {
     reached.await.with_context(|| format!("{last}"))
 }
 
-/// Waits for the one message with this text that went out.
+/// Waits for a message with this text to go out; fails when there are two.
 pub(crate) async fn one(scene: &Scene, text: &str) -> Result<Value> {
     until(&format!("{text:?} on the wire"), LIMIT, async || {
         let mut sent = scene.control.sent(text).await?;
@@ -241,7 +241,7 @@ pub(crate) async fn one(scene: &Scene, text: &str) -> Result<Value> {
     .await
 }
 
-/// The payload of the one event about a message that came.
+/// Waits for the event of a message with this body and returns its payload.
 async fn told(scene: &Scene, body: &str) -> Result<Value> {
     let about = |call: &wharf_e2e::Call| {
         call.event().starts_with("message")

@@ -1,5 +1,5 @@
-//! What a session does when something breaks: kills, reloads, a lost network, refusals, other users
-//! of the login, log-outs.
+//! Faults of a session: kills, reloads, a lost network, refusals, another user of the login,
+//! log-outs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,8 +44,8 @@ async fn alive(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     log_outs(scene, gateway).await.context("log-outs")
 }
 
-/// kill -9 of the gateway, and with it of its browser, while nothing is acknowledged: to one chat
-/// and to several.
+/// Kills the gateway, and with it its browser, while messages to one chat and to several are not
+/// acknowledged.
 async fn killed(scene: &mut Scene, gateway: Gateway) -> Result<Gateway> {
     let mut gateway = gateway;
     for (name, numbers) in [
@@ -69,7 +69,7 @@ async fn killed(scene: &mut Scene, gateway: Gateway) -> Result<Gateway> {
             .until_state("ready", BOOT)
             .await
             .with_context(|| format!("its log:\n{}", gateway.log().tail()))?;
-        // What was sent again before this waits for its acknowledgement.
+        // Messages that were sent again before this point wait for their acknowledgement.
         acknowledge(scene).await?;
         let sent = match all_sent(&gateway, &ids).await {
             Ok(sent) => sent,
@@ -114,7 +114,7 @@ async fn acknowledge(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// Waits until all are sent; their ids at WhatsApp.
+/// Waits until all are sent; returns their WhatsApp message ids.
 async fn all_sent(gateway: &Gateway, ids: &[String]) -> Result<Vec<String>> {
     let mut known = Vec::new();
     for id in ids {
@@ -241,7 +241,7 @@ async fn refused(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// The login is opened elsewhere: it is taken back once, by a reload.
+/// The login is opened elsewhere; the gateway takes it back once, by a reload.
 async fn conflict(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     scene.control.ask("replaced", json!({})).await?;
     gateway

@@ -1,4 +1,4 @@
-//! Who is let in: keys, browsers of this machine, headers that lie.
+//! Access control: API keys, browsers on this machine, and forged headers.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::{
     wire::{KEY, Wire, bare, exchange, keyed, status},
 };
 
-/// A call of the original service that only reads.
+/// A read-only call of the original service.
 pub(super) const STATUS: &str = "/api/whatsapp/status";
 
-/// A request with these header lines beside `Host: localhost`.
+/// A `GET` request with these header lines besides `Host: localhost`.
 fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n")
 }
@@ -341,7 +341,7 @@ async fn one_request_is_not_taken_for_two() -> Result<()> {
         "request smuggling: `Content-Length` with `Transfer-Encoding`, two lengths, unusual encodings, folded header lines",
         "400, or one answer after which the connection is closed",
     )?;
-    // Well-formed ones may follow each other.
+    // Well-formed requests may follow each other on one connection.
     let mut wire = Wire::open(&gateway).await?;
     wire.say(hidden.repeat(2).as_bytes()).await?;
     ensure!(status(&wire.answer().await?) == 200);

@@ -1,4 +1,4 @@
-//! Bodies that are large, odd or never end.
+//! Request bodies that are large, malformed or endless.
 
 use std::{
     sync::{
@@ -127,7 +127,7 @@ async fn who_shows_no_key_is_refused_before_the_body_is_asked_for() -> Result<()
             "{answer}"
         );
     }
-    // The refusal arrives, although the body was on its way.
+    // The refusal arrives although the body was being sent.
     let body = vec![b' '; 4 << 20];
     let request = Api::new(&gateway.api.url)?
         .request(Method::POST, "/v1/bulk")

@@ -1,4 +1,4 @@
-//! Programs in the place of Chromium that do not answer, or do not stop talking.
+//! Programs in place of Chromium that do not answer, or write without end.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::{
     held,
 };
 
-/// A script in the place of Chromium, in the gateway's folder.
+/// A test environment with a script in place of Chromium.
 async fn with_browser(script: &str) -> Result<House> {
     let plan = Plan {
         overlay: "plugin = []\n[browser]\nexecutable = './chromium'\nlaunch_timeout = '3s'\n"
@@ -21,13 +21,13 @@ async fn with_browser(script: &str) -> Result<House> {
     };
     let house = House::build(plan).await?;
     let path = house.folder().join("chromium");
-    // Its folder on the command line tells whose it is.
+    // The script is in the gateway's folder, so that its command line names the folder.
     fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
     set_mode(&path, 0o755)?;
     Ok(house)
 }
 
-/// The reason of the session's state.
+/// Waits until the reason of the session's state contains these words.
 async fn until_reason(gateway: &Gateway, words: &str) -> Result<()> {
     let said = until("the reason in the session's state", SOON, async || {
         let state = gateway.api.get("/v1/sessions/default").await?.expect(200)?;
@@ -55,7 +55,7 @@ async fn a_browser_that_never_answers_is_named() -> Result<()> {
     )
 }
 
-/// The most memory a process has had, in bytes.
+/// The peak resident memory of a process, in bytes.
 fn peak(pid: i32) -> Result<u64> {
     Ok(Process::new(pid)?.status()?.vmhwm.context("no VmHWM")? << 10)
 }

@@ -1,4 +1,4 @@
-//! Connections: too many, too slow, silent.
+//! Connections: too many, too slow, or silent.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     wire::{KEY, Wire, keyed, status},
 };
 
-/// More connections than a program has descriptors by default.
+/// Raises the limit of open files, because the tests open more connections than the default allows.
 fn many_descriptors() -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(8192)), hard)?;
@@ -37,13 +37,13 @@ async fn silent_connections_keep_nobody_out() -> Result<()> {
                 wire.say(b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
                     .await?
             }
-            // Asked something, and rests.
+            // Sends a request and then nothing more.
             _ => wire.say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await?,
         }
         silent.push(wire);
     }
     for _ in 0..20 {
-        // Each by a connection of its own.
+        // Each client has its own connection.
         let fresh = Api::new(&gateway.api.url)?;
         fresh.get("/livez").await?.expect(200)?;
         fresh.get("/readyz").await?.expect(200)?;
@@ -116,7 +116,7 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
             .say(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             .await?;
         ensure!(status(&resting.answer().await?) == 200);
-        // Longer than a header may take: that one rests is no header.
+        // Longer than `header_timeout`, which does not apply to a resting connection.
         sleep(Duration::from_millis(1200)).await;
     }
     ensure!(resting.rest().await?.is_empty());
@@ -126,7 +126,7 @@ async fn what_takes_its_time_is_closed() -> Result<()> {
         "the connection is closed after `idle_timeout`",
     )?;
 
-    // What a stop waits for is what is being answered, not who might ask.
+    // A stop waits for requests that are being answered, not for connections without one.
     let _silent = Wire::open(&gateway).await?;
     let began = Instant::now();
     ensure!(gateway.stop(Duration::from_secs(20)).await?.success());
@@ -143,8 +143,8 @@ async fn while_all_are_at_work_probes_are_answered() -> Result<()> {
     let gateway = house.open().await?;
     let mut working = Vec::new();
     for _ in 0..8 {
-        // The client that saw the gateway start still rests on a connection, which makes room only
-        // once it is old enough.
+        // The client that waited for the gateway's start still has a resting connection, which
+        // makes room only when it is old enough.
         let mut wire = until("a place", Duration::from_secs(30), async || {
             let mut wire = Wire::open(&gateway).await?;
             wire.say(
@@ -208,7 +208,7 @@ async fn an_answer_that_nobody_takes_is_cut_off() -> Result<()> {
     let gateway = house.open().await?;
     let mut greedy = Wire::open(&gateway).await?;
     let ask = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
-    // Asks on and reads nothing: soon neither side's buffers take any more.
+    // Sends requests and reads nothing: soon the buffers of both sides are full.
     let cut = timeout(Duration::from_secs(45), async {
         while greedy.say(ask.repeat(64).as_bytes()).await.is_ok() {}
     });
@@ -226,7 +226,7 @@ async fn without_a_descriptor_left_accepting_goes_on() -> Result<()> {
     let gateway = house.open().await?;
     let pid = gateway.pid()?;
     let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
-    // What a full system does to it: fewer descriptors than it counted on.
+    // As on a system that has run out of descriptors, the gateway gets fewer than it expected.
     let limit = format!("--nofile={}:", open + 10);
     let done = tokio::process::Command::new("prlimit")
         .args(["--pid", &pid.to_string(), &limit])

@@ -1,5 +1,4 @@
-//! Files of the gateway that are not what they seem: session path, locks, database, backups and
-//! logins.
+//! Manipulated files of the gateway: session path, locks, database, backups and logins.
 
 use std::{
     fs::{self, Permissions},
@@ -20,10 +19,10 @@ use wharf_e2e::{Gateway, House, Plan, gateway::command};
 use super::{Area, held};
 use crate::callers::refusal;
 
-/// A start or a stop on a busy machine.
+/// Time limit of a start or a stop on a busy machine.
 pub(super) const SOON: Duration = Duration::from_secs(60);
 
-/// A gateway without plugins and without a browser it could start.
+/// A gateway without plugins whose browser cannot be started.
 fn bare(more: &str) -> Plan {
     Plan {
         overlay: format!("plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n{more}"),
@@ -45,7 +44,7 @@ pub(super) fn set_mode(path: &Path, mode: u32) -> Result<()> {
         .with_context(|| path.display().to_string())
 }
 
-/// Fails unless `said` contains each of `words`.
+/// Fails unless `said` contains all `words`.
 pub(super) fn says(said: &str, words: &[&str]) -> Result<()> {
     for word in words {
         ensure!(said.contains(word), "{word:?} is not in {said}");
@@ -130,7 +129,7 @@ async fn a_session_path_of_somebody_else_is_refused() -> Result<()> {
         );
         house
     } else {
-        // Another user than root cannot give a folder away; there is one that is root's.
+        // Only root can give a folder to another user; `/etc` belongs to root.
         let house = House::build(bare("[sessions]\npath = '/etc'")).await?;
         says(&refusal(&house).await?, &["session path", "/etc"])?;
         house
@@ -205,7 +204,7 @@ async fn a_backup_follows_no_link_and_keeps_nobodys_file() -> Result<()> {
     )?;
     fs::write(&victim, "theirs")?;
     fs::create_dir(&folder)?;
-    // Where the draft of an earlier version was, for every process number that may come next.
+    // The draft's name in an earlier version, for every process id that may come next.
     let next = std::process::id();
     for pid in next..next + 3000 {
         symlink(&victim, folder.join(format!(".a.tgz.{pid}.part")))?;
@@ -275,7 +274,7 @@ async fn client_ids_that_differ_in_case_only_are_one() -> Result<()> {
     }
     gateway.stop(SOON).await?;
 
-    // Both were made by a version that let them in.
+    // Both were created by a version that allowed it.
     let store = Store::open(&house.folder().join("session/wharf.db")).await?;
     store
         .wish_session(SessionWish {

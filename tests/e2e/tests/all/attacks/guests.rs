@@ -1,4 +1,4 @@
-//! Plugins that mean harm: what they say, whom they call, what they let slip.
+//! Malicious plugins: what they log and return, which addresses they call, and what they leak.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ use super::{Area, held};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Built by `cargo xtask test`.
+/// The folder of the test guests, which `cargo xtask test` builds.
 fn guests() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
@@ -25,8 +25,8 @@ fn guests() -> PathBuf {
         .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
 }
 
-/// Plugins without a page: a message is judged when it is accepted, and a session that cannot start
-/// is an event.
+/// A gateway whose browser cannot be started: a message is validated when it is accepted, and a
+/// session that cannot start is an event.
 fn plan(entries: &str) -> Plan {
     let head = format!(
         "[browser]\nexecutable = '/nowhere/chromium'\n[delivery]\nmax_attempts = 1\n[plugins]\ndir = {:?}\n",
@@ -58,8 +58,8 @@ async fn metrics(gateway: &Gateway) -> Result<String> {
     Ok(String::from_utf8_lossy(&gateway.api.get("/metrics").await?.expect(200)?.body).into_owned())
 }
 
-/// Characters that end a line, colour it or turn it around, and that no log or answer of ours ever
-/// has.
+/// Whether the text has characters that end, colour or reverse a line. No log line or answer may
+/// have them.
 fn misleads(text: &str) -> bool {
     text.chars()
         .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))
@@ -231,7 +231,7 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
     )
 }
 
-/// What became of the delivery to a target of the notifier `loud`.
+/// Waits for a dead delivery of the notifier `loud` and returns its reason.
 async fn reason(gateway: &Gateway, target: &str) -> Result<String> {
     let path = format!("/v1/deliveries?plugin=loud&state=dead{target}");
     let found = until("a dead letter", SOON, async || {
@@ -289,7 +289,7 @@ async fn a_call_goes_where_it_was_granted_and_is_framed_by_the_gateway() -> Resu
 
 #[tokio::test]
 async fn a_private_address_is_known_in_every_form() -> Result<()> {
-    // The port is one that nothing listens on: what is asked is never called.
+    // Nothing listens on the port, because the address must be refused before a connection is made.
     let forms = [
         "127.1",
         "0x7f.1",

@@ -1,7 +1,7 @@
-//! What somebody who means harm tries, and what the running gateway makes of it.
+//! Attacks on the running gateway, and their outcome.
 //!
-//! Each test ends with a row of `docs/attacks.md`, which it writes itself (`WHARF_WRITE_DOCS=1`) or
-//! finds there: the table cannot say what no test has just seen.
+//! Each test checks its rows of `docs/attacks.md`, or writes them with `WHARF_WRITE_DOCS=1`. So the
+//! table says nothing that the tests have not observed.
 
 mod auth;
 mod bodies;
@@ -23,7 +23,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use wharf_e2e::project;
 
-/// What was attacked, in the order of the page.
+/// The target of an attack, in the order of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Area {
     Connections,
@@ -60,7 +60,7 @@ const HEAD: &str = "# Attacks\n\nThe tests in `tests/e2e/tests/all/attacks` writ
 
 static PAGE: Mutex<()> = Mutex::new(());
 
-/// What the page says: area and attempt → what happened.
+/// The rows of the page: from area and attempt to what happened.
 fn rows(text: &str) -> BTreeMap<(Area, String), String> {
     let mut area = Area::Connections;
     let mut rows = BTreeMap::new();
@@ -97,8 +97,8 @@ fn page(rows: &BTreeMap<(Area, String), String>) -> String {
     text
 }
 
-/// Notes that `tried` was just done to a running gateway and that it held: `docs/attacks.md` says
-/// so in the same words.
+/// Records that the attack `tried` on a running gateway had the outcome `held`. `docs/attacks.md`
+/// must have this row in the same words.
 fn held(area: Area, tried: &str, held: &str) -> Result<()> {
     let path = project::root().join("docs/attacks.md");
     let _one = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +115,7 @@ fn held(area: Area, tried: &str, held: &str) -> Result<()> {
     Ok(())
 }
 
-/// The other direction: no row stays whose test is gone.
+/// Checks the other direction: every row of the page is in the source of a test.
 #[test]
 fn every_row_has_its_test() -> Result<()> {
     let sources: Vec<String> = fs::read_dir("tests/all/attacks")?

@@ -1,5 +1,5 @@
-//! Files of plugins: their folder, the cache of their compiled code, and components that cost too
-//! much to load.
+//! Manipulated files of plugins: their folder, the cache of their compiled code, and components
+//! that take too much to load.
 
 use std::{
     fs::{self, File},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{bad_plugins::guests, callers::refusal};
 
-/// A gateway whose plugins lie in `mine` and whose cache in `cache`, both in its own folder.
+/// A gateway with its plugins in `mine` and their cache in `cache`, both in its own folder.
 fn with_plugins(more: &str, entries: &str) -> Plan {
     let plugins = format!("[plugins]\ndir = 'mine'\ncache = 'cache'\n{more}\n{entries}");
     Plan {
@@ -58,7 +58,7 @@ async fn a_cache_that_is_shared_on_purpose_is_refused() -> Result<()> {
     )
 }
 
-/// The entry of a plugin in the cache.
+/// The file of a plugin in the cache.
 fn entry(cache: &Path, plugin: &Path) -> Result<PathBuf> {
     let sha256 = hex::encode(Sha256::digest(fs::read(plugin)?));
     let found = fs::read_dir(cache)?
@@ -106,8 +106,8 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
         ensure!(refused.json["code"] == "forbidden_word", "{}", refused.json);
         anyhow::Ok(())
     };
-    // Code that another plugin was compiled to, whole and with its own tag; the same with a byte
-    // changed; none at all.
+    // The unchanged compiled code of another plugin with its tag; this plugin's code with a changed
+    // byte; a file that is too short.
     let other = fs::read(&odd)?;
     let mut changed = fs::read(&good)?;
     *changed.last_mut().context("it is empty")? ^= 1;
@@ -123,7 +123,7 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
         ensure!(fs::read(&good)? != planted, "{what} is still there");
         gateway.stop(SOON).await?;
     }
-    // What is as it was written is used.
+    // An unchanged entry is used.
     let gateway = house.open().await?;
     let thrown_away = gateway
         .log()
@@ -173,7 +173,7 @@ async fn a_plugin_file_that_is_none_is_refused_by_what_it_is() -> Result<()> {
     )
 }
 
-/// A component that holds one core module of so many functions, each empty.
+/// A component with one core module that has `count` empty functions.
 fn functions(count: u32) -> Vec<u8> {
     let leb = |mut value: u32| {
         let mut bytes = vec![];

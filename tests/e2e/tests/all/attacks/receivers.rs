@@ -1,7 +1,7 @@
-//! Receivers of webhooks that mean harm.
+//! Malicious webhook receivers.
 //!
-//! Each is a bare socket, because no HTTP library answers as wrongly as is wanted here. Nothing is
-//! linked: the session's own states are events enough.
+//! Each is a plain socket, because no HTTP library sends answers as malformed as these. No session
+//! is linked: its state changes are events enough.
 
 use std::{
     net::SocketAddr,
@@ -22,16 +22,16 @@ use wharf_e2e::{Gateway, House, Plan, Receiver, house::BOOT, until};
 
 use super::{Area, held};
 
-/// What it does with a connection once a request's header has come.
+/// What the receiver does after the header of a request has arrived.
 #[derive(Debug, Clone)]
 enum Manner {
-    /// Sends these bytes, and closes.
+    /// Sends these bytes and closes the connection.
     Says(Vec<u8>),
-    /// Sends the first, then the second for as long as somebody takes it.
+    /// Sends the first text, then the second again and again until the connection is closed.
     Floods(&'static str, Vec<u8>),
-    /// Sends one byte of a status line after the other, and never a whole one.
+    /// Sends an endless status line byte by byte.
     Drips,
-    /// Takes the request and says nothing.
+    /// Reads the request and does not answer.
     Hangs,
 }
 
@@ -39,7 +39,7 @@ struct Odd {
     name: &'static str,
     address: SocketAddr,
     calls: Arc<AtomicUsize>,
-    /// Connections that the gateway has closed, or that have said all they had to.
+    /// Connections that the gateway has closed, or on which everything was sent.
     ended: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -55,7 +55,7 @@ impl Odd {
             while let Ok((stream, _)) = listener.accept().await {
                 let (manner, (calls, ended)) = (manner.clone(), counters.clone());
                 open.spawn(async move {
-                    // A connection that breaks off is what is waited for.
+                    // A broken connection is the expected end.
                     let _ = serve(stream, manner, &calls).await;
                     ended.fetch_add(1, Ordering::Relaxed);
                 });
@@ -100,7 +100,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, calls: &AtomicUsize) -> st
         Manner::Drips => {
             for byte in b"HTTP/1.1 200 ".iter().chain(std::iter::repeat(&b'x')) {
                 stream.write_all(&[*byte]).await?;
-                // The slowness is the attack, not a wait for anything.
+                // This pause is the attack and does not wait for anything.
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             }
             Ok(())
@@ -134,7 +134,7 @@ fn plan(targets: &[(&str, String)], private: bool) -> Plan {
     }
 }
 
-/// What the gateway says of a receiver that takes nothing.
+/// Waits until the gateway reports a receiver as failing; returns the reason.
 async fn failing(gateway: &Gateway, target: &str) -> Result<String> {
     let told = until(&format!("{target} is said to fail"), BOOT, async || {
         let receivers = gateway
@@ -222,7 +222,8 @@ async fn a_receiver_that_means_harm_costs_a_bounded_call_and_no_other_receiver()
         "a redirect was followed: {:?}",
         inner.calls()
     );
-    // The status was said: the event is delivered, and nobody waits for the rest.
+    // The status was received, so the event counts as delivered and the rest of the body is not
+    // waited for.
     until("the end of a flood", BOOT, async || {
         Ok((flood.ended.load(Ordering::Relaxed) > 0).then_some(()))
     })

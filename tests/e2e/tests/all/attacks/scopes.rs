@@ -1,5 +1,5 @@
-//! Keys with scopes or sessions of their own: calls outside of a key's scopes are refused, and
-//! sessions that are not its own look as if they did not exist.
+//! Keys that are limited to scopes or sessions: calls outside of a key's scopes are refused, and
+//! other sessions look as if they did not exist.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -207,7 +207,7 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
     .header("location")
     .to_owned();
 
-    // What is there and not ours, and what is not there, look alike.
+    // A session of others and one that does not exist are answered alike.
     for id in ["support", "nobody"] {
         for (method, path) in [
             (Method::GET, format!("/v1/sessions/{id}")),
@@ -272,7 +272,7 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
             );
         }
     }
-    // The default session is not one of its own either.
+    // The key does not include the default session.
     ensure!(sales(Method::GET, STATUS, None).await?.status == 404);
     ensure!(
         sales(
@@ -321,7 +321,7 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
         );
     }
 
-    // Its own it finds, and lists have nothing else.
+    // The key finds its own sessions and messages, and lists have nothing else.
     let own = sales(
         Method::POST,
         "/v1/sessions/sales/messages",

@@ -1,4 +1,4 @@
-//! HTTP as bytes: what no well-behaved client sends.
+//! HTTP as raw bytes, for requests that no regular client sends.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use tokio::{
 };
 use wharf_e2e::{Gateway, Plan};
 
-/// A key that may do everything.
+/// An API key with all scopes.
 pub(super) const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
-/// Longer than any deadline that a test sets.
+/// Time limit of an operation, longer than any deadline that a test sets.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A gateway without plugins and without a browser it could start.
+/// A gateway without plugins whose browser cannot be started.
 pub(super) fn bare(more: &str) -> Plan {
     Plan {
         overlay: format!("plugin = []\n[browser]\nexecutable = '/nowhere/chromium'\n{more}"),
@@ -24,12 +24,12 @@ pub(super) fn bare(more: &str) -> Plan {
     }
 }
 
-/// The same with a key.
+/// [`bare`] with an API key.
 pub(super) fn keyed(more: &str) -> Plan {
     bare(&format!("[api]\nkeys = ['{KEY}']\n{more}"))
 }
 
-/// One connection.
+/// A TCP connection to the gateway.
 pub(super) struct Wire(TcpStream);
 
 impl Wire {
@@ -40,7 +40,7 @@ impl Wire {
         ))
     }
 
-    /// Fails when the other side has closed.
+    /// Sends bytes; fails when the gateway has closed the connection.
     pub(super) async fn say(&mut self, bytes: &[u8]) -> Result<()> {
         timeout(LIMIT, self.0.write_all(bytes))
             .await
@@ -48,7 +48,7 @@ impl Wire {
             .context("it was closed")
     }
 
-    /// One answer to a request whose answer has a length.
+    /// Reads one answer, whose length is given by `Content-Length`.
     pub(super) async fn answer(&mut self) -> Result<String> {
         let mut text = String::new();
         loop {
@@ -71,7 +71,7 @@ impl Wire {
         }
     }
 
-    /// All that comes until it is closed.
+    /// Reads everything until the connection is closed.
     pub(super) async fn rest(&mut self) -> Result<String> {
         let mut all = Vec::new();
         let _ = timeout(LIMIT, self.0.read_to_end(&mut all))
@@ -81,14 +81,14 @@ impl Wire {
     }
 }
 
-/// Says `request` on a connection of its own, and returns what comes until it is closed.
+/// Sends `request` on a new connection and returns everything until the connection is closed.
 pub(super) async fn exchange(gateway: &Gateway, request: &str) -> Result<String> {
     let mut wire = Wire::open(gateway).await?;
     wire.say(request.as_bytes()).await?;
     wire.rest().await
 }
 
-/// The status of an answer.
+/// The status of an answer; 0 when there is none.
 pub(super) fn status(answer: &str) -> u16 {
     answer
         .split(' ')

@@ -1,5 +1,4 @@
-//! The archive and the installation: the gateway in each finds the configuration and the plugins
-//! beside it.
+//! The archive and the installation: the gateway in each finds its configuration and its plugins.
 
 use std::{
     fs,
@@ -13,7 +12,7 @@ use wharf_e2e::{gateway, project::root};
 
 use super::STATE;
 
-/// `cargo xtask` as it is built beside the gateway.
+/// The `xtask` program that was built beside the gateway.
 fn xtask() -> Result<Command> {
     let program = gateway::program()?.with_file_name("xtask");
     ensure!(program.is_file(), "{} is not built", program.display());
@@ -37,8 +36,8 @@ fn said(command: &mut Command) -> Result<String> {
     Ok(said)
 }
 
-/// Packed twice, unpacked elsewhere, and asked there: it finds its own configuration and its
-/// plugins.
+/// Packs the archive twice and unpacks it elsewhere; the gateway there finds its own configuration
+/// and plugins.
 #[test]
 fn the_archive_is_the_same_each_time_and_works_where_it_is_unpacked() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -132,7 +131,7 @@ fn the_archive_is_the_same_each_time_and_works_where_it_is_unpacked() -> Result<
         )),
         "{checked}"
     );
-    // The machine's file is good as well, but for the plugins, which lie where it is unpacked in
+    // The machine-wide configuration is valid too; its plugins are those of an archive unpacked in
     // /usr/local.
     let system: Config = toml::from_str(&fs::read_to_string(own.join("gateway.system.toml"))?)?;
     ensure!(

@@ -1,5 +1,5 @@
-//! Dockerfile, Railway's file, compose file and seccomp profile: what they say agrees with the
-//! gateway and among themselves.
+//! Checks that Dockerfile, Railway's file, compose file and seccomp profile agree with the gateway
+//! and with each other.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,8 @@ fn the_image_says_of_itself_what_the_gateway_does() {
         let parsed = Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{word}: {error}"));
         assert!(parsed.command.is_some(), "{word}: {words:?}");
     }
-    // The signal is for the gateway alone, so the init must not pass it on to a group (tini's -g).
+    // The signal is for the gateway alone, so the init must not send it to a process group (tini's
+    // -g).
     let entrypoint = runtime
         .last("ENTRYPOINT")
         .expect("one")
@@ -135,7 +136,7 @@ fn the_image_says_of_itself_what_the_gateway_does() {
     );
 }
 
-/// `auto` tells the shell by the name of the program.
+/// `auto` recognises the headless shell by the name of the program.
 #[test]
 fn the_browser_without_a_sandbox_is_taken_for_the_headless_shell_that_it_is() {
     let wrapper = root().join("deploy/headless-shell-without-sandbox");
@@ -176,7 +177,8 @@ fn railway_builds_the_same_image_and_lets_it_stop() {
     );
     let deploy = &file["deploy"];
     assert_eq!(deploy["healthcheckPath"], "/readyz");
-    // One volume has one gateway: the next deployment must not begin beside the one before.
+    // Only one gateway may use a volume, so the next deployment must not overlap with the previous
+    // one.
     assert_eq!(deploy["overlapSeconds"], 0);
     assert!(
         deploy["drainingSeconds"].as_u64().expect("a number") >= stop_time().as_secs(),

@@ -1,5 +1,5 @@
-//! Deployment: what the Dockerfile, the compose file, Railway's file, the unit and the
-//! documentation say agrees with the gateway, and what is packed or installed works where it lies.
+//! Deployment: Dockerfile, compose file, Railway's file, the systemd unit and the documentation
+//! agree with the gateway, and a packed or installed gateway works where it is.
 
 mod archive;
 mod containers;
@@ -17,15 +17,15 @@ use wharf_e2e::{House, Plan, gateway, project::root};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Where the gateway of a machine or a container keeps its logins and its database.
+/// The folder of logins and database on a machine or in a container.
 const STATE: &str = "/var/lib/wharf";
 
 fn text(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Whoever stops the gateway has to wait so long: its own budget, and the guards' after a gateway
-/// that did not make it.
+/// How long a supervisor must wait for a stop: the gateway's own time limit, and then the guards'
+/// time to close the browsers if the gateway did not.
 fn stop_time() -> Duration {
     let file = text("gateway.toml");
     let grace = file
@@ -36,17 +36,17 @@ fn stop_time() -> Duration {
     Server::default().shutdown.duration() + seconds(grace)
 }
 
-/// Whether the gateway reads that variable of its environment.
+/// Whether the gateway reads this environment variable.
 fn is_read(name: &str) -> bool {
     let sources = Sources {
         variables: BTreeMap::from([(name.to_owned(), "x".to_owned())]),
         ..Sources::default()
     };
-    // The command line reads this one.
+    // The command line reads this variable.
     name == "WHARF_CONFIG" || !sources.names_set([]).is_empty()
 }
 
-/// The value of a key that stands once in a file of lines `key: value` or `key=value`.
+/// The value of a key that occurs once in a file with lines `key: value` or `key=value`.
 fn value<'a>(text: &'a str, key: &str) -> &'a str {
     let mut found = text.lines().filter_map(|line| {
         line.trim()
@@ -109,8 +109,8 @@ fn what_the_docs_type_is_understood() {
     assert!(seen >= 7, "{seen} commands");
 }
 
-/// What the container's health check asks, of a gateway that runs, one that is asked on a wrong
-/// port, and none.
+/// Runs the container's health check against a running gateway, against another program and without
+/// a gateway.
 #[tokio::test]
 async fn health_is_a_line_and_an_exit_status() -> Result<()> {
     let house = House::build(Plan {
@@ -146,7 +146,7 @@ async fn health_is_a_line_and_an_exit_status() -> Result<()> {
             "{words:?}: {status:?} {said}"
         );
     }
-    // The stand-in is another program.
+    // The stand-in is an HTTP server that is not a gateway.
     let other = house.standin.url();
     let other = other
         .trim_end_matches('/')

@@ -1,4 +1,4 @@
-//! The unit for systemd: what it says agrees with the gateway and with systemd.
+//! Checks that the systemd unit agrees with the gateway and is valid for systemd.
 
 use std::{fs, path::Path, process::Command};
 
@@ -28,9 +28,10 @@ fn the_unit_starts_what_is_installed_and_lets_it_stop() {
         STATE
     );
     assert_eq!(value(&unit, "WorkingDirectory"), STATE);
-    // A signal to all processes, or a kill of what outlives the gateway, costs a fresh login.
+    // A signal to all processes, or a kill of those that outlive the gateway, would lose a fresh
+    // login.
     assert_eq!(value(&unit, "KillMode"), "process");
-    // A wrong configuration is not mended by a start.
+    // A restart does not repair a wrong configuration.
     assert_eq!(value(&unit, "RestartPreventExitStatus"), "2");
     let namespaces: Vec<&str> = value(&unit, "RestrictNamespaces").split(' ').collect();
     assert_eq!(
@@ -51,7 +52,8 @@ fn the_unit_starts_what_is_installed_and_lets_it_stop() {
     );
 }
 
-/// As systemd reads it, where there is one; with a program that is there.
+/// Lets `systemd-analyze verify` check the unit, where it is installed. The unit names a program
+/// that exists.
 #[test]
 fn systemd_finds_nothing_wrong_with_the_unit() -> Result<()> {
     if Command::new("systemd-analyze")
@@ -82,7 +84,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() -> Result<()> {
     };
     let good = here(text("deploy/wharf.service"));
     let (passed, said) = verify(&good)?;
-    // It also looks at units of this machine that ours comes after.
+    // It also reports on other units of this machine that our unit names.
     let ours: Vec<&str> = said
         .lines()
         .filter(|line| line.contains("wharf.service"))

@@ -1,5 +1,5 @@
-//! What arrives: the event of each kind of message, with its sender and its chat, one to one and in
-//! a group.
+//! Incoming messages: the event of each kind, with its sender and its chat, one to one and in a
+//! group.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Kinds of messages through the API: what belongs to a text, places and cards, what cannot be sent
-//! yet, what arrives.
+//! The kinds of messages in the API: the options of a text, locations and contacts, kinds that
+//! cannot be sent yet, and incoming messages.
 
 mod inbound;
 mod outbound;
@@ -50,7 +50,7 @@ async fn each_kind_does_what_the_docs_say() -> Result<()> {
     Ok(())
 }
 
-/// What the recipient of a message got.
+/// The message as its recipient got it.
 fn received(house: &House, sent: &Value) -> Result<Received> {
     let id = sent["messageId"].as_str().context("no id")?;
     house

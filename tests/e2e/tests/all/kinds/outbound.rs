@@ -1,4 +1,4 @@
-//! What is sent through `/v1`: mentions, places, cards, link previews, and answers to other
+//! Sending through `/v1`: mentions, locations, contacts, link previews, and replies to other
 //! messages.
 
 use std::time::{Duration, Instant};
@@ -126,8 +126,8 @@ pub(super) async fn previews(house: &House, api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// Twenty links to twenty people, then a code to somebody else: the code does not wait for the
-/// phone.
+/// Sends twenty links to twenty recipients, then a code to another one. The code must not wait
+/// until the phone has made the previews of the links.
 async fn hold_up_nobody(house: &House, api: &Api) -> Result<()> {
     let link = "all of it: https://example.org/2";
     for n in 0..20 {
@@ -191,7 +191,7 @@ pub(super) async fn answers(house: &House, api: &Api) -> Result<()> {
         "by the key that events say"
     );
 
-    // Then the question is in the page's database only.
+    // After the reload the question is only in the page's database.
     let connections = house.standin.view().connections;
     house.standin.push(None, json!({"type": "navigate"}));
     house

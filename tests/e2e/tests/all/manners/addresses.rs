@@ -1,5 +1,5 @@
-//! What a call is addressed to: paths, methods, parameters and sessions that do not exist are each
-//! refused by a code of their own.
+//! The address of a call: unknown paths, methods, parameters and sessions are each refused with
+//! their own code.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -7,7 +7,7 @@ use wharf_e2e::Api;
 
 use super::{ANN, SEED, SEND, call, envelope, problem};
 
-/// Every path of `/v1`, with a method it takes.
+/// Every path of `/v1`, with a method that it accepts.
 const PATHS: [(&str, &str); 37] = [
     ("GET", "/v1/sessions"),
     ("POST", "/v1/sessions"),

@@ -1,12 +1,12 @@
-//! Request bodies that are wrong in one way, and the words in which each is refused, by `/v1` and
-//! by the original service's calls.
+//! Request bodies with one mistake each, and the words in which `/v1` and the original service's
+//! calls refuse them.
 
 use anyhow::{Context, Result, ensure};
 use wharf_e2e::{Answer, Api};
 
 use super::{SEED, SEND, envelope, problem, raw};
 
-/// Words that mean something to who wrote the gateway, not to who calls it.
+/// Words that mean something to the gateway's developers, not to its callers.
 const RUST: [&str; 27] = [
     "serde",
     "struct ",
@@ -37,7 +37,7 @@ const RUST: [&str; 27] = [
     "`",
 ];
 
-/// Bodies that are wrong in one way, and what is said of each.
+/// Checks bodies with one mistake each, and the words of the refusal.
 pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
     let words = |code: &'static str, said: &'static str| (code, said);
     let own = [
@@ -193,7 +193,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
         let detail = problem(&answer, 400, code).with_context(|| body.to_owned())?;
         ensure!(detail.contains(said), "{body}: {detail}");
         plain(&answer, body)?;
-        // The same body is as wrong for the original service, and said in its form.
+        // The same mistake is refused by the original service's call too, in that service's form.
         let seed = raw(
             api,
             SEED,
@@ -314,7 +314,7 @@ pub(super) async fn wrong_bodies(api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// No answer speaks of the language the gateway is written in.
+/// Checks that an answer has no words of the gateway's programming language.
 fn plain(answer: &Answer, body: &str) -> Result<()> {
     let words = answer.json["detail"]
         .as_str()

@@ -1,4 +1,5 @@
-//! What a message holds: kinds that cannot be sent yet, cards, and fields that are null or a time.
+//! The content of a message: kinds that cannot be sent yet, vCards, and fields that are null or a
+//! time.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -144,7 +145,7 @@ pub(super) async fn nulls_and_times(api: &Api) -> Result<()> {
     let session = json!({"id": "shop2", "start": null, "metadata": null});
     api.post("/v1/sessions", &session).await?.expect(201)?;
 
-    // The same key: what is null is left out of what is compared, too.
+    // The same key: fields that are null are left out of the comparison too.
     let keyed = |metadata: Value| {
         let body = json!({"to": ANN, "text": "once", "metadata": metadata});
         api::answer(

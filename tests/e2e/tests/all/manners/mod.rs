@@ -1,6 +1,5 @@
-//! The manners of `/v1`: one form of refusals, words of the API and not of its language, nothing
-//! ignored that may have meant something. No session is linked here; what is accepted stays in the
-//! line.
+//! How `/v1` refuses requests: in one form, in terms of the API, and without ignoring anything that
+//! the caller may have meant. No session is linked here; accepted messages stay queued.
 
 mod addresses;
 mod bodies;
@@ -18,7 +17,7 @@ const SEND: &str = "/v1/sessions/default/messages";
 const SEED: &str = "/api/whatsapp/send";
 const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
-/// A gateway without a browser it could start.
+/// A gateway whose browser cannot be started.
 fn bare() -> Plan {
     Plan {
         overlay: "[browser]\nexecutable = '/nowhere/chromium'\n".into(),
@@ -98,7 +97,7 @@ async fn call(api: &Api, method: &str, path: &str) -> Result<Answer> {
     api::answer(request).await
 }
 
-/// A problem document; its words.
+/// Checks a problem document and returns its `detail`.
 fn problem(answer: &Answer, status: u16, code: &str) -> Result<String> {
     let json = &answer.json;
     ensure!(
@@ -122,7 +121,7 @@ fn problem(answer: &Answer, status: u16, code: &str) -> Result<String> {
     Ok(json["detail"].as_str().context("no detail")?.to_owned())
 }
 
-/// The envelope of the original service; its words.
+/// Checks an error envelope of the original service and returns its `message`.
 fn envelope(answer: &Answer, status: u16, code: &str) -> Result<String> {
     let json = &answer.json;
     ensure!(
@@ -192,7 +191,8 @@ async fn forms(api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// The folder of the logins is none any more: the caller is told an id, the log the reason.
+/// A file in place of the folder of logins: the caller gets a request id, and the log has the
+/// reason.
 async fn inside(house: &House, gateway: &Gateway) -> Result<()> {
     let folder = house.folder().join("session/.wwebjs_auth");
     fs::remove_dir_all(&folder).or_else(|error| {

@@ -1,5 +1,5 @@
-//! Messages that are accepted before there is a login: they wait, are found and taken back, and
-//! leave after it.
+//! Messages that are accepted before there is a login: they wait, are found and cancelled, and are
+//! sent after the login.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -17,7 +17,7 @@ fn steps(message: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The id of a message that waits.
+/// Returns the id of a message that waits.
 pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
     let accepted = send_async(
         api,
@@ -193,7 +193,7 @@ pub(super) async fn taken_up_again_and_sent(house: &House, api: &Api, id: &str) 
         Ok(Some(whole(api, id).await?).filter(|message| message["state"] == "sent"))
     })
     .await?;
-    // The address that the look-up found is judged again.
+    // The address that the look-up found is validated again.
     let wanted = [
         "accepted", "verdict", "not_sent", "retried", "verdict", "sending", "sent", "ack",
     ];

@@ -1,5 +1,5 @@
-//! `/v1/messages` and the calls that send: accepted, found, taken back, taken up again, sent, with
-//! the history of each.
+//! `/v1/messages` and the calls that send: messages are accepted, found, cancelled, retried and
+//! sent, each with its history.
 
 mod backlog;
 mod sending;
@@ -52,7 +52,7 @@ async fn each_call_about_messages_does_what_the_docs_say() -> Result<()> {
         .context("after a crash")
 }
 
-/// RFC 9457, with a code.
+/// Checks a problem document (RFC 9457) with this status and code.
 fn problem(answer: Answer, status: u16, code: &str) -> Result<Value> {
     let answer = answer.expect(status)?;
     ensure!(

@@ -1,5 +1,5 @@
-//! Sends of a session that is ready: waited for, for later, held back by a pause, and one message
-//! to many.
+//! Sends of a session that is ready: with and without waiting, scheduled, held back by a pause, and
+//! one message to many recipients.
 
 use std::time::Duration;
 

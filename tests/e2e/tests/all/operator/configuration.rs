@@ -1,5 +1,5 @@
-//! Where the configuration came from, and what of it is wrong: `.env`, the environment, the file
-//! and its paths.
+//! The sources of the configuration and mistakes in them: `.env`, the environment, the file and its
+//! paths.
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 
@@ -76,7 +76,7 @@ async fn a_mounted_keys_line_end_keeps_nobody_out_and_no_signature_from_matching
             .status
             == 200
     );
-    // That there is no browser is an event.
+    // A missing browser is an event.
     let call = house
         .receiver
         .until_call("an event", LIMIT, |_| true)
@@ -186,7 +186,7 @@ async fn a_check_names_the_files_it_read_and_paths_are_relative_to_the_file() ->
         "something was made in the working directory"
     );
 
-    // What an earlier version kept in the working directory is not passed over in silence.
+    // Data that an earlier version kept in the working directory is not ignored silently.
     fs::create_dir_all(elsewhere.join("whatsapp-session/.wwebjs_auth/session-shop"))?;
     let said = run(gateway::command(&conf)?
         .current_dir(&elsewhere)

@@ -1,5 +1,5 @@
-//! What the operator is told: where the configuration came from, what of it is wrong, why a start
-//! failed, what waits.
+//! What the operator is told: the sources of the configuration, mistakes in it, why a start failed,
+//! and what is queued.
 
 mod configuration;
 
@@ -27,7 +27,7 @@ use wharf_e2e::{Api, Gateway, House, Plan, api, gateway, house, until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A gateway without a browser it could start.
+/// A gateway whose browser cannot be started.
 fn bare(more: &str) -> Plan {
     Plan {
         overlay: format!("{more}[browser]\nexecutable = '/nowhere/chromium'\n"),
@@ -35,7 +35,7 @@ fn bare(more: &str) -> Plan {
     }
 }
 
-/// What a run that ends by itself said, on both of its outputs.
+/// Exit status and outputs of a run that ends by itself.
 struct Said {
     status: Option<i32>,
     out: String,
@@ -125,7 +125,7 @@ async fn the_doctor_is_content_with_a_healthy_default_and_points_at_a_login_with
     let doctor =
         || async { run(gateway::command(folder.path())?.args(["doctor", "--offline"])).await };
     let said = doctor().await?;
-    // As root the sandbox of Chromium is off, which is no healthy default.
+    // As root Chromium's sandbox is off, which the doctor rightly reports.
     let look = |out: &str| {
         out.lines()
             .filter(|line| line.starts_with("LOOK") && !line.contains("running as root"))
@@ -192,7 +192,7 @@ async fn a_closed_terminal_stops_it_in_order_and_nohup_keeps_it() -> Result<()> 
     let gateway = house.open().await?;
     ensure!(gateway.stop_by(Signal::SIGHUP, LIMIT).await?.code() == Some(0));
 
-    // Nobody reads what it says any more: no reason to panic.
+    // A closed output must not make the gateway panic.
     let mut command = gateway::command(house.folder())?;
     let mut child = command.spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();

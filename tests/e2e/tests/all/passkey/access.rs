@@ -1,4 +1,4 @@
-//! The helper page for whoever has its link: no key, this challenge alone.
+//! Access to the helper page: its link needs no API key and gives access to one challenge only.
 
 use super::*;
 
@@ -96,7 +96,7 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
     refused(api.post(&path, &json!({})).await?, 400, "invalid_assertion")?;
     home.set(|passkey| passkey.handoff_ttl = 0);
     api.post(&path, &good).await?.expect(202)?;
-    // The page forgot its proof only for later requests: this one needs no code.
+    // The page forgets the hand-off key only for later requests; this one needs no code.
     until("ready", BOOT, async || {
         Ok(
             (keyed(Method::GET, "/v1/sessions/default").await?.json["state"] == "ready")
@@ -111,7 +111,7 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
     );
     refused(api.post(&path, &good).await?, 410, "challenge_expired")?;
 
-    // A code that differs is somebody else's phone: the person says no.
+    // A different code belongs to another phone, so the user answers no.
     api::answer(
         api.request(Method::POST, "/v1/sessions/default/logout")
             .bearer_auth(KEY),
@@ -135,7 +135,7 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
     ensure!(answer.json["stage"] == "done", "{}", answer.json);
     refused(keyed(Method::GET, PASSKEY).await?, 404, "no_passkey_asked")?;
 
-    // Guessing costs.
+    // Guessing tokens is rate-limited.
     let limited = until("the limit", BOOT, async || {
         Ok(Some(look("/passkey/pk_1").await?).filter(|answer| answer.status == 429))
     })

@@ -1,8 +1,8 @@
-//! The user's part with nothing played: the helper page and its own snippet, in a second Chromium
-//! with a virtual authenticator, which signs on the page that its address names.
+//! The user's part without simulation: the helper page and its snippet run in a second Chromium
+//! with a virtual authenticator, which signs for the origin of the page.
 //!
-//! That page has a certificate the browser is told to trust: with errors it would not let passkeys
-//! be used.
+//! The browser is told to trust the page's certificate, because Chromium allows no passkeys on a
+//! page with certificate errors.
 
 use chromiumoxide::{
     Browser, BrowserConfig, Page,
@@ -17,7 +17,7 @@ use wharf::{browser::find_executable, config::BrowserKind};
 
 use super::*;
 
-/// A browser of a person; its process ends with [`Person::leave`].
+/// The user's browser; its process ends with [`Person::leave`].
 struct Person {
     browser: Browser,
     events: JoinHandle<()>,
@@ -54,7 +54,7 @@ impl Person {
         })
     }
 
-    /// A tab with the account's passkey.
+    /// Opens a tab whose authenticator has the account's passkey.
     async fn tab(&self, home: &Home) -> Result<Page> {
         let page = self.browser.new_page("about:blank").await?;
         page.execute(EnableParams::default()).await?;
@@ -102,11 +102,11 @@ async fn text(page: &Page, expression: &str) -> Result<String> {
         .unwrap_or_default())
 }
 
-/// Waits until an expression of the page is a text that is wanted.
+/// Waits until a JavaScript expression in the page has a text that `wanted` accepts.
 async fn shows(page: &Page, expression: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
     let mut last = String::new();
     let shown = until(expression, BOOT, async || {
-        // Between two documents there is nobody to ask.
+        // While the page changes its document, the expression cannot be evaluated.
         last = text(page, expression)
             .await
             .unwrap_or_else(|error| error.to_string());
@@ -143,13 +143,15 @@ async fn the_snippet_of_the_helper_page_signs_in_a_browser_of_its_own() -> Resul
     let status = text(&guide, "document.getElementById('status').textContent").await?;
     ensure!(status.contains("left to sign"), "{status}");
 
-    // What the person does: opens WhatsApp Web, scans nothing, pastes, presses the button.
+    // What the user does: opens WhatsApp Web, scans nothing, pastes the snippet, and presses the
+    // button.
     let whatsapp = person.tab(&home).await?;
     whatsapp.goto("https://web.whatsapp.com/").await?;
     whatsapp.evaluate(snippet.as_str()).await?;
     whatsapp.find_element("#wharf-sign").await?.click().await?;
 
-    // It comes to the helper page with the answer in its address, which goes from there at once.
+    // The snippet opens the helper page with the answer in its address; the page removes it from
+    // the address at once.
     let arrived = shows(&whatsapp, "location.href", |href| href == helper).await;
     let said = text(
         &whatsapp,

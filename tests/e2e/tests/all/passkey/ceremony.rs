@@ -1,5 +1,5 @@
-//! The ceremony as it should go, in both kinds of browser: by QR and by code, the checkpoint, and
-//! what is no passkey.
+//! The regular ceremony in both kinds of browser: by QR and by code, the checkpoint, and a request
+//! that is not for a passkey.
 
 use super::*;
 
@@ -41,7 +41,7 @@ async fn links_and_passes(kind: &str) -> Result<()> {
     Ok(())
 }
 
-/// Within five minutes nobody has to compare a code.
+/// Links by QR. Within five minutes no code has to be compared.
 async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     let api = &gateway.api;
     let view = home.asked(gateway).await?;
@@ -191,8 +191,8 @@ async fn by_qr(home: &Home, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// A session that is ready is asked, with and without a prf result; what is no passkey is the
-/// browser's.
+/// A ready session is asked for its passkey, with and without a prf result. A request that is not
+/// for a passkey is left to the browser.
 async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
     let passed = || home.house.standin.view().passkey.checkpoints;
     for (prf, kept) in [
@@ -213,7 +213,7 @@ async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
             "{view}"
         );
         ensure!(gateway.api.state().await? == "ready");
-        // The user is not verified: the options only prefer it.
+        // The user is not verified, because the options only prefer that.
         let answer = home.key.sign(
             &view["publicKey"],
             &Circumstances {
@@ -256,7 +256,7 @@ async fn checkpoints(home: &Home, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-/// After the hand-off key is forgotten, a code has to be compared.
+/// Links by pairing code. After the hand-off key is forgotten, a code has to be compared.
 async fn by_code(home: &Home, gateway: &Gateway) -> Result<()> {
     let api = &gateway.api;
     home.set(|passkey| {
@@ -277,7 +277,7 @@ async fn by_code(home: &Home, gateway: &Gateway) -> Result<()> {
         .enter_code(&code, Account::default())
         .await?;
     let view = stage(gateway, "signing").await?;
-    // Another code now would replace the secret of the ceremony.
+    // A new pairing code at this point would replace the secret of the ceremony.
     home.house
         .standin
         .push(None, json!({"type": "alt-refresh"}));

@@ -1,11 +1,12 @@
-//! What can go wrong in a ceremony: each leaves a session that can be linked, and says why in
+//! Failures of a ceremony: after each one the session can be linked, and the reason is given in
 //! words.
 
 use wharf_standin::Phone;
 
 use super::*;
 
-/// The page's two minutes last four seconds, its batches of QR codes five.
+/// A plan with a fast clock: the page's two minutes last four seconds, and a batch of QR codes
+/// lasts five.
 fn quick() -> Plan {
     Plan {
         standin: Settings {
@@ -34,8 +35,8 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     let gateway = home.house.open().await?;
     let api = &gateway.api;
 
-    // The phone says nothing: the page's own clock, over several changes of the QR below its
-    // question.
+    // The phone does not answer: the page's own time limit ends the ceremony, after the QR behind
+    // its dialog has changed several times.
     home.set(|passkey| passkey.phone = Phone::Silent);
     let view = home.asked(&gateway).await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
@@ -48,15 +49,15 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     failed(&gateway, "the phone did not answer").await?;
     api.until_qr(BOOT).await?;
 
-    // Nobody compares the code.
+    // The code is not confirmed.
     home.set(|passkey| passkey.pass_skip = false);
     let view = home.asked(&gateway).await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     stage(&gateway, "confirm").await?;
     failed(&gateway, "nobody confirmed the code").await?;
 
-    // WhatsApp refuses once: a fresh challenge on the same connection, whose code has to be
-    // compared. Then it is given up.
+    // WhatsApp refuses once: there is a new challenge on the same connection, with a code to
+    // compare. Then the ceremony is cancelled.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let first = home.asked(&gateway).await?;
     ensure!(
@@ -89,7 +90,7 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     refused(cancel(&gateway).await?, 404, "no_passkey_asked")?;
     api.until_qr(BOOT).await?;
 
-    // Refused twice: over.
+    // After two refusals the ceremony has failed.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let view = home.asked(&gateway).await?;
     refused(
@@ -119,7 +120,7 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     failed(&gateway, "the connection to WhatsApp was lost").await?;
     home.house.standin.network(true);
 
-    // The server asks a second time: what was signed for the first challenge is worth nothing.
+    // The server sends a second challenge: a signature for the first one is not valid any more.
     let first = home.asked(&gateway).await?;
     home.house.standin.ask_passkey_again()?;
     let second = until("the second challenge", BOOT, async || {
@@ -176,7 +177,7 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
     .expect(202)?;
     api.until_state("ready", BOOT).await?;
 
-    // Without a late answer a QR follows.
+    // Without a late answer, a QR is shown next.
     gateway
         .api
         .post_nothing("/v1/sessions/default/logout")
@@ -242,8 +243,8 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
     Ok(())
 }
 
-/// Modules that are not where they are looked for cost the events, and no linking: the page's own
-/// button goes on.
+/// Without the modules of this feature the events are missing, but linking works: the bridge clicks
+/// the page's own button.
 #[tokio::test]
 async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Result<()> {
     let missing = [
@@ -274,7 +275,7 @@ async fn a_build_that_keeps_its_parts_elsewhere_is_told_by_its_button() -> Resul
     Ok(())
 }
 
-/// A session that works goes on working; whoever comes late to a checkpoint is asked once more.
+/// The session continues to work, and a late answer to a checkpoint makes the page ask again.
 #[tokio::test]
 async fn a_checkpoint_that_nobody_answers_is_asked_again_by_a_late_answer() -> Result<()> {
     let home = Home::build(Plan {

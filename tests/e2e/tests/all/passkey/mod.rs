@@ -16,7 +16,7 @@ use wharf_standin::{Account, Ask, Authenticator, Circumstances, PasskeySettings,
 const PASSKEY: &str = "/v1/sessions/default/passkey";
 const STOP: Duration = Duration::from_secs(40);
 
-/// A house whose account is asked for its passkey, and the passkey.
+/// A test environment whose account is asked for its passkey, and the passkey.
 struct Home {
     house: House,
     key: Authenticator,
@@ -60,7 +60,7 @@ impl Home {
         .await
     }
 
-    /// Scans, and waits for the challenge.
+    /// Scans the QR and waits for the challenge.
     async fn asked(&self, gateway: &Gateway) -> Result<Value> {
         self.scan(gateway).await?;
         stage(gateway, "signing").await
@@ -77,7 +77,7 @@ impl Home {
     }
 }
 
-/// Waits for a stage; a failure in the meantime ends the wait.
+/// Waits until the ceremony is in this stage.
 async fn stage(gateway: &Gateway, wanted: &str) -> Result<Value> {
     let mut last = Value::Null;
     let reached = until(wanted, BOOT, async || {
@@ -97,7 +97,7 @@ async fn cancel(gateway: &Gateway) -> Result<Answer> {
     api::answer(gateway.api.request(Method::DELETE, PASSKEY)).await
 }
 
-/// A problem document.
+/// Checks a problem document and returns its `detail`.
 fn refused(answer: Answer, status: u16, code: &str) -> Result<String> {
     let answer = answer.expect(status)?;
     ensure!(
@@ -111,7 +111,7 @@ fn refused(answer: Answer, status: u16, code: &str) -> Result<String> {
         .to_owned())
 }
 
-/// The stages that receivers of events were told.
+/// The stages that were delivered to the webhook receiver, in the order of their events.
 fn told(home: &Home) -> Vec<String> {
     let stage = |call: &wharf_e2e::Call| {
         Some((
@@ -124,7 +124,7 @@ fn told(home: &Home) -> Vec<String> {
             .then(|| stage(call))
             .flatten()
     });
-    // Deliveries overtake each other; the ids of events have their order.
+    // Deliveries may overtake each other, so they are sorted by the id of their event.
     told.into_iter()
         .collect::<BTreeMap<_, _>>()
         .into_values()
