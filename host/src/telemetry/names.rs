@@ -175,8 +175,9 @@ mod tests {
                 "docs/operations.md lacks the row\n{row}"
             );
         }
+        let rows = table.lines().filter(|line| line.starts_with("| `wharf_"));
         assert_eq!(
-            names_in(table).len(),
+            rows.count(),
             METRICS.len(),
             "a name in the table that is no metric"
         );
