@@ -142,14 +142,7 @@ type CallFailure =
   | { kind: "refused"; reason: string }
   | { kind: "failed"; reason: string };
 
-/** The content of a message, as `model/content/bridge.rs` writes and reads it. */
-type Content =
-  | TextContent
-  | { kind: "location"; latitude: number; longitude: number; name: string | null }
-  | { kind: "contact"; display_name: string; vcard: string }
-  | { kind: "poll"; question: string; options: string[]; selectable: number }
-  | MediaContent
-  | { kind: "other"; type: string | null; json: string };
+/** The kinds with more than a few fields of {@link Content}, which `kinds.js` lists. */
 interface TextContent {
   kind: "text";
   body: string;
@@ -167,7 +160,7 @@ interface MediaContent {
 /** Reads a field of a message; undefined when it cannot be read. */
 type Reader = (field: string) => any;
 /** The kinds that the bridge can read; the others arrive as `other`. */
-type ReadableKind = "text" | "media" | "location" | "contact" | "poll";
+type ReadableKind = Exclude<Content["kind"], "other">;
 /** How a kind of content is read and sent. */
 interface Kind<C> {
   /** WhatsApp Web's names of the message types that are read as this kind. */
