@@ -5,6 +5,12 @@ use sqlx::SqliteConnection;
 use super::{Store, StoreError, aliases::Pair, events, pacing, recipients, script::Script};
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
+/// See [`untold`].
+pub(super) const UNTOLD: &str = "SELECT min(key) FROM json_each(?2) AS one
+     WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
+       AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
+     GROUP BY value ORDER BY min(key)";
+
 impl Store {
     /// Appends the events of messages that arrived in one session, in their order, and records the
     /// messages as reported in the same commit. Messages that were reported before and the
@@ -116,11 +122,7 @@ async fn untold<'a>(
     arrived: &'a [(MessageId, Envelope)],
 ) -> Result<Vec<&'a (MessageId, Envelope)>, StoreError> {
     let ids: Vec<&MessageId> = arrived.iter().map(|(id, _)| id).collect();
-    let sql = "SELECT min(key) FROM json_each(?2) AS one
-               WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
-               GROUP BY value ORDER BY min(key)";
-    let places: Vec<i64> = sqlx::query_scalar(sql)
+    let places: Vec<i64> = sqlx::query_scalar(UNTOLD)
         .bind(client)
         .bind(serde_json::to_string(&ids)?)
         .fetch_all(connection)

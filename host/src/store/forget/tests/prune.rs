@@ -1,9 +1,7 @@
 //! Old messages and events are deleted completely, and finding them is cheap.
 
-use sqlx::Row;
-
 use super::*;
-use crate::store::Filter;
+use crate::store::{Filter, assert_indexed};
 
 #[tokio::test]
 async fn what_nobody_can_be_asked_about_is_forgotten_in_its_time() {
@@ -67,34 +65,14 @@ async fn old_events_go_and_dead_letters_keep_theirs() {
 #[tokio::test]
 async fn nothing_that_is_done_every_minute_looks_at_every_row() {
     let (_dir, store) = scratch().await;
-    for (sql, index) in [
-        (
-            "SELECT seq FROM outbox WHERE redacted = 0 AND (state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1)) \
-             AND updated_at < ? ORDER BY updated_at LIMIT ?",
-            "outbox_done",
-        ),
-        (
-            "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) ORDER BY at, seq LIMIT ?",
-            "event_body",
-        ),
-        (
-            "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? LIMIT 1",
-            "bulk_body",
-        ),
-        (
-            "SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?",
-            "inbound_age",
-        ),
+    for (sql, table, index) in [
+        (outbox::REDACT, "outbox", "outbox_done"),
+        (outbox::OVER, "outbox", "outbox_done"),
+        (outbox::PRUNE_KEYS, "idempotency", "idempotency_age"),
+        (events::WITH_BODY, "event", "event_body"),
+        (events::PRUNE_INBOUND, "inbound", "inbound_age"),
+        (bulk::WITH_TEXT, "bulk", "bulk_body"),
     ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
-            .fetch_all(&mut *store.readers.get().await.expect("reader"))
-            .await
-            .expect("plan");
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            plan.iter()
-                .all(|line| line.contains(index) && !line.contains("TEMP")),
-            "{sql}: {plan:?}"
-        );
+        assert_indexed(&store, sql, table, &[index]).await;
     }
 }
