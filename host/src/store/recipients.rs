@@ -7,8 +7,22 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing};
+use super::{
+    Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing, script::Script,
+};
 use crate::model::{Address, ClientId, PhoneNumber, Recipient, Timestamp};
+
+/// The statements of [`renumber`]: one for each partial index that has messages without an outcome,
+/// because no index has all of them. Otherwise every row of the table would be read while all
+/// writes wait.
+pub(super) const RENUMBER: [&str; 6] = [
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 0",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 1",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 2",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 3",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held >= 4",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state IN ('sending', 'unknown')",
+];
 
 /// The opaque id and the number of an address, if it has both.
 pub(super) fn pair(address: &Address) -> Option<Pair> {
@@ -86,13 +100,14 @@ pub(super) async fn renumber(
     asked: &str,
     canonical: &str,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET line = ?3 WHERE client = ?1 AND line = ?2 AND state IN ('queued', 'sending', 'unknown')";
-    sqlx::query(sql)
-        .bind(client)
-        .bind(asked)
-        .bind(canonical)
-        .execute(&mut *connection)
-        .await?;
+    let mut script = Script::default();
+    for sql in RENUMBER {
+        script.add(sql);
+        script.bind(canonical.to_owned())?;
+        script.bind(client.to_owned())?;
+        script.bind(asked.to_owned())?;
+    }
+    script.run(&mut *connection, "", "").await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ? AND line = ?)";
     if sqlx::query_scalar(sql)
         .bind(client)

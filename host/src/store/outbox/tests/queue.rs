@@ -1,7 +1,7 @@
 //! The queue of a session: its order, its counts, and that no query of the sender scans every row.
 
 use super::*;
-use crate::store::{assert_indexed, inbound, pacing};
+use crate::store::{assert_indexed, inbound, pacing, recipients};
 
 #[tokio::test]
 async fn the_queue_has_interactive_ones_first_and_holds_those_whose_time_has_not_come() {
@@ -108,4 +108,63 @@ async fn no_query_of_the_sender_looks_at_every_row() {
     ] {
         assert_indexed(&store, sql, table, indexes).await;
     }
+    for (sql, index) in recipients::RENUMBER.into_iter().zip([
+        "outbox_queue",
+        "outbox_held",
+        "outbox_parked",
+        "outbox_kept",
+        "outbox_aside",
+        "outbox_begun",
+    ]) {
+        assert_indexed(&store, sql, "outbox", &[index]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_number_in_another_form_takes_along_all_its_messages_without_an_outcome() {
+    let (_dir, store) = scratch().await;
+    let states = [
+        "held = 0",
+        "held = 1",
+        "held = 2",
+        "held = 3",
+        "held = 7",
+        "state = 'sending'",
+        "state = 'unknown'",
+        "state = 'sending', held = 4",
+        "state = 'sent'",
+    ];
+    for (n, set) in states.iter().enumerate() {
+        let name = format!("out_{n}");
+        store.accept(row(&name)).await.expect("stored");
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE outbox SET {set} WHERE id = '{name}'"));
+        store.writer.statement(sqlx::query(sql)).await.expect("set");
+    }
+    store
+        .accept(NewRow {
+            client: "other".parse().expect("id"),
+            ..row("out_other")
+        })
+        .await
+        .expect("stored");
+    let canonical = "4915123456780"
+        .parse::<crate::model::PhoneNumber>()
+        .expect("number");
+    store
+        .cache_address(
+            &client(),
+            &"4915123456789".parse().expect("number"),
+            &Address::of_number(&canonical),
+        )
+        .await
+        .expect("cached");
+    let moved: Vec<bool> =
+        sqlx::query_scalar("SELECT line = '4915123456780' FROM outbox ORDER BY seq")
+            .fetch_all(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("read");
+    assert_eq!(
+        moved,
+        [true, true, true, true, true, true, true, true, false, false]
+    );
 }
