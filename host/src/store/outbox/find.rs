@@ -160,7 +160,8 @@ impl Store {
     }
 
     /// Messages whose sending has begun and whose outcome is missing or unknown but may still be
-    /// found out. Oldest first, after the sequence number `after`, at most [`DOUBTS`].
+    /// found out. Oldest first, after the sequence number `after`, at most [`DOUBTS`]; fewer only if
+    /// there are no more.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -174,15 +175,20 @@ impl Store {
             Doubtful::All => None,
             Doubtful::Due(at) => Some(at),
         };
-        let rows = sqlx::query(IN_DOUBT)
-            .bind(client.as_str())
-            .bind(after)
-            .bind(by.map(|at| at.0))
-            .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
-            .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        self.readable(&rows).await
+        loop {
+            let rows = sqlx::query(IN_DOUBT)
+                .bind(client.as_str())
+                .bind(after)
+                .bind(by.map(|at| at.0))
+                .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
+                .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
+            // Callers take a page with fewer rows for the last one.
+            if let Some(rows) = self.all_readable(&rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 
     /// Sessions with messages whose sending has begun and whose outcome is missing or may still be

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{
     OutboxRow,
     history::{Step, note_all},
-    read, select,
+    select,
 };
 use crate::{
     model::{ClientId, Timestamp},
@@ -72,7 +72,8 @@ fn note(rest: &mut Script, messages: Vec<i64>, step: &Step) -> Result<(), StoreE
 }
 
 impl Store {
-    /// Messages that are held because they were accepted for another account; at most 500.
+    /// Messages that are held because they were accepted for another account; at most 500. Empty
+    /// only if there are none that can be read.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -80,10 +81,15 @@ impl Store {
         let sql = select!(
             "WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"
         );
-        let rows = sqlx::query(sql)
-            .bind(client.as_str())
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        rows.iter().map(read).collect()
+        loop {
+            let rows = sqlx::query(sql)
+                .bind(client.as_str())
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
+            // A row that was set aside must not keep the others from being cancelled.
+            if let Some(rows) = self.all_readable(&rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{AckLevel, Address, Content, MessageId, OutboundMessage, PhoneNumber, Priority},
-        store::{Ack, Filter, NewRow, OutboxId, scratch},
+        store::{Ack, DOUBTS, Doubtful, Filter, NewRow, OutboxId, scratch},
     };
 
     fn client() -> ClientId {
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(
             names(
                 &store
-                    .begun(&client(), crate::store::Doubtful::All, 0)
+                    .begun(&client(), Doubtful::All, 0)
                     .await
                     .expect("read")
             ),
@@ -306,6 +306,34 @@ mod tests {
             .await
             .expect("noted");
         assert_eq!(names(&before), ["out_2"]);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_doubts_is_full_although_some_of_them_cannot_be_read() {
+        let (_dir, store) = scratch().await;
+        let names: Vec<String> = (0..DOUBTS + 10).map(|n| format!("out_{n:03}")).collect();
+        futures_util::future::join_all(
+            names
+                .iter()
+                .map(|name| accepted(&store, name, "4915123456781")),
+        )
+        .await;
+        store
+            .spoil("UPDATE outbox SET state = 'unknown', attempt = 1")
+            .await;
+        store
+            .spoil("UPDATE outbox SET message = 'no JSON' WHERE seq <= 7")
+            .await;
+        let page = store
+            .begun(&client(), Doubtful::All, 0)
+            .await
+            .expect("read");
+        assert_eq!((page.len(), page[0].seq), (DOUBTS, 8));
+        let rest = store
+            .begun(&client(), Doubtful::All, page[DOUBTS - 1].seq)
+            .await
+            .expect("read");
+        assert_eq!(rest.len(), 3);
     }
 
     #[tokio::test]
