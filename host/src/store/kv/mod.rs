@@ -176,8 +176,13 @@ const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), e
 const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
 const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key IN \
                      (SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4)";
-const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
-                     SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
+/// A version is one more than the highest of the namespace, which triggers keep in `kv_space`. If
+/// the versions of each key began at 1, a key that was deleted and written again could have the
+/// version that somebody has read before, and their write would succeed over a value that they have
+/// never seen.
+const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) \
+                     VALUES (?1, ?2, ?3, ?4, 1 + coalesce((SELECT version FROM kv_space WHERE plugin = ?1 AND session = ?2), 0), ?5) \
+                     ON CONFLICT DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
 
 /// Writes a value. The cost does not depend on the size of the namespace: the function reads one
 /// key, the namespace's total and the first expired keys.
@@ -229,7 +234,6 @@ async fn set(
         .bind(&session)
         .bind(key)
         .bind(value)
-        .bind(version.unwrap_or(0) + 1)
         .bind(expires)
         .execute(connection)
         .await?;

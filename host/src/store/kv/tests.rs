@@ -213,7 +213,7 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
             .await
             .expect("read")
             .map(|value| value.version),
-        Some(1)
+        Some(40)
     );
     store
         .writer
@@ -221,7 +221,7 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
         .await
         .expect("a minute later");
     assert_eq!(
-        store.set(&mine, "old/39", Some(Some(1)), b"y", None).await,
+        store.set(&mine, "old/39", Some(Some(40)), b"y", None).await,
         Ok(false)
     );
     assert_eq!(
@@ -230,8 +230,71 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
     );
     assert_eq!(
         store.get(&mine, "old/39").await,
-        Ok(Some((b"y".to_vec(), 1)))
+        Ok(Some((b"y".to_vec(), 41)))
     );
+}
+
+#[tokio::test]
+async fn no_version_comes_back_after_a_key_was_deleted_or_has_expired() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1000);
+    let write = async |ttl| {
+        assert_eq!(store.set(&mine, "k", None, b"x", ttl).await, Ok(true));
+        let value = store.read(&mine, "k").await.expect("read").expect("there");
+        value.version
+    };
+    let mut seen = vec![write(None).await];
+    store.delete(&mine, "k").await.expect("deleted");
+    seen.push(write(Some(Duration::ZERO)).await);
+    seen.push(write(None).await);
+    store.delete(&mine, "k").await.expect("deleted");
+    assert_eq!(store.set(&mine, "other", None, b"x", None).await, Ok(true));
+    store.delete(&mine, "other").await.expect("deleted");
+    seen.push(write(None).await);
+    assert!(
+        seen.windows(2).all(|pair| pair[0] < pair[1]),
+        "each write has a new version: {seen:?}"
+    );
+    for old in &seen[..3] {
+        assert_eq!(
+            store.set(&mine, "k", Some(Some(*old)), b"y", None).await,
+            Ok(false),
+            "{old}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn versions_go_on_above_those_of_an_older_gateway() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("wharf.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display()))
+        .await
+        .expect("made");
+    let mut older = sqlx::migrate!("src/store/migrations");
+    older.migrations = older
+        .migrations
+        .iter()
+        .filter(|step| step.version <= 14)
+        .cloned()
+        .collect();
+    older.run(&pool).await.expect("the older tables");
+    sqlx::query("INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', '', 'a', x'00', 7), ('p', '', 'b', x'00', 3), ('q', '', 'a', x'00', 2)")
+        .execute(&pool)
+        .await
+        .expect("inserted");
+    pool.close().await;
+
+    let store = Store::open(&path).await.expect("upgraded");
+    let mine = space(None, 1000);
+    assert_eq!(
+        store.set(&mine, "b", Some(Some(3)), b"1", None).await,
+        Ok(true)
+    );
+    assert_eq!(store.get(&mine, "b").await, Ok(Some((b"1".to_vec(), 8))));
+    assert_eq!(store.set(&mine, "new", None, b"", None).await, Ok(true));
+    assert_eq!(store.get(&mine, "new").await, Ok(Some((vec![], 9))));
+    store.close().await;
 }
 
 #[tokio::test]
