@@ -99,7 +99,7 @@ impl KvStore for Store {
     }
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
-        let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
+        let delete = sqlx::query(DELETE);
         let place = place(space, key);
         self.recent.writing(&place);
         let deleted = self
@@ -173,6 +173,7 @@ enum Written {
 /// not pile up.
 const SWEPT: u32 = 16;
 const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+const DELETE: &str = "DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?";
 const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
 const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key IN \
                      (SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4)";
@@ -202,9 +203,18 @@ async fn set(
         .bind(key)
         .fetch_optional(&mut *connection)
         .await?;
-    // An expired key counts as missing, but its size still counts until it is deleted.
     let (version, size) = match found {
-        Some((_, size, Some(at))) if at <= now => (None, size),
+        // An expired key counts as missing. It is deleted now: if a sweep below deleted it, its
+        // size would be subtracted from a sum that it is not part of any more.
+        Some((_, _, Some(at))) if at <= now => {
+            sqlx::query(DELETE)
+                .bind(plugin)
+                .bind(&session)
+                .bind(key)
+                .execute(&mut *connection)
+                .await?;
+            (None, 0)
+        }
         Some((version, size, _)) => (Some(version), size),
         None => (None, 0),
     };

@@ -125,7 +125,7 @@ async fn a_write_costs_the_same_whatever_the_namespace_holds() {
         "{few:?} steps with 100 keys, {many:?} with 80,000"
     );
     // No statement of a write may scan the namespace.
-    for sql in [FIND, USED, SWEEP, WRITE, LIST] {
+    for sql in [FIND, USED, SWEEP, DELETE, WRITE, LIST] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
                 .fetch_all(&mut connection)
@@ -231,6 +231,46 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
     assert_eq!(
         store.get(&mine, "old/39").await,
         Ok(Some((b"y".to_vec(), 41)))
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_has_expired_leaves_its_room_only_once() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1 << 20);
+    // The key is the last of those that expire, so the first sweep of a write does not reach it.
+    for n in 0..=SWEPT {
+        let key = format!("old/{n:02}");
+        store
+            .set(&mine, &key, None, b"x", Some(Duration::from_secs(60)))
+            .await
+            .expect("set");
+    }
+    store
+        .set(&mine, "big", None, &[0; 50], Some(Duration::from_secs(60)))
+        .await
+        .expect("set");
+    store
+        .set(&mine, "stays", None, &[0; 45], None)
+        .await
+        .expect("set");
+    store
+        .writer
+        .statement(sqlx::query(
+            "UPDATE kv SET expires_at = iif(key = 'big', 2, 1) WHERE expires_at IS NOT NULL",
+        ))
+        .await
+        .expect("a minute later");
+    let small = space(None, 100);
+    // With "stays", these are more than 100 bytes.
+    assert_eq!(
+        store.set(&small, "big", None, &[0; 60], None).await,
+        Err(KvError::QuotaExceeded)
+    );
+    assert_eq!(
+        store.set(&small, "big", None, &[0; 47], None).await,
+        Ok(true),
+        "exactly full"
     );
 }
 
