@@ -80,18 +80,16 @@ impl KvStore for Store {
                 .plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
                 .0
         });
-        let place = place(&space, &key);
-        self.recent.writing(&place);
-        let written = self
-            .writer
-            .write(move |connection| {
+        let (place, writer) = (place(&space, &key), self.writer.clone());
+        let write = async move {
+            let work = writer.write(move |connection| {
                 Box::pin(
                     async move { set(connection, &space, &key, expected, value, expires).await },
                 )
-            })
-            .await;
-        self.recent.written(&place);
-        match written? {
+            });
+            work.await
+        };
+        match self.change(place, write).await? {
             Written::Yes => Ok(true),
             Written::Unexpected => Ok(false),
             Written::Full => Err(KvError::QuotaExceeded),
@@ -100,19 +98,13 @@ impl KvStore for Store {
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
         let delete = sqlx::query(DELETE);
-        let place = place(space, key);
-        self.recent.writing(&place);
-        let deleted = self
-            .writer
-            .statement(
-                delete
-                    .bind(space.plugin.clone())
-                    .bind(session(space))
-                    .bind(key.to_owned()),
-            )
-            .await;
-        self.recent.written(&place);
-        Ok(deleted.map(drop)?)
+        let delete = delete
+            .bind(space.plugin.clone())
+            .bind(session(space))
+            .bind(key.to_owned());
+        let writer = self.writer.clone();
+        let write = async move { writer.statement(delete).await };
+        Ok(self.change(place(space, key), write).await.map(drop)?)
     }
 
     async fn list(
@@ -141,6 +133,27 @@ impl KvStore for Store {
 }
 
 impl Store {
+    /// Runs a write of one key, which is not cached until the write is done.
+    ///
+    /// The write is a task of its own. A plugin's time-out drops the calling future, but not what
+    /// the writer has taken, and only who waits for the writer knows when the key may be cached
+    /// again.
+    async fn change<T: Send + 'static>(
+        &self,
+        place: Place,
+        write: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let recent = self.recent.clone();
+        let writing = recent.writing(place);
+        let done = tokio::spawn(async move {
+            let done = write.await;
+            drop(writing);
+            done
+        });
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
+    }
+
     /// The value in the table, expired or not.
     async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";

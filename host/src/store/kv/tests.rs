@@ -338,6 +338,37 @@ async fn versions_go_on_above_those_of_an_older_gateway() {
 }
 
 #[tokio::test]
+async fn a_write_that_nobody_waits_for_any_more_leaves_its_key_to_the_cache() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1000);
+    let is_cached = |key: &str| matches!(store.recent.find(&place(&mine, key)), Found::Kept(_));
+    // As a plugin's time-out does: the calls are dropped while the writer has their work.
+    for key in ["set", "deleted"] {
+        assert_eq!(store.set(&mine, key, None, b"old", None).await, Ok(true));
+    }
+    {
+        let mut set = store.set(&mine, "set", None, b"new", None);
+        let mut delete = store.delete(&mine, "deleted");
+        assert!(futures_util::poll!(&mut set).is_pending());
+        assert!(futures_util::poll!(&mut delete).is_pending());
+    }
+    // The writer works in order, so it has done both when it has done this.
+    assert_eq!(store.set(&mine, "later", None, b"", None).await, Ok(true));
+    for (key, value) in [("set", Some(&b"new"[..])), ("deleted", None)] {
+        // A read is cached as soon as the write has heard that it is done.
+        for _ in 0..100 {
+            let read = store.get(&mine, key).await.expect("read");
+            assert_eq!(read.as_ref().map(|(value, _)| &value[..]), value);
+            if is_cached(key) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(is_cached(key), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_counter_raised_by_many_at_once_loses_nothing() {
     let (_dir, store) = scratch().await;
     let mine = space(None, 1000);
