@@ -5,6 +5,8 @@
 //! Messages accepted for the id then move to the chat of the number, where all messages keep the
 //! order of acceptance. An acquaintance by one form is one by both.
 
+use std::collections::HashSet;
+
 use sqlx::SqliteConnection;
 
 use super::{
@@ -29,7 +31,8 @@ pub(super) fn pair(address: &Address) -> Option<Pair> {
     Some((address.lid.clone()?, address.number()?))
 }
 
-/// Records which number is behind which opaque id, and merges the two chats of each new pair.
+/// Records which number is behind which opaque id, and merges the two chats of each new pair. Of
+/// pairs that contradict each other the last one counts, as in the cache (`aliases`).
 pub(super) async fn learn(
     connection: &mut SqliteConnection,
     client: &str,
@@ -46,11 +49,18 @@ pub(super) async fn learn(
         .bind(serde_json::to_string(&pairs)?)
         .fetch_all(&mut *connection)
         .await?;
-    for (lid, number) in new
-        .iter()
-        .filter_map(|place| pairs.get(usize::try_from(*place).ok()?))
-    {
+    let new: HashSet<usize> = new
+        .into_iter()
+        .filter_map(|place| usize::try_from(place).ok())
+        .collect();
+    let mut changed = HashSet::<&str>::new();
+    for (place, (lid, number)) in pairs.iter().enumerate() {
         let number = number.digits();
+        // A pair that was in the table may have been replaced by one before it in this list.
+        if !new.contains(&place) && !changed.contains(lid.as_str()) && !changed.contains(number) {
+            continue;
+        }
+        changed.extend([lid.as_str(), number]);
         // `OR REPLACE` removes the earlier id of a number that now belongs to somebody else.
         let sql = "INSERT OR REPLACE INTO alias (client, lid, number) VALUES (?, ?, ?)";
         sqlx::query(sql)
@@ -315,6 +325,41 @@ mod tests {
                 .lid
                 .as_deref(),
             Some("88@lid")
+        );
+    }
+
+    #[tokio::test]
+    async fn of_pairs_that_contradict_each_other_the_last_one_counts() {
+        let (_dir, store) = scratch().await;
+        let pair = |lid: &str, number: &str| -> Pair {
+            (lid.into(), number.parse::<PhoneNumber>().expect("number"))
+        };
+        let (one, other) = ("4915123456781", "4915123456782");
+        let said = [
+            pair("77@lid", one),
+            pair("88@lid", one),
+            pair("77@lid", one),
+            pair("99@lid", other),
+        ];
+        for pairs in [&said[..1], &said[..]] {
+            let pairs = pairs.to_vec();
+            store
+                .writer
+                .write(move |connection| {
+                    Box::pin(async move { learn(connection, "test", pairs).await })
+                })
+                .await
+                .expect("learned");
+        }
+        let table: Vec<(String, String)> =
+            sqlx::query_as("SELECT lid, number FROM alias ORDER BY lid")
+                .fetch_all(&mut *store.readers.get().await.expect("reader"))
+                .await
+                .expect("read");
+        let wanted = [("77@lid", one), ("99@lid", other)];
+        assert_eq!(
+            table,
+            wanted.map(|(lid, number)| (lid.to_owned(), number.to_owned()))
         );
     }
 
