@@ -196,15 +196,4 @@ impl Store {
             })
             .await
     }
-
-    /// Deletes counts from before `oldest`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0))
-            .await
-            .map(drop)
-    }
 }

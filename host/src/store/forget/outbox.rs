@@ -1,5 +1,5 @@
 //! Retention of outgoing messages: first their contents are deleted, later the messages with their
-//! history and idempotency keys.
+//! history and idempotency keys, and what pacing has counted.
 
 use super::{STEP, Throttle, list};
 use crate::{
@@ -29,6 +29,9 @@ pub(super) const OVER: &str = concat!(
 );
 /// See [`Store::prune_keys`].
 pub(super) const PRUNE_KEYS: &str = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
+
+/// See [`Store::prune_paced`].
+pub(super) const PRUNE_PACED: &str = "DELETE FROM paced WHERE (client, at, message) IN (SELECT client, at, message FROM paced WHERE at < ? LIMIT ?)";
 
 impl Store {
     /// Deletes the contents of some messages that ended before `oldest`. Returns `false` if there
@@ -61,6 +64,27 @@ impl Store {
         }
         self.prune_orders(rows, &mut throttle).await?;
         Ok(throttle.went())
+    }
+
+    /// Deletes what pacing has counted before `oldest`.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what was deleted until then stays deleted.
+    pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
+        let mut throttle = Throttle::begin();
+        while self.prune_counts(oldest).await? {
+            throttle.rest().await;
+        }
+        Ok(())
+    }
+
+    /// One step of [`Store::prune_paced`]. Returns `false` if there was nothing to delete.
+    pub(super) async fn prune_counts(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+        Ok(self
+            .writer
+            .statement_deferrable(sqlx::query(PRUNE_PACED).bind(oldest.0).bind(STEP))
+            .await?
+            > 0)
     }
 
     async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {

@@ -63,11 +63,29 @@ async fn old_events_go_and_dead_letters_keep_theirs() {
 }
 
 #[tokio::test]
+async fn what_pacing_has_counted_goes_in_small_steps() {
+    let (_dir, store) = scratch().await;
+    run(
+        &store,
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
+         INSERT INTO paced (client, at, message, cold) SELECT 'shop-' || n % 3, n, n, n % 2 FROM n",
+    )
+    .await;
+    let left = async || count(&store, "SELECT count(*) FROM paced").await;
+    assert_eq!(store.prune_counts(Timestamp(241)).await, Ok(true));
+    assert_eq!(left().await, 250 - i64::from(STEP));
+    store.prune_paced(Timestamp(241)).await.expect("pruned");
+    assert_eq!(left().await, 10);
+    assert_eq!(store.prune_counts(Timestamp(241)).await, Ok(false));
+}
+
+#[tokio::test]
 async fn nothing_that_is_done_every_minute_looks_at_every_row() {
     let (_dir, store) = scratch().await;
     for (sql, table, index) in [
         (outbox::REDACT, "outbox", "outbox_done"),
         (outbox::OVER, "outbox", "outbox_done"),
+        (outbox::PRUNE_PACED, "paced", "paced_age"),
         (outbox::PRUNE_KEYS, "idempotency", "idempotency_age"),
         (events::WITH_BODY, "event", "event_body"),
         (events::PRUNE_INBOUND, "inbound", "inbound_age"),
