@@ -26,6 +26,8 @@ pub(in crate::store) async fn hold_all(
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 0 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 2 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 1 RETURNING seq",
+        // Those that cannot be read now are held for the same reason when they can be.
+        "UPDATE outbox SET held = 7 WHERE client = ? AND state = 'queued' AND held >= 4 AND held < 7 RETURNING seq",
     ] {
         held.extend(
             sqlx::query_scalar::<_, i64>(sql)

@@ -253,6 +253,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_could_not_be_read_when_the_account_changed_is_held_when_it_can_be() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let store = Store::open(&path).await.expect("store");
+        accepted(&store, "out_1", "4915123456789").await;
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram')")
+            .await;
+        assert_eq!(store.next_queued(&client(), None, 16).await, Ok(vec![]));
+        store.begin_anew(&client()).await.expect("begun anew");
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text')")
+            .await;
+        store.close().await;
+        let store = Store::open(&path).await.expect("store");
+        assert_eq!(
+            store.next_queued(&client(), None, 16).await,
+            Ok(vec![]),
+            "it would be sent from another account"
+        );
+        assert_eq!(
+            names(&store.kept(&client()).await.expect("read")),
+            ["out_1"]
+        );
+    }
+
+    #[tokio::test]
     async fn a_begun_row_that_cannot_be_read_holds_nobody_back_and_no_acknowledgement() {
         let (_dir, store) = scratch().await;
         accepted(&store, "out_1", "4915123456781").await;
