@@ -104,7 +104,9 @@ impl Inner {
     pub(super) fn page(&self, client: &ClientId) -> Option<Arc<dyn PageSending>> {
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         // The channel of a session that has ended still has its last page.
-        let page = pages.get(client).filter(|page| page.has_changed().is_ok())?;
+        let page = pages
+            .get(client)
+            .filter(|page| page.has_changed().is_ok())?;
         page.borrow().clone()
     }
 

@@ -9,9 +9,7 @@ use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
-use super::{
-    Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing, script::Script,
-};
+use super::{Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing, script::Script};
 use crate::model::{Address, ClientId, PhoneNumber, Recipient, Timestamp};
 
 /// The statements of [`renumber`]: one for each partial index that has messages without an outcome,

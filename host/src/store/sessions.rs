@@ -339,7 +339,10 @@ mod tests {
                 .expect("recorded");
             step(&quiet, at).await;
             futures_util::future::join_all((0..KEPT + 1).map(async |n| {
-                store.record_health(&busy, check(n)).await.expect("recorded");
+                store
+                    .record_health(&busy, check(n))
+                    .await
+                    .expect("recorded");
                 step(&busy, at * (KEPT + 1) + n).await;
             }))
             .await;

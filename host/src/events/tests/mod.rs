@@ -168,11 +168,7 @@ impl House {
     }
 
     /// With a database that waits for a lock no longer than `patience`.
-    async fn patient(
-        teller: Arc<Teller>,
-        settings: config::Delivery,
-        patience: Duration,
-    ) -> Self {
+    async fn patient(teller: Arc<Teller>, settings: config::Delivery, patience: Duration) -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
         let store = Store::open_patient(&path, patience).await.expect("store");

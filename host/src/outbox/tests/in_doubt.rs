@@ -142,7 +142,10 @@ async fn what_the_page_still_has_in_its_queue_ends_with_that_reason_and_is_not_s
         .await
         .expect("read")
         .expect("there");
-    assert!(row.state == RowState::Unknown && row.profile_gone, "{row:?}");
+    assert!(
+        row.state == RowState::Unknown && row.profile_gone,
+        "{row:?}"
+    );
     let reason = row.reason.unwrap_or_default();
     assert!(reason.contains("still has it"), "{reason}");
     assert_eq!(

@@ -445,7 +445,7 @@ async fn who_may_not_wait_is_told_what_holds_the_send_back() {
     gateway.until(&first.id, RowState::Sending).await;
     let paced = held(KNOWN).await.expect("held back");
     assert!(
-        paced.reason.contains("pace")
+        paced.reason.contains("pacing")
             && paced
                 .retry_after
                 .is_some_and(|time| time > Duration::from_secs(3000)),

@@ -17,8 +17,7 @@ use crate::{
 const LONGEST_DOUBT: u64 = 3_600_000;
 
 /// See [`Store::outbox_by_message`].
-pub(super) const BY_MESSAGE: &str =
-    select!("WHERE client = ? AND message_id = ? AND attempt > 0");
+pub(super) const BY_MESSAGE: &str = select!("WHERE client = ? AND message_id = ? AND attempt > 0");
 /// See [`Store::next_queued`].
 pub(super) const NEXT_QUEUED: &str = select!(
     "WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?"
@@ -28,7 +27,8 @@ pub(super) const EXPIRED: &str = select!(
     "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
 );
 /// See [`Store::has_ripe`].
-pub(super) const RIPE: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
+pub(super) const RIPE: &str =
+    "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
 /// See [`Store::begun`]. SQLite uses the index `outbox_begun` only if the condition of the index is
 /// a term by itself, so `state IN …` must not be merged with what follows it.
 pub(super) const IN_DOUBT: &str = select!(
