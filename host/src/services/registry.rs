@@ -288,13 +288,7 @@ impl Registry {
                 .await?;
             self.store.begin_anew(&client).await?;
         }
-        let wish = SessionWish {
-            client: client.clone(),
-            wanted: start,
-            made: true,
-            metadata: metadata.clone(),
-        };
-        self.store.wish_session(wish).await?;
+        self.store.make_session(&client, start, &metadata).await?;
         self.plugins.set_metadata(client.clone(), metadata);
         self.spawn(&client, start).await?;
         info!(%client, start, "session created");
