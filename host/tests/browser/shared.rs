@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_subscriber::{Layer, layer::SubscriberExt};
-use wharf::browser::{SharedBrowser, find_executable};
+use wharf::browser::{SharedBrowser, find_executable, hold_profile};
 
 use super::*;
 
@@ -107,6 +107,27 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     assert_eq!(again.report().await.pid, before.pid);
     again.close().await;
     first.close().await;
+    until("everything gone", || on_profile(dir.path()).is_empty()).await;
+}
+
+/// After a crash of the gateway the guard of an isolated browser holds the lock until that browser
+/// is closed, also when the next gateway runs in the shared mode.
+#[tokio::test]
+async fn a_shared_browser_waits_for_the_guard_of_an_isolated_one() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let profile = dir.path().join("first");
+    let closing = hold_profile(&profile).expect("free");
+    let shared = SharedBrowser::new(dir.path().join("shared"));
+    let opening = {
+        let options = options(&profile);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move { shared.open(&options).await })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!opening.is_finished(), "it waits");
+    drop(closing);
+    let (tab, _news) = opening.await.expect("no panic").expect("a page");
+    tab.close().await;
     until("everything gone", || on_profile(dir.path()).is_empty()).await;
 }
 
