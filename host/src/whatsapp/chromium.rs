@@ -152,8 +152,8 @@ impl From<BrowserError> for LaunchError {
     }
 }
 
-/// Turns the browser's news into the page's. Every document says hello first: the second one is a
-/// reload.
+/// Turns the browser's news into the page's, until the browser or whoever takes them has gone. Every
+/// document says hello first: the second one is a reload.
 async fn forward(
     client: ClientId,
     profile: PathBuf,
@@ -162,7 +162,16 @@ async fn forward(
     window: Arc<Window>,
 ) {
     let mut greeted = false;
-    while let Some(event) = browser.recv().await {
+    loop {
+        let event = tokio::select! {
+            // What was said last may be that the login has ended, which concerns its copy.
+            biased;
+            event = browser.recv() => event,
+            // Nobody takes the page's news any more: a page that says nothing would be listened to
+            // for ever.
+            () = page.closed() => return,
+        };
+        let Some(event) = event else { return };
         let event = match event {
             BrowserEvent::Binding(payload) => match parse(&payload) {
                 Some(Said::Login(entries)) => {
@@ -200,9 +209,8 @@ async fn forward(
             let profile = profile.clone();
             warn_of(&client, "removed", move || login::forget(&profile)).await;
         }
-        if page.send(event).await.is_err() {
-            return;
-        }
+        // Fails when nobody takes it.
+        let _ = page.send(event).await;
     }
 }
 
