@@ -12,7 +12,8 @@ use chromiumoxide::{
             log, network,
             page::{
                 AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening,
-                HandleJavaScriptDialogParams,
+                HandleJavaScriptDialogParams, RemoveScriptToEvaluateOnNewDocumentParams,
+                ScriptIdentifier,
             },
             performance,
             target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams},
@@ -68,6 +69,10 @@ pub struct Tab {
     /// Set once the page is closed.
     left: Arc<watch::Sender<bool>>,
 }
+
+/// A script that runs first in every document of a page.
+#[derive(Debug)]
+pub struct FirstScript(ScriptIdentifier);
 
 /// The place of a page in a browser that it shares with others.
 #[async_trait]
@@ -259,17 +264,41 @@ impl Tab {
     ///
     /// # Errors
     /// When the browser does not answer.
-    pub async fn prepare(&self, binding: &str, script: &str) -> Result<(), TabError> {
+    pub async fn prepare(&self, binding: &str, script: &str) -> Result<FirstScript, TabError> {
         quick(async {
             self.page.execute(AddBindingParams::new(binding)).await?;
-            self.page
+            let added = self
+                .page
                 .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
                 .await?;
             // A page without focus is "unavailable" to WhatsApp Web.
             self.page
                 .execute(SetFocusEmulationEnabledParams::new(true))
                 .await?;
-            Ok(())
+            Ok(FirstScript(added.result.identifier))
+        })
+        .await
+    }
+
+    /// Puts another script in the place of one that runs first. A document that begins meanwhile
+    /// gets the earlier one, or both, the earlier one first.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn replace(
+        &self,
+        earlier: FirstScript,
+        script: &str,
+    ) -> Result<FirstScript, TabError> {
+        quick(async {
+            let added = self
+                .page
+                .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
+                .await?;
+            self.page
+                .execute(RemoveScriptToEvaluateOnNewDocumentParams::new(earlier.0))
+                .await?;
+            Ok(FirstScript(added.result.identifier))
         })
         .await
     }

@@ -80,14 +80,18 @@ impl Launcher for ChromiumLauncher {
         let (profile, root, owner) = (self.profile, self.root.clone(), client.clone());
         let profile = tokio::task::spawn_blocking(move || profile(&root, &owner)).await;
         let profile = profile.map_err(|error| LaunchError::Failed(error.to_string()))??;
-        let copy = login::copy(&profile);
-        let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref())
-            .map_err(|error| {
+        let script = |login: Option<&login::Entries>| {
+            script::script(self.whatsapp.bridge_script.as_deref(), login).map_err(|error| {
                 LaunchError::Failed(format!(
                     "cannot read [whatsapp] bridge_script {:?}: {error}",
                     self.whatsapp.bridge_script.clone().unwrap_or_default()
                 ))
-            })?;
+            })
+        };
+        let bridge = script(None)?;
+        let restoring = login::copy(&profile)
+            .map(|copy| script(Some(&copy)))
+            .transpose()?;
         let options = LaunchOptions {
             executable: self.browser.executable.clone(),
             kind: self.browser.kind,
@@ -119,9 +123,17 @@ impl Launcher for ChromiumLauncher {
             Arc::clone(&window),
         ));
         let opened = async {
-            tab.prepare(script::BINDING, &script).await?;
+            let first = restoring.as_ref().unwrap_or(&bridge);
+            let first = tab.prepare(script::BINDING, first).await?;
             tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration())
-                .await
+                .await?;
+            // A login is put back into the first document alone: at a log-out WhatsApp Web clears
+            // all storage, and a later document that got the copy would be the old login again,
+            // without its keys.
+            if restoring.is_some() {
+                tab.replace(first, &bridge).await?;
+            }
+            Ok::<_, TabError>(())
         };
         if let Err(error) = opened.await {
             tab.close().await;

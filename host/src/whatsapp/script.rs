@@ -37,8 +37,8 @@ const PARTS: [&str; 20] = [
     include_str!("bridge/start.js"),
 ];
 
-/// The script for a page: the built-in one, or the operator's from a file; `login` is put back
-/// where it is lost.
+/// The script for a page: the built-in one, or the operator's from a file. With `login` it puts that
+/// back where it is lost.
 ///
 /// # Errors
 /// When the file cannot be read.
