@@ -63,6 +63,9 @@ pub enum SessionFailure {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The profile of a session that was to be deleted is still there, and so is the session.
+    #[error("{0}")]
+    Profile(String),
     /// The system's words.
     #[error("{0}")]
     Failed(String),
@@ -326,7 +329,9 @@ impl Registry {
     /// Ends a session that was made through the API.
     ///
     /// # Errors
-    /// When there is none, the configuration names it, or the database refuses.
+    /// When there is none, the configuration names it, its profile cannot be taken away, or the
+    /// database refuses. In the last two cases the session stays, stopped, and can be deleted
+    /// again.
     pub async fn delete(
         &self,
         client: &ClientId,
@@ -347,12 +352,33 @@ impl Registry {
             // Ends by itself; waited for, so that nothing is sent any more below.
             let _ = task.await;
         }
+        let done = self.forget(client, fate).await;
+        match &done {
+            Ok(_) => info!(%client, ?fate, "session deleted"),
+            Err(_) => {
+                if let Err(error) = self.rest(client).await {
+                    warn!(%client, %error, "a session that could not be deleted comes back at the next start of the gateway");
+                }
+            }
+        }
+        done
+    }
+
+    /// Takes away what a session has left, the profile first: as long as a login is on the disk,
+    /// its session is known.
+    async fn forget(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        let (root, owner) = (self.config.sessions.path.clone(), client.clone());
+        let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
+        let done = done
+            .map_err(|error| SessionFailure::Failed(error.to_string()))?
+            .map_err(|error| SessionFailure::Profile(error.to_string()))?;
         self.outbox
             .cancel_queued(client, "the session was deleted")
             .await?;
-        let (root, owner) = (self.config.sessions.path.clone(), client.clone());
-        let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
-        let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
         // Nobody is asked any more about what it has begun: that is forgotten in its time.
         self.outbox
             .login_ended(
@@ -361,7 +387,19 @@ impl Registry {
             )
             .await?;
         self.store.forget_session(client).await?;
-        info!(%client, ?fate, "session deleted");
         Ok(done)
+    }
+
+    /// Brings a session back that was to be deleted and could not, stopped.
+    async fn rest(&self, client: &ClientId) -> Result<(), StoreError> {
+        let wish = SessionWish {
+            client: client.clone(),
+            wanted: false,
+            made: true,
+            metadata: vec![],
+        };
+        let noted = self.store.wish_session(wish).await;
+        self.spawn(client, false).await?;
+        noted
     }
 }

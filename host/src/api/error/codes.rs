@@ -212,7 +212,7 @@ codes! {
     PairingRateLimited: TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes";
     /// Helper pages are called too often.
     TooManyRequests: TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
-    /// The session directory could not be cleaned; the gateway's log says why.
+    /// The session directory, or a profile in it, could not be cleaned; the gateway's log says why.
     CleanupFailed: INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed";
     /// Something went wrong inside the gateway; its log says what, under `requestId`.
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";

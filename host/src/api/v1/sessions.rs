@@ -69,8 +69,8 @@ pub(super) fn routes() -> Routes {
             Of(Admin),
             delete,
             Operation::new("deleteSession", "Ends a session that was made through the API")
-                .more("What it had not begun to send is cancelled. Its profile is set aside unless `profile=delete` says otherwise.")
-                .refuses(&[Code::UnknownClient, Code::SessionInConfiguration])
+                .more("What it had not begun to send is cancelled. Its profile is set aside unless `profile=delete` says otherwise. When that fails the session is still there, stopped, and can be deleted again.")
+                .refuses(&[Code::UnknownClient, Code::SessionInConfiguration, Code::CleanupFailed])
                 .refuses(STORE),
         )
         .get(
@@ -272,7 +272,8 @@ struct Removed {
 }
 
 /// `DELETE /v1/sessions/{id}`: ends a session that was made through the API. The profile is set
-/// aside unless `?profile=delete` says otherwise: a login is never deleted by the way.
+/// aside unless `?profile=delete` says otherwise: a login is never deleted by the way. When the
+/// profile cannot be taken away, the session stays, stopped.
 async fn delete(
     State(sessions): State<Arc<dyn Sessions>>,
     Params(removal): Params<Removal>,
