@@ -376,11 +376,14 @@ impl Supervisor {
         let before = self.machine.state;
         self.body.close();
         self.machine.open = false;
+        self.machine.passkey = false;
         self.machine.state = SessionState::Disconnected;
         if before != SessionState::Disconnected {
             self.enter(before, SessionState::Disconnected, reason).await;
         }
         self.publish();
+        // Whoever is told of a ceremony is told of its end, also of this one.
+        self.passkey_follows().await;
         while self.body.busy() {
             if let Done::Launched { generation, result } = self.body.next().await {
                 self.body.launched(generation, result);
