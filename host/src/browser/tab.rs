@@ -233,11 +233,7 @@ async fn is_left(left: &mut watch::Receiver<bool>) {
 }
 
 async fn accept_dialog(page: Page) {
-    let _ = timeout(
-        QUICK,
-        page.execute(HandleJavaScriptDialogParams::new(true)),
-    )
-    .await;
+    let _ = timeout(QUICK, page.execute(HandleJavaScriptDialogParams::new(true))).await;
 }
 
 /// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.

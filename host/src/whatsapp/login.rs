@@ -26,10 +26,7 @@ pub(super) fn keep(profile: &Path, entries: &Entries) -> io::Result<()> {
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > LIMIT {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!(
-                "it has {} bytes, and at most {LIMIT} are kept",
-                text.len()
-            ),
+            format!("it has {} bytes, and at most {LIMIT} are kept", text.len()),
         ));
     }
     let path = profile.join(FILE);

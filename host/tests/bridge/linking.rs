@@ -57,7 +57,8 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
     let rig = rig(json!({})).await;
     let open = rig.link(Account::default()).await;
-    let kept = profile_dir(rig.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
+    let kept =
+        profile_dir(rig.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
     let began = std::time::Instant::now();
     while !kept.exists() {
         assert!(began.elapsed() < LIMIT, "no copy of the login");

@@ -140,7 +140,11 @@ async fn the_news_of_a_page_end_with_it_and_leave_no_task_in_a_shared_browser() 
         .open(&options(&dir.path().join("first")))
         .await
         .expect("a page");
-    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
     let before = tasks();
     let other = options(&dir.path().join("other"));
     let (tab, mut news) = shared.open(&other).await.expect("a page");

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{Supervisor, done::Done, state::CatchUp};
 use crate::{
-    model::{SessionState, Timestamp},
+    model::{SessionState, Timestamp, millis},
     session::{
         Arrival,
         handle::{HealthNote, QrView},
@@ -200,10 +200,9 @@ impl Supervisor {
         if self.machine.state != SessionState::QrReady || self.machine.passkey {
             return;
         }
-        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let view = QrView {
             code,
-            expires_at: Timestamp::now().plus_millis(ttl),
+            expires_at: Timestamp::now().plus_millis(millis(ttl)),
             attempt: self.machine.qr_shown,
         };
         self.snapshot
