@@ -257,6 +257,7 @@ impl PageChannel for ChromiumPage {
             .await
             .map_err(|error| match error {
                 TabError::Timeout(limit) => PageError::Timeout { what, limit },
+                TabError::Script(reason) => PageError::Failed { what, reason },
                 other => PageError::Gone {
                     what,
                     reason: other.to_string(),

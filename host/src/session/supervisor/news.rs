@@ -190,7 +190,7 @@ impl Supervisor {
                 self.take(input).await;
             }
             // The page was loaded anew meanwhile; the new one will be probed.
-            Err(PageError::Gone { .. }) => {}
+            Err(PageError::Gone { .. } | PageError::NoBridge { .. }) => {}
             Err(error) => self.take(Input::Lost(error.to_string())).await,
         }
     }
@@ -285,7 +285,8 @@ impl Supervisor {
                 self.look_after(&browser).await;
             }
             // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
-            Err(PageError::Gone { .. }) if !std::mem::replace(&mut self.missed, true) => {}
+            Err(PageError::Gone { .. } | PageError::NoBridge { .. } | PageError::Failed { .. })
+                if !std::mem::replace(&mut self.missed, true) => {}
             Err(error) => {
                 self.take(Input::Lost(format!("health check: {error}")))
                     .await

@@ -47,7 +47,8 @@ pub trait PageLinking: PageChannel {
         ask(self, order).await
     }
 
-    /// Unlinks the account and waits until the page says so or is reloaded.
+    /// Unlinks the account and waits until the page says so or is reloaded. A page that fails at it,
+    /// or has no bridge, has not said so.
     async fn logout(&self) -> Result<(), PageError> {
         match ask(self, &Logout).await {
             // The reload took the answer with it.
@@ -145,4 +146,51 @@ pub(in crate::whatsapp) fn life(millis: f64, longest: Duration) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0)
         .unwrap_or(longest)
         .min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::whatsapp::{Call, page::no_bridge};
+
+    /// A page with one answer.
+    #[derive(Debug)]
+    struct Answers(Result<Value, PageError>);
+
+    #[async_trait]
+    impl PageChannel for Answers {
+        async fn call(&self, _: Call) -> Result<Value, PageError> {
+            self.0.clone()
+        }
+    }
+
+    impl PageLinking for Answers {}
+
+    #[tokio::test]
+    async fn a_log_out_has_begun_when_the_page_is_reloaded_and_not_when_it_fails() {
+        let what = "logout";
+        let logout = async |answer| Answers(answer).logout().await;
+        assert_eq!(logout(Ok(json!({"ok": null}))).await, Ok(()));
+        let reloaded = PageError::Gone {
+            what,
+            reason: "the page was loaded anew".into(),
+        };
+        assert_eq!(logout(Err(reloaded)).await, Ok(()));
+        assert_eq!(
+            logout(Ok(
+                json!({"error": {"kind": "failed", "reason": "no socket"}})
+            ))
+            .await,
+            Err(PageError::Failed {
+                what,
+                reason: "no socket".into()
+            })
+        );
+        assert_eq!(
+            logout(Ok(no_bridge())).await,
+            Err(PageError::NoBridge { what })
+        );
+    }
 }
