@@ -15,7 +15,7 @@ use std::{
         ffi::OsStrExt,
         fs::{DirBuilderExt, MetadataExt},
     },
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -270,7 +270,10 @@ fn is_same(pid: i32, named: &Path, profile: &Path) -> Use {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command, Stdio};
+    use std::{
+        path::PathBuf,
+        process::{Child, Command, Stdio},
+    };
 
     use super::*;
 
