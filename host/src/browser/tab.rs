@@ -41,8 +41,9 @@ use super::{
 
 /// News that wait to be taken; a page that says more waits with it in the library's own queue.
 const NEWS: usize = 1024;
-/// Bytes that a page may say at a time.
-const SAID: usize = 8 << 20;
+/// Bytes that a page may say at a time; what is longer is dropped, and told as
+/// [`BrowserEvent::TooLarge`].
+pub const MOST_SAID: usize = 8 << 20;
 
 /// How a call into the page ended.
 #[derive(Deserialize)]
@@ -187,7 +188,7 @@ impl Listening {
                 () = news.closed() => return,
                 Some(call) = bindings.next() => {
                     let size = call.payload.len();
-                    if size > SAID {
+                    if size > MOST_SAID {
                         BrowserEvent::TooLarge(size)
                     } else {
                         BrowserEvent::Binding(call.payload.clone())

@@ -6,7 +6,7 @@
 use std::{io, path::Path};
 
 use super::login::Entries;
-use crate::files;
+use crate::{browser::MOST_SAID, files};
 
 /// The CDP binding by which the page speaks.
 pub(super) const BINDING: &str = "__wharfTell";
@@ -50,7 +50,7 @@ pub(super) fn script(replacement: Option<&Path>, login: Option<&Entries>) -> io:
     let login = serde_json::to_string(&login)?;
     Ok(format!(
         "(() => {{ \"use strict\";\nif (window.top !== window || !location.protocol.startsWith(\"http\") || window.__wharf) return;\n\
-         const BINDING = \"{BINDING}\";\nconst CONTRACT = {CONTRACT};\nconst LOGIN = {login};\n{body}\n}})();"
+         const BINDING = \"{BINDING}\";\nconst MOST_SAID = {MOST_SAID};\nconst CONTRACT = {CONTRACT};\nconst LOGIN = {login};\n{body}\n}})();"
     ))
 }
 

@@ -46,6 +46,7 @@ function tellWaiting() {
     }
     numbered += 1;
     const size = safely(emit, "telling a message")("message", { number: numbered, ...said });
+    // Nothing of it was told, so nobody says that it is recorded.
     if (size === undefined) continue;
     unrecorded.push({ number: numbered, size, since });
     bounded(seen, key);

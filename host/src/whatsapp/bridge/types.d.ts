@@ -5,6 +5,8 @@
 
 // What `script.rs` puts before the bridge.
 declare const BINDING: `__${string}`;
+/** The most bytes of UTF-8 that the gateway takes at a time. */
+declare const MOST_SAID: number;
 declare const CONTRACT: Record<Capability, { feature: string; parts: string[] }>;
 declare const LOGIN: Record<string, string> | null;
 
