@@ -82,7 +82,7 @@ mod tests {
             .collect();
         let text = PARTS.join("\n");
         let mut touched: BTreeSet<&str> = BTreeSet::new();
-        for start in ["use(\"", "need(\"", "known(\""] {
+        for start in ["use(\"", "need(\"", "known(\"", "listen(\""] {
             for (at, _) in text.match_indices(start) {
                 touched.extend(text[at + start.len()..].split('"').next());
             }

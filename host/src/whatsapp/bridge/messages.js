@@ -101,8 +101,7 @@ const tellAck = safely(
 );
 
 function watchMessages() {
-  const collection = need("WAWebCollections.Msg");
-  collection.on("change:ack", tellAck);
-  collection.on("add", take);
-  for (const msg of [...collection.getModelsArray()]) take(msg);
+  listen("WAWebCollections.Msg", "change:ack", tellAck);
+  listen("WAWebCollections.Msg", "add", take);
+  for (const msg of [...need("WAWebCollections.Msg").getModelsArray()]) take(msg);
 }

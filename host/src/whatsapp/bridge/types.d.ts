@@ -123,6 +123,9 @@ interface WhatsApp
   "WAWebUserPrefsMeUser.getMaybeMePnUser": () => Wid | undefined;
 }
 
+/** What tells of changes, by the names of the contract. */
+type EmitterPath = { [P in keyof WhatsApp]: WhatsApp[P] extends Emitter ? P : never }[keyof WhatsApp];
+
 /** Both forms of a chat's address, as far as they are known. */
 interface Address {
   chat: string;
