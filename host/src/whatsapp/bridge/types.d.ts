@@ -217,6 +217,10 @@ interface PairingFlow {
   phone: string;
   renewals: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** A code is on its way. */
+  making: boolean;
+  /** Why no code can be typed any more; undefined also while another flow has taken its place. */
+  ended: string | undefined;
 }
 
 /** A question of the page that waits for an answer. */
