@@ -13,7 +13,7 @@ use super::{
     recent::{Found, Place, Value},
 };
 use crate::{
-    model::Timestamp,
+    model::{Timestamp, millis},
     plugins::{KvError, KvSpace, KvStore},
 };
 
@@ -75,11 +75,7 @@ impl KvStore for Store {
             return Err(KvError::TooLarge);
         }
         let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
-        let expires = ttl.map(|ttl| {
-            Timestamp::now()
-                .plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
-                .0
-        });
+        let expires = ttl.map(|ttl| Timestamp::now().plus_millis(millis(ttl)).0);
         let (place, writer) = (place(&space, &key), self.writer.clone());
         let write = async move {
             let work = writer.write(move |connection| {

@@ -7,6 +7,8 @@
 
 // The constants that `script.rs` puts before the bridge.
 declare const BINDING: `__${string}`;
+/** The most bytes of UTF-8 that the gateway takes at a time. */
+declare const MOST_SAID: number;
 declare const CONTRACT: Record<Capability, { feature: string; parts: string[] }>;
 declare const LOGIN: Record<string, string> | null;
 
@@ -123,6 +125,9 @@ interface WhatsApp
   "WAWebUserPrefsMeUser.getMaybeMePnUser": () => Wid | undefined;
 }
 
+/** What tells of changes, by the names of the contract. */
+type EmitterPath = { [P in keyof WhatsApp]: WhatsApp[P] extends Emitter ? P : never }[keyof WhatsApp];
+
 /** Both forms of a chat's address, as far as they are known. */
 interface Address {
   chat: string;
@@ -207,6 +212,10 @@ interface PairingFlow {
   phone: string;
   renewals: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** A code is on its way. */
+  making: boolean;
+  /** Why no code can be typed any more; undefined also while another flow has taken its place. */
+  ended: string | undefined;
 }
 
 /** A question of the page that is waiting for an answer. */
