@@ -51,7 +51,8 @@ impl Asked {
         Some(Self::tidied(fields, "interactive"))
     }
 
-    /// From a body of `POST /api/whatsapp/send`; none when it is not a JSON object.
+    /// From a body of `POST /api/whatsapp/send`; none when it is not a JSON object. `default` is the
+    /// session of a body that names none.
     pub(super) fn seed(default: &ClientId, body: &[u8]) -> Option<Self> {
         let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         for (theirs, ours) in NAMES {
