@@ -2,7 +2,11 @@
 //! the API. It creates, controls and deletes sessions while the gateway runs.
 //!
 //! Whether a session shall run is stored before it is started or stopped, so a restart restores
-//! what was wanted last.
+//! what was wanted last. Changes are made one after the other, each in a task of its own: a caller
+//! that goes away does not leave a session half changed.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +14,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use futures_util::future::join_all;
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::{Semaphore, SemaphorePermit},
     task::JoinHandle,
 };
 use tracing::{info, warn};
@@ -25,7 +30,7 @@ use crate::{
         self, Cleanup, Command, Journal, Limits, LogoutError, Parts, ProfileFate, SessionHandle,
         machine::Rules,
     },
-    store::{SessionWish, Store, StoreError},
+    store::{SessionRow, SessionWish, Store, StoreError},
     whatsapp::Launcher,
 };
 
@@ -83,8 +88,8 @@ pub struct Registry {
     starts: Arc<Semaphore>,
     show: Box<Show>,
     running: RwLock<BTreeMap<ClientId, Running>>,
-    /// Serializes creations and deletions.
-    changing: Mutex<()>,
+    /// Serializes creations, controls and deletions. Closed when the gateway stops.
+    changing: Semaphore,
 }
 
 impl fmt::Debug for Registry {
@@ -125,7 +130,7 @@ impl Registry {
             starts: Arc::new(Semaphore::new(STARTS)),
             show,
             running: RwLock::default(),
-            changing: Mutex::default(),
+            changing: Semaphore::new(1),
         }
     }
 
@@ -176,13 +181,14 @@ impl Registry {
             warn!(%one, %other, "the ids of two sessions differ in case only; rename one of them, because a file system that ignores case would use one profile folder for both");
         }
         for (client, wanted) in wanted {
-            self.spawn(&client, wanted).await?;
+            let known = self.store.session(&client).await?;
+            self.spawn(&client, wanted, known.as_ref());
         }
         Ok(())
     }
 
-    async fn spawn(&self, client: &ClientId, wanted: bool) -> Result<(), StoreError> {
-        let known = self.store.session(client).await?;
+    /// Starts the supervisor of a session. `known` is what was last recorded of it.
+    fn spawn(&self, client: &ClientId, wanted: bool, known: Option<&SessionRow>) {
         let handle = session::spawn(Parts {
             client: client.clone(),
             launcher: Arc::clone(&self.launcher),
@@ -206,7 +212,6 @@ impl Registry {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(client.clone(), Running { handle, tasks });
-        Ok(())
     }
 
     /// A session; none when it does not exist.
@@ -253,6 +258,34 @@ impl Registry {
         self.outbox.give_up_strays(&there).await
     }
 
+    /// Waits until no other session is being created, controlled or deleted.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, SessionFailure> {
+        let turn = self.changing.acquire().await;
+        turn.map_err(|_| SessionFailure::Failed("the gateway is stopping".to_owned()))
+    }
+
+    /// Closes the browsers of all sessions cleanly. Afterwards no session can be changed any more.
+    pub async fn shut_down(&self) {
+        let close = || async {
+            let sessions = self.all();
+            join_all(sessions.iter().map(|it| it.tell(Command::Shutdown))).await;
+        };
+        close().await;
+        // A change whose caller has gone may still be in progress and start another browser.
+        drop(self.changing.acquire().await);
+        self.changing.close();
+        close().await;
+    }
+
+    /// Whether the session was created through the API and is not deleted completely: a deletion
+    /// that failed half-way has ended it and may have left its profile and its rows.
+    async fn is_stored(&self, client: &ClientId) -> Result<bool, StoreError> {
+        let wishes = self.store.session_wishes().await?;
+        Ok(wishes
+            .iter()
+            .any(|wish| wish.made && wish.client == *client))
+    }
+
     /// Whether the configuration names the session.
     fn is_named(&self, client: &ClientId) -> bool {
         *client == self.config.sessions.default_client
@@ -264,12 +297,22 @@ impl Registry {
     /// # Errors
     /// If a session with this id exists already, or the database fails.
     pub async fn create(
+        self: &Arc<Self>,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
+        let registry = Arc::clone(self);
+        to_its_end(async move { registry.create_in_turn(client, start, metadata).await }).await
+    }
+
+    async fn create_in_turn(
         &self,
         client: ClientId,
         start: bool,
         metadata: Vec<(String, String)>,
     ) -> Result<(), SessionFailure> {
-        let _turn = self.changing.lock().await;
+        let _turn = self.turn().await?;
         // On a file system that ignores case, both profiles would be the same folder.
         if let Some(there) = self
             .all()
@@ -278,7 +321,11 @@ impl Registry {
         {
             return Err(SessionFailure::Exists(there.client().clone()));
         }
-        if self.store.session(&client).await?.is_none() {
+        if self.is_stored(&client).await? {
+            self.remove(&client, ProfileFate::SetAside).await?;
+        }
+        let known = self.store.session(&client).await?;
+        if known.is_none() {
             // Whatever an earlier session with this id has left behind does not belong to this one.
             self.outbox
                 .login_ended(
@@ -296,7 +343,7 @@ impl Registry {
         };
         self.store.wish_session(wish).await?;
         self.plugins.set_metadata(client.clone(), metadata);
-        self.spawn(&client, start).await?;
+        self.spawn(&client, start, known.as_ref());
         info!(%client, start, "session created");
         Ok(())
     }
@@ -306,17 +353,29 @@ impl Registry {
     /// # Errors
     /// If the session does not exist, the logout fails, or the database fails.
     pub async fn control(
-        &self,
+        self: &Arc<Self>,
         client: &ClientId,
         action: SessionAction,
     ) -> Result<(), SessionFailure> {
-        let handle = self.known(client)?;
         let command = match action {
-            SessionAction::Logout => return Ok(handle.logout().await?),
+            // Stores nothing and may take 20 seconds, so it takes no turn.
+            SessionAction::Logout => return Ok(self.known(client)?.logout().await?),
             SessionAction::Start => Command::Start,
             SessionAction::Restart => Command::Reconnect,
             SessionAction::Stop => Command::Stop,
         };
+        let (registry, client) = (Arc::clone(self), client.clone());
+        to_its_end(async move { registry.control_in_turn(&client, command).await }).await
+    }
+
+    async fn control_in_turn(
+        &self,
+        client: &ClientId,
+        command: Command,
+    ) -> Result<(), SessionFailure> {
+        // A session that is being deleted must not be stored or started again.
+        let _turn = self.turn().await?;
+        let handle = self.known(client)?;
         let wish = SessionWish {
             client: client.clone(),
             wanted: command != Command::Stop,
@@ -328,21 +387,46 @@ impl Registry {
         Ok(())
     }
 
-    /// Deletes a session that was created through the API.
+    /// Deletes a session that was created through the API. A deletion that has failed half-way can
+    /// be repeated.
     ///
     /// # Errors
     /// If the session does not exist, the configuration names it, or the database fails.
     pub async fn delete(
+        self: &Arc<Self>,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        let (registry, client) = (Arc::clone(self), client.clone());
+        to_its_end(async move { registry.delete_in_turn(&client, fate).await }).await
+    }
+
+    async fn delete_in_turn(
         &self,
         client: &ClientId,
         fate: ProfileFate,
     ) -> Result<Cleanup, SessionFailure> {
-        let _turn = self.changing.lock().await;
-        let handle = self.known(client)?;
+        let _turn = self.turn().await?;
+        if self.get(client).is_none() && !self.is_stored(client).await? {
+            return Err(SessionFailure::Unknown(client.clone()));
+        }
         if self.is_named(client) {
             return Err(SessionFailure::Named(client.clone()));
         }
-        handle.tell(Command::Shutdown).await;
+        let done = self.remove(client, fate).await?;
+        info!(%client, ?fate, "session deleted");
+        Ok(done)
+    }
+
+    /// Ends a session and removes what is stored of it. Each step can be repeated.
+    async fn remove(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        if let Some(handle) = self.get(client) {
+            handle.tell(Command::Shutdown).await;
+        }
         let gone = self
             .running
             .write()
@@ -367,7 +451,21 @@ impl Registry {
             )
             .await?;
         self.store.forget_session(client).await?;
-        info!(%client, ?fate, "session deleted");
         Ok(done)
+    }
+}
+
+/// Does work to its end, even if the caller does not wait for it: when a client disconnects, its
+/// request is dropped wherever it waits.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SessionFailure>> + Send + 'static,
+) -> Result<T, SessionFailure> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            // The API answers it as a panic of the request itself.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(SessionFailure::Failed(error.to_string())),
+        },
     }
 }
