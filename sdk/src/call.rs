@@ -22,12 +22,14 @@ pub struct CallContext {
     pub budget_ms: u32,
 }
 
-/// A failure of the plugin itself, never a business decision.
+/// A failure of the plugin itself, never a business decision. After any of these errors a delivery
+/// is tried again, a rendering fails, and the operator's `on_error` decides about a message that is
+/// validated. The kinds differ in what the operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The request makes no sense to this plugin. Not retried.
+    /// The request makes no sense to this plugin.
     InvalidInput(String),
-    /// Something the plugin depends on is down. Retried where that is safe.
+    /// Something that the plugin depends on is not available now.
     Unavailable(String),
     /// The host refused a capability the plugin needs.
     NotGranted(String),

@@ -113,13 +113,12 @@ impl Plugin {
 
     /// The plugin returned an error of its own.
     pub(super) fn returned_error(&self, error: calls::Error) -> CallFailure {
-        let (transient, reason) = convert::failure(error);
-        self.failure(FailureKind::Failed { transient }, reason)
+        self.failure(FailureKind::Failed, convert::failure(error))
     }
 
     /// The plugin gave an answer that it may not give.
     pub(super) fn invalid_answer(&self, reason: impl Into<PluginText>) -> CallFailure {
-        self.failure(FailureKind::Failed { transient: false }, reason)
+        self.failure(FailureKind::Failed, reason)
     }
 
     /// Calls a function of the extension point `E` in a fresh, configured instance. `work` makes

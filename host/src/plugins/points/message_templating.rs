@@ -211,7 +211,7 @@ async fn render(
         })),
         Err(
             failure @ CallFailure {
-                kind: FailureKind::Failed { .. },
+                kind: FailureKind::Failed,
                 ..
             },
         ) => Err(failed(failure.detail)),
