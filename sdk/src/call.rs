@@ -11,7 +11,8 @@ pub struct CallContext {
     pub call_id: String,
     /// The outbox id or delivery id that the call concerns; the same on every attempt.
     pub subject_id: String,
-    /// W3C `traceparent`, to forward on outgoing requests; may be empty.
+    /// W3C `traceparent`, to forward on outgoing requests. All calls about one subject have the
+    /// same trace id, and each call has its own parent id.
     pub traceparent: String,
     /// The time of the call, in milliseconds since the Unix epoch. Prefer it to the system clock,
     /// so that a call can be replayed.

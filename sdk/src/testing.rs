@@ -14,6 +14,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     marker::PhantomData,
 };
 
@@ -112,7 +113,7 @@ impl Host {
             session: "default".into(),
             call_id: format!("call-{}", self.calls.get()),
             subject_id: subject_id.into(),
-            traceparent: String::new(),
+            traceparent: traceparent(subject_id, self.calls.get()),
             now: with(|state| state.now).unwrap_or_default(),
             attempt: 1,
             budget_ms: 1000,
@@ -163,6 +164,13 @@ impl Drop for Host {
         // In `host = Host::new()` the old host is dropped after the new one has replaced it.
         STATE.with_borrow_mut(|slot| drop(slot.take_if(|state| state.host == self.id)));
     }
+}
+
+/// As from the gateway: the trace id is that of the subject, the parent id that of the call.
+fn traceparent(subject_id: &str, call: u64) -> String {
+    let mut hasher = DefaultHasher::new();
+    subject_id.hash(&mut hasher);
+    format!("00-{:032x}-{call:016x}-01", hasher.finish())
 }
 
 /// Creates a plugin from a configuration, as a component does.
@@ -354,6 +362,17 @@ mod tests {
         assert_eq!(host.kv("a").as_deref(), Some(&b"2"[..]));
         drop(host);
         assert_eq!(kv::get("a"), Err(kv::Error::NotGranted));
+    }
+
+    #[test]
+    fn calls_about_one_subject_belong_to_one_trace() {
+        let host = Host::new();
+        let [first, again, other] = ["m1", "m1", "m2"].map(|subject| host.call(subject));
+        let trace = |ctx: &CallContext| ctx.traceparent.get(3..35).map(str::to_owned);
+        assert_eq!(first.traceparent.len(), 55);
+        assert_eq!(trace(&first), trace(&again));
+        assert_ne!(first.traceparent, again.traceparent);
+        assert_ne!(trace(&first), trace(&other));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
     stderr::Stderr,
     text::PluginText,
+    traceparent::traceparent,
 };
 use crate::{
     config,
@@ -186,11 +187,12 @@ impl Plugin {
                 ),
             ));
         };
+        let call_id = ulid::Ulid::generate().to_string();
         let context = CallContext {
             session: subject.session.to_string(),
-            call_id: ulid::Ulid::generate().to_string(),
+            traceparent: traceparent(&subject.id, &call_id),
+            call_id,
             subject_id: subject.id.clone(),
-            traceparent: subject.traceparent.clone(),
             now: u64::try_from(Timestamp::now().0).unwrap_or(0),
             attempt: subject.attempt,
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
@@ -296,7 +298,6 @@ fn probe_subject() -> Subject {
     Subject {
         session,
         id: PROBE.into(),
-        traceparent: String::new(),
         attempt: 1,
     }
 }

@@ -18,8 +18,6 @@ pub struct Subject {
     pub session: ClientId,
     /// The outbox id or the delivery id. It is the same on every attempt.
     pub id: String,
-    /// A W3C `traceparent`; may be empty.
-    pub traceparent: String,
     /// The number of the attempt, from 1.
     pub attempt: u32,
 }
