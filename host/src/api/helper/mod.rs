@@ -184,14 +184,14 @@ struct Challenge {
     purpose: PasskeyPurpose,
     /// The code to compare with the one on the phone, `ABCD-EFGH`.
     code: Option<String>,
-    /// Why it failed or was started again.
+    /// Why the ceremony failed or was restarted.
     reason: Option<String>,
     /// The script that signs, to be run on WhatsApp's page; only while an assertion is awaited.
     snippet: Option<String>,
-    /// Seconds until the present stage expires.
+    /// Seconds until the current stage times out.
     seconds_left: u64,
-    /// Seconds within which an assertion is accepted without comparing a code; null when a code
-    /// will have to be compared.
+    /// Seconds for which an assertion can be sent without a code having to be compared afterwards;
+    /// null: a code will have to be compared.
     seconds_without_code: Option<u64>,
 }
 

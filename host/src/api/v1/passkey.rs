@@ -98,14 +98,14 @@ pub(in crate::api) struct Passkey {
     code: Option<String>,
     /// When WhatsApp asked.
     asked_at: Time,
-    /// An assertion sent before this time is accepted without comparing a code; null when a code
-    /// will have to be compared.
+    /// Until when an assertion can be sent without a code having to be compared afterwards; null: a
+    /// code will have to be compared.
     code_without: Option<Time>,
-    /// When the present stage expires.
+    /// When the current stage times out.
     expires_at: Time,
     /// The path of this challenge's helper page, which needs no API key.
     helper: Option<String>,
-    /// Why it failed or was started again.
+    /// Why the ceremony failed or was restarted.
     reason: Option<String>,
 }
 
