@@ -25,7 +25,7 @@ pub(super) struct Media<'a> {
     error: Option<&'a str>,
 }
 
-/// A point on the map.
+/// A geographic location.
 #[derive(Debug, Serialize)]
 #[cfg_attr(
     test,
