@@ -18,7 +18,7 @@ use crate::{
     api::{
         app::App,
         caller::Caller,
-        edge::{Crowded, Peer},
+        edge::{Peer, ProbesOnly},
         error::{ApiError, Code},
         route::{Calls, MAX_BODY, Need},
     },
@@ -78,7 +78,7 @@ impl Guard {
             .get::<MatchedPath>()
             .map_or("", MatchedPath::as_str);
         let need = self.calls.need(matched, request.method());
-        if request.extensions().get::<Crowded>().is_some()
+        if request.extensions().get::<ProbesOnly>().is_some()
             && !need.is_some_and(Need::is_of_monitoring)
         {
             let message =
