@@ -37,12 +37,12 @@ pub(super) struct Bodies {
 }
 
 /// A body with its share of the memory budget.
-struct Held {
+struct BudgetedBytes {
     bytes: Vec<u8>,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for BudgetedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -94,7 +94,7 @@ impl Bodies {
         drop(permit.split(room.saturating_sub(bytes.len())));
         Ok(Request::from_parts(
             parts,
-            Body::from(Bytes::from_owner(Held {
+            Body::from(Bytes::from_owner(BudgetedBytes {
                 bytes,
                 _room: permit,
             })),
