@@ -24,8 +24,8 @@ use crate::{
         error::{ApiError, Code},
         extract::{ClientQuery, JsonBody, Params},
         fault::Fault,
+        idempotency::NormalizedRequest,
         object,
-        once::Asked,
         openapi::{Operation, Output},
         recipient::{self, Written},
         route::{Need::Of, Routes},
@@ -190,8 +190,8 @@ async fn send(
             otherwise
         }
     };
-    let asked = || asked(submission.defaults(), &query, &body);
-    match submission.answer(asked, call, waits).await? {
+    let normalized = || normalized(submission.defaults(), &query, &body);
+    match submission.answer(normalized, call, waits).await? {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent {
@@ -230,11 +230,11 @@ async fn send(
 
 /// The request as its caller wrote it, with the session of the query when the body names none: the
 /// same body for another session is another request. An invalid session is refused by [`parse`].
-fn asked(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Option<Asked> {
+fn normalized(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Option<NormalizedRequest> {
     let client = query
         .client(defaults)
         .unwrap_or_else(|_| defaults.client.clone());
-    Asked::seed(&client, body)
+    NormalizedRequest::seed(&client, body)
 }
 
 /// The error for a fault in the body, with the codes of this call.
@@ -350,7 +350,7 @@ mod tests {
                 client_id: query.map(str::to_owned),
             };
             let body = json!({"number": "4915123456789", "message": "hi", "clientId": body_names});
-            asked(&defaults, &query, body.to_string().as_bytes()).expect("an object")
+            normalized(&defaults, &query, body.to_string().as_bytes()).expect("an object")
         };
         assert_ne!(digested(Some("a"), None), digested(Some("b"), None));
         assert_ne!(digested(Some("a"), None), digested(None, None));

@@ -23,8 +23,8 @@ use crate::{
         content,
         error::{ApiError, Code},
         extract::{JsonBody, NoParams, Params},
+        idempotency::{self, NormalizedRequest},
         object,
-        once::{self, Asked},
         openapi::{Header, Operation, STORE},
         recipient::{self, Written},
         route::{Need::Of, Routes},
@@ -236,14 +236,14 @@ async fn ordered(
 ) -> Result<String, ApiError> {
     let mut key = None;
     let named = || {
-        let asked = Asked::bulk(body)?;
+        let normalized = NormalizedRequest::bulk(body)?;
         let earlier = request.as_ref().map_or_else(
             |_| vec![],
-            |request| asked.earlier_bulk(given.defaults.region, request),
+            |request| normalized.earlier_bulk(given.defaults.region, request),
         );
-        Some(asked.key(given.defaults, given.headers, given.caller, earlier))
+        Some(normalized.key(given.defaults, given.headers, given.caller, earlier))
     };
-    if once::is_keyed(given.headers)
+    if idempotency::is_keyed(given.headers)
         && let Some(named) = bodies.apart(body.len(), named).await
     {
         let named = named?;

@@ -20,7 +20,7 @@ use crate::{
         content::{self, Said},
         error::{ApiError, Code},
         extract::{JsonBody, Params, Session},
-        once::Asked,
+        idempotency::NormalizedRequest,
         openapi::{Operation, Output},
         recipient::{self, Written},
         route::{Need::Of, Routes},
@@ -207,7 +207,11 @@ async fn send(
         })
         .await;
     match submission
-        .answer(|| Asked::message(client.as_str(), &body), call, waits)
+        .answer(
+            || NormalizedRequest::message(client.as_str(), &body),
+            call,
+            waits,
+        )
         .await?
     {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
