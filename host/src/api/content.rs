@@ -19,7 +19,7 @@ use crate::{
 
 /// The content fields of a call, of which exactly one must be given.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct ContentFields {
     pub(super) text: Option<TextFields>,
     pub(super) template: Option<RenderRequest>,
     pub(super) kinds: CallFields,
@@ -68,13 +68,16 @@ fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
 }
 
 /// The content to be sent: the one field that is given, checked.
-pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
-    let text = said
+pub(super) fn requested(
+    region: Option<Region>,
+    fields: ContentFields,
+) -> Result<Requested, ApiError> {
+    let text = fields
         .text
         .map(|text| ("text", text.check(region).map(Content::Text)));
-    let kinds = text.into_iter().chain(said.kinds.contents(region));
+    let kinds = text.into_iter().chain(fields.kinds.contents(region));
     let kinds = kinds.map(|(name, content)| (name, content.map(Requested::Content)));
-    let template = said
+    let template = fields
         .template
         .map(|template| ("template", Ok(Requested::Template(template))));
     let mut given = kinds.chain(template);

@@ -17,7 +17,7 @@ use crate::{
     api::{
         app::Defaults,
         bodies::Bodies,
-        content::{self, Said},
+        content::{self, ContentFields},
         error::{ApiError, Code},
         extract::{JsonBody, Params, Session},
         idempotency::NormalizedRequest,
@@ -239,7 +239,7 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendReque
     let (wanted, kinds): (SendFields, _) = content::read(body)?;
     let to = recipient::read(defaults.region, wanted.to.text())?;
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
-    let said = Said {
+    let fields = ContentFields {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
         template: wanted.template.map(|template| RenderRequest {
             template,
@@ -248,7 +248,7 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendReque
         }),
         kinds,
     };
-    let content = content::requested(defaults.region, said)?;
+    let content = content::requested(defaults.region, fields)?;
     let metadata = submit::metadata(wanted.metadata)?;
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     Ok(SendRequest {
