@@ -27,7 +27,7 @@ use crate::{
         idempotency::NormalizedRequest,
         object,
         openapi::{Operation, Output},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit::{self, Submission},
         time::{AnyTime, Time},
@@ -53,7 +53,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "SeedSendRequest")]
 struct SendFields {
     /// The recipient: a phone number or the id of a chat.
-    number: Option<Written>,
+    number: Option<RawRecipient>,
     /// The text. Either this or `template` is required.
     #[schemars(length(max = 4096))]
     message: Option<String>,

@@ -26,7 +26,7 @@ use crate::{
         idempotency::{self, NormalizedRequest},
         object,
         openapi::{Header, Operation, STORE},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit,
         time::{AnyTime, Time},
@@ -142,7 +142,7 @@ fn bulk() -> Priority {
 #[schemars(rename = "NewBulkRecipient")]
 struct NewRecipient {
     /// The recipient: a phone number or the id of a chat.
-    to: Written,
+    to: RawRecipient,
     /// Variables of the template for this recipient. They take precedence over those for all
     /// recipients.
     #[serde(default)]

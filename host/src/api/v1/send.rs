@@ -22,7 +22,7 @@ use crate::{
         extract::{JsonBody, Params, Session},
         idempotency::NormalizedRequest,
         openapi::{Operation, Output},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit::{self, Submission},
         time::AnyTime,
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "SendRequest")]
 struct SendFields {
     /// The recipient: a phone number or the id of a chat.
-    to: Written,
+    to: RawRecipient,
     /// The text of a text message.
     #[schemars(length(max = 4096))]
     text: Option<String>,
