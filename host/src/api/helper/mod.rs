@@ -111,7 +111,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The challenge that a token gives access to.
-enum Opened {
+enum TokenLookup {
     Now(ClientId, Box<PasskeyView>),
     Past(String),
 }
@@ -125,7 +125,7 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn open(&self, token: &str) -> Result<Opened, ApiError> {
+    fn open(&self, token: &str) -> Result<TokenLookup, ApiError> {
         let too_many = |seconds: u64| {
             ApiError::new(
                 Code::TooManyRequests,
@@ -133,8 +133,8 @@ impl Tokens {
             )
             .after(seconds)
         };
-        if let Some(opened) = self.find(token) {
-            return Ok(opened);
+        if let Some(found) = self.find(token) {
+            return Ok(found);
         }
         self.misses.take().map_err(too_many)?;
         Err(ApiError::new(
@@ -143,7 +143,7 @@ impl Tokens {
         ))
     }
 
-    fn find(&self, token: &str) -> Option<Opened> {
+    fn find(&self, token: &str) -> Option<TokenLookup> {
         // Compared in constant time, so that the duration says nothing about valid tokens.
         let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
         for (client, now) in self.sessions.all() {
@@ -151,14 +151,14 @@ impl Tokens {
                 .passkey
                 .filter(|view| view.token.as_deref().is_some_and(is_it))
             {
-                return Some(Opened::Now(client, Box::new(view)));
+                return Some(TokenLookup::Now(client, Box::new(view)));
             }
             if let Some(past) = now
                 .past_passkeys
                 .into_iter()
                 .find(|past| is_it(&past.token))
             {
-                return Some(Opened::Past(past.reason));
+                return Some(TokenLookup::Past(past.reason));
             }
         }
         None
@@ -233,9 +233,9 @@ impl HelperState {
 }
 
 /// The response 202: the challenge goes on, or was cancelled.
-struct Taken(HelperState);
+struct Accepted(HelperState);
 
-impl IntoResponse for Taken {
+impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
         (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
     }
@@ -261,7 +261,7 @@ impl Output for Shown {
     }
 }
 
-impl Output for Taken {
+impl Output for Accepted {
     fn describe(operation: Operation) -> Operation {
         operation.answers::<HelperState>(StatusCode::ACCEPTED)
     }
@@ -275,15 +275,15 @@ async fn page(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Shown {
-    let opened = Tokens { sessions, misses }.open(&token);
+    let found = Tokens { sessions, misses }.open(&token);
     let accepts = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accepts.contains("application/json") {
-        let state = match opened {
-            Ok(Opened::Now(_, view)) => HelperState::now(&view),
-            Ok(Opened::Past(reason)) => HelperState::over(reason),
+        let state = match found {
+            Ok(TokenLookup::Now(_, view)) => HelperState::now(&view),
+            Ok(TokenLookup::Past(reason)) => HelperState::over(reason),
             Err(error) => return Shown(error.into_response()),
         };
         return Shown((NO_STORE, Json(state)).into_response());
@@ -295,7 +295,7 @@ async fn page(
         (header::CACHE_CONTROL, "no-store"),
     ];
     let mut page = (headers, Html(PAGE.as_str())).into_response();
-    if let Err(error) = opened {
+    if let Err(error) = found {
         // People see the page, which asks again and shows the error; programs see its status.
         let refused = error.into_response();
         *page.status_mut() = refused.status();
@@ -306,16 +306,16 @@ async fn page(
     Shown(page)
 }
 
-fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
+fn need(found: TokenLookup, headers: &HeaderMap) -> Result<ClientId, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::new(
             Code::UnsupportedMediaType,
             "the body must be JSON, with Content-Type: application/json",
         ));
     }
-    match opened {
-        Opened::Now(client, _) => Ok(client),
-        Opened::Past(reason) => Err(ApiError::new(
+    match found {
+        TokenLookup::Now(client, _) => Ok(client),
+        TokenLookup::Past(reason) => Err(ApiError::new(
             Code::ChallengeExpired,
             format!("this link's challenge is over: {reason}"),
         )),
@@ -331,10 +331,10 @@ async fn answer(
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Taken, ApiError> {
+) -> Result<Accepted, ApiError> {
     let client = need(Tokens { sessions, misses }.open(&token)?, &headers)?;
     let view = passkeys.answer(&client, &body).await?;
-    Ok(Taken(HelperState::now(&view)))
+    Ok(Accepted(HelperState::now(&view)))
 }
 
 /// A person's comparison of the code with the phone.
@@ -357,15 +357,15 @@ async fn confirm(
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Taken, ApiError> {
+) -> Result<Accepted, ApiError> {
     let client = need(Tokens { sessions, misses }.open(&token)?, &headers)?;
     let Comparison { code, same } = object::from_slice(&body)?;
     if !same {
         passkeys.cancel(&client).await?;
-        return Ok(Taken(HelperState::over("cancelled: the codes differ")));
+        return Ok(Accepted(HelperState::over("cancelled: the codes differ")));
     }
     let view = passkeys.confirm(&client, &code).await?;
-    Ok(Taken(HelperState::now(&view)))
+    Ok(Accepted(HelperState::now(&view)))
 }
 
 #[cfg(test)]
