@@ -249,13 +249,13 @@ impl Registry {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn give_up_strays(&self) -> Result<u64, StoreError> {
+    pub async fn end_orphaned_sends(&self) -> Result<u64, StoreError> {
         let there: Vec<ClientId> = self
             .all()
             .iter()
             .map(|handle| handle.client().clone())
             .collect();
-        self.outbox.give_up_strays(&there).await
+        self.outbox.end_orphaned_sends(&there).await
     }
 
     /// Waits until no other session is being created, controlled or deleted.
